@@ -1,0 +1,37 @@
+// Options as rows: what every folder's `options.ts` is made of.
+//
+// A row says an option's type, its default, whether this version serves it, and one sentence for
+// the people who write configuration files. An option lives beside the code that it changes; the
+// `config` folder joins all tables into one schema, and types, defaults, validation, JSON Schema
+// and the reference page follow from the rows. Reading files is left to `config`.
+
+import * as z from "zod";
+
+/** One option. `T` takes what stands in a file and gives what the program uses. */
+export interface Option<T extends z.ZodType = z.ZodType> {
+  readonly type: T;
+  /** The default as it would be written in a file. */
+  readonly default: z.input<T>;
+  /** How the reference page words a default that depends on the machine. */
+  readonly defaultSays?: string;
+  /** false: known by name, and refused unless it is set to its default. */
+  readonly served: boolean;
+  /** What an option that is not served would turn on, as a subject: `collection`. */
+  readonly feature?: string;
+  /** One or two sentences for the reference page. Units and special values belong here. */
+  readonly says: string;
+}
+
+export type OptionTable = Readonly<Record<string, Option>>;
+
+/** The values of a table once they are read: `{ readonly dedupe: boolean; … }`. */
+export type OptionValues<T extends OptionTable> = {
+  readonly [K in keyof T]: z.output<T[K]["type"]>;
+};
+
+/** Checks a table while it is written: each default must fit its own row's type. */
+export function optionTable<T extends Record<string, z.ZodType>>(rows: {
+  readonly [K in keyof T]: Option<T[K]>;
+}): { readonly [K in keyof T]: Option<T[K]> } {
+  return rows;
+}

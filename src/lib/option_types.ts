@@ -1,0 +1,129 @@
+// The types that option rows choose from: what a file may hold, and what the program gets.
+//
+// Each is a zod schema with a title (shown on the reference page) whose error message is the end of
+// the sentence "expected …", so that every problem is worded alike wherever it is found. Durations
+// become milliseconds, sizes bytes, and an empty text that means "none" becomes null.
+
+import * as z from "zod";
+import { GiB, KiB, MiB, TiB } from "./bytes.ts";
+import { parseDuration } from "./duration.ts";
+
+/** true or false. */
+export const flag = z.boolean({ error: "true or false" }).meta({ title: "boolean" });
+
+/** Any text, the empty one included. */
+export const text = z.string({ error: "text" }).meta({ title: "text" });
+
+/** Text that may be left empty; empty is null. */
+export const textOrNone = z
+  .string({ error: "text" })
+  .transform((value) => (value === "" ? null : value))
+  .meta({ title: "text" });
+
+/** A path of a file or directory; empty is null. */
+export const pathOrNone = z
+  .string({ error: "a path" })
+  .transform((value) => (value === "" ? null : value))
+  .meta({ title: "path" });
+
+/** A whole number of at least `min`. */
+export function count(min: number): z.ZodNumber {
+  const error = `a whole number of at least ${min}`;
+  return z.int({ error }).min(min, { error }).meta({ title: "whole number" });
+}
+
+/** One of a closed set of words. */
+export function oneOf<const W extends readonly [string, ...string[]]>(words: W) {
+  return z.enum(words, { error: `one of ${words.join(", ")}` }).meta({ title: "word" });
+}
+
+/** A list of words from a closed set. */
+export function listOf<const W extends readonly [string, ...string[]]>(words: W) {
+  const error = `a list, of ${words.join(", ")}`;
+  return z.array(z.enum(words, { error }), { error }).readonly().meta({ title: "list of words" });
+}
+
+/** A comma-separated list; blanks around the parts and empty parts are dropped. */
+export const commaList = z
+  .string({ error: "text with commas between the parts" })
+  .transform((value): readonly string[] => splitAtCommas(value))
+  .meta({ title: "comma-separated text" });
+
+function splitAtCommas(value: string): string[] {
+  return value
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+}
+
+/** Go's duration syntax, in milliseconds; at least `minMs`. */
+export function duration(minMs: number) {
+  const least = minMs > 0 ? " above zero" : "";
+  const error = `a duration${least} with its unit, such as "30s", "24h" or "1h30m"`;
+  return z
+    .string({ error })
+    .refine((value) => (parseDuration(value) ?? -1) >= minMs, { error })
+    .transform((value) => parseDuration(value) ?? 0)
+    .meta({ title: "duration" });
+}
+
+/** A duration that switches a limit off when it is zero or negative; off is 0. */
+export const durationOrOff = z
+  .string({ error: `a duration with its unit, such as "60s", or "0" for no limit` })
+  .refine((value) => parseDuration(value) !== null, {
+    error: `a duration with its unit, such as "60s", or "0" for no limit`,
+  })
+  .transform((value) => Math.max(0, parseDuration(value) ?? 0))
+  .meta({ title: "duration" });
+
+const sizeUnits = new Map([
+  ["", 1],
+  ["B", 1],
+  ["KiB", KiB],
+  ["MiB", MiB],
+  ["GiB", GiB],
+  ["TiB", TiB],
+]);
+const sizePattern = /^(\d{1,15}) ?(B|KiB|MiB|GiB|TiB)?$/;
+
+/** A number of bytes, or text such as "4MiB"; at least `min` bytes. */
+export function bytes(min: number) {
+  const error = `a number of bytes of at least ${min}, or a size such as "4MiB"`;
+  return z
+    .union([z.int().min(0), z.string().regex(sizePattern)], { error })
+    .transform((value) => (typeof value === "number" ? value : parseSize(value)))
+    .refine((value) => Number.isSafeInteger(value) && value >= min, { error })
+    .meta({ title: "size" });
+}
+
+function parseSize(value: string): number {
+  const match = sizePattern.exec(value);
+  return Number(match?.[1]) * (sizeUnits.get(match?.[2] ?? "") ?? Number.NaN);
+}
+
+const portError = `a port from 0 to 65535 ("0" lets the kernel choose)`;
+
+/** A TCP port as a number or as text; empty text is 0, as in zot. */
+export const port = z
+  .union([z.string().regex(/^\d{0,5}$/), z.int().min(0)], { error: portError })
+  .transform(Number)
+  .refine((value) => value <= 65_535, { error: portError })
+  .meta({ title: "port" });
+
+const addressError = `a host name or an IP address, such as "127.0.0.1", or "0.0.0.0" for all`;
+
+/** What to listen on. Empty is refused: in Go it means every interface, which nobody expects. */
+export const listenAddress = z
+  .string({ error: addressError })
+  .regex(/^[0-9A-Za-z.:%_-]+$/, { error: addressError })
+  .meta({ title: "address" });
+
+const urlError = `an absolute URL, such as "https://registry.example.com"`;
+
+/** An absolute http or https URL without a trailing slash; empty is null. */
+export const urlOrNone = z
+  .string({ error: urlError })
+  .refine((value) => value === "" || /^https?:\/\/[^/?#\s]+/.test(value), { error: urlError })
+  .refine((value) => value === "" || URL.canParse(value), { error: urlError })
+  .transform((value) => (value === "" ? null : value.replace(/\/+$/, "")))
+  .meta({ title: "URL" });

@@ -1,0 +1,43 @@
+// The options under `storage` that say where bytes lie and how safely they are written.
+//
+// What removes bytes again (`gc…`) stands in `registry/options.ts`, because it is a rule of the
+// registry; a configuration file sees both tables as one section.
+
+import { optionTable } from "../lib/option.ts";
+import { duration, flag, pathOrNone } from "../lib/option_types.ts";
+
+export const storageOptions = optionTable({
+  rootDirectory: {
+    type: pathOrNone,
+    default: "",
+    defaultSays: "`$XDG_DATA_HOME/zot`, else `~/.local/share/zot`",
+    served: true,
+    says: "Directory that holds every repository as an OCI image layout, and the metadata.",
+  },
+  dedupe: {
+    type: flag,
+    default: true,
+    served: true,
+    says: "Keep equal blobs of several repositories as one file (hard links).",
+  },
+  commit: {
+    type: flag,
+    default: true,
+    served: true,
+    says:
+      "Flush bytes and names to the disk before a push is acknowledged. " +
+      "With false an acknowledged push may be lost when the machine stops.",
+  },
+  shared: {
+    type: flag,
+    default: false,
+    served: true,
+    says: "Allow several servers to serve this root directory at once.",
+  },
+  uploadIdle: {
+    type: duration(1),
+    default: "24h",
+    served: true,
+    says: "An upload that received nothing for this long is dropped.",
+  },
+});
