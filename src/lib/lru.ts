@@ -1,0 +1,75 @@
+// A cache that holds at most so many entries and, if asked, at most so much weight.
+//
+// What was used longest ago leaves first. All operations cost constant time. A value heavier than
+// the whole cache is not kept. Expiry is left to the owner: put the time into the value.
+
+import { assert } from "./assert.ts";
+
+export interface LruOptions<V> {
+  entriesMax: number;
+  /** Bound on the sum of `weigh` over all values; absent means no bound. */
+  weightMax?: number;
+  /** Weight of a value, asked once when it is set; absent means 1 each. Never negative. */
+  weigh?: (value: V) => number;
+}
+
+export class Lru<K, V> {
+  readonly #entries = new Map<K, { value: V; weight: number }>(); // Oldest use first.
+  readonly #entriesMax: number;
+  readonly #weightMax: number;
+  readonly #weigh: (value: V) => number;
+  #weight = 0;
+
+  constructor(options: LruOptions<V>) {
+    assert(options.entriesMax > 0, "A cache holds at least one entry");
+    this.#entriesMax = options.entriesMax;
+    this.#weightMax = options.weightMax ?? Infinity;
+    this.#weigh = options.weigh ?? (() => 1);
+  }
+
+  /** The number of entries held. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /** The sum of the weights of the values held. */
+  get weight(): number {
+    return this.#weight;
+  }
+
+  /** Returns the value and marks it as just used; null when it is not held. */
+  get(key: K): V | null {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return null;
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
+    return entry.value;
+  }
+
+  /** Holds the value in place of an older one of this key, and lets go of what no longer fits. */
+  set(key: K, value: V): void {
+    this.delete(key);
+    const weight = this.#weigh(value);
+    if (weight > this.#weightMax) return;
+    this.#entries.set(key, { value, weight });
+    this.#weight += weight;
+    for (const oldest of this.#entries.keys()) {
+      if (this.#entries.size <= this.#entriesMax && this.#weight <= this.#weightMax) break;
+      this.delete(oldest);
+    }
+  }
+
+  /** Forgets the key. Returns whether it was held. */
+  delete(key: K): boolean {
+    const entry = this.#entries.get(key);
+    if (entry === undefined) return false;
+    this.#entries.delete(key);
+    this.#weight -= entry.weight;
+    return true;
+  }
+
+  clear(): void {
+    this.#entries.clear();
+    this.#weight = 0;
+  }
+}
