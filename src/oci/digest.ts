@@ -23,6 +23,8 @@ export const algorithms: Readonly<Record<Algorithm, { readonly hexLength: number
 const supported = /^(?:sha256:[a-f0-9]{64}|sha512:[a-f0-9]{128})$/;
 const wellFormed = /^([a-z0-9]+(?:[+._-][a-z0-9]+)*):[a-zA-Z0-9=_-]+$/;
 const sha256TextLength = "sha256:".length + algorithms.sha256.hexLength;
+/** The grammar sets no limit; ours keeps the check cheap. No registered algorithm comes near it. */
+const textLengthMax = 512;
 const sha512TextLength = "sha512:".length + algorithms.sha512.hexLength;
 
 function isDigest(text: string): text is Digest {
@@ -42,7 +44,7 @@ export function parseDigest(text: string): Digest | null {
  */
 export function digestProblem(text: string): "malformed" | "unsupported" | null {
   if (isDigest(text)) return null;
-  const algorithm = wellFormed.exec(text)?.[1];
+  const algorithm = text.length > textLengthMax ? undefined : wellFormed.exec(text)?.[1];
   return algorithm === undefined || isAlgorithm(algorithm) ? "malformed" : "unsupported";
 }
 

@@ -1,0 +1,55 @@
+// Small parts of HTTP header fields: Link, Content-Type, ETag lists.
+//
+// Everything that is emitted is built from encoded parts, so that no value can break out of its
+// field. Everything that is read costs linear time and never throws.
+
+/**
+ * The Link field that leads to the next page (RFC 8288). `path` must be a valid, encoded path;
+ * names and values of the query are encoded here.
+ */
+export function nextLink(path: string, query: [string, string][]): string {
+  const pairs = query.map(([name, value]) => `${encode(name)}=${encode(value)}`);
+  return `<${path}?${pairs.join("&")}>; rel="next"`;
+}
+
+/** Percent-encodes a part of a query. Half of a surrogate pair, which has no encoding, becomes U+FFFD. */
+function encode(text: string): string {
+  return encodeURIComponent(text.toWellFormed());
+}
+
+const mediaType =
+  /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
+
+/** Tells whether the text is a media type without parameters (RFC 6838 §4.2). */
+export function isMediaType(text: string): boolean {
+  return mediaType.test(text);
+}
+
+/**
+ * Reads the media type of a Content-Type field and drops its parameters; the case stays as given.
+ * Returns null when the field is absent or is no media type.
+ */
+export function parseMediaType(header: string | null): string | null {
+  if (header === null) return null;
+  const end = header.indexOf(";");
+  const text = (end === -1 ? header : header.slice(0, end)).trim();
+  return isMediaType(text) ? text : null;
+}
+
+/** The next of a list of entity tags: weak or not, quoted, or bare as old docker engines send it. */
+const nextEntityTag = /[ \t,]*(?:W\/)?(?:"([^"]*)"|([^\s,"]+))/y;
+
+/**
+ * Tells whether an If-None-Match or If-Match field names this entity tag (RFC 9110 §13.1), which is
+ * passed without its quotes. `*` names every one. Weakness is not looked at: our tags are digests,
+ * and equal digests are equal bytes. A malformed field names what stands before the fault.
+ */
+export function matchesEntityTag(header: string, entityTag: string): boolean {
+  if (header.trim() === "*") return true;
+  nextEntityTag.lastIndex = 0;
+  for (;;) {
+    const match = nextEntityTag.exec(header);
+    if (match === null) return false;
+    if ((match[1] ?? match[2]) === entityTag) return true;
+  }
+}
