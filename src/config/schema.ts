@@ -2,35 +2,66 @@
 //
 // To add an option, write one row in the `options.ts` beside the code that it changes: the type
 // `Config`, the default, validation, `zot schema` and the reference page follow. To add a section,
-// add a line to `sections`. Keys of zot's dialect that have no row are in `known_keys.ts`.
+// add a line to `options`. Keys of zot's dialect that have no row are in `known_keys.ts`.
 
+import * as z from "zod";
 import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../lib/log_options.ts";
-import type { OptionValues } from "../lib/option.ts";
+import { isOption, type Option, type OptionTree, type OptionValues } from "../lib/option.ts";
 import { collectionOptions } from "../registry/options.ts";
 import { storageOptions } from "../storage/options.ts";
 import { topOptions } from "./options.ts";
 
-/** Every section of a file and its rows. */
-export const sections = {
+/** Every option, in the order of the reference page. */
+export const options = {
+  ...topOptions,
   storage: { ...storageOptions, ...collectionOptions },
   http: httpOptions,
   log: logOptions,
 } as const;
 
-export { topOptions };
-
-type Values = OptionValues<typeof topOptions> & {
-  readonly [K in keyof typeof sections]: OptionValues<(typeof sections)[K]>;
-};
+/** What the schema gives: every option read, before the machine's own defaults are filled in. */
+export type FileValues = OptionValues<typeof options>;
 
 /**
  * A configuration that is complete and checked: defaults in, frozen. Names are the file's.
  * Durations are milliseconds, sizes bytes, the port a number; what may be absent is null.
  */
-export interface Config extends Omit<Values, "storage"> {
-  readonly storage: Omit<Values["storage"], "rootDirectory"> & {
+export interface Config extends Omit<FileValues, "storage"> {
+  readonly storage: Omit<FileValues["storage"], "rootDirectory"> & {
     /** Absolute path. */
     readonly rootDirectory: string;
   };
+}
+
+/** The schema as a zod object: strict at every level, with every default in place. */
+// Building it from rows loses the static type, which the rows themselves still carry.
+export const fileSchema = sectionSchema(options) as unknown as z.ZodType<FileValues> & z.ZodObject;
+
+function sectionSchema(tree: OptionTree): z.ZodObject {
+  const shape: Record<string, z.ZodType> = {};
+  for (const [key, entry] of Object.entries(tree)) {
+    shape[key] = isOption(entry) ? optionSchema(entry) : sectionSchema(entry).prefault({});
+  }
+  return z.strictObject(shape);
+}
+
+function optionSchema(option: Option): z.ZodType {
+  const schema = option.type.prefault(option.default);
+  const saysDefault = option.defaultSays === undefined ? "" : ` Default: ${option.defaultSays}.`;
+  return schema.describe(`${option.says}${saysDefault}`);
+}
+
+/** An option with its full path, `storage.dedupe`. */
+export interface PlacedOption {
+  readonly path: string;
+  readonly option: Option;
+}
+
+/** All options of a tree, in order, with their paths. */
+export function placedOptions(tree: OptionTree = options, prefix = ""): PlacedOption[] {
+  return Object.entries(tree).flatMap(([key, entry]) => {
+    const path = `${prefix}${key}`;
+    return isOption(entry) ? [{ path, option: entry }] : placedOptions(entry, `${path}.`);
+  });
 }

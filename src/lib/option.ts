@@ -2,17 +2,17 @@
 //
 // A row says an option's type, its default, whether this version serves it, and one sentence for
 // the people who write configuration files. An option lives beside the code that it changes; the
-// `config` folder joins all tables into one schema, and types, defaults, validation, JSON Schema
-// and the reference page follow from the rows. Reading files is left to `config`.
+// `config` folder joins all tables into one tree, and types, defaults, validation, JSON Schema and
+// the reference page follow from the rows. Reading files is left to `config`.
 
-import * as z from "zod";
+import type * as z from "zod";
 
 /** One option. `T` takes what stands in a file and gives what the program uses. */
 export interface Option<T extends z.ZodType = z.ZodType> {
   readonly type: T;
   /** The default as it would be written in a file. */
   readonly default: z.input<T>;
-  /** How the reference page words a default that depends on the machine. */
+  /** How the reference page words a default that is not plain from its value. */
   readonly defaultSays?: string;
   /** false: known by name, and refused unless it is set to its default. */
   readonly served: boolean;
@@ -22,11 +22,14 @@ export interface Option<T extends z.ZodType = z.ZodType> {
   readonly says: string;
 }
 
-export type OptionTable = Readonly<Record<string, Option>>;
+/** Options by key; a key that holds another tree is a section of the file. */
+export interface OptionTree {
+  readonly [key: string]: Option | OptionTree;
+}
 
-/** The values of a table once they are read: `{ readonly dedupe: boolean; … }`. */
-export type OptionValues<T extends OptionTable> = {
-  readonly [K in keyof T]: z.output<T[K]["type"]>;
+/** The values of a tree once they are read: `{ readonly dedupe: boolean; … }`. */
+export type OptionValues<T> = {
+  readonly [K in keyof T]: T[K] extends Option<infer S> ? z.output<S> : OptionValues<T[K]>;
 };
 
 /** Checks a table while it is written: each default must fit its own row's type. */
@@ -34,4 +37,9 @@ export function optionTable<T extends Record<string, z.ZodType>>(rows: {
   readonly [K in keyof T]: Option<T[K]>;
 }): { readonly [K in keyof T]: Option<T[K]> } {
   return rows;
+}
+
+/** Tells a row from a section. */
+export function isOption(entry: Option | OptionTree): entry is Option {
+  return typeof entry["says"] === "string";
 }

@@ -39,8 +39,11 @@ export function oneOf<const W extends readonly [string, ...string[]]>(words: W) 
 
 /** A list of words from a closed set. */
 export function listOf<const W extends readonly [string, ...string[]]>(words: W) {
-  const error = `a list, of ${words.join(", ")}`;
-  return z.array(z.enum(words, { error }), { error }).readonly().meta({ title: "list of words" });
+  const word = z.enum(words, { error: `one of ${words.join(", ")}` });
+  return z
+    .array(word, { error: `a list with any of ${words.join(", ")}` })
+    .transform((list): readonly W[number][] => list)
+    .meta({ title: "list of words" });
 }
 
 /** A comma-separated list; blanks around the parts and empty parts are dropped. */
@@ -90,7 +93,9 @@ const sizePattern = /^(\d{1,15}) ?(B|KiB|MiB|GiB|TiB)?$/;
 export function bytes(min: number) {
   const error = `a number of bytes of at least ${min}, or a size such as "4MiB"`;
   return z
-    .union([z.int().min(0), z.string().regex(sizePattern)], { error })
+    .union([z.int({ error }).min(0, { error }), z.string().regex(sizePattern, { error })], {
+      error,
+    })
     .transform((value) => (typeof value === "number" ? value : parseSize(value)))
     .refine((value) => Number.isSafeInteger(value) && value >= min, { error })
     .meta({ title: "size" });
@@ -101,13 +106,13 @@ function parseSize(value: string): number {
   return Number(match?.[1]) * (sizeUnits.get(match?.[2] ?? "") ?? Number.NaN);
 }
 
-const portError = `a port from 0 to 65535 ("0" lets the kernel choose)`;
+const portError = { error: `a port from 0 to 65535 ("0" lets the kernel choose)` };
 
 /** A TCP port as a number or as text; empty text is 0, as in zot. */
 export const port = z
-  .union([z.string().regex(/^\d{0,5}$/), z.int().min(0)], { error: portError })
+  .union([z.string().regex(/^\d{0,5}$/, portError), z.int(portError).min(0, portError)], portError)
   .transform(Number)
-  .refine((value) => value <= 65_535, { error: portError })
+  .refine((value) => value <= 65_535, portError)
   .meta({ title: "port" });
 
 const addressError = `a host name or an IP address, such as "127.0.0.1", or "0.0.0.0" for all`;
