@@ -1,0 +1,58 @@
+// Temporary directories and free ports for tests.
+//
+// Promises: a directory from `tempDirectory` is gone when its scope ends (`await using`); a directory
+// from `runDirectory` lives for the whole test run and is removed when the test process ends, however it
+// ends, by a small shell that waits for the end of the pipe between the two. Leaves unmounting to whoever
+// mounts.
+
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+export interface TempDirectory extends AsyncDisposable {
+  readonly path: string;
+}
+
+/** A new empty directory, removed with everything in it at the end of the scope. */
+export async function tempDirectory(name = "zot-test"): Promise<TempDirectory> {
+  const path = await mkdtemp(join(tmpdir(), `${name}-`));
+  return {
+    path,
+    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 3 }),
+  };
+}
+
+let run: Promise<string> | undefined;
+
+/** The directory for what is made once and shared by all test files of this run. */
+export function runDirectory(): Promise<string> {
+  run ??= makeRunDirectory();
+  return run;
+}
+
+async function makeRunDirectory(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), "zot-test-run-"));
+  // `cat` returns when this process is gone, since nobody else holds the other end of its input.
+  const janitor = Bun.spawn(["sh", "-c", 'cat >/dev/null; rm -rf -- "$1"', "janitor", path], {
+    stdin: "pipe",
+    stdout: "ignore",
+    stderr: "ignore",
+    detached: true,
+  });
+  janitor.unref();
+  return path;
+}
+
+/** A TCP port of 127.0.0.1 that nobody listened on a moment ago; for programs that cannot take port 0. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no TCP address");
+  return address.port;
+}
