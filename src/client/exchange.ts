@@ -1,0 +1,361 @@
+// One request and its answer, with login, redirects and limits around the bare transport.
+//
+// `Exchanger.exchange` sends any request exactly as told to one registry and gives whatever answer
+// comes, also a 500: judging is the caller's. A 401 is answered once, redirects are followed a
+// bounded number of times without taking the login to another origin, bodies are collected up to a
+// limit or handed on piece by piece. Everything that went over the wire can be observed, redacted.
+import { MiB } from "../lib/bytes.ts";
+import { type Clock, systemClock } from "../lib/clock.ts";
+import { ClientAuth, type Credentials } from "./client_auth.ts";
+import { ClientError } from "./client_error.ts";
+import { type IdleLimits, hostAndPort, type TlsOptions } from "./connection.ts";
+import { type HeaderLine, HeaderLines } from "./http_message.ts";
+import {
+  type Address,
+  formatAddress,
+  formatHost,
+  formatOrigin,
+  type Origin,
+  resolveAddress,
+  sameOrigin,
+} from "./registry_url.ts";
+import { redactHeaders, redactUrl, showBody, type TranscriptEntry } from "./transcript.ts";
+import { bytesBody, type RequestBody, Transport, type WireResponse } from "./transport.ts";
+
+export interface ExchangerOptions {
+  origin: Origin;
+  /** Path before `/v2/`, without a slash at the end. */
+  prefix: string;
+  credentials: Credentials;
+  tls: TlsOptions;
+  limits: IdleLimits;
+  userAgent: string;
+  /** Sees every request that went over the wire, secrets removed. */
+  onTranscript?: (entry: TranscriptEntry) => void;
+  clock?: Clock;
+}
+
+export interface ExchangeRequest {
+  method: string;
+  /** A raw path with query (`/v2/...`, put behind the prefix), or an address from an answer. */
+  url: string | Address;
+  /** Sent as written. Host, User-Agent, Content-Length or Transfer-Encoding are added when missing. */
+  headers?: readonly HeaderLine[];
+  body?: RequestBody | Uint8Array;
+  /** `auto` logs in when asked; `none` never; a text is sent as the Authorization value. */
+  login?: "auto" | "none" | { authorization: string };
+  /** How many redirects to follow. */
+  redirectsMax?: number;
+  /** A larger body is an error. Not applied when `onBody` is given. */
+  bodyBytesMax?: number;
+  /** Takes the body piece by piece; `body` of the exchange stays empty. */
+  onBody?: (piece: Uint8Array) => void | Promise<void>;
+  /** Drop the connection after this many bytes of the request's body. */
+  cutAfterBytes?: number;
+  /** Read on after an answer that has no body; what comes is taken as the body. */
+  readPastEnd?: boolean;
+}
+
+/** The answer to a request, after logins and redirects. */
+export interface Exchange {
+  method: string;
+  /** Where the answer came from: base for relative addresses in it. */
+  address: Address;
+  status: number;
+  reason: string;
+  headers: HeaderLines;
+  body: Uint8Array;
+  /** Bytes of the body that arrived, also when they were handed on. */
+  bodyBytes: number;
+  redirects: number;
+  /** Milliseconds from sending to the head of the answer, and to its end. */
+  firstByteMs: number;
+  durationMs: number;
+}
+
+/** One attempt on the wire, before anything is read of the answer's body. */
+interface Attempt {
+  response: WireResponse;
+  address: Address;
+  entry: TranscriptEntry;
+  startMs: number;
+  firstByteMs: number;
+}
+
+export const redirectsMaxDefault = 5;
+export const bodyBytesMaxDefault = 16 * MiB;
+const discardedBytesMax = MiB;
+const redirectStatuses = new Set([301, 302, 303, 307, 308]);
+
+/** Sends requests to one registry. */
+export class Exchanger {
+  readonly origin: Origin;
+  readonly prefix: string;
+  readonly auth: ClientAuth;
+  readonly #options: ExchangerOptions;
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+
+  constructor(options: ExchangerOptions) {
+    this.origin = options.origin;
+    this.prefix = options.prefix;
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#transport = new Transport(options.limits, this.#clock);
+    this.auth = new ClientAuth(
+      options.origin,
+      options.credentials,
+      (request) => this.#sendTokenRequest(request),
+      this.#clock,
+    );
+  }
+
+  /** Drops kept connections. The exchanger may be used again. */
+  close(): void {
+    this.#transport.close();
+  }
+
+  /** Sends a request; resolves with any HTTP answer, throws a ClientError when there is none. */
+  async exchange(request: ExchangeRequest): Promise<Exchange> {
+    let address = this.resolve(request.url);
+    let method = request.method;
+    let redirects = 0;
+    let asked = false;
+    let authorization = this.#unasked(request, method, address);
+    for (;;) {
+      const attempt = await this.#attempt({ ...request, method }, address, authorization);
+      const { status, headers } = attempt.response;
+      const login = request.login ?? "auto";
+      if (status === 401 && login === "auto" && !asked && sameOrigin(address.origin, this.origin)) {
+        asked = true;
+        const lines = headers.all("WWW-Authenticate");
+        const answer = await this.auth.answer(lines, method, address.target);
+        if (answer !== null) {
+          await this.#discard(attempt);
+          authorization = answer;
+          continue;
+        }
+      }
+      const next = this.#redirectTarget(request, method, attempt);
+      if (next === null) return this.#finish(request, method, attempt, redirects);
+      await this.#discard(attempt);
+      redirects += 1;
+      if (redirects > (request.redirectsMax ?? redirectsMaxDefault)) {
+        throw new ClientError("redirectLoop", formatOrigin(this.origin), {
+          detail: `more than ${redirects - 1} redirects, the last to ${redactUrl(formatAddress(next))}`,
+        });
+      }
+      address = next;
+      if (status === 303) method = method === "HEAD" ? "HEAD" : "GET";
+      asked = false;
+      authorization = this.#unasked(request, method, address);
+    }
+  }
+
+  /** The address of a raw path (behind the prefix) or of an absolute URL. */
+  resolve(url: string | Address): Address {
+    if (typeof url !== "string") return url;
+    if (url.startsWith("/")) return { origin: this.origin, target: this.prefix + url };
+    const base: Address = { origin: this.origin, target: `${this.prefix}/v2/` };
+    const address = resolveAddress(url, base);
+    if (address === null) throw new ClientError("badUrl", JSON.stringify(url));
+    return address;
+  }
+
+  #unasked(request: ExchangeRequest, method: string, address: Address): string | null {
+    if (!sameOrigin(address.origin, this.origin)) return null;
+    const login = request.login ?? "auto";
+    if (login === "none") return null;
+    return login === "auto" ? this.auth.unasked(method, address.target) : login.authorization;
+  }
+
+  #redirectTarget(request: ExchangeRequest, method: string, attempt: Attempt): Address | null {
+    const { status, headers } = attempt.response;
+    if (!redirectStatuses.has(status) || request.redirectsMax === 0) return null;
+    const reads = method === "GET" || method === "HEAD";
+    if (!reads && status !== 307 && status !== 308) return null;
+    const location = headers.get("Location");
+    const next = location === null ? null : resolveAddress(location, attempt.address);
+    // From TLS to plain text nothing is followed: the content could be anyone's.
+    return next !== null && attempt.address.origin.tls && !next.origin.tls ? null : next;
+  }
+
+  async #attempt(
+    request: ExchangeRequest,
+    address: Address,
+    authorization: string | null,
+  ): Promise<Attempt> {
+    const body =
+      request.body instanceof Uint8Array ? bytesBody(request.body) : (request.body ?? null);
+    const headers = this.#requestHeaders(request, address, authorization, body);
+    const entry = newEntry(request.method, address, headers, request.body);
+    const startMs = this.#clock.monotonicMs();
+    const tls = address.origin.tls ? this.#options.tls : null;
+    try {
+      const response = await this.#transport.send(
+        { host: address.origin.host, port: address.origin.port, tls },
+        {
+          method: request.method,
+          target: address.target,
+          headers,
+          body,
+          cutAfterBytes: request.cutAfterBytes ?? null,
+          readPastEnd: request.readPastEnd ?? false,
+        },
+      );
+      const firstByteMs = this.#clock.monotonicMs() - startMs;
+      return { response, address, entry, startMs, firstByteMs };
+    } catch (error) {
+      entry.error = error instanceof Error ? error.message : String(error);
+      this.#observe(entry, startMs);
+      throw error;
+    }
+  }
+
+  #requestHeaders(
+    request: ExchangeRequest,
+    address: Address,
+    authorization: string | null,
+    body: RequestBody | null,
+  ): HeaderLine[] {
+    const given = new HeaderLines(request.headers ?? []);
+    const headers: HeaderLine[] = [];
+    if (!given.has("Host")) headers.push(["Host", formatHost(address.origin)]);
+    if (!given.has("User-Agent")) headers.push(["User-Agent", this.#options.userAgent]);
+    headers.push(...given.lines);
+    if (authorization !== null) headers.push(["Authorization", authorization]);
+    const framed = given.has("Content-Length") || given.has("Transfer-Encoding");
+    if (body !== null && !framed) {
+      if (body.lengthBytes === null) headers.push(["Transfer-Encoding", "chunked"]);
+      else headers.push(["Content-Length", String(body.lengthBytes)]);
+    } else if (body === null && !framed && /^(POST|PUT|PATCH)$/.test(request.method)) {
+      headers.push(["Content-Length", "0"]);
+    }
+    if (request.readPastEnd === true) headers.push(["Connection", "close"]);
+    return headers;
+  }
+
+  async #finish(
+    request: ExchangeRequest,
+    method: string,
+    attempt: Attempt,
+    redirects: number,
+  ): Promise<Exchange> {
+    const { response, address, entry, startMs, firstByteMs } = attempt;
+    const pieces: Uint8Array[] = [];
+    const bodyBytesMax = request.bodyBytesMax ?? bodyBytesMaxDefault;
+    let bodyBytes = 0;
+    try {
+      for await (const piece of response.body) {
+        bodyBytes += piece.length;
+        if (request.onBody !== undefined) await request.onBody(piece);
+        else if (bodyBytes <= bodyBytesMax) pieces.push(piece);
+        else throw tooLarge(address, bodyBytesMax);
+      }
+    } catch (error) {
+      entry.error = error instanceof Error ? error.message : String(error);
+      throw error;
+    } finally {
+      const kept = Buffer.concat(pieces);
+      fillEntry(entry, response, showBody(kept, { totalBytes: bodyBytes }));
+      this.#observe(entry, startMs);
+    }
+    return {
+      method,
+      address,
+      status: response.status,
+      reason: response.reason,
+      headers: response.headers,
+      body: pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces),
+      bodyBytes,
+      redirects,
+      firstByteMs,
+      durationMs: this.#clock.monotonicMs() - startMs,
+    };
+  }
+
+  /** Reads an answer that is not the last one, so that its connection can be used again. */
+  async #discard(attempt: Attempt): Promise<void> {
+    let bytes = 0;
+    for await (const piece of attempt.response.body) {
+      bytes += piece.length;
+      if (bytes > discardedBytesMax) break;
+    }
+    fillEntry(attempt.entry, attempt.response, bytes === 0 ? "" : `(${bytes} bytes)`);
+    this.#observe(attempt.entry, attempt.startMs);
+  }
+
+  #observe(entry: TranscriptEntry, startMs: number): void {
+    entry.durationMs = this.#clock.monotonicMs() - startMs;
+    this.#options.onTranscript?.(entry);
+  }
+
+  async #sendTokenRequest(request: {
+    method: string;
+    address: Address;
+    headers: HeaderLine[];
+    form: string | null;
+  }): Promise<{ status: number; body: Uint8Array }> {
+    const body = request.form === null ? undefined : new TextEncoder().encode(request.form);
+    const attempt = await this.#attempt(
+      {
+        method: request.method,
+        url: request.address,
+        headers: request.headers,
+        ...(body && { body }),
+      },
+      request.address,
+      null,
+    );
+    // The form and the answer are secrets from end to end.
+    if (body !== undefined) attempt.entry.requestBody = showBody(body, { secret: true });
+    const pieces: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const piece of attempt.response.body) {
+      bytes += piece.length;
+      if (bytes > discardedBytesMax) throw tooLarge(request.address, discardedBytesMax);
+      pieces.push(piece);
+    }
+    fillEntry(attempt.entry, attempt.response, showBody(Buffer.concat(pieces), { secret: true }));
+    this.#observe(attempt.entry, attempt.startMs);
+    return { status: attempt.response.status, body: Buffer.concat(pieces) };
+  }
+}
+
+function tooLarge(address: Address, bodyBytesMax: number): ClientError {
+  const host = hostAndPort(address.origin);
+  return new ClientError("answerTooLarge", host, { detail: `${bodyBytesMax} bytes` });
+}
+
+function newEntry(
+  method: string,
+  address: Address,
+  headers: readonly HeaderLine[],
+  body: RequestBody | Uint8Array | undefined,
+): TranscriptEntry {
+  return {
+    method,
+    url: redactUrl(formatAddress(address)),
+    requestHeaders: redactHeaders(headers),
+    requestBody: showRequestBody(body),
+    status: 0,
+    reason: "",
+    responseHeaders: [],
+    responseBody: "",
+    error: null,
+    durationMs: 0,
+  };
+}
+
+function showRequestBody(body: RequestBody | Uint8Array | undefined): string {
+  if (body === undefined) return "";
+  if (body instanceof Uint8Array) return showBody(body);
+  return body.lengthBytes === null ? "(sent in chunks)" : `(${body.lengthBytes} bytes)`;
+}
+
+function fillEntry(entry: TranscriptEntry, response: WireResponse, body: string): void {
+  entry.status = response.status;
+  entry.reason = response.reason;
+  entry.responseHeaders = redactHeaders(response.headers.lines);
+  entry.responseBody = body;
+}
