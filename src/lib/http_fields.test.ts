@@ -1,0 +1,135 @@
+// Header fields: nothing that is emitted can break out, nothing that is read can throw.
+
+import { describe, expect, test } from "bun:test";
+import * as fc from "fast-check";
+import { isMediaType, matchesEntityTag, nextLink, parseMediaType } from "./http_fields.ts";
+
+describe("nextLink", () => {
+  test("is a relative target with an encoded query", () => {
+    expect(
+      nextLink("/v2/a/b/tags/list", [
+        ["n", "10"],
+        ["last", "v1.0"],
+      ]),
+    ).toBe('</v2/a/b/tags/list?n=10&last=v1.0>; rel="next"');
+    expect(nextLink("/v2/a/referrers/x", [["artifactType", "application/a+b"]])).toBe(
+      '</v2/a/referrers/x?artifactType=application%2Fa%2Bb>; rel="next"',
+    );
+  });
+
+  test("no value breaks out of the field, and every value reads back", () => {
+    const text = fc.string({ unit: "binary" });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(text, text), { minLength: 1 }), (query) => {
+        const link = nextLink("/v2/_catalog", query);
+        const match = /^<\/v2\/_catalog\?([^<>\s"]*)>; rel="next"$/.exec(link);
+        expect(match).not.toBeNull();
+        expect(link).toMatch(/^[\x20-\x7e]*$/);
+        const sound = query.map((pair) => pair.map((part) => part.toWellFormed()));
+        expect([...new URLSearchParams(match![1])]).toEqual(sound.map(([a, b]) => [a!, b!]));
+      }),
+    );
+  });
+
+  test("half of a surrogate pair is replaced", () => {
+    expect(nextLink("/", [["last", "\uD800"]])).toBe('</?last=%EF%BF%BD>; rel="next"');
+  });
+});
+
+describe("parseMediaType", () => {
+  test.each([
+    ["application/json", "application/json"],
+    ["application/json; charset=utf-8", "application/json"],
+    ["application/json;charset=utf-8", "application/json"],
+    ["  Application/JSON ; a=b; c=d", "Application/JSON"],
+    ["application/vnd.oci.image.manifest.v1+json", "application/vnd.oci.image.manifest.v1+json"],
+    ["text/x_a-b!#$&^.+", "text/x_a-b!#$&^.+"],
+    ["a/b;", "a/b"],
+    [`${"a".repeat(127)}/${"b".repeat(127)}`, `${"a".repeat(127)}/${"b".repeat(127)}`],
+  ])("%p is %p", (header, mediaType) => {
+    expect(parseMediaType(header)).toBe(mediaType);
+  });
+
+  test.each([
+    null,
+    "",
+    ";",
+    "application",
+    "application/",
+    "/json",
+    "a/b/c",
+    "a b/c",
+    "*/*",
+    "a/*",
+    "a/b, c/d",
+    "a/b,a/b",
+    "+a/b",
+    "a/.b",
+    "a/b c",
+    "a/b\r\nX: y",
+    "a/ü",
+    `${"a".repeat(128)}/b`,
+    `a/${"b".repeat(128)}`,
+    "a/b\0",
+  ])("%p is none", (header) => {
+    expect(parseMediaType(header)).toBeNull();
+  });
+
+  test("isMediaType allows no parameters and no blanks", () => {
+    expect(isMediaType("a/b")).toBe(true);
+    for (const text of ["a/b;c=d", " a/b", "a/b ", "a/b\n"]) expect(isMediaType(text)).toBe(false);
+  });
+});
+
+describe("matchesEntityTag", () => {
+  const tag = `sha256:${"ab".repeat(32)}`;
+
+  test.each([
+    `"${tag}"`,
+    tag,
+    `W/"${tag}"`,
+    `"x", "${tag}"`,
+    `"x","y" ,\tW/"${tag}" , "z"`,
+    `x, ${tag}`,
+    `, ,"${tag}"`,
+    ` "${tag}" `,
+    `"a,b", "${tag}"`,
+    "*",
+    " * ",
+  ])("%p names it", (header) => {
+    expect(matchesEntityTag(header, tag)).toBe(true);
+  });
+
+  test.each([
+    "",
+    " ",
+    ",",
+    `"x"`,
+    `"${tag}x"`,
+    `"${tag.slice(1)}"`,
+    `"${tag.toUpperCase()}"`,
+    `"x,${tag},y"`,
+    `"x, ${tag}`,
+    `w/"${tag}x"`,
+    `"*"`,
+    `${tag.slice(0, 20)} ${tag.slice(20)}`,
+  ])("%p does not", (header) => {
+    expect(matchesEntityTag(header, tag)).toBe(false);
+  });
+
+  test("hostile lists cost no more than linear time", () => {
+    for (const piece of [" ", "\t", ",", '"', "W/", 'W/"', '"" ', "a "]) {
+      expect(matchesEntityTag(piece.repeat(100_000) + '"', tag)).toBe(false);
+    }
+  });
+
+  test("finds the tag wherever it stands in a list of others", () => {
+    const other = fc.stringMatching(/^(W\/)?"[a-z0-9:,]{0,10}"$/);
+    fc.assert(
+      fc.property(fc.array(other), fc.array(other), (before, after) => {
+        expect(matchesEntityTag([...before, `"${tag}"`, ...after].join(", "), tag)).toBe(true);
+        expect(matchesEntityTag([...before, ...after].join(", "), tag)).toBe(false);
+      }),
+    );
+  });
+});
