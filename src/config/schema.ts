@@ -35,8 +35,14 @@ export interface Config extends Omit<FileValues, "storage"> {
 }
 
 /** The schema as a zod object: strict at every level, with every default in place. */
-// Building it from rows loses the static type, which the rows themselves still carry.
-export const fileSchema = sectionSchema(options) as unknown as z.ZodType<FileValues> & z.ZodObject;
+export const fileSchema = sectionSchema(options);
+
+const fileValues = z.custom<FileValues>();
+
+/** What `fileSchema` gave, with the static type that building it from rows lost. */
+export function typedValues(parsed: z.output<typeof fileSchema>): FileValues {
+  return fileValues.parse(parsed);
+}
 
 function sectionSchema(tree: OptionTree): z.ZodObject {
   const shape: Record<string, z.ZodType> = {};

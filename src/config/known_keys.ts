@@ -1,0 +1,154 @@
+// Keys of zot's configuration dialect that this version knows by name and does not serve.
+//
+// A published zot file therefore either starts the server or stops it with a line that names the
+// key; it is never called unknown. A row goes out of force by itself as soon as an `options.ts`
+// serves its path, so that serving a key is one row there. `holds` lists what a block may contain
+// (`a b{c d}` is a, b.c and b.d; `*` is any name; lists are passed through), which finds mistyped
+// keys even in blocks that are off.
+
+/** One key, or a block of keys, that is known and not served. */
+export interface KnownKey {
+  readonly path: string;
+  /** What it would turn on, as the subject of "… is not served by this version yet". */
+  readonly feature: string;
+  /** The value with which the key asks for nothing, and is accepted. */
+  readonly off?: boolean | number | string;
+  /** true for a block that its own `enable` key turns off. */
+  readonly switched?: true;
+  /** The keys inside a block; "any" where the names belong to a driver. */
+  readonly holds?: string;
+}
+
+const keepRules = "mostRecentlyPulledCount mostRecentlyPushedCount pulledWithin pushedWithin";
+
+const retention = `delay dryRun policies{deleteReferrers deleteUntagged repositories
+  keepTags{patterns ${keepRules}} keepUntagged{${keepRules}}}`;
+
+const storage: readonly KnownKey[] = [
+  { path: "storage.remoteCache", feature: "a remote cache", off: false },
+  { path: "storage.redirectBlobURL", feature: "redirection of blob reads", off: false },
+  { path: "storage.gcTimeWindow", feature: "a time window for collection", off: "" },
+  { path: "storage.maxRepos", feature: "a limit on repositories", off: 0 },
+  { path: "storage.fastRestart", feature: "fast restart", off: false },
+  { path: "storage.retention", feature: "retention", holds: retention },
+  { path: "storage.storageDriver", feature: "remote storage", holds: "any" },
+  { path: "storage.cacheDriver", feature: "a remote cache driver", holds: "any" },
+  {
+    path: "storage.subPaths",
+    feature: "storage by subpath",
+    holds: `*{cacheDriver{*} commit dedupe fastRestart gc gcDelay gcInterval gcTimeWindow maxRepos
+      redirectBlobURL remoteCache retention{${retention}} rootDirectory storageDriver{*}}`,
+  },
+];
+
+const policy = "actions conditions{expression message} groups users";
+
+const http: readonly KnownKey[] = [
+  { path: "http.tls", feature: "TLS", holds: "cacert cert key" },
+  { path: "http.ratelimit", feature: "a rate limit", holds: "rate methods{method rate}" },
+  {
+    path: "http.accessControl",
+    feature: "access control",
+    holds: `adminPolicy{${policy}} groups{*{users}} metrics{anonymousPolicy users}
+      repositories{*{anonymousPolicy defaultPolicy policies{${policy}}}}`,
+  },
+];
+
+const auth: readonly KnownKey[] = [
+  { path: "http.auth.failDelay", feature: "a delay after failed authentication", off: 0 },
+  { path: "http.auth.htpasswd", feature: "authentication by htpasswd", holds: "path" },
+  { path: "http.auth.apikey", feature: "authentication by API key", off: false },
+  {
+    path: "http.auth.ldap",
+    feature: "authentication by LDAP",
+    holds: `address baseDN bindDN bindPassword caCert credentialsFile insecure port skipVerify
+      startTLS subtreeSearch userAttribute userFilter userGroupAttribute`,
+  },
+  {
+    path: "http.auth.openid",
+    feature: "authentication by OpenID",
+    holds: `callbackAllowOrigins providers{*{authurl claimMapping{groups username} clientid
+      clientsecret credentialsFile issuer keypath name scopes tokenurl}}`,
+  },
+  {
+    path: "http.auth.bearer",
+    feature: "authentication by bearer token",
+    holds: `cert realm service awsSecretsManager{refreshInterval region secretName}
+      oidc{audiences certificateAuthority certificateAuthorityFile claimMapping{groups username
+      validations{expression message} variables{expression name}} issuer skipIssuerVerification}
+      upstreamTokenEndpoint{allowInsecureHttp realm service}`,
+  },
+  {
+    path: "http.auth.mtls",
+    feature: "authentication by client certificate",
+    holds: "dnsSanIndex emailSanIndex identityAttributes uriSanIndex uriSanPattern",
+  },
+  { path: "http.auth.sessionKeysFile", feature: "login by session", off: "" },
+  { path: "http.auth.sessionDriver", feature: "a driver for login sessions", holds: "any" },
+  { path: "http.auth.secureSession", feature: "login by session" },
+];
+
+const extensions: readonly KnownKey[] = [
+  {
+    path: "extensions.search",
+    feature: "search",
+    switched: true,
+    holds: `cve{updateInterval trivy{dbRepository javaDBRepository sbom{enable format}
+      vulnSeveritySources}}`,
+  },
+  {
+    path: "extensions.sync",
+    feature: "mirroring",
+    switched: true,
+    holds: `credentialsFile downloadDir registries{certDir
+      content{destination prefix stripPrefix tags{excludeRegex regex semver}}
+      credentialHelper disableHTTP2 manifestCheckInterval maxIdleConnsPerHost maxRetries
+      maxRetryDelay oauth2CredentialHelper{assertionFile audience clientID clientSecretFile
+      grantType requestedTokenType scopes signingFile subjectTokenType tokenURL username}
+      onDemand onlySigned pollInterval preserveDigest reqConcurrent reqPerSec
+      responseHeaderTimeout retryDelay syncLegacyCosignTags syncTimeout tlsVerify urls}`,
+  },
+  {
+    path: "extensions.metrics",
+    feature: "the metrics page",
+    switched: true,
+    holds: "prometheus{path}",
+  },
+  { path: "extensions.scrub", feature: "scrubbing", switched: true, holds: "interval" },
+  { path: "extensions.lint", feature: "lint", switched: true, holds: "mandatoryAnnotations" },
+  { path: "extensions.ui", feature: "the web interface", switched: true },
+  {
+    path: "extensions.trust",
+    feature: "verification of signatures",
+    switched: true,
+    holds: "cosign notation",
+  },
+  {
+    path: "extensions.events",
+    feature: "sending of events",
+    switched: true,
+    holds: `sinks{address channel credentials{file password token username} headers{*} proxy timeout
+      tlsconfig{cacertfile certfile keyfile} type}`,
+  },
+  { path: "extensions.mgmt", feature: "the management interface", switched: true },
+  { path: "extensions.apikey", feature: "authentication by API key", switched: true },
+];
+
+const others: readonly KnownKey[] = [
+  { path: "log.audit", feature: "an audit log", off: "" },
+  { path: "scheduler", feature: "a choice of background workers", holds: "numWorkers" },
+  {
+    path: "cluster",
+    feature: "clustering",
+    holds: "hashKey members tls{cacert cert key}",
+  },
+];
+
+/** The table. */
+export const knownKeys: readonly KnownKey[] = [
+  ...storage,
+  ...http,
+  ...auth,
+  ...extensions,
+  ...others,
+];

@@ -1,0 +1,98 @@
+// From a file to a `Config`: read, parse, check, fill in what depends on the machine, freeze.
+//
+// The door of this folder. A result is either a configuration with the warnings that a start should
+// log, or every problem there is, one line each; nothing throws for what a user wrote.
+
+import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { checkValue } from "./check.ts";
+import { dataDirectory } from "./data_directory.ts";
+import { DIST_SPEC_VERSION } from "./dist_spec.ts";
+import { parseText } from "./parse.ts";
+import type { Config, FileValues } from "./schema.ts";
+import type { Environment } from "./substitute.ts";
+
+export type { Config } from "./schema.ts";
+
+/** A configuration and what to warn of; or what is wrong. */
+export type Loaded =
+  | { readonly config: Config; readonly warnings: readonly string[] }
+  | { readonly problems: readonly string[] };
+
+/** Reads and checks the file at `path`. */
+export async function loadConfig(path: string, env: Environment = process.env): Promise<Loaded> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { problems: [`${path}: expected a configuration file that can be read, got ${why}`] };
+  }
+  const parsed = await parseText(text, path);
+  return "problems" in parsed ? parsed : checkConfig(parsed.value, env);
+}
+
+/** Checks what a parser gave. Relative paths are relative to the working directory, as in zot. */
+export function checkConfig(value: unknown, env: Environment = process.env): Loaded {
+  const checked = checkValue(value, env);
+  return "problems" in checked ? checked : complete(checked.values, checked.written, env);
+}
+
+/** What is in force without a file: this machine only, and a directory of the user's own. */
+export function defaultConfig(env: Environment = process.env): Config {
+  const loaded = checkConfig({}, env);
+  if ("problems" in loaded) throw new Error(`Defaults do not fit: ${loaded.problems.join("; ")}`);
+  return loaded.config;
+}
+
+function complete(values: FileValues, written: ReadonlySet<string>, env: Environment): Loaded {
+  const warnings: string[] = [];
+  const root = values.storage.rootDirectory ?? defaultRoot(env, warnings);
+  warnings.push(...warningsOf(values, written));
+  const config: Config = {
+    ...values,
+    distSpecVersion: DIST_SPEC_VERSION,
+    storage: { ...values.storage, rootDirectory: resolve(root) },
+  };
+  return { config: deepFreeze(config), warnings };
+}
+
+function defaultRoot(env: Environment, warnings: string[]): string {
+  const { path, lasting } = dataDirectory(env);
+  if (!lasting) {
+    warnings.push(
+      `storage.rootDirectory: there is no home directory to write to, so images go to ${path}, ` +
+        "which a restart of the machine may empty; set it to a directory that lasts",
+    );
+  }
+  return path;
+}
+
+function warningsOf(values: FileValues, written: ReadonlySet<string>): string[] {
+  const warnings: string[] = [];
+  if (values.distSpecVersion !== DIST_SPEC_VERSION) {
+    warnings.push(
+      `distSpecVersion: expected ${DIST_SPEC_VERSION}, got ${values.distSpecVersion}; ` +
+        `${DIST_SPEC_VERSION} is served`,
+    );
+  }
+  if (!values.storage.commit) {
+    warnings.push(
+      "storage.commit: with false an acknowledged push may be lost when the machine stops",
+    );
+  }
+  for (const path of ["storage.gcDelay", "storage.gcInterval"]) {
+    if (!values.storage.gc && written.has(path)) {
+      warnings.push(`${path}: has no effect while storage.gc is false`);
+    }
+  }
+  return warnings;
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === "object" && value !== null) {
+    for (const member of Object.values(value)) deepFreeze(member);
+    Object.freeze(value);
+  }
+  return value;
+}
