@@ -5,7 +5,7 @@
 // ends, by a small shell that waits for the end of the pipe between the two. Leaves unmounting to whoever
 // mounts.
 
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,11 +16,18 @@ export interface TempDirectory extends AsyncDisposable {
 
 /** A new empty directory, removed with everything in it at the end of the scope. */
 export async function tempDirectory(name = "zot-test"): Promise<TempDirectory> {
-  const path = await mkdtemp(join(tmpdir(), `${name}-`));
+  const path = await makeDirectory(name);
   return {
     path,
     [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true, maxRetries: 3 }),
   };
+}
+
+/** Lower case only: buildah takes a path for an image's name, which has no capitals. */
+async function makeDirectory(name: string): Promise<string> {
+  const path = join(tmpdir(), `${name}-${crypto.randomUUID().slice(0, 13)}`);
+  await mkdir(path, { mode: 0o700 });
+  return path;
 }
 
 let run: Promise<string> | undefined;
@@ -32,7 +39,7 @@ export function runDirectory(): Promise<string> {
 }
 
 async function makeRunDirectory(): Promise<string> {
-  const path = await mkdtemp(join(tmpdir(), "zot-test-run-"));
+  const path = await makeDirectory("zot-test-run");
   // `cat` returns when this process is gone, since nobody else holds the other end of its input.
   const janitor = Bun.spawn(["sh", "-c", 'cat >/dev/null; rm -rf -- "$1"', "janitor", path], {
     stdin: "pipe",
