@@ -1,0 +1,241 @@
+// index.json: what other tools write is read, what is unreadable is never taken for empty, and what
+// we write reads back.
+
+import { describe, expect, test } from "bun:test";
+import * as fc from "fast-check";
+import type { Descriptor } from "./descriptor.ts";
+import { digestOf } from "./digest.ts";
+import {
+  isOciLayout,
+  LayoutIndexError,
+  ociLayoutText,
+  readLayoutIndex,
+  writeLayoutIndex,
+  type LayoutEntry,
+} from "./layout_index.ts";
+
+const refName = "org.opencontainers.image.ref.name";
+
+function manifest(content: string, annotations?: Record<string, string>): Descriptor {
+  const bytes = new TextEncoder().encode(content);
+  const mediaType = "application/vnd.oci.image.manifest.v1+json";
+  const descriptor = { mediaType, digest: digestOf("sha256", bytes), size: bytes.length };
+  return annotations === undefined ? descriptor : { ...descriptor, annotations };
+}
+
+function read(manifests: unknown) {
+  return readLayoutIndex(JSON.stringify({ schemaVersion: 2, manifests }));
+}
+
+describe("readLayoutIndex", () => {
+  test("reads tagged and untagged manifests, without the annotation that holds the tag", () => {
+    const { entries, skipped } = read([
+      manifest("a", { [refName]: "v1" }),
+      manifest("a", { [refName]: "v2", "org.example": "kept" }),
+      manifest("b"),
+    ]);
+    expect(skipped).toEqual([]);
+    expect(entries).toEqual([
+      { descriptor: manifest("a"), tag: "v1" },
+      { descriptor: manifest("a", { "org.example": "kept" }), tag: "v2" },
+      { descriptor: manifest("b"), tag: null },
+    ]);
+  });
+
+  test.each<[string, string]>([
+    ["zot, new repository", '{"schemaVersion":2,"manifests":null}'],
+    ["no manifests at all", '{"schemaVersion":2}'],
+    [
+      "skopeo and umoci",
+      '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}',
+    ],
+  ])("an empty index of %s", (_, text) => {
+    expect(readLayoutIndex(text)).toEqual({ entries: [], skipped: [] });
+  });
+
+  test("reads what buildah and docker write: platforms, names of their own", () => {
+    const descriptor = {
+      ...manifest("a"),
+      platform: { architecture: "amd64", os: "linux" },
+      annotations: { "io.containerd.image.name": "docker.io/library/x:1", [refName]: "1" },
+    };
+    const { entries } = read([descriptor]);
+    const annotations = { "io.containerd.image.name": "docker.io/library/x:1" };
+    expect(entries).toEqual([{ descriptor: { ...descriptor, annotations }, tag: "1" }]);
+  });
+
+  test.each([
+    ["latest", "latest"],
+    ["docker.io/library/x:1", "1"],
+    ["127.0.0.1:5000/a/b:v1.2", "v1.2"],
+    [`docker.io/library/x:1@sha256:${"a".repeat(64)}`, "1"],
+    ["a:b:c", "c"],
+    [`sha256-${"a".repeat(64)}`, `sha256-${"a".repeat(64)}`],
+    // No tag in them.
+    ["", null],
+    ["docker.io/library/x", null],
+    ["127.0.0.1:5000/a/b", null],
+    [`x@sha256:${"a".repeat(64)}`, null],
+    ["x:", null],
+    ["x:.hidden", null],
+    [`x:${"a".repeat(129)}`, null],
+    ["../../etc/passwd", null],
+    ["a b", null],
+  ])("the name %p is the tag %p", (name, tag) => {
+    const { entries, skipped } = read([manifest("a", { [refName]: name })]);
+    expect(entries).toEqual([{ descriptor: manifest("a"), tag }]);
+    expect(skipped).toHaveLength(tag === null ? 1 : 0);
+  });
+
+  test("of two manifests with one tag the first keeps it, the second stays untagged", () => {
+    const { entries, skipped } = read([
+      manifest("a", { [refName]: "v1" }),
+      manifest("b", { [refName]: "docker.io/library/x:v1" }),
+    ]);
+    expect(entries.map(({ tag }) => tag)).toEqual(["v1", null]);
+    expect(skipped).toEqual([{ reason: 'manifests[1] repeats the tag "v1"' }]);
+  });
+
+  test("an entry that is no descriptor is reported and does not harm the others", () => {
+    const { entries, skipped } = read([
+      null,
+      { ...manifest("a"), digest: "sha256:x" },
+      manifest("b"),
+      7,
+    ]);
+    expect(entries).toEqual([{ descriptor: manifest("b"), tag: null }]);
+    expect(skipped.map(({ reason }) => reason.split(/[ .]/)[0]!)).toEqual([
+      "manifests[0]",
+      "manifests[1]",
+      "manifests[3]",
+    ]);
+  });
+
+  test.each([
+    "",
+    " ",
+    "{",
+    "null",
+    "[]",
+    '"x"',
+    "{}",
+    '{"schemaVersion":1,"manifests":[]}',
+    '{"schemaVersion":2,"manifests":{}}',
+    '{"schemaVersion":2,"manifests":[',
+    "\0\0\0\0",
+  ])("%p is no index, which is not the same as an empty one", (text) => {
+    expect(() => readLayoutIndex(text)).toThrow(LayoutIndexError);
+  });
+});
+
+describe("writeLayoutIndex", () => {
+  const write = (entries: LayoutEntry[]) => JSON.parse(writeLayoutIndex(entries));
+
+  test("of nothing is an index with an empty list", () => {
+    expect(writeLayoutIndex([])).toBe(
+      '{"schemaVersion":2,"mediaType":"application/vnd.oci.image.index.v1+json","manifests":[]}',
+    );
+  });
+
+  test("lists one descriptor for each tag, then the untagged, each in a fixed order", () => {
+    const untagged = [manifest("x"), manifest("y"), manifest("z")];
+    const byDigest = untagged.toSorted((a, b) => (a.digest < b.digest ? -1 : 1));
+    const { manifests } = write([
+      ...untagged.map((descriptor) => ({ descriptor, tag: null })),
+      { descriptor: manifest("a"), tag: "v2" },
+      { descriptor: manifest("b", { "org.example": "kept" }), tag: "V1" },
+      { descriptor: manifest("a"), tag: "v10" },
+    ]);
+    expect(manifests).toEqual([
+      manifest("b", { "org.example": "kept", [refName]: "V1" }),
+      manifest("a", { [refName]: "v10" }),
+      manifest("a", { [refName]: "v2" }),
+      ...byDigest,
+    ]);
+  });
+
+  test("a digest with a tag is not listed untagged, and no digest is listed untagged twice", () => {
+    const { manifests } = write([
+      { descriptor: manifest("a"), tag: null },
+      { descriptor: manifest("b"), tag: null },
+      { descriptor: manifest("a"), tag: "v1" },
+      { descriptor: manifest("b"), tag: null },
+    ]);
+    expect(manifests).toEqual([manifest("a", { [refName]: "v1" }), manifest("b")]);
+  });
+
+  test("the tag decides the annotation, whatever the descriptor says", () => {
+    const stale = manifest("a", { [refName]: "old" });
+    expect(write([{ descriptor: stale, tag: "new" }]).manifests).toEqual([
+      manifest("a", { [refName]: "new" }),
+    ]);
+    expect(write([{ descriptor: stale, tag: null }]).manifests).toEqual([manifest("a")]);
+  });
+
+  test("does not change the entries that it is given", () => {
+    const entries = [
+      { descriptor: manifest("b", { [refName]: "x" }), tag: "b" },
+      { descriptor: manifest("a"), tag: "a" },
+    ];
+    const before = structuredClone(entries);
+    writeLayoutIndex(entries);
+    expect(entries).toEqual(before);
+  });
+
+  test("what is written reads back, and the order of the entries makes no difference", () => {
+    const entry = fc.record({
+      descriptor: fc
+        .tuple(fc.string(), fc.dictionary(fc.string(), fc.string()))
+        .map(([content, annotations]) => {
+          const { [refName]: _, ...others } = annotations;
+          return Object.keys(others).length > 0 ? manifest(content, others) : manifest(content);
+        }),
+      tag: fc.option(fc.stringMatching(/^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,9}$/), { nil: null }),
+    });
+    const entries = fc.uniqueArray(entry, {
+      selector: ({ descriptor, tag }) => tag ?? descriptor.digest,
+      maxLength: 12,
+    });
+    fc.assert(
+      fc.property(entries, (given) => {
+        const text = writeLayoutIndex(given);
+        expect(writeLayoutIndex(given.toReversed())).toBe(text);
+        const { entries: found, skipped } = readLayoutIndex(text);
+        expect(skipped).toEqual([]);
+        const tagged = new Set(
+          given.filter(({ tag }) => tag !== null).map((e) => e.descriptor.digest),
+        );
+        const expected = given.filter((e) => e.tag !== null || !tagged.has(e.descriptor.digest));
+        const sorted = (list: LayoutEntry[]): string[] => list.map((e) => JSON.stringify(e)).sort();
+        expect(sorted(found.map(inOrder))).toEqual(sorted(expected.map(inOrder)));
+        expect(writeLayoutIndex(found)).toBe(text);
+      }),
+    );
+  });
+});
+
+/** The entry with its members in one order, so that entries can be compared as text. */
+function inOrder({ descriptor, tag }: LayoutEntry): LayoutEntry {
+  const { annotations, ...rest } = descriptor;
+  return { descriptor: annotations === undefined ? rest : { ...rest, annotations }, tag };
+}
+
+describe("oci-layout", () => {
+  test("ours is one", () => {
+    expect(isOciLayout(ociLayoutText)).toBe(true);
+    expect(isOciLayout('{\n  "imageLayoutVersion": "1.0.0"\n}\n')).toBe(true);
+  });
+
+  test.each([
+    "",
+    "{}",
+    "null",
+    "[]",
+    '{"imageLayoutVersion":1}',
+    '{"imageLayoutVersion":"2.0.0"}',
+    '{"imageLayoutVersion":"1.0.0"',
+    '{"imageLayoutVersion":"1.0.0\\n"}',
+  ])("%p is none", (text) => {
+    expect(isOciLayout(text)).toBe(false);
+  });
+});
