@@ -1,0 +1,19 @@
+// Prints the pages of docs/reference that follow from tables in the code.
+//
+// `npm run docs` writes them; tests compare them with what the tables say now.
+
+import { join } from "node:path";
+import { configReference } from "../src/config/reference.ts";
+
+/** Every printed page: its path from the package's root, and its text. */
+export const pages: readonly { readonly path: string; readonly text: () => string }[] = [
+  { path: "docs/reference/config.md", text: configReference },
+];
+
+if (import.meta.main) {
+  const root = join(import.meta.dirname, "..");
+  for (const page of pages) {
+    await Bun.write(join(root, page.path), page.text());
+    console.log(page.path);
+  }
+}
