@@ -25,11 +25,22 @@ export async function loadConfig(path: string, env: Environment = process.env): 
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return { problems: [`${path}: expected a configuration file that can be read, got ${why}`] };
+    return { problems: [`${path}: expected a configuration file, got ${whyUnreadable(error)}`] };
   }
   const parsed = await parseText(text, path);
   return "problems" in parsed ? parsed : checkConfig(parsed.value, env);
+}
+
+const unreadable = new Map([
+  ["ENOENT", "no such file"],
+  ["EISDIR", "a directory"],
+  ["EACCES", "no permission to read it"],
+]);
+
+function whyUnreadable(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const known = "code" in error ? unreadable.get(String(error.code)) : undefined;
+  return known ?? error.message;
 }
 
 /** Checks what a parser gave. Relative paths are relative to the working directory, as in zot. */
