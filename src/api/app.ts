@@ -1,0 +1,74 @@
+/**
+ * What handlers may use: the registry's rules, the limits that the configuration sets, and the state of
+ * the server. Types only, and the helpers that several handlers share to read their parameters.
+ */
+import type { Call } from "../http/call.ts";
+import { digestProblem, parseDigest, type Digest } from "../oci/digest.ts";
+import { refuse, type RegistryError } from "../oci/errors.ts";
+import { parseReference, type Reference } from "../oci/reference.ts";
+import type { Registry } from "../registry/registry.ts";
+
+export interface App {
+  readonly registry: Registry;
+  /** Largest blob in bytes; null for no limit. */
+  readonly blobBytesMax: number | null;
+  readonly manifestBytesMax: number;
+  /** How long an upload's body may bring nothing. */
+  readonly uploadIdleMs: number;
+  readonly health: Health;
+}
+
+/** What the health endpoints tell. */
+export interface Health {
+  /** Layouts were compared with the facts once: what was there before the start is served. */
+  started: boolean;
+  /** Requests in flight are being finished and no new ones are wanted. */
+  stopping: boolean;
+}
+
+/**
+ * The digest of a path or parameter.
+ * @throws DIGEST_INVALID when it is malformed; `unsupported` makes the refusal for an algorithm that we do not
+ * compute (absent on a pull, invalid on a push).
+ */
+export function requireDigest(text: string, unsupported: () => RegistryError): Digest {
+  const digest = parseDigest(text);
+  if (digest !== null) return digest;
+  if (digestProblem(text) === "unsupported") throw unsupported();
+  throw malformedDigest(text);
+}
+
+export function malformedDigest(text: string): RegistryError {
+  return refuse("DIGEST_INVALID", {
+    message: `Expected a digest such as sha256:<64 lower-case hex digits>, got ${shorten(text)}`,
+  });
+}
+
+export function unsupportedDigest(text: string): RegistryError {
+  return refuse("DIGEST_INVALID", {
+    message: `Expected a sha256 or sha512 digest, got ${shorten(text)}`,
+  });
+}
+
+/** Tag or digest of a path. @throws DIGEST_INVALID or MANIFEST_INVALID; MANIFEST_UNKNOWN where it reads. */
+export function requireReference(call: Call, purpose: "read" | "write"): Reference {
+  const text = call.params["reference"] ?? "";
+  const reference = parseReference(text);
+  if (reference.kind !== "invalid") return reference;
+  if (reference.problem === "malformed-digest") throw malformedDigest(text);
+  if (purpose === "read") throw refuse("MANIFEST_UNKNOWN");
+  if (reference.problem === "unsupported-digest") throw unsupportedDigest(text);
+  throw invalidTag(text);
+}
+
+export function invalidTag(text: string): RegistryError {
+  return refuse("MANIFEST_INVALID", {
+    message: `Expected a tag of up to 128 letters, digits, '.', '_' and '-', got ${shorten(text)}`,
+  });
+}
+
+/** Quotes a client's text for a message: printable, and short. */
+export function shorten(text: string): string {
+  const shown = text.length > 80 ? `${text.slice(0, 80)}…` : text;
+  return JSON.stringify(shown);
+}

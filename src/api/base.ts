@@ -1,0 +1,50 @@
+/**
+ * The endpoints that touch no repository: version check, extension discovery, health.
+ */
+import type { Call } from "../http/call.ts";
+import type { Reply } from "../http/endpoint.ts";
+import { jsonReply, textReply } from "../http/reply.ts";
+import type { App } from "./app.ts";
+
+/** GET /v2/ [end-1]. */
+export async function getBase(): Promise<Reply> {
+  return jsonReply(200, {});
+}
+
+/** The extensions that this registry serves; discovery itself is the first. */
+const extensions = [
+  {
+    name: "_oci",
+    url: "https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md",
+    description: "Extension discovery",
+    endpoints: ["_oci/ext/discover"],
+  },
+] as const;
+
+/** GET of the list of extensions, for the registry or one repository. */
+export async function discoverExtensions(): Promise<Reply> {
+  return jsonReply(200, { extensions });
+}
+
+/** The process runs. */
+export async function getLivez(): Promise<Reply> {
+  return textReply(200, "ok\n", "text/plain");
+}
+
+/** Requests are welcome here. */
+export async function getReadyz(_call: Call, app: App): Promise<Reply> {
+  const { started, stopping } = app.health;
+  if (stopping) return textReply(503, "stopping\n", "text/plain");
+  return started ? textReply(200, "ok\n", "text/plain") : starting;
+}
+
+/** What lay on disk before the start is served. */
+export async function getStartupz(_call: Call, app: App): Promise<Reply> {
+  return app.health.started ? textReply(200, "ok\n", "text/plain") : starting;
+}
+
+const starting = textReply(
+  503,
+  "starting: layouts are being compared with the facts\n",
+  "text/plain",
+);

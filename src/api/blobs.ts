@@ -1,0 +1,143 @@
+/**
+ * Reading and deleting blobs [end-2, end-10].
+ *
+ * Promises: a blob is found only where this repository links it; ranges are answered by RFC 9110 §14; the
+ * bytes are served as an opaque download that no browser will run. Small blobs are answered from memory, large
+ * ones by the kernel from their file.
+ */
+import type { Call } from "../http/call.ts";
+import type { Reply } from "../http/endpoint.ts";
+import { bodyReply, emptyReply } from "../http/reply.ts";
+import { parseRange, type InclusiveRange } from "../lib/byte_range.ts";
+import { matchesEntityTag } from "../lib/http_fields.ts";
+import { assert } from "../lib/assert.ts";
+import type { Digest } from "../oci/digest.ts";
+import { refuse } from "../oci/errors.ts";
+import { cachedBytesMax } from "../registry/content_cache.ts";
+import { deleteBlob as removeBlob } from "../registry/delete.ts";
+import { requireDigest, unsupportedDigest, type App } from "./app.ts";
+import { multipartBody } from "./multipart_body.ts";
+
+/** Parts of a multiple range; more are answered 400, which clients read as "ask for fewer". */
+const rangePartsMax = 64;
+const octetStream = "application/octet-stream";
+
+/** GET and HEAD of a blob [end-2]. */
+export async function getBlob(call: Call, app: App): Promise<Reply> {
+  const { repository } = call;
+  const digest = blobDigest(call);
+  const sizeBytes = await app.registry.metadata.blobSize(repository, digest);
+  if (sizeBytes === null) throw refuse("BLOB_UNKNOWN", { detail: { digest } });
+  const condition = call.header("if-none-match");
+  if (condition !== null && matchesEntityTag(condition, digest)) {
+    return emptyReply(304, identityHeaders(digest));
+  }
+  const blob = { repository, digest, sizeBytes };
+  const range = call.method === "GET" ? call.header("range") : null;
+  if (range === null || !rangeStillFits(call, digest)) return wholeBlob(app, blob);
+  return rangedBlob(app, blob, range);
+}
+
+interface FoundBlob {
+  readonly repository: string;
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
+
+function blobDigest(call: Call): Digest {
+  return requireDigest(call.params["digest"] ?? "", () => refuse("BLOB_UNKNOWN"));
+}
+
+/** Headers that identify the content, on 200, 206 and 304 alike. */
+function identityHeaders(digest: Digest): Record<string, string> {
+  return {
+    "docker-content-digest": digest,
+    etag: `"${digest}"`,
+    "cache-control": "private, max-age=31536000, immutable",
+  };
+}
+
+function blobHeaders(digest: Digest, lengthBytes: number): Record<string, string> {
+  return {
+    ...identityHeaders(digest),
+    "content-length": String(lengthBytes),
+    "content-type": octetStream,
+    "accept-ranges": "bytes",
+    // A pushed page must never run on the registry's origin.
+    "content-disposition": "attachment",
+    "content-security-policy": "default-src 'none'; sandbox",
+  };
+}
+
+function wholeBlob(app: App, blob: FoundBlob): Reply {
+  const headers = blobHeaders(blob.digest, blob.sizeBytes);
+  return bodyReply(200, blobBody(app, blob, null), headers);
+}
+
+/** The bytes of a blob: from memory while they are few, else from the file as they are sent. */
+function blobBody(app: App, blob: FoundBlob, range: InclusiveRange | null): Uint8Array | Blob {
+  const { registry } = app;
+  const { repository, digest, sizeBytes } = blob;
+  if (sizeBytes > cachedBytesMax) return registry.storage.blobContent(repository, digest, range);
+  const bytes = registry.contentCache.get(digest) ?? smallBlob(app, blob);
+  return range === null ? bytes : bytes.subarray(range.first, range.last + 1);
+}
+
+function smallBlob({ registry }: App, { repository, digest, sizeBytes }: FoundBlob): Uint8Array {
+  const bytes = registry.storage.readBlobNow(repository, digest);
+  assert(
+    bytes !== null && bytes.length === sizeBytes,
+    `blob ${digest} of ${repository} should have ${sizeBytes} bytes on disk, has ${bytes?.length ?? "none"}`,
+  );
+  registry.contentCache.set(digest, bytes);
+  return bytes;
+}
+
+/** `If-Range`: a range is of use only for the content that the client has the rest of. */
+function rangeStillFits(call: Call, digest: Digest): boolean {
+  const validator = call.header("if-range");
+  if (validator === null) return true;
+  // A strong comparison (RFC 9110 §13.1.5): a weak tag or a date never fits.
+  return validator === `"${digest}"`;
+}
+
+function rangedBlob(app: App, blob: FoundBlob, header: string): Reply {
+  const { digest, sizeBytes } = blob;
+  const parsed = parseRange(header, sizeBytes, { partsMax: rangePartsMax });
+  if (parsed.kind === "ignore") return wholeBlob(app, blob);
+  if (parsed.kind === "too-many") throw refuse("TOO_MANY_RANGES");
+  if (parsed.kind === "unsatisfiable") {
+    throw refuse("RANGE_UNSATISFIABLE", {
+      message: `The blob has ${sizeBytes} bytes; the range lies outside of them`,
+      headers: { "content-range": `bytes */${sizeBytes}`, "accept-ranges": "bytes" },
+    });
+  }
+  const [only, ...others] = parsed.ranges;
+  assert(only !== undefined, "a satisfiable range has a part");
+  if (others.length > 0) return severalRanges(app, blob, parsed.ranges);
+  const headers = blobHeaders(digest, only.last - only.first + 1);
+  headers["content-range"] = `bytes ${only.first}-${only.last}/${sizeBytes}`;
+  return bodyReply(206, blobBody(app, blob, only), headers);
+}
+
+/** One part per range, in the order of the request (RFC 9110 §14.6). */
+function severalRanges(app: App, blob: FoundBlob, ranges: readonly InclusiveRange[]): Reply {
+  const { digest, sizeBytes } = blob;
+  const parts = ranges.map((range) => ({
+    header: `bytes ${range.first}-${range.last}/${sizeBytes}`,
+    content: blobBody(app, blob, range),
+    lengthBytes: range.last - range.first + 1,
+  }));
+  const multipart = multipartBody(parts, octetStream);
+  const headers = blobHeaders(digest, multipart.lengthBytes);
+  headers["content-type"] = `multipart/byteranges; boundary=${multipart.boundary}`;
+  return bodyReply(206, multipart.body, headers);
+}
+
+/** DELETE of a blob [end-10]. */
+export async function deleteBlob(call: Call, app: App): Promise<Reply> {
+  const text = call.params["digest"] ?? "";
+  const digest = requireDigest(text, () => unsupportedDigest(text));
+  await removeBlob(app.registry, { repository: call.repository, target: digest, by: null });
+  return emptyReply(202, { "content-length": "0" });
+}

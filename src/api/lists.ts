@@ -1,0 +1,97 @@
+/**
+ * Tags, catalog and referrers, page by page [end-8, end-12, _catalog].
+ *
+ * Promises: `Link` is there exactly when there is more, relative and with our own parameters only; a count that
+ * is no number is refused, a large one is clamped.
+ */
+import type { Call } from "../http/call.ts";
+import type { Reply } from "../http/endpoint.ts";
+import { jsonReply, textReply } from "../http/reply.ts";
+import { nextLink } from "../lib/http_fields.ts";
+import { refuse } from "../oci/errors.ts";
+import { mediaTypes } from "../oci/media_types.ts";
+import { referrersIndex } from "../oci/referrers.ts";
+import {
+  listReferrers,
+  listRepositories,
+  listTags,
+  pageEntriesMax,
+  type PageRequest,
+} from "../registry/lists.ts";
+import { requireDigest, shorten, unsupportedDigest, type App } from "./app.ts";
+
+/** Types that one request may filter by. */
+const artifactTypesMax = 32;
+
+/** GET of a repository's tags [end-8a, end-8b]. */
+export async function getTags(call: Call, app: App): Promise<Reply> {
+  const { repository } = call;
+  const page = pageParameters(call);
+  const { items, next } = await listTags(app.registry, repository, page);
+  const path = `/v2/${repository}/tags/list`;
+  return jsonReply(200, { name: repository, tags: items }, linkHeaders(path, page, next));
+}
+
+/** GET of the names of all repositories that the caller may read. */
+export async function getCatalog(call: Call, app: App): Promise<Reply> {
+  const page = pageParameters(call);
+  const { items, next } = await listRepositories(app.registry, page, async () => true);
+  return jsonReply(200, { repositories: items }, linkHeaders("/v2/_catalog", page, next));
+}
+
+/** GET of the manifests that refer to a digest [end-12a, end-12b]: an empty list for whatever is unknown. */
+export async function getReferrers(call: Call, app: App): Promise<Reply> {
+  const { repository } = call;
+  const text = call.params["digest"] ?? "";
+  const subject = requireDigest(text, () => unsupportedDigest(text));
+  const artifactTypes = typeParameters(call);
+  const { items, next } = await listReferrers(app.registry, repository, subject, {
+    artifactTypes,
+    last: call.query.get("last"),
+  });
+  const headers: Record<string, string> = {};
+  if (artifactTypes.length > 0) headers["oci-filters-applied"] = "artifactType";
+  if (next !== null) {
+    const query = artifactTypes.map((type): [string, string] => ["artifactType", type]);
+    headers["link"] = nextLink(`/v2/${repository}/referrers/${subject}`, [
+      ...query,
+      ["last", next],
+    ]);
+  }
+  return textReply(200, referrersIndex([...items]), mediaTypes.ociIndex, headers);
+}
+
+function typeParameters(call: Call): string[] {
+  const types = call.query.getAll("artifactType").filter((type) => type !== "");
+  if (types.length > artifactTypesMax) {
+    throw refuse("PARAMETER_INVALID", {
+      message: `Expected up to ${artifactTypesMax} artifactType parameters, got ${types.length}`,
+    });
+  }
+  return types;
+}
+
+function pageParameters(call: Call): PageRequest {
+  return { last: call.query.get("last"), count: countParameter(call.query.get("n")) };
+}
+
+/** `n`: digits only; numbers beyond any page are clamped, however long they are. */
+function countParameter(text: string | null): number | null {
+  if (text === null) return null;
+  if (!/^\d+$/.test(text)) {
+    throw refuse("PARAMETER_INVALID", {
+      message: `Expected n=<whole number>, got ${shorten(text)}`,
+    });
+  }
+  return Math.min(Number(text), pageEntriesMax);
+}
+
+function linkHeaders(
+  path: string,
+  { count }: PageRequest,
+  next: string | null,
+): Record<string, string> {
+  if (next === null) return {};
+  const query: [string, string][] = [["last", next]];
+  return { link: nextLink(path, count === null ? query : [["n", String(count)], ...query]) };
+}

@@ -1,0 +1,132 @@
+/**
+ * Reading, pushing and deleting manifests [end-3, end-7, end-9].
+ *
+ * Promises: the stored bytes and media type are served as they were pushed, whatever Accept says; a digest asked
+ * for is the digest answered; a push is readable when its 201 is sent.
+ * Leaves to others: every rule (`registry/push_manifest.ts`, `registry/delete.ts`).
+ */
+import type { Call } from "../http/call.ts";
+import type { Reply } from "../http/endpoint.ts";
+import { bodyReply, emptyReply } from "../http/reply.ts";
+import { formatBytes } from "../lib/bytes.ts";
+import { matchesEntityTag } from "../lib/http_fields.ts";
+import { refuse } from "../oci/errors.ts";
+import { isTag, type Reference } from "../oci/reference.ts";
+import type { ManifestRecord } from "../metadata/metadata.ts";
+import { deleteManifest as removeManifest, deleteTag } from "../registry/delete.ts";
+import { pushManifest } from "../registry/push_manifest.ts";
+import { findManifest, readManifest } from "../registry/read_manifest.ts";
+import { invalidTag, requireReference, type App } from "./app.ts";
+
+/** Tags of one request: more would not fit the headers of the answer. */
+const tagsMax = 46;
+
+/** GET and HEAD of a manifest by tag or digest [end-3]. */
+export async function getManifest(call: Call, app: App): Promise<Reply> {
+  const { repository } = call;
+  const reference = requireReference(call, "read");
+  const record = await findManifest(app.registry, repository, reference);
+  const identity = identityHeaders(record, reference);
+  const condition = call.header("if-none-match");
+  if (condition !== null && matchesEntityTag(condition, record.digest)) {
+    return emptyReply(304, identity);
+  }
+  const headers = {
+    ...identity,
+    "content-type": record.mediaType,
+    "content-length": String(record.sizeBytes),
+    "content-security-policy": "default-src 'none'; sandbox",
+  };
+  if (call.method === "HEAD") return emptyReply(200, headers);
+  return bodyReply(200, readManifest(app.registry, repository, record), headers);
+}
+
+function identityHeaders(record: ManifestRecord, reference: Reference): Record<string, string> {
+  return {
+    "docker-content-digest": record.digest,
+    etag: `"${record.digest}"`,
+    "cache-control":
+      reference.kind === "digest" ? "private, max-age=31536000, immutable" : "no-cache",
+  };
+}
+
+/** PUT of a manifest by tag, by digest, or by digest with `?tag=` [end-7a, end-7b]. */
+export async function putManifest(call: Call, app: App): Promise<Reply> {
+  const { repository } = call;
+  const reference = requireReference(call, "write");
+  const tags = tagParameters(call, reference);
+  const bytes = await call.readBody(app.manifestBytesMax, () => tooLarge(app));
+  const { digest, subject } = await pushManifest(app.registry, {
+    repository,
+    reference,
+    tags,
+    bytes,
+    contentType: call.header("content-type"),
+    tagIs: tagCondition(call),
+    by: null,
+  });
+  const headers: Record<string, string> = {
+    location: `/v2/${repository}/manifests/${digest}`,
+    "docker-content-digest": digest,
+    "content-length": "0",
+  };
+  if (subject !== null) headers["oci-subject"] = subject;
+  if (tags.length > 0) headers["oci-tag"] = tags.join(", ");
+  return emptyReply(201, headers);
+}
+
+function tooLarge(app: App): Error {
+  return refuse("MANIFEST_TOO_LARGE", {
+    message: `This registry takes manifests of up to ${formatBytes(app.manifestBytesMax)}`,
+  });
+}
+
+/** The tags of `?tag=`, each once; all are checked before any is applied [end-7b]. */
+function tagParameters(call: Call, reference: Reference): string[] {
+  const tags = [...new Set(call.query.getAll("tag"))];
+  if (tags.length === 0) return [];
+  if (reference.kind === "tag") {
+    throw refuse("PARAMETER_INVALID", {
+      message: "Expected ?tag= beside a digest in the path, got it beside a tag",
+    });
+  }
+  if (tags.length > tagsMax) {
+    throw refuse("TOO_MANY_TAGS", {
+      message: `Expected up to ${tagsMax} tags in one request, got ${tags.length}`,
+    });
+  }
+  const invalid = tags.find((tag) => !isTag(tag));
+  if (invalid !== undefined) throw invalidTag(invalid);
+  return tags;
+}
+
+/**
+ * What `If-Match` and `If-None-Match` ask of the tags (RFC 9110 §13.1): digests, `null` for "not there".
+ * Null when the request asks nothing.
+ */
+function tagCondition(call: Call): readonly (string | null)[] | null {
+  const match = call.header("if-match");
+  if (match !== null) return entityTags(match);
+  return call.header("if-none-match")?.trim() === "*" ? [null] : null;
+}
+
+function entityTags(header: string): string[] {
+  return header.split(",").map((entry) => entry.trim().replace(/^"|"$/g, ""));
+}
+
+/** DELETE of a tag, or of a manifest with all its tags [end-9]. */
+export async function deleteManifest(call: Call, app: App): Promise<Reply> {
+  const { repository } = call;
+  const reference = requireReference(call, "write");
+  if (reference.kind === "tag") {
+    await deleteTag(app.registry, {
+      repository,
+      target: reference.tag,
+      tagIs: tagCondition(call),
+      by: null,
+    });
+  } else {
+    await removeManifest(app.registry, { repository, target: reference.digest, by: null });
+  }
+  return emptyReply(202, { "content-length": "0" });
+}

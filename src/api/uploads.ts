@@ -1,0 +1,188 @@
+/**
+ * Uploads: start, append, finish, status, cancel, single request, mount [end-4, 5, 6, 11, 13, 14].
+ *
+ * Promises: the whole identity of a session is in its path, of unreserved characters, so that clients may do to the
+ * query what they like; a status tells what is on disk; checks come in an order that leaves the session alive
+ * whenever the client can go on.
+ * Leaves to others: bytes and locks (`storage/uploads.ts`), publishing (`registry/push_blob.ts`).
+ */
+import type { Call } from "../http/call.ts";
+import type { Reply } from "../http/endpoint.ts";
+import { emptyReply } from "../http/reply.ts";
+import { parseContentRange } from "../lib/byte_range.ts";
+import { isAlgorithm, type Digest } from "../oci/digest.ts";
+import { refuse, RegistryError } from "../oci/errors.ts";
+import { isRepositoryName } from "../oci/reference.ts";
+import { mountBlob } from "../registry/mount_blob.ts";
+import { finishUpload as publishUpload } from "../registry/push_blob.ts";
+import type { AppendRequest, HeldUpload } from "../storage/uploads.ts";
+import { requireDigest, shorten, unsupportedDigest, type App } from "./app.ts";
+
+/** POST: opens a session [end-4a, end-4c]. */
+export async function startUpload(call: Call, app: App): Promise<Reply> {
+  const algorithm = call.query.get("digest-algorithm");
+  if (algorithm !== null && !isAlgorithm(algorithm)) {
+    throw refuse("DIGEST_INVALID", {
+      message: `Expected the digest-algorithm sha256 or sha512, got ${shorten(algorithm)}`,
+    });
+  }
+  return openSession(call, app);
+}
+
+async function openSession(call: Call, app: App): Promise<Reply> {
+  const id = await app.registry.uploads.start(call.repository);
+  return emptyReply(202, { ...sessionHeaders(call.repository, id, 0), "content-length": "0" });
+}
+
+/** POST with `digest`: the whole blob in one request [end-4b]. */
+export async function postBlob(call: Call, app: App): Promise<Reply> {
+  const digest = digestParameter(call);
+  const { uploads } = app.registry;
+  const id = await uploads.start(call.repository);
+  return uploads.hold(call.repository, id, async (upload) => {
+    try {
+      return await finish(call, app, upload, digest);
+    } catch (error) {
+      // There is no session that the client knows of: nothing is left behind.
+      await upload.discard();
+      throw error;
+    }
+  });
+}
+
+/** POST with `mount` [end-11]: any reason not to mount opens a session instead. */
+export async function mountOrStart(call: Call, app: App): Promise<Reply> {
+  const text = call.query.get("mount") ?? "";
+  const digest = requireDigest(text, () => unsupportedDigest(text));
+  const from = call.query.get("from");
+  const mounted =
+    (from === null || isRepositoryName(from)) &&
+    (await mountBlob(app.registry, {
+      repository: call.repository,
+      digest,
+      from,
+      mayRead: async () => true,
+      by: null,
+    }));
+  if (mounted) return createdBlob(call.repository, digest);
+  // What the client sends beside a mount is dropped: it goes on with the session.
+  return openSession(call, app);
+}
+
+/** PATCH: appends a stream or a chunk [end-5]. */
+export async function appendUpload(call: Call, app: App): Promise<Reply> {
+  const { repository } = call;
+  const id = uploadId(call);
+  return app.registry.uploads.hold(repository, id, async (upload) => {
+    const { sizeBytes } = await appendTo(call, app, upload);
+    return emptyReply(202, {
+      ...sessionHeaders(repository, id, sizeBytes),
+      "content-length": "0",
+    });
+  });
+}
+
+/** PUT: takes the last bytes, if any, and closes the session under its digest [end-6]. */
+export async function finishUpload(call: Call, app: App): Promise<Reply> {
+  const { repository } = call;
+  return app.registry.uploads.hold(repository, uploadId(call), (upload) =>
+    finish(call, app, upload, digestParameter(call)),
+  );
+}
+
+/** GET: where the session stands [end-13]. */
+export async function uploadStatus(call: Call, app: App): Promise<Reply> {
+  const id = uploadId(call);
+  const sizeBytes = await app.registry.uploads.size(call.repository, id);
+  if (sizeBytes === null) throw refuse("UPLOAD_UNKNOWN");
+  return emptyReply(204, sessionHeaders(call.repository, id, sizeBytes));
+}
+
+/** DELETE: drops the session and its bytes [end-14]. */
+export async function cancelUpload(call: Call, app: App): Promise<Reply> {
+  await app.registry.uploads.hold(call.repository, uploadId(call), (upload) => upload.discard());
+  return emptyReply(204);
+}
+
+async function finish(call: Call, app: App, upload: HeldUpload, digest: Digest): Promise<Reply> {
+  const { repository } = call;
+  await withState(call, upload, () =>
+    publishUpload(app.registry, upload, {
+      repository,
+      digest,
+      last: appendRequest(call, app),
+      by: null,
+    }),
+  );
+  return createdBlob(repository, digest);
+}
+
+function appendTo(call: Call, app: App, upload: HeldUpload) {
+  return withState(call, upload, () => upload.append(appendRequest(call, app)));
+}
+
+/** A chunk at the wrong place is answered with where the session stands: clients go on from there. */
+async function withState<T>(call: Call, upload: HeldUpload, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof RegistryError) || error.refusal !== "UPLOAD_RANGE") throw error;
+    throw refuse("UPLOAD_RANGE", {
+      message: error.message,
+      headers: sessionHeaders(call.repository, uploadId(call), upload.sizeBytes),
+    });
+  }
+}
+
+function appendRequest(call: Call, app: App): AppendRequest {
+  // The upload watches its own progress; the connection's idle timer would cut slow ones.
+  call.connection.holdOpen();
+  return {
+    source: { body: call.request, lengthBytes: call.lengthBytes },
+    chunk: chunkOf(call),
+    options: {
+      stageBytesMax: app.blobBytesMax,
+      idleMs: app.uploadIdleMs,
+      onIdle: () => call.connection.cut(),
+    },
+  };
+}
+
+function chunkOf(call: Call) {
+  const header = call.header("content-range");
+  if (header === null) return null;
+  const chunk = parseContentRange(header);
+  if (chunk !== null) return chunk;
+  throw refuse("UPLOAD_INVALID", {
+    message: `Expected Content-Range: <first>-<last>, got ${shorten(header)}`,
+  });
+}
+
+function uploadId(call: Call): string {
+  return call.params["upload"] ?? "";
+}
+
+function digestParameter(call: Call): Digest {
+  const text = call.query.get("digest");
+  if (text === null) {
+    throw refuse("DIGEST_INVALID", { message: "Expected ?digest=<digest of the whole blob>" });
+  }
+  return requireDigest(text, () => unsupportedDigest(text));
+}
+
+/** Headers that tell a session's place and length: `0-0` also stands for nothing held [end-13]. */
+function sessionHeaders(repository: string, id: string, sizeBytes: number): Record<string, string> {
+  return {
+    location: `/v2/${repository}/blobs/uploads/${id}`,
+    range: `0-${Math.max(sizeBytes - 1, 0)}`,
+    "docker-upload-uuid": id,
+  };
+}
+
+function createdBlob(repository: string, digest: Digest): Reply {
+  return emptyReply(201, {
+    location: `/v2/${repository}/blobs/${digest}`,
+    "docker-content-digest": digest,
+    "content-length": "0",
+  });
+}

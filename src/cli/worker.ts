@@ -1,0 +1,72 @@
+/**
+ * `zot worker`, started by `zot serve`: one process that answers HTTP.
+ *
+ * Promises: does what its supervisor says; ends at once when the supervisor is gone, since nobody could commit
+ * for it any more. Holds nothing that another worker would miss.
+ */
+import { flushLogs, openLog } from "../lib/log.ts";
+import { ChannelCommitter } from "../metadata/commit_channel.ts";
+import { startWorker, type Worker } from "../server.ts";
+import type { FromWorker, ToWorker } from "./worker_messages.ts";
+
+/** Runs until the supervisor says stop; returns the exit code. */
+export function runWorker(): Promise<number> {
+  if (process.send === undefined) {
+    process.stderr.write("zot: worker is started by 'zot serve', not by hand\n");
+    return Promise.resolve(1);
+  }
+  const { promise, resolve } = Promise.withResolvers<number>();
+  const committer = new ChannelCommitter((request) => send(request));
+  let worker: Worker | null = null;
+
+  const handle = async (message: ToWorker): Promise<void> => {
+    if (message.type === "committed") committer.receive(message);
+    else if (message.type === "init") worker = await start(message, committer);
+    else if (message.type === "reconciled") markStarted(worker);
+    else resolve(await stop(worker, message.graceMs));
+  };
+  process.on("message", (message: ToWorker) => {
+    handle(message).catch((error: unknown) => {
+      send({ type: "failed", message: error instanceof Error ? error.message : String(error) });
+      resolve(1);
+    });
+  });
+  process.on("disconnect", () => {
+    committer.close();
+    resolve(1);
+  });
+  // The supervisor gets the terminal's signals as well, and says when to stop.
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, () => {});
+  send({ type: "hello" });
+  return promise;
+}
+
+async function start(
+  { config, index, port, reconciled }: Extract<ToWorker, { type: "init" }>,
+  committer: ChannelCommitter,
+): Promise<Worker> {
+  const log = openLog({
+    level: config.log.level,
+    output: config.log.output,
+    base: { worker: index },
+  });
+  const idPrefix = `${index}-${process.pid.toString(36)}-`;
+  const worker = await startWorker({ config, log, committer, port, sharePort: true, idPrefix });
+  worker.health.started = reconciled;
+  send({ type: "listening", port: worker.port });
+  return worker;
+}
+
+function markStarted(worker: Worker | null): void {
+  if (worker !== null) worker.health.started = true;
+}
+
+async function stop(worker: Worker | null, graceMs: number): Promise<number> {
+  await worker?.stop(graceMs);
+  flushLogs();
+  return 0;
+}
+
+function send(message: FromWorker): void {
+  process.send?.(message);
+}

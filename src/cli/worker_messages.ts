@@ -1,0 +1,27 @@
+/**
+ * What a supervisor and its workers say to each other.
+ *
+ * A worker says `hello`, is told who it is, says `listening` (or `failed`, and ends), sends commits and gets their
+ * replies, and is told to stop.
+ */
+import type { Config } from "../config/schema.ts";
+import type { CommitReply, CommitRequest } from "../metadata/commit_channel.ts";
+
+export type ToWorker =
+  | {
+      readonly type: "init";
+      readonly config: Config;
+      readonly index: number;
+      /** 0 for the first worker when the kernel chooses. */
+      readonly port: number;
+      readonly reconciled: boolean;
+    }
+  | { readonly type: "reconciled" }
+  | { readonly type: "stop"; readonly graceMs: number }
+  | CommitReply;
+
+export type FromWorker =
+  | { readonly type: "hello" }
+  | { readonly type: "listening"; readonly port: number }
+  | { readonly type: "failed"; readonly message: string }
+  | CommitRequest;

@@ -1,0 +1,109 @@
+/**
+ * One request being answered: everything that a handler may know of it.
+ *
+ * Promises: parameters are decoded and the repository name has passed the grammar; the query is parsed when it is
+ * first asked for; the body is taken once, by the row's body policy.
+ * Leaves to others: who the caller is (`auth`), the answer (`reply.ts`).
+ */
+import { refuse } from "../oci/errors.ts";
+
+/** What the listener can do with the connection of a request. */
+export interface Connection {
+  /** The client's address, normalised; null when it is not known. */
+  readonly address: string | null;
+  /** The body may take as long as it makes progress: its owner watches it. */
+  holdOpen(): void;
+  /** Ends a transfer that makes no progress. */
+  cut(): void;
+}
+
+export interface CallInit {
+  readonly id: string;
+  readonly method: string;
+  /** Raw path, as routed. */
+  readonly path: string;
+  /** Raw query without the question mark. */
+  readonly queryText: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly request: Request;
+  readonly connection: Connection;
+}
+
+export class Call {
+  readonly id: string;
+  readonly method: string;
+  readonly path: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly request: Request;
+  readonly connection: Connection;
+  readonly #queryText: string;
+  #query: URLSearchParams | null = null;
+
+  constructor(init: CallInit) {
+    this.id = init.id;
+    this.method = init.method;
+    this.path = init.path;
+    this.params = init.params;
+    this.request = init.request;
+    this.connection = init.connection;
+    this.#queryText = init.queryText;
+  }
+
+  get query(): URLSearchParams {
+    this.#query ??= new URLSearchParams(this.#queryText);
+    return this.#query;
+  }
+
+  header(name: string): string | null {
+    return this.request.headers.get(name);
+  }
+
+  /** The repository of the path; empty for rows that have none. */
+  get repository(): string {
+    return this.params["repository"] ?? "";
+  }
+
+  /**
+   * Announced length of the body in bytes; null when it is streamed without one, 0 when there is none.
+   * The runtime has checked the header (RFC 9112 §6.3); a repeated equal one shows as "5, 5".
+   */
+  get lengthBytes(): number | null {
+    const header = this.header("content-length");
+    if (header !== null) return Number.parseInt(header, 10);
+    return this.request.headers.has("transfer-encoding") ? null : 0;
+  }
+
+  /**
+   * The whole body within a limit.
+   * @throws the refusal that `tooLarge` makes, as soon as the limit is known to be passed; SIZE_INVALID when the
+   * client went away in the middle.
+   */
+  async readBody(bytesMax: number, tooLarge: () => Error): Promise<Uint8Array> {
+    const { lengthBytes, request } = this;
+    if (lengthBytes !== null && lengthBytes > bytesMax) throw tooLarge();
+    try {
+      if (lengthBytes !== null) return new Uint8Array(await request.arrayBuffer());
+      return await collect(request, bytesMax, tooLarge);
+    } catch (error) {
+      if (request.signal.aborted) {
+        throw refuse("SIZE_INVALID", { message: "The body ended early", cause: error });
+      }
+      throw error;
+    }
+  }
+}
+
+async function collect(
+  request: Request,
+  bytesMax: number,
+  tooLarge: () => Error,
+): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  for await (const chunk of request.body ?? []) {
+    total += chunk.length;
+    if (total > bytesMax) throw tooLarge();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, total);
+}

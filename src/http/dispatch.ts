@@ -1,0 +1,234 @@
+/**
+ * The pipeline of a request: target, row, name, admission, handler, refusal, log line. Top to bottom.
+ *
+ * Promises: one parsed path serves routing, admission and the handler; every request ends in exactly one
+ * answer and one log line; whatever a handler throws becomes a refusal of the table, and only refusals of 5xx
+ * are logged with their cause. Nothing of a request but its path, length and client goes into a log.
+ * Leaves to others: sockets (`listen.ts`), endpoints (`api`), who may do what (`admit`).
+ */
+import type { Clock } from "../lib/clock.ts";
+import { refuse, RegistryError, type RefusalName } from "../oci/errors.ts";
+import { isRepositoryName } from "../oci/reference.ts";
+import { Call, type Connection } from "./call.ts";
+import type { Cors } from "./cors.ts";
+import type { Endpoint, Reply } from "./endpoint.ts";
+import { errorReply } from "./reply.ts";
+import type { Router } from "./router.ts";
+
+/** One line per answered request. */
+export interface AccessRecord {
+  readonly id: string;
+  readonly client: string | null;
+  readonly who: string | null;
+  readonly what: string;
+  readonly method: string;
+  readonly path: string;
+  readonly repository: string | null;
+  readonly status: number;
+  /** Bytes of the answer's body that were announced; for uploads the bytes of the request. */
+  readonly bytes: number;
+  readonly durationMs: number;
+  readonly error?: string;
+}
+
+export interface DispatchOptions<App> {
+  readonly app: App;
+  readonly router: Router<App>;
+  readonly cors: Cors;
+  readonly clock: Clock;
+  /** Prefix of request ids: tells processes apart. */
+  readonly idPrefix: string;
+  /** Maps failures of the layers below to refusals; null for what it does not know. */
+  readonly explain: (error: unknown) => { refusal: RefusalName; message?: string } | null;
+  readonly onAnswer: (record: AccessRecord, failure: unknown) => void;
+  /** While true, answers ask clients to close their connection. */
+  readonly isStopping: () => boolean;
+}
+
+/** Headers of every answer. */
+const common = {
+  "docker-distribution-api-version": "registry/2.0",
+  "x-content-type-options": "nosniff",
+} as const;
+
+/** Paths longer than this are refused before they are split. */
+const pathBytesMax = 8 * 1024;
+
+interface Handled<App> {
+  readonly reply: Reply;
+  readonly row: Endpoint<App> | null;
+  readonly call: Call | null;
+  readonly failure: unknown;
+}
+
+interface Target {
+  readonly path: string;
+  readonly query: string;
+}
+
+export class Dispatcher<App> {
+  readonly #options: DispatchOptions<App>;
+  #count = 0;
+
+  constructor(options: DispatchOptions<App>) {
+    this.#options = options;
+  }
+
+  /** Answers one request. Never rejects. */
+  async dispatch(request: Request, connection: Connection): Promise<Reply> {
+    const { clock } = this.#options;
+    const startedMs = clock.monotonicMs();
+    const id = `${this.#options.idPrefix}${(++this.#count).toString(36)}`;
+    const target = targetOf(request.url);
+    const handled = await this.#handle(request, connection, id, target);
+    const reply = this.#finish(request, id, handled.reply);
+    this.#record(request, connection, {
+      id,
+      target,
+      handled,
+      durationMs: clock.monotonicMs() - startedMs,
+    });
+    return reply;
+  }
+
+  async #handle(
+    request: Request,
+    connection: Connection,
+    id: string,
+    target: Target | null,
+  ): Promise<Handled<App>> {
+    const { router, cors, app } = this.#options;
+    let row: Endpoint<App> | null = null;
+    let call: Call | null = null;
+    try {
+      if (target === null) throw refuse("NOT_FOUND");
+      const { path, query } = target;
+      const has = (name: string): boolean => query !== "" && hasParameter(query, name);
+      const match = router.match(request.method, path, has);
+      if (match.kind === "no-path") throw refuse("NOT_FOUND");
+      if (match.kind === "no-method") {
+        if (request.method !== "OPTIONS") throw wrongMethod(request.method, match.allow);
+        const reply = cors.preflight(request.headers.get("origin"), match.allow);
+        return { reply, row, call, failure: null };
+      }
+      ({ row } = match);
+      checkRepository(row, match.params);
+      call = new Call({
+        id,
+        method: request.method,
+        path,
+        queryText: query,
+        params: match.params,
+        request,
+        connection,
+      });
+      checkEncoding(row, call);
+      return { reply: await row.run(call, app), row, call, failure: null };
+    } catch (error) {
+      const refusal = this.#refusalOf(error);
+      return { reply: errorReply(refusal), row, call, failure: error };
+    }
+  }
+
+  #refusalOf(error: unknown): RegistryError {
+    if (error instanceof RegistryError) return error;
+    const known = this.#options.explain(error);
+    if (known === null) return refuse("UNKNOWN", { cause: error });
+    return refuse(known.refusal, {
+      cause: error,
+      ...(known.message === undefined ? {} : { message: known.message }),
+    });
+  }
+
+  /** Adds what every answer carries. */
+  #finish(request: Request, id: string, reply: Reply): Reply {
+    const headers: Record<string, string> = { ...common, ...reply.headers };
+    if (reply.status >= 400) headers["x-request-id"] = id;
+    if (this.#options.isStopping()) headers["connection"] = "close";
+    const origin = request.headers.get("origin");
+    if (origin !== null) Object.assign(headers, this.#options.cors.headers(origin));
+    const body = request.method === "HEAD" ? null : reply.body;
+    return { status: reply.status, headers, body };
+  }
+
+  #record(
+    request: Request,
+    connection: Connection,
+    done: {
+      readonly id: string;
+      readonly target: Target | null;
+      readonly handled: Handled<App>;
+      readonly durationMs: number;
+    },
+  ): void {
+    const { row, call, reply, failure } = done.handled;
+    this.#options.onAnswer(
+      {
+        id: done.id,
+        client: connection.address,
+        who: null,
+        what: row?.name ?? "none",
+        method: request.method,
+        path: done.target?.path ?? "",
+        repository: call === null || call.repository === "" ? null : call.repository,
+        status: reply.status,
+        bytes: bytesOf(request, row, reply),
+        durationMs: Math.round(done.durationMs * 1000) / 1000,
+        ...(failure instanceof Error && reply.status >= 400 ? { error: failure.message } : {}),
+      },
+      reply.status >= 500 ? failure : null,
+    );
+  }
+}
+
+/** Path and query of a request's URL, or null when it is not one that we can read. */
+function targetOf(url: string): Target | null {
+  // The URL is built from the Host header, which may be anything: it is never parsed as a whole.
+  const start = url.startsWith("http") ? url.indexOf("/", 8) : 0;
+  if (start === -1 || url.charCodeAt(start) !== 0x2f) return null;
+  const hash = url.indexOf("#", start);
+  const end = hash === -1 ? url.length : hash;
+  const mark = url.indexOf("?", start);
+  const pathEnd = mark === -1 || mark > end ? end : mark;
+  if (pathEnd - start > pathBytesMax) return null;
+  return {
+    path: url.slice(start, pathEnd),
+    query: pathEnd === end ? "" : url.slice(pathEnd + 1, end),
+  };
+}
+
+/** Whether a raw query has a parameter, without parsing all of it. */
+function hasParameter(query: string, name: string): boolean {
+  return `&${query}`.includes(`&${name}=`) || `&${query}&`.includes(`&${name}&`);
+}
+
+function wrongMethod(method: string, allow: string): RegistryError {
+  return refuse("UNSUPPORTED", {
+    message: `This path serves ${allow}; the request was ${method}`,
+    headers: { allow },
+  });
+}
+
+/** A name outside the grammar is a client's mistake on a push, and simply not there on a pull. */
+function checkRepository<App>(row: Endpoint<App>, params: Readonly<Record<string, string>>): void {
+  const repository = params["repository"];
+  if (repository === undefined || isRepositoryName(repository)) return;
+  throw refuse(row.needs === "pull" ? "NAME_INVALID_READ" : "NAME_INVALID");
+}
+
+/** The digest is that of the bytes as sent, so an encoded body cannot be what the client means. */
+function checkEncoding<App>(row: Endpoint<App>, call: Call): void {
+  if (row.body === "none") return;
+  const encoding = call.header("content-encoding");
+  if (encoding !== null && encoding !== "" && encoding.toLowerCase() !== "identity") {
+    throw refuse("CONTENT_ENCODING");
+  }
+}
+
+function bytesOf<App>(request: Request, row: Endpoint<App> | null, reply: Reply): number {
+  const header =
+    row !== null && row.body !== "none"
+      ? request.headers.get("content-length")
+      : reply.headers["content-length"];
+  return Number.parseInt(header ?? "0", 10) || 0;
+}

@@ -1,0 +1,52 @@
+/**
+ * Every kind of answer that handlers give, as data.
+ *
+ * Promises: bodies have an exact length and are never compressed; JSON has the bare content type that
+ * clients compare exactly; a refusal has the body of the specification. Header values are made from
+ * validated text only.
+ * Leaves to others: turning a `Reply` into bytes on a connection (`listen.ts`).
+ */
+import { errorBody, type RegistryError } from "../oci/errors.ts";
+import type { Reply, ReplyBody } from "./endpoint.ts";
+
+const json = "application/json";
+
+/** A status with headers and no body. */
+export function emptyReply(status: number, headers: Readonly<Record<string, string>> = {}): Reply {
+  return { status, headers, body: null };
+}
+
+export function jsonReply(
+  status: number,
+  value: unknown,
+  headers: Readonly<Record<string, string>> = {},
+): Reply {
+  return textReply(status, JSON.stringify(value), json, headers);
+}
+
+/** Text that is serialised already. */
+export function textReply(
+  status: number,
+  text: string,
+  contentType: string,
+  headers: Readonly<Record<string, string>> = {},
+): Reply {
+  const bytes = Buffer.from(text);
+  return {
+    status,
+    headers: { ...headers, "content-type": contentType, "content-length": String(bytes.length) },
+    body: bytes,
+  };
+}
+
+export function bodyReply(
+  status: number,
+  body: ReplyBody,
+  headers: Readonly<Record<string, string>>,
+): Reply {
+  return { status, headers, body };
+}
+
+export function errorReply(error: RegistryError): Reply {
+  return textReply(error.status, errorBody(error), json, error.headers);
+}

@@ -1,0 +1,135 @@
+/**
+ * The log: JSON lines for machines, coloured lines on a terminal.
+ *
+ * Promises: a line is whole, also when several processes write to one pipe; lines are written together a few
+ * times a second at most (errors at once), so that logging does not cost a system call per request; fields
+ * whose name says that they are a secret are blanked at any depth.
+ * Leaves to others: what to log. Nothing is logged and thrown.
+ */
+import { openSync, writeSync } from "node:fs";
+import pino, { type DestinationStream, type Logger } from "pino";
+import pretty from "pino-pretty";
+
+export type Log = Logger;
+export type LogLevelName = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+
+export interface LogOptions {
+  readonly level: LogLevelName;
+  /** A file to append to; null for standard output. */
+  readonly output: string | null;
+  /** Fields of every line, such as the worker's number. */
+  readonly base: Readonly<Record<string, string | number>>;
+}
+
+/** A pipe takes this much in one piece (POSIX PIPE_BUF), whatever other processes write. */
+const wholeWriteBytesMax = 4096;
+/** Lines wait this long for company. */
+const flushDelayMs = 100;
+/** Lines beyond this are dropped while the reader of the log does not read. */
+const bufferedBytesMax = 8 * 1024 * 1024;
+
+const secretNames = ["password", "authorization", "token", "secret", "cookie", "bindPassword"];
+const secretPaths = secretNames.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
+
+/** Opens the log. On a terminal lines are for people, elsewhere they are JSON. */
+export function openLog(options: LogOptions): Log {
+  const descriptor = options.output === null ? 1 : openSync(options.output, "a", 0o640);
+  const forPeople = options.output === null && process.stdout.isTTY;
+  const destination = forPeople ? prettyLines() : new LineBuffer(descriptor);
+  return pino(
+    {
+      level: options.level,
+      base: options.base,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: secretPaths, censor: "***" },
+    },
+    destination,
+  );
+}
+
+/** Writes what still waits; call it before the process ends. */
+export function flushLogs(): void {
+  for (const buffer of openBuffers) buffer.flush();
+}
+
+function prettyLines(): DestinationStream {
+  return pretty({ sync: true, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" });
+}
+
+const openBuffers = new Set<LineBuffer>();
+
+class LineBuffer implements DestinationStream {
+  readonly #descriptor: number;
+  #lines: string[] = [];
+  #bytes = 0;
+  #dropped = 0;
+  #timer: ReturnType<typeof setTimeout> | null = null;
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+    openBuffers.add(this);
+  }
+
+  write(line: string): void {
+    if (this.#bytes > bufferedBytesMax) {
+      this.#dropped += 1;
+      return;
+    }
+    this.#lines.push(line);
+    this.#bytes += line.length;
+    if (isUrgent(line)) this.flush();
+    else this.#timer ??= setTimeout(() => this.flush(), flushDelayMs);
+  }
+
+  flush(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+    if (this.#dropped > 0) {
+      this.#lines.push(
+        `{"level":"warn","msg":"log lines were dropped","count":${this.#dropped}}\n`,
+      );
+      this.#dropped = 0;
+    }
+    while (this.#lines.length > 0) {
+      const count = this.#pieceLength();
+      if (!this.#writePiece(this.#lines.slice(0, count).join(""))) return;
+      for (const line of this.#lines.splice(0, count)) this.#bytes -= line.length;
+    }
+    this.#bytes = 0;
+  }
+
+  /** How many lines fit one piece; at least one. */
+  #pieceLength(): number {
+    let bytes = 0;
+    let count = 0;
+    for (const line of this.#lines) {
+      // Three bytes per character at most: a piece is never longer than it may be.
+      const length = Buffer.byteLength(line);
+      if (count > 0 && bytes + length > wholeWriteBytesMax) break;
+      bytes += length;
+      count += 1;
+    }
+    return count;
+  }
+
+  /** False when the reader is slow: the lines stay for the next time. */
+  #writePiece(text: string): boolean {
+    let bytes = Buffer.from(text);
+    while (bytes.length > 0) {
+      try {
+        bytes = bytes.subarray(writeSync(this.#descriptor, bytes));
+      } catch (error) {
+        if ((error as { code?: string }).code !== "EAGAIN") return true;
+        this.#timer ??= setTimeout(() => this.flush(), flushDelayMs);
+        return false;
+      }
+    }
+    return true;
+  }
+}
+
+/** Errors are written at once: the process may not live to write them later. */
+function isUrgent(line: string): boolean {
+  return line.startsWith('{"level":"error"') || line.startsWith('{"level":"fatal"');
+}

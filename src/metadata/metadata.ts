@@ -1,0 +1,214 @@
+/**
+ * The contract of the metadata store: facts about repositories, never bytes.
+ *
+ * Promises: `commit` is the moment of truth of every push, tag move and delete. It checks the
+ * preconditions and applies the changes of one `Commit` in one transaction, and resolves only when
+ * the transaction is durable (or, with flushing off, written). Either all of its changes are
+ * there or none. Reads see every commit that was acknowledged before they began, in any process.
+ * Lists are ordered by byte value and paged by cursor, so that their cost does not depend on the
+ * size of the repository.
+ *
+ * Leaves to others: which changes make up a push (`registry`), where bytes lie (`storage`).
+ */
+import type { Digest } from "../oci/digest.ts";
+
+/** A manifest as the store knows it. */
+export interface ManifestRecord {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+}
+
+/** What a push records about a manifest beside its identity. */
+export interface NewManifest extends ManifestRecord {
+  /** Digest of the `subject` descriptor, or null. */
+  readonly subject: string | null;
+  /** Effective artifact type as the referrers list shows it, or null. */
+  readonly artifactType: string | null;
+  /** Top-level annotations as JSON text, kept only where a `subject` makes them listable. */
+  readonly annotations: string | null;
+  /** Everything that the manifest names, whether it must exist or not. */
+  readonly references: readonly { readonly digest: string; readonly target: "blob" | "manifest" }[];
+}
+
+/** A row of the referrers list. */
+export interface ReferrerRecord extends ManifestRecord {
+  readonly artifactType: string | null;
+  readonly annotations: string | null;
+}
+
+/** One line of `index.json`: a tag, or a manifest that no tag names. */
+export interface LayoutRecord extends ManifestRecord {
+  readonly tag: string | null;
+}
+
+/** A tag's move or a delete, as it is kept for undo, audit and "pull as of". */
+export interface HistoryRecord {
+  readonly sequence: number;
+  readonly repository: string;
+  readonly tag: string | null;
+  /** Where the tag points afterwards; null when it was removed. */
+  readonly digest: string | null;
+  readonly previous: string | null;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly by: string | null;
+}
+
+/** Where a repository's layout on disk stands against the facts. */
+export interface LayoutState {
+  /** Grows with every commit that `index.json` must show. */
+  readonly generation: number;
+  /** The generation that `index.json` was last written from. */
+  readonly projected: number;
+  /** Stamps of the `index.json` that we wrote last, and of the one we were about to write. */
+  readonly stampCurrent: string | null;
+  readonly stampNext: string | null;
+}
+
+/** One fact to write. A closed set: group commit, history and a second store rest on it. */
+export type Change =
+  | {
+      readonly kind: "link-blob";
+      readonly repository: string;
+      readonly digest: Digest;
+      readonly sizeBytes: number;
+    }
+  | { readonly kind: "unlink-blob"; readonly repository: string; readonly digest: Digest }
+  | { readonly kind: "put-manifest"; readonly repository: string; readonly manifest: NewManifest }
+  | { readonly kind: "remove-manifest"; readonly repository: string; readonly digest: Digest }
+  | {
+      readonly kind: "set-tag";
+      readonly repository: string;
+      readonly tag: string;
+      readonly digest: Digest;
+    }
+  | { readonly kind: "remove-tag"; readonly repository: string; readonly tag: string }
+  | { readonly kind: "create-repository"; readonly repository: string }
+  | {
+      readonly kind: "plan-layout";
+      readonly repository: string;
+      /** The stamp of the index.json that stands there now, all of which is taken in. */
+      readonly seen: string | null;
+      readonly stamp: string;
+    }
+  | {
+      readonly kind: "record-layout";
+      readonly repository: string;
+      readonly stamp: string;
+      readonly generation: number;
+    }
+  /** Removes bytes that nothing names; stands behind the precondition `digest-free`. */
+  | { readonly kind: "sweep-orphan"; readonly repository: string; readonly digest: Digest };
+
+/** What must hold inside the transaction for its changes to be applied. */
+export type Precondition =
+  /** The blob is linked in the repository with this size. */
+  | {
+      readonly kind: "blob-linked";
+      readonly repository: string;
+      readonly digest: string;
+      readonly sizeBytes?: number;
+    }
+  | { readonly kind: "manifest-exists"; readonly repository: string; readonly digest: string }
+  /** No manifest of the repository names the digest. */
+  | { readonly kind: "unreferenced"; readonly repository: string; readonly digest: string }
+  /** The tag points at one of these digests; `null` among them stands for "the tag does not exist". */
+  | {
+      readonly kind: "tag-is";
+      readonly repository: string;
+      readonly tag: string;
+      readonly digests: readonly (string | null)[];
+    }
+  | { readonly kind: "tag-exists"; readonly repository: string; readonly tag: string }
+  /** No blob and no manifest of the repository has the digest any more. */
+  | { readonly kind: "digest-free"; readonly repository: string; readonly digest: string }
+  /** The bytes lie in the repository's layout (checked under the write lock, against a racing sweep). */
+  | { readonly kind: "bytes-present"; readonly repository: string; readonly digest: Digest };
+
+/** One atomic unit of work. */
+export interface Commit {
+  readonly preconditions: readonly Precondition[];
+  readonly changes: readonly Change[];
+  /** Who asked for it, for history and audit; null for anonymous or internal work. */
+  readonly by: string | null;
+}
+
+/** A precondition that did not hold, with what was found instead. */
+export interface FailedPrecondition {
+  readonly precondition: Precondition;
+  /** What stood there: a size for `blob-linked`, a digest for `tag-is`; null for nothing. */
+  readonly found: string | number | null;
+}
+
+export type CommitOutcome =
+  | { readonly committed: true }
+  | { readonly committed: false; readonly failed: readonly FailedPrecondition[] };
+
+/** What the store asks of the bytes, under its write lock, so that a sweep and a push cannot cross. */
+export interface BytesUnderLock {
+  present(repository: string, digest: Digest): boolean;
+  remove(repository: string, digest: Digest): void;
+}
+
+/** The write side: one transaction per batch of commits. */
+export interface Committer {
+  /**
+   * Applies one commit; many callers share a transaction and its flush.
+   * @throws MetadataFull when the disk is full, MetadataUnavailable when the store cannot be written.
+   */
+  commit(commit: Commit): Promise<CommitOutcome>;
+}
+
+export interface Page {
+  /** Only items after this one, by byte order; null starts at the beginning. */
+  readonly after: string | null;
+  readonly limit: number;
+}
+
+/** The whole store. */
+export interface Metadata extends Committer {
+  repositoryExists(repository: string): Promise<boolean>;
+  /**
+   * The preconditions that do not hold now: lets a caller refuse early. Only `commit` decides.
+   * `bytes-present` is taken to hold.
+   */
+  check(preconditions: readonly Precondition[]): Promise<FailedPrecondition[]>;
+  /** The size in bytes of a blob linked in the repository. */
+  blobSize(repository: string, digest: Digest): Promise<number | null>;
+  /** Names of other repositories that link the blob, at most `limit`. */
+  repositoriesWithBlob(digest: Digest, except: string, limit: number): Promise<string[]>;
+  manifestByDigest(repository: string, digest: Digest): Promise<ManifestRecord | null>;
+  manifestByTag(repository: string, tag: string): Promise<ManifestRecord | null>;
+  tags(repository: string, page: Page): Promise<string[]>;
+  /** Repositories that hold at least one manifest. */
+  catalog(page: Page): Promise<string[]>;
+  /** Manifests whose subject is the digest, by digest. An empty `artifactTypes` means all. */
+  referrers(
+    repository: string,
+    subject: string,
+    artifactTypes: readonly string[],
+    page: Page,
+  ): Promise<ReferrerRecord[]>;
+  history(repository: string, tag: string | null, limit: number): Promise<HistoryRecord[]>;
+
+  /** Repositories whose `index.json` is behind, oldest change first. */
+  staleLayouts(limit: number): Promise<string[]>;
+  layoutState(repository: string): Promise<LayoutState | null>;
+  /** What `index.json` must list: tags by byte order, then untagged manifests by digest. */
+  layoutRecords(repository: string): Promise<{ generation: number; records: LayoutRecord[] }>;
+  /** Bytes that no fact names any more and that a sweep may remove. */
+  orphans(limit: number): Promise<{ repository: string; digest: Digest }[]>;
+  isOrphan(repository: string, digest: Digest): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+/** The disk under the store is full; nothing of the commit was kept. */
+export class MetadataFull extends Error {
+  override readonly name = "MetadataFull";
+}
+
+/** The store could not be read or written; whether the commit was kept is unknown to the caller. */
+export class MetadataUnavailable extends Error {
+  override readonly name = "MetadataUnavailable";
+}

@@ -1,0 +1,331 @@
+/**
+ * Applies one commit inside an open transaction: a table from precondition to check and a table
+ * from change to statements.
+ *
+ * Promises: preconditions are all checked before the first change, so a commit that is refused
+ * leaves no trace; a change that meets its result already there is a success (pushes are
+ * idempotent). Every tag that is set elsewhere or removed leaves a history row.
+ * Leaves to others: opening, batching and flushing the transaction (`sqlite_writer.ts`).
+ */
+import type { Database } from "bun:sqlite";
+import type {
+  BytesUnderLock,
+  Change,
+  Commit,
+  CommitOutcome,
+  FailedPrecondition,
+  Precondition,
+} from "../metadata.ts";
+
+type Row = Record<string, string | number | null>;
+type Value = string | number | null;
+
+/** Prepared statements by text, and who and when for the rows that they write. */
+export interface CommitContext {
+  readonly database: Database;
+  readonly bytes: BytesUnderLock;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+interface Work extends CommitContext {
+  readonly by: string | null;
+  /** Ids of repositories whose index.json this commit changes. */
+  readonly touched: Set<number>;
+}
+
+/** Checks and applies one commit. */
+export function applyCommit(context: CommitContext, commit: Commit): CommitOutcome {
+  const failed = failedPreconditions(context, commit.preconditions);
+  if (failed.length > 0) return { committed: false, failed };
+  const work: Work = { ...context, by: commit.by, touched: new Set() };
+  for (const change of commit.changes) applyChange(work, change);
+  for (const id of work.touched) {
+    run(
+      work,
+      "UPDATE repositories SET generation = generation + 1, stale_since = COALESCE(stale_since, ?) WHERE id = ?",
+      work.now,
+      id,
+    );
+  }
+  return { committed: true };
+}
+
+/** The preconditions that do not hold in the database as it is. */
+export function failedPreconditions(
+  context: CommitContext,
+  preconditions: readonly Precondition[],
+): FailedPrecondition[] {
+  const failed: FailedPrecondition[] = [];
+  for (const precondition of preconditions) {
+    const found = checkPrecondition(context, precondition);
+    if (found !== holds) failed.push({ precondition, found });
+  }
+  return failed;
+}
+
+/** What a check returns when its precondition holds; anything else is what was found instead. */
+const holds = Symbol("holds");
+type Found = typeof holds | string | number | null;
+
+type Checks = {
+  [K in Precondition["kind"]]: (
+    work: CommitContext,
+    id: number | null,
+    precondition: Extract<Precondition, { kind: K }>,
+  ) => Found;
+};
+
+const checks: Checks = {
+  "blob-linked": (work, id, { digest, sizeBytes }) => {
+    const row = get(work, "SELECT size FROM blobs WHERE repository = ? AND digest = ?", id, digest);
+    if (row === null) return null;
+    const size = Number(row["size"]);
+    return sizeBytes === undefined || sizeBytes === size ? holds : size;
+  },
+  "manifest-exists": (work, id, { digest }) =>
+    get(work, "SELECT 1 FROM manifests WHERE repository = ? AND digest = ?", id, digest) === null
+      ? null
+      : holds,
+  unreferenced: (work, id, { digest }) => {
+    const row = get(
+      work,
+      "SELECT parent FROM manifest_references WHERE repository = ? AND child = ? LIMIT 1",
+      id,
+      digest,
+    );
+    return row === null ? holds : String(row["parent"]);
+  },
+  "tag-is": (work, id, { tag, digests }) => {
+    const found = tagDigest(work, id, tag);
+    return digests.includes(found) ? holds : found;
+  },
+  "tag-exists": (work, id, { tag }) => (tagDigest(work, id, tag) === null ? null : holds),
+  "digest-free": (work, id, { digest }) => (isNamed(work, id, digest) ? digest : holds),
+  "bytes-present": (work, _id, { repository, digest }) =>
+    work.bytes.present(repository, digest) ? holds : null,
+};
+
+function checkPrecondition(work: CommitContext, precondition: Precondition): Found {
+  const id = findRepository(work, precondition.repository);
+  const check = checks[precondition.kind] as (
+    context: CommitContext,
+    id: number | null,
+    precondition: Precondition,
+  ) => Found;
+  return check(work, id, precondition);
+}
+
+type Appliers = {
+  [K in Change["kind"]]: (work: Work, id: number, change: Extract<Change, { kind: K }>) => void;
+};
+
+const appliers: Appliers = {
+  "create-repository": () => {},
+  "link-blob": (work, id, { digest, sizeBytes }) => {
+    run(
+      work,
+      "INSERT INTO blobs (repository, digest, size, linked_at) VALUES (?, ?, ?, ?) " +
+        "ON CONFLICT DO UPDATE SET size = excluded.size, linked_at = excluded.linked_at",
+      id,
+      digest,
+      sizeBytes,
+      work.now,
+    );
+    clearOrphan(work, id, digest);
+  },
+  "unlink-blob": (work, id, { digest }) => {
+    run(work, "DELETE FROM blobs WHERE repository = ? AND digest = ?", id, digest);
+    addOrphan(work, id, digest);
+  },
+  "put-manifest": (work, id, { manifest }) => {
+    const inserted = run(
+      work,
+      "INSERT INTO manifests (repository, digest, media_type, size, subject, artifact_type, annotations, pushed_at, pushed_by) " +
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+      id,
+      manifest.digest,
+      manifest.mediaType,
+      manifest.sizeBytes,
+      manifest.subject,
+      manifest.artifactType,
+      manifest.annotations,
+      work.now,
+      work.by,
+    );
+    if (inserted === 0) {
+      // The same bytes pushed again may come under another media type: the latest push counts.
+      const retyped = run(
+        work,
+        "UPDATE manifests SET media_type = ? WHERE repository = ? AND digest = ? AND media_type <> ?",
+        manifest.mediaType,
+        id,
+        manifest.digest,
+        manifest.mediaType,
+      );
+      if (retyped > 0) work.touched.add(id);
+      return;
+    }
+    for (const reference of manifest.references) {
+      run(
+        work,
+        "INSERT OR IGNORE INTO manifest_references (repository, parent, child, target) VALUES (?, ?, ?, ?)",
+        id,
+        manifest.digest,
+        reference.digest,
+        reference.target,
+      );
+    }
+    clearOrphan(work, id, manifest.digest);
+    work.touched.add(id);
+  },
+  "remove-manifest": (work, id, { digest }) => {
+    for (const row of all(
+      work,
+      "SELECT name FROM tags WHERE repository = ? AND digest = ?",
+      id,
+      digest,
+    )) {
+      removeTag(work, id, String(row["name"]), digest);
+    }
+    run(work, "DELETE FROM manifests WHERE repository = ? AND digest = ?", id, digest);
+    run(work, "DELETE FROM manifest_references WHERE repository = ? AND parent = ?", id, digest);
+    writeHistory(work, id, null, null, digest);
+    addOrphan(work, id, digest);
+    work.touched.add(id);
+  },
+  "set-tag": (work, id, { tag, digest }) => {
+    const previous = tagDigest(work, id, tag);
+    if (previous === digest) return;
+    run(
+      work,
+      "INSERT INTO tags (repository, name, digest, set_at) VALUES (?, ?, ?, ?) " +
+        "ON CONFLICT DO UPDATE SET digest = excluded.digest, set_at = excluded.set_at",
+      id,
+      tag,
+      digest,
+      work.now,
+    );
+    writeHistory(work, id, tag, digest, previous);
+    work.touched.add(id);
+  },
+  "remove-tag": (work, id, { tag }) => {
+    const previous = tagDigest(work, id, tag);
+    if (previous === null) return;
+    removeTag(work, id, tag, previous);
+    work.touched.add(id);
+  },
+  "plan-layout": (work, id, { seen, stamp }) => {
+    run(
+      work,
+      "UPDATE repositories SET stamp_current = ?, stamp_next = ? WHERE id = ?",
+      seen,
+      stamp,
+      id,
+    );
+  },
+  "record-layout": (work, id, { stamp, generation }) => {
+    run(
+      work,
+      "UPDATE repositories SET stamp_current = ?, stamp_next = NULL, projected = ?, " +
+        "stale_since = CASE WHEN generation > ? THEN ? ELSE NULL END WHERE id = ?",
+      stamp,
+      generation,
+      generation,
+      work.now,
+      id,
+    );
+  },
+  "sweep-orphan": (work, id, { repository, digest }) => {
+    work.bytes.remove(repository, digest);
+    clearOrphan(work, id, digest);
+  },
+};
+
+function applyChange(work: Work, change: Change): void {
+  const id = findRepository(work, change.repository) ?? createRepository(work, change.repository);
+  const apply = appliers[change.kind] as (w: Work, i: number, c: Change) => void;
+  apply(work, id, change);
+}
+
+function findRepository(work: CommitContext, name: string): number | null {
+  const row = get(work, "SELECT id FROM repositories WHERE name = ?", name);
+  return row === null ? null : Number(row["id"]);
+}
+
+function createRepository(work: Work, name: string): number {
+  run(
+    work,
+    "INSERT INTO repositories (name, created_at, stale_since) VALUES (?, ?, ?)",
+    name,
+    work.now,
+    work.now,
+  );
+  const id = findRepository(work, name);
+  if (id === null) throw new Error(`metadata: repository ${name} vanished inside a transaction`);
+  return id;
+}
+
+function tagDigest(work: CommitContext, id: number | null, tag: string): string | null {
+  const row = get(work, "SELECT digest FROM tags WHERE repository = ? AND name = ?", id, tag);
+  return row === null ? null : String(row["digest"]);
+}
+
+function removeTag(work: Work, id: number, tag: string, previous: string): void {
+  run(work, "DELETE FROM tags WHERE repository = ? AND name = ?", id, tag);
+  writeHistory(work, id, tag, null, previous);
+}
+
+function writeHistory(
+  work: Work,
+  id: number,
+  tag: string | null,
+  digest: string | null,
+  previous: string | null,
+): void {
+  run(
+    work,
+    "INSERT INTO history (repository, tag, digest, previous, at, by) VALUES (?, ?, ?, ?, ?, ?)",
+    id,
+    tag,
+    digest,
+    previous,
+    work.now,
+    work.by,
+  );
+}
+
+function isNamed(work: CommitContext, id: number | null, digest: string): boolean {
+  return (
+    get(work, "SELECT 1 FROM blobs WHERE repository = ? AND digest = ?", id, digest) !== null ||
+    get(work, "SELECT 1 FROM manifests WHERE repository = ? AND digest = ?", id, digest) !== null
+  );
+}
+
+function addOrphan(work: Work, id: number, digest: string): void {
+  if (isNamed(work, id, digest)) return;
+  run(
+    work,
+    "INSERT OR IGNORE INTO orphans (repository, digest, since) VALUES (?, ?, ?)",
+    id,
+    digest,
+    work.now,
+  );
+}
+
+function clearOrphan(work: Work, id: number, digest: string): void {
+  run(work, "DELETE FROM orphans WHERE repository = ? AND digest = ?", id, digest);
+}
+
+function get(work: CommitContext, sql: string, ...values: Value[]): Row | null {
+  return work.database.query<Row, Value[]>(sql).get(...values);
+}
+
+function all(work: CommitContext, sql: string, ...values: Value[]): Row[] {
+  return work.database.query<Row, Value[]>(sql).all(...values);
+}
+
+/** Runs a statement and returns how many rows it changed. */
+function run(work: CommitContext, sql: string, ...values: Value[]): number {
+  return work.database.query<Row, Value[]>(sql).run(...values).changes;
+}

@@ -1,0 +1,128 @@
+/**
+ * The tables of the SQLite store and the numbered steps that lead to them.
+ *
+ * Promises: `migrate` brings an older database up to this version inside one transaction, and
+ * refuses one that a newer version wrote rather than damage it. Digests are text as on the wire;
+ * times are milliseconds since the epoch; a repository is a small number everywhere but in its own row.
+ * Leaves to others: what the rows mean (`../metadata.ts`).
+ */
+import type { Database } from "bun:sqlite";
+
+interface Migration {
+  readonly version: number;
+  readonly summary: string;
+  readonly sql: string;
+}
+
+export const migrations: readonly Migration[] = [
+  {
+    version: 1,
+    summary: "repositories, blobs, manifests, tags, references, history, orphans",
+    sql: `
+      CREATE TABLE repositories (
+        id            INTEGER PRIMARY KEY,
+        name          TEXT NOT NULL UNIQUE,
+        created_at    INTEGER NOT NULL,
+        generation    INTEGER NOT NULL DEFAULT 1,
+        projected     INTEGER NOT NULL DEFAULT 0,
+        stale_since   INTEGER,            -- null when index.json is up to date
+        stamp_current TEXT,
+        stamp_next    TEXT
+      ) STRICT;
+      CREATE INDEX repositories_stale ON repositories (stale_since) WHERE stale_since IS NOT NULL;
+
+      CREATE TABLE blobs (
+        repository INTEGER NOT NULL REFERENCES repositories (id),
+        digest     TEXT NOT NULL,
+        size       INTEGER NOT NULL,
+        linked_at  INTEGER NOT NULL,      -- last push or mount: the grace period counts from here
+        PRIMARY KEY (repository, digest)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX blobs_digest ON blobs (digest);
+
+      CREATE TABLE manifests (
+        repository    INTEGER NOT NULL REFERENCES repositories (id),
+        digest        TEXT NOT NULL,
+        media_type    TEXT NOT NULL,
+        size          INTEGER NOT NULL,
+        subject       TEXT,
+        artifact_type TEXT,
+        annotations   TEXT,               -- JSON, only beside a subject
+        pushed_at     INTEGER NOT NULL,
+        pushed_by     TEXT,
+        PRIMARY KEY (repository, digest)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX manifests_subject ON manifests (repository, subject, digest) WHERE subject IS NOT NULL;
+
+      CREATE TABLE manifest_references (
+        repository INTEGER NOT NULL,
+        parent     TEXT NOT NULL,
+        child      TEXT NOT NULL,
+        target     TEXT NOT NULL,         -- 'blob' or 'manifest'
+        PRIMARY KEY (repository, child, parent)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX manifest_references_parent ON manifest_references (repository, parent);
+
+      CREATE TABLE tags (
+        repository INTEGER NOT NULL REFERENCES repositories (id),
+        name       TEXT NOT NULL,
+        digest     TEXT NOT NULL,
+        set_at     INTEGER NOT NULL,
+        PRIMARY KEY (repository, name)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX tags_digest ON tags (repository, digest);
+
+      CREATE TABLE history (
+        sequence   INTEGER PRIMARY KEY AUTOINCREMENT,
+        repository INTEGER NOT NULL,
+        tag        TEXT,                  -- null for a manifest removed by digest
+        digest     TEXT,                  -- null when the tag was removed
+        previous   TEXT,
+        at         INTEGER NOT NULL,
+        by         TEXT
+      ) STRICT;
+      CREATE INDEX history_tag ON history (repository, tag, sequence);
+
+      CREATE TABLE orphans (
+        repository INTEGER NOT NULL,
+        digest     TEXT NOT NULL,
+        since      INTEGER NOT NULL,
+        PRIMARY KEY (repository, digest)
+      ) STRICT, WITHOUT ROWID;
+    `,
+  },
+];
+
+const newest = migrations.reduce((version, step) => Math.max(version, step.version), 0);
+
+/**
+ * Brings the database to the newest version.
+ * @throws Error with one line for the operator when the database is from a newer version.
+ */
+export function migrate(database: Database): void {
+  const current = schemaVersion(database);
+  if (current > newest) {
+    throw new Error(
+      `metadata: expected schema version ${newest} or older, found ${current}; ` +
+        "this root was served by a newer zot: start that version",
+    );
+  }
+  if (current === newest) return;
+  database
+    .transaction(() => {
+      for (const step of migrations) {
+        if (step.version > schemaVersion(database)) applyStep(database, step);
+      }
+    })
+    .immediate();
+}
+
+function applyStep(database: Database, step: Migration): void {
+  database.run(step.sql);
+  database.run(`PRAGMA user_version = ${step.version}`);
+}
+
+function schemaVersion(database: Database): number {
+  const row = database.query<{ user_version: number }, []>("PRAGMA user_version").get();
+  return row?.user_version ?? 0;
+}

@@ -1,0 +1,95 @@
+/**
+ * The embedded metadata store: a `SqliteReader` and any `Committer` joined into `Metadata`.
+ *
+ * Promises what `../metadata.ts` promises. The committer is the writer itself in the process that owns it
+ * and a channel to it elsewhere, so callers never know which process they are.
+ * Leaves to others: SQL (`sqlite_reader.ts`, `apply_commit.ts`).
+ */
+import type { Digest } from "../../oci/digest.ts";
+import type {
+  Commit,
+  CommitOutcome,
+  Committer,
+  Metadata,
+  Page,
+  Precondition,
+} from "../metadata.ts";
+import { SqliteReader } from "./sqlite_reader.ts";
+
+export class SqliteMetadata implements Metadata {
+  readonly #reader: SqliteReader;
+  readonly #committer: Committer;
+
+  constructor(path: string, committer: Committer) {
+    this.#reader = new SqliteReader(path);
+    this.#committer = committer;
+  }
+
+  commit(commit: Commit): Promise<CommitOutcome> {
+    return this.#committer.commit(commit);
+  }
+
+  async repositoryExists(repository: string) {
+    return this.#reader.repositoryExists(repository);
+  }
+
+  async check(preconditions: readonly Precondition[]) {
+    return this.#reader.check(preconditions);
+  }
+
+  async blobSize(repository: string, digest: Digest) {
+    return this.#reader.blobSize(repository, digest);
+  }
+
+  async repositoriesWithBlob(digest: Digest, except: string, limit: number) {
+    return this.#reader.repositoriesWithBlob(digest, except, limit);
+  }
+
+  async manifestByDigest(repository: string, digest: Digest) {
+    return this.#reader.manifestByDigest(repository, digest);
+  }
+
+  async manifestByTag(repository: string, tag: string) {
+    return this.#reader.manifestByTag(repository, tag);
+  }
+
+  async tags(repository: string, page: Page) {
+    return this.#reader.tags(repository, page);
+  }
+
+  async catalog(page: Page) {
+    return this.#reader.catalog(page);
+  }
+
+  async referrers(repository: string, subject: string, types: readonly string[], page: Page) {
+    return this.#reader.referrers(repository, subject, types, page);
+  }
+
+  async history(repository: string, tag: string | null, limit: number) {
+    return this.#reader.history(repository, tag, limit);
+  }
+
+  async staleLayouts(limit: number) {
+    return this.#reader.staleLayouts(limit);
+  }
+
+  async layoutState(repository: string) {
+    return this.#reader.layoutState(repository);
+  }
+
+  async layoutRecords(repository: string) {
+    return this.#reader.layoutRecords(repository);
+  }
+
+  async orphans(limit: number) {
+    return this.#reader.orphans(limit);
+  }
+
+  async isOrphan(repository: string, digest: Digest) {
+    return this.#reader.isOrphan(repository, digest);
+  }
+
+  async close() {
+    this.#reader.close();
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * The read side of a SQLite store: one read-only connection per process.
+ *
+ * Promises: every method is one prepared statement with a bounded answer (but `layoutRecords`, which
+ * the projector alone reads); it sees all commits acknowledged before it began, whichever process
+ * wrote them. Readers never wait for the writer (write-ahead log).
+ * Leaves to others: writing (`sqlite_writer.ts`).
+ */
+import { Database } from "bun:sqlite";
+import { Lru } from "../../lib/lru.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { failedPreconditions } from "./apply_commit.ts";
+import type {
+  BytesUnderLock,
+  FailedPrecondition,
+  HistoryRecord,
+  LayoutRecord,
+  LayoutState,
+  ManifestRecord,
+  Page,
+  Precondition,
+  ReferrerRecord,
+} from "../metadata.ts";
+
+/** Names whose ids are remembered; a repository keeps its id for ever. */
+const knownIdsMax = 20_000;
+/** How long a read waits while the log is being reset. */
+const busyMs = 5_000;
+
+const manifestColumns = "m.digest AS digest, m.media_type AS mediaType, m.size AS sizeBytes";
+const sql = {
+  repository: "SELECT id FROM repositories WHERE name = ?1",
+  blob: "SELECT size AS sizeBytes FROM blobs WHERE repository = ?1 AND digest = ?2",
+  holders:
+    "SELECT r.name AS name FROM blobs b JOIN repositories r ON r.id = b.repository " +
+    "WHERE b.digest = ?1 AND r.name <> ?2 LIMIT ?3",
+  byDigest: `SELECT ${manifestColumns} FROM manifests m WHERE m.repository = ?1 AND m.digest = ?2`,
+  byTag:
+    `SELECT ${manifestColumns} FROM tags t ` +
+    "JOIN manifests m ON m.repository = t.repository AND m.digest = t.digest " +
+    "WHERE t.repository = ?1 AND t.name = ?2",
+  tags: "SELECT name FROM tags WHERE repository = ?1 AND name > ?2 ORDER BY name LIMIT ?3",
+  catalog:
+    "SELECT name FROM repositories r WHERE name > ?1 " +
+    "AND EXISTS (SELECT 1 FROM manifests m WHERE m.repository = r.id) ORDER BY name LIMIT ?2",
+  referrers:
+    `SELECT ${manifestColumns}, m.artifact_type AS artifactType, m.annotations AS annotations ` +
+    "FROM manifests m WHERE m.repository = ?1 AND m.subject = ?2 AND m.digest > ?3 " +
+    "AND (?5 IS NULL OR m.artifact_type IN (SELECT value FROM json_each(?5))) " +
+    "ORDER BY m.digest LIMIT ?4",
+  history:
+    "SELECT h.sequence AS sequence, r.name AS repository, h.tag AS tag, h.digest AS digest, " +
+    "h.previous AS previous, h.at AS at, h.by AS by FROM history h " +
+    "JOIN repositories r ON r.id = h.repository " +
+    "WHERE h.repository = ?1 AND (?2 IS NULL OR h.tag = ?2) ORDER BY h.sequence DESC LIMIT ?3",
+  stale:
+    "SELECT name FROM repositories WHERE stale_since IS NOT NULL ORDER BY stale_since LIMIT ?1",
+  state:
+    "SELECT generation, projected, stamp_current AS stampCurrent, stamp_next AS stampNext " +
+    "FROM repositories WHERE id = ?1",
+  tagged:
+    `SELECT t.name AS tag, ${manifestColumns} FROM tags t ` +
+    "JOIN manifests m ON m.repository = t.repository AND m.digest = t.digest " +
+    "WHERE t.repository = ?1 ORDER BY t.name",
+  untagged:
+    `SELECT NULL AS tag, ${manifestColumns} FROM manifests m WHERE m.repository = ?1 ` +
+    "AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.repository = m.repository AND t.digest = m.digest) " +
+    "ORDER BY m.digest",
+  orphans:
+    "SELECT r.name AS repository, o.digest AS digest FROM orphans o " +
+    "JOIN repositories r ON r.id = o.repository ORDER BY o.since LIMIT ?1",
+  orphan: "SELECT 1 AS found FROM orphans WHERE repository = ?1 AND digest = ?2",
+} as const;
+
+type Value = string | number | null;
+
+/** A reader holds no lock, so the bytes are not asked: their precondition is the writer's. */
+const bytesUnasked: BytesUnderLock = { present: () => true, remove: () => {} };
+
+export class SqliteReader {
+  readonly #database: Database;
+  readonly #ids = new Lru<string, number>({ entriesMax: knownIdsMax });
+
+  /** @throws when the store does not exist yet: its writer creates it. */
+  constructor(path: string) {
+    this.#database = new Database(path, { readonly: true, strict: true });
+    this.#database.run(`PRAGMA busy_timeout = ${busyMs}`);
+    this.#database.run("PRAGMA cache_size = -8192"); // KiB
+  }
+
+  repositoryExists(repository: string): boolean {
+    return this.#idOf(repository) !== null;
+  }
+
+  check(preconditions: readonly Precondition[]): FailedPrecondition[] {
+    const context = { database: this.#database, bytes: bytesUnasked, now: 0 };
+    return failedPreconditions(context, preconditions);
+  }
+
+  blobSize(repository: string, digest: Digest): number | null {
+    return (
+      this.#get<{ sizeBytes: number }>(sql.blob, this.#idOf(repository), digest)?.sizeBytes ?? null
+    );
+  }
+
+  repositoriesWithBlob(digest: Digest, except: string, limit: number): string[] {
+    return this.#all<{ name: string }>(sql.holders, digest, except, limit).map((row) => row.name);
+  }
+
+  manifestByDigest(repository: string, digest: Digest): ManifestRecord | null {
+    return this.#get<ManifestRecord>(sql.byDigest, this.#idOf(repository), digest);
+  }
+
+  manifestByTag(repository: string, tag: string): ManifestRecord | null {
+    return this.#get<ManifestRecord>(sql.byTag, this.#idOf(repository), tag);
+  }
+
+  tags(repository: string, page: Page): string[] {
+    const rows = this.#all<{ name: string }>(
+      sql.tags,
+      this.#idOf(repository),
+      page.after ?? "",
+      page.limit,
+    );
+    return rows.map((row) => row.name);
+  }
+
+  catalog(page: Page): string[] {
+    const rows = this.#all<{ name: string }>(sql.catalog, page.after ?? "", page.limit);
+    return rows.map((row) => row.name);
+  }
+
+  referrers(
+    repository: string,
+    subject: string,
+    artifactTypes: readonly string[],
+    page: Page,
+  ): ReferrerRecord[] {
+    const types = artifactTypes.length === 0 ? null : JSON.stringify(artifactTypes);
+    return this.#all<ReferrerRecord>(
+      sql.referrers,
+      this.#idOf(repository),
+      subject,
+      page.after ?? "",
+      page.limit,
+      types,
+    );
+  }
+
+  history(repository: string, tag: string | null, limit: number): HistoryRecord[] {
+    return this.#all<HistoryRecord>(sql.history, this.#idOf(repository), tag, limit);
+  }
+
+  staleLayouts(limit: number): string[] {
+    return this.#all<{ name: string }>(sql.stale, limit).map((row) => row.name);
+  }
+
+  layoutState(repository: string): LayoutState | null {
+    return this.#get<LayoutState>(sql.state, this.#idOf(repository));
+  }
+
+  /** One snapshot: the generation and the rows belong together. */
+  layoutRecords(repository: string): { generation: number; records: LayoutRecord[] } {
+    const read = this.#database.transaction(() => {
+      const generation = this.layoutState(repository)?.generation ?? 0;
+      const records = [
+        ...this.#all<LayoutRecord>(sql.tagged, this.#idOf(repository)),
+        ...this.#all<LayoutRecord>(sql.untagged, this.#idOf(repository)),
+      ];
+      return { generation, records };
+    });
+    return read();
+  }
+
+  orphans(limit: number): { repository: string; digest: Digest }[] {
+    return this.#all<{ repository: string; digest: Digest }>(sql.orphans, limit);
+  }
+
+  isOrphan(repository: string, digest: Digest): boolean {
+    return this.#get(sql.orphan, this.#idOf(repository), digest) !== null;
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  /** Null for an unknown name; a comparison with null then finds nothing. */
+  #idOf(repository: string): number | null {
+    const known = this.#ids.get(repository);
+    if (known !== null) return known;
+    const id = this.#get<{ id: number }>(sql.repository, repository)?.id ?? null;
+    if (id !== null) this.#ids.set(repository, id);
+    return id;
+  }
+
+  #get<T>(text: string, ...values: Value[]): T | null {
+    return this.#database.query<T, Value[]>(text).get(...values);
+  }
+
+  #all<T>(text: string, ...values: Value[]): T[] {
+    return this.#database.query<T, Value[]>(text).all(...values);
+  }
+}

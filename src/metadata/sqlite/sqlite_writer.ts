@@ -1,0 +1,120 @@
+/**
+ * The one writer of a SQLite store: group commit over `apply_commit.ts`.
+ *
+ * Promises: commits that arrive while a transaction is being flushed share the next one; each is
+ * all or nothing, and a batch that fails as a whole is tried again one commit at a time, so that
+ * one caller's trouble is not everybody's. With `durable`, a commit resolves after its flush.
+ * Leaves to others: who may write (`../commit_channel.ts` carries commits of other processes here).
+ */
+import { Database, SQLiteError } from "bun:sqlite";
+import { Batcher } from "../../lib/batcher.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { BytesUnderLock, Commit, CommitOutcome, Committer } from "../metadata.ts";
+import { MetadataFull, MetadataUnavailable } from "../metadata.ts";
+import { applyCommit } from "./apply_commit.ts";
+import { migrate } from "./schema.ts";
+
+/** Commits that share one transaction at most. */
+const batchCommitsMax = 512;
+/** Commits that may wait for a transaction; more are refused rather than queued without end. */
+const waitingCommitsMax = 10_000;
+/** How long a write waits for another server on the same root. */
+const busyMs = 10_000;
+
+export interface SqliteWriterOptions {
+  readonly path: string;
+  /** Flush before a commit resolves (`storage.commit`). */
+  readonly durable: boolean;
+  readonly clock: Clock;
+  readonly bytes: BytesUnderLock;
+}
+
+type Settled = { readonly outcome: CommitOutcome } | { readonly error: Error };
+
+export class SqliteWriter implements Committer {
+  readonly #database: Database;
+  readonly #options: SqliteWriterOptions;
+  readonly #batcher: Batcher<Commit, Settled>;
+  #commits = 0;
+  #batches = 0;
+
+  constructor(options: SqliteWriterOptions) {
+    this.#options = options;
+    this.#database = openDatabase(options);
+    this.#batcher = new Batcher<Commit, Settled>({
+      run: async (commits) => this.#runBatch(commits),
+      itemsMax: batchCommitsMax,
+      waitingMax: waitingCommitsMax,
+    });
+  }
+
+  /** Commits and transactions so far: their ratio is the size of the batches. */
+  get counters(): { readonly commits: number; readonly batches: number } {
+    return { commits: this.#commits, batches: this.#batches };
+  }
+
+  async commit(commit: Commit): Promise<CommitOutcome> {
+    const settled = await this.#batcher.submit(commit);
+    if ("error" in settled) throw settled.error;
+    return settled.outcome;
+  }
+
+  /** Waits for the commits in flight, folds the log into the database file, and closes it. */
+  async close(): Promise<void> {
+    await this.#batcher.idle();
+    this.#database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    this.#database.close();
+  }
+
+  #runBatch(commits: Commit[]): Settled[] {
+    this.#commits += commits.length;
+    this.#batches += 1;
+    try {
+      return this.#transact(commits);
+    } catch (cause) {
+      if (commits.length === 1) return [{ error: storeError(cause) }];
+      return commits.map((commit) => this.#runAlone(commit));
+    }
+  }
+
+  #runAlone(commit: Commit): Settled {
+    try {
+      return this.#transact([commit])[0] ?? { error: storeError("no outcome") };
+    } catch (cause) {
+      return { error: storeError(cause) };
+    }
+  }
+
+  #transact(commits: Commit[]): Settled[] {
+    const context = {
+      database: this.#database,
+      bytes: this.#options.bytes,
+      now: this.#options.clock.now(),
+    };
+    const work = this.#database.transaction(() =>
+      commits.map((commit): Settled => ({ outcome: applyCommit(context, commit) })),
+    );
+    return work.immediate();
+  }
+}
+
+function openDatabase(options: SqliteWriterOptions): Database {
+  const database = new Database(options.path, { create: true, readwrite: true, strict: true });
+  database.run(`PRAGMA busy_timeout = ${busyMs}`);
+  database.run("PRAGMA journal_mode = WAL");
+  database.run(`PRAGMA synchronous = ${options.durable ? "FULL" : "NORMAL"}`);
+  database.run("PRAGMA temp_store = MEMORY");
+  database.run("PRAGMA cache_size = -16384"); // KiB
+  database.run("PRAGMA wal_autocheckpoint = 4000"); // pages: 16 MiB of log
+  migrate(database);
+  return database;
+}
+
+/** Names the failure for callers: a full disk is theirs to mend, the rest is the operator's. */
+function storeError(cause: unknown): Error {
+  if (cause instanceof SQLiteError && cause.code === "SQLITE_FULL") {
+    return new MetadataFull("No space left for the metadata store", { cause });
+  }
+  const text = cause instanceof Error ? cause.message : String(cause);
+  return new MetadataUnavailable(`The metadata store cannot be written: ${text}`, { cause });
+}

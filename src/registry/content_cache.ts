@@ -1,0 +1,30 @@
+/**
+ * Bytes of manifests and small blobs that were read lately, by digest.
+ *
+ * Promises: content under a digest never changes, so nothing ever goes stale here; what a repository may show
+ * is asked of the metadata each time, before this cache. Bounded in bytes.
+ */
+import { Lru } from "../lib/lru.ts";
+import { KiB, MiB } from "../lib/bytes.ts";
+import type { Digest } from "../oci/digest.ts";
+
+const cacheBytesMax = 16 * MiB;
+const entriesMax = 10_000;
+/** Larger content is served from its file, and would push out hundreds of small ones. */
+export const cachedBytesMax = 64 * KiB;
+
+export class ContentCache {
+  readonly #bytes = new Lru<Digest, Uint8Array>({
+    entriesMax,
+    weightMax: cacheBytesMax,
+    weigh: (bytes) => bytes.length,
+  });
+
+  get(digest: Digest): Uint8Array | null {
+    return this.#bytes.get(digest);
+  }
+
+  set(digest: Digest, bytes: Uint8Array): void {
+    if (bytes.length <= cachedBytesMax) this.#bytes.set(digest, bytes);
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Deleting tags, manifests and blobs [end-9, end-10].
+ *
+ * Promises: a delete is visible everywhere when this returns, and kept as history. A tag goes alone; a manifest
+ * goes with every tag that points at it; a blob or child manifest that a manifest of the repository names is
+ * not deleted. Bytes are removed afterwards by the sweep, never before the fact is committed.
+ */
+import type { FailedPrecondition, Precondition } from "../metadata/metadata.ts";
+import type { Digest } from "../oci/digest.ts";
+import { refuse } from "../oci/errors.ts";
+import type { Registry } from "./registry.ts";
+
+export interface DeleteRequest<T> {
+  readonly repository: string;
+  readonly target: T;
+  readonly by: string | null;
+}
+
+/** @throws MANIFEST_UNKNOWN or NAME_UNKNOWN, PRECONDITION_FAILED. */
+export async function deleteTag(
+  registry: Registry,
+  request: DeleteRequest<string> & { readonly tagIs: readonly (string | null)[] | null },
+): Promise<void> {
+  const { repository, target: tag, by, tagIs } = request;
+  const preconditions: Precondition[] = [{ kind: "tag-exists", repository, tag }];
+  if (tagIs !== null) preconditions.push({ kind: "tag-is", repository, tag, digests: tagIs });
+  const outcome = await registry.metadata.commit({
+    preconditions,
+    changes: [{ kind: "remove-tag", repository, tag }],
+    by,
+  });
+  if (outcome.committed) return;
+  if (isFailed(outcome.failed, "tag-exists")) {
+    throw await unknownManifest(registry, repository, tag);
+  }
+  throw refuse("PRECONDITION_FAILED");
+}
+
+/** @throws MANIFEST_UNKNOWN or NAME_UNKNOWN, BLOB_REFERENCED when an index names the manifest. */
+export async function deleteManifest(
+  registry: Registry,
+  { repository, target: digest, by }: DeleteRequest<Digest>,
+): Promise<void> {
+  const outcome = await registry.metadata.commit({
+    preconditions: [
+      { kind: "manifest-exists", repository, digest },
+      { kind: "unreferenced", repository, digest },
+    ],
+    changes: [{ kind: "remove-manifest", repository, digest }],
+    by,
+  });
+  if (outcome.committed) return;
+  if (isFailed(outcome.failed, "manifest-exists")) {
+    throw await unknownManifest(registry, repository, digest);
+  }
+  throw refuse("BLOB_REFERENCED", {
+    message: `The index ${foundIn(outcome.failed)} names this manifest; delete the index first`,
+    detail: { digest },
+  });
+}
+
+/** @throws BLOB_UNKNOWN, BLOB_REFERENCED when a manifest names the blob. */
+export async function deleteBlob(
+  registry: Registry,
+  { repository, target: digest, by }: DeleteRequest<Digest>,
+): Promise<void> {
+  const outcome = await registry.metadata.commit({
+    preconditions: [
+      { kind: "blob-linked", repository, digest },
+      { kind: "unreferenced", repository, digest },
+    ],
+    changes: [{ kind: "unlink-blob", repository, digest }],
+    by,
+  });
+  if (outcome.committed) return;
+  if (isFailed(outcome.failed, "blob-linked")) throw refuse("BLOB_UNKNOWN", { detail: { digest } });
+  throw refuse("BLOB_REFERENCED", {
+    message: `The manifest ${foundIn(outcome.failed)} names this blob; delete the manifest first`,
+    detail: { digest },
+  });
+}
+
+function isFailed(failed: readonly FailedPrecondition[], kind: Precondition["kind"]): boolean {
+  return failed.some(({ precondition }) => precondition.kind === kind);
+}
+
+function foundIn(failed: readonly FailedPrecondition[]): string {
+  return String(failed.find(({ precondition }) => precondition.kind === "unreferenced")?.found);
+}
+
+async function unknownManifest(registry: Registry, repository: string, reference: string) {
+  const known = await registry.metadata.repositoryExists(repository);
+  return refuse(known ? "MANIFEST_UNKNOWN" : "NAME_UNKNOWN", {
+    detail: { name: repository, reference },
+  });
+}

@@ -1,0 +1,120 @@
+/**
+ * Pages of tags, repositories and referrers [end-8, end-12, _catalog].
+ *
+ * Promises: byte order everywhere; a page costs its own length, whatever the repository holds; `next` is
+ * the cursor of a page that exists, null on the last. A referrers page also stays below a size that
+ * clients accept.
+ */
+import { MiB } from "../lib/bytes.ts";
+import type { Descriptor } from "../oci/descriptor.ts";
+import type { Digest } from "../oci/digest.ts";
+import { refuse } from "../oci/errors.ts";
+import type { ReferrerRecord } from "../metadata/metadata.ts";
+import type { Registry } from "./registry.ts";
+
+/** Entries of a page at most; a larger `n` is clamped and the answer carries a Link. */
+export const pageEntriesMax = 10_000;
+/** Entries of a page that asks for no number: clients that cannot follow a Link see these. */
+export const pageEntriesDefault = 10_000;
+/** Clients refuse metadata beyond 4 MiB; a referrers page ends before. */
+const referrersBytesMax = 3 * MiB;
+const referrersEntriesMax = 1_000;
+
+export interface ListPage<T> {
+  readonly items: readonly T[];
+  /** The cursor of the next page; null when this is the last. */
+  readonly next: string | null;
+}
+
+export interface PageRequest {
+  /** Only items after this one. */
+  readonly last: string | null;
+  /** How many at most; null for the default. */
+  readonly count: number | null;
+}
+
+/** @throws NAME_UNKNOWN. */
+export async function listTags(
+  registry: Registry,
+  repository: string,
+  page: PageRequest,
+): Promise<ListPage<string>> {
+  const list = await pageOf(page, (after, limit) =>
+    registry.metadata.tags(repository, { after, limit }),
+  );
+  if (list.items.length === 0 && !(await registry.metadata.repositoryExists(repository))) {
+    throw refuse("NAME_UNKNOWN", { detail: { name: repository } });
+  }
+  return list;
+}
+
+/** Repositories with a manifest that `mayRead` admits. */
+export async function listRepositories(
+  registry: Registry,
+  page: PageRequest,
+  mayRead: (repository: string) => Promise<boolean>,
+): Promise<ListPage<string>> {
+  const count = Math.min(page.count ?? pageEntriesDefault, pageEntriesMax);
+  if (count === 0) return { items: [], next: null };
+  const items: string[] = [];
+  let after = page.last;
+  for (;;) {
+    const limit = count + 1;
+    const names = await registry.metadata.catalog({ after, limit });
+    for (const name of names) {
+      if (!(await mayRead(name))) continue;
+      if (items.length === count) return { items, next: items.at(-1) ?? null };
+      items.push(name);
+    }
+    if (names.length < limit) return { items, next: null };
+    after = names.at(-1) ?? null;
+  }
+}
+
+async function pageOf(
+  { last, count }: PageRequest,
+  read: (after: string | null, limit: number) => Promise<string[]>,
+): Promise<ListPage<string>> {
+  const wanted = Math.min(count ?? pageEntriesDefault, pageEntriesMax);
+  if (wanted === 0) return { items: [], next: null };
+  const found = await read(last, wanted + 1);
+  const items = found.slice(0, wanted);
+  return { items, next: found.length > wanted ? (items.at(-1) ?? null) : null };
+}
+
+/** The manifests whose subject is the digest; an empty page for whatever is unknown [end-12a]. */
+export async function listReferrers(
+  registry: Registry,
+  repository: string,
+  subject: Digest,
+  options: { readonly artifactTypes: readonly string[]; readonly last: string | null },
+): Promise<ListPage<Descriptor>> {
+  const records = await registry.metadata.referrers(repository, subject, options.artifactTypes, {
+    after: options.last,
+    limit: referrersEntriesMax + 1,
+  });
+  const items: Descriptor[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    const descriptor = describe(record);
+    bytes += JSON.stringify(descriptor).length;
+    const full =
+      items.length === referrersEntriesMax || (bytes > referrersBytesMax && items.length > 0);
+    if (full) return { items, next: items.at(-1)?.digest ?? null };
+    items.push(descriptor);
+  }
+  return { items, next: null };
+}
+
+function describe(record: ReferrerRecord): Descriptor {
+  const descriptor: Descriptor = {
+    mediaType: record.mediaType,
+    digest: record.digest,
+    size: record.sizeBytes,
+  };
+  if (record.artifactType !== null) descriptor.artifactType = record.artifactType;
+  if (record.annotations !== null) {
+    descriptor.annotations = JSON.parse(record.annotations) as Record<string, string>;
+  }
+  return descriptor;
+}

@@ -1,0 +1,68 @@
+/**
+ * Mounting a blob of one repository into another, without its bytes travelling [end-11].
+ *
+ * Promises: the blob is readable in the target when this returns true, and independent of the source from
+ * then on. Every reason not to mount is the same `false`: nothing tells whether the source has it.
+ * Leaves to others: whether the caller may read the source (`api` passes only those it may).
+ */
+import type { Digest } from "../oci/digest.ts";
+import type { Registry } from "./registry.ts";
+
+/** A sweep may remove the link before its commit; then it is made again. */
+const mountTriesMax = 3;
+/** Repositories that are asked in a mount that names no source. */
+const sourcesMax = 16;
+
+export interface MountRequest {
+  readonly repository: string;
+  readonly digest: Digest;
+  /** The source; null asks every repository that the caller may read. */
+  readonly from: string | null;
+  /** Whether the caller may read a repository. */
+  readonly mayRead: (repository: string) => Promise<boolean>;
+  readonly by: string | null;
+}
+
+/** True when the blob is in the repository now, by this mount or before it. */
+export async function mountBlob(registry: Registry, request: MountRequest): Promise<boolean> {
+  // The target itself comes first: a mount of what is there renews its place in it.
+  if (await mountFrom(registry, request.repository, request)) return true;
+  for (const source of await readableSources(registry, request)) {
+    if (await mountFrom(registry, source, request)) return true;
+  }
+  return false;
+}
+
+async function readableSources(registry: Registry, request: MountRequest): Promise<string[]> {
+  const { repository, digest, from, mayRead } = request;
+  const candidates =
+    from === null
+      ? await registry.metadata.repositoriesWithBlob(digest, repository, sourcesMax)
+      : [from];
+  const readable: string[] = [];
+  for (const candidate of candidates) {
+    if (await mayRead(candidate)) readable.push(candidate);
+  }
+  return readable;
+}
+
+async function mountFrom(
+  registry: Registry,
+  source: string,
+  { repository, digest, by }: MountRequest,
+): Promise<boolean> {
+  const { metadata, storage } = registry;
+  for (let attempt = 1; attempt <= mountTriesMax; attempt += 1) {
+    const sizeBytes = await metadata.blobSize(source, digest);
+    if (sizeBytes === null) return false;
+    if (source !== repository && !(await storage.linkBlob(source, repository, digest)))
+      return false;
+    const outcome = await metadata.commit({
+      preconditions: [{ kind: "bytes-present", repository, digest }],
+      changes: [{ kind: "link-blob", repository, digest, sizeBytes }],
+      by,
+    });
+    if (outcome.committed) return true;
+  }
+  return false;
+}

@@ -1,0 +1,200 @@
+/**
+ * Pushing a manifest by digest or tag, or by digest under several tags [end-7a, end-7b].
+ *
+ * Promises: everything that the manifest must name is in this repository, checked again inside the
+ * transaction that makes it visible; its bytes are flushed before; manifest, references and all tags appear in
+ * one commit or not at all. A tag that moves leaves its old manifest pullable by digest. A refused
+ * push leaves no bytes.
+ * Leaves to others: reading the body within its limit, the answer (`api`), grammar (`oci`).
+ */
+import { algorithmOf, digestOf, type Digest } from "../oci/digest.ts";
+import { refuse, type RegistryError } from "../oci/errors.ts";
+import { parseManifest, type Manifest } from "../oci/manifest.ts";
+import type { Reference } from "../oci/reference.ts";
+import type {
+  Change,
+  FailedPrecondition,
+  NewManifest,
+  Precondition,
+} from "../metadata/metadata.ts";
+import type { Registry } from "./registry.ts";
+
+/** A sweep may remove bytes between their writing and their commit; then they are written again. */
+const commitTriesMax = 3;
+
+export interface PushRequest {
+  readonly repository: string;
+  readonly reference: Reference;
+  /** Tags of `?tag=` beside a digest. */
+  readonly tags: readonly string[];
+  readonly bytes: Uint8Array;
+  /** The Content-Type header as it came. */
+  readonly contentType: string | null;
+  /** What each pushed tag must point at before: digests, `null` for "no such tag"; null for no condition. */
+  readonly tagIs: readonly (string | null)[] | null;
+  readonly by: string | null;
+}
+
+export interface PushResult {
+  readonly digest: Digest;
+  /** Digest of the subject, for `OCI-Subject`. */
+  readonly subject: string | null;
+}
+
+/** @throws MANIFEST_INVALID, MANIFEST_TYPE, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN, PRECONDITION_FAILED. */
+export async function pushManifest(registry: Registry, request: PushRequest): Promise<PushResult> {
+  const digest = checkedDigest(request);
+  const manifest = parseManifest(request.bytes, request.contentType);
+  const commit = {
+    preconditions: [
+      ...referencePreconditions(request.repository, manifest),
+      ...tagPreconditions(request),
+    ],
+    changes: changesOf(request, digest, manifest),
+    by: request.by,
+  };
+  throwFailed(await registry.metadata.check(commit.preconditions));
+  await commitWithBytes(registry, request, digest, commit);
+  return { digest, subject: manifest.subject?.digest ?? null };
+}
+
+async function commitWithBytes(
+  registry: Registry,
+  { repository, bytes }: PushRequest,
+  digest: Digest,
+  commit: { preconditions: Precondition[]; changes: Change[]; by: string | null },
+): Promise<void> {
+  const present: Precondition = { kind: "bytes-present", repository, digest };
+  for (let attempt = 1; attempt <= commitTriesMax; attempt += 1) {
+    await registry.storage.putBlob(repository, digest, bytes);
+    const outcome = await registry.metadata.commit({
+      ...commit,
+      preconditions: [...commit.preconditions, present],
+    });
+    if (outcome.committed) return;
+    throwFailed(outcome.failed);
+  }
+  throw refuse("UNAVAILABLE", {
+    message: "The manifest was swept while it was pushed; push it again",
+  });
+}
+
+/** By digest the bytes must have it, computed with its own algorithm; by tag it is sha256. */
+function checkedDigest({ reference, bytes }: PushRequest): Digest {
+  if (reference.kind === "tag") return digestOf("sha256", bytes);
+  const actual = digestOf(algorithmOf(reference.digest), bytes);
+  if (actual === reference.digest) return actual;
+  throw refuse("DIGEST_INVALID", {
+    message: `The digest of the ${bytes.length} bytes is ${actual}, the path says ${reference.digest}`,
+    detail: { digest: reference.digest },
+  });
+}
+
+function referencePreconditions(repository: string, manifest: Manifest): Precondition[] {
+  return manifest.references
+    .filter((reference) => reference.required)
+    .map(({ descriptor, target }) =>
+      target === "manifest"
+        ? { kind: "manifest-exists", repository, digest: descriptor.digest }
+        : {
+            kind: "blob-linked",
+            repository,
+            digest: descriptor.digest,
+            sizeBytes: descriptor.size,
+          },
+    );
+}
+
+function pushedTags({ reference, tags }: PushRequest): readonly string[] {
+  return reference.kind === "tag" ? [reference.tag] : tags;
+}
+
+function tagPreconditions(request: PushRequest): Precondition[] {
+  const { repository, tagIs } = request;
+  if (tagIs === null) return [];
+  return pushedTags(request).map((tag) => ({ kind: "tag-is", repository, tag, digests: tagIs }));
+}
+
+function changesOf(request: PushRequest, digest: Digest, manifest: Manifest): Change[] {
+  const { repository } = request;
+  const put: Change = {
+    kind: "put-manifest",
+    repository,
+    manifest: newManifest(request, digest, manifest),
+  };
+  const tags = pushedTags(request).map((tag): Change => ({
+    kind: "set-tag",
+    repository,
+    tag,
+    digest,
+  }));
+  return [put, ...tags];
+}
+
+function newManifest({ bytes }: PushRequest, digest: Digest, manifest: Manifest): NewManifest {
+  const { subject, annotations } = manifest;
+  return {
+    digest,
+    mediaType: manifest.mediaType,
+    sizeBytes: bytes.length,
+    subject: subject?.digest ?? null,
+    artifactType: manifest.artifactType,
+    annotations: subject === null || annotations === null ? null : JSON.stringify(annotations),
+    references: manifest.references.map(({ descriptor, target }) => ({
+      digest: descriptor.digest,
+      target,
+    })),
+  };
+}
+
+/** Turns failed preconditions into the refusal that they mean; missing bytes alone are no refusal. */
+function throwFailed(failed: readonly FailedPrecondition[]): void {
+  const moved = failed.find(({ precondition }) => precondition.kind === "tag-is");
+  if (moved !== undefined) throw movedTag(moved);
+  const missing = failed.filter(
+    ({ precondition }) =>
+      precondition.kind === "manifest-exists" ||
+      (precondition.kind === "blob-linked" && isAbsent(failed, precondition.digest)),
+  );
+  if (missing.length > 0) throw missingReferences(missing);
+  const resized = failed.find(({ precondition }) => precondition.kind === "blob-linked");
+  if (resized !== undefined) throw wrongSize(resized);
+}
+
+function isAbsent(failed: readonly FailedPrecondition[], digest: string): boolean {
+  return failed.some(
+    ({ precondition, found }) =>
+      precondition.kind === "blob-linked" && precondition.digest === digest && found === null,
+  );
+}
+
+function digestIn({ precondition }: FailedPrecondition): string {
+  return "digest" in precondition ? precondition.digest : "";
+}
+
+function missingReferences(missing: readonly FailedPrecondition[]): RegistryError {
+  const digests = [...new Set(missing.map(digestIn))];
+  return refuse("MANIFEST_BLOB_UNKNOWN", {
+    errors: digests.map((digest) => ({
+      message: `${digest} is named by the manifest and is not in this repository; push it first`,
+      detail: { digest },
+    })),
+  });
+}
+
+function wrongSize(failed: FailedPrecondition): RegistryError {
+  const { precondition, found } = failed;
+  const expected = precondition.kind === "blob-linked" ? precondition.sizeBytes : undefined;
+  return refuse("MANIFEST_INVALID", {
+    message: `The descriptor of ${digestIn(failed)} says ${expected} bytes, the blob has ${found}`,
+    detail: { digest: digestIn(failed) },
+  });
+}
+
+function movedTag({ precondition, found }: FailedPrecondition): RegistryError {
+  const tag = precondition.kind === "tag-is" ? precondition.tag : "";
+  return refuse("PRECONDITION_FAILED", {
+    message:
+      found === null ? `The tag ${tag} does not exist` : `The tag ${tag} points at ${found} now`,
+  });
+}

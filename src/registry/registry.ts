@@ -1,0 +1,24 @@
+/**
+ * What every rule of the registry works with: the bytes, the facts, the uploads and the clock.
+ *
+ * The rules themselves are functions beside this file, one file per operation, each taking a `Registry` first.
+ * They know no HTTP and no callers: who may do what is decided before they run.
+ */
+import type { Clock } from "../lib/clock.ts";
+import type { Metadata } from "../metadata/metadata.ts";
+import type { Storage } from "../storage/storage.ts";
+import type { Uploads } from "../storage/uploads.ts";
+import type { ContentCache } from "./content_cache.ts";
+
+export interface Registry {
+  readonly storage: Storage;
+  readonly metadata: Metadata;
+  readonly uploads: Uploads;
+  readonly clock: Clock;
+  readonly contentCache: ContentCache;
+  /** Keep equal blobs of several repositories as one file (`storage.dedupe`). */
+  readonly dedupe: boolean;
+}
+
+/** A line for the operator about work that no request asked for. */
+export type Report = (level: "info" | "warn" | "error", message: string, fields?: object) => void;

@@ -1,0 +1,230 @@
+/**
+ * The composition root: the only place where the parts are joined.
+ *
+ * A server is one *owner* (holds the root, writes the metadata, runs the jobs) and any number of *workers* (answer
+ * HTTP, read the metadata, send their commits to the owner). `startServer` runs both in one process, for embedding
+ * and tests; `cli/serve.ts` runs an owner that supervises worker processes.
+ *
+ * Promises: `stop` answers what is in flight within the grace time, and leaves index.json exact.
+ */
+import { join } from "node:path";
+import { endpoints } from "./api/endpoints.ts";
+import type { App, Health } from "./api/app.ts";
+import type { Config } from "./config/schema.ts";
+import { Cors } from "./http/cors.ts";
+import { Dispatcher, type AccessRecord } from "./http/dispatch.ts";
+import { listen, type Listener } from "./http/listen.ts";
+import { Router } from "./http/router.ts";
+import { BatcherFull } from "./lib/batcher.ts";
+import { systemClock } from "./lib/clock.ts";
+import type { Log } from "./lib/log.ts";
+import { MetadataFull, MetadataUnavailable, type Committer } from "./metadata/metadata.ts";
+import { SqliteMetadata } from "./metadata/sqlite/sqlite_metadata.ts";
+import { SqliteWriter } from "./metadata/sqlite/sqlite_writer.ts";
+import type { RefusalName } from "./oci/errors.ts";
+import { ContentCache } from "./registry/content_cache.ts";
+import { Jobs } from "./registry/jobs.ts";
+import type { Registry, Report } from "./registry/registry.ts";
+import { codeOf } from "./storage/drivers/durable_files.ts";
+import { FilesystemDriver } from "./storage/drivers/filesystem.ts";
+import { StorageFull } from "./storage/driver.ts";
+import { metadataFile } from "./storage/layout.ts";
+import { claimDuty, claimRoot } from "./storage/root_lock.ts";
+import { Storage } from "./storage/storage.ts";
+import { Uploads } from "./storage/uploads.ts";
+
+const clock = systemClock;
+/** Idle limit of a body while `http.readTimeout` is off. */
+const uploadIdleDefaultMs = 5 * 60_000;
+
+export interface Owner {
+  /** Where workers of this process or others send their commits. */
+  readonly committer: Committer;
+  /** Resolves when what lay on disk before the start is served. */
+  readonly reconciled: Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface Worker {
+  readonly port: number;
+  readonly health: Health;
+  stop(graceMs: number): Promise<void>;
+}
+
+export interface RunningServer {
+  /** Such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly port: number;
+  readonly reconciled: Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Claims the root, opens the metadata for writing and starts the jobs. */
+export async function startOwner(config: Config, log: Log): Promise<Owner> {
+  const { rootDirectory, commit, shared } = config.storage;
+  const claim = claimRoot(rootDirectory, shared ? "shared" : "alone");
+  const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
+  await driver.prepare();
+  const storage = new Storage(driver);
+  const writer = new SqliteWriter({
+    path: join(rootDirectory, metadataFile),
+    durable: commit,
+    clock,
+    bytes: {
+      present: (repository, digest) => storage.hasBlobNow(repository, digest),
+      remove: (repository, digest) => storage.removeBlobNow(repository, digest),
+    },
+  });
+  const registry = openRegistry(config, storage, writer);
+  const reconciled = Promise.withResolvers<void>();
+  const jobs = new Jobs({
+    registry,
+    report: reporter(log),
+    uploadIdleMs: config.storage.uploadIdle,
+    claim: () => claimDuty(rootDirectory, "jobs"),
+    onReconciled: reconciled.resolve,
+  });
+  jobs.start();
+  if (!commit) log.warn("storage.commit is false: a push that was acknowledged can be lost");
+  return {
+    committer: {
+      commit: async (request) => {
+        const outcome = await writer.commit(request);
+        if (outcome.committed) jobs.kick();
+        return outcome;
+      },
+    },
+    reconciled: reconciled.promise,
+    stop: async () => {
+      await jobs.stop();
+      await registry.metadata.close();
+      await writer.close();
+      await driver.close();
+      claim.release();
+    },
+  };
+}
+
+/** Opens the root for reading and listens. */
+export async function startWorker(options: {
+  readonly config: Config;
+  readonly log: Log;
+  readonly committer: Committer;
+  readonly port: number;
+  readonly sharePort: boolean;
+  /** Prefix of request ids, different in each process. */
+  readonly idPrefix: string;
+}): Promise<Worker> {
+  const { config, log } = options;
+  const { rootDirectory, commit } = config.storage;
+  const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
+  const registry = openRegistry(config, new Storage(driver), options.committer);
+  const health: Health = { started: false, stopping: false };
+  const app: App = {
+    registry,
+    blobBytesMax: config.http.blobBytesMax === 0 ? null : config.http.blobBytesMax,
+    manifestBytesMax: config.http.manifestBytesMax,
+    uploadIdleMs: config.http.readTimeout === 0 ? uploadIdleDefaultMs : config.http.readTimeout,
+    health,
+  };
+  const dispatcher = new Dispatcher<App>({
+    app,
+    router: new Router(endpoints),
+    cors: new Cors(config.http.allowOrigin),
+    clock,
+    idPrefix: options.idPrefix,
+    explain: explainFailure,
+    onAnswer: (record, failure) => logAnswer(log, record, failure),
+    isStopping: () => health.stopping,
+  });
+  const listener: Listener = listen({
+    address: config.http.address,
+    port: options.port,
+    readIdleMs: config.http.readTimeout,
+    writeIdleMs: config.http.writeTimeout,
+    sharePort: options.sharePort,
+    dispatch: (request, connection) => dispatcher.dispatch(request, connection),
+    onFailure: (error) => log.error({ error: String(error) }, "a request failed below HTTP"),
+  });
+  return {
+    port: listener.port,
+    health,
+    stop: async (graceMs) => {
+      health.stopping = true;
+      await listener.stop(graceMs);
+      await registry.metadata.close();
+      await driver.close();
+    },
+  };
+}
+
+/** Owner and one worker in this process. */
+export async function startServer(config: Config, log: Log): Promise<RunningServer> {
+  const owner = await startOwner(config, log);
+  const worker = await startWorker({
+    config,
+    log,
+    committer: owner.committer,
+    port: config.http.port,
+    sharePort: false,
+    idPrefix: `${process.pid.toString(36)}-`,
+  });
+  void owner.reconciled.then(() => {
+    worker.health.started = true;
+  });
+  return {
+    url: urlOf(config.http.address, worker.port),
+    port: worker.port,
+    reconciled: owner.reconciled,
+    stop: async () => {
+      await worker.stop(config.http.graceTimeout);
+      await owner.stop();
+    },
+  };
+}
+
+/** The URL of a listener, for people and clients on this machine. */
+export function urlOf(address: string, port: number): string {
+  const host = address === "0.0.0.0" || address === "::" ? "127.0.0.1" : address;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
+
+function openRegistry(config: Config, storage: Storage, committer: Committer): Registry {
+  const path = join(config.storage.rootDirectory, metadataFile);
+  return {
+    storage,
+    metadata: new SqliteMetadata(path, committer),
+    uploads: new Uploads(storage.driver),
+    clock,
+    contentCache: new ContentCache(),
+    dedupe: config.storage.dedupe,
+  };
+}
+
+const fullDisk: readonly (string | null)[] = ["ENOSPC", "EDQUOT", "SQLITE_FULL"];
+
+/** What failures of the layers below mean to a client. */
+function explainFailure(error: unknown): { refusal: RefusalName; message?: string } | null {
+  const full = error instanceof StorageFull || error instanceof MetadataFull;
+  if (full || fullDisk.includes(codeOf(error))) return { refusal: "STORAGE_FULL" };
+  if (error instanceof MetadataUnavailable || error instanceof BatcherFull) {
+    return { refusal: "UNAVAILABLE" };
+  }
+  return null;
+}
+
+function reporter(log: Log): Report {
+  return (level, message, fields) => log[level](fields ?? {}, message);
+}
+
+function logAnswer(log: Log, record: AccessRecord, failure: unknown): void {
+  if (failure !== null) log.error({ ...record, cause: causeOf(failure) }, "request");
+  else if (record.what.startsWith("health.")) log.debug(record, "request");
+  else log.info(record, "request");
+}
+
+function causeOf(failure: unknown): string {
+  if (!(failure instanceof Error)) return String(failure);
+  const cause = failure.cause instanceof Error ? ` (${failure.cause.message})` : "";
+  return `${failure.stack ?? failure.message}${cause}`;
+}

@@ -1,0 +1,124 @@
+/**
+ * The contract between the registry and the place where bytes lie. Drivers live in `drivers/`.
+ *
+ * A key is a path of segments joined by `/`, made by `layout.ts` from validated names only. Content
+ * under a key is immutable once published, except through `replace`. A stage is the growing
+ * content of one upload; it has an id instead of a key, nobody can read it as content, and one
+ * holder at a time may change it, across processes.
+ *
+ * Promises of every driver: with `durable`, whatever a method published or replaced survives
+ * power loss once its promise resolves; a name never points at bytes that are incomplete or unflushed;
+ * absent is `null` (and only absence is: any other trouble throws). A full disk throws `StorageFull`.
+ * Undefined: the order of `list`; content changed by other programs while it is read.
+ */
+import type { Algorithm, Digest } from "../oci/digest.ts";
+
+/** Bytes on their way in: a request whose body is taken natively, or bytes at hand. */
+export interface ByteSource {
+  readonly body: Request | Uint8Array;
+  /** Announced length; null when the sender streams without one. */
+  readonly lengthBytes: number | null;
+}
+
+export interface AppendOptions {
+  /** The stage may not grow beyond this many bytes; null for no limit. */
+  readonly stageBytesMax: number | null;
+  /** Called when no byte came for `idleMs`; it should cut the sender off. */
+  readonly onIdle: () => void;
+  readonly idleMs: number;
+}
+
+export interface AppendResult {
+  readonly appendedBytes: number;
+  /** Set when the source broke off: its bytes up to there are kept. */
+  readonly brokenOff: boolean;
+}
+
+export interface ContentStat {
+  readonly sizeBytes: number;
+  /** Changes whenever the content under the key is replaced. */
+  readonly stamp: string;
+}
+
+/** Inclusive byte positions. */
+export interface ContentRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+/** The exclusively held bytes of one upload. Always `close` it. */
+export interface Stage {
+  /** Bytes held now. */
+  readonly sizeBytes: number;
+  /**
+   * Takes the source once, in order, at the end of the stage.
+   * @throws StorageFull, StageTooLarge; the bytes of this call are then gone again.
+   */
+  append(source: ByteSource, options: AppendOptions): Promise<AppendResult>;
+  /** Forgets bytes after `sizeBytes`, which must be a size the stage had when it was opened or after an append. */
+  truncate(sizeBytes: number): Promise<void>;
+  /** The digest of all bytes held, read back from where they lie. */
+  digest(algorithm: Algorithm): Promise<Digest>;
+  /**
+   * Flushes the bytes and makes them the content of `key`, keeping the stage. Content that is there
+   * already with the same size stays as it is.
+   */
+  publish(key: string): Promise<void>;
+  /** Removes the stage. */
+  discard(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface StageInfo {
+  readonly id: string;
+  readonly sizeBytes: number;
+  /** Milliseconds since the epoch of the last change. */
+  readonly changedAt: number;
+}
+
+export interface Driver {
+  stat(key: string): Promise<ContentStat | null>;
+  /** As `stat`, at once: for the check under the metadata writer's lock. */
+  isPresent(key: string): boolean;
+  /** Lazily opened content for an answer body; the caller knows that the key exists. */
+  content(key: string, range: ContentRange | null): Blob;
+  /** All bytes under the key, at most `bytesMax` (more is an error). */
+  read(key: string, bytesMax: number): Promise<Uint8Array | null>;
+  /** As `read`, at once: for small content on the hot path. */
+  readNow(key: string): Uint8Array | null;
+  /**
+   * Puts bytes under a key in one step, whatever was there before.
+   * `planned` is awaited with the stamp that the new content will have, before it can be seen.
+   */
+  replace(
+    key: string,
+    bytes: Uint8Array,
+    planned?: (stamp: string) => Promise<void>,
+  ): Promise<string>;
+  /** Makes `to` the same content as `from` without copying; false when `from` is absent. */
+  link(from: string, to: string): Promise<boolean>;
+  remove(key: string): Promise<boolean>;
+  /** As `remove`, at once and unflushed: for the sweep under the metadata writer's lock. */
+  removeNow(key: string): void;
+  /** Names of directories and files directly under a key; empty when it is absent. */
+  list(key: string): Promise<{ name: string; directory: boolean }[]>;
+
+  createStage(id: string): Promise<void>;
+  /** "busy" when another request holds it, null when there is none. */
+  openStage(id: string): Promise<Stage | "busy" | null>;
+  statStage(id: string): Promise<StageInfo | null>;
+  stages(): AsyncIterable<StageInfo>;
+  /** Removes leftovers of interrupted writes that are older than `ageMs`. */
+  sweepTemporary(ageMs: number): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** No room: what was being written is gone, what stood before is untouched. */
+export class StorageFull extends Error {
+  override readonly name = "StorageFull";
+}
+
+/** A stage would have grown beyond its limit. */
+export class StageTooLarge extends Error {
+  override readonly name = "StageTooLarge";
+}

@@ -1,0 +1,267 @@
+/**
+ * The driver for a local file system: keys are paths under the root directory.
+ *
+ * Promises what `../driver.ts` promises, by write-to-temporary, flush, rename or link, flush of the
+ * directory; the root and everything under it lie on one file system. Files carry mode 0600 and
+ * directories 0700. `Bun.file` serves content, so that the kernel sends it without copies.
+ * Leaves to others: what keys mean (`../layout.ts`).
+ */
+import { constants, existsSync, readFileSync, unlinkSync } from "node:fs";
+import { link, open, readdir, rename, stat, unlink, type FileHandle } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Clock } from "../../lib/clock.ts";
+import {
+  type ContentRange,
+  type ContentStat,
+  type Driver,
+  type Stage,
+  type StageInfo,
+} from "../driver.ts";
+import { asideDirectory, temporaryDirectory, uploadsDirectory } from "../layout.ts";
+import {
+  absentOr,
+  codeOf,
+  DurableFiles,
+  fileMode,
+  storageError,
+  writeAll,
+} from "./durable_files.ts";
+import { tryLock } from "./file_lock.ts";
+import { FilesystemStage, type StageTools } from "./filesystem_stage.ts";
+import { HashThread } from "./hash_thread.ts";
+
+/** How a stage is opened: an upload that ended must not come back to life. */
+const appendWithoutCreating = constants.O_RDWR | constants.O_APPEND;
+
+export interface FilesystemOptions {
+  /** Absolute path of the root directory. */
+  readonly rootDirectory: string;
+  /** Flush before a name is given (`storage.commit`). */
+  readonly durable: boolean;
+  readonly clock: Clock;
+}
+
+export class FilesystemDriver implements Driver {
+  readonly #root: string;
+  readonly #clock: Clock;
+  readonly #files: DurableFiles;
+  readonly #hashes = new HashThread();
+
+  constructor(options: FilesystemOptions) {
+    this.#root = options.rootDirectory;
+    this.#clock = options.clock;
+    this.#files = new DurableFiles(options.durable);
+  }
+
+  /** Makes the directories that the driver itself needs. */
+  async prepare(): Promise<void> {
+    for (const key of [uploadsDirectory, temporaryDirectory, asideDirectory]) {
+      await this.#files.ensureDirectory(this.#path(key));
+    }
+  }
+
+  async stat(key: string): Promise<ContentStat | null> {
+    const info = await stat(this.#path(key), { bigint: true }).catch(absentOr);
+    if (info === null) return null;
+    return { sizeBytes: Number(info.size), stamp: stampOf(info) };
+  }
+
+  isPresent(key: string): boolean {
+    return existsSync(this.#path(key));
+  }
+
+  content(key: string, range: ContentRange | null): Blob {
+    const file = Bun.file(this.#path(key));
+    return range === null ? file : file.slice(range.first, range.last + 1);
+  }
+
+  async read(key: string, bytesMax: number): Promise<Uint8Array | null> {
+    const handle = await open(this.#path(key), "r").catch(absentOr);
+    if (handle === null) return null;
+    try {
+      const { size } = await handle.stat();
+      if (size > bytesMax)
+        throw new Error(`storage: ${key} has ${size} bytes, expected ${bytesMax} at most`);
+      return new Uint8Array(await handle.readFile());
+    } finally {
+      await handle.close();
+    }
+  }
+
+  readNow(key: string): Uint8Array | null {
+    try {
+      return readFileSync(this.#path(key));
+    } catch (error) {
+      return absentOr(error);
+    }
+  }
+
+  async replace(
+    key: string,
+    bytes: Uint8Array,
+    planned?: (stamp: string) => Promise<void>,
+  ): Promise<string> {
+    const path = this.#path(key);
+    const temporary = this.#path(`${temporaryDirectory}/${crypto.randomUUID()}`);
+    await this.#files.ensureDirectory(dirname(path));
+    try {
+      const stamp = await this.#writeTemporary(temporary, bytes);
+      await planned?.(stamp);
+      await this.#rename(temporary, path);
+      await this.#files.flushDirectory(dirname(path));
+      return stamp;
+    } catch (error) {
+      await unlink(temporary).catch(() => null);
+      throw storageError(error);
+    }
+  }
+
+  async link(from: string, to: string): Promise<boolean> {
+    const path = this.#path(to);
+    await this.#files.ensureDirectory(dirname(path)).catch((error: unknown) => {
+      throw storageError(error);
+    });
+    try {
+      await link(this.#path(from), path);
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === "ENOENT") return false;
+      // EMLINK: the inode has all the names it can have; the caller stores a copy of its own.
+      if (code === "EMLINK") return false;
+      if (code !== "EEXIST") throw storageError(error);
+      if (!(await this.#sameSize(from, to))) return false;
+    }
+    await this.#files.flushDirectory(dirname(path));
+    return true;
+  }
+
+  async remove(key: string): Promise<boolean> {
+    const path = this.#path(key);
+    try {
+      await unlink(path);
+    } catch (error) {
+      return absentOr(error) !== null;
+    }
+    await this.#files.flushDirectory(dirname(path));
+    return true;
+  }
+
+  removeNow(key: string): void {
+    try {
+      unlinkSync(this.#path(key));
+    } catch (error) {
+      absentOr(error);
+    }
+  }
+
+  async list(key: string): Promise<{ name: string; directory: boolean }[]> {
+    const entries = await readdir(this.#path(key), { withFileTypes: true }).catch(absentOr);
+    if (entries === null) return [];
+    return entries.map((entry) => ({ name: entry.name, directory: entry.isDirectory() }));
+  }
+
+  async createStage(id: string): Promise<void> {
+    const handle = await this.#createFile(this.#stagePath(id));
+    await handle.close();
+  }
+
+  async openStage(id: string): Promise<Stage | "busy" | null> {
+    const path = this.#stagePath(id);
+    const handle = await open(path, appendWithoutCreating).catch(absentOr);
+    if (handle === null) return null;
+    const stage = await this.#holdStage(id, path, handle);
+    if (stage === null || stage === "busy") await handle.close();
+    return stage;
+  }
+
+  async statStage(id: string): Promise<StageInfo | null> {
+    const info = await stat(this.#stagePath(id)).catch(absentOr);
+    return info === null ? null : { id, sizeBytes: info.size, changedAt: info.mtimeMs };
+  }
+
+  async *stages(): AsyncIterable<StageInfo> {
+    for (const { name, directory } of await this.list(uploadsDirectory)) {
+      if (directory) continue;
+      const info = await this.statStage(name);
+      if (info !== null) yield info;
+    }
+  }
+
+  async sweepTemporary(ageMs: number): Promise<number> {
+    let removed = 0;
+    for (const { name } of await this.list(temporaryDirectory)) {
+      const path = this.#path(`${temporaryDirectory}/${name}`);
+      const info = await stat(path).catch(absentOr);
+      if (info === null || this.#clock.now() - info.mtimeMs < ageMs) continue;
+      await unlink(path).catch(absentOr);
+      removed += 1;
+    }
+    return removed;
+  }
+
+  async close(): Promise<void> {
+    this.#hashes.close();
+  }
+
+  #path(key: string): string {
+    return join(this.#root, key);
+  }
+
+  #stagePath(id: string): string {
+    return this.#path(`${uploadsDirectory}/${id}`);
+  }
+
+  async #createFile(path: string): Promise<FileHandle> {
+    try {
+      return await open(path, "wx", fileMode);
+    } catch (error) {
+      throw storageError(error);
+    }
+  }
+
+  /** Locks an opened stage; null when it was finished or cancelled before the lock was ours. */
+  async #holdStage(id: string, path: string, handle: FileHandle): Promise<Stage | "busy" | null> {
+    if (!tryLock(handle.fd, "exclusive")) return "busy";
+    const info = await handle.stat();
+    if (info.nlink === 0) return null;
+    const tools: StageTools = {
+      files: this.#files,
+      hashes: this.#hashes,
+      clock: this.#clock,
+      pathOf: (key) => this.#path(key),
+    };
+    return new FilesystemStage(id, path, handle, info.size, tools);
+  }
+
+  async #writeTemporary(path: string, bytes: Uint8Array): Promise<string> {
+    const handle = await this.#createFile(path);
+    try {
+      await writeAll(handle, bytes);
+      await this.#files.flushFile(handle);
+      return stampOf(await handle.stat({ bigint: true }));
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #rename(from: string, to: string): Promise<void> {
+    try {
+      await rename(from, to);
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT") throw error;
+      this.#files.forgetDirectories();
+      await this.#files.ensureDirectory(dirname(to));
+      await rename(from, to);
+    }
+  }
+
+  async #sameSize(from: string, to: string): Promise<boolean> {
+    const [source, target] = await Promise.all([this.stat(from), this.stat(to)]);
+    return source !== null && target !== null && source.sizeBytes === target.sizeBytes;
+  }
+}
+
+/** Identifies a version of a file: it keeps its stamp when renamed, and gets another when rewritten. */
+function stampOf(info: { readonly mtimeNs: bigint; readonly size: bigint }): string {
+  return `${info.mtimeNs}-${info.size}`;
+}

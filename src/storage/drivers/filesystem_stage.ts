@@ -1,0 +1,250 @@
+/**
+ * One upload's bytes as a file in `_zot/uploads`, held under an exclusive lock.
+ *
+ * Promises what `Stage` in `../driver.ts` promises. Bodies are taken by the runtime straight into the
+ * file while the hashing thread reads behind it; what counts is always the file's length, never
+ * what a write call said. A body that ends early keeps its bytes; one that cannot be stored (full disk,
+ * limit) is rolled back to where this append began. Bytes that an earlier append settled never change,
+ * which is what lets a running digest be kept between requests.
+ * Leaves to others: who may touch an upload, and what its digest must be (`../uploads.ts`).
+ */
+import type { FileHandle } from "node:fs/promises";
+import { link, stat, unlink } from "node:fs/promises";
+import { dirname } from "node:path";
+import { KiB } from "../../lib/bytes.ts";
+import type { Clock } from "../../lib/clock.ts";
+import { digestOf, type Algorithm, type Digest } from "../../oci/digest.ts";
+import {
+  StageTooLarge,
+  StorageFull,
+  type AppendOptions,
+  type AppendResult,
+  type ByteSource,
+  type Stage,
+} from "../driver.ts";
+import { absentOr, codeOf, storageError, writeAll, type DurableFiles } from "./durable_files.ts";
+import type { HashThread } from "./hash_thread.ts";
+
+/** Bodies up to this size are read into memory: cheaper than a thread and a native transfer. */
+const smallBodyBytesMax = 256 * KiB;
+/** How often an append in flight is checked for progress, as a part of the idle limit. */
+const idleChecks = 4;
+
+export interface StageTools {
+  readonly files: DurableFiles;
+  readonly hashes: HashThread;
+  readonly clock: Clock;
+  readonly pathOf: (key: string) => string;
+}
+
+export class FilesystemStage implements Stage {
+  readonly #id: string;
+  readonly #path: string;
+  readonly #handle: FileHandle;
+  readonly #tools: StageTools;
+  #sizeBytes: number;
+  /** The whole content, while it is small and came in one piece. */
+  #whole: Uint8Array | null = null;
+
+  constructor(id: string, path: string, handle: FileHandle, sizeBytes: number, tools: StageTools) {
+    this.#id = id;
+    this.#path = path;
+    this.#handle = handle;
+    this.#sizeBytes = sizeBytes;
+    this.#tools = tools;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  async append(source: ByteSource, options: AppendOptions): Promise<AppendResult> {
+    const start = this.#sizeBytes;
+    try {
+      const brokenOff = await this.#take(source, options);
+      return { appendedBytes: this.#sizeBytes - start, brokenOff };
+    } catch (error) {
+      await this.#rollBack(start);
+      throw storageError(error);
+    }
+  }
+
+  async truncate(sizeBytes: number): Promise<void> {
+    if (sizeBytes === this.#sizeBytes) return;
+    await this.#rollBack(sizeBytes);
+  }
+
+  async digest(algorithm: Algorithm): Promise<Digest> {
+    if (this.#whole !== null) return digestOf(algorithm, this.#whole);
+    return this.#tools.hashes.digest(this.#id, this.#path, algorithm, this.#sizeBytes);
+  }
+
+  async publish(key: string): Promise<void> {
+    const { files, pathOf } = this.#tools;
+    const path = pathOf(key);
+    await files.flushFile(this.#handle);
+    await files.ensureDirectory(dirname(path));
+    await this.#linkOnce(path);
+    await files.flushDirectory(dirname(path));
+  }
+
+  async discard(): Promise<void> {
+    this.#tools.hashes.forget(this.#id);
+    await unlink(this.#path).catch(absentOr);
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close();
+  }
+
+  /** Takes the source; true when it broke off early. */
+  async #take(source: ByteSource, options: AppendOptions): Promise<boolean> {
+    this.#checkLimit(source.lengthBytes ?? 0, options);
+    if (source.body instanceof Uint8Array) return this.#takeBytes(source.body);
+    if (source.lengthBytes !== null && source.lengthBytes <= smallBodyBytesMax) {
+      return this.#takeSmall(source.body, source.lengthBytes);
+    }
+    return this.#takeStream(source.body, source.lengthBytes, options);
+  }
+
+  async #takeBytes(bytes: Uint8Array): Promise<boolean> {
+    if (bytes.length === 0) return false;
+    const first = this.#sizeBytes === 0;
+    await writeAll(this.#handle, bytes);
+    await this.#measure();
+    this.#whole = first && this.#sizeBytes === bytes.length ? bytes : null;
+    return false;
+  }
+
+  async #takeSmall(body: Request, lengthBytes: number): Promise<boolean> {
+    let bytes: Uint8Array;
+    try {
+      bytes = new Uint8Array(await body.arrayBuffer());
+    } catch {
+      return true;
+    }
+    await this.#takeBytes(bytes);
+    return bytes.length < lengthBytes;
+  }
+
+  async #takeStream(
+    body: Request,
+    lengthBytes: number | null,
+    options: AppendOptions,
+  ): Promise<boolean> {
+    this.#whole = null;
+    const start = this.#sizeBytes;
+    const watch = new AbortController();
+    this.#tools.hashes.follow(this.#id, this.#path, "sha256");
+    void this.#watchIdle(options, watch.signal);
+    try {
+      const brokenOff = await this.#transfer(body, lengthBytes, options);
+      await this.#measure();
+      this.#tools.hashes.settle(this.#id, this.#sizeBytes);
+      return brokenOff || (lengthBytes !== null && this.#sizeBytes - start < lengthBytes);
+    } finally {
+      watch.abort();
+    }
+  }
+
+  /** True when the sender went away. */
+  async #transfer(
+    body: Request,
+    lengthBytes: number | null,
+    options: AppendOptions,
+  ): Promise<boolean> {
+    try {
+      if (lengthBytes === null && options.stageBytesMax !== null) {
+        await this.#transferCounted(body, options);
+      } else {
+        await Bun.write(Bun.file(this.#handle.fd), body);
+      }
+      return false;
+    } catch (error) {
+      if (isLocalFailure(error)) throw error;
+      return true;
+    }
+  }
+
+  /** For a body of unknown length under a limit: the runtime's own transfer cannot stop at one. */
+  async #transferCounted(body: Request, options: AppendOptions): Promise<void> {
+    let total = 0;
+    for await (const chunk of body.body ?? []) {
+      total += chunk.length;
+      this.#checkLimit(total, options);
+      await writeAll(this.#handle, chunk);
+    }
+  }
+
+  #checkLimit(moreBytes: number, options: AppendOptions): void {
+    if (options.stageBytesMax === null) return;
+    if (this.#sizeBytes + moreBytes <= options.stageBytesMax) return;
+    throw new StageTooLarge(`The upload would exceed ${options.stageBytesMax} bytes`);
+  }
+
+  async #measure(): Promise<void> {
+    this.#sizeBytes = (await this.#handle.stat()).size;
+  }
+
+  async #rollBack(sizeBytes: number): Promise<void> {
+    this.#tools.hashes.forget(this.#id);
+    this.#whole = null;
+    await this.#handle.truncate(sizeBytes);
+    this.#sizeBytes = sizeBytes;
+  }
+
+  /** Cuts a sender off from whom no byte came for `idleMs`: progress is the file's growth. */
+  async #watchIdle(options: AppendOptions, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#tools;
+    let seen = -1;
+    let since = clock.monotonicMs();
+    while (!signal.aborted) {
+      await clock.sleep(options.idleMs / idleChecks, signal);
+      if (signal.aborted) return;
+      const size = await this.#handle.stat().then(
+        (info) => info.size,
+        () => null,
+      );
+      if (size === null) return;
+      if (size !== seen) {
+        seen = size;
+        since = clock.monotonicMs();
+      } else if (clock.monotonicMs() - since >= options.idleMs) {
+        options.onIdle();
+        return;
+      }
+    }
+  }
+
+  async #linkOnce(path: string): Promise<void> {
+    for (;;) {
+      try {
+        await link(this.#path, path);
+        return;
+      } catch (error) {
+        if (codeOf(error) === "ENOENT") {
+          // The directory was removed behind our back.
+          this.#tools.files.forgetDirectories();
+          await this.#tools.files.ensureDirectory(dirname(path));
+          await link(this.#path, path);
+          return;
+        }
+        if (codeOf(error) !== "EEXIST") throw storageError(error);
+        const present = await stat(path).catch(absentOr);
+        if (present !== null && present.size === this.#sizeBytes) return;
+        // A file of another size under a verified digest is damaged: it must not stand for these bytes.
+        await unlink(path).catch(absentOr);
+      }
+    }
+  }
+}
+
+/** Whether storing failed; otherwise it was the sender who failed. */
+function isLocalFailure(error: unknown): boolean {
+  if (error instanceof StageTooLarge || error instanceof StorageFull) return true;
+  const code = codeOf(error);
+  return code !== null && /^E[A-Z]+$/.test(code) && !senderCodes.includes(code);
+}
+
+/** Error codes of a connection that went away. */
+const senderCodes: readonly string[] = ["ECONNRESET", "EPIPE", "ECONNABORTED", "ETIMEDOUT"];

@@ -1,0 +1,67 @@
+/**
+ * Where everything lies under the root directory; the only place that makes keys.
+ *
+ *     <root>/
+ *       <repository>/                one directory per repository; `a` and `a/b` may both be one
+ *         oci-layout                 {"imageLayoutVersion":"1.0.0"}
+ *         index.json                 written by the projector, after the fact
+ *         blobs/<algorithm>/<hex>    blobs and manifests; equal ones of two repositories are one inode
+ *       _zot/                        ours; no repository name begins with `_`
+ *         metadata.db (-wal, -shm)   the facts
+ *         lock                       held while a server runs on this root
+ *         uploads/<id>.<owner>       stages: bytes of open uploads
+ *         temporary/<id>             files on their way to their name
+ *         aside/                     files set aside for a person to look at
+ *
+ * Promises: keys are built from names that the grammar has admitted, so they cannot leave the root.
+ * The components `blobs`, `index.json` and `oci-layout` are legal in a repository name, and would land inside the
+ * layout of the repository above: on disk they carry a leading `_`, which no name can have.
+ * Leaves to others: reading and writing (`driver.ts`).
+ */
+import { assert } from "../lib/assert.ts";
+import { algorithmOf, hexOf, type Digest } from "../oci/digest.ts";
+import { isRepositoryName } from "../oci/reference.ts";
+
+export const ownDirectory = "_zot";
+export const metadataFile = `${ownDirectory}/metadata.db`;
+export const lockFile = `${ownDirectory}/lock`;
+export const uploadsDirectory = `${ownDirectory}/uploads`;
+export const temporaryDirectory = `${ownDirectory}/temporary`;
+export const asideDirectory = `${ownDirectory}/aside`;
+
+/** Components that mean something inside a layout. */
+const layoutComponents = /\/(blobs|index\.json|oci-layout)(?=\/|$)/g;
+const escapedComponents = /\/_(blobs|index\.json|oci-layout)(?=\/|$)/g;
+
+export function repositoryKey(repository: string): string {
+  return repository.includes("/") ? repository.replace(layoutComponents, "/_$1") : repository;
+}
+
+/** The repository that a directory stands for; null when it can be none of ours. */
+export function repositoryOfKey(key: string): string | null {
+  const repository = key.replace(escapedComponents, "/$1");
+  return isRepositoryName(repository) && repositoryKey(repository) === key ? repository : null;
+}
+
+export function blobKey(repository: string, digest: Digest): string {
+  return `${repositoryKey(repository)}/blobs/${algorithmOf(digest)}/${hexOf(digest)}`;
+}
+
+export function blobsKey(repository: string, algorithm?: string): string {
+  const blobs = `${repositoryKey(repository)}/blobs`;
+  return algorithm === undefined ? blobs : `${blobs}/${algorithm}`;
+}
+
+export function indexKey(repository: string): string {
+  return `${repositoryKey(repository)}/index.json`;
+}
+
+export function markerKey(repository: string): string {
+  return `${repositoryKey(repository)}/oci-layout`;
+}
+
+/** A key for a file set aside: flat, dated, and never inside a layout. */
+export function asideKey(key: string, at: number): string {
+  assert(!key.includes(".."), "a key has no parent segments");
+  return `${asideDirectory}/${new Date(at).toISOString()}.${key.replaceAll("/", "+")}`;
+}

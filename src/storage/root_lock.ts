@@ -1,0 +1,98 @@
+/**
+ * Who serves a root directory: one server, or several that all say `storage.shared`.
+ *
+ * Promises: the claim is the kernel's, so it ends with the process that holds it, however that ends; a
+ * second server is refused with one line that says what to do. The same kind of claim elects the one server
+ * that runs the background jobs of a shared root.
+ */
+import {
+  constants,
+  closeSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  writeSync,
+} from "node:fs";
+import { join } from "node:path";
+import { tryLock } from "./drivers/file_lock.ts";
+import { directoryMode, fileMode } from "./drivers/durable_files.ts";
+import { lockFile, ownDirectory } from "./layout.ts";
+
+export interface Claim {
+  release(): void;
+}
+
+/**
+ * Claims the root for this process.
+ * @throws Error with one line for the operator.
+ */
+export function claimRoot(rootDirectory: string, mode: "alone" | "shared"): Claim {
+  makeOwnDirectory(rootDirectory);
+  const path = join(rootDirectory, lockFile);
+  const claim = tryClaim(path, mode === "alone" ? "exclusive" : "shared");
+  if (claim === null) {
+    throw new Error(
+      `storage.rootDirectory: expected ${rootDirectory} to be free, found it served by ${holder(path)}; ` +
+        "stop that server, give this one another directory, or set storage.shared: true in both",
+    );
+  }
+  checkLocks(path);
+  return claim;
+}
+
+/** Claims a named duty of the root, such as its background jobs; null when another process has it. */
+export function claimDuty(rootDirectory: string, duty: string): Claim | null {
+  return tryClaim(join(rootDirectory, ownDirectory, `${duty}.lock`), "exclusive");
+}
+
+function makeOwnDirectory(rootDirectory: string): void {
+  const path = join(rootDirectory, ownDirectory);
+  try {
+    mkdirSync(path, { recursive: true, mode: directoryMode });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(
+      `storage.rootDirectory: expected a directory that this user can write, got ${rootDirectory} (${reason})`,
+      { cause },
+    );
+  }
+}
+
+function tryClaim(path: string, mode: "exclusive" | "shared"): Claim | null {
+  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, fileMode);
+  if (!tryLock(descriptor, mode)) {
+    closeSync(descriptor);
+    return null;
+  }
+  if (mode === "exclusive") {
+    // For the message that a second server prints; the lock itself is the kernel's.
+    ftruncateSync(descriptor, 0);
+    writeSync(descriptor, `${process.pid}\n`, 0);
+  }
+  return { release: () => closeSync(descriptor) };
+}
+
+/** A file system whose locks do not exclude would let two requests write one upload. */
+function checkLocks(path: string): void {
+  const probe = `${path}.probe`;
+  const first = openSync(probe, constants.O_RDWR | constants.O_CREAT, fileMode);
+  const second = openSync(probe, constants.O_RDWR | constants.O_CREAT, fileMode);
+  try {
+    // Another server may be probing at the same time: only two successes prove that locks do not work.
+    if (tryLock(first, "exclusive") && tryLock(second, "exclusive")) {
+      throw new Error(
+        "storage.rootDirectory: expected a file system with working file locks, and this one's do not exclude; " +
+          "use a local file system",
+      );
+    }
+  } finally {
+    closeSync(first);
+    closeSync(second);
+  }
+}
+
+function holder(path: string): string {
+  const pid = readFileSync(path, "utf8").trim();
+  return pid === "" ? "another zot" : `another zot (process ${pid})`;
+}

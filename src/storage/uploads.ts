@@ -1,0 +1,173 @@
+/**
+ * Upload sessions: bytes that grow over several requests until a digest names them.
+ *
+ * Promises: a session belongs to one repository, under an id that cannot be guessed; two requests on one
+ * session never interleave (the second is told that it is busy, and the session survives); what a
+ * status says is what is on disk; a chunk that does not fit is refused without a byte kept; a session
+ * survives restarts and moves between processes, because nothing of it is kept in memory.
+ * Leaves to others: HTTP, permissions, and recording the blob as a fact (`registry`).
+ */
+import { createHash } from "node:crypto";
+import type { Algorithm, Digest } from "../oci/digest.ts";
+import { refuse } from "../oci/errors.ts";
+import type { AppendOptions, ByteSource, Driver, Stage } from "./driver.ts";
+import { StageTooLarge } from "./driver.ts";
+
+const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Where the next byte goes and where a chunk says that it belongs. */
+export interface Chunk {
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface AppendRequest {
+  readonly source: ByteSource;
+  /** The position that `Content-Range` claims; null for a plain stream. */
+  readonly chunk: Chunk | null;
+  readonly options: AppendOptions;
+}
+
+export class Uploads {
+  readonly #driver: Driver;
+
+  constructor(driver: Driver) {
+    this.#driver = driver;
+  }
+
+  /** Opens a session and returns its id. */
+  async start(repository: string): Promise<string> {
+    const id = crypto.randomUUID();
+    await this.#driver.createStage(stageId(repository, id));
+    return id;
+  }
+
+  /** Bytes held; null when the repository has no such session. */
+  async size(repository: string, id: string): Promise<number | null> {
+    if (!idPattern.test(id)) return null;
+    return (await this.#driver.statStage(stageId(repository, id)))?.sizeBytes ?? null;
+  }
+
+  /**
+   * Runs `work` as the only holder of the session.
+   * @throws UPLOAD_UNKNOWN, UPLOAD_BUSY.
+   */
+  async hold<T>(
+    repository: string,
+    id: string,
+    work: (upload: HeldUpload) => Promise<T>,
+  ): Promise<T> {
+    if (!idPattern.test(id)) throw refuse("UPLOAD_UNKNOWN");
+    const stage = await this.#driver.openStage(stageId(repository, id));
+    if (stage === null) throw refuse("UPLOAD_UNKNOWN");
+    if (stage === "busy") {
+      throw refuse("UPLOAD_BUSY", {
+        message: "Another request is writing to this upload; ask its status and go on from there",
+      });
+    }
+    try {
+      return await work(new HeldUpload(stage));
+    } finally {
+      await stage.close();
+    }
+  }
+
+  /** Removes sessions that nobody touched for `idleMs` and that nobody holds; returns how many. */
+  async expire(now: number, idleMs: number): Promise<number> {
+    let removed = 0;
+    for await (const { id, changedAt } of this.#driver.stages()) {
+      if (now - changedAt < idleMs) continue;
+      const stage = await this.#driver.openStage(id);
+      if (stage === null || stage === "busy") continue;
+      try {
+        await stage.discard();
+        removed += 1;
+      } finally {
+        await stage.close();
+      }
+    }
+    return removed;
+  }
+}
+
+/** A session while one request holds it. */
+export class HeldUpload {
+  readonly #stage: Stage;
+
+  constructor(stage: Stage) {
+    this.#stage = stage;
+  }
+
+  get sizeBytes(): number {
+    return this.#stage.sizeBytes;
+  }
+
+  /**
+   * Adds a request's bytes and returns the new size.
+   * A chunk must begin where the session ends and be as long as it says; else nothing of it is kept. A plain
+   * stream that breaks off keeps what came [end-5].
+   * @throws UPLOAD_RANGE, SIZE_INVALID, UPLOAD_TOO_LARGE, StorageFull.
+   */
+  async append(request: AppendRequest): Promise<{ sizeBytes: number; brokenOff: boolean }> {
+    const before = this.#stage.sizeBytes;
+    this.#checkChunk(request);
+    const { appendedBytes, brokenOff } = await this.#take(request);
+    const { chunk } = request;
+    if (chunk !== null && appendedBytes !== chunk.last - chunk.first + 1) {
+      await this.#stage.truncate(before);
+      throw refuse("SIZE_INVALID", {
+        message: `Content-Range names ${chunk.last - chunk.first + 1} bytes, the body had ${appendedBytes}`,
+      });
+    }
+    return { sizeBytes: this.#stage.sizeBytes, brokenOff };
+  }
+
+  truncate(sizeBytes: number): Promise<void> {
+    return this.#stage.truncate(sizeBytes);
+  }
+
+  digest(algorithm: Algorithm): Promise<Digest> {
+    return this.#stage.digest(algorithm);
+  }
+
+  publish(key: string): Promise<void> {
+    return this.#stage.publish(key);
+  }
+
+  discard(): Promise<void> {
+    return this.#stage.discard();
+  }
+
+  #checkChunk({ chunk, source }: AppendRequest): void {
+    if (chunk === null) return;
+    if (chunk.first !== this.#stage.sizeBytes) {
+      throw refuse("UPLOAD_RANGE", {
+        message: `Expected a chunk that starts at byte ${this.#stage.sizeBytes}, got one at ${chunk.first}`,
+      });
+    }
+    const length = chunk.last - chunk.first + 1;
+    if (source.lengthBytes !== null && source.lengthBytes !== length) {
+      throw refuse("SIZE_INVALID", {
+        message: `Content-Range names ${length} bytes, Content-Length says ${source.lengthBytes}`,
+      });
+    }
+  }
+
+  async #take({ source, options }: AppendRequest) {
+    try {
+      return await this.#stage.append(source, options);
+    } catch (error) {
+      if (!(error instanceof StageTooLarge)) throw error;
+      throw refuse("UPLOAD_TOO_LARGE", { message: error.message, cause: error });
+    }
+  }
+}
+
+/**
+ * The stage of a session: its id and its owner in one name, so that a session asked for under another
+ * repository is simply not there.
+ */
+function stageId(repository: string, id: string): string {
+  const owner = createHash("sha256").update(repository).digest("hex").slice(0, 16);
+  return `${id}.${owner}`;
+}
