@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
-import { DIST_SPEC_VERSION } from "../config/dist_spec.ts";
+import { DIST_SPEC_VERSION } from "../config/specification.ts";
 
 /** Name and version of each part, one per line; the commit only where it is known. */
 export function versionText(): string {

@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { checkValue } from "./check.ts";
 import { dataDirectory } from "./data_directory.ts";
-import { DIST_SPEC_VERSION } from "./dist_spec.ts";
+import { DIST_SPEC_VERSION } from "./specification.ts";
 import { parseText } from "./parse.ts";
 import type { Config, FileValues } from "./schema.ts";
 import type { Environment } from "./substitute.ts";

@@ -4,7 +4,7 @@
 
 import { optionTable } from "../lib/option.ts";
 import { text } from "../lib/option_types.ts";
-import { DIST_SPEC_VERSION } from "./dist_spec.ts";
+import { DIST_SPEC_VERSION } from "./specification.ts";
 
 export const topOptions = optionTable({
   distSpecVersion: {

@@ -128,7 +128,10 @@ const urlError = `an absolute URL, such as "https://registry.example.com"`;
 /** An absolute http or https URL without a trailing slash; empty is null. */
 export const urlOrNone = z
   .string({ error: urlError })
-  .refine((value) => value === "" || /^https?:\/\/[^/?#\s]+/.test(value), { error: urlError })
-  .refine((value) => value === "" || URL.canParse(value), { error: urlError })
+  .refine((value) => value === "" || isHttpUrl(value), { error: urlError })
   .transform((value) => (value === "" ? null : value.replace(/\/+$/, "")))
   .meta({ title: "URL" });
+
+function isHttpUrl(value: string): boolean {
+  return /^https?:\/\/[^/?#\s]+/.test(value) && URL.canParse(value);
+}
