@@ -64,9 +64,9 @@ Example:
     summary: "Serve one share of the requests, for 'zot serve'",
     help: "\nStarted by 'zot serve', never by hand.",
     hidden: true,
-    run: async (_given, output) => {
+    run: async () => {
       const { workerCommand } = await import("./serve_command.ts");
-      return await workerCommand(output);
+      return await workerCommand();
     },
   },
 ];

@@ -9,6 +9,8 @@ import { findJsonProblem } from "./json_syntax.ts";
 
 export type Parsed = { readonly value: unknown } | { readonly problems: readonly string[] };
 
+const secondDocument = "expected one document, got a second";
+
 /** Reads the text of the file at `path`, which is only looked at for its name. */
 export async function parseText(text: string, path: string): Promise<Parsed> {
   const name = basename(path);
@@ -36,8 +38,7 @@ async function parseYaml(text: string, name: string): Promise<Parsed> {
   const { parseDocument } = await import("yaml");
   const document = parseDocument(text, { version: "1.2", stringKeys: true });
   const problems = [...document.errors, ...document.warnings].map((error) => {
-    // The parser ends its first line with the position and puts a picture of the text below it.
-    const says = error.message.replace(/( at line \d+, column \d+)?:?(\n[^]*)?$/, "");
+    const says = error.code === "MULTIPLE_DOCS" ? secondDocument : firstLine(error.message);
     const start = error.linePos?.[0];
     const where = start === undefined ? "" : `line ${start.line}, column ${start.col}: `;
     return `${name}: ${where}${says}`;
@@ -49,6 +50,11 @@ async function parseYaml(text: string, name: string): Promise<Parsed> {
     // An alias without its anchor, or one that unfolds beyond all measure.
     return { problems: [`${name}: ${error instanceof Error ? error.message : String(error)}`] };
   }
+}
+
+/** The parser ends its first line with the position and puts a picture of the text below it. */
+function firstLine(message: string): string {
+  return message.replace(/( at line \d+, column \d+)?:?(\n[^]*)?$/, "");
 }
 
 async function parseEither(text: string, name: string): Promise<Parsed> {

@@ -1,0 +1,39 @@
+// Every file in examples/ starts a server, and the full one names all that is served.
+
+import { describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { loadConfig } from "./load.ts";
+import { optionRows } from "./reference.ts";
+
+const directory = join(import.meta.dirname, "../../examples");
+const names = readdirSync(directory).filter((name) => /^config-.*\.(json|ya?ml)$/.test(name));
+
+describe("examples", () => {
+  test.each(names)("%s loads without a warning", async (name) => {
+    expect(await loadConfig(join(directory, name), {})).toMatchObject({ warnings: [] });
+  });
+
+  test("the minimal JSON and YAML files say the same", async () => {
+    const json = await loadConfig(join(directory, "config-minimal.json"), {});
+    expect(json).toEqual(await loadConfig(join(directory, "config-minimal.yaml"), {}));
+  });
+
+  test("the full file has every key that is served, each under a comment", async () => {
+    const text = await Bun.file(join(directory, "config-full.yaml")).text();
+    // Keys without effect at present stand in it as comments; for this test they count.
+    const uncommented = text.replaceAll(/^( *)# (\w+: \w+)$/gm, "$1$2");
+    const file: unknown = parse(uncommented);
+    const missing = optionRows().filter(({ path }) => valueAt(file, path) === undefined);
+    expect(missing.map(({ path }) => path)).toEqual([]);
+  });
+});
+
+function valueAt(value: unknown, path: string): unknown {
+  let at = value;
+  for (const key of path.split(".")) {
+    at = typeof at === "object" && at !== null ? Reflect.get(at, key) : undefined;
+  }
+  return at;
+}

@@ -1,0 +1,196 @@
+// zot's published dialect, key by key: each is served or refused by name, never called unknown.
+//
+// The list is data of its own, written from zot's documentation of its configuration and not from
+// our tables, so that a key we forget fails here. `[]` is a list, `*` any name.
+
+import { describe, expect, test } from "bun:test";
+import { checkConfig } from "./load.ts";
+import { knownKeys } from "./known_keys.ts";
+import { isJsonObject } from "../lib/strict_json.ts";
+
+const top = `distSpecVersion goVersion commit releaseTag binaryType scheduler.numWorkers
+  cluster.members[] cluster.hashKey cluster.tls.cert cluster.tls.key cluster.tls.cacert
+  log.level log.output log.audit`;
+
+const retention = ["dryRun", "delay"].concat(
+  ["repositories[]", "deleteReferrers", "deleteUntagged"].map((key) => `policies[].${key}`),
+  ["patterns[]", "pulledWithin", "pushedWithin", "mostRecentlyPushedCount"].map(
+    (key) => `policies[].keepTags[].${key}`,
+  ),
+  ["pulledWithin", "pushedWithin", "mostRecentlyPushedCount", "mostRecentlyPulledCount"].map(
+    (key) => `policies[].keepUntagged.${key}`,
+  ),
+);
+
+const drivers = `storageDriver.name storageDriver.rootdirectory storageDriver.region
+  storageDriver.regionendpoint storageDriver.bucket storageDriver.forcepathstyle
+  storageDriver.secure storageDriver.skipverify storageDriver.accesskey storageDriver.secretkey
+  storageDriver.credentialsFile storageDriver.accountname storageDriver.container
+  storageDriver.accountkey storageDriver.credentials.type storageDriver.credentials.tenantid
+  cacheDriver.name cacheDriver.endpoint cacheDriver.region cacheDriver.cacheTablename
+  cacheDriver.repoMetaTablename cacheDriver.imageMetaTablename cacheDriver.repoBlobsInfoTablename
+  cacheDriver.userDataTablename cacheDriver.apiKeyTablename cacheDriver.versionTablename
+  cacheDriver.url cacheDriver.addr[] cacheDriver.client_name cacheDriver.pool_size
+  cacheDriver.keyprefix`;
+
+const store = `rootDirectory dedupe remoteCache redirectBlobURL gc gcDelay gcInterval gcTimeWindow
+  commit maxRepos fastRestart ${retention.map((key) => `retention.${key}`).join(" ")} ${drivers}`;
+
+const http = `address port externalUrl allowOrigin readTimeout writeTimeout realm tls.cert tls.key
+  tls.cacert ratelimit.rate ratelimit.methods[].method ratelimit.methods[].rate compat[]`;
+
+const ldap = `credentialsFile address port insecure startTLS skipVerify subtreeSearch baseDN
+  userAttribute userGroupAttribute userFilter caCert`;
+
+const provider = `name credentialsFile clientid clientsecret keypath issuer authurl tokenurl
+  scopes[] claimMapping.username claimMapping.groups`;
+
+const workload = `issuer audiences[] claimMapping.variables[].name
+  claimMapping.variables[].expression claimMapping.validations[].expression
+  claimMapping.validations[].message claimMapping.username claimMapping.groups
+  certificateAuthority certificateAuthorityFile skipIssuerVerification`;
+
+const auth = `failDelay htpasswd.path apikey openid.callbackAllowOrigins[] sessionKeysFile
+  ${below("ldap", ldap)} ${below("openid.providers.google", provider)}
+  ${below("openid.providers.oidc", provider)} bearer.realm bearer.service bearer.cert
+  bearer.awsSecretsManager.region bearer.awsSecretsManager.secretName
+  bearer.awsSecretsManager.refreshInterval ${below("bearer.oidc[]", workload)}
+  bearer.upstreamTokenEndpoint.realm bearer.upstreamTokenEndpoint.service
+  bearer.upstreamTokenEndpoint.allowInsecureHttp sessionDriver.name sessionDriver.url
+  sessionDriver.keyprefix secureSession mtls.identityAttributes[] mtls.uriSanPattern
+  mtls.uriSanIndex mtls.dnsSanIndex mtls.emailSanIndex`;
+
+const policy = "users[] groups[] actions[] conditions[].expression conditions[].message";
+
+const accessControl = `${below("repositories.*.policies[]", policy)}
+  repositories.*.defaultPolicy[] repositories.*.anonymousPolicy[] ${below("adminPolicy", policy)}
+  groups.*.users[] metrics.users[] metrics.anonymousPolicy[]`;
+
+const upstream = `urls[] pollInterval content[].prefix content[].destination content[].stripPrefix
+  content[].tags.regex content[].tags.excludeRegex content[].tags.semver tlsVerify onDemand
+  manifestCheckInterval certDir maxRetries retryDelay maxRetryDelay onlySigned
+  syncLegacyCosignTags credentialHelper preserveDigest syncTimeout responseHeaderTimeout
+  reqConcurrent reqPerSec disableHTTP2 maxIdleConnsPerHost
+  ${below(
+    "oauth2CredentialHelper",
+    `tokenURL assertionFile signingFile grantType clientID clientSecretFile scopes[] username
+     audience subjectTokenType requestedTokenType`,
+  )}`;
+
+const extensions = `search.enable search.cve.updateInterval search.cve.trivy.dbRepository
+  search.cve.trivy.javaDBRepository search.cve.trivy.vulnSeveritySources[]
+  search.cve.trivy.sbom.enable search.cve.trivy.sbom.format sync.enable sync.credentialsFile
+  sync.downloadDir ${below("sync.registries[]", upstream)} metrics.enable metrics.prometheus.path
+  scrub.enable scrub.interval lint.enable lint.mandatoryAnnotations[] ui.enable trust.enable
+  trust.cosign trust.notation events.enable mgmt.enable apikey.enable
+  ${below(
+    "events.sinks[]",
+    `type address channel timeout proxy headers.* credentials.username credentials.password
+     credentials.file credentials.token tlsconfig.cacertfile tlsconfig.certfile tlsconfig.keyfile`,
+  )}`;
+
+const published = [
+  ...words(top),
+  ...words(below("storage", store)),
+  ...words(below("storage.subPaths.*", store)),
+  ...words(below("http", http)),
+  ...words(below("http.auth", auth)),
+  ...words(below("http.accessControl", accessControl)),
+  ...words(below("extensions", extensions)),
+];
+
+/** Values of keys that are served, where "x" would be of the wrong type. */
+const served: Record<string, unknown> = {
+  "log.level": "debug",
+  "storage.dedupe": false,
+  "storage.commit": false,
+  "storage.gcDelay": "2h",
+  "storage.gcInterval": "2h",
+  "http.port": "5000",
+  "http.externalUrl": "https://registry.example.com",
+  "http.readTimeout": "2m",
+  "http.writeTimeout": "2m",
+  "http.compat[]": "docker2s2",
+};
+
+describe("zot's dialect", () => {
+  test.each(published)("%s is served or refused by name", (path) => {
+    const value = path in served ? served[path] : "x";
+    const result = checkConfig(nested(path.split("."), value), {});
+    const problems = "problems" in result ? result.problems : [];
+    expect(problems.length).toBeLessThanOrEqual(1);
+    for (const problem of problems) {
+      const [named = "", says = ""] = problem.split(/: (.*)/);
+      expect(shown(path).startsWith(named)).toBe(true);
+      expect(says).toMatch(/^.+ is not served by this version yet; remove the key/);
+    }
+  });
+
+  test("the same in lower case, as zot reads keys", () => {
+    for (const path of published) {
+      const value = path in served ? served[path] : "x";
+      const result = checkConfig(nested(path.toLowerCase().split("."), value), {});
+      const unknown = "problems" in result ? result.problems.join("\n") : "";
+      expect(unknown).not.toContain("expected a key of");
+    }
+  });
+
+  test.each(knownKeys.map((row) => row.path))("%s is a key of zot's", (path) => {
+    expect(published.some((key) => key === path || key.startsWith(`${path}.`))).toBe(true);
+  });
+
+  test.each(knownKeys.filter((row) => row.off !== undefined).map((row) => [row.path, row.off]))(
+    "%s is taken as %p, which asks for nothing",
+    (path, off) => {
+      expect(checkConfig(nested(path.split("."), off), {})).toHaveProperty("config");
+    },
+  );
+
+  test.each(knownKeys.filter((row) => row.switched).map((row) => row.path))(
+    "%s is taken when it is switched off, whatever else it holds",
+    (path) => {
+      const inner = published.filter(
+        (key) => key.startsWith(`${path}.`) && key !== `${path}.enable`,
+      );
+      for (const key of inner) {
+        const value = nested(key.split("."), "x");
+        expect(
+          checkConfig(merged(value, nested(`${path}.enable`.split("."), false)), {}),
+        ).toHaveProperty("config");
+      }
+      const problem = [expect.stringContaining("remove the key or set its enable to false")];
+      expect(checkConfig(nested(path.split("."), {}), {})).toEqual({ problems: problem });
+    },
+  );
+});
+
+function words(text: string): string[] {
+  return text.trim().split(/\s+/);
+}
+
+function below(prefix: string, text: string): string {
+  return words(text)
+    .map((key) => `${prefix}.${key}`)
+    .join(" ");
+}
+
+/** `a.b[].*` with "x" is { a: { b: [{ any: "x" }] } }. */
+function nested(path: readonly string[], value: unknown): Record<string, unknown> {
+  const [first = "", ...rest] = path;
+  const key = first === "*" ? "any/**" : first.replace("[]", "");
+  const inner = rest.length === 0 ? value : nested(rest, value);
+  return { [key]: first.endsWith("[]") ? [inner] : inner };
+}
+
+function shown(path: string): string {
+  return path.replaceAll("[]", "[0]").replaceAll(".*", '["any/**"]');
+}
+
+function merged(a: Record<string, unknown>, b: Record<string, unknown>): Record<string, unknown> {
+  const result = { ...a };
+  for (const [key, value] of Object.entries(b)) {
+    const mine = result[key];
+    result[key] = isJsonObject(mine) && isJsonObject(value) ? merged(mine, value) : value;
+  }
+  return result;
+}

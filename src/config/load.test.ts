@@ -1,0 +1,190 @@
+// Files to configurations: JSON and YAML alike, defaults, warnings, and files that cannot be read.
+
+import { describe, expect, test } from "bun:test";
+import { availableParallelism } from "node:os";
+import { join, resolve } from "node:path";
+import { tempDirectory } from "../../test/temp.ts";
+import { checkConfig, defaultConfig, loadConfig } from "./load.ts";
+
+const json = `{
+  "distSpecVersion": "1.1.1",
+  "storage": { "rootDirectory": "/data", "dedupe": false },
+  "http": { "port": "5000", "compat": ["docker2s2"], "realm": "\${REALM:-zot}" },
+  "log": { "level": "debug" }
+}`;
+const yaml = `
+distSpecVersion: "1.1.1"
+storage: {rootDirectory: /data, dedupe: false}
+http:
+  port: "5000"
+  compat:
+    - docker2s2
+  realm: \${REALM:-zot}
+log:
+  level: debug
+`;
+
+async function loadText(text: string, name: string) {
+  await using directory = await tempDirectory();
+  const path = join(directory.path, name);
+  await Bun.write(path, text);
+  return await loadConfig(path, {});
+}
+
+describe("loadConfig", () => {
+  test("JSON and YAML say the same", async () => {
+    const fromJson = await loadText(json, "config.json");
+    expect(fromJson).toMatchObject({
+      config: {
+        storage: { rootDirectory: "/data", dedupe: false, commit: true },
+        http: { port: 5000, compat: ["docker2s2"], realm: "zot" },
+        log: { level: "debug" },
+      },
+      warnings: [],
+    });
+    expect(await loadText(yaml, "config.yaml")).toEqual(fromJson);
+    expect(await loadText(yaml, "config.YML")).toEqual(fromJson);
+    expect(await loadText(json, "config.yaml")).toEqual(fromJson);
+    expect(await loadText(json, "config")).toEqual(fromJson);
+    expect(await loadText(yaml, "config.conf")).toEqual(fromJson);
+    expect(await loadText(`\uFEFF${json}`, "config.json")).toEqual(fromJson);
+  });
+
+  test.each([
+    [
+      "config.json",
+      '{"http": {},}',
+      'config.json: line 1, column 13: expected a key in double quotes, got "}"',
+    ],
+    ["config.json", "", "config.json: expected a configuration, got nothing"],
+    ["config.yaml", " \n", "config.yaml: expected a configuration, got nothing"],
+    ["config.yaml", "# nothing\n", "the configuration: expected a section with keys, got null"],
+    ["config.conf", '{"http": }', 'config.conf: line 1, column 10: expected a value, got "}"'],
+    ["config.yaml", "a: 1\na: 2", "config.yaml: line 2, column 1: Map keys must be unique"],
+    [
+      "config.yaml",
+      "log:\n  level: x\n output: y",
+      "config.yaml: line 3, column 1: All mapping items must start at the same column",
+    ],
+    ["config.yaml", "log: !secret x", "config.yaml: line 1, column 6: Unresolved tag: !secret"],
+    [
+      "config.yaml",
+      "---\nlog:\n---\nlog:",
+      "config.yaml: line 3, column 1: expected one document, got a second",
+    ],
+    [
+      "config.yaml",
+      "log: *none",
+      "config.yaml: Unresolved alias (the anchor must be set before the alias): none",
+    ],
+  ])("%s: %p", async (name, text, problem) => {
+    expect(await loadText(text, name)).toEqual({ problems: [problem] });
+  });
+
+  test("aliases that unfold beyond measure are refused", async () => {
+    const lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"];
+    for (let at = 1; at < 12; at += 1) {
+      lines.push(`a${at}: &a${at} [${Array.from({ length: 10 }, () => `*a${at - 1}`).join(", ")}]`);
+    }
+    expect(await loadText(lines.join("\n"), "config.yaml")).toEqual({
+      problems: [expect.stringContaining("config.yaml: Excessive alias count")],
+    });
+  });
+
+  test("a file that is not there, and a directory", async () => {
+    await using directory = await tempDirectory();
+    const missing = join(directory.path, "missing.json");
+    expect(await loadConfig(missing)).toEqual({
+      problems: [`${missing}: expected a configuration file, got no such file`],
+    });
+    expect(await loadConfig(directory.path)).toEqual({
+      problems: [`${directory.path}: expected a configuration file, got a directory`],
+    });
+  });
+});
+
+describe("defaults", () => {
+  test("this machine only, a port known to zot's users, flushed writes", async () => {
+    await using home = await tempDirectory();
+    const config = defaultConfig({ HOME: home.path });
+    expect(config).toEqual({
+      distSpecVersion: "1.1.1",
+      goVersion: "",
+      commit: "",
+      releaseTag: "",
+      binaryType: "",
+      storage: {
+        rootDirectory: join(home.path, ".local/share/zot"),
+        dedupe: true,
+        commit: true,
+        shared: false,
+        uploadIdle: 24 * 3_600_000,
+        gc: false,
+        gcDelay: 3_600_000,
+        gcInterval: 3_600_000,
+      },
+      http: {
+        address: "127.0.0.1",
+        port: 8080,
+        workers: Math.min(4, availableParallelism()),
+        allowOrigin: ["*"],
+        realm: "",
+        readTimeout: 60_000,
+        writeTimeout: 60_000,
+        graceTimeout: 30_000,
+        externalUrl: null,
+        compat: [],
+        blobBytesMax: 0,
+        manifestBytesMax: 4 * 1024 * 1024,
+      },
+      log: { level: "info", output: null },
+    });
+    expect(checkConfig({}, { HOME: home.path })).toEqual({ config, warnings: [] });
+  });
+
+  test("a configuration cannot be changed", () => {
+    const config = defaultConfig();
+    expect(() => Object.assign(config.http, { port: 1 })).toThrow(TypeError);
+    expect(() => Object.assign(config.http.compat, { 0: "x" })).toThrow(TypeError);
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  test("a relative root directory is relative to the working directory", () => {
+    expect(checkConfig({ storage: { rootDirectory: "data" } })).toMatchObject({
+      config: { storage: { rootDirectory: resolve("data") } },
+    });
+  });
+
+  test("without a home, a directory that may not last, and a warning", () => {
+    const loaded = checkConfig({}, { HOME: "/dev/null" });
+    expect(loaded).toHaveProperty("warnings", [
+      expect.stringMatching(
+        /^storage\.rootDirectory: there is no home directory to write to, so images go to \/.*zot-\d+/,
+      ),
+    ]);
+  });
+});
+
+describe("warnings", () => {
+  const root = { rootDirectory: "/data" };
+  test.each([
+    [{ storage: root }, []],
+    [
+      { distSpecVersion: "1.0.1", storage: root },
+      ["distSpecVersion: expected 1.1.1, got 1.0.1; 1.1.1 is served"],
+    ],
+    [
+      { storage: { ...root, commit: false } },
+      ["storage.commit: with false an acknowledged push may be lost when the machine stops"],
+    ],
+    [
+      { storage: { ...root, GCdelay: "1h" } },
+      ["storage.gcDelay: has no effect while storage.gc is false"],
+    ],
+  ])("%j", (value, warnings) => {
+    expect(checkConfig(value, {})).toMatchObject({
+      config: { distSpecVersion: "1.1.1" },
+      warnings,
+    });
+  });
+});
