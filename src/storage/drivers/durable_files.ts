@@ -37,11 +37,16 @@ export function storageError(error: unknown): unknown {
   return new StorageFull("No space left in the root directory", { cause: error });
 }
 
-/** Writes all bytes at the handle's position; a short write is continued, never believed. */
-export async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
+/** Writes all bytes at a position; a short write is continued, never believed. */
+export async function writeAll(
+  handle: FileHandle,
+  bytes: Uint8Array,
+  position: number,
+): Promise<void> {
   let written = 0;
   while (written < bytes.length) {
-    const { bytesWritten } = await handle.write(bytes, written, bytes.length - written);
+    const left = bytes.length - written;
+    const { bytesWritten } = await handle.write(bytes, written, left, position + written);
     if (bytesWritten <= 0) throw new StorageFull("The file system took no more bytes");
     written += bytesWritten;
   }

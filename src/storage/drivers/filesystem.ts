@@ -31,7 +31,7 @@ import { FilesystemStage, type StageTools } from "./filesystem_stage.ts";
 import { HashThread } from "./hash_thread.ts";
 
 /** How a stage is opened: an upload that ended must not come back to life. */
-const appendWithoutCreating = constants.O_RDWR | constants.O_APPEND;
+const openWithoutCreating = constants.O_RDWR;
 
 export interface FilesystemOptions {
   /** Absolute path of the root directory. */
@@ -167,7 +167,7 @@ export class FilesystemDriver implements Driver {
 
   async openStage(id: string): Promise<Stage | "busy" | null> {
     const path = this.#stagePath(id);
-    const handle = await open(path, appendWithoutCreating).catch(absentOr);
+    const handle = await open(path, openWithoutCreating).catch(absentOr);
     if (handle === null) return null;
     const stage = await this.#holdStage(id, path, handle);
     if (stage === null || stage === "busy") await handle.close();
@@ -236,7 +236,7 @@ export class FilesystemDriver implements Driver {
   async #writeTemporary(path: string, bytes: Uint8Array): Promise<string> {
     const handle = await this.#createFile(path);
     try {
-      await writeAll(handle, bytes);
+      await writeAll(handle, bytes, 0);
       await this.#files.flushFile(handle);
       return stampOf(await handle.stat({ bigint: true }));
     } finally {

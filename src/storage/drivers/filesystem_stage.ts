@@ -11,6 +11,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { link, stat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
+import { assert, AssertionError } from "../../lib/assert.ts";
 import { KiB } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { digestOf, type Algorithm, type Digest } from "../../oci/digest.ts";
@@ -27,6 +28,12 @@ import type { HashThread } from "./hash_thread.ts";
 
 /** Bodies up to this size are read into memory: cheaper than a thread and a native transfer. */
 const smallBodyBytesMax = 256 * KiB;
+/**
+ * A body that has arrived whole before it is taken must not be given to the runtime's own transfer: that
+ * reserves the file's first bytes for it (`fallocate`), and then appends it behind them (Bun 1.4.5). The runtime
+ * holds 1 MiB back at most, and one read of 512 KiB more, before it stops reading from a connection.
+ */
+const heldBackBytesMax = 2048 * KiB;
 /** How often an append in flight is checked for progress, as a part of the idle limit. */
 const idleChecks = 4;
 
@@ -110,7 +117,7 @@ export class FilesystemStage implements Stage {
   async #takeBytes(bytes: Uint8Array): Promise<boolean> {
     if (bytes.length === 0) return false;
     const first = this.#sizeBytes === 0;
-    await writeAll(this.#handle, bytes);
+    await writeAll(this.#handle, bytes, this.#sizeBytes);
     await this.#measure();
     this.#whole = first && this.#sizeBytes === bytes.length ? bytes : null;
     return false;
@@ -138,8 +145,13 @@ export class FilesystemStage implements Stage {
     this.#tools.hashes.follow(this.#id, this.#path, "sha256");
     void this.#watchIdle(options, watch.signal);
     try {
-      const brokenOff = await this.#transfer(body, lengthBytes, options);
+      const { brokenOff, nativeBytes } = await this.#transfer(body, lengthBytes, options);
       await this.#measure();
+      if (nativeBytes !== null && this.#sizeBytes !== start + nativeBytes) {
+        throw new Error(
+          `storage: ${nativeBytes} bytes came, and the upload grew by ${this.#sizeBytes - start}`,
+        );
+      }
       this.#tools.hashes.settle(this.#id, this.#sizeBytes);
       return brokenOff || (lengthBytes !== null && this.#sizeBytes - start < lengthBytes);
     } finally {
@@ -147,32 +159,31 @@ export class FilesystemStage implements Stage {
     }
   }
 
-  /** True when the sender went away. */
+  /** `brokenOff` when the sender went away; `nativeBytes` is what the runtime says that it wrote itself. */
   async #transfer(
     body: Request,
     lengthBytes: number | null,
     options: AppendOptions,
-  ): Promise<boolean> {
+  ): Promise<{ brokenOff: boolean; nativeBytes: number | null }> {
     try {
-      if (lengthBytes === null && options.stageBytesMax !== null) {
-        await this.#transferCounted(body, options);
-      } else {
-        await Bun.write(Bun.file(this.#handle.fd), body);
+      if (lengthBytes !== null && lengthBytes > heldBackBytesMax) {
+        const nativeBytes = await Bun.write(Bun.file(this.#handle.fd), body);
+        return { brokenOff: false, nativeBytes };
       }
-      return false;
+      await this.#transferChunks(body, options);
+      return { brokenOff: false, nativeBytes: null };
     } catch (error) {
       if (isLocalFailure(error)) throw error;
-      return true;
+      return { brokenOff: true, nativeBytes: null };
     }
   }
 
-  /** For a body of unknown length under a limit: the runtime's own transfer cannot stop at one. */
-  async #transferCounted(body: Request, options: AppendOptions): Promise<void> {
-    let total = 0;
+  /** For a body that may be whole already, or that is of unknown length and may have to be stopped. */
+  async #transferChunks(body: Request, options: AppendOptions): Promise<void> {
     for await (const chunk of body.body ?? []) {
-      total += chunk.length;
-      this.#checkLimit(total, options);
+      this.#checkLimit(chunk.length, options);
       await writeAll(this.#handle, chunk);
+      this.#sizeBytes += chunk.length;
     }
   }
 
@@ -241,10 +252,11 @@ export class FilesystemStage implements Stage {
 
 /** Whether storing failed; otherwise it was the sender who failed. */
 function isLocalFailure(error: unknown): boolean {
-  if (error instanceof StageTooLarge || error instanceof StorageFull) return true;
+  if (localErrors.some((kind) => error instanceof kind)) return true;
   const code = codeOf(error);
   return code !== null && /^E[A-Z]+$/.test(code) && !senderCodes.includes(code);
 }
 
+const localErrors = [StageTooLarge, StorageFull, AssertionError];
 /** Error codes of a connection that went away. */
 const senderCodes: readonly string[] = ["ECONNRESET", "EPIPE", "ECONNABORTED", "ETIMEDOUT"];

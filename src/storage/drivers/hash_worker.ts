@@ -7,10 +7,10 @@
  * computed from the first byte. Kept digests are bounded.
  * Leaves to others: every decision; this thread only reads and counts.
  */
-import { closeSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { newHasher, type Algorithm, type Hasher } from "../../oci/digest.ts";
 import { Lru } from "../../lib/lru.ts";
-import { KiB } from "../../lib/bytes.ts";
+import { KiB, MiB } from "../../lib/bytes.ts";
 
 export type HashRequest =
   | { type: "follow"; key: string; path: string; algorithm: Algorithm }
@@ -43,6 +43,11 @@ interface Running {
 const keptMax = 1_000;
 /** Fits the caches of a core: larger reads cost more per byte. */
 const buffer = new Uint8Array(256 * KiB);
+/**
+ * A growing file is read once it is this long: before, its first bytes may be reserved and not written yet
+ * (`filesystem_stage.ts`, `#transferNative`: at most what arrives before a request is handled).
+ */
+const followBytesMin = 16 * MiB;
 /** Pauses at the end of a growing file, so that it is read in large strides, not as a trickle. */
 const pauseMinMs = 16;
 const pauseMaxMs = 128;
@@ -135,6 +140,9 @@ function readBuffer(running: Running): boolean {
   const left = running.end === null ? buffer.length : running.end - running.position;
   if (left <= 0) return true;
   running.descriptor ??= openSync(running.path, "r");
+  if (running.end === null && running.position === 0) {
+    if (fstatSync(running.descriptor).size < followBytesMin) return false;
+  }
   const wanted = Math.min(left, buffer.length);
   const count = readSync(running.descriptor, buffer, 0, wanted, running.position);
   if (count === 0) {
