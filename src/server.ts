@@ -18,6 +18,7 @@ import { Router } from "./http/router.ts";
 import { BatcherFull } from "./lib/batcher.ts";
 import { systemClock } from "./lib/clock.ts";
 import type { Log } from "./lib/log.ts";
+import { EpochCommitter, Epochs } from "./metadata/epochs.ts";
 import { MetadataFull, MetadataUnavailable, type Committer } from "./metadata/metadata.ts";
 import { SqliteMetadata } from "./metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "./metadata/sqlite/sqlite_writer.ts";
@@ -28,7 +29,7 @@ import type { Registry, Report } from "./registry/registry.ts";
 import { codeOf } from "./storage/drivers/durable_files.ts";
 import { FilesystemDriver } from "./storage/drivers/filesystem.ts";
 import { StorageFull } from "./storage/driver.ts";
-import { metadataFile } from "./storage/layout.ts";
+import { epochsFile, metadataFile } from "./storage/layout.ts";
 import { claimDuty, claimRoot } from "./storage/root_lock.ts";
 import { Storage } from "./storage/storage.ts";
 import { Uploads } from "./storage/uploads.ts";
@@ -75,7 +76,8 @@ export async function startOwner(config: Config, log: Log): Promise<Owner> {
       remove: (repository, digest) => storage.removeBlobNow(repository, digest),
     },
   });
-  const registry = openRegistry(config, storage, writer);
+  const facts = new EpochCommitter(writer, new Epochs(join(rootDirectory, epochsFile)));
+  const registry = openRegistry(config, storage, facts, null);
   const reconciled = Promise.withResolvers<void>();
   const jobs = new Jobs({
     registry,
@@ -89,7 +91,7 @@ export async function startOwner(config: Config, log: Log): Promise<Owner> {
   return {
     committer: {
       commit: async (request) => {
-        const outcome = await writer.commit(request);
+        const outcome = await facts.commit(request);
         if (outcome.committed) jobs.kick();
         return outcome;
       },
@@ -118,7 +120,9 @@ export async function startWorker(options: {
   const { config, log } = options;
   const { rootDirectory, commit } = config.storage;
   const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
-  const registry = openRegistry(config, new Storage(driver), options.committer);
+  // Servers that share a root do not share the moment of acknowledgement: they remember nothing.
+  const epochs = config.storage.shared ? null : new Epochs(join(rootDirectory, epochsFile));
+  const registry = openRegistry(config, new Storage(driver), options.committer, epochs);
   const health: Health = { started: false, stopping: false };
   const app: App = {
     registry,
@@ -189,11 +193,16 @@ export function urlOf(address: string, port: number): string {
   return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-function openRegistry(config: Config, storage: Storage, committer: Committer): Registry {
+function openRegistry(
+  config: Config,
+  storage: Storage,
+  committer: Committer,
+  epochs: Epochs | null,
+): Registry {
   const path = join(config.storage.rootDirectory, metadataFile);
   return {
     storage,
-    metadata: new SqliteMetadata(path, committer),
+    metadata: new SqliteMetadata(path, committer, epochs),
     uploads: new Uploads(storage.driver),
     clock,
     contentCache: new ContentCache(),
@@ -218,9 +227,10 @@ function reporter(log: Log): Report {
 }
 
 function logAnswer(log: Log, record: AccessRecord, failure: unknown): void {
-  if (failure !== null) log.error({ ...record, cause: causeOf(failure) }, "request");
-  else if (record.what.startsWith("health.")) log.debug(record, "request");
-  else log.info(record, "request");
+  const { access } = log;
+  if (failure !== null) access.error({ ...record, cause: causeOf(failure) }, "request");
+  else if (record.what.startsWith("health.")) access.debug(record, "request");
+  else access.info(record, "request");
 }
 
 function causeOf(failure: unknown): string {

@@ -8,6 +8,7 @@
  *         blobs/<algorithm>/<hex>    blobs and manifests; equal ones of two repositories are one inode
  *       _zot/                        ours; no repository name begins with `_`
  *         metadata.db (-wal, -shm)   the facts
+ *         epochs                     counters that tell workers what they may remember
  *         lock                       held while a server runs on this root
  *         uploads/<id>.<owner>       stages: bytes of open uploads
  *         temporary/<id>             files on their way to their name
@@ -24,6 +25,7 @@ import { isRepositoryName } from "../oci/reference.ts";
 
 export const ownDirectory = "_zot";
 export const metadataFile = `${ownDirectory}/metadata.db`;
+export const epochsFile = `${ownDirectory}/epochs`;
 export const lockFile = `${ownDirectory}/lock`;
 export const uploadsDirectory = `${ownDirectory}/uploads`;
 export const temporaryDirectory = `${ownDirectory}/temporary`;

@@ -6,10 +6,13 @@
  * Leaves to others: SQL (`sqlite_reader.ts`, `apply_commit.ts`).
  */
 import type { Digest } from "../../oci/digest.ts";
+import type { Epochs } from "../epochs.ts";
+import { FactCache } from "../fact_cache.ts";
 import type {
   Commit,
   CommitOutcome,
   Committer,
+  ManifestRecord,
   Metadata,
   Page,
   Precondition,
@@ -19,10 +22,15 @@ import { SqliteReader } from "./sqlite_reader.ts";
 export class SqliteMetadata implements Metadata {
   readonly #reader: SqliteReader;
   readonly #committer: Committer;
+  readonly #sizes: FactCache<number> | null;
+  readonly #manifests: FactCache<ManifestRecord> | null;
 
-  constructor(path: string, committer: Committer) {
+  /** Remembers facts when it is given `epochs`. */
+  constructor(path: string, committer: Committer, epochs: Epochs | null = null) {
     this.#reader = new SqliteReader(path);
     this.#committer = committer;
+    this.#sizes = epochs === null ? null : new FactCache(epochs);
+    this.#manifests = epochs === null ? null : new FactCache(epochs);
   }
 
   commit(commit: Commit): Promise<CommitOutcome> {
@@ -38,7 +46,8 @@ export class SqliteMetadata implements Metadata {
   }
 
   async blobSize(repository: string, digest: Digest) {
-    return this.#reader.blobSize(repository, digest);
+    const read = (): number | null => this.#reader.blobSize(repository, digest);
+    return this.#sizes === null ? read() : this.#sizes.get(repository, digest, read);
   }
 
   async repositoriesWithBlob(digest: Digest, except: string, limit: number) {
@@ -46,11 +55,13 @@ export class SqliteMetadata implements Metadata {
   }
 
   async manifestByDigest(repository: string, digest: Digest) {
-    return this.#reader.manifestByDigest(repository, digest);
+    const read = (): ManifestRecord | null => this.#reader.manifestByDigest(repository, digest);
+    return this.#manifests === null ? read() : this.#manifests.get(repository, digest, read);
   }
 
   async manifestByTag(repository: string, tag: string) {
-    return this.#reader.manifestByTag(repository, tag);
+    const read = (): ManifestRecord | null => this.#reader.manifestByTag(repository, tag);
+    return this.#manifests === null ? read() : this.#manifests.get(repository, tag, read);
   }
 
   async tags(repository: string, page: Page) {

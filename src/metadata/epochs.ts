@@ -1,0 +1,77 @@
+/**
+ * A page of counters that all processes of one server share: it tells a reader whether what it remembers of a
+ * repository may still be true.
+ *
+ * Promises: the counter of a repository moves after a commit that takes something away or moves a tag, and
+ * before that commit is acknowledged; a reader that took the counter before it read the store, and finds it
+ * unmoved, may answer from memory. Repositories share counters by hash, which costs a needless read now and
+ * then, never a wrong answer.
+ * Leaves to others: several servers on one root, which do not share the moment of acknowledgement and so must
+ * not remember (`server.ts`).
+ */
+import { closeSync, ftruncateSync, openSync } from "node:fs";
+import type { Change, Commit, CommitOutcome, Committer } from "./metadata.ts";
+
+const slots = 1024;
+const bytesPerSlot = 4;
+
+/** Changes after which something remembered may be wrong; what only adds is never remembered as absent. */
+const forgetting: Readonly<Record<Change["kind"], boolean>> = {
+  "link-blob": false,
+  "unlink-blob": true,
+  "put-manifest": true,
+  "remove-manifest": true,
+  "set-tag": true,
+  "remove-tag": true,
+  "create-repository": false,
+  "plan-layout": false,
+  "record-layout": false,
+  "sweep-orphan": false,
+};
+
+export class Epochs {
+  readonly #counters: Int32Array;
+
+  /** Opens the page, making it when it is not there. */
+  constructor(path: string) {
+    const descriptor = openSync(path, "a+", 0o600);
+    ftruncateSync(descriptor, slots * bytesPerSlot);
+    closeSync(descriptor);
+    const page = Bun.mmap(path, { shared: true });
+    this.#counters = new Int32Array(page.buffer, page.byteOffset, slots);
+  }
+
+  slotOf(repository: string): number {
+    return Number(Bun.hash.cityHash32(repository)) % slots;
+  }
+
+  read(slot: number): number {
+    return Atomics.load(this.#counters, slot);
+  }
+
+  bump(repository: string): void {
+    Atomics.add(this.#counters, this.slotOf(repository), 1);
+  }
+}
+
+/** Moves the counters of what a commit changed, before anybody hears of its success. */
+export class EpochCommitter implements Committer {
+  readonly #committer: Committer;
+  readonly #epochs: Epochs;
+
+  constructor(committer: Committer, epochs: Epochs) {
+    this.#committer = committer;
+    this.#epochs = epochs;
+  }
+
+  async commit(commit: Commit): Promise<CommitOutcome> {
+    try {
+      return await this.#committer.commit(commit);
+    } finally {
+      // Also after a failure: its outcome may be unknown, and a needless read is harmless.
+      for (const change of commit.changes) {
+        if (forgetting[change.kind]) this.#epochs.bump(change.repository);
+      }
+    }
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * What a worker remembers of the facts it read: sizes of blobs, and manifests by tag and digest.
+ *
+ * Promises: an answer from memory is one that the store would have given at some moment after the request began or
+ * before any later change was acknowledged (`epochs.ts`). Absence is never remembered. Bounded.
+ */
+import { Lru } from "../lib/lru.ts";
+import type { Epochs } from "./epochs.ts";
+
+const entriesMax = 50_000;
+
+interface Remembered<T> {
+  readonly epoch: number;
+  readonly slot: number;
+  readonly value: T;
+}
+
+export class FactCache<T> {
+  readonly #epochs: Epochs;
+  readonly #facts = new Lru<string, Remembered<T>>({ entriesMax });
+
+  constructor(epochs: Epochs) {
+    this.#epochs = epochs;
+  }
+
+  /** The remembered fact, or what `read` finds. */
+  get(repository: string, key: string, read: () => T | null): T | null {
+    const name = `${repository} ${key}`;
+    const known = this.#facts.get(name);
+    if (known !== null && this.#epochs.read(known.slot) === known.epoch) return known.value;
+    // The counter is taken before the store is read: a change in between shows as a moved counter.
+    const slot = known?.slot ?? this.#epochs.slotOf(repository);
+    const epoch = this.#epochs.read(slot);
+    const value = read();
+    if (value !== null) this.#facts.set(name, { epoch, slot, value });
+    return value;
+  }
+}
