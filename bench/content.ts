@@ -23,15 +23,18 @@ export interface Descriptor {
 }
 
 const blockBytes = MiB;
+const tailBytes = 64;
 const patterns = new Map<string, Uint8Array>();
 const prefixes = new Map<string, CryptoHasher>();
 
 /** Blob number `index` of the family `seed`, `bytes` long (at least 64). */
 export function makeBlob(seed: string, index: number, bytes: number): Blob {
   const block = patternOf(seed);
-  const blocks = Math.ceil(bytes / blockBytes) - 1;
-  const last = block.slice(0, bytes - blocks * blockBytes);
-  last.set(Buffer.from(`${seed} ${index} `.padEnd(64, ".")), last.length - 64);
+  // What is left for the end holds at least the text that makes this blob another than the rest.
+  const blocks = Math.max(0, Math.ceil((bytes - tailBytes) / blockBytes) - 1);
+  const last = new Uint8Array(bytes - blocks * blockBytes);
+  last.set(block.subarray(0, last.length));
+  last.set(Buffer.from(`${seed} ${index} `.padEnd(tailBytes, ".")), last.length - tailBytes);
   const hasher = prefixOf(seed, block, blocks).copy();
   const digest = `sha256:${hasher.update(last).digest("hex")}`;
   return { digest, bytes, blocks, block, last };

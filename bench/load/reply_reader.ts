@@ -3,7 +3,7 @@
 // Promises: one answer at a time (the load generator does not pipeline); Content-Length and chunked bodies; an answer
 // that breaks the framing throws. Leaves to others: sockets, and what a status means.
 
-/** An answer whose body was counted. `text` is the beginning of the body of a refusal, for the error message. */
+/** An answer whose body was counted, chunk lines included. `text` is the beginning of the body of a refusal, for the error message. */
 export interface Reply {
   readonly status: number;
   readonly head: string;
