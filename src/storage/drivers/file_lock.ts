@@ -10,6 +10,7 @@ import { dlopen, FFIType } from "bun:ffi";
 const exclusive = 2;
 const shared = 1;
 const nonBlocking = 4;
+const unlocked = 8;
 
 /** The C library by platform; musl systems know it under another name. */
 const libraries: readonly string[] =
@@ -24,6 +25,14 @@ let loaded: Flock | null = null;
 export function tryLock(descriptor: number, mode: "exclusive" | "shared"): boolean {
   loaded ??= load();
   return loaded(descriptor, (mode === "exclusive" ? exclusive : shared) | nonBlocking) === 0;
+}
+
+/**
+ * Frees a lock before its file is closed: the runtime may still hold a duplicate of the descriptor for a
+ * moment after a native transfer, and a lock lives as long as any duplicate.
+ */
+export function unlock(descriptor: number): void {
+  loaded?.(descriptor, unlocked);
 }
 
 function load(): Flock {

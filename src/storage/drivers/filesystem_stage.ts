@@ -24,6 +24,7 @@ import {
   type Stage,
 } from "../driver.ts";
 import { absentOr, codeOf, storageError, writeAll, type DurableFiles } from "./durable_files.ts";
+import { unlock } from "./file_lock.ts";
 import type { HashThread } from "./hash_thread.ts";
 
 /** Bodies up to this size are read into memory: cheaper than a thread and a native transfer. */
@@ -95,6 +96,7 @@ export class FilesystemStage implements Stage {
   }
 
   async close(): Promise<void> {
+    unlock(this.#handle.fd);
     await this.#handle.close();
   }
 
