@@ -226,9 +226,13 @@ class Supervisor {
   }
 }
 
-/** This very program as a worker: the runtime and its script, or the compiled executable. */
+/**
+ * This very program as a worker: the runtime with its flags and its script, or the compiled executable. The flags
+ * matter: without them the runtime would read settings from the caller's working directory.
+ */
 function workerCommand(): string[] {
   const script = Bun.main;
   const compiled = script.startsWith("/$bunfs/") || script.startsWith("B:\\~BUN\\");
-  return compiled ? [process.execPath, "worker"] : [process.execPath, script, "worker"];
+  if (compiled) return [process.execPath, "worker"];
+  return [process.execPath, ...process.execArgv, script, "worker"];
 }
