@@ -181,7 +181,7 @@ function readComponents(text: string): { components: Component[] } | { problem: 
   const components: Component[] = [];
   let tokens: Token[] = [];
   let start = 0;
-  for (let at = 0; at <= text.length; ) {
+  for (let at = 0; at <= text.length;) {
     if (at === text.length || text[at] === "/") {
       components.push(text.slice(start, at) === "**" ? "deep" : tokens);
       tokens = [];

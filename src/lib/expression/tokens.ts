@@ -1,0 +1,79 @@
+/**
+ * Splits the text of an expression into tokens (Common Expression Language, "Syntax").
+ *
+ * Promises: linear in the text; every token knows where it stands, so that a problem can name the place.
+ * Leaves to others: what an order of tokens means (`parse.ts`).
+ */
+
+export type Token =
+  | { readonly kind: "number"; readonly value: number; readonly at: number }
+  | { readonly kind: "string"; readonly value: string; readonly at: number }
+  | { readonly kind: "name"; readonly value: string; readonly at: number }
+  | { readonly kind: "symbol"; readonly value: string; readonly at: number }
+  | { readonly kind: "end"; readonly value: ""; readonly at: number };
+
+/** What is wrong with an expression, as the end of a sentence that begins with "expected". */
+export class ExpressionProblem extends Error {
+  override readonly name = "ExpressionProblem";
+}
+
+const pattern =
+  /\s+|\/\/[^\n]*|(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?u?)|([rR]?)("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|([A-Za-z_]\w*)|(&&|\|\||==|!=|<=|>=|[-+*/%<>!?:.,()[\]{}])/y;
+
+export function readTokens(text: string): Token[] {
+  const tokens: Token[] = [];
+  let at = 0;
+  while (at < text.length) {
+    pattern.lastIndex = at;
+    const match = pattern.exec(text);
+    if (match === null) {
+      throw new ExpressionProblem(`an expression, got ${JSON.stringify(text.slice(at, at + 12))}`);
+    }
+    const [, number, raw, quoted, name, symbol] = match;
+    if (number !== undefined) tokens.push({ kind: "number", value: Number.parseFloat(number), at });
+    else if (quoted !== undefined) {
+      const inner = quoted.slice(1, -1);
+      tokens.push({ kind: "string", value: raw === "" ? unescaped(inner) : inner, at });
+    } else if (name !== undefined) tokens.push({ kind: "name", value: name, at });
+    else if (symbol !== undefined) tokens.push({ kind: "symbol", value: symbol, at });
+    at = pattern.lastIndex;
+  }
+  tokens.push({ kind: "end", value: "", at: text.length });
+  return tokens;
+}
+
+const escapes = new Map([
+  ["n", "\n"],
+  ["r", "\r"],
+  ["t", "\t"],
+  ["a", "\u0007"],
+  ["b", "\b"],
+  ["f", "\f"],
+  ["v", "\v"],
+]);
+
+function unescaped(text: string): string {
+  return text.replace(
+    /\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|(.))/g,
+    (
+      _all,
+      x: string | undefined,
+      u: string | undefined,
+      long: string | undefined,
+      char: string,
+    ) => {
+      const hex = x ?? u ?? long;
+      if (hex === undefined) return plainEscape(char);
+      const code = Number.parseInt(hex, 16);
+      if (code > 0x10ffff) throw new ExpressionProblem(`a character, got \\U${hex}`);
+      return String.fromCodePoint(code);
+    },
+  );
+}
+
+function plainEscape(char: string): string {
+  const escaped = escapes.get(char);
+  if (escaped !== undefined) return escaped;
+  if (/[\\"'`?]/.test(char)) return char;
+  throw new ExpressionProblem(`an escape such as \\n or \\\\, got \\${char}`);
+}
