@@ -1,7 +1,7 @@
 // Globs: a table of what each form matches, what is refused, and properties against a plain model.
 
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { isHopeless, matchesGlob, parseGlob, type Glob } from "./glob.ts";
 
 function glob(text: string): Glob {

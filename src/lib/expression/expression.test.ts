@@ -1,7 +1,7 @@
 // Expressions: what each form gives, what is refused when it is read, what fails when it is evaluated.
 
 import { describe, expect, test } from "bun:test";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   evaluate,
   Moment,

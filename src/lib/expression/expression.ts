@@ -7,7 +7,8 @@
  * `a || b` is true when either is, even if the other cannot be computed, and `&&` likewise.
  * Left out of the language: bytes, types as values, optional values, protocol buffers.
  */
-import { calculate, compare, functions, isEqual, isList, type Value } from "./functions.ts";
+import { unreachable } from "../assert.ts";
+import { asText, calculate, compare, functions, isEqual, isList, type Value } from "./functions.ts";
 import { parseTokens, type Node } from "./parse.ts";
 import { ExpressionProblem } from "./tokens.ts";
 
@@ -132,7 +133,7 @@ function childrenOf(node: Node): readonly Node[] {
     case "binary":
       return [node.left, node.right];
     case "choice":
-      return [node.test, node.then, node.otherwise];
+      return [node.test, node.yes, node.no];
     default:
       return [];
   }
@@ -154,7 +155,7 @@ class Evaluation {
       case "map":
         return new Map(
           node.entries.map(([key, value]) => [
-            String(this.run(key, names)),
+            asText(this.run(key, names)),
             this.run(value, names),
           ]),
         );
@@ -173,7 +174,7 @@ class Evaluation {
       case "negate":
         return calculate("-", 0, this.run(node.of, names));
       case "choice":
-        return this.run(this.#truth(node.test, names) ? node.then : node.otherwise, names);
+        return this.run(this.#truth(node.test, names) ? node.yes : node.no, names);
       case "call": {
         const args = node.args.map((arg) => this.run(arg, names));
         return functions[node.name]?.(args) ?? null;
@@ -182,6 +183,8 @@ class Evaluation {
         return this.#each(node, names);
       case "binary":
         return this.#binary(node, names);
+      default:
+        return unreachable(node);
     }
   }
 

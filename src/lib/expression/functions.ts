@@ -76,7 +76,7 @@ export const functions: Readonly<Record<string, Run>> = {
     return list.map(asText).join(asText(separator));
   },
   size: ([value]) => {
-    if (typeof value === "string") return [...value].length;
+    if (typeof value === "string") return Array.from(value).length;
     if (isList(value)) return value.length;
     if (value instanceof Map) return value.size;
     throw new ExpressionProblem("a text, list or map in size()");

@@ -23,7 +23,7 @@ export type Node =
       readonly left: Node;
       readonly right: Node;
     }
-  | { readonly kind: "choice"; readonly test: Node; readonly then: Node; readonly otherwise: Node }
+  | { readonly kind: "choice"; readonly test: Node; readonly yes: Node; readonly no: Node }
   | { readonly kind: "has"; readonly of: Node; readonly field: string }
   | {
       readonly kind: "each";
@@ -104,9 +104,9 @@ class Parser {
     const test = this.#binary(0);
     let node = test;
     if (this.#take("?")) {
-      const then = this.#expression();
+      const yes = this.#expression();
       this.#must(":");
-      node = { kind: "choice", test, then, otherwise: this.#expression() };
+      node = { kind: "choice", test, yes, no: this.#expression() };
     }
     this.#depth -= 1;
     return node;
