@@ -57,10 +57,11 @@ function identityHeaders(digest: Digest): Record<string, string> {
   };
 }
 
-function blobHeaders(digest: Digest, lengthBytes: number): Record<string, string> {
+/** `lengthBytes` is null for a body that is streamed in chunks. */
+function blobHeaders(digest: Digest, lengthBytes: number | null): Record<string, string> {
   return {
     ...identityHeaders(digest),
-    "content-length": String(lengthBytes),
+    ...(lengthBytes === null ? {} : { "content-length": String(lengthBytes) }),
     "content-type": octetStream,
     "accept-ranges": "bytes",
     // A pushed page must never run on the registry's origin.
@@ -101,7 +102,7 @@ function rangeStillFits(call: Call, digest: Digest): boolean {
   return validator === `"${digest}"`;
 }
 
-function rangedBlob(app: App, blob: FoundBlob, header: string): Reply {
+async function rangedBlob(app: App, blob: FoundBlob, header: string): Promise<Reply> {
   const { digest, sizeBytes } = blob;
   const parsed = parseRange(header, sizeBytes, { partsMax: rangePartsMax });
   if (parsed.kind === "ignore") return wholeBlob(app, blob);
@@ -121,17 +122,21 @@ function rangedBlob(app: App, blob: FoundBlob, header: string): Reply {
 }
 
 /** One part per range, in the order of the request (RFC 9110 §14.6). */
-function severalRanges(app: App, blob: FoundBlob, ranges: readonly InclusiveRange[]): Reply {
+async function severalRanges(
+  app: App,
+  blob: FoundBlob,
+  ranges: readonly InclusiveRange[],
+): Promise<Reply> {
   const { digest, sizeBytes } = blob;
   const parts = ranges.map((range) => ({
     header: `bytes ${range.first}-${range.last}/${sizeBytes}`,
     content: blobBody(app, blob, range),
     lengthBytes: range.last - range.first + 1,
   }));
-  const multipart = multipartBody(parts, octetStream);
-  const headers = blobHeaders(digest, multipart.lengthBytes);
-  headers["content-type"] = `multipart/byteranges; boundary=${multipart.boundary}`;
-  return bodyReply(206, multipart.body, headers);
+  const { body, boundary, lengthBytes } = await multipartBody(parts, octetStream);
+  const headers = blobHeaders(digest, lengthBytes);
+  headers["content-type"] = `multipart/byteranges; boundary=${boundary}`;
+  return bodyReply(206, body, headers);
 }
 
 /** DELETE of a blob [end-10]. */

@@ -1,9 +1,15 @@
 /**
  * The body of a `multipart/byteranges` answer (RFC 9110 §14.6).
  *
- * Promises: parts in the given order, each with its Content-Type and Content-Range; the total length is known
- * before a byte is sent, and file parts are sent from their files. The boundary cannot occur by chance.
+ * Promises: parts in the given order, each with its Content-Type and Content-Range; the boundary cannot occur by
+ * chance. Parts that are few bytes together are put together in memory, so that their length is known; larger
+ * ones are sent as they are read, in chunks, and cost no memory beyond one read.
+ * Joining file parts in one `Blob` is no way: the runtime drops them without a word (Bun 1.4.5).
  */
+import { MiB } from "../lib/bytes.ts";
+
+/** Together this much is put together in memory. */
+const joinedBytesMax = MiB;
 
 export interface RangePart {
   /** Value of the part's Content-Range. */
@@ -13,21 +19,50 @@ export interface RangePart {
 }
 
 export interface MultipartBody {
-  readonly body: Blob;
+  readonly body: Uint8Array | ReadableStream<Uint8Array>;
   readonly boundary: string;
-  readonly lengthBytes: number;
+  /** Null when the body is streamed. */
+  readonly lengthBytes: number | null;
 }
 
-export function multipartBody(parts: readonly RangePart[], contentType: string): MultipartBody {
+export async function multipartBody(
+  parts: readonly RangePart[],
+  contentType: string,
+): Promise<MultipartBody> {
   const boundary = crypto.randomUUID().replaceAll("-", "");
-  const pieces: (string | Uint8Array<ArrayBuffer> | Blob)[] = [];
-  let lengthBytes = 0;
-  for (const part of parts) {
-    const head = `\r\n--${boundary}\r\nContent-Type: ${contentType}\r\nContent-Range: ${part.header}\r\n\r\n`;
-    pieces.push(head, part.content as Uint8Array<ArrayBuffer> | Blob);
-    lengthBytes += head.length + part.lengthBytes;
+  const total = parts.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
+  const pieces = piecesOf(parts, boundary, contentType);
+  if (total > joinedBytesMax) {
+    return { body: streamOf(pieces), boundary, lengthBytes: null };
   }
-  const end = `\r\n--${boundary}--\r\n`;
-  pieces.push(end);
-  return { body: new Blob(pieces), boundary, lengthBytes: lengthBytes + end.length };
+  const body = Buffer.concat(await Array.fromAsync(pieces));
+  return { body, boundary, lengthBytes: body.length };
+}
+
+async function* piecesOf(
+  parts: readonly RangePart[],
+  boundary: string,
+  contentType: string,
+): AsyncGenerator<Uint8Array> {
+  for (const { header, content } of parts) {
+    yield Buffer.from(
+      `\r\n--${boundary}\r\nContent-Type: ${contentType}\r\nContent-Range: ${header}\r\n\r\n`,
+    );
+    if (content instanceof Blob) yield* content.stream();
+    else yield content;
+  }
+  yield Buffer.from(`\r\n--${boundary}--\r\n`);
+}
+
+function streamOf(pieces: AsyncGenerator<Uint8Array>): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    async pull(controller) {
+      const next = await pieces.next();
+      if (next.done === true) controller.close();
+      else controller.enqueue(next.value);
+    },
+    async cancel() {
+      await pieces.return(undefined);
+    },
+  });
 }

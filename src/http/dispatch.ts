@@ -28,6 +28,8 @@ export interface AccessRecord {
   /** Bytes of the answer's body that were announced; for uploads the bytes of the request. */
   readonly bytes: number;
   readonly durationMs: number;
+  /** Name of the refusal in the table, on answers that are one. */
+  readonly refusal?: RefusalName;
   readonly error?: string;
 }
 
@@ -58,7 +60,9 @@ interface Handled<App> {
   readonly reply: Reply;
   readonly row: Endpoint<App> | null;
   readonly call: Call | null;
+  /** What was thrown, and the refusal that it became; null when nothing was. */
   readonly failure: unknown;
+  readonly refusal: RefusalName | null;
 }
 
 interface Target {
@@ -109,7 +113,7 @@ export class Dispatcher<App> {
       if (match.kind === "no-method") {
         if (request.method !== "OPTIONS") throw wrongMethod(request.method, match.allow);
         const reply = cors.preflight(request.headers.get("origin"), match.allow);
-        return { reply, row, call, failure: null };
+        return { reply, row, call, failure: null, refusal: null };
       }
       ({ row } = match);
       checkRepository(row, match.params);
@@ -123,10 +127,11 @@ export class Dispatcher<App> {
         connection,
       });
       checkEncoding(row, call);
-      return { reply: await row.run(call, app), row, call, failure: null };
+      return { reply: await row.run(call, app), row, call, failure: null, refusal: null };
     } catch (error) {
-      const refusal = this.#refusalOf(error);
-      return { reply: errorReply(refusal), row, call, failure: error };
+      const refused = this.#refusalOf(error);
+      const reply = withAllow(errorReply(refused), row, request.method, router);
+      return { reply, row, call, failure: error, refusal: refused.refusal };
     }
   }
 
@@ -161,7 +166,7 @@ export class Dispatcher<App> {
       readonly durationMs: number;
     },
   ): void {
-    const { row, call, reply, failure } = done.handled;
+    const { row, call, reply, failure, refusal } = done.handled;
     this.#options.onAnswer(
       {
         id: done.id,
@@ -174,7 +179,8 @@ export class Dispatcher<App> {
         status: reply.status,
         bytes: bytesOf(request, row, reply),
         durationMs: Math.round(done.durationMs * 1000) / 1000,
-        ...(failure instanceof Error && reply.status >= 400 ? { error: failure.message } : {}),
+        ...(refusal === null ? {} : { refusal }),
+        ...(failure instanceof Error ? { error: failure.message } : {}),
       },
       reply.status >= 500 ? failure : null,
     );
@@ -200,6 +206,18 @@ function targetOf(url: string): Target | null {
 /** Whether a raw query has a parameter, without parsing all of it. */
 function hasParameter(query: string, name: string): boolean {
   return `&${query}`.includes(`&${name}=`) || `&${query}&`.includes(`&${name}&`);
+}
+
+/** A 405 says what is allowed, also where a handler refused what the path serves at other times. */
+function withAllow<App>(
+  reply: Reply,
+  row: Endpoint<App> | null,
+  method: string,
+  router: Router<App>,
+): Reply {
+  if (reply.status !== 405 || row === null || "allow" in reply.headers) return reply;
+  const allow = router.methodsOf(row.path).filter((served) => served !== method);
+  return { ...reply, headers: { ...reply.headers, allow: allow.join(", ") } };
 }
 
 function wrongMethod(method: string, allow: string): RegistryError {

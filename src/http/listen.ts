@@ -8,11 +8,12 @@
  *
  * The runtime's traps, each with a test (`test/http/listen.test.ts`): its idle timer cuts slow transfers that
  * make progress, and forgets a timeout that was set before the answer's body began; bodies are limited to
- * 128 MiB by default; file answers leak the file's name unless Content-Disposition is set.
+ * 128 MiB by default; file answers leak the file's name unless Content-Disposition is set, and answer a Range by
+ * themselves unless the status is 206 or Content-Range is set.
  * Leaves to others: TLS identities, routing.
  */
 import type { Connection } from "./call.ts";
-import type { Reply } from "./endpoint.ts";
+import type { Reply, ReplyBody } from "./endpoint.ts";
 
 /** The runtime's largest idle time, in seconds. */
 const idleSecondsMax = 255;
@@ -74,11 +75,22 @@ function responseOf(
   writeIdleSeconds: number,
 ): Response {
   const { body, status, headers } = reply;
-  if (body instanceof Blob && body.size >= slowBodyBytesMin) {
+  if (isSlow(body)) {
     // Only a timeout set after the body began counts.
     setImmediate(() => server.timeout(request, writeIdleSeconds));
   }
-  return new Response(body as Blob | null, { status, headers });
+  const response = new Response(body as Blob | null, { status, headers });
+  if (status === 200 && body instanceof Blob && request.headers.has("range")) {
+    // The handler answers with all bytes; without this line the runtime would read the Range again, its own way.
+    response.headers.set("content-range", `bytes 0-${body.size - 1}/${body.size}`);
+  }
+  return response;
+}
+
+function isSlow(body: ReplyBody): boolean {
+  if (body instanceof ReadableStream) return true;
+  const lengthBytes = body instanceof Blob ? body.size : (body?.length ?? 0);
+  return lengthBytes >= slowBodyBytesMin;
 }
 
 class ServerConnection implements Connection {

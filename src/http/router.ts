@@ -31,16 +31,17 @@ interface Resource<App> {
 }
 
 export class Router<App> {
-  readonly #resources: Resource<App>[] = [];
+  readonly #byPath = new Map<string, Resource<App>>();
+  /** In the order of the table. */
+  readonly #resources: readonly Resource<App>[];
 
   constructor(rows: readonly Endpoint<App>[]) {
-    const byPath = new Map<string, Resource<App>>();
     for (const row of rows) {
-      const resource = byPath.get(row.path) ?? compile<App>(row.path);
-      if (!byPath.has(row.path)) this.#resources.push(resource);
-      byPath.set(row.path, resource);
+      const resource = this.#byPath.get(row.path) ?? compile<App>(row.path);
+      this.#byPath.set(row.path, resource);
       resource.rows.push(row);
     }
+    this.#resources = [...this.#byPath.values()];
   }
 
   /** `path` is the raw path of the request, `hasQuery` tells whether a parameter is present. */
@@ -52,10 +53,17 @@ export class Router<App> {
       const params = decodeAll(raw);
       if (params === null) return { kind: "no-path" };
       const row = resource.rows.find((candidate) => serves(candidate, method, hasQuery));
-      if (row === undefined) return { kind: "no-method", allow: allowOf(resource.rows) };
+      if (row === undefined)
+        return { kind: "no-method", allow: allowedBy(resource.rows).join(", ") };
       return { kind: "matched", row, params };
     }
     return { kind: "no-path" };
+  }
+
+  /** The methods of a pattern of the table, with OPTIONS, for `Allow`. */
+  methodsOf(path: string): string[] {
+    const rows = this.#byPath.get(path)?.rows ?? [];
+    return allowedBy(rows);
   }
 }
 
@@ -68,9 +76,8 @@ function serves<App>(
   return row.when === undefined || row.when.every((name) => hasQuery(name));
 }
 
-function allowOf<App>(rows: readonly Endpoint<App>[]): string {
-  const methods = new Set<string>(rows.flatMap((row) => row.methods));
-  return [...methods, "OPTIONS"].join(", ");
+function allowedBy<App>(rows: readonly Endpoint<App>[]): string[] {
+  return [...new Set<string>(rows.flatMap((row) => row.methods)), "OPTIONS"];
 }
 
 function compile<App>(path: string): Resource<App> {

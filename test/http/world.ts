@@ -1,0 +1,164 @@
+// A real server in this process, and a client that sends requests exactly as written.
+//
+// Promises: the server listens on a port that the kernel chose, over a root directory of its own, which goes at
+// the end; every request that it answered is at hand as the line that it logged, so that a test can tell which
+// row of the endpoint table answered; what lies on disk can be compared before and after a request.
+// Leaves to others: what to ask and what to expect (`row.ts`).
+
+import { readdirSync, statSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import pino from "pino";
+import type { Exchange, ExchangeRequest } from "../../src/client/exchange.ts";
+import type { HeaderLine } from "../../src/client/http_message.ts";
+import { RegistryClient } from "../../src/client/registry_client.ts";
+import { checkConfig } from "../../src/config/load.ts";
+import type { AccessRecord } from "../../src/http/dispatch.ts";
+import type { Log } from "../../src/lib/log.ts";
+import { type Owner, startOwner, startWorker, type Worker } from "../../src/server.ts";
+import { tempDirectory } from "../temp.ts";
+
+export interface World extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly rootDirectory: string;
+  /** What the health endpoints tell; tests may change it. */
+  readonly health: Worker["health"];
+  /** One line per answered request, oldest first. */
+  readonly records: readonly AccessRecord[];
+  /** Everything else that was logged. */
+  readonly lines: readonly Readonly<Record<string, unknown>>[];
+  send(method: string, target: string, options?: SendOptions): Promise<Exchange>;
+  /** Stops the server and starts another one on the same root directory. */
+  restart(): Promise<void>;
+}
+
+export type SendOptions = Omit<ExchangeRequest, "method" | "url" | "headers" | "body"> & {
+  readonly headers?: Readonly<Record<string, string>> | readonly HeaderLine[];
+  readonly body?: ExchangeRequest["body"] | string | undefined;
+};
+
+/** Starts a server; `config` is merged section by section over loopback, port 0 and a temporary root. */
+export async function startWorld(config: Readonly<Record<string, object>> = {}): Promise<World> {
+  const directory = await tempDirectory("zot-http");
+  const rootDirectory = join(directory.path, "root");
+  await mkdir(rootDirectory);
+  const loaded = checkConfig({
+    ...config,
+    storage: { rootDirectory, ...config["storage"] },
+    http: { address: "127.0.0.1", port: "0", ...config["http"] },
+  });
+  if ("problems" in loaded) throw new Error(loaded.problems.join("\n"));
+  const records: AccessRecord[] = [];
+  const lines: Record<string, unknown>[] = [];
+  const log = capturingLog((line) => {
+    if (line["msg"] === "request") records.push(line as unknown as AccessRecord);
+    else lines.push(line);
+  });
+  let running = await start(loaded.config, log);
+  return {
+    rootDirectory,
+    records,
+    lines,
+    get url() {
+      return running.client.url;
+    },
+    get port() {
+      return running.worker.port;
+    },
+    get health() {
+      return running.worker.health;
+    },
+    send: (method, target, options) => running.client.exchange(requestOf(method, target, options)),
+    restart: async () => {
+      await stop(running);
+      running = await start(loaded.config, log);
+    },
+    [Symbol.asyncDispose]: async () => {
+      try {
+        await stop(running);
+      } finally {
+        await directory[Symbol.asyncDispose]();
+      }
+    },
+  };
+}
+
+interface Running {
+  readonly owner: Owner;
+  readonly worker: Worker;
+  readonly client: RegistryClient;
+}
+
+type Config = Parameters<typeof startOwner>[0];
+
+async function start(config: Config, log: Log): Promise<Running> {
+  const owner = await startOwner(config, log);
+  const worker = await startWorker({
+    config,
+    log,
+    committer: owner.committer,
+    port: 0,
+    sharePort: false,
+    idPrefix: "test-",
+  });
+  await owner.reconciled;
+  worker.health.started = true;
+  const client = new RegistryClient({ url: `http://127.0.0.1:${worker.port}` });
+  return { owner, worker, client };
+}
+
+async function stop({ owner, worker, client }: Running): Promise<void> {
+  client.close();
+  await worker.stop(2_000);
+  await owner.stop();
+}
+
+function capturingLog(take: (line: Record<string, unknown>) => void): Log {
+  const destination = { write: (line: string) => take(JSON.parse(line)) };
+  const options = { level: "debug", base: {} };
+  const log = pino(options, destination);
+  return Object.assign(log, { access: pino(options, destination) });
+}
+
+function requestOf(method: string, target: string, options: SendOptions = {}): ExchangeRequest {
+  const { headers = [], body, ...rest } = options;
+  return {
+    ...rest,
+    method,
+    url: target,
+    login: "none",
+    redirectsMax: 0,
+    headers: Array.isArray(headers) ? headers : Object.entries(headers),
+    ...(body === undefined
+      ? {}
+      : { body: typeof body === "string" ? new TextEncoder().encode(body) : body }),
+  };
+}
+
+/**
+ * Files and directories under the root with their sizes, but for what background work changes at any time: the
+ * metadata, files on their way to their name, and `index.json`. Directories have the size -1.
+ */
+export function filesOf(rootDirectory: string): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const entry of readdirSync(rootDirectory, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name).slice(rootDirectory.length + 1);
+    if (/^_zot\/(metadata\.db|temporary\/|lock)/.test(path) || path.endsWith("index.json"))
+      continue;
+    found.set(path, entry.isDirectory() ? -1 : sizeOf(join(rootDirectory, path)));
+  }
+  return found;
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** What is in `after` and was not, or not with this size, in `before`. */
+export function addedFiles(
+  before: ReadonlyMap<string, number>,
+  after: ReadonlyMap<string, number>,
+): string[] {
+  return [...after].filter(([path, size]) => before.get(path) !== size).map(([path]) => path);
+}
