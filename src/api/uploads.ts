@@ -86,7 +86,7 @@ export async function appendUpload(call: Call, app: App): Promise<Reply> {
 export async function finishUpload(call: Call, app: App): Promise<Reply> {
   const { repository } = call;
   return app.registry.uploads.hold(repository, uploadId(call), (upload) =>
-    finish(call, app, upload, digestParameter(call)),
+    withState(call, upload, () => finish(call, app, upload, digestParameter(call))),
   );
 }
 
@@ -106,14 +106,12 @@ export async function cancelUpload(call: Call, app: App): Promise<Reply> {
 
 async function finish(call: Call, app: App, upload: HeldUpload, digest: Digest): Promise<Reply> {
   const { repository } = call;
-  await withState(call, upload, () =>
-    publishUpload(app.registry, upload, {
-      repository,
-      digest,
-      last: appendRequest(call, app),
-      by: null,
-    }),
-  );
+  await publishUpload(app.registry, upload, {
+    repository,
+    digest,
+    last: appendRequest(call, app),
+    by: null,
+  });
   return createdBlob(repository, digest);
 }
 

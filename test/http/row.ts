@@ -73,7 +73,7 @@ export function newScene(world: World): Scene {
     ["r2", `row-${scenes}/other`],
   ]);
   const fill = (text: string): string =>
-    text.replace(/\{(r|r2|at|before)\}/g, (whole, name: string) => names.get(name) ?? whole);
+    text.replace(/\{(r|r2|at|before|id)\}/g, (whole, name: string) => names.get(name) ?? whole);
   const scene: Scene = {
     world,
     names,
@@ -171,6 +171,7 @@ async function runStep(scene: Scene, step: Step): Promise<Exchange> {
   if (location?.includes("/blobs/uploads/") === true && answer.status === 202) {
     scene.names.set("before", scene.names.get("at") ?? location);
     scene.names.set("at", location);
+    scene.names.set("id", location.split("/").at(-1) ?? "");
   }
   return answer;
 }
