@@ -54,6 +54,8 @@ export interface ExchangeRequest {
   cutAfterBytes?: number;
   /** Read on after an answer that has no body; what comes is taken as the body. */
   readPastEnd?: boolean;
+  /** The bodies of request and answer are secrets: transcripts hide them. */
+  secretBodies?: boolean;
 }
 
 /** The answer to a request, after logins and redirects. */
@@ -188,7 +190,8 @@ export class Exchanger {
     const body =
       request.body instanceof Uint8Array ? bytesBody(request.body) : (request.body ?? null);
     const headers = this.#requestHeaders(request, address, authorization, body);
-    const entry = newEntry(request.method, address, headers, request.body);
+    const secret = request.secretBodies === true;
+    const entry = newEntry(request.method, address, headers, secret ? undefined : request.body);
     const startMs = this.#clock.monotonicMs();
     const tls = address.origin.tls ? this.#options.tls : null;
     try {
@@ -257,7 +260,8 @@ export class Exchanger {
       throw error;
     } finally {
       const kept = Buffer.concat(pieces);
-      fillEntry(entry, response, showBody(kept, { totalBytes: bodyBytes }));
+      const secret = request.secretBodies === true;
+      fillEntry(entry, response, showBody(kept, { totalBytes: bodyBytes, secret }));
       this.#observe(entry, startMs);
     }
     return {
