@@ -8,6 +8,7 @@
  */
 import type { Config } from "../config/schema.ts";
 import { flushLogs, openLog, type Log } from "../lib/log.ts";
+import { isCompiled } from "../lib/runtime.ts";
 import { answerCommit } from "../metadata/commit_channel.ts";
 import { startOwner, urlOf, type Owner } from "../server.ts";
 import { pushHint } from "./push_hint.ts";
@@ -231,8 +232,6 @@ class Supervisor {
  * matter: without them the runtime would read settings from the caller's working directory.
  */
 function workerCommand(): string[] {
-  const script = Bun.main;
-  const compiled = script.startsWith("/$bunfs/") || script.startsWith("B:\\~BUN\\");
-  if (compiled) return [process.execPath, "worker"];
-  return [process.execPath, ...process.execArgv, script, "worker"];
+  if (isCompiled) return [process.execPath, "worker"];
+  return [process.execPath, ...process.execArgv, Bun.main, "worker"];
 }

@@ -3,11 +3,12 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
+import { builtCommit, isCompiled } from "../lib/runtime.ts";
 import { DIST_SPEC_VERSION } from "../config/specification.ts";
 
 /** Name and version of each part, one per line; the commit only where it is known. */
 export function versionText(): string {
-  const commit = commitOf(join(import.meta.dirname, "../.."));
+  const commit = isCompiled ? builtCommit : commitOf(join(import.meta.dirname, "../.."));
   const lines = [
     `zot ${packageJson.version}`,
     `distribution-spec ${DIST_SPEC_VERSION}`,

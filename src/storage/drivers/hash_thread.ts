@@ -6,6 +6,7 @@
  */
 import { parseDigest, type Algorithm, type Digest } from "../../oci/digest.ts";
 import { must } from "../../lib/assert.ts";
+import { threadScript } from "../../lib/runtime.ts";
 import type { HashReply, HashRequest } from "./hash_worker.ts";
 
 interface Waiting {
@@ -54,7 +55,7 @@ export class HashThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(new URL("./hash_worker.ts", import.meta.url).href);
+    const worker = new Worker(threadScript("storage/drivers/hash_worker.ts"));
     worker.unref();
     worker.onmessage = (event: MessageEvent<HashReply>) => this.#receive(event.data);
     worker.onerror = (event: ErrorEvent) => {

@@ -1,0 +1,113 @@
+/**
+ * `npm run build`: one executable per platform, with checksums.
+ *
+ * Promises: `dist/zot` (for this machine) and `dist/zot-<platform>` do all that `bin/zot` does with no Node, npm or
+ * node_modules; the same sources, lock file and options give the same bytes; `dist/SHA256SUMS` is in the form that
+ * `sha256sum --check` reads. Each executable of this machine's platform is started once before it counts as built.
+ *
+ *     npm run build                          for this machine
+ *     npm run build -- --all                 every platform of the table
+ *     npm run build -- --platform linux-arm64 [--platform …]
+ */
+import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { parseArgs } from "node:util";
+
+const root = join(import.meta.dir, "..");
+const output = join(root, "dist");
+/** The program, and each thread's script: a thread starts from a module of its own. */
+const entrypoints = ["src/main.ts", "src/storage/drivers/hash_worker.ts"];
+
+/** Platforms by the name of their executable, with the compiler's name for them. */
+const platforms = {
+  "linux-x64": "bun-linux-x64",
+  "linux-arm64": "bun-linux-arm64",
+  "linux-x64-musl": "bun-linux-x64-musl",
+  "linux-arm64-musl": "bun-linux-arm64-musl",
+  "darwin-arm64": "bun-darwin-arm64",
+  "darwin-x64": "bun-darwin-x64",
+} as const satisfies Record<string, Bun.Build.CompileTarget>;
+type Platform = keyof typeof platforms;
+
+const { values } = parseArgs({
+  args: Bun.argv.slice(2),
+  options: { all: { type: "boolean" }, platform: { type: "string", multiple: true } },
+});
+
+const host = `${process.platform}-${process.arch}`;
+const wanted = chosen();
+await mkdir(output, { recursive: true });
+for (const platform of wanted) await build(platform);
+if (wanted.some((platform) => platform === host)) {
+  await copyFile(join(output, `zot-${host}`), join(output, "zot"));
+}
+await writeChecksums();
+
+function chosen(): Platform[] {
+  const names = values.all === true ? Object.keys(platforms) : (values.platform ?? [host]);
+  return names.map((name) => {
+    if (isPlatform(name)) return name;
+    console.error(
+      `build: expected a platform of ${Object.keys(platforms).join(", ")}, got ${name}`,
+    );
+    process.exit(1);
+  });
+}
+
+function isPlatform(name: string): name is Platform {
+  return Object.hasOwn(platforms, name);
+}
+
+async function build(platform: Platform): Promise<void> {
+  const started = performance.now();
+  const file = join(output, `zot-${platform}`);
+  const unfinished = `${file}.unfinished`;
+  const result = await Bun.build({
+    entrypoints: entrypoints.map((path) => join(root, path)),
+    root: join(root, "src"),
+    minify: { whitespace: true, syntax: true, identifiers: false },
+    define: { ZOT_BUILT_COMMIT: JSON.stringify(commit()) },
+    // A build reads no settings from the directory that it runs in.
+    compile: {
+      target: platforms[platform],
+      outfile: unfinished,
+      autoloadDotenv: false,
+      autoloadBunfig: false,
+    },
+  });
+  if (!result.success) throw new AggregateError(result.logs, `build of ${platform} failed`);
+  await chmod(unfinished, 0o755);
+  if (platform === host) checkStarts(unfinished);
+  await rename(unfinished, file);
+  const megabytes = (Bun.file(file).size / 1e6).toFixed(1);
+  console.log(`${file}  ${megabytes} MB  ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}
+
+function checkStarts(file: string): void {
+  const { exitCode, stderr } = Bun.spawnSync([file, "--version"], { cwd: "/" });
+  if (exitCode !== 0)
+    throw new Error(`build: ${basename(file)} does not start: ${stderr.toString()}`);
+}
+
+/** The commit that is built, when git knows it. */
+function commit(): string {
+  const { exitCode, stdout } = Bun.spawnSync(["git", "rev-parse", "--short=12", "HEAD"], {
+    cwd: root,
+  });
+  return exitCode === 0 ? stdout.toString().trim() : "";
+}
+
+async function writeChecksums(): Promise<void> {
+  const lines: string[] = [];
+  for (const name of [...new Bun.Glob("zot*").scanSync(output)].sort()) {
+    if (name.endsWith(".unfinished")) await rm(join(output, name));
+    else lines.push(`${await sha256(join(output, name))}  ${name}`);
+  }
+  await Bun.write(join(output, "SHA256SUMS"), `${lines.join("\n")}\n`);
+}
+
+async function sha256(path: string): Promise<string> {
+  const hasher = new Bun.CryptoHasher("sha256");
+  for await (const chunk of Bun.file(path).stream()) hasher.update(chunk);
+  return hasher.digest("hex");
+}
