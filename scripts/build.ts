@@ -45,13 +45,13 @@ await writeChecksums();
 
 function chosen(): Platform[] {
   const names = values.all === true ? Object.keys(platforms) : (values.platform ?? [host]);
-  return names.map((name) => {
-    if (isPlatform(name)) return name;
-    console.error(
-      `build: expected a platform of ${Object.keys(platforms).join(", ")}, got ${name}`,
-    );
+  const unknown = names.find((name) => !isPlatform(name));
+  if (unknown !== undefined) {
+    const known = Object.keys(platforms).join(", ");
+    console.error(`build: expected a platform of ${known}, got ${unknown}`);
     process.exit(1);
-  });
+  }
+  return names.filter(isPlatform);
 }
 
 function isPlatform(name: string): name is Platform {

@@ -15,6 +15,7 @@ import type { Digest } from "../oci/digest.ts";
 import { refuse } from "../oci/errors.ts";
 import { cachedBytesMax } from "../registry/content_cache.ts";
 import { deleteBlob as removeBlob } from "../registry/delete.ts";
+import { unknownIn } from "../registry/unknown.ts";
 import { requireDigest, unsupportedDigest, type App } from "./app.ts";
 import { multipartBody } from "./multipart_body.ts";
 
@@ -27,7 +28,9 @@ export async function getBlob(call: Call, app: App): Promise<Reply> {
   const { repository } = call;
   const digest = blobDigest(call);
   const sizeBytes = await app.registry.metadata.blobSize(repository, digest);
-  if (sizeBytes === null) throw refuse("BLOB_UNKNOWN", { detail: { digest } });
+  if (sizeBytes === null) {
+    throw await unknownIn(app.registry, repository, "BLOB_UNKNOWN", { digest });
+  }
   const condition = call.header("if-none-match");
   if (condition !== null && matchesEntityTag(condition, digest)) {
     return emptyReply(304, identityHeaders(digest));

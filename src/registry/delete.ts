@@ -8,7 +8,9 @@
 import type { FailedPrecondition, Precondition } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";
 import { refuse } from "../oci/errors.ts";
+import type { TagCondition } from "./push_manifest.ts";
 import type { Registry } from "./registry.ts";
+import { unknownIn, unknownReference } from "./unknown.ts";
 
 export interface DeleteRequest<T> {
   readonly repository: string;
@@ -19,11 +21,13 @@ export interface DeleteRequest<T> {
 /** @throws MANIFEST_UNKNOWN or NAME_UNKNOWN, PRECONDITION_FAILED. */
 export async function deleteTag(
   registry: Registry,
-  request: DeleteRequest<string> & { readonly tagIs: readonly (string | null)[] | null },
+  request: DeleteRequest<string> & { readonly tagIs: TagCondition },
 ): Promise<void> {
   const { repository, target: tag, by, tagIs } = request;
   const preconditions: Precondition[] = [{ kind: "tag-exists", repository, tag }];
-  if (tagIs !== null) preconditions.push({ kind: "tag-is", repository, tag, digests: tagIs });
+  if (tagIs !== null && tagIs !== "present") {
+    preconditions.push({ kind: "tag-is", repository, tag, digests: tagIs });
+  }
   const outcome = await registry.metadata.commit({
     preconditions,
     changes: [{ kind: "remove-tag", repository, tag }],
@@ -31,7 +35,7 @@ export async function deleteTag(
   });
   if (outcome.committed) return;
   if (isFailed(outcome.failed, "tag-exists")) {
-    throw await unknownManifest(registry, repository, tag);
+    throw await unknownReference(registry, repository, tag);
   }
   throw refuse("PRECONDITION_FAILED");
 }
@@ -51,7 +55,7 @@ export async function deleteManifest(
   });
   if (outcome.committed) return;
   if (isFailed(outcome.failed, "manifest-exists")) {
-    throw await unknownManifest(registry, repository, digest);
+    throw await unknownReference(registry, repository, digest);
   }
   throw refuse("BLOB_REFERENCED", {
     message: `The index ${foundIn(outcome.failed)} names this manifest; delete the index first`,
@@ -73,7 +77,9 @@ export async function deleteBlob(
     by,
   });
   if (outcome.committed) return;
-  if (isFailed(outcome.failed, "blob-linked")) throw refuse("BLOB_UNKNOWN", { detail: { digest } });
+  if (isFailed(outcome.failed, "blob-linked")) {
+    throw await unknownIn(registry, repository, "BLOB_UNKNOWN", { digest });
+  }
   throw refuse("BLOB_REFERENCED", {
     message: `The manifest ${foundIn(outcome.failed)} names this blob; delete the manifest first`,
     detail: { digest },
@@ -86,11 +92,4 @@ function isFailed(failed: readonly FailedPrecondition[], kind: Precondition["kin
 
 function foundIn(failed: readonly FailedPrecondition[]): string {
   return String(failed.find(({ precondition }) => precondition.kind === "unreferenced")?.found);
-}
-
-async function unknownManifest(registry: Registry, repository: string, reference: string) {
-  const known = await registry.metadata.repositoryExists(repository);
-  return refuse(known ? "MANIFEST_UNKNOWN" : "NAME_UNKNOWN", {
-    detail: { name: repository, reference },
-  });
 }

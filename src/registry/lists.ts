@@ -8,9 +8,9 @@
 import { MiB } from "../lib/bytes.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { Digest } from "../oci/digest.ts";
-import { refuse } from "../oci/errors.ts";
 import type { ReferrerRecord } from "../metadata/metadata.ts";
 import type { Registry } from "./registry.ts";
+import { unknownIn } from "./unknown.ts";
 
 /** Entries of a page at most; a larger `n` is clamped and the answer carries a Link. */
 export const pageEntriesMax = 10_000;
@@ -43,7 +43,7 @@ export async function listTags(
     registry.metadata.tags(repository, { after, limit }),
   );
   if (list.items.length === 0 && !(await registry.metadata.repositoryExists(repository))) {
-    throw refuse("NAME_UNKNOWN", { detail: { name: repository } });
+    throw await unknownIn(registry, repository, "NAME_UNKNOWN", { name: repository });
   }
   return list;
 }

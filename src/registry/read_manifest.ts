@@ -5,10 +5,10 @@
  * Bytes that the facts know and the disk has not are a failure, never "absent".
  */
 import { assert } from "../lib/assert.ts";
-import { refuse } from "../oci/errors.ts";
 import type { Reference } from "../oci/reference.ts";
 import type { ManifestRecord } from "../metadata/metadata.ts";
 import type { Registry } from "./registry.ts";
+import { unknownReference } from "./unknown.ts";
 
 /** @throws MANIFEST_UNKNOWN or NAME_UNKNOWN. */
 export async function findManifest(
@@ -22,12 +22,8 @@ export async function findManifest(
       ? await metadata.manifestByTag(repository, reference.tag)
       : await metadata.manifestByDigest(repository, reference.digest);
   if (found !== null) return found;
-  const known = await metadata.repositoryExists(repository);
-  const detail = {
-    name: repository,
-    reference: reference.kind === "tag" ? reference.tag : reference.digest,
-  };
-  throw refuse(known ? "MANIFEST_UNKNOWN" : "NAME_UNKNOWN", { detail });
+  const text = reference.kind === "tag" ? reference.tag : reference.digest;
+  throw await unknownReference(registry, repository, text);
 }
 
 /** The bytes of a manifest that was found. */

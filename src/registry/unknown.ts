@@ -1,0 +1,43 @@
+/**
+ * What to answer for something that the facts do not know.
+ *
+ * Promises: it is absent, with the refusal that the caller names, unless its repository lies on disk and was not
+ * taken in yet (a first start on a foreign root, a lost database): then the answer is "try again", because a 404
+ * would be believed.
+ */
+import { refuse, type RefusalName, type RegistryError } from "../oci/errors.ts";
+import type { Registry } from "./registry.ts";
+
+/** Seconds that a client is asked to wait for a repository to be taken in. */
+const retryAfterS = "5";
+
+export async function unknownIn(
+  registry: Registry,
+  repository: string,
+  refusal: RefusalName,
+  detail: unknown,
+): Promise<RegistryError> {
+  if (!(await awaitsIntake(registry, repository))) return refuse(refusal, { detail });
+  return refuse("UNAVAILABLE", {
+    message: "This repository lies on disk and is still being read; try again",
+    headers: { "retry-after": retryAfterS },
+  });
+}
+
+/** As `unknownIn`, with the refusal that tells an unknown manifest from an unknown repository. */
+export async function unknownReference(
+  registry: Registry,
+  repository: string,
+  reference: string,
+): Promise<RegistryError> {
+  const known = await registry.metadata.repositoryExists(repository);
+  const detail = { name: repository, reference };
+  return unknownIn(registry, repository, known ? "MANIFEST_UNKNOWN" : "NAME_UNKNOWN", detail);
+}
+
+async function awaitsIntake(registry: Registry, repository: string): Promise<boolean> {
+  const state = await registry.metadata.layoutState(repository);
+  if (state !== null && state.projected > 0) return false;
+  const stamp = await registry.storage.indexStamp(repository);
+  return stamp !== null && stamp !== state?.stampCurrent && stamp !== state?.stampNext;
+}
