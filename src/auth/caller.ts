@@ -1,0 +1,110 @@
+/**
+ * A caller: an identity bound to the policy, which is all that handlers see of either.
+ *
+ * Promises: what a caller may do is what the policy gives its identity, cut down to the scope of the token or key
+ * that proved it; decisions that depend on nothing else are remembered, in a bounded table.
+ * Leaves to others: what a refusal is answered with (`challenge.ts`).
+ */
+import { Lru } from "../lib/lru.ts";
+import type { CompiledPolicy } from "./compile_policy.ts";
+import { anonymous, isAnonymous, type Identity } from "./identity.ts";
+import type { Action } from "./options.ts";
+import { decide, type Decision, type RequestFacts } from "./policy.ts";
+import type { ScopeAction } from "./scope.ts";
+
+export interface Caller {
+  readonly identity: Identity;
+  /** The name for logs and history; null for the anonymous caller. */
+  readonly name: string | null;
+  may(action: Action, repository: string): boolean;
+  /** May list repositories; the list shows only those it may read. */
+  mayList(): boolean;
+}
+
+/** Decisions that one caller remembers. */
+const decisionsMax = 512;
+
+/** What a token must allow for an action of the policy. */
+export const scopeActionOf: Readonly<Record<Action, ScopeAction>> = {
+  read: "pull",
+  create: "push",
+  update: "push",
+  delete: "delete",
+  detectManifestCollision: "delete",
+};
+
+/** The caller of a registry without authentication and access control: may do everything. */
+export const everyone: Caller = {
+  identity: anonymous,
+  name: null,
+  may: (action) => action !== "detectManifestCollision",
+  mayList: () => true,
+};
+
+export class PolicyCaller implements Caller {
+  readonly identity: Identity;
+  readonly name: string | null;
+  readonly #policy: CompiledPolicy | null;
+  readonly #facts: RequestFacts | null;
+  readonly #decisions: Lru<string, boolean> | null;
+
+  /** `policy` is null when no access control is configured: then every user may do everything. */
+  constructor(identity: Identity, policy: CompiledPolicy | null, facts: RequestFacts | null) {
+    this.identity = identity;
+    this.name = isAnonymous(identity) ? null : identity.name;
+    this.#policy = policy;
+    this.#facts = facts;
+    const lasting = policy !== null && !policy.conditional;
+    this.#decisions = lasting ? new Lru({ entriesMax: decisionsMax }) : null;
+  }
+
+  may(action: Action, repository: string): boolean {
+    if (this.#decisions === null) return this.decide(action, repository).allowed;
+    const key = `${action} ${repository}`;
+    const known = this.#decisions.get(key);
+    if (known !== null) return known;
+    const { allowed } = this.decide(action, repository);
+    this.#decisions.set(key, allowed);
+    return allowed;
+  }
+
+  /** The decision with its reason, which nothing remembers. */
+  decide(action: Action, repository: string): Decision {
+    const granted = this.decideByPolicy(action, repository);
+    if (!granted.allowed || this.inScope(action, repository)) return granted;
+    return { allowed: false, reason: `the ${this.identity.provenBy} is not good for ${action}` };
+  }
+
+  /** What the policy says, whatever the scope. */
+  decideByPolicy(action: Action, repository: string): Decision {
+    const { identity } = this;
+    if (identity.scopeDecides === true) {
+      const allowed = action !== "detectManifestCollision";
+      return { allowed, reason: "the outside issuer decides" };
+    }
+    if (this.#policy !== null) {
+      return decide(this.#policy, { identity, action, repository, facts: this.#facts });
+    }
+    const allowed = !isAnonymous(identity) && action !== "detectManifestCollision";
+    return {
+      allowed,
+      reason: allowed ? "no access control is configured: every user may" : "login is required",
+    };
+  }
+
+  inScope(action: Action, repository: string): boolean {
+    const { scope } = this.identity;
+    return scope === null || scope.allows(scopeActionOf[action], repository);
+  }
+
+  mayList(): boolean {
+    const { scope } = this.identity;
+    if (scope !== null && !scope.catalog) return false;
+    return this.isWelcome();
+  }
+
+  /** Whether this caller may do anything at all: users always, others when some policy is for them. */
+  isWelcome(): boolean {
+    return !isAnonymous(this.identity) || this.#policy?.anonymousAccess === true;
+  }
+}

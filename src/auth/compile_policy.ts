@@ -1,0 +1,153 @@
+/**
+ * Access control as a file writes it, read once: globs, conditions, groups turned round.
+ *
+ * Promises: every problem is found before anything is served, one line each: a glob that no repository name can fit,
+ * a condition that does not read. What comes out decides without reading anything again.
+ * Leaves to others: deciding (`policy.ts`), types of the file's values (`options.ts`).
+ */
+import { parseExpression, type Expression, type Shape } from "../lib/expression/expression.ts";
+import { isHopeless, parseGlob, type Glob } from "../lib/glob.ts";
+import type { AccessControl, Action, PolicyGrant } from "./options.ts";
+
+export interface CompiledCondition {
+  readonly expression: Expression;
+  /** What a caller is told when it does not hold; empty for nothing. */
+  readonly message: string;
+}
+
+/** Actions for users and groups, under conditions. */
+export interface Grant {
+  readonly users: ReadonlySet<string>;
+  readonly groups: ReadonlySet<string>;
+  readonly actions: ReadonlySet<Action>;
+  readonly conditions: readonly CompiledCondition[];
+}
+
+/** What one glob says. */
+export interface Rule {
+  readonly glob: Glob;
+  readonly policies: readonly Grant[];
+  readonly defaultPolicy: ReadonlySet<Action>;
+  readonly anonymousPolicy: ReadonlySet<Action>;
+}
+
+export interface CompiledPolicy {
+  /** By length of the glob, longest first. */
+  readonly rules: readonly Rule[];
+  readonly admin: Grant;
+  readonly groupsByUser: ReadonlyMap<string, readonly string[]>;
+  /** Whether any decision depends on more than identity, action and repository. */
+  readonly conditional: boolean;
+  /** Whether anonymous callers may do anything at all. */
+  readonly anonymousAccess: boolean;
+  /** Whether a user may do anything that an anonymous caller may not. */
+  readonly userAccess: boolean;
+  /** Groups that some policy names: the only ones that matter. */
+  readonly namedGroups: ReadonlySet<string>;
+}
+
+/** What a repository name is made of (`oci/reference.ts` has the grammar). */
+const names = { inside: /[a-z0-9._-]/, edge: /[a-z0-9]/ };
+
+const requestShape: Shape = {
+  time: "any",
+  method: "any",
+  userAgent: "any",
+  action: "any",
+  repository: "any",
+  reference: "any",
+  referenceType: "any",
+  tag: "any",
+  digest: "any",
+  user: { username: "any", groups: "any" },
+  auth: { anonymous: "any", admin: "any" },
+  client: { ip: "any", forwardedFor: "any" },
+  tls: { enabled: "any", version: "any" },
+  claims: "any",
+};
+
+const place = "http.accessControl";
+
+/** Reads a policy; or says everything that is wrong with it. */
+export function compilePolicy(
+  control: AccessControl,
+): { readonly policy: CompiledPolicy } | { readonly problems: readonly string[] } {
+  const problems: string[] = [];
+  const rules: Rule[] = [];
+  for (const [text, entry] of Object.entries(control.repositories)) {
+    const path = `${place}.repositories[${JSON.stringify(text)}]`;
+    const glob = readGlob(text, path, problems);
+    const policies = entry.policies.map((grant, index) =>
+      compileGrant(grant, `${path}.policies[${index}]`, problems),
+    );
+    if (glob === null) continue;
+    rules.push({
+      glob,
+      policies,
+      defaultPolicy: new Set(entry.defaultPolicy),
+      anonymousPolicy: new Set(entry.anonymousPolicy),
+    });
+  }
+  const admin = compileGrant(control.adminPolicy, `${place}.adminPolicy`, problems);
+  if (problems.length > 0) return { problems };
+  rules.sort((a, b) => b.glob.text.length - a.glob.text.length);
+  return { policy: { ...summary(rules, admin), rules, admin, groupsByUser: turned(control) } };
+}
+
+function readGlob(text: string, path: string, problems: string[]): Glob | null {
+  const parsed = parseGlob(text);
+  if ("problem" in parsed) {
+    problems.push(`${path}: expected ${parsed.problem}`);
+    return null;
+  }
+  if (!isHopeless(parsed.glob, names)) return parsed.glob;
+  problems.push(`${path}: expected a glob that a repository name can fit; ${advice(text)}`);
+  return null;
+}
+
+function advice(text: string): string {
+  const better = text.toLowerCase().replace(/^\/+|\/+$/g, "");
+  const parsed = parseGlob(better);
+  if (better !== text && "glob" in parsed && !isHopeless(parsed.glob, names)) {
+    return `did you mean ${JSON.stringify(better)}?`;
+  }
+  return "names are lower-case letters, digits and single separators between slashes";
+}
+
+function compileGrant(grant: PolicyGrant, path: string, problems: string[]): Grant {
+  const conditions: CompiledCondition[] = [];
+  for (const [index, { expression, message }] of grant.conditions.entries()) {
+    const parsed = parseExpression(expression, { req: requestShape });
+    if ("expression" in parsed) conditions.push({ expression: parsed.expression, message });
+    else {
+      problems.push(`${path}.conditions[${index}].expression: expected ${parsed.problem}`);
+    }
+  }
+  return {
+    users: new Set(grant.users),
+    groups: new Set(grant.groups),
+    actions: new Set(grant.actions),
+    conditions,
+  };
+}
+
+/** From group → users to user → groups. */
+function turned({ groups }: AccessControl): Map<string, string[]> {
+  const byUser = new Map<string, string[]>();
+  for (const [group, { users }] of Object.entries(groups)) {
+    for (const user of users) byUser.set(user, [...(byUser.get(user) ?? []), group]);
+  }
+  return byUser;
+}
+
+function summary(rules: readonly Rule[], admin: Grant) {
+  const grants = [...rules.flatMap(({ policies }) => policies), admin];
+  return {
+    conditional: grants.some(({ conditions }) => conditions.length > 0),
+    anonymousAccess: rules.some(({ anonymousPolicy }) => anonymousPolicy.size > 0),
+    userAccess:
+      grants.some(({ actions }) => actions.size > 0) ||
+      rules.some(({ defaultPolicy }) => defaultPolicy.size > 0),
+    namedGroups: new Set(grants.flatMap(({ groups }) => [...groups])),
+  };
+}

@@ -1,0 +1,55 @@
+/**
+ * Who a caller is: a name with groups, how it was proven, and what narrows it.
+ *
+ * Promises: identities are plain data and never change; the anonymous caller has the empty name, which no user can
+ * have, and no groups.
+ * Leaves to others: how an identity is proven (one file per method), what it may do (`policy.ts`).
+ */
+import type { Value } from "../lib/expression/expression.ts";
+import type { Scope } from "./scope.ts";
+
+export type ProvenBy =
+  | "nothing"
+  | "htpasswd"
+  | "ldap"
+  | "certificate"
+  | "api key"
+  | "token"
+  | "outside token"
+  | "workload";
+
+export interface Identity {
+  /** Exactly as it was proven; empty for the anonymous caller. */
+  readonly name: string;
+  /** Groups that the proof itself tells; those of the configuration are added by the policy. */
+  readonly groups: readonly string[];
+  readonly provenBy: ProvenBy;
+  /** What a token or an API key is good for; null when nothing narrows the identity. */
+  readonly scope: Scope | null;
+  /** The scope alone decides: an outside issuer speaks for the policy. */
+  readonly scopeDecides?: true;
+  /** What an outside issuer claims, for conditions of policies. */
+  readonly claims?: Value;
+}
+
+export const anonymous: Identity = {
+  name: "",
+  groups: [],
+  provenBy: "nothing",
+  scope: null,
+};
+
+export function isAnonymous(identity: Identity): boolean {
+  return identity.name === "";
+}
+
+/** Names longer than this are nobody's. */
+const nameLengthMax = 256;
+
+/**
+ * Whether a text can be a user's name: not empty, bounded, and without control characters, so that it can stand in a
+ * log line, a history row and a header.
+ */
+export function isUserName(text: string): boolean {
+  return text.length > 0 && text.length <= nameLengthMax && !/[\p{Cc}\p{Cs}]/u.test(text);
+}

@@ -1,0 +1,173 @@
+/**
+ * Who may do what: zot's access control as one pure function that carries its reason.
+ *
+ * Of the globs that fit a repository only the longest applies; nothing is inherited from shorter ones. Inside it the
+ * policies of the user and of its groups are asked, then `defaultPolicy` for every user who is logged in, or
+ * `anonymousPolicy` for callers who are not; then the `adminPolicy`. A policy with conditions grants only when
+ * all of them hold, and what cannot be evaluated does not hold.
+ *
+ * Promises: deny is the default; a decision depends on its arguments alone; globs and conditions were read once and
+ * nothing here throws.
+ * Leaves to others: who the caller is (`identity.ts`), what a token narrows (`caller.ts`).
+ */
+import { evaluate, Moment, valueOf, type Value } from "../lib/expression/expression.ts";
+import { matchesGlob } from "../lib/glob.ts";
+import { isAnonymous, type Identity } from "./identity.ts";
+import type { CompiledCondition, CompiledPolicy, Grant, Rule } from "./compile_policy.ts";
+import type { Action } from "./options.ts";
+
+export interface Decision {
+  readonly allowed: boolean;
+  /** Why, in one line for the operator. */
+  readonly reason: string;
+  /** What the policy's author says to the caller whom a condition turned away. */
+  readonly message?: string;
+}
+
+/** What conditions may ask about a request. */
+export interface RequestFacts {
+  readonly timeMs: number;
+  readonly method: string;
+  readonly userAgent: string;
+  /** Tag or digest of the path; empty when the route has none. */
+  readonly reference: string;
+  readonly clientAddress: string;
+  readonly forwardedFor: readonly string[];
+  /** Such as "1.3"; null without TLS. */
+  readonly tlsVersion: string | null;
+}
+
+export interface Question {
+  readonly identity: Identity;
+  readonly action: Action;
+  readonly repository: string;
+  /** Null where no request is at hand: conditions then do not hold. */
+  readonly facts: RequestFacts | null;
+}
+
+/** Decides one question. */
+export function decide(policy: CompiledPolicy, question: Question): Decision {
+  const rule = ruleFor(policy, question.repository);
+  const groups = groupsOf(policy, question.identity);
+  const asked: Asked = { ...question, groups, policy };
+  const refusals: Refused[] = [];
+  const granted =
+    (rule === null ? null : grantedByRule(asked, rule, refusals)) ??
+    grantedToAdmin(asked, refusals);
+  if (granted !== null) return { allowed: true, reason: granted };
+  const [failed] = refusals;
+  return {
+    allowed: false,
+    reason: failed?.reason ?? reasonToRefuse(asked, rule),
+    ...(failed?.message === undefined ? {} : { message: failed.message }),
+  };
+}
+
+/** The rule of the longest glob that fits; the first of equally long ones. */
+export function ruleFor(policy: CompiledPolicy, repository: string): Rule | null {
+  // The rules are in the order of their length.
+  return policy.rules.find(({ glob }) => matchesGlob(glob, repository)) ?? null;
+}
+
+/** Groups from the proof and from the configuration. */
+export function groupsOf(policy: CompiledPolicy, { name, groups }: Identity): ReadonlySet<string> {
+  if (name === "") return new Set();
+  return new Set([...groups, ...(policy.groupsByUser.get(name) ?? [])]);
+}
+
+interface Asked extends Question {
+  readonly groups: ReadonlySet<string>;
+  readonly policy: CompiledPolicy;
+}
+
+interface Refused {
+  readonly reason: string;
+  readonly message?: string;
+}
+
+function grantedByRule(asked: Asked, rule: Rule, refusals: Refused[]): string | null {
+  const { identity, action } = asked;
+  const where = `of ${JSON.stringify(rule.glob.text)}`;
+  if (isAnonymous(identity)) {
+    return rule.anonymousPolicy.has(action) ? `anonymousPolicy ${where}` : null;
+  }
+  for (const [index, grant] of rule.policies.entries()) {
+    const how = heldBy(asked, grant);
+    if (how === null) continue;
+    const place = `policies[${index}] ${where}`;
+    if (!grant.actions.has(action)) continue;
+    const refused = refusedByCondition(asked, grant.conditions, place);
+    if (refused === null) return `${place}, ${how}`;
+    refusals.push(refused);
+  }
+  return rule.defaultPolicy.has(action) ? `defaultPolicy ${where}` : null;
+}
+
+function grantedToAdmin(asked: Asked, refusals: Refused[]): string | null {
+  const { admin } = asked.policy;
+  const how = isAnonymous(asked.identity) ? null : heldBy(asked, admin);
+  if (how === null || !admin.actions.has(asked.action)) return null;
+  const refused = refusedByCondition(asked, admin.conditions, "adminPolicy");
+  if (refused === null) return `adminPolicy, ${how}`;
+  refusals.push(refused);
+  return null;
+}
+
+/** How a grant reaches the caller: by name or by a group. */
+function heldBy({ identity, groups }: Asked, grant: Grant): string | null {
+  if (grant.users.has(identity.name)) return `user ${identity.name}`;
+  for (const group of grant.groups) if (groups.has(group)) return `group ${group}`;
+  return null;
+}
+
+function refusedByCondition(
+  asked: Asked,
+  conditions: readonly CompiledCondition[],
+  place: string,
+): Refused | null {
+  if (conditions.length === 0) return null;
+  const variables = asked.facts === null ? null : requestVariables(asked, asked.facts);
+  for (const { expression, message } of conditions) {
+    const outcome = variables === null ? { problem: "a request" } : evaluate(expression, variables);
+    if ("problem" in outcome) {
+      return { reason: `${place}: ${expression.text} needs ${outcome.problem}` };
+    }
+    if (outcome.value !== true) {
+      const reason = `${place}: the condition ${expression.text} does not hold`;
+      return message === "" ? { reason } : { reason, message };
+    }
+  }
+  return null;
+}
+
+function requestVariables(asked: Asked, facts: RequestFacts): Record<string, Value> {
+  const { identity, action, repository, groups, policy } = asked;
+  const isDigest = facts.reference.includes(":");
+  const fields: [string, Value][] = [
+    ["time", new Moment(facts.timeMs)],
+    ["method", facts.method],
+    ["userAgent", facts.userAgent],
+    ["action", action],
+    ["repository", repository],
+    ["reference", facts.reference],
+    ["referenceType", facts.reference === "" ? "" : isDigest ? "digest" : "tag"],
+    ["tag", isDigest ? "" : facts.reference],
+    ["digest", isDigest ? facts.reference : ""],
+    ["user", valueOf({ username: identity.name, groups: [...groups] })],
+    [
+      "auth",
+      valueOf({ anonymous: isAnonymous(identity), admin: heldBy(asked, policy.admin) !== null }),
+    ],
+    ["client", valueOf({ ip: facts.clientAddress, forwardedFor: facts.forwardedFor })],
+    ["tls", valueOf({ enabled: facts.tlsVersion !== null, version: facts.tlsVersion ?? "" })],
+    ["claims", identity.claims ?? new Map<string, Value>()],
+  ];
+  return { req: new Map(fields) };
+}
+
+function reasonToRefuse(asked: Asked, rule: Rule | null): string {
+  const { identity, action, repository } = asked;
+  const who = isAnonymous(identity) ? "an anonymous caller" : identity.name;
+  if (rule === null) return `no glob of accessControl.repositories fits ${repository}`;
+  return `${JSON.stringify(rule.glob.text)} gives ${who} no ${action}`;
+}
