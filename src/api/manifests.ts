@@ -14,7 +14,7 @@ import { refuse } from "../oci/errors.ts";
 import { isTag, type Reference } from "../oci/reference.ts";
 import type { ManifestRecord } from "../metadata/metadata.ts";
 import { deleteManifest as removeManifest, deleteTag } from "../registry/delete.ts";
-import { pushManifest } from "../registry/push_manifest.ts";
+import { pushManifest, type TagCondition } from "../registry/push_manifest.ts";
 import { findManifest, readManifest } from "../registry/read_manifest.ts";
 import { invalidTag, requireReference, type App } from "./app.ts";
 
@@ -100,16 +100,14 @@ function tagParameters(call: Call, reference: Reference): string[] {
   return tags;
 }
 
-/**
- * What `If-Match` and `If-None-Match` ask of the tags (RFC 9110 §13.1): digests, `null` for "not there".
- * Null when the request asks nothing.
- */
-function tagCondition(call: Call): readonly (string | null)[] | null {
+/** What `If-Match` and `If-None-Match` ask of the tags (RFC 9110 §13.1). */
+function tagCondition(call: Call): TagCondition {
   const match = call.header("if-match");
-  if (match !== null) return entityTags(match);
+  if (match !== null) return match.trim() === "*" ? "present" : entityTags(match);
   return call.header("if-none-match")?.trim() === "*" ? [null] : null;
 }
 
+/** Quoted or bare; a weak one keeps its mark and so never fits, as the strong comparison asks. */
 function entityTags(header: string): string[] {
   return header.split(",").map((entry) => entry.trim().replace(/^"|"$/g, ""));
 }

@@ -22,6 +22,12 @@ import type { Registry } from "./registry.ts";
 /** A sweep may remove bytes between their writing and their commit; then they are written again. */
 const commitTriesMax = 3;
 
+/**
+ * What a tag must be before it is changed: one of these digests, `null` among them for "no such tag"; "present" for
+ * any digest; null for no condition (RFC 9110 §13.1).
+ */
+export type TagCondition = readonly (string | null)[] | "present" | null;
+
 export interface PushRequest {
   readonly repository: string;
   readonly reference: Reference;
@@ -30,8 +36,8 @@ export interface PushRequest {
   readonly bytes: Uint8Array;
   /** The Content-Type header as it came. */
   readonly contentType: string | null;
-  /** What each pushed tag must point at before: digests, `null` for "no such tag"; null for no condition. */
-  readonly tagIs: readonly (string | null)[] | null;
+  /** Holds for each pushed tag. */
+  readonly tagIs: TagCondition;
   readonly by: string | null;
 }
 
@@ -112,7 +118,11 @@ function pushedTags({ reference, tags }: PushRequest): readonly string[] {
 function tagPreconditions(request: PushRequest): Precondition[] {
   const { repository, tagIs } = request;
   if (tagIs === null) return [];
-  return pushedTags(request).map((tag) => ({ kind: "tag-is", repository, tag, digests: tagIs }));
+  return pushedTags(request).map((tag) =>
+    tagIs === "present"
+      ? { kind: "tag-exists", repository, tag }
+      : { kind: "tag-is", repository, tag, digests: tagIs },
+  );
 }
 
 function changesOf(request: PushRequest, digest: Digest, manifest: Manifest): Change[] {
@@ -149,7 +159,7 @@ function newManifest({ bytes }: PushRequest, digest: Digest, manifest: Manifest)
 
 /** Turns failed preconditions into the refusal that they mean; missing bytes alone are no refusal. */
 function throwFailed(failed: readonly FailedPrecondition[]): void {
-  const moved = failed.find(({ precondition }) => precondition.kind === "tag-is");
+  const moved = failed.find(({ precondition }) => isTagPrecondition(precondition));
   if (moved !== undefined) throw movedTag(moved);
   const missing = failed.filter(
     ({ precondition }) =>
@@ -191,8 +201,12 @@ function wrongSize(failed: FailedPrecondition): RegistryError {
   });
 }
 
+function isTagPrecondition(precondition: Precondition): boolean {
+  return precondition.kind === "tag-is" || precondition.kind === "tag-exists";
+}
+
 function movedTag({ precondition, found }: FailedPrecondition): RegistryError {
-  const tag = precondition.kind === "tag-is" ? precondition.tag : "";
+  const tag = "tag" in precondition ? precondition.tag : "";
   return refuse("PRECONDITION_FAILED", {
     message:
       found === null ? `The tag ${tag} does not exist` : `The tag ${tag} points at ${found} now`,
