@@ -144,7 +144,11 @@ export function startService(command: readonly string[], options: ServiceOptions
     const timer = setTimeout(() => child.kill("SIGKILL"), limitMs);
     const code = await child.exited;
     clearTimeout(timer);
-    await read;
+    const closed = await Promise.race([
+      read.then(() => true),
+      Bun.sleep(limitMs).then(() => false),
+    ]);
+    if (!closed) throw new Error(`${command.join(" ")}: left a process that holds its output open`);
     if (child.signalCode === "SIGKILL") {
       throw new Error(`${command.join(" ")}: still there ${limitMs} ms after SIGTERM`);
     }
@@ -171,7 +175,7 @@ export function startService(command: readonly string[], options: ServiceOptions
         throw new Error(`${error.message}\n${shown()}`);
       });
       if (found.line !== null) return found.line;
-      await read;
+      await Promise.race([read, Bun.sleep(1000)]);
       const late = [...stdout, ...stderr].find(fits);
       if (late !== undefined) return late;
       throw new Error(`${command.join(" ")} ended before: ${what}\n${shown()}`);
