@@ -9,7 +9,7 @@
  * Leaves to others: several servers on one root, which do not share the moment of acknowledgement and so must
  * not remember (`server.ts`).
  */
-import { closeSync, ftruncateSync, openSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 import type { Change, Commit, CommitOutcome, Committer } from "./metadata.ts";
 
 const slots = 1024;
@@ -34,15 +34,13 @@ export class Epochs {
 
   /** Opens the page, making it when it is not there. */
   constructor(path: string) {
-    const descriptor = openSync(path, "a+", 0o600);
-    ftruncateSync(descriptor, slots * bytesPerSlot);
-    closeSync(descriptor);
+    makePage(path);
     const page = Bun.mmap(path, { shared: true });
     this.#counters = new Int32Array(page.buffer, page.byteOffset, slots);
   }
 
   slotOf(repository: string): number {
-    return Number(Bun.hash.cityHash32(repository)) % slots;
+    return Bun.hash.cityHash32(repository) % slots;
   }
 
   read(slot: number): number {
@@ -51,6 +49,17 @@ export class Epochs {
 
   bump(repository: string): void {
     Atomics.add(this.#counters, this.slotOf(repository), 1);
+  }
+}
+
+/** Writes the page out: a hole in the file would end the process that first moves a counter on a full disk. */
+function makePage(path: string): void {
+  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  try {
+    const page = new Uint8Array(slots * bytesPerSlot);
+    if (fstatSync(descriptor).size < page.length) writeSync(descriptor, page, 0, page.length, 0);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

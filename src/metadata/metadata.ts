@@ -53,6 +53,8 @@ export interface HistoryRecord {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly by: string | null;
+  /** The repository's generation with this change in it: `index.json` shows it once that is projected. */
+  readonly generation: number;
 }
 
 /** Where a repository's layout on disk stands against the facts. */
@@ -98,7 +100,7 @@ export type Change =
       readonly stamp: string;
       readonly generation: number;
     }
-  /** Removes bytes that nothing names; stands behind the precondition `digest-free`. */
+  /** Removes bytes that nothing names at once; stands behind the precondition `digest-free`. */
   | { readonly kind: "sweep-orphan"; readonly repository: string; readonly digest: Digest };
 
 /** What must hold inside the transaction for its changes to be applied. */
@@ -197,8 +199,12 @@ export interface Metadata extends Committer {
   layoutState(repository: string): Promise<LayoutState | null>;
   /** What `index.json` must list: tags by byte order, then untagged manifests by digest. */
   layoutRecords(repository: string): Promise<{ generation: number; records: LayoutRecord[] }>;
-  /** Bytes that no fact names any more and that a sweep may remove. */
+  /**
+   * Bytes that a sweep may remove, oldest first: no fact names them any more, and neither does an `index.json`
+   * that was recorded before they lost their name, for other tools read it.
+   */
   orphans(limit: number): Promise<{ repository: string; digest: Digest }[]>;
+  /** Whether bytes lost their last name and were not swept since. */
   isOrphan(repository: string, digest: Digest): Promise<boolean>;
   close(): Promise<void>;
 }

@@ -32,13 +32,15 @@ interface Work extends CommitContext {
   readonly by: string | null;
   /** Ids of repositories whose index.json this commit changes. */
   readonly touched: Set<number>;
+  /** What lost a name, as repository id and digest. */
+  readonly freed: [id: number, digest: string][];
 }
 
 /** Checks and applies one commit. */
 export function applyCommit(context: CommitContext, commit: Commit): CommitOutcome {
   const failed = failedPreconditions(context, commit.preconditions);
   if (failed.length > 0) return { committed: false, failed };
-  const work: Work = { ...context, by: commit.by, touched: new Set() };
+  const work: Work = { ...context, by: commit.by, touched: new Set(), freed: [] };
   for (const change of commit.changes) applyChange(work, change);
   for (const id of work.touched) {
     run(
@@ -48,6 +50,8 @@ export function applyCommit(context: CommitContext, commit: Commit): CommitOutco
       id,
     );
   }
+  // Last, because an orphan waits for the layout that this commit's generation makes.
+  for (const [id, digest] of work.freed) addOrphan(work, id, digest);
   return { committed: true };
 }
 
@@ -135,8 +139,9 @@ const appliers: Appliers = {
     clearOrphan(work, id, digest);
   },
   "unlink-blob": (work, id, { digest }) => {
-    run(work, "DELETE FROM blobs WHERE repository = ? AND digest = ?", id, digest);
-    addOrphan(work, id, digest);
+    if (run(work, "DELETE FROM blobs WHERE repository = ? AND digest = ?", id, digest) === 0)
+      return;
+    work.freed.push([id, digest]);
   },
   "put-manifest": (work, id, { manifest }) => {
     const inserted = run(
@@ -188,10 +193,11 @@ const appliers: Appliers = {
     )) {
       removeTag(work, id, String(row["name"]), digest);
     }
-    run(work, "DELETE FROM manifests WHERE repository = ? AND digest = ?", id, digest);
+    const removed = "DELETE FROM manifests WHERE repository = ? AND digest = ?";
+    if (run(work, removed, id, digest) === 0) return;
     run(work, "DELETE FROM manifest_references WHERE repository = ? AND parent = ?", id, digest);
     writeHistory(work, id, null, null, digest);
-    addOrphan(work, id, digest);
+    work.freed.push([id, digest]);
     work.touched.add(id);
   },
   "set-tag": (work, id, { tag, digest }) => {
@@ -237,13 +243,29 @@ const appliers: Appliers = {
     );
   },
   "sweep-orphan": (work, id, { repository, digest }) => {
-    work.bytes.remove(repository, digest);
-    clearOrphan(work, id, digest);
+    // Without its row the bytes are not known to be unused: somebody may be about to name them.
+    if (clearOrphan(work, id, digest) > 0) work.bytes.remove(repository, digest);
   },
 };
 
+/** Changes that bring a repository into being; the others have nothing to do in one that is not there. */
+const creating: Readonly<Record<Change["kind"], boolean>> = {
+  "create-repository": true,
+  "link-blob": true,
+  "unlink-blob": false,
+  "put-manifest": true,
+  "remove-manifest": false,
+  "set-tag": true,
+  "remove-tag": false,
+  "plan-layout": false,
+  "record-layout": false,
+  "sweep-orphan": false,
+};
+
 function applyChange(work: Work, change: Change): void {
-  const id = findRepository(work, change.repository) ?? createRepository(work, change.repository);
+  const known = findRepository(work, change.repository);
+  if (known === null && !creating[change.kind]) return;
+  const id = known ?? createRepository(work, change.repository);
   const apply = appliers[change.kind] as (w: Work, i: number, c: Change) => void;
   apply(work, id, change);
 }
@@ -285,13 +307,14 @@ function writeHistory(
 ): void {
   run(
     work,
-    "INSERT INTO history (repository, tag, digest, previous, at, by) VALUES (?, ?, ?, ?, ?, ?)",
-    id,
+    "INSERT INTO history (repository, tag, digest, previous, at, by, generation) " +
+      "SELECT id, ?, ?, ?, ?, ?, generation + 1 FROM repositories WHERE id = ?",
     tag,
     digest,
     previous,
     work.now,
     work.by,
+    id,
   );
 }
 
@@ -306,15 +329,16 @@ function addOrphan(work: Work, id: number, digest: string): void {
   if (isNamed(work, id, digest)) return;
   run(
     work,
-    "INSERT OR IGNORE INTO orphans (repository, digest, since) VALUES (?, ?, ?)",
-    id,
+    "INSERT OR IGNORE INTO orphans (repository, digest, since, generation) " +
+      "SELECT id, ?, ?, generation FROM repositories WHERE id = ?",
     digest,
     work.now,
+    id,
   );
 }
 
-function clearOrphan(work: Work, id: number, digest: string): void {
-  run(work, "DELETE FROM orphans WHERE repository = ? AND digest = ?", id, digest);
+function clearOrphan(work: Work, id: number, digest: string): number {
+  return run(work, "DELETE FROM orphans WHERE repository = ? AND digest = ?", id, digest);
 }
 
 function get(work: CommitContext, sql: string, ...values: Value[]): Row | null {

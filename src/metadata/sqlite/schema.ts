@@ -79,16 +79,20 @@ export const migrations: readonly Migration[] = [
         digest     TEXT,                  -- null when the tag was removed
         previous   TEXT,
         at         INTEGER NOT NULL,
-        by         TEXT
+        by         TEXT,
+        generation INTEGER NOT NULL       -- of the repository, with this change in it
       ) STRICT;
+      CREATE INDEX history_repository ON history (repository, sequence);
       CREATE INDEX history_tag ON history (repository, tag, sequence);
 
       CREATE TABLE orphans (
         repository INTEGER NOT NULL,
         digest     TEXT NOT NULL,
         since      INTEGER NOT NULL,
+        generation INTEGER NOT NULL,      -- the first one whose index.json has no use for the bytes
         PRIMARY KEY (repository, digest)
       ) STRICT, WITHOUT ROWID;
+      CREATE INDEX orphans_since ON orphans (since);
     `,
   },
 ];

@@ -28,7 +28,13 @@ const knownIdsMax = 20_000;
 const busyMs = 5_000;
 
 const manifestColumns = "m.digest AS digest, m.media_type AS mediaType, m.size AS sizeBytes";
-const sql = {
+const historyColumns =
+  "h.sequence AS sequence, r.name AS repository, h.tag AS tag, h.digest AS digest, " +
+  "h.previous AS previous, h.at AS at, h.by AS by, h.generation AS generation " +
+  "FROM history h JOIN repositories r ON r.id = h.repository";
+
+/** Every statement, for the test of their query plans. */
+export const sql = {
   repository: "SELECT id FROM repositories WHERE name = ?1",
   blob: "SELECT size AS sizeBytes FROM blobs WHERE repository = ?1 AND digest = ?2",
   holders:
@@ -48,11 +54,10 @@ const sql = {
     "FROM manifests m WHERE m.repository = ?1 AND m.subject = ?2 AND m.digest > ?3 " +
     "AND (?5 IS NULL OR m.artifact_type IN (SELECT value FROM json_each(?5))) " +
     "ORDER BY m.digest LIMIT ?4",
-  history:
-    "SELECT h.sequence AS sequence, r.name AS repository, h.tag AS tag, h.digest AS digest, " +
-    "h.previous AS previous, h.at AS at, h.by AS by FROM history h " +
-    "JOIN repositories r ON r.id = h.repository " +
-    "WHERE h.repository = ?1 AND (?2 IS NULL OR h.tag = ?2) ORDER BY h.sequence DESC LIMIT ?3",
+  history: `SELECT ${historyColumns} WHERE h.repository = ?1 ORDER BY h.sequence DESC LIMIT ?2`,
+  historyOfTag:
+    `SELECT ${historyColumns} WHERE h.repository = ?1 AND h.tag = ?2 ` +
+    "ORDER BY h.sequence DESC LIMIT ?3",
   stale:
     "SELECT name FROM repositories WHERE stale_since IS NOT NULL ORDER BY stale_since LIMIT ?1",
   state:
@@ -68,7 +73,8 @@ const sql = {
     "ORDER BY m.digest",
   orphans:
     "SELECT r.name AS repository, o.digest AS digest FROM orphans o " +
-    "JOIN repositories r ON r.id = o.repository ORDER BY o.since LIMIT ?1",
+    "JOIN repositories r ON r.id = o.repository WHERE r.projected >= o.generation " +
+    "ORDER BY o.since LIMIT ?1",
   orphan: "SELECT 1 AS found FROM orphans WHERE repository = ?1 AND digest = ?2",
 } as const;
 
@@ -148,7 +154,9 @@ export class SqliteReader {
   }
 
   history(repository: string, tag: string | null, limit: number): HistoryRecord[] {
-    return this.#all<HistoryRecord>(sql.history, this.#idOf(repository), tag, limit);
+    const id = this.#idOf(repository);
+    if (tag === null) return this.#all<HistoryRecord>(sql.history, id, limit);
+    return this.#all<HistoryRecord>(sql.historyOfTag, id, tag, limit);
   }
 
   staleLayouts(limit: number): string[] {

@@ -59,10 +59,17 @@ export class SqliteWriter implements Committer {
     return settled.outcome;
   }
 
-  /** Waits for the commits in flight, folds the log into the database file, and closes it. */
+  /**
+   * Waits for the commits in flight, folds the log into the database file, and closes it. Where it cannot be
+   * folded in (full disk) the log stays, which loses nothing: the next start reads it.
+   */
   async close(): Promise<void> {
     await this.#batcher.idle();
-    this.#database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    try {
+      this.#database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch (error) {
+      if (!(error instanceof SQLiteError)) throw error;
+    }
     this.#database.close();
   }
 

@@ -1,0 +1,135 @@
+// The plan of every statement that reads or writes facts: it finds its rows by an index.
+//
+// This is the proof that a page of tags costs its own length and a push does not cost the repository's size: a plan
+// that walks a table, or sorts what it read, is the beginning of a request that grows with the registry.
+
+import { Database } from "bun:sqlite";
+import { describe, expect, test } from "bun:test";
+import { applyCommit } from "./apply_commit.ts";
+import { migrate } from "./schema.ts";
+import { sql } from "./sqlite_reader.ts";
+import { change, digest, repository } from "../../../test/contracts/metadata_facts.ts";
+import type { Change, Precondition } from "../metadata.ts";
+
+interface PlanRow {
+  readonly detail: string;
+}
+
+function emptyDatabase(): Database {
+  const database = new Database(":memory:", { strict: true });
+  migrate(database);
+  return database;
+}
+
+function planOf(database: Database, text: string): string[] {
+  return database
+    .query<PlanRow, []>(`EXPLAIN QUERY PLAN ${text}`)
+    .all()
+    .map(({ detail }) => detail);
+}
+
+/** Steps that cost what a table holds: a walk without bounds, an index made on the fly, a sort. */
+const costly = /^SCAN (?!CONSTANT ROW|json_each)|AUTOMATIC|TEMP B-TREE/;
+
+/**
+ * Walks that a statement may make, by its name: of an index in the order of the answer, so that LIMIT ends
+ * them, or of what one repository holds, for the projector alone.
+ */
+const allowed: Readonly<Record<string, readonly RegExp[]>> = {
+  stale: [/^SCAN repositories USING INDEX repositories_stale$/],
+  orphans: [/^SCAN o USING INDEX orphans_since$/],
+};
+
+describe("every statement of the reader finds its rows by an index", () => {
+  const database = emptyDatabase();
+  for (const [name, text] of Object.entries(sql)) {
+    test(name, () => {
+      const plan = planOf(database, text);
+      expect(plan.length).toBeGreaterThan(0);
+      const steps = plan.filter(
+        (step) => costly.test(step) && !(allowed[name] ?? []).some((fits) => fits.test(step)),
+      );
+      expect(steps).toEqual([]);
+    });
+  }
+
+  test("the check can fail: a statement without its index is noticed", () => {
+    for (const text of [
+      "SELECT name FROM tags WHERE digest = 'x'",
+      "SELECT name FROM tags WHERE repository = 1 ORDER BY set_at",
+      "SELECT * FROM manifests",
+    ]) {
+      expect(planOf(database, text).some((step) => costly.test(step))).toBe(true);
+    }
+  });
+});
+
+describe("every statement of a commit finds its rows by an index", () => {
+  const preconditions: Precondition[] = [
+    { kind: "blob-linked", repository, digest: digest("x") },
+    { kind: "manifest-exists", repository, digest: digest("x") },
+    { kind: "unreferenced", repository, digest: digest("x") },
+    { kind: "tag-is", repository, tag: "v1", digests: [null] },
+    { kind: "tag-exists", repository, tag: "v1" },
+    { kind: "digest-free", repository, digest: digest("x") },
+    { kind: "bytes-present", repository, digest: digest("x") },
+  ];
+  const changes: Change[] = [
+    change.create(),
+    change.link("layer"),
+    change.put("m"),
+    change.put("m"),
+    change.tag("v1", "m"),
+    change.plan(null, "stamp"),
+    change.record("stamp", 1),
+    change.untag("v1"),
+    change.tag("v1", "m"),
+    change.remove("m"),
+    change.unlink("layer"),
+  ];
+  for (const { kind, work } of [
+    ...preconditions.map((precondition) => ({
+      kind: precondition.kind as string,
+      work: { preconditions: [precondition], changes: [] as Change[] },
+    })),
+    ...changes.map((_, index) => ({
+      kind: `${changes[index]!.kind} (${index + 1})`,
+      work: { preconditions: [] as Precondition[], changes: changes.slice(0, index + 1) },
+    })),
+    { kind: "sweep-orphan", work: { preconditions: [], changes: [change.sweep("layer")] } },
+  ]) {
+    test(kind, () => {
+      const database = emptyDatabase();
+      const texts = new Set<string>();
+      const context = {
+        database: recording(database, texts),
+        bytes: { present: () => true, remove: () => undefined },
+        now: 0,
+      };
+      applyCommit(context, { ...work, by: null });
+      expect(texts.size).toBeGreaterThan(0);
+      for (const text of texts) {
+        expect([text, planOf(database, text).filter((step) => costly.test(step))]).toEqual([
+          text,
+          [],
+        ]);
+      }
+    });
+  }
+});
+
+/** The database, with the text of every statement that is prepared kept in `texts`. */
+function recording(database: Database, texts: Set<string>): Database {
+  return new Proxy(database, {
+    get(target, property) {
+      const value: unknown = Reflect.get(target, property, target);
+      if (typeof value !== "function") return value;
+      const method = value.bind(target) as (...args: unknown[]) => unknown;
+      if (property !== "query") return method;
+      return (text: string) => {
+        texts.add(text);
+        return method(text);
+      };
+    },
+  });
+}

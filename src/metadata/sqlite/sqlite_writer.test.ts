@@ -1,0 +1,244 @@
+// What only the SQLite writer does: migrations, full disks, several writers on one file, and a batch whose
+// trouble is that of one commit.
+
+import { Database } from "bun:sqlite";
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { change, digest, repository } from "../../../test/contracts/metadata_facts.ts";
+import { canMount, smallDisk } from "../../../test/faults/small_disk.ts";
+import { memoryDirectory } from "../../../test/memory_directory.ts";
+import { run } from "../../../test/processes.ts";
+import { systemClock } from "../../lib/clock.ts";
+import {
+  MetadataFull,
+  MetadataUnavailable,
+  type BytesUnderLock,
+  type Change,
+  type CommitOutcome,
+} from "../metadata.ts";
+import { migrate, migrations } from "./schema.ts";
+import { SqliteMetadata } from "./sqlite_metadata.ts";
+import { SqliteWriter } from "./sqlite_writer.ts";
+
+const noBytes: BytesUnderLock = { present: () => true, remove: () => undefined };
+
+function openWriter(path: string, bytes = noBytes, durable = false): SqliteWriter {
+  return new SqliteWriter({ path, durable, clock: systemClock, bytes });
+}
+
+function commit(writer: SqliteWriter, ...changes: Change[]): Promise<CommitOutcome> {
+  return writer.commit({ preconditions: [], changes, by: null });
+}
+
+const reasonOf = (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    (value) => ({ value }),
+    (reason: unknown) => reason,
+  );
+
+describe("migrations", () => {
+  const newest = Math.max(...migrations.map(({ version }) => version));
+
+  test("are numbered in order, each with its summary", () => {
+    expect(migrations.map(({ version }) => version)).toEqual(
+      migrations.map((_, index) => index + 1),
+    );
+    expect(migrations.every(({ summary }) => summary.length > 0)).toBe(true);
+  });
+
+  test("bring an empty database to the newest version, and leave it alone the next time", async () => {
+    await using directory = await memoryDirectory();
+    const path = join(directory.path, "metadata.db");
+    for (const expectedTags of [["v1"], ["v1", "v2"]]) {
+      const writer = openWriter(path);
+      await commit(writer, change.tag(expectedTags.at(-1) ?? "", "m"));
+      const metadata = new SqliteMetadata(path, writer);
+      expect(await metadata.tags(repository, { after: null, limit: 9 })).toEqual(expectedTags);
+      await metadata.close();
+      await writer.close();
+    }
+    const database = new Database(path);
+    expect(database.query("PRAGMA user_version").get()).toEqual({ user_version: newest });
+    database.close();
+  });
+
+  test("refuse a database that a newer version wrote, with one line, and do not touch it", async () => {
+    await using directory = await memoryDirectory();
+    const path = join(directory.path, "metadata.db");
+    const database = new Database(path);
+    database.run("CREATE TABLE theirs (x)");
+    database.run(`PRAGMA user_version = ${newest + 1}`);
+    expect(() => openWriter(path)).toThrow(
+      `expected schema version ${newest} or older, found ${newest + 1}; ` +
+        "this root was served by a newer zot: start that version",
+    );
+    const tables = database.query("SELECT name FROM sqlite_schema").all();
+    expect(tables).toEqual([{ name: "theirs" }]);
+    database.close();
+  });
+
+  test("that fail half-way leave the version that was there", () => {
+    const database = new Database(":memory:");
+    // The name of a table of the first step is taken: its later statements cannot run.
+    database.run("CREATE TABLE orphans (x)");
+    expect(() => migrate(database)).toThrow("orphans");
+    expect(database.query("PRAGMA user_version").get()).toEqual({ user_version: 0 });
+    const tables = database.query("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
+    expect(tables).toEqual([{ name: "orphans" }]);
+  });
+});
+
+describe("a batch", () => {
+  const poison = digest("poison");
+  const throwing: BytesUnderLock = {
+    present: (_at, which) => {
+      if (which === poison) throw new Error("the disk does not answer");
+      return true;
+    },
+    remove: () => undefined,
+  };
+
+  test("in which one commit fails: the others are kept, that one is told why", async () => {
+    await using directory = await memoryDirectory();
+    const path = join(directory.path, "metadata.db");
+    const writer = openWriter(path, throwing);
+    const present = (which: typeof poison) =>
+      ({ kind: "bytes-present", repository, digest: which }) as const;
+    const outcomes = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        reasonOf(
+          writer.commit({
+            preconditions: [present(index === 7 ? poison : digest("fine"))],
+            changes: [change.tag(`v${index}`, "m")],
+            by: null,
+          }),
+        ),
+      ),
+    );
+    for (const [index, outcome] of outcomes.entries()) {
+      if (index === 7) {
+        expect(outcome).toBeInstanceOf(MetadataUnavailable);
+        expect(String(outcome)).toContain("the disk does not answer");
+      } else {
+        expect(outcome).toEqual({ value: { committed: true } });
+      }
+    }
+    const metadata = new SqliteMetadata(path, writer);
+    const tags = await metadata.tags(repository, { after: null, limit: 99 });
+    expect(tags).toHaveLength(19);
+    expect(tags).not.toContain("v7");
+    await metadata.close();
+    await writer.close();
+  });
+
+  test("that was closed answers what was asked of it before", async () => {
+    await using directory = await memoryDirectory();
+    const path = join(directory.path, "metadata.db");
+    const writer = openWriter(path);
+    const asked = Array.from({ length: 50 }, (_, index) =>
+      commit(writer, change.tag(`v${index}`, "m")),
+    );
+    await writer.close();
+    expect(await Promise.all(asked)).toEqual(asked.map(() => ({ committed: true })));
+    const reopened = openWriter(path);
+    const metadata = new SqliteMetadata(path, reopened);
+    expect(await metadata.tags(repository, { after: null, limit: 99 })).toHaveLength(50);
+    await metadata.close();
+    await reopened.close();
+  });
+});
+
+const mountable = await canMount();
+
+describe.skipIf(!mountable)("a full disk", () => {
+  test("refuses a commit as a whole, keeps reads, and takes it again when space is there", async () => {
+    await using disk = await smallDisk(4 * 1024 * 1024);
+    const path = join(disk.path, "metadata.db");
+    const writer = openWriter(path, noBytes, true);
+    const metadata = new SqliteMetadata(path, writer);
+    await commit(writer, change.put("before"), change.tag("before", "before"));
+    disk.fill();
+
+    const accepted: string[] = [];
+    let refusal: unknown = null;
+    for (let index = 0; refusal === null && index < 100_000; index += 1) {
+      const outcome = await reasonOf(
+        commit(writer, change.put(`m${index}`), change.tag(`v${index}`, `m${index}`)),
+      );
+      if (outcome instanceof Error) refusal = outcome;
+      else accepted.push(`v${index}`);
+    }
+    expect(refusal).toBeInstanceOf(MetadataFull);
+    const refused = `v${accepted.length}`;
+    expect(await metadata.manifestByTag(repository, refused)).toBeNull();
+    expect(await metadata.manifestByDigest(repository, digest(`m${accepted.length}`))).toBeNull();
+    for (const tag of ["before", ...accepted]) {
+      expect(await metadata.manifestByTag(repository, tag)).not.toBeNull();
+    }
+    // Many at once, so that a whole batch meets the full disk.
+    const together = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        reasonOf(commit(writer, change.tag(`w${index}`, "x"))),
+      ),
+    );
+    expect(together.every((outcome) => outcome instanceof MetadataFull)).toBe(true);
+
+    disk.free();
+    expect(await commit(writer, change.tag(refused, "before"))).toEqual({ committed: true });
+    expect((await metadata.manifestByTag(repository, refused))?.digest).toBe(digest("before"));
+    await metadata.close();
+    await writer.close();
+  });
+
+  test("does not keep the store from closing, and nothing acknowledged is lost", async () => {
+    await using disk = await smallDisk(16 * 1024 * 1024);
+    const path = join(disk.path, "metadata.db");
+    const writer = openWriter(path, noBytes, true);
+    for (let index = 0; index < 200; index += 1) await commit(writer, change.tag(`v${index}`, "m"));
+    disk.fill();
+    await writer.close();
+    disk.free();
+    const reopened = openWriter(path);
+    const metadata = new SqliteMetadata(path, reopened);
+    await commit(reopened, change.put("m"));
+    expect(await metadata.tags(repository, { after: null, limit: 999 })).toHaveLength(200);
+    await metadata.close();
+    await reopened.close();
+  });
+});
+
+describe("several processes", () => {
+  const script = join(import.meta.dir, "../../../test/contracts/sqlite_process.ts");
+
+  test("that write one store, started at once, lose nothing of each other's", async () => {
+    await using directory = await memoryDirectory();
+    const path = join(directory.path, "metadata.db");
+    const names = ["a", "b", "c"];
+    const outputs = await Promise.all(
+      names.map((name) => run(process.execPath, [script, "write", path, name, "40"])),
+    );
+    expect(outputs.map(({ stderr }) => stderr)).toEqual(names.map(() => ""));
+    const writer = openWriter(path);
+    const metadata = new SqliteMetadata(path, writer);
+    const tags = await metadata.tags(repository, { after: null, limit: 999 });
+    const expected = names.flatMap((name) => Array.from({ length: 40 }, (_, i) => `${name}${i}`));
+    expect(tags).toEqual(expected.toSorted());
+    const history = await metadata.history(repository, null, 999);
+    expect(history).toHaveLength(expected.length);
+    // The counter that all of them moved counts every commit.
+    const state = await metadata.layoutState(repository);
+    expect(state?.generation).toBe(expected.length + 1);
+    await metadata.close();
+    await writer.close();
+  });
+
+  test("another process reads what was acknowledged", async () => {
+    await using directory = await memoryDirectory();
+    const path = join(directory.path, "metadata.db");
+    const writer = openWriter(path);
+    await commit(writer, change.put("m"), change.tag("v1", "m"));
+    const read = await run(process.execPath, [script, "read", path, "v1"]);
+    expect(read).toEqual({ code: 0, stdout: digest("m"), stderr: "" });
+    await writer.close();
+  });
+});

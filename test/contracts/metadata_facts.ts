@@ -1,0 +1,161 @@
+// Facts for the tests of metadata stores: digests, manifests and commits with little writing, and a store to
+// put them in whose clock and bytes the test holds.
+//
+// Promises: equal texts give equal digests; `whole` reads everything that a store shows of a repository, so that
+// "nothing changed" can be one comparison.
+
+import { manualClock } from "../../src/lib/clock.ts";
+import type {
+  Change,
+  CommitOutcome,
+  Metadata,
+  NewManifest,
+  Precondition,
+} from "../../src/metadata/metadata.ts";
+import { digestOf, type Digest } from "../../src/oci/digest.ts";
+import { mediaTypes } from "../../src/oci/media_types.ts";
+import type { OpenEmptyStore, OpenStore } from "./metadata.ts";
+
+export const repository = "library/app";
+export const otherRepository = "library/other";
+
+export function digest(text: string): Digest {
+  return digestOf("sha256", new TextEncoder().encode(text));
+}
+
+/** A manifest of that name: its digest follows from the name alone. */
+export function manifest(name: string, changes: Partial<NewManifest> = {}): NewManifest {
+  return {
+    digest: digest(name),
+    mediaType: mediaTypes.ociImage,
+    sizeBytes: name.length,
+    subject: null,
+    artifactType: null,
+    annotations: null,
+    references: [],
+    ...changes,
+  };
+}
+
+/** Changes by short names, in `repository` unless told otherwise. */
+export const change = {
+  create: (at = repository): Change => ({ kind: "create-repository", repository: at }),
+  link: (name: string, at = repository): Change => ({
+    kind: "link-blob",
+    repository: at,
+    digest: digest(name),
+    sizeBytes: name.length,
+  }),
+  unlink: (name: string, at = repository): Change => ({
+    kind: "unlink-blob",
+    repository: at,
+    digest: digest(name),
+  }),
+  put: (put: string | NewManifest, at = repository): Change => ({
+    kind: "put-manifest",
+    repository: at,
+    manifest: typeof put === "string" ? manifest(put) : put,
+  }),
+  remove: (name: string, at = repository): Change => ({
+    kind: "remove-manifest",
+    repository: at,
+    digest: digest(name),
+  }),
+  tag: (tag: string, name: string, at = repository): Change => ({
+    kind: "set-tag",
+    repository: at,
+    tag,
+    digest: digest(name),
+  }),
+  untag: (tag: string, at = repository): Change => ({ kind: "remove-tag", repository: at, tag }),
+  plan: (seen: string | null, stamp: string, at = repository): Change => ({
+    kind: "plan-layout",
+    repository: at,
+    seen,
+    stamp,
+  }),
+  record: (stamp: string, generation: number, at = repository): Change => ({
+    kind: "record-layout",
+    repository: at,
+    stamp,
+    generation,
+  }),
+  sweep: (name: string, at = repository): Change => ({
+    kind: "sweep-orphan",
+    repository: at,
+    digest: digest(name),
+  }),
+};
+
+/** An open store, with the clock and the bytes that it was given. */
+export interface TestedStore extends AsyncDisposable {
+  readonly store: OpenStore;
+  readonly metadata: Metadata;
+  readonly clock: ReturnType<typeof manualClock>;
+  /** Names of bytes that are absent; everything else is present. */
+  readonly absent: Set<string>;
+  /** What the store removed, as `repository digest`, in order. */
+  readonly removed: string[];
+  /** Commits changes that must be taken. */
+  readonly did: (...changes: Change[]) => Promise<void>;
+  /** Commits changes under preconditions. */
+  readonly tried: (
+    preconditions: readonly Precondition[],
+    ...changes: Change[]
+  ) => Promise<CommitOutcome>;
+}
+
+/** The moment at which every test's clock starts. */
+export const startMs = Date.UTC(2026, 0, 1);
+
+export async function openTested(open: OpenEmptyStore): Promise<TestedStore> {
+  const clock = manualClock(startMs);
+  const absent = new Set<string>();
+  const removed: string[] = [];
+  const store = await open({
+    clock,
+    bytes: {
+      present: (at, which) => !absent.has(`${at} ${which}`),
+      remove: (at, which) => void removed.push(`${at} ${which}`),
+    },
+  });
+  const { metadata } = store;
+  const tried: TestedStore["tried"] = (preconditions, ...changes) =>
+    metadata.commit({ preconditions, changes, by: "alice" });
+  return {
+    store,
+    metadata,
+    clock,
+    absent,
+    removed,
+    tried,
+    did: async (...changes) => {
+      const outcome = await tried([], ...changes);
+      if (!outcome.committed) throw new Error(`refused: ${JSON.stringify(outcome)}`);
+    },
+    [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
+  };
+}
+
+/** Everything that a store shows of a repository, and the catalog. */
+export async function whole(metadata: Metadata, at = repository): Promise<object> {
+  const all = { after: null, limit: 1000 };
+  return {
+    exists: await metadata.repositoryExists(at),
+    tags: await metadata.tags(at, all),
+    catalog: await metadata.catalog(all),
+    layout: await metadata.layoutRecords(at),
+    state: await metadata.layoutState(at),
+    stale: await metadata.staleLayouts(1000),
+    history: await metadata.history(at, null, 1000),
+    orphans: await metadata.orphans(1000),
+  };
+}
+
+/** Writes a repository's layout as the projector would: everything committed so far is in it. */
+export async function project(tested: TestedStore, at = repository): Promise<void> {
+  const { generation } = await tested.metadata.layoutRecords(at);
+  const stamp = `stamp-${generation}`;
+  await tested.did(change.plan(null, stamp, at));
+  await tested.did(change.record(stamp, generation, at));
+}

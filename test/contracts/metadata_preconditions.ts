@@ -1,0 +1,330 @@
+// Every precondition: when it holds, what it found when it does not, and that `check` and `commit` agree.
+//
+// One row is one state of the store and one precondition. A refused commit must leave nothing of its changes.
+
+import { expect, test } from "bun:test";
+import type { Change, Precondition } from "../../src/metadata/metadata.ts";
+import { mediaTypes } from "../../src/oci/media_types.ts";
+import type { OpenEmptyStore } from "./metadata.ts";
+import {
+  change,
+  digest,
+  manifest,
+  openTested,
+  otherRepository,
+  repository,
+  whole,
+} from "./metadata_facts.ts";
+
+interface Row {
+  readonly says: string;
+  readonly given: readonly Change[];
+  readonly precondition: Precondition;
+  /** What the failed precondition reports; absent when it must hold. */
+  readonly found?: string | number | null;
+}
+
+const linked = (name: string, sizeBytes?: number): Precondition => ({
+  kind: "blob-linked",
+  repository,
+  digest: digest(name),
+  ...(sizeBytes === undefined ? {} : { sizeBytes }),
+});
+const exists = (name: string): Precondition => ({
+  kind: "manifest-exists",
+  repository,
+  digest: digest(name),
+});
+const unreferenced = (name: string): Precondition => ({
+  kind: "unreferenced",
+  repository,
+  digest: digest(name),
+});
+const tagIs = (tag: string, ...names: (string | null)[]): Precondition => ({
+  kind: "tag-is",
+  repository,
+  tag,
+  digests: names.map((name) => (name === null ? null : digest(name))),
+});
+const tagExists = (tag: string): Precondition => ({ kind: "tag-exists", repository, tag });
+const free = (name: string): Precondition => ({
+  kind: "digest-free",
+  repository,
+  digest: digest(name),
+});
+
+const parent = manifest("parent", {
+  mediaType: mediaTypes.ociIndex,
+  subject: digest("subject"),
+  references: [
+    { digest: digest("child"), target: "manifest" },
+    { digest: digest("layer"), target: "blob" },
+  ],
+});
+
+const rows: readonly Row[] = [
+  { says: "no repository", given: [], precondition: linked("a"), found: null },
+  { says: "no such blob", given: [change.create()], precondition: linked("a"), found: null },
+  { says: "blob of any size", given: [change.link("abc")], precondition: linked("abc") },
+  { says: "blob of that size", given: [change.link("abc")], precondition: linked("abc", 3) },
+  {
+    says: "blob of another size",
+    given: [change.link("abc")],
+    precondition: linked("abc", 4),
+    found: 3,
+  },
+  { says: "empty blob", given: [change.link("")], precondition: linked("", 0) },
+  {
+    says: "empty blob, another size",
+    given: [change.link("")],
+    precondition: linked("", 1),
+    found: 0,
+  },
+  {
+    says: "blob of another repository",
+    given: [change.create(), change.link("abc", otherRepository)],
+    precondition: linked("abc"),
+    found: null,
+  },
+  {
+    says: "a manifest is no blob",
+    given: [change.put("abc")],
+    precondition: linked("abc"),
+    found: null,
+  },
+  {
+    says: "unlinked blob",
+    given: [change.link("abc"), change.unlink("abc")],
+    precondition: linked("abc"),
+    found: null,
+  },
+  {
+    says: "digest of an algorithm that nobody computes",
+    given: [change.create()],
+    precondition: { kind: "blob-linked", repository, digest: "sha384:00" },
+    found: null,
+  },
+
+  { says: "no repository", given: [], precondition: exists("m"), found: null },
+  { says: "no such manifest", given: [change.create()], precondition: exists("m"), found: null },
+  { says: "manifest", given: [change.put("m")], precondition: exists("m") },
+  {
+    says: "a blob is no manifest",
+    given: [change.link("m")],
+    precondition: exists("m"),
+    found: null,
+  },
+  {
+    says: "manifest of another repository",
+    given: [change.create(), change.put("m", otherRepository)],
+    precondition: exists("m"),
+    found: null,
+  },
+  {
+    says: "removed manifest",
+    given: [change.put("m"), change.remove("m")],
+    precondition: exists("m"),
+    found: null,
+  },
+
+  { says: "no repository", given: [], precondition: unreferenced("child") },
+  { says: "nobody names it", given: [change.put("child")], precondition: unreferenced("child") },
+  {
+    says: "an index names it",
+    given: [change.put(parent)],
+    precondition: unreferenced("child"),
+    found: parent.digest,
+  },
+  {
+    says: "a manifest names it as a layer",
+    given: [change.put(parent)],
+    precondition: unreferenced("layer"),
+    found: parent.digest,
+  },
+  {
+    says: "a subject is not named",
+    given: [change.put(parent)],
+    precondition: unreferenced("subject"),
+  },
+  {
+    says: "an index of another repository names it",
+    given: [change.create(), change.put(parent, otherRepository)],
+    precondition: unreferenced("child"),
+  },
+  {
+    says: "the index that named it is gone",
+    given: [change.put(parent), change.remove("parent")],
+    precondition: unreferenced("child"),
+  },
+
+  { says: "no repository, and none wanted", given: [], precondition: tagIs("v1", null) },
+  { says: "no repository", given: [], precondition: tagIs("v1", "m"), found: null },
+  { says: "no tag, and none wanted", given: [change.create()], precondition: tagIs("v1", null) },
+  {
+    says: "tag where none is wanted",
+    given: [change.put("m"), change.tag("v1", "m")],
+    precondition: tagIs("v1", null),
+    found: digest("m"),
+  },
+  {
+    says: "tag at the digest",
+    given: [change.put("m"), change.tag("v1", "m")],
+    precondition: tagIs("v1", "m"),
+  },
+  {
+    says: "tag at one of several",
+    given: [change.put("m"), change.tag("v1", "m")],
+    precondition: tagIs("v1", null, "other", "m"),
+  },
+  {
+    says: "tag elsewhere",
+    given: [change.put("m"), change.tag("v1", "m")],
+    precondition: tagIs("v1", "other"),
+    found: digest("m"),
+  },
+  {
+    says: "none of no digests",
+    given: [change.create()],
+    precondition: tagIs("v1"),
+    found: null,
+  },
+  {
+    says: "tags differ by case",
+    given: [change.put("m"), change.tag("V1", "m")],
+    precondition: tagIs("v1", null),
+  },
+
+  { says: "no repository", given: [], precondition: tagExists("v1"), found: null },
+  { says: "no tag", given: [change.create()], precondition: tagExists("v1"), found: null },
+  {
+    says: "tag",
+    given: [change.put("m"), change.tag("v1", "m")],
+    precondition: tagExists("v1"),
+  },
+  {
+    says: "removed tag",
+    given: [change.put("m"), change.tag("v1", "m"), change.untag("v1")],
+    precondition: tagExists("v1"),
+    found: null,
+  },
+
+  { says: "no repository", given: [], precondition: free("x") },
+  { says: "named by nothing", given: [change.create()], precondition: free("x") },
+  { says: "a blob", given: [change.link("x")], precondition: free("x"), found: digest("x") },
+  { says: "a manifest", given: [change.put("x")], precondition: free("x"), found: digest("x") },
+  {
+    says: "still a manifest",
+    given: [change.link("x"), change.put("x"), change.unlink("x")],
+    precondition: free("x"),
+    found: digest("x"),
+  },
+  {
+    says: "neither any more",
+    given: [change.link("x"), change.put("x"), change.unlink("x"), change.remove("x")],
+    precondition: free("x"),
+  },
+  {
+    says: "named in another repository",
+    given: [change.link("x", otherRepository)],
+    precondition: free("x"),
+  },
+];
+
+export function testPreconditions(open: OpenEmptyStore): void {
+  for (const { says, given, precondition, found } of rows) {
+    const holds = found === undefined;
+    test(`${precondition.kind} ${holds ? "holds" : "fails"}: ${says}`, async () => {
+      await using tested = await openTested(open);
+      if (given.length > 0) await tested.did(...given);
+      const expected = holds ? [] : [{ precondition, found }];
+      expect(await tested.metadata.check([precondition])).toEqual(expected);
+
+      const before = await whole(tested.metadata);
+      const outcome = await tested.tried([precondition], change.tag("mark", "anything"));
+      if (holds) expect(outcome).toEqual({ committed: true });
+      else expect(outcome).toEqual({ committed: false, failed: expected });
+      if (!holds) expect(await whole(tested.metadata)).toEqual(before);
+      else
+        expect(await tested.metadata.tags(repository, { after: null, limit: 9 })).toContain("mark");
+    });
+  }
+
+  test("bytes-present is the committer's: it asks the bytes, and `check` does not", async () => {
+    await using tested = await openTested(open);
+    const precondition: Precondition = {
+      kind: "bytes-present",
+      repository,
+      digest: digest("x"),
+    };
+    tested.absent.add(`${repository} ${digest("x")}`);
+    expect(await tested.metadata.check([precondition])).toEqual([]);
+    expect(await tested.tried([precondition], change.link("x"))).toEqual({
+      committed: false,
+      failed: [{ precondition, found: null }],
+    });
+    expect(await tested.metadata.blobSize(repository, digest("x"))).toBeNull();
+    tested.absent.clear();
+    expect(await tested.tried([precondition], change.link("x"))).toEqual({ committed: true });
+    expect(await tested.metadata.blobSize(repository, digest("x"))).toBe(1);
+  });
+
+  test("all preconditions are checked, and all that fail are told", async () => {
+    await using tested = await openTested(open);
+    await tested.did(change.put("m"), change.tag("v1", "m"), change.link("abc"));
+    const preconditions = [
+      exists("m"),
+      linked("abc", 9),
+      tagIs("v1", null),
+      tagExists("v1"),
+      exists("absent"),
+    ];
+    const failed = [
+      { precondition: preconditions[1], found: 3 },
+      { precondition: preconditions[2], found: digest("m") },
+      { precondition: preconditions[4], found: null },
+    ];
+    expect(await tested.metadata.check(preconditions)).toEqual(failed as never);
+    expect(await tested.tried(preconditions, change.untag("v1"))).toEqual({
+      committed: false,
+      failed,
+    } as never);
+  });
+
+  test("a refused commit leaves nothing of any of its changes, in any repository", async () => {
+    await using tested = await openTested(open);
+    await tested.did(change.put("m"), change.tag("v1", "m"), change.link("layer"));
+    await tested.did(change.put("gone"), change.remove("gone"));
+    const before = [await whole(tested.metadata), await whole(tested.metadata, otherRepository)];
+    const outcome = await tested.tried(
+      [exists("absent")],
+      change.create("third"),
+      change.put("n"),
+      change.tag("v1", "n"),
+      change.tag("v2", "n"),
+      change.put("n", otherRepository),
+      change.unlink("layer"),
+      change.remove("m"),
+      change.plan(null, "stamp"),
+      change.record("stamp", 99),
+      change.sweep("gone"),
+    );
+    expect(outcome.committed).toBe(false);
+    expect([await whole(tested.metadata), await whole(tested.metadata, otherRepository)]).toEqual(
+      before,
+    );
+    expect(await tested.metadata.repositoryExists("third")).toBe(false);
+    expect(await tested.metadata.blobSize(repository, digest("layer"))).toBe(5);
+    expect(tested.removed).toEqual([]);
+  });
+
+  test("preconditions see the store before the changes of their own commit", async () => {
+    await using tested = await openTested(open);
+    const outcome = await tested.tried([exists("m")], change.put("m"));
+    expect(outcome.committed).toBe(false);
+    expect(await tested.tried([tagIs("v1", null)], change.put("m"), change.tag("v1", "m"))).toEqual(
+      {
+        committed: true,
+      },
+    );
+  });
+}
