@@ -144,9 +144,12 @@ class Supervisor {
 
   /** Starts the workers; the first one finds the port. Null when it cannot listen. */
   async start(): Promise<string | null> {
-    const [first, ...others] = this.#slots;
-    if (first === undefined) return null;
-    if (!(await this.#spawn(first))) return null;
+    // Where the kernel chooses the port, the first worker finds it and the others join.
+    const alone = this.#port === 0 ? this.#slots.slice(0, 1) : [];
+    for (const slot of alone) {
+      if (!(await this.#spawn(slot))) return null;
+    }
+    const others = this.#slots.slice(alone.length);
     const listening = await Promise.all(others.map((slot) => this.#spawn(slot)));
     if (listening.includes(false)) return null;
     void this.#owner.reconciled.then(() => {
