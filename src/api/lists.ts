@@ -8,6 +8,7 @@ import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
 import { jsonReply, textReply } from "../http/reply.ts";
 import { nextLink } from "../lib/http_fields.ts";
+import { digestProblem } from "../oci/digest.ts";
 import { refuse } from "../oci/errors.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 import { referrersIndex } from "../oci/referrers.ts";
@@ -18,7 +19,7 @@ import {
   pageEntriesMax,
   type PageRequest,
 } from "../registry/lists.ts";
-import { requireDigest, shorten, unsupportedDigest, type App } from "./app.ts";
+import { malformedDigest, shorten, type App } from "./app.ts";
 
 /** Types that one request may filter by. */
 const artifactTypesMax = 32;
@@ -39,11 +40,14 @@ export async function getCatalog(call: Call, app: App): Promise<Reply> {
   return jsonReply(200, { repositories: items }, linkHeaders("/v2/_catalog", page, next));
 }
 
-/** GET of the manifests that refer to a digest [end-12a, end-12b]: an empty list for whatever is unknown. */
+/**
+ * GET of the manifests that refer to a digest [end-12a, end-12b]: an empty list for whatever is unknown. The digest
+ * may be of an algorithm that we do not compute, as that of a subject may.
+ */
 export async function getReferrers(call: Call, app: App): Promise<Reply> {
   const { repository } = call;
-  const text = call.params["digest"] ?? "";
-  const subject = requireDigest(text, () => unsupportedDigest(text));
+  const subject = call.params["digest"] ?? "";
+  if (digestProblem(subject) === "malformed") throw malformedDigest(subject);
   const artifactTypes = typeParameters(call);
   const { items, next } = await listReferrers(app.registry, repository, subject, {
     artifactTypes,
@@ -62,7 +66,9 @@ export async function getReferrers(call: Call, app: App): Promise<Reply> {
 }
 
 function typeParameters(call: Call): string[] {
-  const types = call.query.getAll("artifactType").filter((type) => type !== "");
+  // No media type holds a blank: one stands for a plus that the client did not encode.
+  const given = call.query.getAll("artifactType").map((type) => type.replaceAll(" ", "+"));
+  const types = given.filter((type) => type !== "");
   if (types.length > artifactTypesMax) {
     throw refuse("PARAMETER_INVALID", {
       message: `Expected up to ${artifactTypesMax} artifactType parameters, got ${types.length}`,

@@ -7,7 +7,6 @@
  */
 import { MiB } from "../lib/bytes.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import type { Digest } from "../oci/digest.ts";
 import type { ReferrerRecord } from "../metadata/metadata.ts";
 import type { Registry } from "./registry.ts";
 import { unknownIn } from "./unknown.ts";
@@ -82,11 +81,14 @@ async function pageOf(
   return { items, next: found.length > wanted ? (items.at(-1) ?? null) : null };
 }
 
-/** The manifests whose subject is the digest; an empty page for whatever is unknown [end-12a]. */
+/**
+ * The manifests whose subject is the digest, which may be of any algorithm; an empty page for whatever is unknown
+ * [end-12a].
+ */
 export async function listReferrers(
   registry: Registry,
   repository: string,
-  subject: Digest,
+  subject: string,
   options: { readonly artifactTypes: readonly string[]; readonly last: string | null },
 ): Promise<ListPage<Descriptor>> {
   const records = await registry.metadata.referrers(repository, subject, options.artifactTypes, {

@@ -71,9 +71,13 @@ export function newScene(world: World): Scene {
   const names = new Map([
     ["r", `row-${scenes}/main`],
     ["r2", `row-${scenes}/other`],
+    ["encoded", `row-${scenes}%2Fmain`],
   ]);
   const fill = (text: string): string =>
-    text.replace(/\{(r|r2|at|before|id)\}/g, (whole, name: string) => names.get(name) ?? whole);
+    text.replace(
+      /\{(r|r2|encoded|at|before|id)\}/g,
+      (whole, name: string) => names.get(name) ?? whole,
+    );
   const scene: Scene = {
     world,
     names,
@@ -159,7 +163,7 @@ async function runStep(scene: Scene, step: Step): Promise<Exchange> {
     refusal: typeof step.answer === "string" ? step.answer : undefined,
   });
   expectHeaders(scene, step, answer, shown);
-  expectBody(step, answer, method);
+  expectBody(scene, step, answer, method);
   if (before !== null && step.leaves === undefined) {
     expect(addedFiles(before, filesOf(world.rootDirectory)), `${shown} left something`).toEqual([]);
   }
@@ -229,7 +233,7 @@ export function headersOf(answer: Exchange): Record<string, string> {
   return found;
 }
 
-function expectBody(step: Step, answer: Exchange, method: string): void {
+function expectBody(scene: Scene, step: Step, answer: Exchange, method: string): void {
   const length = answer.headers.get("content-length");
   if (method !== "HEAD" && length !== null) expect(answer.bodyBytes).toBe(Number(length));
   if (method === "HEAD") {
@@ -243,7 +247,8 @@ function expectBody(step: Step, answer: Exchange, method: string): void {
   } else if (typeof step.gives === "string") {
     expect(Buffer.from(answer.body).toString()).toBe(step.gives);
   } else {
-    expect(JSON.parse(Buffer.from(answer.body).toString())).toEqual(step.gives);
+    const wanted: unknown = JSON.parse(scene.fill(JSON.stringify(step.gives)));
+    expect(JSON.parse(Buffer.from(answer.body).toString())).toEqual(wanted);
   }
 }
 
