@@ -31,7 +31,7 @@ const killAfterMs = 5_000;
 
 /** Serves until a signal; returns the exit code. */
 export async function serve(config: Config, options: ServeOptions): Promise<number> {
-  const log = openLog({
+  const log = await openLog({
     level: config.log.level,
     output: config.log.output,
     base: {},

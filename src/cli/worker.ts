@@ -45,7 +45,7 @@ async function start(
   { config, index, port, reconciled }: Extract<ToWorker, { type: "init" }>,
   committer: ChannelCommitter,
 ): Promise<Worker> {
-  const log = openLog({
+  const log = await openLog({
     level: config.log.level,
     output: config.log.output,
     base: { worker: index },

@@ -8,7 +8,6 @@
  */
 import { openSync, writeSync } from "node:fs";
 import pino, { type DestinationStream, type Logger } from "pino";
-import pretty from "pino-pretty";
 
 /** The log, and beside it the one for answered requests, whose fields are fixed and need no blanking. */
 export type Log = Logger & { readonly access: Logger };
@@ -33,10 +32,10 @@ const secretNames = ["password", "authorization", "token", "secret", "cookie", "
 const secretPaths = secretNames.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]);
 
 /** Opens the log. On a terminal lines are for people, elsewhere they are JSON. */
-export function openLog(options: LogOptions): Log {
+export async function openLog(options: LogOptions): Promise<Log> {
   const descriptor = options.output === null ? 1 : openSync(options.output, "a", 0o640);
   const forPeople = options.output === null && process.stdout.isTTY;
-  const destination = forPeople ? prettyLines() : new LineBuffer(descriptor);
+  const destination = forPeople ? await prettyLines() : new LineBuffer(descriptor);
   const common = {
     level: options.level,
     base: options.base,
@@ -54,7 +53,9 @@ export function flushLogs(): void {
   for (const buffer of openBuffers) buffer.flush();
 }
 
-function prettyLines(): DestinationStream {
+/** Loaded only for a terminal: a server that nobody watches starts without it. */
+async function prettyLines(): Promise<DestinationStream> {
+  const { default: pretty } = await import("pino-pretty");
   return pretty({ sync: true, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" });
 }
 
