@@ -53,6 +53,14 @@ describe("every statement of the reader finds its rows by an index", () => {
     });
   }
 
+  // Both indexes bound the walk of `referrers`, and only this one bounds it by the subject.
+  test("referrers walks the subject's own rows, not the repository's", () => {
+    const plan = planOf(database, sql.referrers);
+    expect(plan.join("; ")).toContain(
+      "INDEX manifests_subject (repository=? AND subject=? AND digest>?)",
+    );
+  });
+
   test("the check can fail: a statement without its index is noticed", () => {
     for (const text of [
       "SELECT name FROM tags WHERE digest = 'x'",

@@ -51,7 +51,7 @@ export const sql = {
     "AND EXISTS (SELECT 1 FROM manifests m WHERE m.repository = r.id) ORDER BY name LIMIT ?2",
   referrers:
     `SELECT ${manifestColumns}, m.artifact_type AS artifactType, m.annotations AS annotations ` +
-    "FROM manifests m WHERE m.repository = ?1 AND m.subject = ?2 AND m.digest > ?3 " +
+    "FROM manifests m INDEXED BY manifests_subject WHERE m.repository = ?1 AND m.subject = ?2 AND m.digest > ?3 " +
     "AND (?5 IS NULL OR m.artifact_type IN (SELECT value FROM json_each(?5))) " +
     "ORDER BY m.digest LIMIT ?4",
   history: `SELECT ${historyColumns} WHERE h.repository = ?1 ORDER BY h.sequence DESC LIMIT ?2`,
