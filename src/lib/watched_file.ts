@@ -1,0 +1,131 @@
+/**
+ * Content that follows its file: read once at the start, and again whenever the file is another.
+ *
+ * A look at the file costs one `stat` and is taken when the content is asked for, at most every `lookMs`; nothing runs
+ * in between. What counts is what the path leads to, so that a volume which swaps a link in the middle of the path
+ * (Kubernetes' `..data`) is noticed like a rename or a write in place.
+ *
+ * Promises: the content is that of a file that stood still for `settleMs`, so that a file in the middle of being
+ * written is not read; a file that is gone or does not parse leaves the old content in force, and is reported once.
+ */
+import { readFileSync, statSync } from "node:fs";
+import type { Clock } from "./clock.ts";
+
+export interface WatchedFileOptions<T> {
+  readonly path: string;
+  /** Turns the file's bytes into content. @throws with one line for what is wrong. */
+  readonly parse: (bytes: Uint8Array) => T;
+  readonly clock: Clock;
+  /** A changed file was taken in, or could not be: then the line says why. */
+  readonly onChange: (problem: string | null) => void;
+  readonly bytesMax?: number;
+}
+
+/** How long the content is taken to be that of the file without looking. */
+const lookMs = 250;
+/** A file that changed a shorter time ago may still be written to. */
+const settleMs = 150;
+const bytesMaxDefault = 16 * 1024 * 1024;
+
+export class WatchedFile<T> {
+  readonly #options: WatchedFileOptions<T>;
+  #content: T;
+  /** Stamp of the content; and of the file that was seen last and is not taken in yet. */
+  #stamp: string;
+  #seen: string;
+  #seenAtMs = 0;
+  #lookedAtMs: number;
+  #version = 1;
+
+  /** @throws with one line for the operator when the file cannot be read or parsed. */
+  constructor(options: WatchedFileOptions<T>) {
+    this.#options = options;
+    this.#stamp = stampOf(options.path)?.stamp ?? "";
+    this.#seen = this.#stamp;
+    this.#content = this.#read();
+    this.#lookedAtMs = options.clock.monotonicMs();
+  }
+
+  /** The content of the file as it is now. */
+  get content(): T {
+    this.#look();
+    return this.#content;
+  }
+
+  /** Grows with every change of the content. */
+  get version(): number {
+    this.#look();
+    return this.#version;
+  }
+
+  #look(): void {
+    const nowMs = this.#options.clock.monotonicMs();
+    if (nowMs - this.#lookedAtMs < lookMs) return;
+    this.#lookedAtMs = nowMs;
+    const found = stampOf(this.#options.path);
+    const stamp = found?.stamp ?? "";
+    if (stamp === this.#stamp) return;
+    if (!this.#isSettled(stamp, found?.changedAtMs ?? 0, nowMs)) return;
+    this.#stamp = stamp;
+    this.#take();
+  }
+
+  /** The file rests: its last change is old enough, or it looked the same a while ago. */
+  #isSettled(stamp: string, changedAtMs: number, nowMs: number): boolean {
+    if (stamp !== this.#seen) {
+      this.#seen = stamp;
+      this.#seenAtMs = nowMs;
+    }
+    const ageMs = this.#options.clock.now() - changedAtMs;
+    return ageMs >= settleMs || nowMs - this.#seenAtMs >= settleMs;
+  }
+
+  #take(): void {
+    try {
+      this.#content = this.#read();
+      this.#version += 1;
+      this.#options.onChange(null);
+    } catch (error) {
+      this.#options.onChange(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #read(): T {
+    const { path, parse, bytesMax = bytesMaxDefault } = this.#options;
+    let bytes: Uint8Array;
+    try {
+      bytes = readFileSync(path);
+    } catch (error) {
+      throw new Error(`${path}: expected a file that can be read, got ${codeOf(error)}`, {
+        cause: error,
+      });
+    }
+    if (bytes.length > bytesMax) {
+      throw new Error(`${path}: expected a file of up to ${bytesMax} bytes, got ${bytes.length}`);
+    }
+    return parse(bytes);
+  }
+}
+
+/** What tells one state of a file from another; null when there is none. */
+function stampOf(path: string): { stamp: string; changedAtMs: number } | null {
+  try {
+    const stat = statSync(path, { bigint: true });
+    return {
+      stamp: [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(" "),
+      changedAtMs: Number(stat.ctimeMs > stat.mtimeMs ? stat.ctimeMs : stat.mtimeMs),
+    };
+  } catch {
+    return null;
+  }
+}
+
+function codeOf(error: unknown): string {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  const words: Record<string, string> = {
+    ENOENT: "no such file",
+    EACCES: "no permission to read it",
+    EISDIR: "a directory",
+  };
+  return words[code] ?? (error instanceof Error ? error.message : String(error));
+}
