@@ -1,0 +1,82 @@
+// README.md does what it says: its blocks are run as they stand, against a fresh server.
+//
+// Those that need skopeo at most run with every test; `ZOT_TEST_README=1` and CI run all blocks of README.md and of
+// the guides, for the tools that the machine has.
+
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { packageDirectory, requireTool, tempDirectory } from "../test/harness.ts";
+import { checkPage, readBlocks } from "./check_readme.ts";
+import { runnableBlocks } from "./readme_blocks.ts";
+
+const pageMs = 600_000;
+const all = process.env["ZOT_TEST_README"] === "1" || process.env["CI"] === "true";
+
+test("README.md starts with the two commands, and names its blocks' tools", async () => {
+  const blocks = await readBlocks("README.md");
+  expect(blocks[0]).toMatchObject({ text: "npm ci && npm start", starts: true });
+  expect(new Set(blocks.flatMap((block) => block.needs))).toEqual(
+    new Set(["skopeo", "podman", "docker", "oras", "helm"]),
+  );
+});
+
+test.skipIf(!requireTool("skopeo"))(
+  "README.md: the command line, a push, and the layout on disk",
+  async () => {
+    const quick = ({ needs }: { needs: readonly string[] }) =>
+      needs.every((name) => name === "skopeo");
+    const { ran, skipped } = await checkPage("README.md", quick);
+    expect(skipped).toEqual([]);
+    expect(ran.length).toBeGreaterThanOrEqual(3);
+  },
+  pageMs,
+);
+
+const guides = [...new Bun.Glob("docs/guides/*.md").scanSync(packageDirectory)].sort();
+
+describe.skipIf(!all)("every block that this machine has the tools for", () => {
+  test.each(["README.md", ...guides])(
+    "%s",
+    async (file) => {
+      const { ran, skipped } = await checkPage(file);
+      for (const block of skipped) {
+        console.log(`skipped: ${block.file}:${block.line} needs ${block.needs.join(", ")}`);
+      }
+      expect(ran.length + skipped.length).toBe(
+        (await readBlocks(file)).filter((block) => !block.starts).length,
+      );
+    },
+    pageMs,
+  );
+});
+
+describe("runnableBlocks", () => {
+  const page = (marks: string) => `text\n\`\`\`${marks}\necho 1\necho 2\n\`\`\`\nmore\n`;
+
+  test("takes marked blocks, with their line and their tools", () => {
+    expect(runnableBlocks("a.md", page("sh run needs=skopeo,podman"))).toEqual([
+      {
+        file: "a.md",
+        line: 3,
+        text: "echo 1\necho 2",
+        starts: false,
+        needs: ["skopeo", "podman"],
+      },
+    ]);
+    expect(runnableBlocks("a.md", page("sh run=start"))).toMatchObject([{ starts: true }]);
+  });
+
+  test("leaves blocks without a mark, and refuses a mark that is mistyped", () => {
+    expect(runnableBlocks("a.md", page("sh"))).toEqual([]);
+    expect(runnableBlocks("a.md", page(""))).toEqual([]);
+    expect(() => runnableBlocks("a.md", page("sh runn"))).toThrow("a.md:3: expected run");
+  });
+});
+
+test("a block that fails is an error that shows it", async () => {
+  await using directory = await tempDirectory();
+  const broken = join(directory.path, "broken.md");
+  await Bun.write(broken, "```sh run\necho before\nfalse\n```\n");
+  const outcome = await checkPage(broken).catch(String);
+  expect(outcome).toContain(`${broken}:2: exit code 1`);
+});
