@@ -7,10 +7,32 @@
  */
 import { refuse } from "../oci/errors.ts";
 
-/** What the listener can do with the connection of a request. */
+/** A client certificate that an authority of `http.tls.cacert` has signed, and that is valid now. */
+export interface PeerCertificate {
+  /** The subject's attributes in the certificate's order, with their short names: `{ type: "CN", value: "alice" }`. */
+  readonly subject: readonly { readonly type: string; readonly value: string }[];
+  /** Subject alternative names in the certificate's order; of other kinds than these there are none. */
+  readonly san: readonly SubjectAlternativeName[];
+  /** The certificate itself, DER. */
+  readonly raw: Uint8Array;
+  /** SHA-256 of `raw`, lower-case hex: the same for each connection with this certificate. */
+  readonly fingerprint: string;
+  readonly expiresAtMs: number;
+}
+
+export interface SubjectAlternativeName {
+  readonly kind: "dns" | "email" | "uri" | "ip";
+  readonly value: string;
+}
+
+/** What the listener knows of the connection of a request, and can do with it. */
 export interface Connection {
   /** The client's address, normalised; null when it is not known. */
   readonly address: string | null;
+  /** "1.2" or "1.3"; empty for TLS whose version the runtime does not tell; null without TLS. */
+  readonly tlsVersion: string | null;
+  /** Null when the client showed none. One that does not verify never gets as far as a request. */
+  readonly certificate: PeerCertificate | null;
   /** The body may take as long as it makes progress: its owner watches it. */
   holdOpen(): void;
   /** Ends a transfer that makes no progress. */

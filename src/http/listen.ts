@@ -94,6 +94,8 @@ function isSlow(body: ReplyBody): boolean {
 }
 
 class ServerConnection implements Connection {
+  readonly tlsVersion = null;
+  readonly certificate = null;
   readonly #server: Server;
   readonly #request: Request;
 
