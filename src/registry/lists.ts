@@ -99,7 +99,7 @@ export async function listReferrers(
   let bytes = 0;
   for (const record of records) {
     const descriptor = describe(record);
-    bytes += JSON.stringify(descriptor).length;
+    bytes += Buffer.byteLength(JSON.stringify(descriptor));
     const full =
       items.length === referrersEntriesMax || (bytes > referrersBytesMax && items.length > 0);
     if (full) return { items, next: items.at(-1)?.digest ?? null };

@@ -47,6 +47,15 @@ export interface Row {
   readonly steps: readonly Step[];
 }
 
+/** A rule that takes requests at once, broken connections or restarts to show. */
+export interface Story {
+  readonly rule: string;
+  readonly source: string;
+  /** Endpoints and answers that must be seen while it runs. */
+  readonly covers: readonly (readonly [endpoint: string, answer: Answer])[];
+  readonly run: (scene: Scene) => Promise<void>;
+}
+
 /** Something that is there before the steps. */
 export type Given =
   | { readonly blob: Content; readonly in?: string }
@@ -102,6 +111,33 @@ export function testRows(
     afterAll(() => world[Symbol.asyncDispose]());
     test.each(rows.map((row) => [`${row.rule} (${row.source})`, row] as const))("%s", (_, row) =>
       runRow(newScene(world), row),
+    );
+  });
+}
+
+/** Declares one test for each story, over one server. */
+export function testStories(
+  name: string,
+  stories: readonly Story[],
+  config?: Record<string, object>,
+): void {
+  describe(name, () => {
+    let world: World;
+    beforeAll(async () => {
+      world = await startWorld(config);
+    });
+    afterAll(() => world[Symbol.asyncDispose]());
+    test.each(stories.map((story) => [`${story.rule} (${story.source})`, story] as const))(
+      "%s",
+      async (_, { run, covers }) => {
+        const recorded = world.records.length;
+        await run(newScene(world));
+        const seen = world.records
+          .slice(recorded)
+          .map(({ what, refusal, status }) => `${what} ${refusal ?? status}`);
+        for (const pair of covers) expect(seen).toContain(pair.join(" "));
+      },
+      30_000,
     );
   });
 }
