@@ -11,6 +11,8 @@ import { removeControlGroups } from "./containers.ts";
 export interface Containerd extends AsyncDisposable {
   /** Runs `ctr` in the test's name space; an exit code other than 0 is an error. */
   ctr(...args: readonly string[]): Promise<Output>;
+  /** The command line of `ctr` with these arguments, for what runs until it is stopped. */
+  command(...args: readonly string[]): readonly string[];
   /** The snapshotter that works here: overlayfs, or native (plain copies) where mounts are refused. */
   readonly snapshotter: string;
 }
@@ -41,6 +43,7 @@ export async function startContainerd(): Promise<Containerd> {
     const overlay = /io\.containerd\.snapshotter\.v1\s+overlayfs\s.*\bok\b/.test(plugins);
     return {
       ctr: (...args) => runOk("ctr", [...base, ...args], { env }),
+      command: (...args) => ["ctr", ...base, ...args],
       snapshotter: overlay ? "overlayfs" : "native",
       [Symbol.asyncDispose]: dispose,
     };

@@ -11,7 +11,7 @@ import { sha256 } from "./base_image.ts";
 export const isZot = process.env["ZOT_TEST_AGAINST"] !== "docker-registry";
 
 /** Long enough for a cold machine, short enough to end; for tests that move whole images. */
-export const clientTestMs = 180_000;
+export const clientTestMs = 300_000;
 
 export function startRegistryUnderTest(): Promise<Registry> {
   return isZot ? startZot() : startDockerRegistry();
