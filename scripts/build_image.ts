@@ -39,18 +39,13 @@ const architectures: Readonly<Record<string, Architecture>> = {
   "linux-arm64": "arm64",
 };
 
-const configuration = {
-  storage: { rootDirectory: "/var/lib/registry" },
-  http: { address: "0.0.0.0", port: "5000" },
-  log: { level: "info" },
-};
-
 const { values } = parseArgs({
   args: Bun.argv.slice(2),
   options: { platform: { type: "string", multiple: true } },
 });
 
 const platforms = values.platform ?? [`linux-${process.arch}`];
+const containerConfig = await Bun.file(join(root, "examples/config-container.json")).text();
 const commit = git(["rev-parse", "HEAD"]);
 /** Seconds since the epoch: the commit's, so that a build says nothing of when it was made. */
 const builtAt = Number(
@@ -115,7 +110,7 @@ function ownDirectories(): TarEntry[] {
 
 function programFiles(executable: Uint8Array): TarEntry[] {
   const files = [
-    text("etc/zot/config.json", `${JSON.stringify(configuration, null, 2)}\n`),
+    text("etc/zot/config.json", containerConfig),
     file("usr/bin/zot", executable, 0o755),
   ];
   return [...directoriesOf(files), ...files];

@@ -1,0 +1,89 @@
+// Our own container image, from our own layout code: pushed into our registry, pulled and run by containerd.
+//
+// Proves: the layout is one that skopeo reads, the image starts as its unprivileged user with a read-only root, and
+// the registry in that container serves a push.
+
+import { describe, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  packageDirectory,
+  requireRoot,
+  requireTool,
+  runOk,
+  startService,
+  startZot,
+  tempDirectory,
+} from "../harness.ts";
+import { startContainerd } from "../clients/containerd.ts";
+import { builtImage } from "./built.ts";
+
+const ready =
+  requireTool("containerd", "ctr", "runc", "skopeo", "apt-get", "dpkg-deb") && requireRoot();
+const imageMs = 600_000;
+
+describe.skipIf(!ready)("the container image", () => {
+  test(
+    "goes into a registry and serves from containerd",
+    async () => {
+      const layout = await builtImage();
+      const { version } = (await Bun.file(join(packageDirectory, "package.json")).json()) as {
+        version: string;
+      };
+      await using zot = await startZot();
+      const name = `${zot.host}/zot/zot:${version}`;
+      await runOk(
+        "skopeo",
+        [
+          "copy",
+          "--all",
+          "--dest-tls-verify=false",
+          `oci:${layout}:${version}`,
+          `docker://${name}`,
+        ],
+        { timeoutMs: imageMs },
+      );
+      await using containerd = await startContainerd();
+      const { snapshotter } = containerd;
+      await containerd.ctr("images", "pull", "--plain-http", "--snapshotter", snapshotter, name);
+
+      await using work = await tempDirectory();
+      const data = join(work.path, "data");
+      await mkdir(data);
+      await chmod(data, 0o777);
+      await chmod(work.path, 0o755);
+      const config = {
+        storage: { rootDirectory: "/var/lib/registry" },
+        http: { address: "127.0.0.1", port: "0" },
+      };
+      await writeFile(join(work.path, "config.json"), JSON.stringify(config));
+      await using inside = startService(
+        containerd.command(
+          ...["run", "--rm", "--net-host", "--read-only", "--snapshotter", snapshotter],
+          ...["--mount", `type=bind,src=${work.path},dst=/etc/zot,options=rbind:ro`],
+          ...["--mount", `type=bind,src=${data},dst=/var/lib/registry,options=rbind:rw`],
+          name,
+          "inside",
+          ...["/usr/bin/zot", "serve", "/etc/zot/config.json"],
+        ),
+      );
+      const line = await inside.waitForLine("the container listens", (text) =>
+        text.includes('"msg":"listening"'),
+      );
+      const { url } = JSON.parse(line) as { url: string };
+      const body = Buffer.from("pushed into a container");
+      const digest = `sha256:${createHash("sha256").update(body).digest("hex")}`;
+      const blobs = `${url}/v2/inner/app/blobs`;
+      const pushed = await fetch(`${blobs}/uploads/?digest=${digest}`, { method: "POST", body });
+      expect(pushed.status).toBe(201);
+      expect(await (await fetch(`${blobs}/${digest}`)).text()).toBe(body.toString());
+      const owner = await runOk("stat", ["-c", "%u", join(data, "inner/app/oci-layout")]);
+      expect(owner.stdout.trim()).toBe("65532");
+      // The task is asked to end through its runtime; ctr passes no signal on.
+      await containerd.ctr("tasks", "kill", "--signal", "SIGTERM", "inside");
+      expect(await inside.exited).toBe(0);
+    },
+    imageMs,
+  );
+});

@@ -1,0 +1,40 @@
+// The npm package works where it is installed as a dependency: `npx zot`.
+//
+// Proves: the tarball holds everything that the program needs, and no tests. Installs packages, so it runs in CI and by
+// `npm run test:fresh` only.
+
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { packageDirectory, runOk, startZot, tempDirectory } from "../harness.ts";
+
+const wanted = process.env["ZOT_TEST_FRESH"] === "1";
+const installMs = 240_000;
+
+test.skipIf(!wanted)(
+  "npm pack, npm install and npx zot serve a registry",
+  async () => {
+    await using directory = await tempDirectory();
+    const { path } = directory;
+    const options = { cwd: path, timeoutMs: installMs };
+    const packed = await runOk("npm", ["pack", "--silent", "--pack-destination", path], {
+      cwd: packageDirectory,
+      timeoutMs: installMs,
+    });
+    const tarball = packed.stdout.trim().split("\n").at(-1) ?? "";
+    const listed = (await runOk("tar", ["-tzf", tarball], options)).stdout.split("\n");
+    expect(listed).toContain("package/bin/zot");
+    expect(listed.filter((name) => name.endsWith(".test.ts"))).toEqual([]);
+
+    await runOk("npm", ["init", "-y"], options);
+    await runOk("npm", ["install", "--no-audit", "--no-fund", join(path, tarball)], options);
+    const version = await runOk("npx", ["zot", "--version"], options);
+    expect(version.stdout).toStartWith("zot ");
+    await using zot = await startZot({
+      executable: join(path, "node_modules/.bin/zot"),
+      cwd: path,
+    });
+    expect((await fetch(`${zot.url}/v2/`)).status).toBe(200);
+    expect(await zot.stop()).toBe(0);
+  },
+  installMs,
+);
