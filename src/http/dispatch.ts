@@ -147,11 +147,14 @@ export class Dispatcher<App> {
 
   /** Adds what every answer carries. */
   #finish(request: Request, id: string, reply: Reply): Reply {
-    const headers: Record<string, string> = { ...common, ...reply.headers };
+    const origin = request.headers.get("origin");
+    const headers: Record<string, string> = {
+      ...common,
+      ...reply.headers,
+      ...this.#options.cors.headers(origin),
+    };
     if (reply.status >= 400) headers["x-request-id"] = id;
     if (this.#options.isStopping()) headers["connection"] = "close";
-    const origin = request.headers.get("origin");
-    if (origin !== null) Object.assign(headers, this.#options.cors.headers(origin));
     const body = request.method === "HEAD" ? null : reply.body;
     return { status: reply.status, headers, body };
   }
