@@ -80,11 +80,22 @@ function responseOf(
     setImmediate(() => server.timeout(request, writeIdleSeconds));
   }
   const response = new Response(body as Blob | null, { status, headers });
-  if (status === 200 && body instanceof Blob && request.headers.has("range")) {
-    // The handler answers with all bytes; without this line the runtime would read the Range again, its own way.
-    response.headers.set("content-range", `bytes 0-${body.size - 1}/${body.size}`);
-  }
+  if (body instanceof Blob) guardFile(response.headers, { status, request, sizeBytes: body.size });
   return response;
+}
+
+/** Keeps the runtime from adding to the answer of a file what the handler did not say. */
+function guardFile(
+  headers: Headers,
+  file: { readonly status: number; readonly request: Request; readonly sizeBytes: number },
+): void {
+  const { status, request, sizeBytes } = file;
+  // Without this line it would tell the file's name.
+  if (!headers.has("content-disposition")) headers.set("content-disposition", "attachment");
+  // The handler answers with all bytes; without this line it would read the Range again, its own way.
+  if (status === 200 && request.headers.has("range")) {
+    headers.set("content-range", `bytes 0-${sizeBytes - 1}/${sizeBytes}`);
+  }
 }
 
 function isSlow(body: ReplyBody): boolean {

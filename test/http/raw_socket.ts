@@ -1,0 +1,77 @@
+// A bare TCP connection to a server: bytes as written, bytes as they come, and who closed.
+//
+// Promises: nothing is added to what a test sends, so that it can send what no client would; every wait has a
+// limit and says what it waited for.
+
+import { connect, type Socket } from "node:net";
+import { eventually } from "../processes.ts";
+
+export interface RawSocket extends AsyncDisposable {
+  send(data: string | Uint8Array): void;
+  /** Everything received so far, each byte as one character. */
+  received(): string;
+  /** Waits until what was received fits, and returns it. */
+  until(pattern: RegExp, timeoutMs?: number): Promise<string>;
+  /** Waits until the server has closed, and returns all that it sent. */
+  closed(timeoutMs?: number): Promise<string>;
+  isClosed(): boolean;
+  /** Stops or goes on taking bytes from the kernel. */
+  pause(): void;
+  resume(): void;
+  /** Drops the connection. */
+  destroy(): void;
+}
+
+export async function openRaw(port: number): Promise<RawSocket> {
+  const socket = await connected(port);
+  const pieces: Buffer[] = [];
+  let gone = false;
+  socket.on("data", (piece) => pieces.push(Buffer.from(piece)));
+  socket.on("end", () => (gone = true));
+  socket.on("close", () => (gone = true));
+  socket.on("error", () => (gone = true));
+  const received = (): string => Buffer.concat(pieces).toString("latin1");
+  return {
+    send: (data) => {
+      if (!socket.destroyed) socket.write(data);
+    },
+    received,
+    until: (pattern, timeoutMs) =>
+      eventually(
+        `${pattern} is received, and not ${JSON.stringify(received().slice(0, 500))}`,
+        () => (pattern.test(received()) ? received() : null),
+        timeoutMs,
+      ),
+    closed: async (timeoutMs) => {
+      await eventually("the server closes the connection", () => gone, timeoutMs);
+      return received();
+    },
+    isClosed: () => gone,
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
+    destroy: () => socket.destroy(),
+    [Symbol.asyncDispose]: () => {
+      socket.destroy();
+      return Promise.resolve();
+    },
+  };
+}
+
+async function connected(port: number): Promise<Socket> {
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const socket = connect({ host: "127.0.0.1", port, noDelay: true }, () => resolve(socket));
+  socket.once("error", reject);
+  return promise;
+}
+
+/** A request of these lines, ended as it must be. */
+export function request(...lines: readonly string[]): string {
+  return `${lines.join("\r\n")}\r\n\r\n`;
+}
+
+/** The statuses of the answers in what was received; interim ones too. */
+export function statuses(received: string): number[] {
+  return [...received.matchAll(/(?:^|\r\n\r\n|[^\r\n])?HTTP\/1\.1 (\d{3}) /g)].map(([, code]) =>
+    Number(code),
+  );
+}
