@@ -7,6 +7,39 @@ import type { Command } from "./command.ts";
 
 const configArgument = "Configuration file in zot's dialect, JSON or YAML.";
 
+/** Flags of `compliance`; those of the first release keep their letters. */
+const complianceOptions: Command["options"] = [
+  {
+    flags: "-H, --address <host>",
+    says: "host of the registry, plain HTTP unless a TLS option is given",
+  },
+  { flags: "-P, --port <port>", says: "port of the registry" },
+  { flags: "-V, --spec-version <version>", says: "judge by all, 1.0, 1.1 or dev (default: all)" },
+  { flags: "-j, --json", says: "the same as --format json" },
+  { flags: "--format <format>", says: "text, json, junit or html (default: text)" },
+  { flags: "--output <file>", says: "write the report to a file" },
+  {
+    flags: "--user <user:password>",
+    says: "login; without a password it is read from ZOT_PASSWORD",
+  },
+  { flags: "--token <token>", says: "Bearer token; also read from ZOT_TOKEN" },
+  { flags: "--ca <file>", says: "certificates to trust (PEM)" },
+  { flags: "--cert <file>", says: "client certificate (PEM)" },
+  { flags: "--key <file>", says: "key of the client certificate (PEM)" },
+  { flags: "--insecure", says: "accept any certificate" },
+  { flags: "--repository <name>", says: "repository to push to (default: zot-compliance/first)" },
+  {
+    flags: "--second-repository <name>",
+    says: "repository to mount from (default: zot-compliance/second)",
+  },
+  { flags: "--groups <names>", says: "run these groups only, separated by commas" },
+  { flags: "--read-only", says: "push nothing; judge what is there in --repository" },
+  {
+    flags: "--timeout <seconds>",
+    says: "give up after so much silence (default: 10 to connect, 30 to answer)",
+  },
+];
+
 /** The table, in the order of the help. */
 export const commands: readonly Command[] = [
   {
@@ -55,6 +88,26 @@ Example:
       const { jsonSchema } = await import("../config/json_schema.ts");
       output.out(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
       return 0;
+    },
+  },
+  {
+    name: "compliance",
+    arguments: [{ name: "url", required: false, says: "Registry: host:port, or an http(s) URL." }],
+    options: complianceOptions,
+    summary: "Judge any registry by the distribution specification",
+    help: `
+Pushes, pulls, lists and deletes content of its own in two repositories, and removes it again.
+Exit status: 0 compliant, 1 not compliant, 2 could not judge.
+
+Groups: ping, empty, push, upload, pull, mount, content, manifest, tags, referrers, delete, grammar,
+errors, headers, catalog, login, integrity; also the beginning of a scenario, such as push.sha256.
+
+Examples:
+  zot compliance -H 127.0.0.1 -P 5000
+  zot compliance https://registry.example.com --user ann --format html --output report.html`,
+    run: async (given, output) => {
+      const { complianceCommand } = await import("./compliance.ts");
+      return await complianceCommand(given, output);
     },
   },
   {

@@ -27,7 +27,7 @@ interface Named {
 const madeBy = /^(.*?\/v2\/(.+))\/(blobs\/uploads|manifests|blobs)\/([^?]*)(?:\?(.*))?$/;
 
 /** What clients accept. Without it some registries convert manifests, or do not find them. */
-const manifestAccept = [
+export const manifestAccept = [
   mediaTypes.ociIndex,
   mediaTypes.ociImage,
   mediaTypes.dockerList,

@@ -138,6 +138,14 @@ export class Trial {
     if (!(await this.hasReferrers())) throw new Unsupported("There is no referrers API: 404");
   }
 
+  /** An image whose blobs are pushed and which itself is not. */
+  async pushImageBlobs(): Promise<ManifestContent> {
+    const maker = this.maker();
+    const image = maker.image({ layerCount: 1 });
+    for (const blob of maker.blobs.values()) await this.pushBlob(blob);
+    return image;
+  }
+
   /** A small image, pushed; `tag` is set when given. */
   async pushImage(
     options: Parameters<ContentMaker["image"]>[0] & { tag?: string } = {},

@@ -53,8 +53,8 @@ export async function verifyPushed(t: Trial, done: Exchange, blob: Blob): Promis
 }
 
 /** A registry may not know sha512; then 400 is the right answer and the rest cannot be tried. */
-function skipRefusedAlgorithm(t: Trial, done: Exchange, blob: Blob): void {
-  const algorithm = blob.digest.startsWith("sha512:") ? "sha512" : "sha256";
+export function skipRefusedAlgorithm(t: Trial, done: Exchange, content: { digest: string }): void {
+  const algorithm = content.digest.startsWith("sha512:") ? "sha512" : "sha256";
   if (algorithm !== "sha512" || done.status !== 400) return;
   t.facts.refusedAlgorithms.add(algorithm);
   throw new Unsupported(`Digests of ${algorithm} are refused: ${errorCodesOf(done).join(", ")}`);
@@ -132,4 +132,19 @@ export async function pushSomehow(t: Trial, blob: Blob): Promise<void> {
     const done = await t.client.uploadPost(t.repository, blob.digest, blob.bytes);
     if (done.status !== 201) throw new Skipped(`No way to push a blob works: ${error.message}`);
   }
+}
+
+/** Sends `bytes` as the chunk that starts at `start`; the answer was 202 and names what is held. */
+export async function patchChunk(
+  t: Trial,
+  location: Address,
+  bytes: Uint8Array,
+  start = 0,
+): Promise<Address> {
+  const end = start + bytes.length;
+  const chunk = { body: bytes, range: `${start}-${end - 1}` };
+  const answer = await t.client.uploadPatch(location, chunk);
+  expectStatus(answer, 202);
+  expectUploadRange(answer, end);
+  return expectLocation(answer);
 }

@@ -10,12 +10,14 @@ import { grammarScenarios } from "./grammar.ts";
 import { headerScenarios } from "./headers.ts";
 import { integrityScenarios } from "./integrity.ts";
 import { loginScenarios } from "./login.ts";
-import { manifestScenarios } from "./manifest.ts";
+import { manifestPullScenarios } from "./manifest_pull.ts";
+import { manifestPushScenarios } from "./manifest_push.ts";
 import { manifestRefusalScenarios } from "./manifest_refusals.ts";
 import { mountScenarios } from "./mount.ts";
 import { pullBlobScenarios } from "./pull_blob.ts";
 import { pushBlobScenarios } from "./push_blob.ts";
 import { referrersScenarios } from "./referrers.ts";
+import { tagParameterScenarios } from "./tag_parameters.ts";
 import { tagScenarios } from "./tags.ts";
 import { uploadScenarios } from "./upload.ts";
 import { uploadFaultScenarios } from "./upload_faults.ts";
@@ -36,7 +38,9 @@ export function allScenarios(seed: string): Scenario[] {
     ...pullBlobScenarios(),
     ...mountScenarios(),
     ...contentScenarios(seed),
-    ...manifestScenarios(),
+    ...manifestPushScenarios(),
+    ...manifestPullScenarios(),
+    ...tagParameterScenarios(),
     ...manifestRefusalScenarios(),
     ...tagScenarios(),
     ...referrersScenarios(),

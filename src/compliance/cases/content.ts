@@ -19,10 +19,17 @@ import {
   expectThat,
   expectType,
 } from "../expect.ts";
+import { manifestAccept } from "../ledger.ts";
 import { type Case, negative, positive, scenario, type Scenario } from "../suite.ts";
 import type { Trial } from "../trial.ts";
 import { Skipped, Unsupported } from "../verdict.ts";
-import { pushByChunks, pushByPost, pushByPut, pushByStream } from "./blob_steps.ts";
+import {
+  pushByChunks,
+  pushByPost,
+  pushByPut,
+  pushByStream,
+  skipRefusedAlgorithm,
+} from "./blob_steps.ts";
 import { type DataSet, dataSets } from "./data_sets.ts";
 import { referrersCases } from "./data_set_referrers.ts";
 import { compareStrings } from "./tags.ts";
@@ -148,10 +155,15 @@ async function verifyManifestPushed(
   answer: Exchange,
   manifest: ManifestContent,
 ): Promise<void> {
+  skipRefusedAlgorithm(t, answer, manifest);
   expectStatus(answer, 201);
   const location = expectLocation(answer);
   expectDigest(answer, manifest);
-  const pulled = await t.client.exchange({ method: "GET", url: location });
+  const pulled = await t.client.exchange({
+    method: "GET",
+    url: location,
+    headers: manifestAccept,
+  });
   expectStatus(pulled, 200, { why: "the Location of the pushed manifest must be pullable" });
   expectType(pulled, manifest.mediaType);
   expectLength(pulled, manifest.bytes.length);

@@ -6,7 +6,7 @@ import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Algorithm, digestOf } from "../../oci/digest.ts";
 import { mediaTypes } from "../../oci/media_types.ts";
 import {
-  ContentMaker,
+  type ContentMaker,
   emptyJson,
   exampleTypes,
   type ImageOptions,

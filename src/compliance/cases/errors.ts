@@ -114,7 +114,7 @@ const rows: readonly Row[] = [
 export function errorScenarios(): Scenario[] {
   return [
     ...rows.map((row) => scenario("errors", `errors.${row.id}`, row.title, rowCases(row))),
-    scenario("errors", "errors.head", "Errors of HEAD", headCases()),
+    scenario("errors", "errors.head", "Errors of HEAD", headCases),
   ];
 }
 
@@ -123,11 +123,17 @@ function rowCases(row: Row): Case[] {
   const after = ["answered"];
   const should = { level: "should", after } as const;
   return [
-    negative("answered", `${row.title} is answered with 4xx`, "httpSemantics", async (t) => {
-      answer = await row.ask(t);
-      const { status } = answer;
-      expectThat(status >= 400 && status < 500, `Expected status 4xx, got ${status}`);
-    }),
+    negative(
+      "answered",
+      `${row.title} is answered with 4xx`,
+      "httpSemantics",
+      async (t) => {
+        answer = await row.ask(t);
+        const { status } = answer;
+        expectThat(status >= 400 && status < 500, `Expected status 4xx, got ${status}`);
+      },
+      { level: "should" },
+    ),
     negative(
       "status",
       `The status is ${row.status}`,
@@ -179,25 +185,23 @@ function rowCases(row: Row): Case[] {
   ];
 }
 
-function headCases(): Case[] {
-  return [
-    negative("blob", "A 404 of HEAD has no body", "headParity", async (t) => {
-      const options = { readPastEnd: true };
-      expectNoBody(await t.client.blobHead(t.repository, t.blob().digest, options));
-      expectNoBody(await t.client.manifestHead(t.repository, t.name("unknown"), options));
-    }),
-    negative(
-      "method-allow",
-      "A 405 names the methods that work in Allow",
-      "methodNotAllowed",
-      async (t) => {
-        const url = `/v2/${t.repository}/manifests/latest`;
-        const answer = await t.client.exchange({ method: "POST", url });
-        if (answer.status !== 405) throw new Skipped(`Answered with ${answer.status}`);
-        const allow = expectHeader(answer, "Allow");
-        expectThat(/\bGET\b/.test(allow), `Expected GET in Allow, got ${allow}`);
-      },
-      { level: "should" },
-    ),
-  ];
-}
+const headCases: readonly Case[] = [
+  negative("blob", "A 404 of HEAD has no body", "headParity", async (t) => {
+    const options = { readPastEnd: true };
+    expectNoBody(await t.client.blobHead(t.repository, t.blob().digest, options));
+    expectNoBody(await t.client.manifestHead(t.repository, t.name("unknown"), options));
+  }),
+  negative(
+    "method-allow",
+    "A 405 names the methods that work in Allow",
+    "methodNotAllowed",
+    async (t) => {
+      const url = `/v2/${t.repository}/manifests/latest`;
+      const answer = await t.client.exchange({ method: "POST", url });
+      if (answer.status !== 405) throw new Skipped(`Answered with ${answer.status}`);
+      const allow = expectHeader(answer, "Allow");
+      expectThat(/\bGET\b/.test(allow), `Expected GET in Allow, got ${allow}`);
+    },
+    { level: "should" },
+  ),
+];

@@ -12,7 +12,7 @@ import { Skipped, Unsupported, Wrong } from "../verdict.ts";
 import { once } from "./once.ts";
 
 export function existingScenarios(): Scenario[] {
-  return [readingScenario("pull", "existing", "Content that is there already", existingCases())];
+  return [readingScenario("pull", "existing", "Content that is there already", existingCases)];
 }
 
 const accept = {
@@ -61,100 +61,99 @@ async function find(t: Trial): Promise<Found> {
   return { tag, digest: digestOf("sha256", answer.body), bytes: answer.body, mediaType, blobs };
 }
 
-function existingCases(): Case[] {
-  const shared = once(find);
-  const after = ["manifest"];
-  return [
-    positive("manifest", "A tag of the list can be pulled", "manifestGet", async (t) => {
-      await shared(t);
-    }),
-    positive(
-      "by-digest",
-      "The same manifest can be pulled by its digest",
-      "manifestGet",
-      async (t) => {
-        const { digest, bytes } = await shared(t);
-        const answer = await t.client.manifestGet(t.repository, digest, accept);
+const found = once(find);
+const after = ["manifest"];
+
+const existingCases: readonly Case[] = [
+  positive("manifest", "A tag of the list can be pulled", "manifestGet", async (t) => {
+    await found(t);
+  }),
+  positive(
+    "by-digest",
+    "The same manifest can be pulled by its digest",
+    "manifestGet",
+    async (t) => {
+      const { digest, bytes } = await found(t);
+      const answer = await t.client.manifestGet(t.repository, digest, accept);
+      expectStatus(answer, 200);
+      if (Buffer.compare(answer.body, bytes) !== 0)
+        throw new Wrong("Other bytes by digest than by tag");
+    },
+    { after },
+  ),
+  positive(
+    "head",
+    "HEAD has the type, length and digest of GET",
+    "headExists",
+    async (t) => {
+      const { tag, bytes, mediaType } = await found(t);
+      const answer = await t.client.manifestHead(t.repository, tag, accept);
+      expectStatus(answer, 200);
+      expectNoBody(answer);
+      expectHeader(answer, "Content-Length", String(bytes.length));
+      expectHeader(answer, "Content-Type", mediaType);
+    },
+    { after },
+  ),
+  positive(
+    "blobs",
+    "Its config and layers come back with their size and digest",
+    "blobGet",
+    async (t) => {
+      const { blobs } = await found(t);
+      if (blobs.length === 0) throw new Skipped("The manifest names no blobs");
+      for (const { digest, size } of blobs.slice(0, 5)) await expectBlob(t, digest, size);
+    },
+    { after },
+  ),
+  positive(
+    "blob-head",
+    "HEAD of its blobs has their size",
+    "headLength",
+    async (t) => {
+      const { blobs } = await found(t);
+      for (const { digest, size } of blobs.slice(0, 5)) {
+        const answer = await t.client.blobHead(t.repository, digest);
         expectStatus(answer, 200);
-        if (Buffer.compare(answer.body, bytes) !== 0)
-          throw new Wrong("Other bytes by digest than by tag");
-      },
-      { after },
-    ),
-    positive(
-      "head",
-      "HEAD has the type, length and digest of GET",
-      "headExists",
-      async (t) => {
-        const { tag, bytes, mediaType } = await shared(t);
-        const answer = await t.client.manifestHead(t.repository, tag, accept);
-        expectStatus(answer, 200);
-        expectNoBody(answer);
-        expectHeader(answer, "Content-Length", String(bytes.length));
-        expectHeader(answer, "Content-Type", mediaType);
-      },
-      { after },
-    ),
-    positive(
-      "blobs",
-      "Its config and layers come back with their size and digest",
-      "blobGet",
-      async (t) => {
-        const { blobs } = await shared(t);
-        if (blobs.length === 0) throw new Skipped("The manifest names no blobs");
-        for (const { digest, size } of blobs.slice(0, 5)) await expectBlob(t, digest, size);
-      },
-      { after },
-    ),
-    positive(
-      "blob-head",
-      "HEAD of its blobs has their size",
-      "headLength",
-      async (t) => {
-        const { blobs } = await shared(t);
-        for (const { digest, size } of blobs.slice(0, 5)) {
-          const answer = await t.client.blobHead(t.repository, digest);
-          expectStatus(answer, 200);
-          expectHeader(answer, "Content-Length", String(size));
-        }
-      },
-      { after },
-    ),
-    positive(
-      "range",
-      "A part of a blob can be pulled",
-      "blobRange",
-      async (t) => {
-        const { blobs } = await shared(t);
-        const blob = blobs.find(({ size }) => size >= 10);
-        if (blob === undefined) throw new Skipped("The manifest names no blob of ten bytes");
-        const headers = [["Range", "bytes=2-5"]] as const;
-        const answer = await t.client.blobGet(t.repository, blob.digest, { headers });
-        expectStatus(answer, 206, { unsupported: [200] });
-        expectThat(answer.bodyBytes === 4, `Expected 4 bytes, got ${answer.bodyBytes}`);
-      },
-      { after },
-    ),
-    positive(
-      "referrers",
-      "Its referrers can be asked for",
-      "referrers",
-      async (t) => {
-        const { digest } = await shared(t);
-        const answer = await t.client.referrers(t.repository, digest);
-        if (answer.status === 404) throw new Unsupported("Referrers are not offered");
-        expectStatus(answer, 200);
-      },
-      { after, since: "1.1" },
-    ),
-    negative("missing-manifest", "A tag that is not there is 404", "manifestMissing", async (t) => {
-      expectStatus(await t.client.manifestGet(t.repository, `never-${t.seed}`), 404);
-    }),
-    negative("missing-blob", "A blob that is not there is 404", "blobMissing", async (t) => {
-      expectStatus(await t.client.blobGet(t.repository, t.blob().digest), 404);
-    }),
-  ];
-}
+        expectHeader(answer, "Content-Length", String(size));
+      }
+    },
+    { after },
+  ),
+  positive(
+    "range",
+    "A part of a blob can be pulled",
+    "blobRange",
+    async (t) => {
+      const { blobs } = await found(t);
+      const blob = blobs.find(({ size }) => size >= 10);
+      if (blob === undefined) throw new Skipped("The manifest names no blob of ten bytes");
+      const headers = [["Range", "bytes=2-5"]] as const;
+      const answer = await t.client.blobGet(t.repository, blob.digest, { headers });
+      expectStatus(answer, 206, { unsupported: [200] });
+      expectThat(answer.bodyBytes === 4, `Expected 4 bytes, got ${answer.bodyBytes}`);
+    },
+    { after },
+  ),
+  positive(
+    "referrers",
+    "Its referrers can be asked for",
+    "referrers",
+    async (t) => {
+      const { digest } = await found(t);
+      const answer = await t.client.referrers(t.repository, digest);
+      if (answer.status === 404) throw new Unsupported("Referrers are not offered");
+      expectStatus(answer, 200);
+    },
+    { after, since: "1.1" },
+  ),
+  negative("missing-manifest", "A tag that is not there is 404", "manifestMissing", async (t) => {
+    expectStatus(await t.client.manifestGet(t.repository, `never-${t.seed}`), 404);
+  }),
+  negative("missing-blob", "A blob that is not there is 404", "blobMissing", async (t) => {
+    expectStatus(await t.client.blobGet(t.repository, t.blob().digest), 404);
+  }),
+];
 
 async function expectBlob(t: Trial, digest: string, size: number): Promise<void> {
   const parsed = parseDigest(digest);

@@ -11,9 +11,9 @@ import type { Trial } from "../trial.ts";
 
 export function grammarScenarios(): Scenario[] {
   return [
-    scenario("grammar", "grammar.name", "Repository names", nameCases()),
+    scenario("grammar", "grammar.name", "Repository names", nameCases),
     scenario("grammar", "grammar.tag", "Tags", tagCases()),
-    scenario("grammar", "grammar.digest", "Digests", digestCases()),
+    scenario("grammar", "grammar.digest", "Digests", digestCases),
   ];
 }
 
@@ -47,57 +47,58 @@ const goodNames: readonly [id: string, suffix: string, title: string][] = [
   ["long", `${"l".repeat(60)}/${"o".repeat(60)}`, "A name of more than 120 characters"],
 ];
 
-function nameCases(): Case[] {
-  return [
-    ...badNames.map(([id, suffix, title]) =>
-      negative(
-        `bad-${id}`,
-        `${title} in a name is refused`,
-        "nameGrammar",
-        async (t) => {
-          const url = `/v2/${t.repository}/${suffix}/blobs/uploads/`;
-          const answer = await t.client.exchange({ method: "POST", url, redirectsMax: 0 });
-          refused(answer.status);
-        },
-        // What a path with dots or double slashes means is also a matter of HTTP libraries.
-        {
-          level: ["encoded-slash", "encoded-dots", "empty-component"].includes(id)
-            ? "should"
-            : "must",
-        },
-      ),
-    ),
+const nameCases: readonly Case[] = [
+  ...badNames.map(([id, suffix, title]) =>
     negative(
-      "bad-too-long",
-      "A name of more than 255 characters is refused",
+      `bad-${id}`,
+      `${title} in a name is refused`,
       "nameGrammar",
       async (t) => {
-        const url = `/v2/${t.repository}/${"a".repeat(300)}/blobs/uploads/`;
-        refused((await t.client.exchange({ method: "POST", url })).status);
+        const url = `/v2/${t.repository}/${suffix}/blobs/uploads/`;
+        const answer = await t.client.exchange({ method: "POST", url, redirectsMax: 0 });
+        // A server may normalise the path first (RFC 3986 §6.2.2); then it is another, right name.
+        const location = answer.headers.get("Location") ?? "";
+        if (id === "encoded-dots" && answer.status === 202 && !/\.\.|%2e/i.test(location)) return;
+        refused(answer.status);
       },
-      { level: "should" },
+      // What a path with dots or double slashes means is also a matter of HTTP libraries.
+      {
+        level: ["encoded-slash", "encoded-dots", "empty-component"].includes(id)
+          ? "should"
+          : "must",
+      },
     ),
-    ...goodNames.map(([id, suffix, title]) =>
-      positive(
-        `good-${id}`,
-        `${title}: such a repository takes a blob and gives it back`,
-        "nameGrammar",
-        async (t) => {
-          const repository = `${t.repository}/${suffix}`;
-          const blob = t.blob();
-          const start = await t.client.uploadStart(repository);
-          if (start.status === 401 || start.status === 403)
-            throw new Skipped("No permission for other repositories");
-          expectStatus(start, 202);
-          await t.pushBlob(blob, repository);
-          const answer = await t.client.blobGet(repository, blob.digest);
-          expectStatus(answer, 200);
-          expectBody(answer, blob.bytes);
-        },
-      ),
+  ),
+  negative(
+    "bad-too-long",
+    "A name of more than 255 characters is refused",
+    "nameGrammar",
+    async (t) => {
+      const url = `/v2/${t.repository}/${"a".repeat(300)}/blobs/uploads/`;
+      refused((await t.client.exchange({ method: "POST", url })).status);
+    },
+    { level: "should" },
+  ),
+  ...goodNames.map(([id, suffix, title]) =>
+    positive(
+      `good-${id}`,
+      `${title}: such a repository takes a blob and gives it back`,
+      "nameGrammar",
+      async (t) => {
+        const repository = `${t.repository}/${suffix}`;
+        const blob = t.blob();
+        const start = await t.client.uploadStart(repository);
+        if (start.status === 401 || start.status === 403)
+          throw new Skipped("No permission for other repositories");
+        expectStatus(start, 202);
+        await t.pushBlob(blob, repository);
+        const answer = await t.client.blobGet(repository, blob.digest);
+        expectStatus(answer, 200);
+        expectBody(answer, blob.bytes);
+      },
     ),
-  ];
-}
+  ),
+];
 
 /** Any 4xx, or a redirect to the normalised path, is a refusal; accepting or failing is not. */
 function refused(status: number): void {
@@ -170,57 +171,55 @@ const badDigests: readonly [id: string, digest: string, title: string][] = [
   ["weak-algorithm", `md5:${"0".repeat(32)}`, "MD5"],
 ];
 
-function digestCases(): Case[] {
-  return [
-    ...badDigests.map(([id, digest, title]) =>
-      negative(
-        `push-${id}`,
-        `A push with such a digest is refused with 400: ${title}`,
-        "badBlobDigest",
-        async (t) => {
-          const location = await t.startUpload();
-          const answer = await t.client.uploadPut(location, digest, { body: t.blob().bytes });
-          expectStatus(answer, 400);
-        },
-      ),
-    ),
-    ...badDigests.map(([id, digest, title]) =>
-      negative(
-        `pull-${id}`,
-        `A pull with such a digest is 400 or 404: ${title}`,
-        "blobMissing",
-        async (t) => {
-          expectStatus(await t.client.blobGet(t.repository, digest), [400, 404]);
-        },
-      ),
-    ),
+const digestCases: readonly Case[] = [
+  ...badDigests.map(([id, digest, title]) =>
     negative(
-      "upper-case-same",
-      "Upper-case digits do not find a blob",
-      "digestGrammar",
-      async (t) => {
-        const { digest } = await t.pushBlob(t.blob());
-        const upper = digest.replace(/:.*/, (text) => text.toUpperCase());
-        expectStatus(await t.client.blobHead(t.repository, upper), [400, 404]);
-      },
-      { level: "should" },
-    ),
-    negative(
-      "manifest-weak",
-      "A manifest by MD5 is refused with 400",
+      `push-${id}`,
+      `A push with such a digest is refused with 400: ${title}`,
       "badBlobDigest",
       async (t) => {
-        const maker = t.maker();
-        const { bytes } = maker.image({ layerCount: 0 });
-        for (const blob of maker.blobs.values()) await t.pushBlob(blob);
-        const manifest = { mediaType: mediaTypes.ociImage, body: bytes };
-        expectStatus(
-          await t.client.manifestPut(t.repository, `md5:${"0".repeat(32)}`, manifest),
-          [400, 404],
-        );
-        expectStatus(await t.client.manifestHead(t.repository, digestOf("sha256", bytes)), 404);
+        const location = await t.startUpload();
+        const answer = await t.client.uploadPut(location, digest, { body: t.blob().bytes });
+        expectStatus(answer, 400);
       },
-      { level: "should" },
     ),
-  ];
-}
+  ),
+  ...badDigests.map(([id, digest, title]) =>
+    negative(
+      `pull-${id}`,
+      `A pull with such a digest is 400 or 404: ${title}`,
+      "blobMissing",
+      async (t) => {
+        expectStatus(await t.client.blobGet(t.repository, digest), [400, 404]);
+      },
+    ),
+  ),
+  negative(
+    "upper-case-same",
+    "Upper-case digits do not find a blob",
+    "digestGrammar",
+    async (t) => {
+      const { digest } = await t.pushBlob(t.blob());
+      const upper = digest.replace(/:.*/, (text) => text.toUpperCase());
+      expectStatus(await t.client.blobHead(t.repository, upper), [400, 404]);
+    },
+    { level: "should" },
+  ),
+  negative(
+    "manifest-weak",
+    "A manifest by MD5 is refused with 400",
+    "badBlobDigest",
+    async (t) => {
+      const maker = t.maker();
+      const { bytes } = maker.image({ layerCount: 0 });
+      for (const blob of maker.blobs.values()) await t.pushBlob(blob);
+      const manifest = { mediaType: mediaTypes.ociImage, body: bytes };
+      expectStatus(
+        await t.client.manifestPut(t.repository, `md5:${"0".repeat(32)}`, manifest),
+        [400, 404],
+      );
+      expectStatus(await t.client.manifestHead(t.repository, digestOf("sha256", bytes)), 404);
+    },
+    { level: "should" },
+  ),
+];

@@ -20,9 +20,9 @@ export function manifestRefusalScenarios(): Scenario[] {
       "manifest",
       "manifest.references",
       "Manifests whose references are missing",
-      referenceCases(),
+      referenceCases,
     ),
-    scenario("manifest", "manifest.size", "Manifests that are too large", sizeCases()),
+    scenario("manifest", "manifest.size", "Manifests that are too large", sizeCases),
   ];
 }
 
@@ -60,7 +60,7 @@ const invalid: readonly Row[] = [
   {
     id: "no-config",
     title: "An image manifest without config",
-    spoil: ({ config: _, ...rest }) => rest,
+    spoil: (right) => ({ ...right, config: undefined }),
   },
   {
     id: "type-mismatch",
@@ -117,7 +117,7 @@ const invalid: readonly Row[] = [
     id: "unknown-type",
     title: "A Content-Type that is no manifest",
     type: "text/plain",
-    spoil: ({ mediaType: _, ...rest }) => rest,
+    spoil: (right) => ({ ...right, mediaType: undefined }),
   },
 ];
 
@@ -150,153 +150,151 @@ function invalidCases(): Case[] {
   );
 }
 
-function referenceCases(): Case[] {
-  const missing = (bytes: Uint8Array) => ({
-    digest: digestOf("sha256", bytes),
-    size: bytes.length,
-  });
-  const refusedRightly = async (t: Trial, spoilt: object, mediaType: string): Promise<void> => {
-    const body = new TextEncoder().encode(text(spoilt));
-    const answer = await t.client.manifestPut(t.repository, t.name("missing"), { mediaType, body });
-    if (answer.status === 201) throw new Unsupported("It is accepted: references are not checked");
-    expectStatus(answer, [400, 404, 422]);
-    expectErrorBody(answer, ["MANIFEST_BLOB_UNKNOWN"]);
-  };
-  return [
-    negative(
-      "layer",
-      "A missing layer is refused with MANIFEST_BLOB_UNKNOWN, or accepted",
-      "missingReferencesCode",
-      async (t) => {
-        const right = await members(t);
-        const layer = { mediaType: mediaTypes.ociLayer, ...missing(t.blob().bytes) };
-        await refusedRightly(t, { ...right, layers: [layer] }, mediaTypes.ociImage);
-      },
-    ),
-    negative(
-      "config",
-      "A missing config is refused with MANIFEST_BLOB_UNKNOWN, or accepted",
-      "missingReferencesCode",
-      async (t) => {
-        const right = await members(t);
-        const config = { mediaType: mediaTypes.ociConfig, ...missing(t.blob().bytes) };
-        await refusedRightly(t, { ...right, config }, mediaTypes.ociImage);
-      },
-    ),
-    negative(
-      "child",
-      "A missing child of an index is refused with MANIFEST_BLOB_UNKNOWN, or accepted",
-      "missingReferencesCode",
-      async (t) => {
-        const child = { mediaType: mediaTypes.ociImage, ...missing(t.blob().bytes) };
-        const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [child] };
-        await refusedRightly(t, index, mediaTypes.ociIndex);
-      },
-    ),
-    negative(
-      "every-one",
-      "Every missing reference is named in the error",
-      "missingReferencesCode",
-      async (t) => {
-        const right = await members(t);
-        const layers = [1, 2, 3].map(() => ({
-          mediaType: mediaTypes.ociLayer,
-          ...missing(t.blob().bytes),
-        }));
-        const body = new TextEncoder().encode(text({ ...right, layers }));
-        const manifest = { mediaType: mediaTypes.ociImage, body };
-        const answer = await t.client.manifestPut(t.repository, t.name("missing"), manifest);
-        if (answer.status === 201)
-          throw new Unsupported("It is accepted: references are not checked");
-        const named = JSON.stringify(expectJson(answer));
-        for (const { digest } of layers)
-          expectThat(named.includes(digest), `Expected ${digest} in the error`);
-      },
-      { level: "should" },
-    ),
-    negative(
-      "other-repository",
-      "A layer that only another repository has counts as missing",
-      "isolation",
-      async (t) => {
-        const right = await members(t);
-        const elsewhere = await t.pushBlob(t.blob(), t.secondRepository);
-        const layer = { mediaType: mediaTypes.ociLayer, ...missing(elsewhere.bytes) };
-        await refusedRightly(t, { ...right, layers: [layer] }, mediaTypes.ociImage);
-      },
-      { level: "should" },
-    ),
-  ];
-}
+const missing = (bytes: Uint8Array) => ({
+  digest: digestOf("sha256", bytes),
+  size: bytes.length,
+});
+const refusedRightly = async (t: Trial, spoilt: object, mediaType: string): Promise<void> => {
+  const body = new TextEncoder().encode(text(spoilt));
+  const answer = await t.client.manifestPut(t.repository, t.name("missing"), { mediaType, body });
+  if (answer.status === 201) throw new Unsupported("It is accepted: references are not checked");
+  expectStatus(answer, [400, 404, 422]);
+  expectErrorBody(answer, ["MANIFEST_BLOB_UNKNOWN"]);
+};
 
-function sizeCases(): Case[] {
-  const padded = async (t: Trial, bytes: number): Promise<Uint8Array> => {
-    const right = await members(t);
-    const bare = text({ ...right, annotations: { padding: "" } }).length;
-    return new TextEncoder().encode(
-      text({ ...right, annotations: { padding: "x".repeat(Math.max(0, bytes - bare)) } }),
+const referenceCases: readonly Case[] = [
+  negative(
+    "layer",
+    "A missing layer is refused with MANIFEST_BLOB_UNKNOWN, or accepted",
+    "missingReferencesCode",
+    async (t) => {
+      const right = await members(t);
+      const layer = { mediaType: mediaTypes.ociLayer, ...missing(t.blob().bytes) };
+      await refusedRightly(t, { ...right, layers: [layer] }, mediaTypes.ociImage);
+    },
+  ),
+  negative(
+    "config",
+    "A missing config is refused with MANIFEST_BLOB_UNKNOWN, or accepted",
+    "missingReferencesCode",
+    async (t) => {
+      const right = await members(t);
+      const config = { mediaType: mediaTypes.ociConfig, ...missing(t.blob().bytes) };
+      await refusedRightly(t, { ...right, config }, mediaTypes.ociImage);
+    },
+  ),
+  negative(
+    "child",
+    "A missing child of an index is refused with MANIFEST_BLOB_UNKNOWN, or accepted",
+    "missingReferencesCode",
+    async (t) => {
+      const child = { mediaType: mediaTypes.ociImage, ...missing(t.blob().bytes) };
+      const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [child] };
+      await refusedRightly(t, index, mediaTypes.ociIndex);
+    },
+  ),
+  negative(
+    "every-one",
+    "Every missing reference is named in the error",
+    "missingReferencesCode",
+    async (t) => {
+      const right = await members(t);
+      const layers = [1, 2, 3].map(() => ({
+        mediaType: mediaTypes.ociLayer,
+        ...missing(t.blob().bytes),
+      }));
+      const body = new TextEncoder().encode(text({ ...right, layers }));
+      const manifest = { mediaType: mediaTypes.ociImage, body };
+      const answer = await t.client.manifestPut(t.repository, t.name("missing"), manifest);
+      if (answer.status === 201)
+        throw new Unsupported("It is accepted: references are not checked");
+      const named = JSON.stringify(expectJson(answer));
+      for (const { digest } of layers)
+        expectThat(named.includes(digest), `Expected ${digest} in the error`);
+    },
+    { level: "should" },
+  ),
+  negative(
+    "other-repository",
+    "A layer that only another repository has counts as missing",
+    "isolation",
+    async (t) => {
+      const right = await members(t);
+      const elsewhere = await t.pushBlob(t.blob(), t.secondRepository);
+      const layer = { mediaType: mediaTypes.ociLayer, ...missing(elsewhere.bytes) };
+      await refusedRightly(t, { ...right, layers: [layer] }, mediaTypes.ociImage);
+    },
+    { level: "should" },
+  ),
+];
+
+const padded = async (t: Trial, bytes: number): Promise<Uint8Array> => {
+  const right = await members(t);
+  const bare = text({ ...right, annotations: { padding: "" } }).length;
+  return new TextEncoder().encode(
+    text({ ...right, annotations: { padding: "x".repeat(Math.max(0, bytes - bare)) } }),
+  );
+};
+const tooLarge = async (t: Trial, chunked: boolean): Promise<void> => {
+  const bytes = await padded(t, 32 * MiB);
+  const body = chunked ? chunkedBody(bytes, MiB) : bytes;
+  const answer = await t.client.manifestPut(t.repository, t.name("large"), {
+    mediaType: mediaTypes.ociImage,
+    body,
+  });
+  if (answer.status === 201)
+    throw new Unsupported("A manifest of 32 MiB is accepted: no limit, or a higher one");
+  if (answer.status !== 413)
+    throw new Broken(
+      `Expected status 413, got ${answer.status} ${errorCodesOf(answer).join(", ")}`,
     );
-  };
-  const tooLarge = async (t: Trial, chunked: boolean): Promise<void> => {
-    const bytes = await padded(t, 32 * MiB);
-    const body = chunked ? chunkedBody(bytes, MiB) : bytes;
-    const answer = await t.client.manifestPut(t.repository, t.name("large"), {
-      mediaType: mediaTypes.ociImage,
-      body,
-    });
-    if (answer.status === 201)
-      throw new Unsupported("A manifest of 32 MiB is accepted: no limit, or a higher one");
-    if (answer.status !== 413)
-      throw new Broken(
-        `Expected status 413, got ${answer.status} ${errorCodesOf(answer).join(", ")}`,
-      );
-  };
-  return [
-    positive(
-      "four-megabytes",
-      "A manifest of 4,000,000 bytes is accepted",
-      "manifestLarge",
-      async (t) => {
-        const body = await padded(t, 4_000_000);
-        const digest = digestOf("sha256", body);
-        const answer = await t.client.manifestPut(t.repository, digest, {
-          mediaType: mediaTypes.ociImage,
-          body,
-        });
-        expectStatus(answer, 201);
-        const head = await t.client.manifestHead(t.repository, digest);
-        expectStatus(head, 200);
-      },
-      { level: "should" },
-    ),
-    negative(
-      "limit",
-      "A manifest of 32 MiB is refused with 413",
-      "manifestTooLarge",
-      (t) => tooLarge(t, false),
-      { level: "should" },
-    ),
-    negative(
-      "limit-chunked",
-      "A manifest of 32 MiB in HTTP chunks is refused with 413",
-      "manifestTooLarge",
-      (t) => tooLarge(t, true),
-      { level: "should" },
-    ),
-    negative(
-      "limit-not-stored",
-      "What is over the limit is not stored",
-      "manifestTooLarge",
-      async (t) => {
-        const body = await padded(t, 32 * MiB);
-        const digest = digestOf("sha256", body);
-        const answer = await t.client.manifestPut(t.repository, digest, {
-          mediaType: mediaTypes.ociImage,
-          body,
-        });
-        if (answer.status === 201) throw new Skipped("A manifest of 32 MiB is accepted");
-        expectStatus(await t.client.manifestHead(t.repository, digest), 404);
-      },
-    ),
-  ];
-}
+};
+
+const sizeCases: readonly Case[] = [
+  positive(
+    "four-megabytes",
+    "A manifest of 4,000,000 bytes is accepted",
+    "manifestLarge",
+    async (t) => {
+      const body = await padded(t, 4_000_000);
+      const digest = digestOf("sha256", body);
+      const answer = await t.client.manifestPut(t.repository, digest, {
+        mediaType: mediaTypes.ociImage,
+        body,
+      });
+      expectStatus(answer, 201);
+      const head = await t.client.manifestHead(t.repository, digest);
+      expectStatus(head, 200);
+    },
+    { level: "should" },
+  ),
+  negative(
+    "limit",
+    "A manifest of 32 MiB is refused with 413",
+    "manifestTooLarge",
+    (t) => tooLarge(t, false),
+    { level: "should" },
+  ),
+  negative(
+    "limit-chunked",
+    "A manifest of 32 MiB in HTTP chunks is refused with 413",
+    "manifestTooLarge",
+    (t) => tooLarge(t, true),
+    { level: "should" },
+  ),
+  negative(
+    "limit-not-stored",
+    "What is over the limit is not stored",
+    "manifestTooLarge",
+    async (t) => {
+      const body = await padded(t, 32 * MiB);
+      const digest = digestOf("sha256", body);
+      const answer = await t.client.manifestPut(t.repository, digest, {
+        mediaType: mediaTypes.ociImage,
+        body,
+      });
+      if (answer.status === 201) throw new Skipped("A manifest of 32 MiB is accepted");
+      expectStatus(await t.client.manifestHead(t.repository, digest), 404);
+    },
+  ),
+];

@@ -17,7 +17,7 @@ export function mountScenarios(): Scenario[] {
       mounted(algorithm, "anonymous", "1.1"),
       missing(algorithm),
     ]),
-    scenario("mount", "mount.edge", "Mounts at the edge", edgeCases()),
+    scenario("mount", "mount.edge", "Mounts at the edge", edgeCases),
   ];
 }
 
@@ -119,87 +119,86 @@ function missing(algorithm: Algorithm): Scenario {
   );
 }
 
-function edgeCases(): Case[] {
-  const shared = source("sha256");
-  const should = { level: "should" } as const;
-  return [
-    negative(
-      "unknown-repository",
-      "A mount from a repository that does not exist is answered with 202",
-      "mountFallback",
-      async (t) => {
-        const answer = await mount(t, t.blob().digest, `${t.secondRepository}/never-${t.seed}`);
-        expectStatus(answer, 202);
-        expectLocation(answer);
-      },
-      should,
-    ),
-    positive(
-      "same-repository",
-      "A mount from the repository itself gives 201 or 202",
-      "mount",
-      async (t) => {
-        const blob = await t.pushBlob(t.blob());
-        expectStatus(await mount(t, blob.digest, t.repository), [201, 202]);
-      },
-    ),
-    negative(
-      "malformed-digest",
-      "A mount of a malformed digest is answered with 400 or 202, never 201",
-      "mountFallback",
-      async (t) => {
-        expectStatus(await mount(t, "sha256:baddigest", t.secondRepository), [400, 202], {
-          unsupported: [404, 405],
-        });
-      },
-    ),
-    positive(
-      "raw-parameters",
-      "The parameters may come unencoded, as some clients send them",
-      "mount",
-      async (t) => {
-        const { digest } = await shared(t);
-        const url = `/v2/${t.repository}/blobs/uploads/?mount=${digest}&from=${t.secondRepository}`;
-        expectStatus(await t.client.exchange({ method: "POST", url }), 201, { unsupported: [202] });
-      },
-      should,
-    ),
-    positive("no-transfer", "What was mounted is readable at once", "mountLocation", async (t) => {
-      const blob = await shared(t);
+const edgeSource = source("sha256");
+const should = { level: "should" } as const;
+
+const edgeCases: readonly Case[] = [
+  negative(
+    "unknown-repository",
+    "A mount from a repository that does not exist is answered with 202",
+    "mountFallback",
+    async (t) => {
+      const answer = await mount(t, t.blob().digest, `${t.secondRepository}/never-${t.seed}`);
+      expectStatus(answer, 202);
+      expectLocation(answer);
+    },
+    should,
+  ),
+  positive(
+    "same-repository",
+    "A mount from the repository itself gives 201 or 202",
+    "mount",
+    async (t) => {
+      const blob = await t.pushBlob(t.blob());
+      expectStatus(await mount(t, blob.digest, t.repository), [201, 202]);
+    },
+  ),
+  negative(
+    "malformed-digest",
+    "A mount of a malformed digest is answered with 400 or 202, never 201",
+    "mountFallback",
+    async (t) => {
+      expectStatus(await mount(t, "sha256:baddigest", t.secondRepository), [400, 202], {
+        unsupported: [404, 405],
+      });
+    },
+  ),
+  positive(
+    "raw-parameters",
+    "The parameters may come unencoded, as some clients send them",
+    "mount",
+    async (t) => {
+      const { digest } = await edgeSource(t);
+      const url = `/v2/${t.repository}/blobs/uploads/?mount=${digest}&from=${t.secondRepository}`;
+      expectStatus(await t.client.exchange({ method: "POST", url }), 201, { unsupported: [202] });
+    },
+    should,
+  ),
+  positive("no-transfer", "What was mounted is readable at once", "mountLocation", async (t) => {
+    const blob = await edgeSource(t);
+    const answer = await mount(t, blob.digest, t.secondRepository);
+    expectStatus(answer, 201, { unsupported: [202, 405] });
+    expectBody(await t.client.blobGet(t.repository, blob.digest), blob.bytes);
+  }),
+  positive(
+    "digest-header",
+    "A mount names the digest of the blob",
+    "mountLocation",
+    async (t) => {
+      const { digest } = await edgeSource(t);
+      const answer = await mount(t, digest, t.secondRepository);
+      expectStatus(answer, 201, { unsupported: [202, 405] });
+      const found = answer.headers.get("Docker-Content-Digest");
+      expectThat(
+        found === digest,
+        `Expected Docker-Content-Digest: ${digest}, got ${found ?? "none"}`,
+      );
+    },
+    should,
+  ),
+  negative(
+    "source-deleted",
+    "What was mounted stays when the source is deleted",
+    "deleteIsLocal",
+    async (t) => {
+      const blob = await t.pushBlob(t.blob(), t.secondRepository);
       const answer = await mount(t, blob.digest, t.secondRepository);
       expectStatus(answer, 201, { unsupported: [202, 405] });
-      expectBody(await t.client.blobGet(t.repository, blob.digest), blob.bytes);
-    }),
-    positive(
-      "digest-header",
-      "A mount names the digest of the blob",
-      "mountLocation",
-      async (t) => {
-        const { digest } = await shared(t);
-        const answer = await mount(t, digest, t.secondRepository);
-        expectStatus(answer, 201, { unsupported: [202, 405] });
-        const found = answer.headers.get("Docker-Content-Digest");
-        expectThat(
-          found === digest,
-          `Expected Docker-Content-Digest: ${digest}, got ${found ?? "none"}`,
-        );
-      },
-      should,
-    ),
-    negative(
-      "source-deleted",
-      "What was mounted stays when the source is deleted",
-      "deleteIsLocal",
-      async (t) => {
-        const blob = await t.pushBlob(t.blob(), t.secondRepository);
-        const answer = await mount(t, blob.digest, t.secondRepository);
-        expectStatus(answer, 201, { unsupported: [202, 405] });
-        const deleted = await t.client.blobDelete(t.secondRepository, blob.digest);
-        expectStatus(deleted, 202, { unsupported: [400, 405] });
-        const pulled = await t.client.blobGet(t.repository, blob.digest);
-        if (pulled.status === 404) throw new Wrong("The mounted blob is gone with its source");
-        expectBody(pulled, blob.bytes);
-      },
-    ),
-  ];
-}
+      const deleted = await t.client.blobDelete(t.secondRepository, blob.digest);
+      expectStatus(deleted, 202, { unsupported: [400, 405] });
+      const pulled = await t.client.blobGet(t.repository, blob.digest);
+      if (pulled.status === 404) throw new Wrong("The mounted blob is gone with its source");
+      expectBody(pulled, blob.bytes);
+    },
+  ),
+];

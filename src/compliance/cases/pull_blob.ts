@@ -32,9 +32,9 @@ export function pullBlobScenarios(): Scenario[] {
       const title = `Parts of a blob by ${algorithm}`;
       return scenario("pull", `pull.range.${algorithm}`, title, rangeCases(shared));
     }),
-    scenario("pull", "pull.range.edge", "Ranges at the edge", edgeCases()),
-    scenario("pull", "pull.condition", "Conditional requests", conditionCases()),
-    scenario("pull", "pull.headers", "Headers of a blob", headerCases()),
+    scenario("pull", "pull.range.edge", "Ranges at the edge", edgeCases),
+    scenario("pull", "pull.condition", "Conditional requests", conditionCases),
+    scenario("pull", "pull.headers", "Headers of a blob", headerCases),
   ];
 }
 
@@ -102,111 +102,110 @@ function expectPart(
   expectThat(fits, `Expected Content-Range: bytes ${first}-${last}/${whole.length}, got ${found}`);
 }
 
-function edgeCases(): Case[] {
-  const shared = once((t) => t.pushBlob(t.blob(blobBytes)));
-  const should = { level: "should" } as const;
-  return [
-    negative(
-      "416-names-length",
-      "416 names the length of the blob in Content-Range",
-      "rangeUnsatisfiable",
-      async (t) => {
-        const answer = await getRange(t, await shared(t), "bytes=5000-");
-        expectStatus(answer, 416);
-        expectHeader(answer, "Content-Range", `bytes */${blobBytes}`);
-      },
-      should,
-    ),
-    negative(
-      "suffix-zero",
-      "bytes=-0 is answered with 416, or ignored",
-      "rangeUnsatisfiable",
-      async (t) => {
-        const blob = await shared(t);
-        const answer = await getRange(t, blob, "bytes=-0");
-        expectStatus(answer, [416, 200]);
-        if (answer.status === 200) expectBody(answer, blob.bytes);
-      },
-      should,
-    ),
-    negative(
-      "unknown-unit",
-      "A range in an unknown unit is ignored",
-      "rangeUnknownUnit",
-      async (t) => {
-        const blob = await shared(t);
-        const answer = await getRange(t, blob, "lines=0-10");
-        expectStatus(answer, 200);
-        expectBody(answer, blob.bytes);
-      },
-      should,
-    ),
-    negative(
-      "malformed",
-      "A malformed range is ignored, or refused with 400 or 416",
-      "rangeSingle",
-      async (t) => {
-        const blob = await shared(t);
-        const answer = await getRange(t, blob, "bytes=abc");
-        expectStatus(answer, [200, 400, 416]);
-        if (answer.status === 200) expectBody(answer, blob.bytes);
-      },
-      should,
-    ),
-    negative(
-      "empty-blob",
-      "Any range of the empty blob is answered with 416, or 200 and no bytes",
-      "rangeUnsatisfiable",
-      async (t) => {
-        const maker = t.maker();
-        const empty = await t.pushBlob(maker.blob(new Uint8Array(0)));
-        const answer = await getRange(t, empty, "bytes=0-");
-        expectStatus(answer, [416, 200]);
-        if (answer.status === 200) expectBody(answer, empty.bytes);
-      },
-      should,
-    ),
-    positive(
-      "head",
-      "HEAD ignores Range: 200 with the whole length",
-      "rangeOnHead",
-      async (t) => {
-        const blob = await shared(t);
-        const headers = [["Range", "bytes=0-9"]] as const;
-        const answer = await t.client.blobHead(t.repository, blob.digest, { headers });
-        expectStatus(answer, 200);
-        expectLength(answer, blobBytes);
-      },
-      should,
-    ),
-    positive(
-      "several",
-      "Several ranges: the parts in order, or the whole blob, or 400",
-      "rangeMultiple",
-      async (t) => {
-        const blob = await shared(t);
-        const answer = await getRange(t, blob, "bytes=0-9,100-199,2000-");
-        if (answer.status === 200) expectBody(answer, blob.bytes);
-        if (answer.status !== 206) return expectStatus(answer, [200, 206, 400]);
-        expectMultipart(answer, blob.bytes, [
-          [0, 9],
-          [100, 199],
-          [2000, 2047],
-        ]);
-      },
-    ),
-    positive("resume", "A pull that was cut can go on with bytes=N-", "blobRange", async (t) => {
-      const blob = await t.pushBlob(t.blob(100_000));
-      const first = await getRange(t, blob, "bytes=0-61439");
-      expectStatus(first, 206, { unsupported: [200] });
-      const rest = await getRange(t, blob, "bytes=61440-");
-      expectStatus(rest, 206);
-      const whole = Buffer.concat([first.body, rest.body]);
-      if (digestOf("sha256", whole) !== blob.digest)
-        throw new Wrong("The two parts are not the blob");
-    }),
-  ];
-}
+const plainBlob = once((t) => t.pushBlob(t.blob(blobBytes)));
+const should = { level: "should" } as const;
+
+const edgeCases: readonly Case[] = [
+  negative(
+    "416-names-length",
+    "416 names the length of the blob in Content-Range",
+    "rangeUnsatisfiable",
+    async (t) => {
+      const answer = await getRange(t, await plainBlob(t), "bytes=5000-");
+      expectStatus(answer, 416);
+      expectHeader(answer, "Content-Range", `bytes */${blobBytes}`);
+    },
+    should,
+  ),
+  negative(
+    "suffix-zero",
+    "bytes=-0 is answered with 416, or ignored",
+    "rangeUnsatisfiable",
+    async (t) => {
+      const blob = await plainBlob(t);
+      const answer = await getRange(t, blob, "bytes=-0");
+      expectStatus(answer, [416, 200]);
+      if (answer.status === 200) expectBody(answer, blob.bytes);
+    },
+    should,
+  ),
+  negative(
+    "unknown-unit",
+    "A range in an unknown unit is ignored",
+    "rangeUnknownUnit",
+    async (t) => {
+      const blob = await plainBlob(t);
+      const answer = await getRange(t, blob, "lines=0-10");
+      expectStatus(answer, 200);
+      expectBody(answer, blob.bytes);
+    },
+    should,
+  ),
+  negative(
+    "malformed",
+    "A malformed range is ignored, or refused with 400 or 416",
+    "rangeSingle",
+    async (t) => {
+      const blob = await plainBlob(t);
+      const answer = await getRange(t, blob, "bytes=abc");
+      expectStatus(answer, [200, 400, 416]);
+      if (answer.status === 200) expectBody(answer, blob.bytes);
+    },
+    should,
+  ),
+  negative(
+    "empty-blob",
+    "Any range of the empty blob is answered with 416, or 200 and no bytes",
+    "rangeUnsatisfiable",
+    async (t) => {
+      const maker = t.maker();
+      const empty = await t.pushBlob(maker.blob(new Uint8Array(0)));
+      const answer = await getRange(t, empty, "bytes=0-");
+      expectStatus(answer, [416, 200]);
+      if (answer.status === 200) expectBody(answer, empty.bytes);
+    },
+    should,
+  ),
+  positive(
+    "head",
+    "HEAD ignores Range: 200 with the whole length",
+    "rangeOnHead",
+    async (t) => {
+      const blob = await plainBlob(t);
+      const headers = [["Range", "bytes=0-9"]] as const;
+      const answer = await t.client.blobHead(t.repository, blob.digest, { headers });
+      expectStatus(answer, 200);
+      expectLength(answer, blobBytes);
+    },
+    should,
+  ),
+  positive(
+    "several",
+    "Several ranges: the parts in order, or the whole blob, or 400",
+    "rangeMultiple",
+    async (t) => {
+      const blob = await plainBlob(t);
+      const answer = await getRange(t, blob, "bytes=0-9,100-199,2000-");
+      if (answer.status === 200) expectBody(answer, blob.bytes);
+      if (answer.status !== 206) return expectStatus(answer, [200, 206, 400]);
+      expectMultipart(answer, blob.bytes, [
+        [0, 9],
+        [100, 199],
+        [2000, 2047],
+      ]);
+    },
+  ),
+  positive("resume", "A pull that was cut can go on with bytes=N-", "blobRange", async (t) => {
+    const blob = await t.pushBlob(t.blob(100_000));
+    const first = await getRange(t, blob, "bytes=0-61439");
+    expectStatus(first, 206, { unsupported: [200] });
+    const rest = await getRange(t, blob, "bytes=61440-");
+    expectStatus(rest, 206);
+    const whole = Buffer.concat([first.body, rest.body]);
+    if (digestOf("sha256", whole) !== blob.digest)
+      throw new Wrong("The two parts are not the blob");
+  }),
+];
 
 function expectMultipart(
   answer: Exchange,
@@ -229,165 +228,156 @@ function expectMultipart(
   }
 }
 
-function conditionCases(): Case[] {
-  const shared = once((t) => t.pushBlob(t.blob(blobBytes)));
-  const tagged = async (t: Trial): Promise<{ blob: Blob; etag: string }> => {
-    const blob = await shared(t);
-    const etag = (await t.client.blobHead(t.repository, blob.digest)).headers.get("ETag");
-    if (etag === null) throw new Unsupported("Blobs have no ETag");
-    return { blob, etag };
-  };
-  const should = { level: "should" } as const;
-  return [
-    positive(
-      "if-none-match",
-      "If-None-Match with the ETag is answered with 304 and no body",
-      "ifNoneMatch",
-      async (t) => {
-        const { blob, etag } = await tagged(t);
-        const headers = [["If-None-Match", etag]] as const;
-        const answer = await t.client.blobGet(t.repository, blob.digest, { headers });
-        expectStatus(answer, 304);
-        expectNoBody(answer);
-      },
-      should,
-    ),
-    positive(
-      "if-none-match-other",
-      "If-None-Match with another ETag is answered with 200",
-      "ifNoneMatch",
-      async (t) => {
-        const { blob } = await tagged(t);
-        const headers = [["If-None-Match", '"another"']] as const;
-        const answer = await t.client.blobGet(t.repository, blob.digest, { headers });
-        expectStatus(answer, 200);
-        expectBody(answer, blob.bytes);
-      },
-    ),
-    positive(
-      "if-range",
-      "If-Range with the ETag gives the part",
-      "ifRange",
-      async (t) => {
-        const { blob, etag } = await tagged(t);
-        const answer = await getRange(t, blob, "bytes=10-19", [["If-Range", etag]]);
-        expectStatus(answer, 206, { unsupported: [200] });
-        expectPart(answer, blob.bytes, [10, 19]);
-      },
-      should,
-    ),
-    positive(
-      "if-range-other",
-      "If-Range with another ETag gives the whole blob",
-      "ifRange",
-      async (t) => {
-        const { blob } = await tagged(t);
-        const answer = await getRange(t, blob, "bytes=10-19", [["If-Range", '"another"']]);
-        expectStatus(answer, 200);
-        expectBody(answer, blob.bytes);
-      },
-      should,
-    ),
-  ];
-}
+const conditionBlob = once((t) => t.pushBlob(t.blob(blobBytes)));
+const tagged = async (t: Trial): Promise<{ blob: Blob; etag: string }> => {
+  const blob = await conditionBlob(t);
+  const etag = (await t.client.blobHead(t.repository, blob.digest)).headers.get("ETag");
+  if (etag === null) throw new Unsupported("Blobs have no ETag");
+  return { blob, etag };
+};
 
-function headerCases(): Case[] {
-  const shared = once((t) => t.pushBlob(t.blob(blobBytes)));
-  const should = { level: "should" } as const;
-  return [
-    positive(
-      "type",
-      "A blob is sent as application/octet-stream",
-      "octetStream",
-      async (t) => {
-        const answer = await t.client.blobGet(t.repository, (await shared(t)).digest);
-        expectStatus(answer, 200);
-        expectHeader(answer, "Content-Type", "application/octet-stream");
-      },
-      should,
-    ),
-    positive(
-      "accept-ranges",
-      "A blob says Accept-Ranges: bytes",
-      "acceptRanges",
-      async (t) => {
-        const answer = await t.client.blobGet(t.repository, (await shared(t)).digest);
-        expectHeader(answer, "Accept-Ranges", "bytes");
-      },
-      should,
-    ),
-    positive(
-      "no-coding",
-      "A blob is not compressed on the way, whatever Accept-Encoding says",
-      "contentCoding",
-      async (t) => {
-        const maker = t.maker();
-        const text = Buffer.alloc(20_000, `${t.name("compress")} me `);
-        const blob = await t.pushBlob(maker.blob(text));
-        const headers = [["Accept-Encoding", "zstd, gzip, br, deflate"]] as const;
-        const answer = await t.client.blobGet(t.repository, blob.digest, { headers });
-        expectStatus(answer, 200);
-        expectNoHeader(answer, "Content-Encoding");
-        expectBody(answer, blob.bytes);
-      },
-    ),
-    positive(
-      "head-parity",
-      "HEAD has the headers of GET",
-      "headParity",
-      async (t) => {
-        const { digest } = await shared(t);
-        const get = await t.client.blobGet(t.repository, digest);
-        const head = await t.client.blobHead(t.repository, digest);
-        for (const name of ["Content-Length", "Docker-Content-Digest", "ETag", "Accept-Ranges"]) {
-          const [ofGet, ofHead] = [get.headers.get(name), head.headers.get(name)];
-          expectThat(
-            ofGet === ofHead,
-            `${name}: GET has ${ofGet ?? "none"}, HEAD ${ofHead ?? "none"}`,
-          );
-        }
-      },
-      should,
-    ),
-    positive("head-no-body", "HEAD sends nothing after its headers", "headParity", async (t) => {
-      const { digest } = await shared(t);
-      expectNoBody(await t.client.blobHead(t.repository, digest, { readPastEnd: true }));
-    }),
-    positive(
-      "encoded-colon",
-      "The colon of a digest may be percent-encoded in the path",
-      "blobGet",
-      async (t) => {
-        const blob = await shared(t);
-        const answer = await t.client.blobGet(t.repository, blob.digest.replace(":", "%3A"));
-        expectStatus(answer, 200);
-        expectBody(answer, blob.bytes);
-        expectDigest(answer, blob);
-      },
-      should,
-    ),
-    positive(
-      "ns",
-      "A query parameter ns is ignored by a registry that is no proxy",
-      "blobGet",
-      async (t) => {
-        const blob = await shared(t);
-        const url = `/v2/${t.repository}/blobs/${blob.digest}?ns=registry.example.com`;
-        const answer = await t.client.exchange({ method: "GET", url });
-        expectStatus(answer, 200);
-        expectBody(answer, blob.bytes);
-      },
-      should,
-    ),
-    negative(
-      "isolation",
-      "A blob of one repository is 404 in another",
-      "blobMissing",
-      async (t) => {
-        const { digest } = await shared(t);
-        expectStatus(await t.client.blobHead(t.secondRepository, digest), 404);
-        expectStatus(await t.client.blobGet(t.secondRepository, digest), 404);
-      },
-    ),
-  ];
-}
+const conditionCases: readonly Case[] = [
+  positive(
+    "if-none-match",
+    "If-None-Match with the ETag is answered with 304 and no body",
+    "ifNoneMatch",
+    async (t) => {
+      const { blob, etag } = await tagged(t);
+      const headers = [["If-None-Match", etag]] as const;
+      const answer = await t.client.blobGet(t.repository, blob.digest, { headers });
+      expectStatus(answer, 304);
+      expectNoBody(answer);
+    },
+    should,
+  ),
+  positive(
+    "if-none-match-other",
+    "If-None-Match with another ETag is answered with 200",
+    "ifNoneMatch",
+    async (t) => {
+      const { blob } = await tagged(t);
+      const headers = [["If-None-Match", '"another"']] as const;
+      const answer = await t.client.blobGet(t.repository, blob.digest, { headers });
+      expectStatus(answer, 200);
+      expectBody(answer, blob.bytes);
+    },
+  ),
+  positive(
+    "if-range",
+    "If-Range with the ETag gives the part",
+    "ifRange",
+    async (t) => {
+      const { blob, etag } = await tagged(t);
+      const answer = await getRange(t, blob, "bytes=10-19", [["If-Range", etag]]);
+      expectStatus(answer, 206, { unsupported: [200] });
+      expectPart(answer, blob.bytes, [10, 19]);
+    },
+    should,
+  ),
+  positive(
+    "if-range-other",
+    "If-Range with another ETag gives the whole blob",
+    "ifRange",
+    async (t) => {
+      const { blob } = await tagged(t);
+      const answer = await getRange(t, blob, "bytes=10-19", [["If-Range", '"another"']]);
+      expectStatus(answer, 200);
+      expectBody(answer, blob.bytes);
+    },
+    should,
+  ),
+];
+
+const headerBlob = once((t) => t.pushBlob(t.blob(blobBytes)));
+
+const headerCases: readonly Case[] = [
+  positive(
+    "type",
+    "A blob is sent as application/octet-stream",
+    "octetStream",
+    async (t) => {
+      const answer = await t.client.blobGet(t.repository, (await headerBlob(t)).digest);
+      expectStatus(answer, 200);
+      expectHeader(answer, "Content-Type", "application/octet-stream");
+    },
+    should,
+  ),
+  positive(
+    "accept-ranges",
+    "A blob says Accept-Ranges: bytes",
+    "acceptRanges",
+    async (t) => {
+      const answer = await t.client.blobGet(t.repository, (await headerBlob(t)).digest);
+      expectHeader(answer, "Accept-Ranges", "bytes");
+    },
+    should,
+  ),
+  positive(
+    "no-coding",
+    "A blob is not compressed on the way, whatever Accept-Encoding says",
+    "contentCoding",
+    async (t) => {
+      const maker = t.maker();
+      const text = Buffer.alloc(20_000, `${t.name("compress")} me `);
+      const blob = await t.pushBlob(maker.blob(text));
+      const headers = [["Accept-Encoding", "zstd, gzip, br, deflate"]] as const;
+      const answer = await t.client.blobGet(t.repository, blob.digest, { headers });
+      expectStatus(answer, 200);
+      expectNoHeader(answer, "Content-Encoding");
+      expectBody(answer, blob.bytes);
+    },
+  ),
+  positive(
+    "head-parity",
+    "HEAD has the headers of GET",
+    "headParity",
+    async (t) => {
+      const { digest } = await headerBlob(t);
+      const get = await t.client.blobGet(t.repository, digest);
+      const head = await t.client.blobHead(t.repository, digest);
+      for (const name of ["Content-Length", "Docker-Content-Digest", "ETag", "Accept-Ranges"]) {
+        const [ofGet, ofHead] = [get.headers.get(name), head.headers.get(name)];
+        expectThat(
+          ofGet === ofHead,
+          `${name}: GET has ${ofGet ?? "none"}, HEAD ${ofHead ?? "none"}`,
+        );
+      }
+    },
+    should,
+  ),
+  positive("head-no-body", "HEAD sends nothing after its headers", "headParity", async (t) => {
+    const { digest } = await headerBlob(t);
+    expectNoBody(await t.client.blobHead(t.repository, digest, { readPastEnd: true }));
+  }),
+  positive(
+    "encoded-colon",
+    "The colon of a digest may be percent-encoded in the path",
+    "blobGet",
+    async (t) => {
+      const blob = await headerBlob(t);
+      const answer = await t.client.blobGet(t.repository, blob.digest.replace(":", "%3A"));
+      expectStatus(answer, 200);
+      expectBody(answer, blob.bytes);
+      expectDigest(answer, blob);
+    },
+    should,
+  ),
+  positive(
+    "ns",
+    "A query parameter ns is ignored by a registry that is no proxy",
+    "blobGet",
+    async (t) => {
+      const blob = await headerBlob(t);
+      const url = `/v2/${t.repository}/blobs/${blob.digest}?ns=registry.example.com`;
+      const answer = await t.client.exchange({ method: "GET", url });
+      expectStatus(answer, 200);
+      expectBody(answer, blob.bytes);
+    },
+    should,
+  ),
+  negative("isolation", "A blob of one repository is 404 in another", "blobMissing", async (t) => {
+    const { digest } = await headerBlob(t);
+    expectStatus(await t.client.blobHead(t.secondRepository, digest), 404);
+    expectStatus(await t.client.blobGet(t.secondRepository, digest), 404);
+  }),
+];

@@ -6,13 +6,19 @@ import { expectBody, expectLocation, expectStatus, expectThat } from "../expect.
 import { type Case, negative, positive, scenario, type Scenario } from "../suite.ts";
 import type { Trial } from "../trial.ts";
 import { Broken, Wrong } from "../verdict.ts";
-import { chunkSize, expectUploadRange, openSession, verifyPushed } from "./blob_steps.ts";
+import {
+  chunkSize,
+  expectUploadRange,
+  openSession,
+  patchChunk,
+  verifyPushed,
+} from "./blob_steps.ts";
 
 export function uploadFaultScenarios(): Scenario[] {
   return [
     scenario("upload", "upload.range", "Chunks whose range or length is wrong", rangeCases()),
-    scenario("upload", "upload.cut", "Connections that are cut", cutCases()),
-    scenario("upload", "upload.parallel", "Several requests at the same time", parallelCases()),
+    scenario("upload", "upload.cut", "Connections that are cut", cutCases),
+    scenario("upload", "upload.parallel", "Several requests at the same time", parallelCases),
   ];
 }
 
@@ -112,72 +118,70 @@ async function expectTruth(
   );
 }
 
-function cutCases(): Case[] {
-  return [
-    positive(
-      "resume",
-      "After a connection that was cut in a PATCH, the status says where to go on, and the blob gets whole",
-      "uploadResume",
-      async (t) => {
-        const blob = t.blob(200_000);
-        const location = await openSession(t);
-        await cutOff(t, location, blob.bytes, 120_000);
-        const status = await statusAfterCut(t, location);
-        const held = heldBytesOf(status);
-        if (held > 120_000) throw new Wrong(`The session holds ${held} bytes, 120000 were sent`);
-        const next = expectLocation(status);
-        const body = blob.bytes.subarray(held);
-        const patched = await t.client.uploadPatch(next, { body, range: `${held}-${199_999}` });
-        expectStatus(patched, 202);
-        expectUploadRange(patched, 200_000);
-        const done = await t.client.uploadPut(expectLocation(patched), blob.digest);
-        await verifyPushed(t, done, blob);
-      },
-      { level: "should" },
-    ),
-    negative("cut-put", "A PUT that was cut stores nothing", "uploadLengthMismatch", async (t) => {
-      const blob = t.blob(100_000);
+const cutCases: readonly Case[] = [
+  positive(
+    "resume",
+    "After a connection that was cut in a PATCH, the status says where to go on, and the blob gets whole",
+    "uploadResume",
+    async (t) => {
+      const blob = t.blob(200_000);
       const location = await openSession(t);
-      const target = `${location.target}${location.target.includes("?") ? "&" : "?"}digest=${blob.digest}`;
-      const url = { ...location, target };
-      await ignoreCut(
-        t.client.exchange({
-          method: "PUT",
-          url,
-          body: bytesBody(blob.bytes),
-          cutAfterBytes: 60_000,
-        }),
-      );
+      await cutOff(t, location, blob.bytes, 120_000);
+      const status = await statusAfterCut(t, location);
+      const held = heldBytesOf(status);
+      if (held > 120_000) throw new Wrong(`The session holds ${held} bytes, 120000 were sent`);
+      const next = expectLocation(status);
+      const body = blob.bytes.subarray(held);
+      const patched = await t.client.uploadPatch(next, { body, range: `${held}-199999` });
+      expectStatus(patched, 202);
+      expectUploadRange(patched, 200_000);
+      const done = await t.client.uploadPut(expectLocation(patched), blob.digest);
+      await verifyPushed(t, done, blob);
+    },
+    { level: "should" },
+  ),
+  negative("cut-put", "A PUT that was cut stores nothing", "uploadLengthMismatch", async (t) => {
+    const blob = t.blob(100_000);
+    const location = await openSession(t);
+    const target = `${location.target}${location.target.includes("?") ? "&" : "?"}digest=${blob.digest}`;
+    const url = { ...location, target };
+    await ignoreCut(
+      t.client.exchange({
+        method: "PUT",
+        url,
+        body: bytesBody(blob.bytes),
+        cutAfterBytes: 60_000,
+      }),
+    );
+    expectStatus(await t.client.blobHead(t.repository, blob.digest), 404);
+  }),
+  negative(
+    "cut-post",
+    "A single POST that was cut stores nothing",
+    "singlePostLength",
+    async (t) => {
+      const blob = t.blob(100_000);
+      const cut = { cutAfterBytes: 60_000 };
+      await ignoreCut(t.client.uploadPost(t.repository, blob.digest, bytesBody(blob.bytes), cut));
       expectStatus(await t.client.blobHead(t.repository, blob.digest), 404);
-    }),
-    negative(
-      "cut-post",
-      "A single POST that was cut stores nothing",
-      "singlePostLength",
-      async (t) => {
-        const blob = t.blob(100_000);
-        const cut = { cutAfterBytes: 60_000 };
-        await ignoreCut(t.client.uploadPost(t.repository, blob.digest, bytesBody(blob.bytes), cut));
-        expectStatus(await t.client.blobHead(t.repository, blob.digest), 404);
-      },
-    ),
-    negative(
-      "cut-manifest",
-      "A manifest whose upload was cut is not stored",
-      "manifestBytes",
-      async (t) => {
-        const maker = t.maker();
-        const image = maker.image({ layerCount: 1, annotations: { padding: "x".repeat(50_000) } });
-        for (const blob of maker.blobs.values()) await t.pushBlob(blob);
-        const body = bytesBody(image.bytes);
-        const { mediaType } = image;
-        const cut = { cutAfterBytes: 30_000 };
-        await ignoreCut(t.client.manifestPut(t.repository, image.digest, { mediaType, body }, cut));
-        expectStatus(await t.client.manifestHead(t.repository, image.digest), 404);
-      },
-    ),
-  ];
-}
+    },
+  ),
+  negative(
+    "cut-manifest",
+    "A manifest whose upload was cut is not stored",
+    "manifestBytes",
+    async (t) => {
+      const maker = t.maker();
+      const image = maker.image({ layerCount: 1, annotations: { padding: "x".repeat(50_000) } });
+      for (const blob of maker.blobs.values()) await t.pushBlob(blob);
+      const body = bytesBody(image.bytes);
+      const { mediaType } = image;
+      const cut = { cutAfterBytes: 30_000 };
+      await ignoreCut(t.client.manifestPut(t.repository, image.digest, { mediaType, body }, cut));
+      expectStatus(await t.client.manifestHead(t.repository, image.digest), 404);
+    },
+  ),
+];
 
 type Location = Awaited<ReturnType<typeof openSession>>;
 
@@ -216,62 +220,58 @@ function heldBytesOf(status: Exchange): number {
   return last <= 0 ? 0 : last + 1;
 }
 
-function parallelCases(): Case[] {
-  return [
-    positive(
-      "same-digest",
-      "Two uploads of one blob at the same time both succeed",
-      "concurrentPush",
-      async (t) => {
-        const blob = t.blob(50_000);
-        const [first, second] = [await openSession(t), await openSession(t)];
-        const body = { body: blob.bytes };
-        const answers = await Promise.all([
-          t.client.uploadPut(first, blob.digest, body),
-          t.client.uploadPut(second, blob.digest, body),
-        ]);
-        for (const answer of answers) expectStatus(answer, 201);
-        expectBody(await t.client.blobGet(t.repository, blob.digest), blob.bytes);
-      },
-    ),
-    positive("two-sessions", "Two sessions do not mix their bytes", "sessionSafety", async (t) => {
-      const blobs = [t.blob(30_000), t.blob(30_000)];
-      const pushed = blobs.map(async (blob) => {
-        let location = await openSession(t);
-        for (let start = 0; start < blob.bytes.length; start += 10_000) {
-          const body = blob.bytes.subarray(start, start + 10_000);
-          const answer = await t.client.uploadPatch(location, { body });
-          expectStatus(answer, 202);
-          location = expectLocation(answer);
-        }
-        await verifyPushed(t, await t.client.uploadPut(location, blob.digest), blob);
-      });
-      await Promise.all(pushed);
-    }),
-    negative(
-      "one-session",
-      "Of two equal chunks at the same time one is taken, and the upload stays whole",
-      "sessionSafety",
-      async (t) => {
-        const blob = t.blob(40_000);
-        const location = await openSession(t);
-        const chunk = { body: blob.bytes.subarray(0, 20_000), range: "0-19999" };
-        const answers = await Promise.all([
-          t.client.uploadPatch(location, chunk),
-          t.client.uploadPatch(location, chunk),
-        ]);
-        const taken = answers.filter((answer) => answer.status === 202);
-        expectThat(
-          taken.length === 1,
-          `Expected one of two equal chunks to be taken, got ${taken.length}`,
-        );
-        const [winner] = taken;
-        if (winner === undefined) return;
-        const rest = { body: blob.bytes.subarray(20_000), range: "20000-39999" };
-        const done = await t.client.uploadPut(expectLocation(winner), blob.digest, rest);
-        await verifyPushed(t, done, blob);
-      },
-      { level: "should" },
-    ),
-  ];
-}
+const parallelCases: readonly Case[] = [
+  positive(
+    "same-digest",
+    "Two uploads of one blob at the same time both succeed",
+    "concurrentPush",
+    async (t) => {
+      const blob = t.blob(50_000);
+      const [first, second] = [await openSession(t), await openSession(t)];
+      const body = { body: blob.bytes };
+      const answers = await Promise.all([
+        t.client.uploadPut(first, blob.digest, body),
+        t.client.uploadPut(second, blob.digest, body),
+      ]);
+      for (const answer of answers) expectStatus(answer, 201);
+      expectBody(await t.client.blobGet(t.repository, blob.digest), blob.bytes);
+    },
+  ),
+  positive("two-sessions", "Two sessions do not mix their bytes", "sessionSafety", async (t) => {
+    const blobs = [t.blob(30_000), t.blob(30_000)];
+    const pushed = blobs.map(async (blob) => {
+      let location = await openSession(t);
+      for (let start = 0; start < blob.bytes.length; start += 10_000) {
+        const part = blob.bytes.subarray(start, start + 10_000);
+        location = await patchChunk(t, location, part, start);
+      }
+      await verifyPushed(t, await t.client.uploadPut(location, blob.digest), blob);
+    });
+    await Promise.all(pushed);
+  }),
+  negative(
+    "one-session",
+    "Of two equal chunks at the same time one is taken, and the upload stays whole",
+    "sessionSafety",
+    async (t) => {
+      const blob = t.blob(40_000);
+      const location = await openSession(t);
+      const chunk = { body: blob.bytes.subarray(0, 20_000), range: "0-19999" };
+      const answers = await Promise.all([
+        t.client.uploadPatch(location, chunk),
+        t.client.uploadPatch(location, chunk),
+      ]);
+      const taken = answers.filter((answer) => answer.status === 202);
+      expectThat(
+        taken.length === 1,
+        `Expected one of two equal chunks to be taken, got ${taken.length}`,
+      );
+      const [winner] = taken;
+      if (winner === undefined) return;
+      const rest = { body: blob.bytes.subarray(20_000), range: "20000-39999" };
+      const done = await t.client.uploadPut(expectLocation(winner), blob.digest, rest);
+      await verifyPushed(t, done, blob);
+    },
+    { level: "should" },
+  ),
+];

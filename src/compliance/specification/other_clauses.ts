@@ -82,6 +82,10 @@ export const otherClauses = {
     "Uploads",
     "An upload is bound to its repository, and requests on it never interleave their bytes.",
   ),
+  uploadStream: practice(
+    "Uploads",
+    "A PATCH without Content-Range is a stream: its bytes go where the session stands.",
+  ),
   uploadResume: practice(
     "Uploads",
     "After a cut connection the status of an upload tells the truth, and the upload can go on from there.",

@@ -1,0 +1,244 @@
+// `zot compliance`: judges a registry and writes the report.
+//
+// Turns what the command line gave into options of the suite, shows progress on a terminal, writes the
+// report to standard output or a file. Exit status: 0 compliant, 1 not, 2 could not judge (also for a
+// mistake on the command line). An interrupt ends the run early; what was pushed is still removed.
+
+import { readFile, writeFile } from "node:fs/promises";
+import packageJson from "../../package.json" with { type: "json" };
+import { ClientError } from "../client/client_error.ts";
+import type { Credentials } from "../client/client_auth.ts";
+import type { TlsOptions } from "../client/connection.ts";
+import {
+  type ComplianceOptions,
+  isGroupName,
+  runCompliance,
+  select,
+} from "../compliance/compliance.ts";
+import { allScenarios } from "../compliance/cases/cases.ts";
+import { exitCode, type Report } from "../compliance/report.ts";
+import { isReportFormat, type ReportFormat, reportFormats } from "../compliance/reports/reports.ts";
+import { groups, type Version } from "../compliance/suite.ts";
+import { nearest } from "../lib/nearest.ts";
+import type { Given, Output } from "./command.ts";
+
+/** What `-V` takes: the versions that are judged, and those that decide the exit status. */
+const versionChoices: Readonly<Record<string, { asked: Version[]; judged: Version[] }>> = {
+  // The draft is shown and does not decide: it may still change.
+  all: { asked: ["1.0", "1.1", "dev"], judged: ["1.0", "1.1"] },
+  "1.0": { asked: ["1.0"], judged: ["1.0"] },
+  "1.1": { asked: ["1.1"], judged: ["1.1"] },
+  dev: { asked: ["dev"], judged: ["dev"] },
+};
+
+/** A mistake on the command line: one line for the user. */
+class Mistake extends Error {
+  override readonly name = "Mistake";
+}
+
+interface Plan {
+  options: ComplianceOptions;
+  judged: readonly Version[];
+  format: ReportFormat;
+  outputPath: string | null;
+}
+
+/** Runs the command. Returns the exit status. */
+export async function complianceCommand(given: Given, output: Output): Promise<number> {
+  try {
+    const plan = await planOf(given);
+    const report = await run(plan, output);
+    const text = reportFormats[plan.format](report, {
+      colour: output.colour && plan.outputPath === null,
+      columns: output.columns ?? 100,
+    });
+    if (plan.outputPath === null) output.out(text);
+    else await write(plan.outputPath, text);
+    if (report.aborted !== null) output.error(`zot compliance: ${report.aborted}\n`);
+    return exitCode(report, plan.judged);
+  } catch (error) {
+    if (!(error instanceof Mistake) && !(error instanceof ClientError)) throw error;
+    output.error(`zot compliance: ${error.message}\n`);
+    return 2;
+  }
+}
+
+async function run(plan: Plan, output: Output): Promise<Report> {
+  const stopped = new AbortController();
+  const stop = (): void => stopped.abort();
+  process.once("SIGINT", stop);
+  process.once("SIGTERM", stop);
+  const showsProgress = output.columns !== undefined;
+  try {
+    return await runCompliance({
+      ...plan.options,
+      signal: stopped.signal,
+      ...(showsProgress ? { onProgress: progressLine(output) } : {}),
+    });
+  } finally {
+    process.off("SIGINT", stop);
+    process.off("SIGTERM", stop);
+    if (showsProgress) output.error("\r\u001B[K");
+  }
+}
+
+/** One line that is written over: a bar, the count, what failed so far, the case at work. */
+function progressLine(output: Output): NonNullable<ComplianceOptions["onProgress"]> {
+  let failed = 0;
+  let shownAt = 0;
+  return (done, total, current) => {
+    if (current.status === "failed" || current.status === "error") failed += 1;
+    const now = performance.now();
+    if (now - shownAt < 50 && done < total) return;
+    shownAt = now;
+    const width = 24;
+    const filled = Math.round((done / total) * width);
+    const bar = "█".repeat(filled) + "░".repeat(width - filled);
+    const broken = failed === 0 ? "" : `  ${failed} failed`;
+    const line = `${bar} ${done}/${total}${broken}  ${current.id}`;
+    output.error(`\r\u001B[K${line.slice(0, (output.columns ?? 80) - 1)}`);
+  };
+}
+
+async function planOf(given: Given): Promise<Plan> {
+  const chosen = choice(
+    given,
+    "specVersion",
+    "all",
+    versionChoices,
+    "a version of the specification",
+  );
+  const format = formatOf(given);
+  const only = onlyOf(given);
+  const repository = text(given, "repository");
+  const second = text(given, "secondRepository");
+  return {
+    options: {
+      url: urlOf(given),
+      credentials: credentialsOf(given),
+      tls: await tlsOf(given),
+      versions: chosen.asked,
+      readOnly: given.options["readOnly"] === true,
+      tool: `zot/${packageJson.version}`,
+      ...(repository === null ? {} : { repository }),
+      ...(second === null ? {} : { secondRepository: second }),
+      ...(only === null ? {} : { only }),
+      ...limitsOf(given),
+    },
+    judged: chosen.judged,
+    format,
+    outputPath: text(given, "output"),
+  };
+}
+
+function text(given: Given, name: string): string | null {
+  const value = given.options[name];
+  return typeof value === "string" ? value : null;
+}
+
+function urlOf(given: Given): string {
+  const url = given.arguments["url"] ?? null;
+  const [address, port] = [text(given, "address"), text(given, "port")];
+  if (url !== null) {
+    if (address === null && port === null) return url;
+    throw new Mistake("expected an address or -H and -P, got both");
+  }
+  if (address === null)
+    throw new Mistake("expected the address of a registry, or -H and -P; got neither");
+  if (port !== null && !/^\d{1,5}$/.test(port))
+    throw new Mistake(`expected a port number, got '${port}'`);
+  const wantsTls = ["ca", "cert", "insecure"].some((name) => given.options[name] !== undefined);
+  const host = address.includes(":") && !address.startsWith("[") ? `[${address}]` : address;
+  return `${wantsTls ? "https" : "http"}://${host}${port === null ? "" : `:${port}`}`;
+}
+
+function credentialsOf(given: Given): Credentials {
+  const token = text(given, "token") ?? process.env["ZOT_TOKEN"] ?? null;
+  const login = text(given, "user");
+  if (login !== null && text(given, "token") !== null) {
+    throw new Mistake("expected --user or --token, got both");
+  }
+  if (login === null) return token === null ? { kind: "anonymous" } : { kind: "token", token };
+  const colon = login.indexOf(":");
+  const password = colon === -1 ? process.env["ZOT_PASSWORD"] : login.slice(colon + 1);
+  if (password === undefined) {
+    throw new Mistake(
+      "expected --user name:password, or the password in ZOT_PASSWORD; got a name only",
+    );
+  }
+  return { kind: "password", user: colon === -1 ? login : login.slice(0, colon), password };
+}
+
+async function tlsOf(given: Given): Promise<TlsOptions> {
+  const [ca, cert, key] = [text(given, "ca"), text(given, "cert"), text(given, "key")];
+  if ((cert === null) !== (key === null))
+    throw new Mistake("expected --cert and --key together, got one");
+  return {
+    ...(ca === null ? {} : { ca: await read(ca) }),
+    ...(cert === null ? {} : { cert: await read(cert) }),
+    ...(key === null ? {} : { key: await read(key) }),
+    ...(given.options["insecure"] === true ? { insecure: true } : {}),
+  };
+}
+
+function formatOf(given: Given): ReportFormat {
+  const asked = text(given, "format") ?? (given.options["json"] === true ? "json" : "text");
+  if (isReportFormat(asked)) return asked;
+  throw new Mistake(`expected --format ${Object.keys(reportFormats).join(", ")}; got '${asked}'`);
+}
+
+/** Groups, or beginnings of scenario ids, that exist. */
+function onlyOf(given: Given): string[] | null {
+  const names = text(given, "groups")
+    ?.split(",")
+    .map((name) => name.trim());
+  if (names === undefined) return null;
+  const scenarios = allScenarios("names");
+  for (const name of names) {
+    if (isGroupName(name) || select(scenarios, { versions: ["dev"], only: [name] }).length > 0)
+      continue;
+    const near = nearest(name, Object.keys(groups));
+    const advice = near === null ? Object.keys(groups).join(", ") : `did you mean ${near}?`;
+    throw new Mistake(`expected a group of cases, got '${name}'; ${advice}`);
+  }
+  return names;
+}
+
+function limitsOf(given: Given): Pick<ComplianceOptions, "limits"> {
+  const seconds = text(given, "timeout");
+  if (seconds === null) return {};
+  const value = Number(seconds);
+  if (!(value > 0)) throw new Mistake(`expected --timeout in seconds, got '${seconds}'`);
+  return { limits: { connectMs: value * 1000, idleMs: value * 1000 } };
+}
+
+function choice<T>(
+  given: Given,
+  name: string,
+  otherwise: string,
+  choices: Readonly<Record<string, T>>,
+  what: string,
+): T {
+  const asked = text(given, name) ?? otherwise;
+  const found = Object.hasOwn(choices, asked) ? choices[asked] : undefined;
+  if (found !== undefined) return found;
+  throw new Mistake(`expected ${what} (${Object.keys(choices).join(", ")}), got '${asked}'`);
+}
+
+async function read(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    throw new Mistake(`expected a file at '${path}'; it cannot be read`, { cause: error });
+  }
+}
+
+async function write(path: string, content: string): Promise<void> {
+  try {
+    await writeFile(path, content);
+  } catch (error) {
+    throw new Mistake(`expected to write the report to '${path}'; that cannot be done`, {
+      cause: error,
+    });
+  }
+}
