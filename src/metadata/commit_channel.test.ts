@@ -16,6 +16,7 @@ import {
   MetadataFull,
   MetadataUnavailable,
 } from "./metadata.ts";
+import { reasonOf } from "../../test/reason_of.ts";
 
 const commit = (by: string): Commit => ({
   preconditions: [],
@@ -23,12 +24,6 @@ const commit = (by: string): Commit => ({
   by,
 });
 const committed: CommitOutcome = { committed: true };
-
-const reasonOf = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    (value) => ({ value }),
-    (reason: unknown) => reason,
-  );
 
 /** A channel whose requests pile up until the test answers them. */
 function channel() {

@@ -30,7 +30,7 @@ export interface AppendOptions {
 
 export interface AppendResult {
   readonly appendedBytes: number;
-  /** Set when the source broke off: its bytes up to there are kept. */
+  /** Set when the source broke off: a first part of what it sent is kept, and counted above. */
   readonly brokenOff: boolean;
 }
 
@@ -52,7 +52,7 @@ export interface Stage {
   readonly sizeBytes: number;
   /**
    * Takes the source once, in order, at the end of the stage.
-   * @throws StorageFull, StageTooLarge; the bytes of this call are then gone again.
+   * @throws StorageFull, StageTooLarge; the bytes of this call are then gone again. StagePublished.
    */
   append(source: ByteSource, options: AppendOptions): Promise<AppendResult>;
   /** Forgets bytes after `sizeBytes`, which must be a size the stage had when it was opened or after an append. */
@@ -60,8 +60,9 @@ export interface Stage {
   /** The digest of all bytes held, read back from where they lie. */
   digest(algorithm: Algorithm): Promise<Digest>;
   /**
-   * Flushes the bytes and makes them the content of `key`, keeping the stage. Content that is there
-   * already with the same size stays as it is.
+   * Flushes the bytes and makes them the content of `key`, in place of whatever stood there, which may be damaged.
+   * The stage is kept, to publish again or to discard, and takes no more bytes. Bytes that cannot be
+   * flushed are lost: the stage is then gone.
    */
   publish(key: string): Promise<void>;
   /** Removes the stage. */
@@ -95,7 +96,10 @@ export interface Driver {
     bytes: Uint8Array,
     planned?: (stamp: string) => Promise<void>,
   ): Promise<string>;
-  /** Makes `to` the same content as `from` without copying; false when `from` is absent. */
+  /**
+   * Makes `to` the same content as `from` without copying, in place of whatever stood there; false when `from` is
+   * absent or cannot be shared any further.
+   */
   link(from: string, to: string): Promise<boolean>;
   remove(key: string): Promise<boolean>;
   /** As `remove`, at once and unflushed: for the sweep under the metadata writer's lock. */
@@ -121,4 +125,9 @@ export class StorageFull extends Error {
 /** A stage would have grown beyond its limit. */
 export class StageTooLarge extends Error {
   override readonly name = "StageTooLarge";
+}
+
+/** The stage's bytes are content already, which never changes: nothing can be added to them. */
+export class StagePublished extends Error {
+  override readonly name = "StagePublished";
 }

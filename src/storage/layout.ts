@@ -20,7 +20,7 @@
  * Leaves to others: reading and writing (`driver.ts`).
  */
 import { assert } from "../lib/assert.ts";
-import { algorithmOf, hexOf, type Digest } from "../oci/digest.ts";
+import { algorithmOf, digestOf, hexOf, type Digest } from "../oci/digest.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 
 export const ownDirectory = "_zot";
@@ -62,8 +62,19 @@ export function markerKey(repository: string): string {
   return `${repositoryKey(repository)}/oci-layout`;
 }
 
+/** What a file name may be long, less the date and the digest before it. */
+const flatNameLengthMax = 180;
+
 /** A key for a file set aside: flat, dated, and never inside a layout. */
 export function asideKey(key: string, at: number): string {
   assert(!key.includes(".."), "a key has no parent segments");
-  return `${asideDirectory}/${new Date(at).toISOString()}.${key.replaceAll("/", "+")}`;
+  const date = new Date(at).toISOString();
+  const flat = key.replaceAll("/", "+");
+  if (flat.length <= flatNameLengthMax) return `${asideDirectory}/${date}.${flat}`;
+  const name = `${digestOfText(key).slice(0, 16)}.${flat.slice(-flatNameLengthMax)}`;
+  return `${asideDirectory}/${date}.${name}`;
+}
+
+function digestOfText(text: string): string {
+  return hexOf(digestOf("sha256", new TextEncoder().encode(text)));
 }

@@ -5,18 +5,10 @@
  * second server is refused with one line that says what to do. The same kind of claim elects the one server
  * that runs the background jobs of a shared root.
  */
-import {
-  constants,
-  closeSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  writeSync,
-} from "node:fs";
+import { constants, closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { tryLock } from "./drivers/file_lock.ts";
-import { directoryMode, fileMode } from "./drivers/durable_files.ts";
+import { fileMode, makeDirectories } from "./drivers/durable_files.ts";
 import { lockFile, ownDirectory } from "./layout.ts";
 
 export interface Claim {
@@ -49,7 +41,7 @@ export function claimDuty(rootDirectory: string, duty: string): Claim | null {
 function makeOwnDirectory(rootDirectory: string): void {
   const path = join(rootDirectory, ownDirectory);
   try {
-    mkdirSync(path, { recursive: true, mode: directoryMode });
+    makeDirectories(path);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Error(

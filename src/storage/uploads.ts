@@ -11,7 +11,7 @@ import { createHash } from "node:crypto";
 import type { Algorithm, Digest } from "../oci/digest.ts";
 import { refuse } from "../oci/errors.ts";
 import type { AppendOptions, ByteSource, Driver, Stage } from "./driver.ts";
-import { StageTooLarge } from "./driver.ts";
+import { StagePublished, StageTooLarge } from "./driver.ts";
 
 const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -80,6 +80,9 @@ export class Uploads {
       const stage = await this.#driver.openStage(id);
       if (stage === null || stage === "busy") continue;
       try {
+        // Somebody may have written to it since it was listed: only what its holder sees counts.
+        const found = await this.#driver.statStage(id);
+        if (found === null || now - found.changedAt < idleMs) continue;
         await stage.discard();
         removed += 1;
       } finally {
@@ -106,7 +109,7 @@ export class HeldUpload {
    * Adds a request's bytes and returns the new size.
    * A chunk must begin where the session ends and be as long as it says; else nothing of it is kept. A plain
    * stream that breaks off keeps what came [end-5].
-   * @throws UPLOAD_RANGE, SIZE_INVALID, UPLOAD_TOO_LARGE, StorageFull.
+   * @throws UPLOAD_RANGE, SIZE_INVALID, UPLOAD_TOO_LARGE, UPLOAD_INVALID, StorageFull.
    */
   async append(request: AppendRequest): Promise<{ sizeBytes: number; brokenOff: boolean }> {
     const before = this.#stage.sizeBytes;
@@ -157,8 +160,15 @@ export class HeldUpload {
     try {
       return await this.#stage.append(source, options);
     } catch (error) {
-      if (!(error instanceof StageTooLarge)) throw error;
-      throw refuse("UPLOAD_TOO_LARGE", { message: error.message, cause: error });
+      if (error instanceof StageTooLarge) {
+        throw refuse("UPLOAD_TOO_LARGE", { message: error.message, cause: error });
+      }
+      if (!(error instanceof StagePublished)) throw error;
+      // An earlier request came as far as naming the bytes, and was not acknowledged.
+      throw refuse("UPLOAD_INVALID", {
+        message: "This upload is complete: close it under its digest without a body, or cancel it",
+        cause: error,
+      });
     }
   }
 }

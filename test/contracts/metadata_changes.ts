@@ -6,8 +6,8 @@
 import { describe, expect, test } from "bun:test";
 import type { Change, HistoryRecord, Metadata } from "../../src/metadata/metadata.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
-import type { OpenEmptyStore } from "./metadata.ts";
 import {
+  type OpenEmptyStore,
   change,
   digest,
   manifest,

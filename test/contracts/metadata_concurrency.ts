@@ -4,8 +4,7 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 import type { Change, Precondition } from "../../src/metadata/metadata.ts";
-import type { OpenEmptyStore } from "./metadata.ts";
-import { change, digest, openTested, repository } from "./metadata_facts.ts";
+import { type OpenEmptyStore, change, digest, openTested, repository } from "./metadata_facts.ts";
 
 const commits = 200;
 

@@ -4,8 +4,9 @@
 // Promises: equal texts give equal digests; `whole` reads everything that a store shows of a repository, so that
 // "nothing changed" can be one comparison.
 
-import { manualClock } from "../../src/lib/clock.ts";
+import { type Clock, manualClock } from "../../src/lib/clock.ts";
 import type {
+  BytesUnderLock,
   Change,
   CommitOutcome,
   Metadata,
@@ -14,7 +15,23 @@ import type {
 } from "../../src/metadata/metadata.ts";
 import { digestOf, type Digest } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
-import type { OpenEmptyStore, OpenStore } from "./metadata.ts";
+
+/** A store under test and what may be asked of it beyond its contract. */
+export interface OpenStore extends AsyncDisposable {
+  readonly metadata: Metadata;
+  /** Opens the same facts once more, as another process would for reading; closed with the store. */
+  readonly another: () => Metadata;
+  /** Commits and transactions so far: how many commits shared one. */
+  readonly counters: () => { readonly commits: number; readonly batches: number };
+}
+
+export interface StoreOptions {
+  readonly clock: Clock;
+  readonly bytes: BytesUnderLock;
+}
+
+/** Opens a store that holds nothing yet. */
+export type OpenEmptyStore = (options: StoreOptions) => Promise<OpenStore>;
 
 export const repository = "library/app";
 export const otherRepository = "library/other";

@@ -5,8 +5,8 @@
 // layout was written from facts that no longer had it.
 
 import { expect, test } from "bun:test";
-import type { OpenEmptyStore } from "./metadata.ts";
 import {
+  type OpenEmptyStore,
   change,
   digest,
   manifest,

@@ -6,8 +6,8 @@ import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 import type { Metadata, Page } from "../../src/metadata/metadata.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
-import type { OpenEmptyStore } from "./metadata.ts";
 import {
+  type OpenEmptyStore,
   change,
   digest,
   manifest,

@@ -5,8 +5,8 @@
 import { expect, test } from "bun:test";
 import type { Change, Precondition } from "../../src/metadata/metadata.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
-import type { OpenEmptyStore } from "./metadata.ts";
 import {
+  type OpenEmptyStore,
   change,
   digest,
   manifest,

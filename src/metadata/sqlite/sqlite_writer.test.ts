@@ -19,6 +19,7 @@ import {
 import { migrate, migrations } from "./schema.ts";
 import { SqliteMetadata } from "./sqlite_metadata.ts";
 import { SqliteWriter } from "./sqlite_writer.ts";
+import { reasonOf } from "../../../test/reason_of.ts";
 
 const noBytes: BytesUnderLock = { present: () => true, remove: () => undefined };
 
@@ -29,12 +30,6 @@ function openWriter(path: string, bytes = noBytes, durable = false): SqliteWrite
 function commit(writer: SqliteWriter, ...changes: Change[]): Promise<CommitOutcome> {
   return writer.commit({ preconditions: [], changes, by: null });
 }
-
-const reasonOf = (promise: Promise<unknown>): Promise<unknown> =>
-  promise.then(
-    (value) => ({ value }),
-    (reason: unknown) => reason,
-  );
 
 describe("migrations", () => {
   const newest = Math.max(...migrations.map(({ version }) => version));

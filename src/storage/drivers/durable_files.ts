@@ -1,13 +1,15 @@
 /**
- * The file operations that durability rests on: whole writes, flushes of files and directories, making
- * directories that survive power loss.
+ * The file operations that durability rests on: whole writes, flushes of files and directories, names that
+ * survive power loss.
  *
- * Promises: with `durable`, a name made through here is on disk when the promise resolves; one flush
- * of a directory serves everybody whose entry was made before it began. A full disk is `StorageFull`,
- * and only ENOENT means absent (`absentOr`).
+ * Promises: with `durable`, a name made through here is on disk when the promise resolves, and so are the names
+ * of the directories above it, whoever made them; one flush of a directory serves everybody whose entry
+ * was made before it began. A name that is replaced is never absent in between. A full disk is
+ * `StorageFull`, and only ENOENT means absent (`absentOr`).
  * Leaves to others: which names mean what (`filesystem.ts`, `filesystem_stage.ts`).
  */
-import { mkdir, open, type FileHandle } from "node:fs/promises";
+import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { link, mkdir, open, rename, stat, unlink, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Lru } from "../../lib/lru.ts";
 import { StorageFull } from "../driver.ts";
@@ -52,22 +54,45 @@ export async function writeAll(
   }
 }
 
+/** Makes a directory and those above it, and flushes the names of those it made; for the start alone. */
+export function makeDirectories(path: string): void {
+  const first = mkdirSync(path, { recursive: true, mode: directoryMode });
+  if (first === undefined) return;
+  for (let made = path; made.length >= first.length; made = dirname(made)) {
+    const parent = openSync(dirname(made), "r");
+    try {
+      fsyncSync(parent);
+    } finally {
+      closeSync(parent);
+    }
+  }
+}
+
 interface DirectoryFlush {
   running: Promise<void>;
   next: Promise<void> | null;
 }
 
+export interface DurableFilesOptions {
+  readonly durable: boolean;
+  /** Directories are made below this one, which is there. */
+  readonly rootDirectory: string;
+  /** A directory on the same file system for names that last a moment. */
+  readonly temporaryDirectory: string;
+}
+
 export class DurableFiles {
-  readonly #durable: boolean;
+  readonly #options: DurableFilesOptions;
+  /** Directories whose names are on disk, up to the root. */
   readonly #known = new Lru<string, true>({ entriesMax: knownDirectoriesMax });
   readonly #flushes = new Map<string, DirectoryFlush>();
 
-  constructor(durable: boolean) {
-    this.#durable = durable;
+  constructor(options: DurableFilesOptions) {
+    this.#options = options;
   }
 
   async flushFile(handle: FileHandle): Promise<void> {
-    if (this.#durable) await handle.sync();
+    if (this.#options.durable) await handle.sync();
   }
 
   /**
@@ -75,7 +100,7 @@ export class DurableFiles {
    * running one may have begun before its entry was made.
    */
   flushDirectory(path: string): Promise<void> {
-    if (!this.#durable) return Promise.resolve();
+    if (!this.#options.durable) return Promise.resolve();
     const current = this.#flushes.get(path);
     if (current === undefined) return this.#startFlush(path);
     current.next ??= current.running.then(
@@ -85,22 +110,67 @@ export class DurableFiles {
     return current.next;
   }
 
-  /** Makes a directory and its parents, flushing each that gained an entry. */
+  /** Makes a directory and its parents below the root, and flushes their names. */
   async ensureDirectory(path: string): Promise<void> {
     if (this.#known.get(path) === true) return;
-    const first = await mkdir(path, { recursive: true, mode: directoryMode });
-    if (first !== undefined) await this.#flushNewEntries(first, path);
+    await mkdir(path, { recursive: true, mode: directoryMode });
+    // One that was there already may have been made a moment ago by somebody who has not flushed it yet.
+    for (let at = path; at.length > this.#options.rootDirectory.length; at = dirname(at)) {
+      await this.flushDirectory(dirname(at));
+    }
     this.#known.set(path, true);
   }
 
-  /** Somebody removed directories behind our back: look again next time. */
-  forgetDirectories(): void {
-    this.#known.clear();
+  /** A new name in the temporary directory, which nobody else uses. */
+  temporaryPath(): string {
+    return `${this.#options.temporaryDirectory}/${crypto.randomUUID()}`;
   }
 
-  async #flushNewEntries(first: string, last: string): Promise<void> {
-    for (let path = last; path.length >= first.length; path = dirname(path)) {
-      await this.flushDirectory(dirname(path));
+  /**
+   * Gives the file at `from` a second name, in place of whatever had it. False when there is no such file.
+   * @throws an error with code EMLINK when the file has all the names that it can have.
+   */
+  async linkOver(from: string, to: string): Promise<boolean> {
+    await this.ensureDirectory(dirname(to));
+    const linked = await this.#whereverRemoved(to, async () => {
+      if (await linkNew(from, to)) return;
+      if (!(await isSameFile(from, to))) await this.#replaceByLink(from, to);
+    });
+    if (linked) await this.flushDirectory(dirname(to));
+    return linked;
+  }
+
+  /** Moves a file to a name, in place of whatever had it. */
+  async renameOver(from: string, to: string): Promise<void> {
+    const moved = await this.#whereverRemoved(to, () => rename(from, to));
+    if (!moved) throw new Error(`storage: ${from} vanished before it could be named ${to}`);
+    await this.flushDirectory(dirname(to));
+  }
+
+  /** Tries again when the directory of `to` was removed behind our back; false when it is the source that is absent. */
+  async #whereverRemoved(to: string, work: () => Promise<void>): Promise<boolean> {
+    for (const again of [true, false]) {
+      try {
+        await work();
+        return true;
+      } catch (error) {
+        absentOr(error);
+        if (!again) return false;
+        this.#known.clear();
+        await this.ensureDirectory(dirname(to));
+      }
+    }
+    return false;
+  }
+
+  async #replaceByLink(from: string, to: string): Promise<void> {
+    const temporary = this.temporaryPath();
+    await link(from, temporary);
+    try {
+      await rename(temporary, to);
+    } finally {
+      // It is still there when the move failed, or when both were names of one file by then.
+      await unlink(temporary).catch(absentOr);
     }
   }
 
@@ -114,6 +184,25 @@ export class DurableFiles {
     running.then(forget, forget);
     return running;
   }
+}
+
+/** False when the name is taken. */
+async function linkNew(from: string, to: string): Promise<boolean> {
+  try {
+    await link(from, to);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === "EEXIST") return false;
+    throw error;
+  }
+}
+
+async function isSameFile(one: string, other: string): Promise<boolean> {
+  const [first, second] = await Promise.all([
+    stat(one, { bigint: true }),
+    stat(other, { bigint: true }).catch(absentOr),
+  ]);
+  return second !== null && first.ino === second.ino && first.dev === second.dev;
 }
 
 async function flush(path: string): Promise<void> {

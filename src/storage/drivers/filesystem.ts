@@ -6,8 +6,8 @@
  * directories 0700. `Bun.file` serves content, so that the kernel sends it without copies.
  * Leaves to others: what keys mean (`../layout.ts`).
  */
-import { constants, existsSync, readFileSync, unlinkSync } from "node:fs";
-import { link, open, readdir, rename, stat, unlink, type FileHandle } from "node:fs/promises";
+import { constants, readFileSync, statSync, unlinkSync } from "node:fs";
+import { open, readdir, stat, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Clock } from "../../lib/clock.ts";
 import {
@@ -23,6 +23,7 @@ import {
   codeOf,
   DurableFiles,
   fileMode,
+  makeDirectories,
   storageError,
   writeAll,
 } from "./durable_files.ts";
@@ -50,11 +51,16 @@ export class FilesystemDriver implements Driver {
   constructor(options: FilesystemOptions) {
     this.#root = options.rootDirectory;
     this.#clock = options.clock;
-    this.#files = new DurableFiles(options.durable);
+    this.#files = new DurableFiles({
+      durable: options.durable,
+      rootDirectory: options.rootDirectory,
+      temporaryDirectory: this.#path(temporaryDirectory),
+    });
   }
 
   /** Makes the directories that the driver itself needs. */
   async prepare(): Promise<void> {
+    makeDirectories(this.#root);
     for (const key of [uploadsDirectory, temporaryDirectory, asideDirectory]) {
       await this.#files.ensureDirectory(this.#path(key));
     }
@@ -67,7 +73,7 @@ export class FilesystemDriver implements Driver {
   }
 
   isPresent(key: string): boolean {
-    return existsSync(this.#path(key));
+    return statSync(this.#path(key), { throwIfNoEntry: false }) !== undefined;
   }
 
   content(key: string, range: ContentRange | null): Blob {
@@ -102,13 +108,12 @@ export class FilesystemDriver implements Driver {
     planned?: (stamp: string) => Promise<void>,
   ): Promise<string> {
     const path = this.#path(key);
-    const temporary = this.#path(`${temporaryDirectory}/${crypto.randomUUID()}`);
-    await this.#files.ensureDirectory(dirname(path));
+    const temporary = this.#files.temporaryPath();
     try {
+      await this.#files.ensureDirectory(dirname(path));
       const stamp = await this.#writeTemporary(temporary, bytes);
       await planned?.(stamp);
-      await this.#rename(temporary, path);
-      await this.#files.flushDirectory(dirname(path));
+      await this.#files.renameOver(temporary, path);
       return stamp;
     } catch (error) {
       await unlink(temporary).catch(() => null);
@@ -117,22 +122,13 @@ export class FilesystemDriver implements Driver {
   }
 
   async link(from: string, to: string): Promise<boolean> {
-    const path = this.#path(to);
-    await this.#files.ensureDirectory(dirname(path)).catch((error: unknown) => {
-      throw storageError(error);
-    });
     try {
-      await link(this.#path(from), path);
+      return await this.#files.linkOver(this.#path(from), this.#path(to));
     } catch (error) {
-      const code = codeOf(error);
-      if (code === "ENOENT") return false;
-      // EMLINK: the inode has all the names it can have; the caller stores a copy of its own.
-      if (code === "EMLINK") return false;
-      if (code !== "EEXIST") throw storageError(error);
-      if (!(await this.#sameSize(from, to))) return false;
+      // The file has all the names it can have: the caller stores a copy of its own.
+      if (codeOf(error) === "EMLINK") return false;
+      throw storageError(error);
     }
-    await this.#files.flushDirectory(dirname(path));
-    return true;
   }
 
   async remove(key: string): Promise<boolean> {
@@ -169,9 +165,13 @@ export class FilesystemDriver implements Driver {
     const path = this.#stagePath(id);
     const handle = await open(path, openWithoutCreating).catch(absentOr);
     if (handle === null) return null;
-    const stage = await this.#holdStage(id, path, handle);
-    if (stage === null || stage === "busy") await handle.close();
-    return stage;
+    let stage: Stage | "busy" | null = null;
+    try {
+      stage = await this.#holdStage(id, path, handle);
+      return stage;
+    } finally {
+      if (stage === null || stage === "busy") await handle.close();
+    }
   }
 
   async statStage(id: string): Promise<StageInfo | null> {
@@ -230,7 +230,8 @@ export class FilesystemDriver implements Driver {
       clock: this.#clock,
       pathOf: (key) => this.#path(key),
     };
-    return new FilesystemStage(id, path, handle, info.size, tools);
+    const { size: sizeBytes, nlink } = info;
+    return new FilesystemStage(id, path, handle, { sizeBytes, published: nlink > 1 }, tools);
   }
 
   async #writeTemporary(path: string, bytes: Uint8Array): Promise<string> {
@@ -243,25 +244,16 @@ export class FilesystemDriver implements Driver {
       await handle.close();
     }
   }
-
-  async #rename(from: string, to: string): Promise<void> {
-    try {
-      await rename(from, to);
-    } catch (error) {
-      if (codeOf(error) !== "ENOENT") throw error;
-      this.#files.forgetDirectories();
-      await this.#files.ensureDirectory(dirname(to));
-      await rename(from, to);
-    }
-  }
-
-  async #sameSize(from: string, to: string): Promise<boolean> {
-    const [source, target] = await Promise.all([this.stat(from), this.stat(to)]);
-    return source !== null && target !== null && source.sizeBytes === target.sizeBytes;
-  }
 }
 
-/** Identifies a version of a file: it keeps its stamp when renamed, and gets another when rewritten. */
-function stampOf(info: { readonly mtimeNs: bigint; readonly size: bigint }): string {
-  return `${info.mtimeNs}-${info.size}`;
+/**
+ * Identifies a version of a file: it keeps its stamp when renamed, and gets another when rewritten. The inode is
+ * part of it, because file systems keep time in ticks of up to some milliseconds.
+ */
+function stampOf(info: {
+  readonly mtimeNs: bigint;
+  readonly size: bigint;
+  readonly ino: bigint;
+}): string {
+  return `${info.mtimeNs}-${info.size}-${info.ino}`;
 }

@@ -9,13 +9,13 @@
  * Leaves to others: who may touch an upload, and what its digest must be (`../uploads.ts`).
  */
 import type { FileHandle } from "node:fs/promises";
-import { link, stat, unlink } from "node:fs/promises";
-import { dirname } from "node:path";
+import { unlink } from "node:fs/promises";
 import { assert, AssertionError } from "../../lib/assert.ts";
 import { KiB } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { digestOf, type Algorithm, type Digest } from "../../oci/digest.ts";
 import {
+  StagePublished,
   StageTooLarge,
   StorageFull,
   type AppendOptions,
@@ -32,6 +32,13 @@ const smallBodyBytesMax = 256 * KiB;
 /** How often an append in flight is checked for progress, as a part of the idle limit. */
 const idleChecks = 4;
 
+/** What was found when the stage was opened. */
+export interface StageState {
+  readonly sizeBytes: number;
+  /** The file has another name, so that a change here would be one of content. */
+  readonly published: boolean;
+}
+
 export interface StageTools {
   readonly files: DurableFiles;
   readonly hashes: HashThread;
@@ -45,14 +52,18 @@ export class FilesystemStage implements Stage {
   readonly #handle: FileHandle;
   readonly #tools: StageTools;
   #sizeBytes: number;
+  #published: boolean;
+  /** The file's own position, which rolling back does not, was moved from its start. */
+  #moved = false;
   /** The whole content, while it is small and came in one piece. */
   #whole: Uint8Array | null = null;
 
-  constructor(id: string, path: string, handle: FileHandle, sizeBytes: number, tools: StageTools) {
+  constructor(id: string, path: string, handle: FileHandle, state: StageState, tools: StageTools) {
     this.#id = id;
     this.#path = path;
     this.#handle = handle;
-    this.#sizeBytes = sizeBytes;
+    this.#sizeBytes = state.sizeBytes;
+    this.#published = state.published;
     this.#tools = tools;
   }
 
@@ -62,6 +73,7 @@ export class FilesystemStage implements Stage {
 
   async append(source: ByteSource, options: AppendOptions): Promise<AppendResult> {
     const start = this.#sizeBytes;
+    if (this.#published) return appendNothing(source);
     try {
       const brokenOff = await this.#take(source, options);
       return { appendedBytes: this.#sizeBytes - start, brokenOff };
@@ -73,6 +85,7 @@ export class FilesystemStage implements Stage {
 
   async truncate(sizeBytes: number): Promise<void> {
     if (sizeBytes === this.#sizeBytes) return;
+    assert(!this.#published, "published content is never truncated");
     await this.#rollBack(sizeBytes);
   }
 
@@ -83,11 +96,24 @@ export class FilesystemStage implements Stage {
 
   async publish(key: string): Promise<void> {
     const { files, pathOf } = this.#tools;
-    const path = pathOf(key);
-    await files.flushFile(this.#handle);
-    await files.ensureDirectory(dirname(path));
-    await this.#linkOnce(path);
-    await files.flushDirectory(dirname(path));
+    await this.#flush();
+    this.#published = true;
+    try {
+      const linked = await files.linkOver(this.#path, pathOf(key));
+      assert(linked, `storage: the upload ${this.#id} vanished while it was held`);
+    } catch (error) {
+      throw storageError(error);
+    }
+  }
+
+  /** A flush that fails loses bytes, and the next one would not tell (`fsync` reports an error once). */
+  async #flush(): Promise<void> {
+    try {
+      await this.#tools.files.flushFile(this.#handle);
+    } catch (error) {
+      await this.discard();
+      throw storageError(error);
+    }
   }
 
   async discard(): Promise<void> {
@@ -157,8 +183,9 @@ export class FilesystemStage implements Stage {
     options: AppendOptions,
   ): Promise<boolean> {
     const unlimited = lengthBytes !== null || options.stageBytesMax === null;
+    const atStart = this.#sizeBytes === 0 && !this.#moved;
     try {
-      if (this.#sizeBytes === 0 && unlimited) await this.#transferNative(body);
+      if (atStart && unlimited) await this.#transferNative(body);
       else await this.#transferChunks(body, options);
       return false;
     } catch (error) {
@@ -173,6 +200,7 @@ export class FilesystemStage implements Stage {
    * writes at the file's position (Bun 1.4.5; the length is checked, since its behaviour is all we know).
    */
   async #transferNative(body: Request): Promise<void> {
+    this.#moved = true;
     const takenBytes = await Bun.write(Bun.file(this.#handle.fd), body);
     await this.#measure();
     assert(
@@ -229,28 +257,23 @@ export class FilesystemStage implements Stage {
       }
     }
   }
+}
 
-  async #linkOnce(path: string): Promise<void> {
-    for (;;) {
-      try {
-        await link(this.#path, path);
-        return;
-      } catch (error) {
-        if (codeOf(error) === "ENOENT") {
-          // The directory was removed behind our back.
-          this.#tools.files.forgetDirectories();
-          await this.#tools.files.ensureDirectory(dirname(path));
-          await link(this.#path, path);
-          return;
-        }
-        if (codeOf(error) !== "EEXIST") throw storageError(error);
-        const present = await stat(path).catch(absentOr);
-        if (present !== null && present.size === this.#sizeBytes) return;
-        // A file of another size under a verified digest is damaged: it must not stand for these bytes.
-        await unlink(path).catch(absentOr);
-      }
-    }
+/** What is left to append to published content: a body that turns out to be empty. */
+async function appendNothing({ body, lengthBytes }: ByteSource): Promise<AppendResult> {
+  const none =
+    body instanceof Uint8Array
+      ? body.length === 0
+      : lengthBytes === 0 || (lengthBytes === null && (await isEmpty(body)));
+  if (none) return { appendedBytes: 0, brokenOff: false };
+  throw new StagePublished("The upload is complete: nothing can be added to it");
+}
+
+async function isEmpty(body: Request): Promise<boolean> {
+  for await (const chunk of body.body ?? []) {
+    if (chunk.length > 0) return false;
   }
+  return true;
 }
 
 /** Whether storing failed; otherwise it was the sender who failed. */

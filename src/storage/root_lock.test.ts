@@ -1,0 +1,128 @@
+// Who serves a root: one server or several that share, told by the kernel's locks and by nothing that lasts.
+
+import { describe, expect, test } from "bun:test";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { requireRoot, requireTool, run } from "../../test/processes.ts";
+import { tempDirectory } from "../../test/temp.ts";
+import { claimDuty, claimRoot } from "./root_lock.ts";
+
+const script = join(import.meta.dir, "../../test/contracts/claim_process.ts");
+
+/** Another process that claims the root and keeps it until it is told to end. */
+async function claimElsewhere(root: string, mode: string) {
+  const child = Bun.spawn([process.execPath, script, root, mode], {
+    stdin: "pipe",
+    stdout: "pipe",
+  });
+  const reader = child.stdout.getReader();
+  const { value } = await reader.read();
+  const said = new TextDecoder().decode(value).trim();
+  return {
+    pid: child.pid,
+    said,
+    kill: async () => {
+      child.kill("SIGKILL");
+      await child.exited;
+    },
+  };
+}
+
+describe("a root", () => {
+  test("is served by one server alone; a second is told who has it and what to do", async () => {
+    await using directory = await tempDirectory();
+    const claim = claimRoot(directory.path, "alone");
+    for (const mode of ["alone", "shared"] as const) {
+      expect(() => claimRoot(directory.path, mode)).toThrow(
+        `storage.rootDirectory: expected ${directory.path} to be free, ` +
+          `found it served by another zot (process ${process.pid}); ` +
+          "stop that server, give this one another directory, or set storage.shared: true in both",
+      );
+    }
+    claim.release();
+    claimRoot(directory.path, "alone").release();
+  });
+
+  test("is served by several servers that all say so, and by none that does not", async () => {
+    await using directory = await tempDirectory();
+    const claims = [claimRoot(directory.path, "shared"), claimRoot(directory.path, "shared")];
+    expect(() => claimRoot(directory.path, "alone")).toThrow("to be free");
+    claims[0]!.release();
+    expect(() => claimRoot(directory.path, "alone")).toThrow("to be free");
+    claims[1]!.release();
+    claimRoot(directory.path, "alone").release();
+  });
+
+  test("is free at once when its server is killed", async () => {
+    await using directory = await tempDirectory();
+    const other = await claimElsewhere(directory.path, "alone");
+    expect(other.said).toBe("claimed");
+    expect(() => claimRoot(directory.path, "alone")).toThrow(`process ${other.pid}`);
+    await other.kill();
+    claimRoot(directory.path, "alone").release();
+    const shared = await claimElsewhere(directory.path, "shared");
+    expect(shared.said).toBe("claimed");
+    claimRoot(directory.path, "shared").release();
+    expect(() => claimRoot(directory.path, "alone")).toThrow("to be free");
+    await shared.kill();
+    claimRoot(directory.path, "alone").release();
+  });
+
+  test("whose claim was inherited by a child is free when the server itself ends", async () => {
+    await using directory = await tempDirectory();
+    const other = await claimElsewhere(directory.path, "with-child");
+    const [, childPid = ""] = other.said.split(" ");
+    expect(Number(childPid)).toBeGreaterThan(0);
+    await other.kill();
+    try {
+      claimRoot(directory.path, "alone").release();
+    } finally {
+      process.kill(Number(childPid), "SIGKILL");
+    }
+  });
+
+  test("is made when it is not there, for this user alone", async () => {
+    await using directory = await tempDirectory();
+    const root = join(directory.path, "deep/er/root");
+    claimRoot(root, "alone").release();
+    expect(await readdir(root)).toEqual(["_zot"]);
+    expect((await readFile(join(root, "_zot/lock"), "utf8")).trim()).toBe(String(process.pid));
+  });
+
+  test("that is a file is refused in one line", async () => {
+    await using directory = await tempDirectory();
+    const root = join(directory.path, "file");
+    await Bun.write(root, "x");
+    expect(() => claimRoot(root, "alone")).toThrow(
+      `storage.rootDirectory: expected a directory that this user can write, got ${root}`,
+    );
+  });
+});
+
+describe.skipIf(!requireTool("setpriv") || !requireRoot())("a user without rights", () => {
+  test("is told that the directory cannot be written, in one line", async () => {
+    await using directory = await tempDirectory();
+    const root = join(directory.path, "root");
+    const asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups", process.execPath];
+    const { stdout } = await run("setpriv", [...asNobody, script, root, "alone"]);
+    expect(stdout).toContain("expected a directory that this user can write");
+    expect(stdout.trim()).not.toContain("\n");
+  });
+});
+
+describe("a duty", () => {
+  test("is one server's at a time, and the duties do not meet", async () => {
+    await using directory = await tempDirectory();
+    claimRoot(directory.path, "shared");
+    const jobs = claimDuty(directory.path, "jobs");
+    expect(jobs).not.toBeNull();
+    expect(claimDuty(directory.path, "jobs")).toBeNull();
+    const other = claimDuty(directory.path, "other");
+    expect(other).not.toBeNull();
+    jobs?.release();
+    const again = claimDuty(directory.path, "jobs");
+    expect(again).not.toBeNull();
+    again?.release();
+    other?.release();
+  });
+});
