@@ -1,0 +1,105 @@
+/**
+ * Users and password hashes in a file, as Apache's `htpasswd` writes it: one `name:hash` a line.
+ *
+ * Promises: the file is followed, whole and checked, or the old content stays in force; an unknown name costs as much
+ * as a wrong password, since some user's hash is tried in its place, always the same one; at most so many hashes
+ * are computed at once, and callers beyond a line of bounded length are refused.
+ * Leaves to others: remembering what was verified (`credential_cache.ts`).
+ */
+import { createHmac, randomBytes } from "node:crypto";
+import type { Clock } from "../lib/clock.ts";
+import type { Gate } from "../lib/gate.ts";
+import { WatchedFile } from "../lib/watched_file.ts";
+import { isUserName } from "./identity.ts";
+import { parsePasswordHash, verifyPassword, type PasswordHash } from "./password_hash.ts";
+
+export type HtpasswdUsers = ReadonlyMap<string, PasswordHash>;
+
+/**
+ * Reads the lines of a file. Empty lines and lines that begin with `#` are passed over.
+ * @throws with the number of the first line that is wrong.
+ */
+export function parseHtpasswd(bytes: Uint8Array, path: string): HtpasswdUsers {
+  const users = new Map<string, PasswordHash>();
+  const text = decode(bytes, path);
+  for (const [index, line] of text.split("\n").entries()) {
+    const trimmed = line.replace(/\r$/, "");
+    if (trimmed.trim() === "" || trimmed.startsWith("#")) continue;
+    const wrong = (problem: string): Error =>
+      new Error(`${path}: line ${index + 1}: expected ${problem}`);
+    const colon = trimmed.indexOf(":");
+    const name = trimmed.slice(0, colon);
+    if (colon === -1) throw wrong("name:hash, got no colon");
+    if (!isUserName(name)) throw wrong("a name before the colon");
+    if (users.has(name)) throw wrong(`each name once, got ${name} again`);
+    const parsed = parsePasswordHash(trimmed.slice(colon + 1));
+    if ("problem" in parsed) throw wrong(parsed.problem);
+    users.set(name, parsed.hash);
+  }
+  return users;
+}
+
+function decode(bytes: Uint8Array, path: string): string {
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new Error(`${path}: expected UTF-8 text`, { cause });
+  }
+}
+
+export interface HtpasswdOptions {
+  readonly path: string;
+  readonly clock: Clock;
+  readonly gate: Gate;
+  readonly onChange: (problem: string | null) => void;
+}
+
+export class Htpasswd {
+  readonly #file: WatchedFile<HtpasswdUsers>;
+  readonly #gate: Gate;
+  readonly #decoyKey = randomBytes(32);
+  #decoysOf: HtpasswdUsers | null = null;
+  #decoys: readonly PasswordHash[] = [];
+
+  /** @throws with one line for the operator when the file is not there or a line is wrong. */
+  constructor(options: HtpasswdOptions) {
+    const { path, clock, onChange, gate } = options;
+    this.#file = new WatchedFile({
+      path,
+      clock,
+      onChange,
+      parse: (bytes) => parseHtpasswd(bytes, path),
+    });
+    this.#gate = gate;
+  }
+
+  /** Grows whenever the file changes: what was verified before is not known any more. */
+  get version(): number {
+    return this.#file.version;
+  }
+
+  has(name: string): boolean {
+    return this.#file.content.has(name);
+  }
+
+  /** Whether this is the user's password. @throws GateFull. */
+  async verify(name: string, password: string): Promise<boolean> {
+    const users = this.#file.content;
+    const hash = users.get(name);
+    const tried = hash ?? this.#decoy(users, name);
+    if (tried === null) return false;
+    const isRight = await this.#gate.run(() => verifyPassword(password, tried));
+    return isRight && hash !== undefined;
+  }
+
+  /** The hash that is tried for a name that is not there: a user's, so that it costs what users cost. */
+  #decoy(users: HtpasswdUsers, name: string): PasswordHash | null {
+    if (this.#decoysOf !== users) {
+      this.#decoysOf = users;
+      this.#decoys = [...users.values()];
+    }
+    if (this.#decoys.length === 0) return null;
+    const pick = createHmac("sha256", this.#decoyKey).update(name).digest().readUInt32BE();
+    return this.#decoys[pick % this.#decoys.length] ?? null;
+  }
+}
