@@ -1,8 +1,8 @@
 /**
  * What a row of an endpoint table says, and what its handler gets and returns.
  *
- * Promises: rows are constants. Routing, authorisation, metric and log labels, the reference page and the
- * coverage test all read the same rows. Handlers are generic in `App`, the services of the layer that
+ * Promises: rows are constants. Routing, authorisation, metric and log labels, the OpenAPI document, the reference
+ * page and the coverage test all read the same rows. Handlers are generic in `App`, the services of the layer that
  * defines the rows, so this folder knows no endpoint.
  */
 import type { RefusalName } from "../oci/errors.ts";
@@ -10,11 +10,49 @@ import type { Call } from "./call.ts";
 
 export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 
-/** What a caller must be allowed to do with the repository (or, for `catalog`, with the registry). */
-export type Permission = "none" | "pull" | "push" | "delete" | "catalog";
+/**
+ * What a caller must be allowed to do with the repository, or with the registry: `login` asks for a caller who has
+ * logged in wherever callers can, `catalog` for one who may list, `metrics` for one whom the metrics policy names.
+ */
+export type Permission = "none" | "login" | "pull" | "push" | "delete" | "catalog" | "metrics";
 
 /** How a request's body is taken: not at all, as a stream into storage, or whole within a limit. */
 export type BodyPolicy = "none" | "stream" | "bytes";
+
+/** A schema in JSON Schema 2020-12, which OpenAPI 3.1 uses as it is. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** A value that travels in the path, the query or a header. */
+export interface Parameter {
+  readonly name: string;
+  /** One or two sentences for people. */
+  readonly says: string;
+  readonly schema: JsonSchema;
+  readonly example?: string;
+  /** Always there; without it the parameter may be left out. */
+  readonly required?: true;
+  /** May come several times. */
+  readonly repeats?: true;
+}
+
+/** A body of one of these media types. */
+export interface Content {
+  readonly types: readonly string[];
+  readonly schema: JsonSchema;
+  /** For a request: the body must be there. */
+  readonly required?: true;
+}
+
+/** One way in which a row answers a request that it grants. */
+export interface Answer {
+  readonly status: number;
+  /** One line for people. */
+  readonly says: string;
+  /** Beside those of every answer. */
+  readonly headers?: readonly Parameter[];
+  /** Absent when there is no body; HEAD never has one. Several where one status has several shapes. */
+  readonly content?: readonly Content[];
+}
 
 /** Bytes to send: at hand, or opened by the runtime when they are sent. */
 export type ReplyBody = string | Uint8Array | Blob | ReadableStream<Uint8Array> | null;
@@ -40,7 +78,12 @@ export interface Endpoint<App> {
   /** A permission whose lack changes the answer instead of refusing the request. */
   readonly asks?: Permission;
   readonly body: BodyPolicy;
-  readonly answers: readonly number[];
+  /** What the query and the headers may say. Handlers read them by these names. */
+  readonly query?: readonly Parameter[];
+  readonly headers?: readonly Parameter[];
+  /** Shape of the request's body; absent with the body policy `none`. */
+  readonly takes?: Content;
+  readonly answers: readonly Answer[];
   readonly refusals: readonly RefusalName[];
   /** One line for the reference page. */
   readonly says: string;

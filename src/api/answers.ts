@@ -1,0 +1,166 @@
+/**
+ * TABLE of the answers that rows of the endpoint table give: status, headers and body, as data.
+ *
+ * Promises: a handler gives exactly the headers that its answer lists, beside those of every answer; a test
+ * (`test/openapi.test.ts`) compares real answers with this table.
+ * Leaves to others: making them (the handlers), refusals (`../oci/errors.ts`).
+ */
+import type { Answer, Content, JsonSchema, Parameter } from "../http/endpoint.ts";
+import type { RefusalName } from "../oci/errors.ts";
+import { mediaTypes } from "../oci/media_types.ts";
+import { manifestContent, octets } from "./parameters.ts";
+import { digestSchema, schemaOf, type SchemaName } from "./schemas.ts";
+
+const text: JsonSchema = { type: "string" };
+
+function header(name: string, says: string, schema: JsonSchema = text): Parameter {
+  return { name, says, schema, required: true };
+}
+
+function optional(parameter: Parameter): Parameter {
+  const { name, says, schema } = parameter;
+  return { name, says, schema };
+}
+
+const uuid: JsonSchema = { type: "string", format: "uuid" };
+const contentDigest = header("Docker-Content-Digest", "Digest of the content.", digestSchema);
+const etag = header("ETag", "The digest in quotes.");
+const cacheControl = header("Cache-Control", "How long the answer stays true.");
+const sandbox = header("Content-Security-Policy", "No browser runs what was pushed.");
+const location = header("Location", "Where the content is, or where the upload goes on.");
+const none = header("Content-Length", "Always 0.", { const: "0" });
+const length = header("Content-Length", "Bytes of the body.", {
+  type: "string",
+  pattern: "^[0-9]+$",
+});
+const uploadHeaders: readonly Parameter[] = [
+  location,
+  header("Range", "`0-` and the last byte that arrived; `0-0` also stands for none.", {
+    type: "string",
+    pattern: "^0-[0-9]+$",
+  }),
+  header("Docker-Upload-UUID", "The upload.", uuid),
+];
+const link: Parameter = {
+  name: "Link",
+  says: 'The next page, as `</v2/…>; rel="next"`; absent on the last one.',
+  schema: text,
+};
+const contentRange = header("Content-Range", "Which bytes of how many the body holds.", {
+  type: "string",
+  pattern: "^bytes ([0-9]+-[0-9]+|\\*)/[0-9]+$",
+});
+
+const blobHeaders: readonly Parameter[] = [
+  contentDigest,
+  etag,
+  cacheControl,
+  header("Accept-Ranges", "Parts can be asked for.", { const: "bytes" }),
+  header("Content-Disposition", "A download.", { const: "attachment" }),
+  sandbox,
+];
+
+function json(name: SchemaName, headers: readonly Parameter[] = []): Answer {
+  return {
+    status: 200,
+    says: "The answer.",
+    headers: [length, ...headers],
+    content: [{ types: [mediaTypes.json], schema: schemaOf(name) }],
+  };
+}
+
+function plain(status: number, says: string): Answer {
+  const content: Content = { types: ["text/plain"], schema: text };
+  return { status, says, headers: [length], content: [content] };
+}
+
+export const answers = {
+  version: json("Version"),
+  catalog: json("Catalog", [link]),
+  tags: json("Tags", [link]),
+  extensions: json("Extensions"),
+  referrers: {
+    ...json("Index", [
+      {
+        name: "OCI-Filters-Applied",
+        says: "`artifactType` when the list was filtered by it.",
+        schema: { const: "artifactType" },
+      },
+      link,
+    ]),
+    content: [{ types: [mediaTypes.ociIndex], schema: schemaOf("Index") }],
+  },
+  blob: {
+    status: 200,
+    says: "The blob.",
+    headers: [...blobHeaders, length],
+    content: [octets],
+  },
+  blobParts: {
+    status: 206,
+    says: "Parts of the blob: one range as it is, several as multipart/byteranges.",
+    headers: [...blobHeaders, optional(length), optional(contentRange)],
+    content: [octets, { types: ["multipart/byteranges"], schema: text }],
+  },
+  unchanged: {
+    status: 304,
+    says: "The client has this content already.",
+    headers: [contentDigest, etag, cacheControl],
+  },
+  blobCreated: {
+    status: 201,
+    says: "The blob is stored.",
+    headers: [location, contentDigest, none],
+  },
+  uploadOpen: { status: 202, says: "The upload is open.", headers: [...uploadHeaders, none] },
+  uploadGrown: { status: 202, says: "The bytes arrived.", headers: [...uploadHeaders, none] },
+  uploadState: { status: 204, says: "How much arrived.", headers: uploadHeaders },
+  cancelled: { status: 204, says: "The upload is gone." },
+  manifest: {
+    status: 200,
+    says: "The manifest, byte for byte and under the media type that it was pushed with.",
+    headers: [contentDigest, etag, cacheControl, sandbox, length],
+    content: manifestContent,
+  },
+  manifestCreated: {
+    status: 201,
+    says: "The manifest is stored, and its tags point at it.",
+    headers: [
+      location,
+      contentDigest,
+      none,
+      {
+        name: "OCI-Subject",
+        says: "Digest of the manifest's subject: it is listed as a referrer of it.",
+        schema: digestSchema,
+      },
+      { name: "OCI-Tag", says: "The tags of the query that were set.", schema: text },
+    ],
+  },
+  deleted: { status: 202, says: "It is gone.", headers: [none] },
+  healthy: plain(200, "Yes."),
+  notReady: plain(503, "Not yet, or not any more."),
+} as const satisfies Record<string, Answer>;
+
+/** Headers of every answer. */
+export const commonHeaders: readonly Parameter[] = [
+  header("Docker-Distribution-Api-Version", "The protocol.", { const: "registry/2.0" }),
+  header("X-Content-Type-Options", "Browsers take the type as it is.", { const: "nosniff" }),
+];
+
+/** Of every refusal. */
+export const requestIdHeader = header("X-Request-Id", "The request's name in the log.");
+
+/** What some refusals carry beside the headers of every refusal. */
+export const refusalHeaders: Partial<Record<RefusalName, readonly Parameter[]>> = {
+  UNAUTHORIZED: [header("WWW-Authenticate", "How to log in (RFC 9110 §11.6.1).")],
+  TOO_MANY_REQUESTS: [header("Retry-After", "Seconds to wait.")],
+  UNSUPPORTED: [header("Allow", "The methods that the path serves.")],
+  BLOB_REFERENCED: [header("Allow", "The methods that the path serves.")],
+  RANGE_UNSATISFIABLE: [
+    contentRange,
+    header("Accept-Ranges", "Parts can be asked for.", { const: "bytes" }),
+  ],
+  // A push in one request has no upload to go on with.
+  UPLOAD_RANGE: uploadHeaders.map(optional),
+};

@@ -1,0 +1,160 @@
+/**
+ * TABLES of what requests may say: in the path, in the query and in headers.
+ *
+ * Promises: each stands once, under the name that the wire uses; rows of the endpoint table pick from here, and so
+ * does the OpenAPI document. Whatever a row does not name is ignored [distribution-spec, "API"].
+ * Leaves to others: reading and refusing them (the handlers).
+ */
+import type { Content, Parameter } from "../http/endpoint.ts";
+import { manifestTypes, mediaTypes } from "../oci/media_types.ts";
+import { digestSchema, schemaOf, tagSchema } from "./schemas.ts";
+
+const text = { type: "string" } as const;
+const number = { type: "integer", minimum: 0 } as const;
+const exampleDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+const entityTag = { type: "string", description: 'A digest in quotes, as "sha256:…".' } as const;
+
+/** By the name in a row's path. */
+export const pathParameters = {
+  repository: {
+    name: "repository",
+    says: "Name of a repository. Its slashes stand in the path as they are.",
+    schema: {
+      type: "string",
+      maxLength: 255,
+      pattern: "^[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*)*$",
+    },
+    example: "team/app",
+    required: true,
+  },
+  digest: {
+    name: "digest",
+    says: "Digest of the content.",
+    schema: digestSchema,
+    example: exampleDigest,
+    required: true,
+  },
+  reference: {
+    name: "reference",
+    says: "A tag, or the digest of the manifest.",
+    schema: { anyOf: [tagSchema, digestSchema] },
+    example: "latest",
+    required: true,
+  },
+  upload: {
+    name: "upload",
+    says: "The upload, as the Location of the request that opened it says.",
+    schema: { type: "string", format: "uuid" },
+    required: true,
+  },
+  asset: {
+    name: "asset",
+    says: "A file that the page loads.",
+    schema: text,
+    example: "swagger-ui.css",
+    required: true,
+  },
+} as const satisfies Record<string, Parameter>;
+
+export const query = {
+  mount: {
+    name: "mount",
+    says: "Digest of a blob of another repository, to be mounted instead of uploaded [end-11].",
+    schema: digestSchema,
+  },
+  from: {
+    name: "from",
+    says: "The repository to mount from; without it any that the caller may read.",
+    schema: text,
+  },
+  digest: {
+    name: "digest",
+    says: "Digest of the whole blob.",
+    schema: digestSchema,
+    example: exampleDigest,
+    required: true,
+  },
+  algorithm: {
+    name: "digest-algorithm",
+    says: "Algorithm of the digest that will end the upload [end-4c].",
+    schema: { enum: ["sha256", "sha512"] },
+  },
+  tag: {
+    name: "tag",
+    says: "Tags that the manifest gets, beside a digest in the path [end-7b].",
+    schema: tagSchema,
+    repeats: true,
+  },
+  n: {
+    name: "n",
+    says: "Entries of a page at most. Larger numbers than the registry answers at once are cut down to that.",
+    schema: number,
+  },
+  last: {
+    name: "last",
+    says: "Only what comes after this entry. Taken from the Link of the page before.",
+    schema: text,
+  },
+  artifactType: {
+    name: "artifactType",
+    says: "Only referrers of these types.",
+    schema: text,
+    repeats: true,
+  },
+} as const satisfies Record<string, Parameter>;
+
+export const requestHeaders = {
+  range: {
+    name: "Range",
+    says: "Parts of the blob (RFC 9110 §14.2).",
+    schema: text,
+    example: "bytes=0-1023",
+  },
+  ifRange: {
+    name: "If-Range",
+    says: "The ranges count only for this content (RFC 9110 §13.1.5).",
+    schema: entityTag,
+  },
+  ifNoneMatch: {
+    name: "If-None-Match",
+    says: "Content that the client has already (RFC 9110 §13.1.2).",
+    schema: entityTag,
+  },
+  ifMatch: {
+    name: "If-Match",
+    says: "Go on only if the tag points at one of these digests; `*` for any (RFC 9110 §13.1.1).",
+    schema: entityTag,
+  },
+  ifAbsent: {
+    name: "If-None-Match",
+    says: "`*`: go on only if the tag does not exist (RFC 9110 §13.1.2).",
+    schema: { const: "*" },
+  },
+  contentRange: {
+    name: "Content-Range",
+    says: "First and last byte of a chunk, both counted from 0 and included. Without it the body is a stream.",
+    schema: { type: "string", pattern: "^[0-9]+-[0-9]+$" },
+    example: "0-1023",
+  },
+} as const satisfies Record<string, Parameter>;
+
+/** Bodies of requests. */
+export const octets: Content = {
+  types: [mediaTypes.octetStream],
+  schema: { type: "string", format: "binary" },
+};
+
+const typesOf = (kind: "image" | "index"): readonly string[] =>
+  manifestTypes.filter((row) => row.kind === kind).map(({ mediaType }) => mediaType);
+
+/** Manifests in both directions, by the shape of their bodies. */
+export const manifestContent: readonly Content[] = [
+  { types: typesOf("image"), schema: schemaOf("Image") },
+  { types: typesOf("index"), schema: schemaOf("Index") },
+];
+
+export const manifestBody: Content = {
+  types: manifestTypes.map(({ mediaType }) => mediaType),
+  schema: { anyOf: manifestContent.map(({ schema }) => schema) },
+  required: true,
+};

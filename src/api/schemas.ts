@@ -1,0 +1,149 @@
+/**
+ * TABLE of the JSON bodies that the registry takes and gives, as JSON Schema 2020-12.
+ *
+ * Promises: each has a name under which the OpenAPI document lists it; `schemaOf` makes the reference. What the
+ * image specification leaves open (annotations, fields of the future) is left open here.
+ * Leaves to others: checking what is pushed (`oci/manifest.ts`): these say what bodies look like.
+ */
+import type { JsonSchema } from "../http/endpoint.ts";
+import { refusals } from "../oci/errors.ts";
+
+const text: JsonSchema = { type: "string" };
+const annotations: JsonSchema = {
+  type: "object",
+  additionalProperties: text,
+  description: "Free text by key.",
+};
+
+export const digestSchema: JsonSchema = {
+  type: "string",
+  pattern: "^[a-z0-9]+([+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$",
+};
+export const tagSchema: JsonSchema = {
+  type: "string",
+  pattern: "^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$",
+};
+const mediaType: JsonSchema = { type: "string", description: "Media type of the content." };
+const schemaVersion: JsonSchema = { const: 2 };
+
+/** By the name in `components.schemas`. */
+export const schemas = {
+  Errors: {
+    type: "object",
+    description: 'distribution-spec, "Error codes".',
+    required: ["errors"],
+    additionalProperties: false,
+    properties: {
+      errors: {
+        type: "array",
+        minItems: 1,
+        items: {
+          type: "object",
+          required: ["code", "message"],
+          additionalProperties: false,
+          properties: {
+            code: {
+              enum: [...new Set(Object.values(refusals).map(({ code }) => code))],
+              description: "What clients act on.",
+            },
+            message: { ...text, description: "What was expected, what came, what to do." },
+            detail: { description: "More about it, as any JSON value." },
+          },
+        },
+      },
+    },
+  },
+  Version: { type: "object", description: "An empty object.", additionalProperties: false },
+  Catalog: {
+    type: "object",
+    required: ["repositories"],
+    additionalProperties: false,
+    properties: { repositories: { type: "array", items: text } },
+  },
+  Tags: {
+    type: "object",
+    required: ["name", "tags"],
+    additionalProperties: false,
+    properties: { name: text, tags: { type: "array", items: tagSchema } },
+  },
+  Extensions: {
+    type: "object",
+    required: ["extensions"],
+    additionalProperties: false,
+    properties: {
+      extensions: {
+        type: "array",
+        items: {
+          type: "object",
+          required: ["name", "url", "description", "endpoints"],
+          additionalProperties: false,
+          properties: {
+            name: text,
+            url: { type: "string", format: "uri" },
+            description: text,
+            endpoints: { type: "array", items: text },
+          },
+        },
+      },
+    },
+  },
+  Descriptor: {
+    type: "object",
+    description: "image-spec, descriptor.md.",
+    required: ["mediaType", "digest", "size"],
+    properties: {
+      mediaType,
+      digest: digestSchema,
+      size: { type: "integer", minimum: 0, description: "Bytes." },
+      urls: { type: "array", items: text },
+      annotations,
+      data: { ...text, description: "The content itself, in base64." },
+      artifactType: text,
+      platform: {
+        type: "object",
+        required: ["architecture", "os"],
+        properties: { architecture: text, os: text, variant: text },
+      },
+    },
+  },
+  Image: {
+    type: "object",
+    description: "image-spec, manifest.md; Docker's image manifest has the same shape.",
+    required: ["schemaVersion", "config", "layers"],
+    properties: {
+      schemaVersion,
+      mediaType,
+      artifactType: text,
+      config: { $ref: "#/components/schemas/Descriptor" },
+      layers: { type: "array", items: { $ref: "#/components/schemas/Descriptor" } },
+      subject: { $ref: "#/components/schemas/Descriptor" },
+      annotations,
+    },
+  },
+  Index: {
+    type: "object",
+    description: "image-spec, image-index.md; Docker's manifest list has the same shape.",
+    required: ["schemaVersion", "manifests"],
+    properties: {
+      schemaVersion,
+      mediaType,
+      artifactType: text,
+      manifests: { type: "array", items: { $ref: "#/components/schemas/Descriptor" } },
+      subject: { $ref: "#/components/schemas/Descriptor" },
+      annotations,
+    },
+  },
+  OpenApi: {
+    type: "object",
+    description: "An OpenAPI document.",
+    required: ["openapi", "info", "paths"],
+    properties: { openapi: { type: "string", pattern: "^3\\.1\\." } },
+  },
+} as const satisfies Record<string, JsonSchema>;
+
+export type SchemaName = keyof typeof schemas;
+
+/** A reference to a schema of the table. */
+export function schemaOf(name: SchemaName): JsonSchema {
+  return { $ref: `#/components/schemas/${name}` };
+}
