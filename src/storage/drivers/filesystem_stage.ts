@@ -131,7 +131,7 @@ export class FilesystemStage implements Stage {
     this.#checkLimit(source.lengthBytes ?? 0, options);
     if (source.body instanceof Uint8Array) return this.#takeBytes(source.body);
     if (source.lengthBytes !== null && source.lengthBytes <= smallBodyBytesMax) {
-      return this.#takeSmall(source.body, source.lengthBytes);
+      return this.#takeSmall(source.body, source.lengthBytes, options);
     }
     return this.#takeStream(source.body, source.lengthBytes, options);
   }
@@ -145,15 +145,26 @@ export class FilesystemStage implements Stage {
     return false;
   }
 
-  async #takeSmall(body: Request, lengthBytes: number): Promise<boolean> {
+  async #takeSmall(body: Request, lengthBytes: number, options: AppendOptions): Promise<boolean> {
+    if (lengthBytes === 0) return false;
     let bytes: Uint8Array;
+    const watch = new AbortController();
+    void this.#limitTime(options, watch.signal);
     try {
       bytes = new Uint8Array(await body.arrayBuffer());
     } catch {
       return true;
+    } finally {
+      watch.abort();
     }
     await this.#takeBytes(bytes);
     return bytes.length < lengthBytes;
+  }
+
+  /** A small body comes in one piece, whose progress cannot be seen: it has the idle limit for all of it. */
+  async #limitTime(options: AppendOptions, signal: AbortSignal): Promise<void> {
+    await this.#tools.clock.sleep(options.idleMs, signal);
+    if (!signal.aborted) options.onIdle();
   }
 
   async #takeStream(
