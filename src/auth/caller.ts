@@ -75,21 +75,37 @@ export class PolicyCaller implements Caller {
     return { allowed: false, reason: `the ${this.identity.provenBy} is not good for ${action}` };
   }
 
-  /** What the policy says, whatever the scope. */
-  decideByPolicy(action: Action, repository: string): Decision {
+  /** What the policy says, whatever the scope; `facts` in place of those of the caller's request. */
+  decideByPolicy(
+    action: Action,
+    repository: string,
+    facts: RequestFacts | "any" | null = this.#facts,
+  ): Decision {
     const { identity } = this;
     if (identity.scopeDecides === true) {
       const allowed = action !== "detectManifestCollision";
       return { allowed, reason: "the outside issuer decides" };
     }
     if (this.#policy !== null) {
-      return decide(this.#policy, { identity, action, repository, facts: this.#facts });
+      return decide(this.#policy, { identity, action, repository, facts });
     }
     const allowed = !isAnonymous(identity) && action !== "detectManifestCollision";
     return {
       allowed,
       reason: allowed ? "no access control is configured: every user may" : "login is required",
     };
+  }
+
+  /** Whether some request of this caller may be allowed: what a token can be given for. */
+  mightEver(action: Action, repository: string): boolean {
+    return (
+      this.inScope(action, repository) && this.decideByPolicy(action, repository, "any").allowed
+    );
+  }
+
+  /** The same caller with a request at hand, for policies with conditions. */
+  at(facts: RequestFacts): PolicyCaller {
+    return new PolicyCaller(this.identity, this.#policy, facts);
   }
 
   inScope(action: Action, repository: string): boolean {

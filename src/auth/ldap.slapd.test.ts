@@ -329,7 +329,7 @@ describe("a directory that is no directory", () => {
       socket.on("data", (chunk) => {
         heard += chunk.toString("latin1");
         // ExtendedResponse to message 2 with result 2, protocolError.
-        const id = chunk[4] ?? 1;
+        const id = Buffer.from(chunk)[4] ?? 1;
         socket.write(Buffer.from([0x30, 12, 2, 1, id, 0x78, 7, 10, 1, 2, 4, 0, 4, 0]));
       });
     });

@@ -41,8 +41,11 @@ export interface Question {
   readonly identity: Identity;
   readonly action: Action;
   readonly repository: string;
-  /** Null where no request is at hand: conditions then do not hold. */
-  readonly facts: RequestFacts | null;
+  /**
+   * Null where no request is at hand: conditions then do not hold. "any" takes them to hold, for what is decided again
+   * when the request comes, such as the scope of a token.
+   */
+  readonly facts: RequestFacts | "any" | null;
 }
 
 /** Decides one question. */
@@ -125,7 +128,7 @@ function refusedByCondition(
   conditions: readonly CompiledCondition[],
   place: string,
 ): Refused | null {
-  if (conditions.length === 0) return null;
+  if (conditions.length === 0 || asked.facts === "any") return null;
   const variables = asked.facts === null ? null : requestVariables(asked, asked.facts);
   for (const { expression, message } of conditions) {
     const outcome = variables === null ? { problem: "a request" } : evaluate(expression, variables);

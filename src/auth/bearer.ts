@@ -1,0 +1,201 @@
+/**
+ * Tokens of outside issuers.
+ *
+ * A *token service* of the distribution specification (`http.auth.bearer` with a key) says itself what its tokens are
+ * good for: their `access` claim decides, and no policy is asked, as in zot. An *OpenID issuer*
+ * (`bearer.oidc`) says who somebody is: claims become a user with groups, and the policy decides.
+ *
+ * Promises: signature, algorithm, issuer, audience, expiry and "not before" are checked, with a minute for clocks that
+ * differ; a token without an expiry is refused; entries of `access` that have expired grant nothing.
+ * Leaves to others: keys (`outside_keys.ts`), the mapping of claims (`claim_mapping.ts`).
+ */
+import { decodeJwt, errors, jwtVerify, type JWTPayload } from "jose";
+import { valueOf } from "../lib/expression/expression.ts";
+import type { Clock } from "../lib/clock.ts";
+import { isJsonObject } from "../lib/strict_json.ts";
+import { WatchedFile } from "../lib/watched_file.ts";
+import { compileMapping, mapClaims } from "./claim_mapping.ts";
+import { isUserName } from "./identity.ts";
+import type { BearerOptions, OidcIssuer } from "./options.ts";
+import {
+  allAlgorithms,
+  discoveredKeys,
+  limitedFetch,
+  parseKeyFile,
+  remoteKeys,
+  type KeySource,
+} from "./outside_keys.ts";
+import { scopeOf } from "./scope.ts";
+import { readAccess, TokenRefused, type ProvenToken } from "./token_service.ts";
+
+export { IssuerUnavailable } from "./outside_keys.ts";
+
+export interface BearerSetup {
+  readonly options: BearerOptions;
+  readonly clock: Clock;
+  /** A file changed and was taken in (null), or could not be. */
+  readonly onChange: (problem: string | null) => void;
+}
+
+/** Clocks of issuers may differ from ours by this much. */
+const leewayS = 60;
+
+type Verify = (token: string) => Promise<ProvenToken>;
+
+/** What proves tokens: null where nothing of the kind is configured. @throws with one line for the operator. */
+export function openBearer(setup: BearerSetup): {
+  readonly access: Verify | null;
+  readonly workload: Verify | null;
+} {
+  const { options } = setup;
+  const hasKey = options.cert !== null || options.jwksUrl !== null;
+  return {
+    access: hasKey ? accessTokens(setup) : null,
+    workload: options.oidc.length > 0 ? workloadTokens(setup) : null,
+  };
+}
+
+/** Tokens whose `access` claim decides. */
+function accessTokens({ options, clock, onChange }: BearerSetup): Verify {
+  const { cert, jwksUrl } = options;
+  const file =
+    cert === null
+      ? null
+      : new WatchedFile({
+          path: cert,
+          clock,
+          onChange,
+          parse: (bytes) => parseKeyFile(bytes, cert),
+        });
+  const remote: KeySource = {
+    getKey: remoteKeys(
+      jwksUrl ?? "http://localhost/",
+      limitedFetch(() => null),
+    ),
+    algorithms: allAlgorithms,
+  };
+  return async (token) => {
+    const { getKey, algorithms } = file?.content ?? remote;
+    const payload = await verified(token, getKey, {
+      algorithms: allowed(algorithms, options.algorithms),
+      audience: options.service ?? "",
+      ...(options.issuer === null ? {} : { issuer: options.issuer }),
+      currentDate: new Date(clock.now()),
+    });
+    return accessIdentity(payload, clock.now());
+  };
+}
+
+function accessIdentity(payload: JWTPayload, now: number): ProvenToken {
+  const list = Array.isArray(payload["access"]) ? payload["access"] : [];
+  const live = list.filter((entry) => expiryOf(entry) > now);
+  const ends = live.map(expiryOf);
+  const name = payload.sub !== undefined && isUserName(payload.sub) ? payload.sub : "";
+  return {
+    identity: {
+      name,
+      groups: [],
+      provenBy: "outside token",
+      scope: scopeOf(readAccess(live)),
+      scopeDecides: true,
+    },
+    expiresAt: Math.min((payload.exp ?? 0) * 1000, ...ends),
+  };
+}
+
+/** When an entry of `access` ends by itself, in milliseconds: zot's own `exp` in an entry. */
+function expiryOf(entry: unknown): number {
+  if (!isJsonObject(entry) || entry["exp"] === undefined) return Number.POSITIVE_INFINITY;
+  return typeof entry["exp"] === "number" ? entry["exp"] * 1000 : 0;
+}
+
+/** Tokens that say who somebody is. */
+function workloadTokens({ options, clock, onChange }: BearerSetup): Verify {
+  const issuers = options.oidc.map((issuer) => {
+    const keys = discoveredKeys(issuer.issuer, {
+      fetchJson: limitedFetch(authoritiesOf(issuer, clock, onChange)),
+      checkIssuer: !issuer.skipIssuerVerification,
+    });
+    return { issuer, keys, mapping: compileMapping(issuer.claimMapping) };
+  });
+  return async (token) => {
+    const named = issuerOf(token);
+    const found =
+      issuers.find(({ issuer }) => issuer.issuer === named) ??
+      issuers.find(({ issuer }) => issuer.skipIssuerVerification);
+    if (found === undefined) throw new TokenRefused("the issuer is not one of ours");
+    const { issuer, keys, mapping } = found;
+    const payload = await verified(token, keys, {
+      algorithms: allowed(allAlgorithms, options.algorithms),
+      audience: [...issuer.audiences],
+      ...(issuer.skipIssuerVerification ? {} : { issuer: issuer.issuer }),
+      currentDate: new Date(clock.now()),
+    });
+    const mapped = mapClaims(mapping, payload);
+    if ("problem" in mapped) throw new TokenRefused(mapped.problem);
+    const { name, groups } = mapped.user;
+    return {
+      identity: { name, groups, provenBy: "workload", scope: null, claims: valueOf(payload) },
+      expiresAt: (payload.exp ?? 0) * 1000,
+    };
+  };
+}
+
+function authoritiesOf(
+  { certificateAuthority, certificateAuthorityFile }: OidcIssuer,
+  clock: Clock,
+  onChange: (problem: string | null) => void,
+): () => string | null {
+  if (certificateAuthority !== "") return () => certificateAuthority;
+  if (certificateAuthorityFile === "") return () => null;
+  const file = new WatchedFile({
+    path: certificateAuthorityFile,
+    clock,
+    onChange,
+    parse: (bytes) => new TextDecoder().decode(bytes),
+  });
+  return () => file.content;
+}
+
+/** The issuer that a token claims, not verified: it only chooses the key. */
+function issuerOf(token: string): string | null {
+  try {
+    return decodeJwt(token).iss ?? null;
+  } catch {
+    throw new TokenRefused("the token is no JSON Web Token");
+  }
+}
+
+function allowed(byKey: readonly string[], configured: readonly string[]): string[] {
+  return byKey.filter((each) => configured.length === 0 || configured.includes(each));
+}
+
+async function verified(
+  token: string,
+  getKey: KeySource["getKey"],
+  options: {
+    readonly algorithms: string[];
+    readonly audience: string | string[];
+    readonly issuer?: string;
+    readonly currentDate: Date;
+  },
+): Promise<JWTPayload> {
+  try {
+    const { payload } = await jwtVerify(token, getKey, {
+      ...options,
+      clockTolerance: leewayS,
+      requiredClaims: ["exp", "aud"],
+    });
+    const nowS = options.currentDate.getTime() / 1000;
+    if (payload.iat !== undefined && payload.iat > nowS + leewayS) {
+      throw new TokenRefused("the token is from the future");
+    }
+    return payload;
+  } catch (error) {
+    // A key that does not fit the algorithm is a TypeError of the runtime.
+    if (error instanceof errors.JOSEError || error instanceof TypeError) {
+      throw new TokenRefused(error.message, { cause: error });
+    }
+    throw error;
+  }
+}

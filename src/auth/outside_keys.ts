@@ -1,0 +1,187 @@
+/**
+ * Keys of outside issuers: from a file (PEM or JSON Web Key Set) that is followed, from a URL, or found by OpenID
+ * discovery.
+ *
+ * Promises: only public keys are taken, and each only for the algorithms that it is for: an RSA key never verifies an
+ * HMAC; a key that a token brings along is never looked at. What is fetched comes over TLS (or from this machine),
+ * within a time and a size, without following redirects; it is kept and renewed as keys rotate.
+ * Leaves to others: claims (`bearer.ts`).
+ */
+import { createPublicKey, X509Certificate } from "node:crypto";
+import {
+  createLocalJWKSet,
+  createRemoteJWKSet,
+  customFetch,
+  importJWK,
+  type JWK,
+  type JWTVerifyGetKey,
+} from "jose";
+import { isJsonObject, parseStrictJson } from "../lib/strict_json.ts";
+
+/** The issuer's keys cannot be had now. Never means that a token is wrong. */
+export class IssuerUnavailable extends Error {
+  override readonly name = "IssuerUnavailable";
+}
+
+const fetchTimeoutMs = 3_000;
+const fetchBytesMax = 1024 * 1024;
+/** Keys are fetched again after this, and when an unknown one is named, but not more often than the pause. */
+const keysAgeMsMax = 10 * 60_000;
+const fetchPauseMs = 30_000;
+
+const algorithmsByType: Readonly<Record<string, readonly string[]>> = {
+  RSA: ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
+  "EC P-256": ["ES256"],
+  "EC P-384": ["ES384"],
+  "EC P-521": ["ES512"],
+  "OKP Ed25519": ["EdDSA"],
+};
+export const allAlgorithms = Object.values(algorithmsByType).flat();
+
+/** Keys of a file, as jose takes them. */
+export interface KeySource {
+  readonly getKey: JWTVerifyGetKey;
+  /** What tokens may be signed with. */
+  readonly algorithms: readonly string[];
+}
+
+/** Reads a PEM key or certificate, or a key set. @throws with one line for the operator. */
+export function parseKeyFile(bytes: Uint8Array, path: string): KeySource {
+  const text = new TextDecoder().decode(bytes);
+  const keys = text.includes("-----BEGIN") ? [pemKey(text, path)] : keySet(bytes, path);
+  const usable = keys.filter((key) => algorithmsOf(key).length > 0);
+  if (usable.length === 0) {
+    throw new Error(`${path}: expected a public RSA, elliptic curve or Ed25519 key, got none`);
+  }
+  const algorithms = [...new Set(usable.flatMap(algorithmsOf))];
+  const [only] = usable;
+  if (usable.length > 1 || only === undefined) {
+    return { getKey: createLocalJWKSet({ keys: usable }), algorithms };
+  }
+  // The only key verifies whatever name the token gives it.
+  return { getKey: ({ alg }) => importJWK(only, alg), algorithms };
+}
+
+function pemKey(text: string, path: string): JWK {
+  if (/-----BEGIN (?:\w+ )?PRIVATE KEY-----/.test(text)) {
+    throw new Error(`${path}: expected a public key or certificate, got a private key`);
+  }
+  try {
+    const key = text.includes("-----BEGIN CERTIFICATE-----")
+      ? new X509Certificate(text).publicKey
+      : createPublicKey(text);
+    return key.export({ format: "jwk" }) as JWK;
+  } catch (cause) {
+    throw new Error(`${path}: expected a public key or certificate in PEM`, { cause });
+  }
+}
+
+function keySet(bytes: Uint8Array, path: string): JWK[] {
+  const parsed = parseStrictJson(bytes, { depthMax: 8 });
+  const value = "value" in parsed ? parsed.value : null;
+  const list = isJsonObject(value) ? (value["keys"] ?? [value]) : null;
+  if (!Array.isArray(list) || !list.every(isJsonObject)) {
+    throw new Error(`${path}: expected a key in PEM or a JSON Web Key Set`);
+  }
+  if (list.some((key) => "d" in key || key["kty"] === "oct")) {
+    throw new Error(`${path}: expected public keys only, got a secret one`);
+  }
+  return list;
+}
+
+function algorithmsOf({ kty, crv, alg, use }: JWK): readonly string[] {
+  if (use !== undefined && use !== "sig") return [];
+  const known = algorithmsByType[kty === "RSA" ? "RSA" : `${kty} ${crv}`] ?? [];
+  return alg === undefined ? known : known.filter((each) => each === alg);
+}
+
+export type Fetch = (url: string) => Promise<unknown>;
+
+/** Fetches JSON as described at the top. `authorities` is PEM, null for the system's. */
+export function limitedFetch(authorities: () => string | null): Fetch {
+  return async (url) => {
+    const ca = authorities();
+    try {
+      const response = await fetch(url, {
+        redirect: "error",
+        headers: { accept: "application/json" },
+        signal: AbortSignal.timeout(fetchTimeoutMs),
+        ...(ca === null ? {} : { tls: { ca } }),
+      });
+      if (response.status !== 200) throw new Error(`status ${response.status}`);
+      const parsed = parseStrictJson(await limitedBody(response), { depthMax: 16 });
+      if ("problem" in parsed) throw new Error(parsed.problem);
+      return parsed.value;
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      throw new IssuerUnavailable(`${url}: ${reason}`, { cause });
+    }
+  };
+}
+
+async function limitedBody(response: Response): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  let total = 0;
+  for await (const chunk of response.body ?? []) {
+    total += chunk.length;
+    if (total > fetchBytesMax) throw new Error(`more than ${fetchBytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks, total);
+}
+
+/** Keys at a URL. */
+export function remoteKeys(url: string, fetchJson: Fetch): JWTVerifyGetKey {
+  return createRemoteJWKSet(new URL(url), {
+    timeoutDuration: fetchTimeoutMs,
+    cooldownDuration: fetchPauseMs,
+    cacheMaxAge: keysAgeMsMax,
+    [customFetch]: async (from) => Response.json(publicKeys(await fetchJson(from))),
+  });
+}
+
+/** What is published as a key set without what must not be in it. */
+function publicKeys(value: unknown): { keys: JWK[] } {
+  const list = isJsonObject(value) && Array.isArray(value["keys"]) ? value["keys"] : [];
+  const keys: JWK[] = list.filter(isJsonObject);
+  return { keys: keys.filter((key) => algorithmsOf(key).length > 0) };
+}
+
+/**
+ * Keys of an OpenID issuer, found through its discovery document (OpenID Connect Discovery 1.0 §4) when they are first
+ * asked for.
+ */
+export function discoveredKeys(
+  issuer: string,
+  options: { readonly fetchJson: Fetch; readonly checkIssuer: boolean },
+): JWTVerifyGetKey {
+  let keys: Promise<JWTVerifyGetKey> | null = null;
+  const discover = async (): Promise<JWTVerifyGetKey> => {
+    const url = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
+    const document = await options.fetchJson(url);
+    const uri = isJsonObject(document) ? document["jwks_uri"] : null;
+    if (!isJsonObject(document) || typeof uri !== "string" || !isSafeUrl(uri)) {
+      throw new IssuerUnavailable(`${url}: expected a document with a jwks_uri over https`);
+    }
+    if (options.checkIssuer && document["issuer"] !== issuer) {
+      throw new IssuerUnavailable(`${url}: expected the issuer ${issuer} in its document`);
+    }
+    return remoteKeys(uri, options.fetchJson);
+  };
+  return async (header, token) => {
+    keys ??= discover().catch((error: unknown) => {
+      keys = null;
+      throw error;
+    });
+    const getKey = await keys;
+    return await getKey(header, token);
+  };
+}
+
+/** Whether keys may be fetched from a URL: over TLS, or from this machine. */
+export function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  const isLocal = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
+  return protocol === "https:" || (protocol === "http:" && isLocal);
+}

@@ -1,0 +1,137 @@
+/**
+ * Failed logins, counted so that nobody can try passwords by the thousand.
+ *
+ * Three counts, each of which forgets at a steady rate: of an account from one network (ten failures, then a wait),
+ * of a network over all accounts (a hundred), of an account from everywhere. The last is never a refusal but a
+ * delay, and a network from which an account logged in lately is not held back by what other accounts do there:
+ * so nobody can lock others out. A network is an IPv4 address or an IPv6 /64.
+ *
+ * Promises: bounded memory, whatever is tried; counts of several processes add up where `tell` carries news between
+ * them. Leaves to others: what counts as a failure (`authenticator.ts`).
+ */
+import { Lru } from "../lib/lru.ts";
+
+export interface LoginAttempt {
+  readonly network: string;
+  readonly account: string;
+}
+
+/** An outcome that other processes are told of. */
+export interface LoginNews extends LoginAttempt {
+  readonly failed: boolean;
+}
+
+export type ThrottleAdvice =
+  | { readonly kind: "go"; readonly delayMs: number }
+  | { readonly kind: "wait"; readonly retryAfterS: number };
+
+interface Limit {
+  /** Failures in a row that are free. */
+  readonly burst: number;
+  /** One failure is forgotten after this. */
+  readonly forgetMs: number;
+}
+
+const minute = 60_000;
+const perPair: Limit = { burst: 10, forgetMs: 1.5 * minute };
+const perNetwork: Limit = { burst: 100, forgetMs: 0.15 * minute };
+const perAccount: Limit = { burst: 20, forgetMs: 0.5 * minute };
+/** How long a login to an account that is under attack is held back. */
+const attackDelayMs = 1_000;
+/** A login that worked vouches for its network this long. */
+const vouchMs = 24 * 60 * minute;
+
+const pairsMax = 50_000;
+const networksMax = 20_000;
+const accountsMax = 20_000;
+
+/** Failures that are not forgotten yet, as of a moment. */
+interface Count {
+  readonly failures: number;
+  readonly atMs: number;
+}
+
+export class Throttle {
+  readonly #pairs = new Lru<string, Count>({ entriesMax: pairsMax });
+  readonly #networks = new Lru<string, Count>({ entriesMax: networksMax });
+  readonly #accounts = new Lru<string, Count>({ entriesMax: accountsMax });
+  readonly #vouched = new Lru<string, number>({ entriesMax: pairsMax });
+  readonly #tell: (news: LoginNews) => void;
+
+  constructor(tell: (news: LoginNews) => void = () => {}) {
+    this.#tell = tell;
+  }
+
+  /** Whether a login may be tried now. */
+  advise({ network, account }: LoginAttempt, nowMs: number): ThrottleAdvice {
+    const pair = pairKey({ network, account });
+    const pairWaitMs = waitMs(this.#pairs.get(pair), perPair, nowMs);
+    const vouchedAtMs = this.#vouched.get(pair);
+    const isVouched = vouchedAtMs !== null && nowMs - vouchedAtMs < vouchMs;
+    const networkWaitMs = isVouched ? 0 : waitMs(this.#networks.get(network), perNetwork, nowMs);
+    const longestMs = Math.max(pairWaitMs, networkWaitMs);
+    if (longestMs > 0) return { kind: "wait", retryAfterS: Math.ceil(longestMs / 1000) };
+    const attacked = waitMs(this.#accounts.get(accountKey(account)), perAccount, nowMs) > 0;
+    return { kind: "go", delayMs: attacked && !isVouched ? attackDelayMs : 0 };
+  }
+
+  /** A login was tried. */
+  record(news: LoginNews, nowMs: number): void {
+    this.learn(news, nowMs);
+    this.#tell(news);
+  }
+
+  /** As `record`, for what another process tells. */
+  learn({ network, account, failed }: LoginNews, nowMs: number): void {
+    const pair = pairKey({ network, account });
+    if (!failed) {
+      this.#pairs.delete(pair);
+      this.#vouched.set(pair, nowMs);
+      return;
+    }
+    add(this.#pairs, pair, perPair, nowMs);
+    add(this.#networks, network, perNetwork, nowMs);
+    add(this.#accounts, accountKey(account), perAccount, nowMs);
+  }
+}
+
+/** Directories ignore case and blanks in names, so a name has one count however it is written. */
+function accountKey(account: string): string {
+  return account.normalize("NFKC").trim().toLowerCase();
+}
+
+function pairKey({ network, account }: LoginAttempt): string {
+  return `${network} ${accountKey(account)}`;
+}
+
+function failuresNow(count: Count | null, limit: Limit, nowMs: number): number {
+  if (count === null) return 0;
+  return Math.max(0, count.failures - (nowMs - count.atMs) / limit.forgetMs);
+}
+
+/** How long until one more failure is free; 0 when it is. */
+function waitMs(count: Count | null, limit: Limit, nowMs: number): number {
+  const over = failuresNow(count, limit, nowMs) - (limit.burst - 1);
+  return over > 0 ? over * limit.forgetMs : 0;
+}
+
+function add(counts: Lru<string, Count>, key: string, limit: Limit, nowMs: number): void {
+  const failures = failuresNow(counts.get(key), limit, nowMs) + 1;
+  // More than twice the burst counts no further: the wait is bounded.
+  counts.set(key, { failures: Math.min(failures, 2 * limit.burst), atMs: nowMs });
+}
+
+/** The network of an address: what one subscriber can be expected to have to himself. */
+export function networkOf(address: string | null): string {
+  if (address === null) return "unknown";
+  if (!address.includes(":")) return address;
+  const [head = "", tail = ""] = address.split("%")[0]?.split("::") ?? [];
+  const groups = head === "" ? [] : head.split(":");
+  const rest = tail === "" ? [] : tail.split(":");
+  const missing = address.includes("::") ? Math.max(0, 8 - groups.length - rest.length) : 0;
+  const full = [...groups, ...Array.from({ length: missing }, () => "0"), ...rest];
+  return `${full
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(":")}::/64`;
+}
