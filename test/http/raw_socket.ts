@@ -10,6 +10,7 @@ export interface RawSocket extends AsyncDisposable {
   send(data: string | Uint8Array): void;
   /** Everything received so far, each byte as one character. */
   received(): string;
+  receivedBytes(): number;
   /** Waits until what was received fits, and returns it. */
   until(pattern: RegExp, timeoutMs?: number): Promise<string>;
   /** Waits until the server has closed, and returns all that it sent. */
@@ -25,8 +26,12 @@ export interface RawSocket extends AsyncDisposable {
 export async function openRaw(port: number): Promise<RawSocket> {
   const socket = await connected(port);
   const pieces: Buffer[] = [];
+  let receivedBytes = 0;
   let gone = false;
-  socket.on("data", (piece) => pieces.push(Buffer.from(piece)));
+  socket.on("data", (piece) => {
+    receivedBytes += piece.length;
+    pieces.push(Buffer.from(piece));
+  });
   socket.on("end", () => (gone = true));
   socket.on("close", () => (gone = true));
   socket.on("error", () => (gone = true));
@@ -36,6 +41,7 @@ export async function openRaw(port: number): Promise<RawSocket> {
       if (!socket.destroyed) socket.write(data);
     },
     received,
+    receivedBytes: () => receivedBytes,
     until: (pattern, timeoutMs) =>
       eventually(
         `${pattern} is received, and not ${JSON.stringify(received().slice(0, 500))}`,
