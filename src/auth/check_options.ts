@@ -6,6 +6,7 @@
  */
 import { compilePolicy } from "./compile_policy.ts";
 import { checkMapping } from "./claim_mapping.ts";
+import { isSafeUrl } from "./outside_keys.ts";
 import type { AccessControl, AuthValues } from "./options.ts";
 
 /** The part of the `http` section that is looked at. */
@@ -104,8 +105,14 @@ function bearerProblems({ bearer }: AuthValues): string[] {
       problems.push(`http.auth.bearer.${key}: expected printable ASCII, which headers can carry`);
     }
   }
+  if (bearer.jwksUrl !== null && !isSafeUrl(bearer.jwksUrl)) {
+    problems.push(`http.auth.bearer.jwksUrl: expected an https URL, got ${bearer.jwksUrl}`);
+  }
   for (const [index, issuer] of bearer.oidc.entries()) {
     const path = `http.auth.bearer.oidc[${index}]`;
+    if (!isSafeUrl(issuer.issuer)) {
+      problems.push(`${path}.issuer: expected an https URL, got ${issuer.issuer}`);
+    }
     if (issuer.certificateAuthority !== "" && issuer.certificateAuthorityFile !== "") {
       problems.push(
         `${path}.certificateAuthority: expected it alone, got certificateAuthorityFile, too; keep one`,
@@ -178,6 +185,9 @@ function warningsOf({ auth, externalUrl }: HttpSection): string[] {
     if (hasMethods(auth)) {
       warnings.push("http.externalUrl: clients send passwords and tokens to it in the clear");
     }
+  }
+  if (auth.apikey && !hasMethods({ ...auth, apikey: false })) {
+    warnings.push("http.auth.apikey: nobody can make a key, since there is no other way to log in");
   }
   for (const [index, issuer] of auth.bearer.oidc.entries()) {
     if (issuer.skipIssuerVerification) {

@@ -58,7 +58,7 @@ export const accessControlOptions = optionTable({
     default: nobody,
     defaultSays: "nobody",
     served: true,
-    says: "`users` and `groups` that may do `actions` in every repository.",
+    says: "Users and groups that may do `actions` in every repository.",
   },
   groups: {
     type: z
@@ -285,6 +285,8 @@ const attributes = [
 ] as const;
 const attributeError = `one of ${attributes.join(", ")}`;
 
+/** Served together with TLS. */
+const feature = "authentication by client certificate";
 const mtlsOptions = optionTable({
   identityAttributes: {
     type: z
@@ -301,32 +303,37 @@ const mtlsOptions = optionTable({
       )
       .meta({ title: "list of words" }),
     default: ["CommonName"],
-    served: true,
+    served: false,
+    feature,
     says: `Where a client certificate holds the user's name; the first that is there counts: ${attributes.join(", ")}.`,
   },
   uriSanPattern: {
     type: textOrNone,
     default: "",
     defaultSays: "the whole URI",
-    served: true,
+    served: false,
+    feature,
     says: "Regular expression that a URI must fit; its first group is the name.",
   },
   uriSanIndex: {
     type: count(0),
     default: 0,
-    served: true,
+    served: false,
+    feature,
     says: "Which of several URIs counts, from 0.",
   },
   dnsSanIndex: {
     type: count(0),
     default: 0,
-    served: true,
+    served: false,
+    feature,
     says: "Which of several DNS names counts, from 0.",
   },
   emailSanIndex: {
     type: count(0),
     default: 0,
-    served: true,
+    served: false,
+    feature,
     says: "Which of several mail addresses counts, from 0.",
   },
 });
@@ -381,3 +388,5 @@ export type LdapOptions = AuthValues["ldap"];
 export type BearerOptions = AuthValues["bearer"];
 export type OidcIssuer = BearerOptions["oidc"][number];
 export type MtlsOptions = AuthValues["mtls"];
+
+export { checkAuthOptions } from "./check_options.ts";

@@ -19,11 +19,11 @@ const table: [string, unknown, string[]][] = [
   ],
   [
     "a part of a section that is not served",
-    { http: { auth: { htpasswd: { path: "users" }, failDelay: 5 } } },
+    { http: { auth: { htpasswd: { path: "users" }, sessionKeysFile: "keys", openid: {} } } },
     [
-      "http.auth.htpasswd: authentication by htpasswd is not served by this version yet; remove the key",
-      "http.auth.failDelay: a delay after failed authentication is not served by this version yet; " +
-        "remove the key or set it to 0",
+      "http.auth.sessionKeysFile: login by session is not served by this version yet; " +
+        'remove the key or set it to ""',
+      "http.auth.openid: authentication by OpenID is not served by this version yet; remove the key",
     ],
   ],
   [

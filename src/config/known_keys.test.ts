@@ -111,12 +111,76 @@ const served: Record<string, unknown> = {
   "http.readTimeout": "2m",
   "http.writeTimeout": "2m",
   "http.compat[]": "docker2s2",
+  "http.auth.failDelay": 5,
+  "http.auth.apikey": true,
+  "http.auth.ldap.port": 636,
+  "http.auth.ldap.insecure": true,
+  "http.auth.ldap.startTLS": true,
+  "http.auth.ldap.skipVerify": true,
+  "http.auth.ldap.subtreeSearch": true,
+  "http.auth.bearer.oidc[].issuer": "https://issuer.example.com",
+  "http.auth.bearer.oidc[].claimMapping.variables[].expression": "claims.sub",
+  "http.auth.bearer.oidc[].claimMapping.validations[].expression": "claims.verified",
+  "http.auth.bearer.oidc[].claimMapping.username": "claims.sub",
+  "http.auth.bearer.oidc[].claimMapping.groups": "claims.groups",
+  "http.auth.bearer.oidc[].skipIssuerVerification": true,
 };
+
+const issuer = { issuer: "https://issuer.example.com", audiences: ["zot"] };
+
+/** What keys below a path need beside them; lists are merged item by item. */
+const companions: Record<string, object> = {
+  "http.auth.ldap.": {
+    http: {
+      auth: {
+        ldap: { address: "ldap.example.com", baseDN: "dc=example", userAttribute: "uid" },
+      },
+    },
+  },
+  "http.auth.ldap.startTLS": { http: { auth: { ldap: { insecure: true } } } },
+  "http.auth.bearer.realm": { http: { auth: { bearer: { cert: "x", service: "x" } } } },
+  "http.auth.bearer.cert": { http: { auth: { bearer: { realm: "x", service: "x" } } } },
+  "http.auth.bearer.oidc[].": { http: { auth: { bearer: { oidc: [issuer] } } } },
+  "http.auth.bearer.oidc[].claimMapping.variables[].": {
+    http: {
+      auth: {
+        bearer: {
+          oidc: [{ claimMapping: { variables: [{ name: "x", expression: "claims.sub" }] } }],
+        },
+      },
+    },
+  },
+  "http.auth.bearer.oidc[].claimMapping.validations[].message": {
+    http: {
+      auth: { bearer: { oidc: [{ claimMapping: { validations: [{ expression: "true" }] } }] } },
+    },
+  },
+  "http.accessControl.": {
+    http: {
+      auth: { htpasswd: { path: "x" } },
+      accessControl: { repositories: { "**": { defaultPolicy: ["read"] } } },
+    },
+  },
+};
+
+/** The value of a published key, in a file that is otherwise complete. */
+function fileWith(path: string): Record<string, unknown> {
+  const word = /(actions|Policy)\[\]$/.test(path) ? "read" : "x";
+  const given = path in served ? served[path] : word;
+  const conditions = path.includes("conditions[].message")
+    ? nested(path.replace("message", "expression").split("."), "true")
+    : {};
+  const truth = path.endsWith("conditions[].expression") ? "true" : given;
+  return Object.entries(companions)
+    .filter(([prefix]) => path.startsWith(prefix))
+    .reduce((file, [, companion]) => merged({ ...companion }, file), {
+      ...merged(conditions, nested(path.split("."), truth)),
+    });
+}
 
 describe("zot's dialect", () => {
   test.each(published)("%s is served or refused by name", (path) => {
-    const value = path in served ? served[path] : "x";
-    const result = checkConfig(nested(path.split("."), value), {});
+    const result = checkConfig(fileWith(path), {});
     const problems = "problems" in result ? result.problems : [];
     expect(problems.length).toBeLessThanOrEqual(1);
     for (const problem of problems) {
@@ -190,7 +254,13 @@ function merged(a: Record<string, unknown>, b: Record<string, unknown>): Record<
   const result = { ...a };
   for (const [key, value] of Object.entries(b)) {
     const mine = result[key];
-    result[key] = isJsonObject(mine) && isJsonObject(value) ? merged(mine, value) : value;
+    if (isJsonObject(mine) && isJsonObject(value)) result[key] = merged(mine, value);
+    else if (hasObject(mine) && hasObject(value)) result[key] = [merged(mine[0], value[0])];
+    else result[key] = value;
   }
   return result;
+}
+
+function hasObject(value: unknown): value is [Record<string, unknown>] {
+  return Array.isArray(value) && value.length === 1 && isJsonObject(value[0]);
 }

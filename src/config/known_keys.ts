@@ -41,29 +41,17 @@ const storage: readonly KnownKey[] = [
   },
 ];
 
-const policy = "actions conditions{expression message} groups users";
-
 const http: readonly KnownKey[] = [
   { path: "http.tls", feature: "TLS", holds: "cacert cert key" },
   { path: "http.ratelimit", feature: "a rate limit", holds: "rate methods{method rate}" },
   {
-    path: "http.accessControl",
-    feature: "access control",
-    holds: `adminPolicy{${policy}} groups{*{users}} metrics{anonymousPolicy users}
-      repositories{*{anonymousPolicy defaultPolicy policies{${policy}}}}`,
+    path: "http.accessControl.metrics",
+    feature: "access control of the metrics page",
+    holds: "anonymousPolicy users",
   },
 ];
 
 const auth: readonly KnownKey[] = [
-  { path: "http.auth.failDelay", feature: "a delay after failed authentication", off: 0 },
-  { path: "http.auth.htpasswd", feature: "authentication by htpasswd", holds: "path" },
-  { path: "http.auth.apikey", feature: "authentication by API key", off: false },
-  {
-    path: "http.auth.ldap",
-    feature: "authentication by LDAP",
-    holds: `address baseDN bindDN bindPassword caCert credentialsFile insecure port skipVerify
-      startTLS subtreeSearch userAttribute userFilter userGroupAttribute`,
-  },
   {
     path: "http.auth.openid",
     feature: "authentication by OpenID",
@@ -71,12 +59,14 @@ const auth: readonly KnownKey[] = [
       clientsecret credentialsFile issuer keypath name scopes tokenurl}}`,
   },
   {
-    path: "http.auth.bearer",
-    feature: "authentication by bearer token",
-    holds: `cert realm service awsSecretsManager{refreshInterval region secretName}
-      oidc{audiences certificateAuthority certificateAuthorityFile claimMapping{groups username
-      validations{expression message} variables{expression name}} issuer skipIssuerVerification}
-      upstreamTokenEndpoint{allowInsecureHttp realm service}`,
+    path: "http.auth.bearer.awsSecretsManager",
+    feature: "a key of tokens from AWS Secrets Manager",
+    holds: "refreshInterval region secretName",
+  },
+  {
+    path: "http.auth.bearer.upstreamTokenEndpoint",
+    feature: "an upstream of the token service",
+    holds: "allowInsecureHttp realm service",
   },
   {
     path: "http.auth.mtls",
@@ -135,7 +125,6 @@ const extensions: readonly KnownKey[] = [
 ];
 
 const others: readonly KnownKey[] = [
-  { path: "log.audit", feature: "an audit log", off: "" },
   { path: "scheduler", feature: "a choice of background workers", holds: "numWorkers" },
   {
     path: "cluster",

@@ -136,9 +136,20 @@ describe("defaults", () => {
         compat: [],
         blobBytesMax: 0,
         manifestBytesMax: 4 * 1024 * 1024,
+        auth: expect.objectContaining({
+          failDelay: 0,
+          apikey: false,
+          htpasswd: { path: null },
+          token: { enable: true, lifetime: 300_000 },
+        }),
+        accessControl: {
+          repositories: {},
+          adminPolicy: { users: [], groups: [], actions: [], conditions: [] },
+          groups: {},
+        },
       },
-      log: { level: "info", output: null },
-    });
+      log: { level: "info", output: null, audit: null },
+    } as never);
     expect(checkConfig({}, { HOME: home.path })).toEqual({ config, warnings: [] });
   });
 

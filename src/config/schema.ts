@@ -5,6 +5,7 @@
 // add a line to `options`. Keys of zot's dialect that have no row are in `known_keys.ts`.
 
 import * as z from "zod";
+import { accessControlOptions, authOptions } from "../auth/options.ts";
 import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../lib/log_options.ts";
 import { isOption, type Option, type OptionTree, type OptionValues } from "../lib/option.ts";
@@ -16,7 +17,7 @@ import { topOptions } from "./options.ts";
 export const options = {
   ...topOptions,
   storage: { ...storageOptions, ...collectionOptions },
-  http: httpOptions,
+  http: { ...httpOptions, auth: authOptions, accessControl: accessControlOptions },
   log: logOptions,
 } as const;
 

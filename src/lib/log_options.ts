@@ -49,4 +49,11 @@ export const logOptions = optionTable({
     served: true,
     says: "File that log lines are appended to.",
   },
+  audit: {
+    type: pathOrNone,
+    default: "",
+    defaultSays: "none",
+    served: true,
+    says: "File that a line is appended to for every change: who changed what, from where.",
+  },
 });
