@@ -4,6 +4,7 @@
 // server: nothing but types may be imported at the top of this file.
 
 import type { Command } from "./command.ts";
+import { registryOptions } from "./registry_options.ts";
 
 const configArgument = "Configuration file in zot's dialect, JSON or YAML.";
 
@@ -18,15 +19,7 @@ const complianceOptions: Command["options"] = [
   { flags: "-j, --json", says: "the same as --format json" },
   { flags: "--format <format>", says: "text, json, junit or html (default: text)" },
   { flags: "--output <file>", says: "write the report to a file" },
-  {
-    flags: "--user <user:password>",
-    says: "login; without a password it is read from ZOT_PASSWORD",
-  },
-  { flags: "--token <token>", says: "Bearer token; also read from ZOT_TOKEN" },
-  { flags: "--ca <file>", says: "certificates to trust (PEM)" },
-  { flags: "--cert <file>", says: "client certificate (PEM)" },
-  { flags: "--key <file>", says: "key of the client certificate (PEM)" },
-  { flags: "--insecure", says: "accept any certificate" },
+  ...registryOptions,
   { flags: "--repository <name>", says: "repository to push to (default: zot-compliance/first)" },
   {
     flags: "--second-repository <name>",
@@ -34,10 +27,32 @@ const complianceOptions: Command["options"] = [
   },
   { flags: "--groups <names>", says: "run these groups only, separated by commas" },
   { flags: "--read-only", says: "push nothing; judge what is there in --repository" },
+];
+
+const benchOptions: Command["options"] = [
+  { flags: "-c, --concurrency <n>", says: "operations at once (default: 8)" },
   {
-    flags: "--timeout <seconds>",
-    says: "give up after so much silence (default: 10 to connect, 30 to answer)",
+    flags: "-n, --requests <n>",
+    says: "operations of a scenario; of large transfers a part of it (default: 200)",
   },
+  { flags: "-A, --auth-creds <user:password>", says: "the same as --user" },
+  { flags: "-s, --scenarios <regex>", says: "only scenarios whose name fits" },
+  { flags: "-l, --list", says: "print the scenarios and end" },
+  {
+    flags: "--compare <url>",
+    says: "run each scenario on this registry as well, and print ratios",
+  },
+  { flags: "--pid <pid>", says: "the server's process on this machine: measures what it costs" },
+  { flags: "--compare-pid <pid>", says: "the same for the other registry" },
+  {
+    flags: "-r, --repository <prefix>",
+    says: "first part of the repositories' names (default: zot-bench)",
+  },
+  { flags: "--skip-cleanup", says: "leave what was pushed" },
+  { flags: "-j, --json", says: "the same as --format json" },
+  { flags: "--format <format>", says: "text, json or html (default: text)" },
+  { flags: "--output <file>", says: "write the report to a file" },
+  ...registryOptions,
 ];
 
 /** The table, in the order of the help. */
@@ -108,6 +123,24 @@ Examples:
     run: async (given, output) => {
       const { complianceCommand } = await import("./compliance.ts");
       return await complianceCommand(given, output);
+    },
+  },
+  {
+    name: "bench",
+    arguments: [{ name: "url", required: false, says: "Registry: host:port, or an http(s) URL." }],
+    options: benchOptions,
+    summary: "Measure how fast a registry is, alone or against another",
+    help: `
+Pushes, pulls and lists content of its own, and removes it again. Single figures mean little on a
+machine that does other things: --compare runs two registries in turn and prints ratios, and --pid adds
+what the server itself spends. Exit status: 0 done, 1 with failed operations, 2 could not measure.
+
+Examples:
+  zot bench 127.0.0.1:8080 -c 16 -n 1000 --scenarios 'manifest|blob'
+  zot bench 127.0.0.1:8080 --pid 4711 --compare 127.0.0.1:5000 --compare-pid 4712 --format html --output bench.html`,
+    run: async (given, output) => {
+      const { benchCommand } = await import("./bench.ts");
+      return await benchCommand(given, output);
     },
   },
   {

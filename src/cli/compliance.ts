@@ -4,11 +4,8 @@
 // report to standard output or a file. Exit status: 0 compliant, 1 not, 2 could not judge (also for a
 // mistake on the command line). An interrupt ends the run early; what was pushed is still removed.
 
-import { readFile, writeFile } from "node:fs/promises";
 import packageJson from "../../package.json" with { type: "json" };
 import { ClientError } from "../client/client_error.ts";
-import type { Credentials } from "../client/client_auth.ts";
-import type { TlsOptions } from "../client/connection.ts";
 import {
   type ComplianceOptions,
   isGroupName,
@@ -21,6 +18,7 @@ import { isReportFormat, type ReportFormat, reportFormats } from "../compliance/
 import { groups, type Version } from "../compliance/suite.ts";
 import { nearest } from "../lib/nearest.ts";
 import type { Given, Output } from "./command.ts";
+import { credentialsOf, limitsOf, Mistake, text, tlsOf, write } from "./registry_flags.ts";
 
 /** What `-V` takes: the versions that are judged, and those that decide the exit status. */
 const versionChoices: Readonly<Record<string, { asked: Version[]; judged: Version[] }>> = {
@@ -30,11 +28,6 @@ const versionChoices: Readonly<Record<string, { asked: Version[]; judged: Versio
   "1.1": { asked: ["1.1"], judged: ["1.1"] },
   dev: { asked: ["dev"], judged: ["dev"] },
 };
-
-/** A mistake on the command line: one line for the user. */
-class Mistake extends Error {
-  override readonly name = "Mistake";
-}
 
 interface Plan {
   options: ComplianceOptions;
@@ -131,11 +124,6 @@ async function planOf(given: Given): Promise<Plan> {
   };
 }
 
-function text(given: Given, name: string): string | null {
-  const value = given.options[name];
-  return typeof value === "string" ? value : null;
-}
-
 function urlOf(given: Given): string {
   const url = given.arguments["url"] ?? null;
   const [address, port] = [text(given, "address"), text(given, "port")];
@@ -150,35 +138,6 @@ function urlOf(given: Given): string {
   const wantsTls = ["ca", "cert", "insecure"].some((name) => given.options[name] !== undefined);
   const host = address.includes(":") && !address.startsWith("[") ? `[${address}]` : address;
   return `${wantsTls ? "https" : "http"}://${host}${port === null ? "" : `:${port}`}`;
-}
-
-function credentialsOf(given: Given): Credentials {
-  const token = text(given, "token") ?? process.env["ZOT_TOKEN"] ?? null;
-  const login = text(given, "user");
-  if (login !== null && text(given, "token") !== null) {
-    throw new Mistake("expected --user or --token, got both");
-  }
-  if (login === null) return token === null ? { kind: "anonymous" } : { kind: "token", token };
-  const colon = login.indexOf(":");
-  const password = colon === -1 ? process.env["ZOT_PASSWORD"] : login.slice(colon + 1);
-  if (password === undefined) {
-    throw new Mistake(
-      "expected --user name:password, or the password in ZOT_PASSWORD; got a name only",
-    );
-  }
-  return { kind: "password", user: colon === -1 ? login : login.slice(0, colon), password };
-}
-
-async function tlsOf(given: Given): Promise<TlsOptions> {
-  const [ca, cert, key] = [text(given, "ca"), text(given, "cert"), text(given, "key")];
-  if ((cert === null) !== (key === null))
-    throw new Mistake("expected --cert and --key together, got one");
-  return {
-    ...(ca === null ? {} : { ca: await read(ca) }),
-    ...(cert === null ? {} : { cert: await read(cert) }),
-    ...(key === null ? {} : { key: await read(key) }),
-    ...(given.options["insecure"] === true ? { insecure: true } : {}),
-  };
 }
 
 function formatOf(given: Given): ReportFormat {
@@ -204,14 +163,6 @@ function onlyOf(given: Given): string[] | null {
   return names;
 }
 
-function limitsOf(given: Given): Pick<ComplianceOptions, "limits"> {
-  const seconds = text(given, "timeout");
-  if (seconds === null) return {};
-  const value = Number(seconds);
-  if (!(value > 0)) throw new Mistake(`expected --timeout in seconds, got '${seconds}'`);
-  return { limits: { connectMs: value * 1000, idleMs: value * 1000 } };
-}
-
 function choice<T>(
   given: Given,
   name: string,
@@ -223,22 +174,4 @@ function choice<T>(
   const found = Object.hasOwn(choices, asked) ? choices[asked] : undefined;
   if (found !== undefined) return found;
   throw new Mistake(`expected ${what} (${Object.keys(choices).join(", ")}), got '${asked}'`);
-}
-
-async function read(path: string): Promise<string> {
-  try {
-    return await readFile(path, "utf8");
-  } catch (error) {
-    throw new Mistake(`expected a file at '${path}'; it cannot be read`, { cause: error });
-  }
-}
-
-async function write(path: string, content: string): Promise<void> {
-  try {
-    await writeFile(path, content);
-  } catch (error) {
-    throw new Mistake(`expected to write the report to '${path}'; that cannot be done`, {
-      cause: error,
-    });
-  }
 }

@@ -1,0 +1,21 @@
+// The flags that every command against a registry has, as rows for the table of commands.
+//
+// They stand apart from their reading (`registry_flags.ts`), so that the table loads nothing.
+
+import type { Command } from "./command.ts";
+
+export const registryOptions: Command["options"] = [
+  {
+    flags: "--user <user:password>",
+    says: "login; without a password it is read from ZOT_PASSWORD",
+  },
+  { flags: "--token <token>", says: "Bearer token; also read from ZOT_TOKEN" },
+  { flags: "--ca <file>", says: "certificates to trust (PEM)" },
+  { flags: "--cert <file>", says: "client certificate (PEM)" },
+  { flags: "--key <file>", says: "key of the client certificate (PEM)" },
+  { flags: "--insecure", says: "accept any certificate" },
+  {
+    flags: "--timeout <seconds>",
+    says: "give up after so much silence (default: 10 to connect, 30 to answer)",
+  },
+];
