@@ -213,7 +213,8 @@ const overlapping: readonly Story[] = [
         });
       };
       const answers = await Promise.all(Array.from({ length: 10 }, (_, n) => put(n)));
-      expect(answers.map(({ status }) => status).sort()).toEqual([201, ...Array(9).fill(412)]);
+      const ends = Map.groupBy(answers, ({ status }) => status);
+      expect([ends.get(201)?.length, ends.get(412)?.length]).toEqual([1, 9]);
     },
   },
 ];

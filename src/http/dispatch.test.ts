@@ -1,0 +1,243 @@
+// The pipeline of a request, with rows and failures made for the purpose. Real endpoints: `test/http`.
+
+import { describe, expect, test } from "bun:test";
+import { manualClock } from "../lib/clock.ts";
+import { refusals, refuse } from "../oci/errors.ts";
+import type { Call, Connection } from "./call.ts";
+import { Cors } from "./cors.ts";
+import { Dispatcher, type AccessRecord } from "./dispatch.ts";
+import type { Endpoint, Reply } from "./endpoint.ts";
+import { jsonReply } from "./reply.ts";
+import { Router } from "./router.ts";
+
+type Run = (call: Call) => Promise<Reply>;
+
+function row(path: string, run: Run, more: Partial<Endpoint<null>> = {}): Endpoint<null> {
+  return {
+    name: "test.row",
+    spec: null,
+    methods: ["GET", "HEAD", "PUT"],
+    path,
+    needs: "pull",
+    body: "none",
+    answers: [],
+    refusals: [],
+    says: "",
+    run,
+    ...more,
+  };
+}
+
+const connection = {
+  address: "192.0.2.7",
+  holdOpen: () => {},
+  cut: () => {},
+} as unknown as Connection;
+
+interface Asked {
+  readonly reply: Reply;
+  readonly record: AccessRecord;
+  readonly failure: unknown;
+}
+
+const clock = manualClock(0);
+
+async function ask(
+  rows: readonly Endpoint<null>[],
+  url: string,
+  init: RequestInit & { readonly stopping?: boolean } = {},
+): Promise<Asked> {
+  const seen: { record: AccessRecord; failure: unknown }[] = [];
+  const dispatcher = new Dispatcher<null>({
+    app: null,
+    router: new Router(rows),
+    cors: new Cors([]),
+    clock,
+    idPrefix: "p-",
+    explain: (error) => (String(error).includes("disk") ? { refusal: "STORAGE_FULL" } : null),
+    onAnswer: (record, failure) => seen.push({ record, failure }),
+    isStopping: () => init.stopping ?? false,
+  });
+  const request = new Request("http://h/", init);
+  // The runtime's URL may be anything; only Request's own constructor insists on a good one.
+  Object.defineProperty(request, "url", { value: url });
+  const reply = await dispatcher.dispatch(request, connection);
+  const [first, ...more] = seen;
+  if (first === undefined || more.length > 0) throw new Error(`${seen.length} log lines`);
+  return { reply, ...first };
+}
+
+const hello = row("/x", () => Promise.resolve(jsonReply(200, { hello: 1 })));
+const failing = (error: unknown): Endpoint<null> =>
+  row("/x", async () => {
+    throw error;
+  });
+const text = ({ body }: Reply): string => Buffer.from(body as Uint8Array).toString();
+
+describe("answers", () => {
+  test("carry what every answer carries", async () => {
+    const { reply } = await ask([hello], "http://h/x");
+    expect(reply).toEqual({
+      status: 200,
+      headers: {
+        "content-type": "application/json",
+        "content-length": "11",
+        "docker-distribution-api-version": "registry/2.0",
+        "x-content-type-options": "nosniff",
+      },
+      body: Buffer.from('{"hello":1}'),
+    });
+  });
+
+  test("to HEAD have the headers and no body", async () => {
+    const { reply } = await ask([hello], "http://h/x", { method: "HEAD" });
+    expect(reply.body).toBeNull();
+    expect(reply.headers["content-length"]).toBe("11");
+  });
+
+  test("ask for the connection's end while the server stops", async () => {
+    expect((await ask([hello], "http://h/x")).reply.headers["connection"]).toBeUndefined();
+    const stopping = await ask([hello], "http://h/x", { stopping: true });
+    expect(stopping.reply.headers["connection"]).toBe("close");
+  });
+});
+
+describe("targets", () => {
+  const echo = row("/{path...}", ({ path, query, params }) =>
+    Promise.resolve(jsonReply(200, { path, query: [...query], params })),
+  );
+  const cases: readonly (readonly [url: string, path: string, query: string[][]])[] = [
+    ["http://h/a/b", "/a/b", []],
+    [
+      "https://h:5000/a?x=1&y=%20",
+      "/a",
+      [
+        ["x", "1"],
+        ["y", " "],
+      ],
+    ],
+    ["http://[::1]:5/a?", "/a", []],
+    ["/a?x=1", "/a", [["x", "1"]]],
+    ["http://h/a#fragment?x=1", "/a", []],
+    ["http://h/a?x=1#fragment", "/a", [["x", "1"]]],
+    ["http://h/a?x=/b?c", "/a", [["x", "/b?c"]]],
+    ["http://h//evil/a", "//evil/a", []],
+  ];
+
+  test.each([...cases])("%s", async (url, path, query) => {
+    const { reply } = await ask([echo], url);
+    expect(JSON.parse(text(reply))).toMatchObject({ path, query });
+  });
+
+  test.each(["example.com:443", "", "*", "http://h", "http://", "a/b", `/${"x".repeat(8192)}`])(
+    "%s is nothing that is served",
+    async (url) => {
+      const { reply, record } = await ask([echo], url);
+      expect(reply.status).toBe(404);
+      expect(record).toMatchObject({ what: "none", refusal: "NOT_FOUND" });
+    },
+  );
+});
+
+describe("failures", () => {
+  test("that are refusals are answered as their row says, and not logged with a cause", async () => {
+    const error = refuse("UPLOAD_RANGE", { headers: { range: "0-4" }, cause: new Error("inner") });
+    const { reply, record, failure } = await ask([failing(error)], "http://h/x");
+    expect(reply.status).toBe(416);
+    expect(reply.headers).toMatchObject({ range: "0-4", "x-request-id": record.id });
+    expect(text(reply)).not.toContain("inner");
+    expect(record).toMatchObject({ refusal: "UPLOAD_RANGE", status: 416 });
+    expect(failure).toBeNull();
+  });
+
+  test("that nobody knows are a 500 which tells nothing, and are logged", async () => {
+    const error = new Error("/secret/path does not exist");
+    const { reply, record, failure } = await ask([failing(error)], "http://h/x");
+    expect(reply.status).toBe(500);
+    expect(JSON.parse(text(reply))).toEqual({
+      errors: [{ code: "UNKNOWN", message: refusals.UNKNOWN.message }],
+    });
+    expect(record).toMatchObject({ refusal: "UNKNOWN", error: error.message });
+    expect(failure).toBe(error);
+  });
+
+  test("that are no errors at all are a 500 too", async () => {
+    const { reply, failure } = await ask([failing("text")], "http://h/x");
+    expect(reply.status).toBe(500);
+    expect(failure).toBe("text");
+  });
+
+  test("of layers below are what `explain` makes of them", async () => {
+    const error = new Error("no room on the disk");
+    const { reply, record, failure } = await ask([failing(error)], "http://h/x");
+    expect(reply.status).toBe(507);
+    expect(text(reply)).not.toContain("no room on the disk");
+    expect(record.refusal).toBe("STORAGE_FULL");
+    expect(failure).toBe(error);
+  });
+
+  test("a 405 of a handler says what else the path serves", async () => {
+    const rows = [
+      row("/x", () => Promise.reject(refuse("BLOB_REFERENCED")), { methods: ["PUT"] }),
+      row("/x", (call) => hello.run(call, null), { methods: ["GET"] }),
+    ];
+    const { reply } = await ask(rows, "http://h/x", { method: "PUT" });
+    expect(reply.headers["allow"]).toBe("GET, OPTIONS");
+  });
+});
+
+describe("checks before a handler", () => {
+  const never: Run = () => Promise.reject(new Error("the handler ran"));
+
+  test.each([
+    ["pull", "NAME_INVALID_READ"],
+    ["push", "NAME_INVALID"],
+    ["delete", "NAME_INVALID"],
+  ] as const)("a bad name is refused where %s is needed", async (needs, refusal) => {
+    const rows = [row("/v2/{repository...}/x", never, { needs })];
+    const { record } = await ask(rows, "http://h/v2/UPPER/x");
+    expect(record).toMatchObject({ refusal, what: "test.row", repository: null });
+  });
+
+  test("an encoded body is refused where a body is taken, and only there", async () => {
+    const init = { method: "PUT", headers: { "content-encoding": "gzip" } };
+    const taking = row("/x", never, { body: "bytes" });
+    expect((await ask([taking], "http://h/x", init)).record.refusal).toBe("CONTENT_ENCODING");
+    expect((await ask([hello], "http://h/x", init)).record.status).toBe(200);
+  });
+});
+
+describe("log lines", () => {
+  test("say who asked what, what came, and how long it took", async () => {
+    const slow = row("/v2/{repository...}/x", async () => {
+      await clock.advance(12);
+      return jsonReply(200, [1, 2]);
+    });
+    const { record, failure } = await ask([slow], "http://h/v2/team/app/x?token=secret");
+    expect(record).toEqual({
+      id: "p-1",
+      client: "192.0.2.7",
+      who: null,
+      what: "test.row",
+      method: "GET",
+      path: "/v2/team/app/x",
+      repository: "team/app",
+      status: 200,
+      bytes: 5,
+      durationMs: 12,
+    });
+    expect(failure).toBeNull();
+  });
+
+  test("count what a request brought where it brings a body", async () => {
+    const taking = row("/x", () => Promise.resolve(jsonReply(201, {})), { body: "stream" });
+    const headers = { "content-length": "12345" };
+    const { record } = await ask([taking], "http://h/x", { method: "PUT", headers });
+    expect(record.bytes).toBe(12_345);
+  });
+
+  test("of requests that reach no row name none", async () => {
+    const { record } = await ask([hello], "http://h/nothing");
+    expect(record).toMatchObject({ what: "none", repository: null, status: 404 });
+  });
+});
