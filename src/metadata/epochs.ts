@@ -10,13 +10,13 @@
  * not remember (`server.ts`).
  */
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
-import type { Change, Commit, CommitOutcome, Committer } from "./metadata.ts";
+import type { Commit, CommitOutcome, Committer, RepositoryChange } from "./metadata.ts";
 
 const slots = 1024;
 const bytesPerSlot = 4;
 
 /** Changes after which something remembered may be wrong; what only adds is never remembered as absent. */
-const forgetting: Readonly<Record<Change["kind"], boolean>> = {
+const forgetting: Readonly<Record<RepositoryChange["kind"], boolean>> = {
   "link-blob": false,
   "unlink-blob": true,
   "put-manifest": true,
@@ -79,7 +79,9 @@ export class EpochCommitter implements Committer {
     } finally {
       // Also after a failure: its outcome may be unknown, and a needless read is harmless.
       for (const change of commit.changes) {
-        if (forgetting[change.kind]) this.#epochs.bump(change.repository);
+        if ("repository" in change && forgetting[change.kind]) {
+          this.#epochs.bump(change.repository);
+        }
       }
     }
   }

@@ -68,8 +68,38 @@ export interface LayoutState {
   readonly stampNext: string | null;
 }
 
+/** A key that stands for its owner. The key itself is never stored. */
+export interface ApiKeyRecord {
+  readonly id: string;
+  /** Name of the user who made it. */
+  readonly owner: string;
+  /** SHA-256 of the key, in hex. */
+  readonly hash: string;
+  readonly label: string;
+  /** What it is good for, as its owner wrote it; empty for everything that the owner may. */
+  readonly scopes: readonly string[];
+  /** Groups that the owner had when it was made. */
+  readonly groups: readonly string[];
+  /** How the owner had logged in, such as `htpasswd`. */
+  readonly provenBy: string;
+  /** User-Agent of the request that made it. */
+  readonly madeWith: string;
+  /** Milliseconds since the epoch; null for no end, and for never used. */
+  readonly createdAt: number;
+  readonly expiresAt: number | null;
+  readonly lastUsedAt: number | null;
+}
+
+/** A change to keys, which belong to users and to no repository. */
+export type ApiKeyChange =
+  | { readonly kind: "put-api-key"; readonly key: ApiKeyRecord }
+  | { readonly kind: "remove-api-key"; readonly owner: string; readonly id: string }
+  | { readonly kind: "touch-api-key"; readonly id: string; readonly at: number };
+
 /** One fact to write. A closed set: group commit, history and a second store rest on it. */
-export type Change =
+export type Change = RepositoryChange | ApiKeyChange;
+
+export type RepositoryChange =
   | {
       readonly kind: "link-blob";
       readonly repository: string;
@@ -123,6 +153,13 @@ export type Precondition =
       readonly digests: readonly (string | null)[];
     }
   | { readonly kind: "tag-exists"; readonly repository: string; readonly tag: string }
+  /** At most so many tags point at the digest. */
+  | {
+      readonly kind: "tags-at-most";
+      readonly repository: string;
+      readonly digest: string;
+      readonly count: number;
+    }
   /** No blob and no manifest of the repository has the digest any more. */
   | { readonly kind: "digest-free"; readonly repository: string; readonly digest: string }
   /** The bytes lie in the repository's layout (checked under the write lock, against a racing sweep). */
@@ -139,7 +176,7 @@ export interface Commit {
 /** A precondition that did not hold, with what was found instead. */
 export interface FailedPrecondition {
   readonly precondition: Precondition;
-  /** What stood there: a size for `blob-linked`, a digest for `tag-is`; null for nothing. */
+  /** What stood there: a size for `blob-linked`, a digest for `tag-is`, a number for `tags-at-most`; null for nothing. */
   readonly found: string | number | null;
 }
 
@@ -206,6 +243,10 @@ export interface Metadata extends Committer {
   orphans(limit: number): Promise<{ repository: string; digest: Digest }[]>;
   /** Whether bytes lost their last name and were not swept since. */
   isOrphan(repository: string, digest: Digest): Promise<boolean>;
+
+  apiKeyByHash(hash: string): Promise<ApiKeyRecord | null>;
+  /** Keys of a user, oldest first. */
+  apiKeysOf(owner: string, limit: number): Promise<ApiKeyRecord[]>;
   close(): Promise<void>;
 }
 

@@ -1,11 +1,12 @@
 // What any metadata store must do: the contract of `src/metadata/metadata.ts` as groups of tests.
 //
 // A store's own test file calls `metadataContract` with a way to open an empty one. The groups stand in files of
-// their own: preconditions, changes, lists, layouts, and commits that run at once.
+// their own: preconditions, changes, lists, layouts, API keys, and commits that run at once.
 // Promises: nothing here knows how a store keeps its facts; time and bytes are handed in, so that tests
 // move them. Leaves to others: what only one store can do (migrations, full disks, query plans).
 
 import { describe } from "bun:test";
+import { testApiKeys } from "./metadata_api_keys.ts";
 import { testChanges } from "./metadata_changes.ts";
 import { testConcurrency } from "./metadata_concurrency.ts";
 import type { OpenEmptyStore } from "./metadata_facts.ts";
@@ -20,5 +21,6 @@ export function metadataContract(name: string, open: OpenEmptyStore): void {
   describe(`${name}: changes`, () => testChanges(open));
   describe(`${name}: lists`, () => testLists(open));
   describe(`${name}: layouts and orphans`, () => testLayouts(open));
+  describe(`${name}: API keys`, () => testApiKeys(open));
   describe(`${name}: commits at once`, () => testConcurrency(open));
 }

@@ -47,6 +47,12 @@ const tagIs = (tag: string, ...names: (string | null)[]): Precondition => ({
   digests: names.map((name) => (name === null ? null : digest(name))),
 });
 const tagExists = (tag: string): Precondition => ({ kind: "tag-exists", repository, tag });
+const tagged = (name: string, count: number): Precondition => ({
+  kind: "tags-at-most",
+  repository,
+  digest: digest(name),
+  count,
+});
 const free = (name: string): Precondition => ({
   kind: "digest-free",
   repository,
@@ -125,6 +131,21 @@ const rows: readonly Row[] = [
     given: [change.put("m"), change.remove("m")],
     precondition: exists("m"),
     found: null,
+  },
+
+  { says: "no repository", given: [], precondition: tagged("m", 1) },
+  { says: "one tag", given: [change.put("m"), change.tag("a", "m")], precondition: tagged("m", 1) },
+  {
+    says: "two tags",
+    given: [change.put("m"), change.tag("a", "m"), change.tag("b", "m")],
+    precondition: tagged("m", 1),
+    found: 2,
+  },
+  {
+    says: "more tags than are counted",
+    given: [change.put("m"), ...["a", "b", "c"].map((tag) => change.tag(tag, "m"))],
+    precondition: tagged("m", 1),
+    found: 2,
   },
 
   { says: "no repository", given: [], precondition: unreferenced("child") },

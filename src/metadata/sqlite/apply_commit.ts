@@ -15,7 +15,9 @@ import type {
   CommitOutcome,
   FailedPrecondition,
   Precondition,
+  RepositoryChange,
 } from "../metadata.ts";
+import { applyApiKeyChange } from "./api_key_rows.ts";
 
 type Row = Record<string, string | number | null>;
 type Value = string | number | null;
@@ -105,6 +107,16 @@ const checks: Checks = {
     return digests.includes(found) ? holds : found;
   },
   "tag-exists": (work, id, { tag }) => (tagDigest(work, id, tag) === null ? null : holds),
+  "tags-at-most": (work, id, { digest, count }) => {
+    const found = all(
+      work,
+      "SELECT name FROM tags WHERE repository = ? AND digest = ? LIMIT ?",
+      id,
+      digest,
+      count + 1,
+    ).length;
+    return found > count ? found : holds;
+  },
   "digest-free": (work, id, { digest }) => (isNamed(work, id, digest) ? digest : holds),
   "bytes-present": (work, _id, { repository, digest }) =>
     work.bytes.present(repository, digest) ? holds : null,
@@ -121,7 +133,11 @@ function checkPrecondition(work: CommitContext, precondition: Precondition): Fou
 }
 
 type Appliers = {
-  [K in Change["kind"]]: (work: Work, id: number, change: Extract<Change, { kind: K }>) => void;
+  [K in RepositoryChange["kind"]]: (
+    work: Work,
+    id: number,
+    change: Extract<RepositoryChange, { kind: K }>,
+  ) => void;
 };
 
 const appliers: Appliers = {
@@ -249,7 +265,7 @@ const appliers: Appliers = {
 };
 
 /** Changes that bring a repository into being; the others have nothing to do in one that is not there. */
-const creating: Readonly<Record<Change["kind"], boolean>> = {
+const creating: Readonly<Record<RepositoryChange["kind"], boolean>> = {
   "create-repository": true,
   "link-blob": true,
   "unlink-blob": false,
@@ -263,10 +279,14 @@ const creating: Readonly<Record<Change["kind"], boolean>> = {
 };
 
 function applyChange(work: Work, change: Change): void {
+  if (!("repository" in change)) {
+    applyApiKeyChange(work.database, change);
+    return;
+  }
   const known = findRepository(work, change.repository);
   if (known === null && !creating[change.kind]) return;
   const id = known ?? createRepository(work, change.repository);
-  const apply = appliers[change.kind] as (w: Work, i: number, c: Change) => void;
+  const apply = appliers[change.kind] as (w: Work, i: number, c: RepositoryChange) => void;
   apply(work, id, change);
 }
 

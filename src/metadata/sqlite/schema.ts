@@ -95,6 +95,26 @@ export const migrations: readonly Migration[] = [
       CREATE INDEX orphans_since ON orphans (since);
     `,
   },
+  {
+    version: 2,
+    summary: "API keys",
+    sql: `
+      CREATE TABLE api_keys (
+        id           TEXT NOT NULL PRIMARY KEY,
+        owner        TEXT NOT NULL,
+        hash         TEXT NOT NULL UNIQUE,  -- of the key, which is stored nowhere
+        label        TEXT NOT NULL,
+        scopes       TEXT NOT NULL,         -- JSON list
+        groups       TEXT NOT NULL,         -- JSON list
+        proven_by    TEXT NOT NULL,
+        made_with    TEXT NOT NULL,
+        created_at   INTEGER NOT NULL,
+        expires_at   INTEGER,
+        last_used_at INTEGER
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX api_keys_owner ON api_keys (owner, created_at, id);
+    `,
+  },
 ];
 
 const newest = migrations.reduce((version, step) => Math.max(version, step.version), 0);

@@ -100,6 +100,14 @@ export class SqliteMetadata implements Metadata {
     return this.#reader.isOrphan(repository, digest);
   }
 
+  async apiKeyByHash(hash: string) {
+    return this.#reader.apiKeyByHash(hash);
+  }
+
+  async apiKeysOf(owner: string, limit: number) {
+    return this.#reader.apiKeysOf(owner, limit);
+  }
+
   async close() {
     this.#reader.close();
   }

@@ -9,8 +9,10 @@
 import { Database } from "bun:sqlite";
 import { Lru } from "../../lib/lru.ts";
 import type { Digest } from "../../oci/digest.ts";
+import { apiKeyOf, apiKeySql, type ApiKeyRow } from "./api_key_rows.ts";
 import { failedPreconditions } from "./apply_commit.ts";
 import type {
+  ApiKeyRecord,
   BytesUnderLock,
   FailedPrecondition,
   HistoryRecord,
@@ -35,6 +37,7 @@ const historyColumns =
 
 /** Every statement, for the test of their query plans. */
 export const sql = {
+  ...apiKeySql,
   repository: "SELECT id FROM repositories WHERE name = ?1",
   blob: "SELECT size AS sizeBytes FROM blobs WHERE repository = ?1 AND digest = ?2",
   holders:
@@ -186,6 +189,15 @@ export class SqliteReader {
 
   isOrphan(repository: string, digest: Digest): boolean {
     return this.#get(sql.orphan, this.#idOf(repository), digest) !== null;
+  }
+
+  apiKeyByHash(hash: string): ApiKeyRecord | null {
+    const row = this.#get<ApiKeyRow>(sql.apiKeyByHash, hash);
+    return row === null ? null : apiKeyOf(row);
+  }
+
+  apiKeysOf(owner: string, limit: number): ApiKeyRecord[] {
+    return this.#all<ApiKeyRow>(sql.apiKeysOfOwner, owner, limit).map(apiKeyOf);
   }
 
   close(): void {

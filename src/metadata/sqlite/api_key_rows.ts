@@ -1,0 +1,69 @@
+/**
+ * API keys as rows: the statements that read them, and what changes of keys write.
+ *
+ * Promises: the key itself is in no statement, only its hash; a key is removed only together with its owner's name, so
+ * that nobody removes another's.
+ */
+import type { Database } from "bun:sqlite";
+import type { ApiKeyChange, ApiKeyRecord } from "../metadata.ts";
+
+const columns =
+  "id, owner, hash, label, scopes, groups, proven_by AS provenBy, made_with AS madeWith, " +
+  "created_at AS createdAt, expires_at AS expiresAt, last_used_at AS lastUsedAt";
+
+export const apiKeySql = {
+  apiKeyByHash: `SELECT ${columns} FROM api_keys WHERE hash = ?1`,
+  apiKeysOfOwner: `SELECT ${columns} FROM api_keys WHERE owner = ?1 ORDER BY created_at, id LIMIT ?2`,
+} as const;
+
+/** A row, in which lists are JSON. */
+export interface ApiKeyRow extends Omit<ApiKeyRecord, "scopes" | "groups"> {
+  readonly scopes: string;
+  readonly groups: string;
+}
+
+export function apiKeyOf(row: ApiKeyRow): ApiKeyRecord {
+  const scopes: string[] = JSON.parse(row.scopes);
+  const groups: string[] = JSON.parse(row.groups);
+  return { ...row, scopes, groups };
+}
+
+/** Applies a change inside an open transaction. A key that is gone is no mistake. */
+export function applyApiKeyChange(database: Database, change: ApiKeyChange): void {
+  switch (change.kind) {
+    case "put-api-key":
+      putKey(database, change.key);
+      return;
+    case "remove-api-key":
+      database
+        .query("DELETE FROM api_keys WHERE id = ? AND owner = ?")
+        .run(change.id, change.owner);
+      return;
+    case "touch-api-key":
+      database
+        .query("UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1")
+        .run(change.id, change.at);
+      return;
+  }
+}
+
+function putKey(database: Database, key: ApiKeyRecord): void {
+  database
+    .query(
+      "INSERT INTO api_keys (id, owner, hash, label, scopes, groups, proven_by, made_with, created_at, expires_at, last_used_at) " +
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    )
+    .run(
+      key.id,
+      key.owner,
+      key.hash,
+      key.label,
+      JSON.stringify(key.scopes),
+      JSON.stringify(key.groups),
+      key.provenBy,
+      key.madeWith,
+      key.createdAt,
+      key.expiresAt,
+      key.lastUsedAt,
+    );
+}
