@@ -1,6 +1,8 @@
 // Version check, discovery, health, unknown paths and methods.
 
-import { testRows } from "./row.ts";
+import { testRows, testStories } from "./row.ts";
 import { baseRows } from "./rows/base.ts";
+import { healthStories } from "./rows/health.ts";
 
 testRows("base", baseRows);
+testStories("health", healthStories);

@@ -1,0 +1,32 @@
+// Every table of this folder, for tests about the tables themselves.
+
+import type { Row, Story } from "../row.ts";
+import { baseRows } from "./base.ts";
+import { blobRows } from "./blobs.ts";
+import { closedCorsRows, noCorsRows, openCorsRows } from "./cors.ts";
+import { healthStories } from "./health.ts";
+import { invalidManifestRows } from "./invalid_manifests.ts";
+import { catalogRows, listRows } from "./lists.ts";
+import { liveUploadStories } from "./live_uploads.ts";
+import { manifestRows } from "./manifests.ts";
+import { mountRows } from "./mounts.ts";
+import { nameRows } from "./names.ts";
+import { limitedUploadRows, uploadRows } from "./uploads.ts";
+
+export const allRows: readonly Row[] = [
+  ...baseRows,
+  ...blobRows,
+  ...openCorsRows,
+  ...closedCorsRows,
+  ...noCorsRows,
+  ...invalidManifestRows,
+  ...listRows,
+  ...catalogRows,
+  ...manifestRows,
+  ...mountRows,
+  ...nameRows,
+  ...uploadRows,
+  ...limitedUploadRows,
+];
+
+export const allStories: readonly Story[] = [...healthStories, ...liveUploadStories];
