@@ -33,7 +33,7 @@ export function testApiKeys(open: OpenEmptyStore): void {
     const one = key("1", { expiresAt: 5000 });
     await put(store.metadata, one);
     expect(await store.metadata.apiKeyByHash(one.hash)).toEqual(one);
-    expect(await store.another().apiKeyByHash(one.hash)).toEqual(one);
+    expect(await store.store.another().apiKeyByHash(one.hash)).toEqual(one);
     expect(await store.metadata.apiKeyByHash("another hash")).toBeNull();
     expect(await store.metadata.apiKeyByHash("%")).toBeNull();
   });
