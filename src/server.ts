@@ -13,8 +13,12 @@ import type { App, Health } from "./api/app.ts";
 import type { Config } from "./config/schema.ts";
 import { Cors } from "./http/cors.ts";
 import { Dispatcher, type AccessRecord } from "./http/dispatch.ts";
-import { listen, type Listener } from "./http/listen.ts";
+import { listen, type Listener, type ListenOptions } from "./http/listen.ts";
+import { listenMutualTls } from "./http/listen_mutual_tls.ts";
 import { Router } from "./http/router.ts";
+import { TlsFiles } from "./http/tls_files.ts";
+import type { TlsMaterial } from "./http/tls_material.ts";
+import { assert } from "./lib/assert.ts";
 import { BatcherFull } from "./lib/batcher.ts";
 import { systemClock } from "./lib/clock.ts";
 import type { Log } from "./lib/log.ts";
@@ -37,6 +41,7 @@ import { Uploads } from "./storage/uploads.ts";
 const clock = systemClock;
 /** Idle limit of a body while `http.readTimeout` is off. */
 const uploadIdleDefaultMs = 5 * 60_000;
+const keptCertificate = "http.tls: the new files are not taken; the certificate in force stays";
 
 export interface Owner {
   /** Where workers of this process or others send their commits. */
@@ -49,6 +54,8 @@ export interface Owner {
 export interface Worker {
   readonly port: number;
   readonly health: Health;
+  /** Serves new connections with another certificate, key and authorities. Never rejects. */
+  replaceTls(material: TlsMaterial): Promise<void>;
   stop(graceMs: number): Promise<void>;
 }
 
@@ -116,6 +123,8 @@ export async function startWorker(options: {
   readonly sharePort: boolean;
   /** Prefix of request ids, different in each process. */
   readonly idPrefix: string;
+  /** What `openTls` gave; null when the configuration has no TLS. */
+  readonly tls?: TlsMaterial | null;
 }): Promise<Worker> {
   const { config, log } = options;
   const { rootDirectory, commit } = config.storage;
@@ -141,7 +150,12 @@ export async function startWorker(options: {
     onAnswer: (record, failure) => logAnswer(log, record, failure),
     isStopping: () => health.stopping,
   });
-  const listener: Listener = listen({
+  const tls = options.tls ?? null;
+  assert(
+    (tls !== null) === (config.http.tls.cert !== null),
+    "TLS is served where it is configured",
+  );
+  const listener = openListener(tls, {
     address: config.http.address,
     port: options.port,
     readIdleMs: config.http.readTimeout,
@@ -153,6 +167,11 @@ export async function startWorker(options: {
   return {
     port: listener.port,
     health,
+    replaceTls: async (material) => {
+      await listener.replaceTls(material).catch((error: unknown) => {
+        log.error({ problem: String(error) }, keptCertificate);
+      });
+    },
     stop: async (graceMs) => {
       health.stopping = true;
       await listener.stop(graceMs);
@@ -162,8 +181,42 @@ export async function startWorker(options: {
   };
 }
 
+function openListener(tls: TlsMaterial | null, options: Omit<ListenOptions, "tls">): Listener {
+  if (tls === null || tls.ca === null) return listen({ ...options, tls });
+  return listenMutualTls({ ...options, tls });
+}
+
+/**
+ * Reads the files of `http.tls`, and follows them: `onChange` hears of every new set that fits together.
+ * Null without TLS. @throws with one line for the operator when they do not fit together now.
+ */
+export async function openTls(
+  { http: { tls } }: Config,
+  log: Log,
+  onChange: (material: TlsMaterial) => void,
+): Promise<TlsFiles | null> {
+  if (tls.cert === null || tls.key === null) return null;
+  const files = await TlsFiles.open({
+    paths: { cert: tls.cert, key: tls.key, cacert: tls.cacert },
+    clock,
+    onWarning: (warning) => log.warn(warning),
+    onProblem: (problem) => log.error({ problem }, keptCertificate),
+    onChange: (material) => {
+      const { fingerprint, expiresAtMs } = material;
+      const expires = new Date(expiresAtMs).toISOString();
+      log.info({ fingerprint, expires }, "http.tls: a new certificate is in force");
+      onChange(material);
+    },
+  });
+  files.follow();
+  return files;
+}
+
 /** Owner and one worker in this process. */
 export async function startServer(config: Config, log: Log): Promise<RunningServer> {
+  const tls = await openTls(config, log, (material) => {
+    void worker.replaceTls(material);
+  });
   const owner = await startOwner(config, log);
   const worker = await startWorker({
     config,
@@ -172,15 +225,17 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     port: config.http.port,
     sharePort: false,
     idPrefix: `${process.pid.toString(36)}-`,
+    tls: tls?.current ?? null,
   });
   void owner.reconciled.then(() => {
     worker.health.started = true;
   });
   return {
-    url: urlOf(config.http.address, worker.port),
+    url: urlOf(config, worker.port),
     port: worker.port,
     reconciled: owner.reconciled,
     stop: async () => {
+      tls?.close();
       await worker.stop(config.http.graceTimeout);
       await owner.stop();
     },
@@ -188,9 +243,10 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
 }
 
 /** The URL of a listener, for people and clients on this machine. */
-export function urlOf(address: string, port: number): string {
+export function urlOf({ http: { address, tls } }: Config, port: number): string {
+  const scheme = tls.cert === null ? "http" : "https";
   const host = address === "0.0.0.0" || address === "::" ? "127.0.0.1" : address;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${port}`;
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 function openRegistry(

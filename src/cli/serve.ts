@@ -10,7 +10,9 @@ import type { Config } from "../config/schema.ts";
 import { flushLogs, openLog, type Log } from "../lib/log.ts";
 import { isCompiled } from "../lib/runtime.ts";
 import { answerCommit } from "../metadata/commit_channel.ts";
-import { startOwner, urlOf, type Owner } from "../server.ts";
+import type { TlsFiles } from "../http/tls_files.ts";
+import type { TlsMaterial } from "../http/tls_material.ts";
+import { openTls, startOwner, urlOf, type Owner } from "../server.ts";
 import { pushHint } from "./push_hint.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 
@@ -37,9 +39,9 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     base: {},
   });
   for (const warning of options.warnings) log.warn(warning);
-  const owner = await open(config, log);
-  if (owner === null) return 1;
-  const supervisor = new Supervisor(config, owner, log);
+  const opened = await open(config, log);
+  if (opened === null) return 1;
+  const { owner, supervisor } = opened;
   const url = await supervisor.start();
   if (url === null) {
     await owner.stop();
@@ -67,10 +69,16 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
   return 0;
 }
 
-async function open(config: Config, log: Log): Promise<Owner | null> {
+async function open(
+  config: Config,
+  log: Log,
+): Promise<{ owner: Owner; supervisor: Supervisor } | null> {
   try {
+    const tls = await openTls(config, log, (material) => supervisor.replaceTls(material));
     if (!config.storage.shared) await requireFreePort(config);
-    return await startOwner(config, log);
+    const owner = await startOwner(config, log);
+    const supervisor = new Supervisor(config, { owner, tls, log });
+    return { owner, supervisor };
   } catch (error) {
     process.stderr.write(`zot: ${error instanceof Error ? error.message : String(error)}\n`);
     return null;
@@ -123,16 +131,21 @@ interface Slot {
 class Supervisor {
   readonly #config: Config;
   readonly #owner: Owner;
+  readonly #tls: TlsFiles | null;
   readonly #log: Log;
   readonly #slots: Slot[];
   #port: number;
   #reconciled = false;
   #stopping = false;
 
-  constructor(config: Config, owner: Owner, log: Log) {
+  constructor(
+    config: Config,
+    parts: { readonly owner: Owner; readonly tls: TlsFiles | null; readonly log: Log },
+  ) {
     this.#config = config;
-    this.#owner = owner;
-    this.#log = log;
+    this.#owner = parts.owner;
+    this.#tls = parts.tls;
+    this.#log = parts.log;
     this.#port = config.http.port;
     this.#slots = Array.from({ length: config.http.workers }, (_, index) => ({
       index,
@@ -156,11 +169,17 @@ class Supervisor {
       this.#reconciled = true;
       for (const slot of this.#slots) this.#send(slot, { type: "reconciled" });
     });
-    return urlOf(this.#config.http.address, this.#port);
+    return urlOf(this.#config, this.#port);
+  }
+
+  /** Every worker serves new connections with it; those that start later get it at their start. */
+  replaceTls(tls: TlsMaterial): void {
+    for (const slot of this.#slots) this.#send(slot, { type: "tls", tls });
   }
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    this.#tls?.close();
     const { graceTimeout } = this.#config.http;
     const running = this.#slots.flatMap((slot) => (slot.child === null ? [] : [slot.child]));
     for (const slot of this.#slots) this.#send(slot, { type: "stop", graceMs: graceTimeout });
@@ -201,6 +220,7 @@ class Supervisor {
         index: slot.index,
         port: this.#port,
         reconciled: this.#reconciled,
+        tls: this.#tls?.current ?? null,
       });
     } else if (message.type === "listening") {
       this.#port = message.port;

@@ -17,13 +17,14 @@ export function runWorker(): Promise<number> {
   }
   const { promise, resolve } = Promise.withResolvers<number>();
   const committer = new ChannelCommitter((request) => send(request));
-  let worker: Worker | null = null;
+  let starting: Promise<Worker> | null = null;
 
   const handle = async (message: ToWorker): Promise<void> => {
     if (message.type === "committed") committer.receive(message);
-    else if (message.type === "init") worker = await start(message, committer);
-    else if (message.type === "reconciled") markStarted(worker);
-    else resolve(await stop(worker, message.graceMs));
+    else if (message.type === "init") await (starting = start(message, committer));
+    else if (message.type === "tls") await (await starting)?.replaceTls(message.tls);
+    else if (message.type === "reconciled") markStarted(await starting);
+    else resolve(await stop(await starting, message.graceMs));
   };
   process.on("message", (message: ToWorker) => {
     handle(message).catch((error: unknown) => {
@@ -42,7 +43,7 @@ export function runWorker(): Promise<number> {
 }
 
 async function start(
-  { config, index, port, reconciled }: Extract<ToWorker, { type: "init" }>,
+  { config, index, port, reconciled, tls }: Extract<ToWorker, { type: "init" }>,
   committer: ChannelCommitter,
 ): Promise<Worker> {
   const log = await openLog({
@@ -51,7 +52,15 @@ async function start(
     base: { worker: index },
   });
   const idPrefix = `${index}-${process.pid.toString(36)}-`;
-  const worker = await startWorker({ config, log, committer, port, sharePort: true, idPrefix });
+  const worker = await startWorker({
+    config,
+    log,
+    committer,
+    port,
+    sharePort: true,
+    idPrefix,
+    tls,
+  });
   worker.health.started = reconciled;
   send({ type: "listening", port: worker.port });
   return worker;

@@ -2,9 +2,10 @@
  * What a supervisor and its workers say to each other.
  *
  * A worker says `hello`, is told who it is, says `listening` (or `failed`, and ends), sends commits and gets their
- * replies, and is told to stop.
+ * replies, is given new certificates, and is told to stop.
  */
 import type { Config } from "../config/schema.ts";
+import type { TlsMaterial } from "../http/tls_material.ts";
 import type { CommitReply, CommitRequest } from "../metadata/commit_channel.ts";
 
 export type ToWorker =
@@ -15,7 +16,9 @@ export type ToWorker =
       /** 0 for the first worker when the kernel chooses. */
       readonly port: number;
       readonly reconciled: boolean;
+      readonly tls: TlsMaterial | null;
     }
+  | { readonly type: "tls"; readonly tls: TlsMaterial }
   | { readonly type: "reconciled" }
   | { readonly type: "stop"; readonly graceMs: number }
   | CommitReply;

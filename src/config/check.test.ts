@@ -14,8 +14,8 @@ const table: [string, unknown, string[]][] = [
   ],
   [
     "a block that is not served",
-    { http: { tls: { cert: "server.crt", key: "server.key" } } },
-    ["http.tls: TLS is not served by this version yet; remove the key"],
+    { http: { ratelimit: { rate: 5 } } },
+    ["http.ratelimit: a rate limit is not served by this version yet; remove the key"],
   ],
   [
     "a part of a section that is not served",
@@ -177,14 +177,14 @@ const table: [string, unknown, string[]][] = [
     "everything at once, in the file's order",
     {
       log: { level: 5 },
-      http: { prot: 80, compat: ["x"], tls: {}, port: "x" },
+      http: { prot: 80, compat: ["x"], ratelimit: {}, port: "x" },
       storage: { gc: true, commit: 1 },
     },
     [
       "log.level: expected one of trace, debug, info, warn, warning, error, fatal, panic, got 5",
       'http.prot: expected a key of http, got "prot"; did you mean http.port?',
       'http.compat[0]: expected one of docker2s2, got "x"',
-      "http.tls: TLS is not served by this version yet; remove the key",
+      "http.ratelimit: a rate limit is not served by this version yet; remove the key",
       'http.port: expected a port from 0 to 65535 ("0" lets the kernel choose), got "x"',
       "storage.gc: collection is not served by this version yet; remove the key or set it to false",
       "storage.commit: expected true or false, got 1",
@@ -198,6 +198,30 @@ describe("problems", () => {
       expect(checkConfig(value, env)).toEqual({ problems });
     });
   }
+});
+
+describe("TLS", () => {
+  const cert = "server.crt";
+  const key = "server.key";
+  const cacert = "clients.crt";
+  const none = "got none";
+
+  test.each([
+    [{}, []],
+    [{ cert, key }, []],
+    [{ cert, key, cacert }, []],
+    [{ cert: "", key: "", cacert: "" }, []],
+    [{ cert }, [`http.tls.key: expected the path of the certificate's key, ${none}`]],
+    [{ cert, cacert }, [`http.tls.key: expected the path of the certificate's key, ${none}`]],
+    [{ key }, [`http.tls.cert: expected the path of the key's certificate, ${none}`]],
+    [
+      { cacert },
+      [`http.tls.cacert: expected cert and key beside it, ${none}; clients cannot be asked`],
+    ],
+  ])("%p", (tls, problems) => {
+    const checked = checkConfig({ http: { tls } }, env);
+    expect("problems" in checked ? checked.problems : []).toEqual(problems);
+  });
 });
 
 describe("keys", () => {

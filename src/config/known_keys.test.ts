@@ -130,6 +130,7 @@ const issuer = { issuer: "https://issuer.example.com", audiences: ["zot"] };
 
 /** What keys below a path need beside them; lists are merged item by item. */
 const companions: Record<string, object> = {
+  "http.tls.": { http: { tls: { cert: "x", key: "x" } } },
   "http.auth.ldap.": {
     http: {
       auth: {

@@ -42,7 +42,6 @@ const storage: readonly KnownKey[] = [
 ];
 
 const http: readonly KnownKey[] = [
-  { path: "http.tls", feature: "TLS", holds: "cacert cert key" },
   { path: "http.ratelimit", feature: "a rate limit", holds: "rate methods{method rate}" },
   {
     path: "http.accessControl.metrics",

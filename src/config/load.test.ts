@@ -136,6 +136,7 @@ describe("defaults", () => {
         compat: [],
         blobBytesMax: 0,
         manifestBytesMax: 4 * 1024 * 1024,
+        tls: { cert: null, key: null, cacert: null },
         auth: expect.objectContaining({
           failDelay: 0,
           apikey: false,

@@ -6,6 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { checkAuthOptions } from "../auth/options.ts";
+import { checkTlsOptions } from "../http/options.ts";
 import { checkValue } from "./check.ts";
 import { dataDirectory } from "./data_directory.ts";
 import { DIST_SPEC_VERSION } from "./specification.ts";
@@ -59,7 +60,8 @@ export function defaultConfig(env: Environment = process.env): Config {
 
 function complete(values: FileValues, written: ReadonlySet<string>, env: Environment): Loaded {
   const auth = checkAuthOptions(values.http, written);
-  if (auth.problems.length > 0) return { problems: auth.problems };
+  const problems = [...checkTlsOptions(values.http.tls), ...auth.problems];
+  if (problems.length > 0) return { problems };
   const warnings = [...auth.warnings];
   const root = values.storage.rootDirectory ?? defaultRoot(env, warnings);
   warnings.push(...warningsOf(values, written));

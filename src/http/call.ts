@@ -31,8 +31,10 @@ export interface Connection {
   readonly address: string | null;
   /** "1.2" or "1.3"; empty for TLS whose version the runtime does not tell; null without TLS. */
   readonly tlsVersion: string | null;
-  /** Null when the client showed none. One that does not verify never gets as far as a request. */
+  /** Null when the client showed none, or one that does not verify. */
   readonly certificate: PeerCertificate | null;
+  /** Why the certificate that the client showed is not accepted: then every request is refused. */
+  readonly certificateProblem: string | null;
   /** The body may take as long as it makes progress: its owner watches it. */
   holdOpen(): void;
   /** Ends a transfer that makes no progress. */

@@ -105,6 +105,8 @@ export class Dispatcher<App> {
     let row: Endpoint<App> | null = null;
     let call: Call | null = null;
     try {
+      if (connection.certificateProblem !== null)
+        throw badCertificate(connection.certificateProblem);
       if (target === null) throw refuse("NOT_FOUND");
       const { path, query } = target;
       const has = (name: string): boolean => query !== "" && hasParameter(query, name);
@@ -221,6 +223,10 @@ function withAllow<App>(
   if (reply.status !== 405 || row === null || "allow" in reply.headers) return reply;
   const allow = router.methodsOf(row.path).filter((served) => served !== method);
   return { ...reply, headers: { ...reply.headers, allow: allow.join(", ") } };
+}
+
+function badCertificate(problem: string): RegistryError {
+  return refuse("DENIED", { message: `The client certificate is not accepted: ${problem}` });
 }
 
 function wrongMethod(method: string, allow: string): RegistryError {

@@ -1,24 +1,31 @@
 /**
- * The listener for plain HTTP; the only file that names `Bun.serve`.
+ * The listener for HTTP, plain or over TLS; the only file that names `Bun.serve`.
  *
  * Promises: every request reaches `dispatch` with a Fetch `Request` and a `Connection`; answers go out with
  * their exact length; file bodies are sent by the kernel. Transfers are limited by idleness alone: an
  * upload's owner watches its progress, a download may stall for `writeIdleMs`. `stop` ends
- * accepting at once, lets requests in flight finish for a grace time, then cuts them.
+ * accepting at once, lets requests in flight finish for a grace time, then cuts them. `replaceTls` serves another
+ * certificate on the same port and loses no connection: those that are there go on, and are asked to close after
+ * their next answer.
  *
  * The runtime's traps, each with a test (`test/http/listen.test.ts`): its idle timer cuts slow transfers that
  * make progress, and forgets a timeout that was set before the answer's body began; bodies are limited to
  * 128 MiB by default; file answers leak the file's name unless Content-Disposition is set, and answer a Range by
- * themselves unless the status is 206 or Content-Range is set.
- * Leaves to others: TLS identities, routing.
+ * themselves unless the status is 206 or Content-Range is set; a certificate cannot be changed, nor a listening
+ * socket be closed alone (`listening_socket.ts`).
+ * Leaves to others: client certificates (`listen_mutual_tls.ts`), routing.
  */
-import type { Connection } from "./call.ts";
+import type { Connection, PeerCertificate } from "./call.ts";
 import type { Reply, ReplyBody } from "./endpoint.ts";
+import { closeBelow, listeningSockets, retireSocket } from "./listening_socket.ts";
+import { runtimeTls, type TlsMaterial } from "./tls_material.ts";
 
 /** The runtime's largest idle time, in seconds. */
 const idleSecondsMax = 255;
 /** Answers smaller than this fit the socket's buffer and need no time of their own. */
 const slowBodyBytesMin = 256 * 1024;
+/** How long a replaced certificate's idle connections stay when no idle limit ends them sooner. */
+export const retiredMsDefault = 60_000;
 
 export interface ListenOptions {
   readonly address: string;
@@ -30,6 +37,13 @@ export interface ListenOptions {
   readonly writeIdleMs: number;
   /** Let several processes listen on the port. */
   readonly sharePort: boolean;
+  /** Speak TLS with this; plain HTTP without it. */
+  readonly tls?: TlsMaterial | null;
+  /**
+   * For a listener that only a front of this process may reach: who is behind the connection from that address.
+   * Null for a stranger, whose requests are answered 421. Without it every connection is a client's own.
+   */
+  readonly peerOf?: PeerOf;
   readonly dispatch: (request: Request, connection: Connection) => Promise<Reply>;
   /** A failure below HTTP, for the log. */
   readonly onFailure: (error: unknown) => void;
@@ -39,33 +53,148 @@ export interface Listener {
   readonly port: number;
   /** Requests being answered. */
   readonly pending: () => number;
+  /**
+   * Serves new connections with other material. Resolves when no connection gets the old one any more; a failure
+   * leaves it in force.
+   */
+  replaceTls(material: TlsMaterial): Promise<void>;
   stop(graceMs: number): Promise<void>;
+}
+
+type PeerOf = (address: string, port: number) => Peer | null;
+
+/** The client of a connection that a front has accepted. */
+export interface Peer {
+  readonly address: string;
+  readonly tlsVersion: string;
+  readonly certificate: PeerCertificate | null;
+  readonly certificateProblem: string | null;
+  /** The connection should end after its next answer. */
+  readonly retired: boolean;
+  /** Requests whose answer has not begun; counted by the listener. */
+  waiting: number;
 }
 
 type Server = Bun.Server<undefined>;
 
 export function listen(options: ListenOptions): Listener {
-  const writeIdleSeconds = idleSeconds(options.writeIdleMs);
-  const server = Bun.serve({
-    hostname: options.address,
-    port: options.port,
-    reusePort: options.sharePort,
-    idleTimeout: idleSeconds(options.readIdleMs),
-    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    async fetch(request, server): Promise<Response> {
-      const reply = await options.dispatch(request, new ServerConnection(server, request));
-      return responseOf(reply, request, server, writeIdleSeconds);
-    },
-    error(error): Response {
-      options.onFailure(error);
-      return new Response(null, { status: 500 });
-    },
-  });
-  return {
-    port: server.port ?? options.port,
-    pending: () => server.pendingRequests,
-    stop: (graceMs) => stopServer(server, graceMs),
-  };
+  return new HttpListener(options);
+}
+
+/** One server of the runtime: a certificate, its listening socket, and the connections that know it. */
+interface Serving {
+  readonly server: Server;
+  /** Descriptor of the listening socket; null when it is not known. */
+  readonly socket: number | null;
+  readonly state: { retired: boolean; stopped: boolean };
+}
+
+class HttpListener implements Listener {
+  readonly port: number;
+  readonly #options: ListenOptions;
+  #current: Serving;
+  readonly #retired = new Set<Serving>();
+
+  constructor(options: ListenOptions) {
+    this.#options = options;
+    this.#current = this.#serve(options.port, options.tls ?? null);
+    this.port = this.#current.server.port ?? options.port;
+  }
+
+  pending(): number {
+    return this.#all().reduce((total, { server }) => total + server.pendingRequests, 0);
+  }
+
+  async replaceTls(material: TlsMaterial): Promise<void> {
+    const next = this.#serve(this.port, material);
+    const old = this.#current;
+    this.#current = next;
+    this.#retired.add(old);
+    old.state.retired = true;
+    await this.#closeSocket(old);
+    const { readIdleMs } = this.#options;
+    const timer = setTimeout(
+      () => void this.#finish(old),
+      readIdleMs === 0 ? retiredMsDefault : readIdleMs,
+    );
+    timer.unref();
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    await Promise.all(this.#all().map((serving) => stopServing(serving, graceMs)));
+  }
+
+  #all(): Serving[] {
+    return [this.#current, ...this.#retired];
+  }
+
+  #serve(port: number, tls: TlsMaterial | null): Serving {
+    const options = this.#options;
+    const state = { retired: false, stopped: false };
+    const before = tls === null ? null : listeningSockets();
+    const server: Server = Bun.serve({
+      hostname: options.address,
+      port,
+      // The next certificate comes with a listener of its own.
+      reusePort: options.sharePort || tls !== null,
+      idleTimeout: idleSeconds(options.readIdleMs),
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      ...(tls === null ? {} : { tls: runtimeTls(tls) }),
+      fetch: (request, server) => this.#answer(request, server, state),
+      error(error): Response {
+        options.onFailure(error);
+        return new Response(null, { status: 500 });
+      },
+    });
+    const opened = before === null ? [] : [...listeningSockets().difference(before)];
+    return { server, socket: opened.length === 1 ? (opened[0] ?? null) : null, state };
+  }
+
+  async #answer(
+    request: Request,
+    server: Server,
+    state: { readonly retired: boolean },
+  ): Promise<Response> {
+    const { dispatch, peerOf, tls, writeIdleMs } = this.#options;
+    if (peerOf !== undefined) return this.#answerPeer(request, server, peerOf);
+    const connection = new ServerConnection(server, request, tls ? "tls" : null);
+    const reply = await dispatch(request, connection);
+    const response = responseOf(reply, request, server, idleSeconds(writeIdleMs));
+    if (state.retired) response.headers.set("connection", "close");
+    return response;
+  }
+
+  async #answerPeer(request: Request, server: Server, peerOf: PeerOf): Promise<Response> {
+    const from = server.requestIP(request);
+    const peer = from === null ? null : peerOf(from.address, from.port);
+    if (peer === null) {
+      return new Response(null, { status: 421, headers: { connection: "close" } });
+    }
+    const { dispatch, writeIdleMs } = this.#options;
+    peer.waiting += 1;
+    try {
+      const reply = await dispatch(request, new ServerConnection(server, request, peer));
+      const response = responseOf(reply, request, server, idleSeconds(writeIdleMs));
+      if (peer.retired) response.headers.set("connection", "close");
+      return response;
+    } finally {
+      peer.waiting -= 1;
+    }
+  }
+
+  /** Ends the listening of a server, not its connections; where that cannot be, both share the port for a while. */
+  async #closeSocket({ socket, state }: Serving): Promise<void> {
+    if (socket === null) return;
+    await retireSocket(socket, () => {
+      if (!state.stopped) closeBelow(socket);
+    });
+  }
+
+  async #finish(serving: Serving): Promise<void> {
+    serving.state.stopped = true;
+    await serving.server.stop(false);
+    this.#retired.delete(serving);
+  }
 }
 
 function responseOf(
@@ -105,18 +234,25 @@ function isSlow(body: ReplyBody): boolean {
 }
 
 class ServerConnection implements Connection {
-  readonly tlsVersion = null;
-  readonly certificate = null;
+  readonly tlsVersion: string | null;
+  readonly certificate: PeerCertificate | null;
+  readonly certificateProblem: string | null;
   readonly #server: Server;
   readonly #request: Request;
+  readonly #peer: Peer | null;
 
-  constructor(server: Server, request: Request) {
+  /** `through` is the client behind a front, "tls" for TLS that ends here, null for plain HTTP. */
+  constructor(server: Server, request: Request, through: Peer | "tls" | null) {
     this.#server = server;
     this.#request = request;
+    this.#peer = through === "tls" ? null : through;
+    this.tlsVersion = through === "tls" ? "" : (through?.tlsVersion ?? null);
+    this.certificate = this.#peer?.certificate ?? null;
+    this.certificateProblem = this.#peer?.certificateProblem ?? null;
   }
 
   get address(): string | null {
-    const address = this.#server.requestIP(this.#request)?.address ?? null;
+    const address = this.#peer?.address ?? this.#server.requestIP(this.#request)?.address ?? null;
     return address?.startsWith("::ffff:") === true ? address.slice("::ffff:".length) : address;
   }
 
@@ -129,7 +265,8 @@ class ServerConnection implements Connection {
   }
 }
 
-async function stopServer(server: Server, graceMs: number): Promise<void> {
+async function stopServing({ server, state }: Serving, graceMs: number): Promise<void> {
+  state.stopped = true;
   const drained = server.stop(false);
   let timer: ReturnType<typeof setTimeout> | null = null;
   const late = new Promise<"late">((resolve) => {

@@ -1,11 +1,11 @@
 // The options under `http`: where to listen, and the limits of a request.
 //
 // No limit here is a deadline for a whole transfer: `readTimeout` and `writeTimeout` bound silence,
-// so a slow push that makes progress always ends. TLS, authentication and access control are known
-// by name (`config/known_keys.ts`) and not served yet.
+// so a slow push that makes progress always ends. Authentication and access control have options of
+// their own (`auth/options.ts`).
 
 import { availableParallelism } from "node:os";
-import { optionTable } from "../lib/option.ts";
+import { optionTable, type OptionValues } from "../lib/option.ts";
 import {
   bytes,
   commaList,
@@ -14,6 +14,7 @@ import {
   durationOrOff,
   listenAddress,
   listOf,
+  pathOrNone,
   port,
   text,
   urlOrNone,
@@ -21,7 +22,35 @@ import {
 
 const workersDefaultMax = 4;
 
-export const httpOptions = optionTable({
+const tlsOptions = optionTable({
+  cert: {
+    type: pathOrNone,
+    default: "",
+    defaultSays: "none, plain HTTP",
+    served: true,
+    says:
+      "PEM file of the server's certificate, followed by the chain above it. Certificate, key and authorities are " +
+      "read again when they change.",
+  },
+  key: {
+    type: pathOrNone,
+    default: "",
+    defaultSays: "none",
+    served: true,
+    says: "PEM file of its private key, not encrypted.",
+  },
+  cacert: {
+    type: pathOrNone,
+    default: "",
+    defaultSays: "none, clients are not asked",
+    served: true,
+    says:
+      "PEM file of the authorities whose client certificates are accepted. Without another method in `http.auth` " +
+      "clients must show one.",
+  },
+});
+
+const plainOptions = optionTable({
   address: {
     type: listenAddress,
     default: "127.0.0.1",
@@ -98,3 +127,17 @@ export const httpOptions = optionTable({
     says: "Largest manifest that is accepted, in bytes or as `4MiB`.",
   },
 });
+
+/** Everything under `http` but for what `auth` brings. */
+export const httpOptions = { ...plainOptions, tls: tlsOptions } as const;
+
+export type TlsValues = OptionValues<typeof tlsOptions>;
+
+/** What the TLS options must fulfil together: one line per problem. The files are not opened here. */
+export function checkTlsOptions({ cert, key, cacert }: TlsValues): string[] {
+  if (cert !== null && key !== null) return [];
+  if (cert !== null) return ["http.tls.key: expected the path of the certificate's key, got none"];
+  if (key !== null) return ["http.tls.cert: expected the path of the key's certificate, got none"];
+  if (cacert === null) return [];
+  return ["http.tls.cacert: expected cert and key beside it, got none; clients cannot be asked"];
+}

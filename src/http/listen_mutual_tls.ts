@@ -1,0 +1,246 @@
+/**
+ * The listener for TLS with client certificates: ends TLS, and knows who is at the other end.
+ *
+ * `Bun.serve` does not tell a handler the client's certificate. So a front ends TLS, opens for each client a connection
+ * to an HTTP listener on loopback, and that listener looks up whom it serves by the connection's address. No header
+ * carries an identity, so none can be forged; a connection that the front did not open (anyone on this machine can
+ * reach loopback) is answered 421. Used only where client certificates are configured: bytes cross user space twice.
+ *
+ * Promises: as `listen.ts`. A certificate is asked for and not required: whether a caller may do without is decided per
+ * request. One that does not verify is not ignored: every request of such a connection is refused, with the reason.
+ * Connections are limited in number, and a client that does not move is cut (`connection_pair.ts`).
+ */
+import type { TCPSocketListener } from "bun";
+import {
+  type Client,
+  ConnectionPair,
+  type PairLimits,
+  type PairSocket,
+} from "./connection_pair.ts";
+import { listen, type Listener, type ListenOptions, retiredMsDefault } from "./listen.ts";
+import { retireSocket } from "./listening_socket.ts";
+import { peerCertificate } from "./peer_certificate.ts";
+import { runtimeTls, type TlsMaterial } from "./tls_material.ts";
+
+export interface MutualTlsOptions extends Omit<ListenOptions, "peerOf"> {
+  readonly tls: TlsMaterial;
+  /** Clients at once; each costs three descriptors. */
+  readonly connectionsMax?: number;
+  readonly handshakeMs?: number;
+  readonly lingerMs?: number;
+}
+
+const connectionsMaxDefault = 1000;
+const handshakeMsDefault = 10_000;
+const lingerMsDefault = 5_000;
+const sweepMs = 1000;
+/** What clients have to take the last bytes when the grace time of a stop is over. */
+const lastBytesMs = 250;
+
+/** Where the HTTP listener is, and from where the front reaches it: other addresses of loopback are strangers. */
+const inside = "127.0.0.1";
+
+/** The next certificate comes with a listener of its own. The runtime's types do not know the option. */
+const sharedPort = { reusePort: true };
+
+export function listenMutualTls(options: MutualTlsOptions): Listener {
+  return new MutualTlsListener(options);
+}
+
+type Pair = ConnectionPair | undefined;
+
+/** A listening socket with one certificate and one set of authorities. */
+interface Front {
+  readonly listener: TCPSocketListener<Pair>;
+  readonly generation: { retired: boolean };
+}
+
+class MutualTlsListener implements Listener {
+  readonly port: number;
+  readonly #options: MutualTlsOptions;
+  readonly #limits: PairLimits;
+  readonly #inner: Listener;
+  readonly #pairs = new Set<ConnectionPair>();
+  /** By the port of the inner connection. */
+  readonly #byPort = new Map<number, ConnectionPair>();
+  readonly #sweeper: ReturnType<typeof setInterval>;
+  readonly #emptied = Promise.withResolvers<void>();
+  #front: Front;
+  #stopping = false;
+  /** Said once per time that the limit of connections is reached. */
+  #saidFull = false;
+
+  constructor(options: MutualTlsOptions) {
+    this.#options = options;
+    this.#limits = {
+      handshakeMs: options.handshakeMs ?? handshakeMsDefault,
+      readIdleMs: options.readIdleMs,
+      writeIdleMs: options.writeIdleMs,
+      lingerMs: options.lingerMs ?? lingerMsDefault,
+      retiredMs: retiredMsDefault,
+    };
+    this.#inner = listen({
+      ...options,
+      address: inside,
+      port: 0,
+      sharePort: false,
+      tls: null,
+      // The front always takes bytes, and is the one that sees the client stall.
+      writeIdleMs: 0,
+      peerOf: (address, port) => (address === inside ? (this.#byPort.get(port) ?? null) : null),
+    });
+    this.#front = this.#open(options.port, options.tls);
+    this.port = this.#front.listener.port;
+    this.#sweeper = setInterval(() => this.#sweep(), sweepMs);
+    this.#sweeper.unref();
+  }
+
+  pending(): number {
+    return this.#inner.pending();
+  }
+
+  async replaceTls(material: TlsMaterial): Promise<void> {
+    const next = this.#open(this.port, material);
+    const old = this.#front;
+    this.#front = next;
+    old.generation.retired = true;
+    await retireSocket(descriptorOf(old.listener), () => old.listener.stop());
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    this.#front.listener.stop();
+    const untilMs = performance.now() + graceMs + lastBytesMs;
+    await this.#inner.stop(graceMs);
+    if (this.#pairs.size > 0) {
+      const timer = setTimeout(() => this.#cutAll(), Math.max(untilMs - performance.now(), 0));
+      await this.#emptied.promise;
+      clearTimeout(timer);
+    }
+    clearInterval(this.#sweeper);
+  }
+
+  #open(port: number, tls: TlsMaterial): Front {
+    const generation = { retired: false };
+    const listener = Bun.listen<Pair>({
+      hostname: this.#options.address,
+      port,
+      ...sharedPort,
+      // Whether a certificate verifies is asked below: here, TLS would also refuse who has none.
+      tls: {
+        ...runtimeTls(tls),
+        ...(tls.ca === null ? {} : { ca: tls.ca }),
+        requestCert: true,
+        rejectUnauthorized: false,
+      },
+      socket: {
+        open: (outer) => this.#accept(outer, generation),
+        handshake: (outer, done) => this.#secured(outer, done),
+        data: (outer, chunk) => outer.data?.fromOuter(chunk),
+        drain: (outer) => outer.data?.outerDrained(),
+        close: (outer) => this.#outerClosed(outer),
+        error: (outer) => outer.terminate(),
+      },
+    });
+    return { listener, generation };
+  }
+
+  #accept(outer: PairSocket, generation: { readonly retired: boolean }): void {
+    const { connectionsMax = connectionsMaxDefault } = this.#options;
+    if (this.#pairs.size >= connectionsMax) {
+      outer.terminate();
+      this.#sayFull(connectionsMax);
+      return;
+    }
+    const limits = this.#limits;
+    const pair = new ConnectionPair(outer, { limits, generation, nowMs: performance.now() });
+    outer.data = pair;
+    this.#pairs.add(pair);
+  }
+
+  #sayFull(connectionsMax: number): void {
+    if (this.#saidFull) return;
+    this.#saidFull = true;
+    this.#options.onFailure(new Error(`More than ${connectionsMax} connections; refusing others`));
+  }
+
+  /** The handshake has ended; `done` is true for any certificate, even one that nobody signed. */
+  #secured(outer: PairSocket, done: boolean): void {
+    const pair = outer.data;
+    if (pair === undefined) return;
+    if (!done) {
+      outer.terminate();
+      return;
+    }
+    const client = clientOf(outer);
+    let insidePort = 0;
+    Bun.connect<Pair>({
+      hostname: inside,
+      port: this.#inner.port,
+      data: pair,
+      socket: {
+        open: (inner) => {
+          insidePort = inner.localPort;
+          // Before the first byte goes in.
+          this.#byPort.set(insidePort, pair);
+          if (!pair.open(client, inner)) inner.end();
+        },
+        data: (_, chunk) => pair.fromInner(chunk),
+        drain: () => pair.innerDrained(),
+        close: () => {
+          this.#byPort.delete(insidePort);
+          pair.innerClosed(performance.now());
+        },
+        error: (inner) => inner.terminate(),
+      },
+    }).catch((error: unknown) => {
+      outer.terminate();
+      if (!this.#stopping) this.#options.onFailure(error);
+    });
+  }
+
+  #outerClosed(outer: PairSocket): void {
+    const pair = outer.data;
+    if (pair === undefined) return;
+    pair.outerClosed();
+    this.#pairs.delete(pair);
+    const { connectionsMax = connectionsMaxDefault } = this.#options;
+    if (this.#pairs.size < connectionsMax / 2) this.#saidFull = false;
+    if (this.#stopping && this.#pairs.size === 0) this.#emptied.resolve();
+  }
+
+  #sweep(): void {
+    const nowMs = performance.now();
+    for (const pair of this.#pairs) pair.checkProgress(nowMs);
+  }
+
+  #cutAll(): void {
+    for (const pair of this.#pairs) pair.cut();
+  }
+}
+
+/** -1 when the runtime does not tell: its types do not know the property. */
+function descriptorOf(listener: TCPSocketListener<Pair>): number {
+  const descriptor: unknown = Reflect.get(listener, "fd");
+  return typeof descriptor === "number" ? descriptor : -1;
+}
+
+function clientOf(outer: PairSocket): Client {
+  const found = outer.getPeerX509Certificate() as
+    | ReturnType<PairSocket["getPeerX509Certificate"]>
+    | undefined;
+  const certificate = found === undefined ? null : peerCertificate(found);
+  const problem = certificate === null ? null : problemOf(outer, certificate.expiresAtMs);
+  return {
+    address: outer.remoteAddress,
+    tlsVersion: outer.getTLSVersion().replace(/^TLSv/, ""),
+    certificate: problem === null ? certificate : null,
+    certificateProblem: problem,
+  };
+}
+
+/** Why a certificate does not verify; a resumed session brings the verdict of its first handshake. */
+function problemOf(outer: PairSocket, expiresAtMs: number): string | null {
+  if (!outer.authorized) return outer.getAuthorizationError()?.message ?? "it does not verify";
+  return expiresAtMs <= Date.now() ? "certificate has expired" : null;
+}

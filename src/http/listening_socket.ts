@@ -1,0 +1,123 @@
+/**
+ * Taking a listening socket out of service without losing a connection, on Linux.
+ *
+ * The runtime can neither change the certificate of a listener nor close its socket alone. Stopping it resets the
+ * connections that the kernel has accepted or is about to accept for it, and those in the middle of their TLS
+ * handshake: under load several at every change of a certificate (measured; decision 0003). So the socket is retired
+ * below the runtime, once another listener shares its port:
+ *
+ *   1. `refuseNew`: a socket filter drops requests for new connections (SYN), which the kernel of the client repeats
+ *      a second later, to the other listener by then. What had begun before still comes in.
+ *   2. `closeBelow`: the descriptor is pointed at /dev/null, which closes the socket; the runtime's listener lives on
+ *      with the connections that it has.
+ *
+ * Leaves to others: when, and what happens to the old connections (`listen.ts`, `listen_mutual_tls.ts`).
+ */
+import { dlopen, FFIType, ptr } from "bun:ffi";
+import { closeSync, openSync, readdirSync } from "node:fs";
+
+// <asm-generic/socket.h>
+const solSocket = 1;
+const soAttachFilter = 26;
+const soAcceptConnections = 30;
+
+/**
+ * The filter, classic BPF over the TCP header (<linux/filter.h>): struct sock_filter { u16 code; u8 jt, jf; u32 k }.
+ *
+ *   ldb [13]           the flags
+ *   jset #2, 0, 1      SYN?
+ *   ret #0             drop
+ *   ret #0xffffffff    take
+ */
+const dropSyn = program([
+  [0x30, 0, 0, 13],
+  [0x45, 0, 1, 2],
+  [0x06, 0, 0, 0],
+  [0x06, 0, 0, 0xffff_ffff],
+]);
+
+const { i32, ptr: pointer } = FFIType;
+const functions = {
+  getsockopt: { args: [i32, i32, i32, pointer, pointer], returns: i32 },
+  setsockopt: { args: [i32, i32, i32, pointer, i32], returns: i32 },
+  dup2: { args: [i32, i32], returns: i32 },
+} as const;
+
+type Library = ReturnType<typeof dlopen<typeof functions>>["symbols"];
+
+/** Covers the round trip of clients whose handshake has begun; less than the second after which a SYN is repeated. */
+const drainMs = 300;
+
+let library: Library | null | undefined;
+
+/** Descriptors of this process's listening sockets; empty where they cannot be told. */
+export function listeningSockets(): Set<number> {
+  const loaded = load();
+  if (loaded === null) return new Set();
+  const descriptors = readdirSync("/proc/self/fd").map(Number);
+  return new Set(descriptors.filter((descriptor) => isListening(loaded, descriptor)));
+}
+
+/** Refuses new connections to a socket, waits until those that had begun have come in, then calls `close`. */
+export async function retireSocket(descriptor: number, close: () => void): Promise<void> {
+  if (refuseNew(descriptor)) await Bun.sleep(drainMs);
+  close();
+}
+
+/** Drops requests for new connections from now on; false where that is not possible. */
+function refuseNew(descriptor: number): boolean {
+  const loaded = load();
+  if (loaded === null) return false;
+  // struct sock_fprog { unsigned short len; struct sock_filter *filter; }
+  const header = new BigUint64Array([BigInt(dropSyn.length), BigInt(ptr(dropSyn))]);
+  const { byteLength } = header;
+  return loaded.setsockopt(descriptor, solSocket, soAttachFilter, header, byteLength) === 0;
+}
+
+/** Closes the socket and keeps its number taken, so that whoever owns it closes nothing else later. */
+export function closeBelow(descriptor: number): void {
+  const loaded = load();
+  if (loaded === null || !isListening(loaded, descriptor)) return;
+  const nothing = openSync("/dev/null", "r");
+  loaded.dup2(nothing, descriptor);
+  closeSync(nothing);
+}
+
+function isListening(loaded: Library, descriptor: number): boolean {
+  const value = new Int32Array(1);
+  const length = new Int32Array([value.byteLength]);
+  const result = loaded.getsockopt(descriptor, solSocket, soAcceptConnections, value, length);
+  return result === 0 && value[0] === 1;
+}
+
+function program(
+  instructions: readonly (readonly [number, number, number, number])[],
+): BigUint64Array {
+  const words = new BigUint64Array(instructions.length);
+  const view = new DataView(words.buffer);
+  for (const [index, [code, whenTrue, whenFalse, operand]] of instructions.entries()) {
+    view.setUint16(index * 8, code, true);
+    view.setUint8(index * 8 + 2, whenTrue);
+    view.setUint8(index * 8 + 3, whenFalse);
+    view.setUint32(index * 8 + 4, operand, true);
+  }
+  return words;
+}
+
+function load(): Library | null {
+  if (library === undefined) library = process.platform === "linux" ? open() : null;
+  return library;
+}
+
+/** The C library; musl systems know it under another name. */
+function open(): Library | null {
+  const musl = `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`;
+  for (const name of ["libc.so.6", musl, "libc.so"]) {
+    try {
+      return dlopen(name, functions).symbols;
+    } catch {
+      // The next name.
+    }
+  }
+  return null;
+}
