@@ -8,11 +8,20 @@ import { type Address, formatOrigin, sameOrigin } from "../client/registry_url.t
 import { isJsonObject, type JsonObject } from "../lib/strict_json.ts";
 import { algorithmOf, digestOf, parseDigest } from "../oci/digest.ts";
 import { registeredErrorCodes } from "./specification/clauses.ts";
-import { Broken, Unsupported, Wrong } from "./verdict.ts";
+import { Broken, Skipped, Unsupported, Wrong } from "./verdict.ts";
 
 /** Throws `Broken` unless the condition holds. */
 export function expectThat(condition: boolean, problem: string): asserts condition {
   if (!condition) throw new Broken(problem);
+}
+
+/** For a push that is what the case is about: where it is refused the rule is broken, not untried. */
+export async function expectPushed<T>(push: Promise<T>): Promise<T> {
+  try {
+    return await push;
+  } catch (error) {
+    throw error instanceof Skipped ? new Broken(error.message) : error;
+  }
 }
 
 /**

@@ -1,5 +1,5 @@
 // Cases: deletion beyond the data sets: what it takes along, what it leaves, and what is not there.
-import { expectBody, expectJson, expectStatus, expectThat } from "../expect.ts";
+import { expectBody, expectJson, expectStatus, expectThat, expectPushed } from "../expect.ts";
 import { type Case, negative, positive, scenario, type Scenario } from "../suite.ts";
 import type { Trial } from "../trial.ts";
 import { Wrong } from "../verdict.ts";
@@ -78,7 +78,7 @@ const tagCases: readonly Case[] = [
       const tag = t.name("again");
       const image = await t.pushImage({ tag });
       expectStatus(await t.client.manifestDelete(t.repository, tag), 202);
-      await t.pushManifest(image, tag);
+      await expectPushed(t.pushManifest(image, tag));
       expectBody(await t.client.manifestGet(t.repository, tag), image.bytes);
     },
     { after: ["delete"] },
@@ -165,7 +165,7 @@ const manifestCases: readonly Case[] = [
       const image = maker.image({ layerCount: 1 });
       await t.pushAll(maker);
       expectStatus(await t.client.manifestDelete(t.repository, image.digest), 202);
-      await t.pushAll(maker);
+      await expectPushed(t.pushAll(maker));
       expectBody(await t.client.manifestGet(t.repository, image.digest), image.bytes);
     },
     { after: ["delete"] },
@@ -258,7 +258,7 @@ const blobCases: readonly Case[] = [
     async (t) => {
       const blob = await t.pushBlob(t.blob());
       expectStatus(await t.client.blobDelete(t.repository, blob.digest), 202);
-      await t.pushBlob(blob);
+      await expectPushed(t.pushBlob(blob));
       expectBody(await t.client.blobGet(t.repository, blob.digest), blob.bytes);
     },
     { after: ["delete"] },

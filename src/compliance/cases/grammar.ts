@@ -4,7 +4,7 @@
 // the path already rules out (an empty name, a slash in a tag) is not a case of its own.
 import { digestOf } from "../../oci/digest.ts";
 import { mediaTypes } from "../../oci/media_types.ts";
-import { expectBody, expectStatus } from "../expect.ts";
+import { expectBody, expectStatus, expectPushed } from "../expect.ts";
 import { type Case, type Level, negative, positive, scenario, type Scenario } from "../suite.ts";
 import { Broken, Skipped } from "../verdict.ts";
 import type { Trial } from "../trial.ts";
@@ -91,7 +91,7 @@ const nameCases: readonly Case[] = [
         if (start.status === 401 || start.status === 403)
           throw new Skipped("No permission for other repositories");
         expectStatus(start, 202);
-        await t.pushBlob(blob, repository);
+        await expectPushed(t.pushBlob(blob, repository));
         const answer = await t.client.blobGet(repository, blob.digest);
         expectStatus(answer, 200);
         expectBody(answer, blob.bytes);

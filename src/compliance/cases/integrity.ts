@@ -5,7 +5,14 @@ import { formatBytes, MiB } from "../../lib/bytes.ts";
 import { newHasher } from "../../oci/digest.ts";
 import { mediaTypes } from "../../oci/media_types.ts";
 import { type Blob, emptyJson, exampleTypes, plainDescriptor } from "../content.ts";
-import { expectBody, expectJson, expectLocation, expectStatus, expectThat } from "../expect.ts";
+import {
+  expectBody,
+  expectJson,
+  expectLocation,
+  expectStatus,
+  expectThat,
+  expectPushed,
+} from "../expect.ts";
 import { type Case, positive, scenario, type Scenario } from "../suite.ts";
 import type { Trial } from "../trial.ts";
 import { Wrong } from "../verdict.ts";
@@ -103,7 +110,7 @@ const parallelCases: readonly Case[] = [
     `${together} blobs pushed at the same time are all there`,
     "concurrentPush",
     async (t) => {
-      const blobs = await times(async () => t.pushBlob(t.blob(20_000)));
+      const blobs = await times(async () => expectPushed(t.pushBlob(t.blob(20_000))));
       for (const blob of blobs) await expectPull(t, blob);
     },
   ),
@@ -122,7 +129,7 @@ const parallelCases: readonly Case[] = [
     "concurrentPush",
     async (t) => {
       const tags = Array.from({ length: together }, () => t.name("parallel"));
-      const images = await times(async (n) => t.pushImage({ tag: tags[n] ?? "" }));
+      const images = await times(async (n) => expectPushed(t.pushImage({ tag: tags[n] ?? "" })));
       for (const [n, image] of images.entries()) {
         const answer = await t.client.manifestGet(t.repository, tags[n] ?? "");
         expectStatus(answer, 200);
@@ -170,7 +177,7 @@ const parallelCases: readonly Case[] = [
       const readers = [reader(), reader(), reader()];
       for (let n = 0; n < 20; n++) {
         const image = images[n % 2];
-        if (image !== undefined) await t.pushManifest(image, tag);
+        if (image !== undefined) await expectPushed(t.pushManifest(image, tag));
       }
       state.moving = false;
       const reads = await Promise.all(readers);
@@ -198,7 +205,7 @@ const parallelCases: readonly Case[] = [
           subject,
           annotations: { n: String(n), run: t.seed },
         };
-        return t.pushManifest(t.maker().manifest(members, mediaTypes.ociImage));
+        return expectPushed(t.pushManifest(t.maker().manifest(members, mediaTypes.ociImage)));
       });
       const listed = await listReferrers(t, subject.digest, null);
       const found = new Set(listed.map((entry) => entry["digest"]));

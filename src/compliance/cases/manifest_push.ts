@@ -9,6 +9,7 @@ import {
   expectNoBody,
   expectStatus,
   expectType,
+  expectPushed,
 } from "../expect.ts";
 import { type Case, negative, positive, scenario, type Scenario } from "../suite.ts";
 
@@ -144,8 +145,8 @@ const pushCases: readonly Case[] = [
   ),
   positive("again", "The same manifest again is accepted", "manifestPut", async (t) => {
     const image = await t.pushImage();
-    await t.pushManifest(image);
-    await t.pushManifest(image, t.name("again"));
+    await expectPushed(t.pushManifest(image));
+    await expectPushed(t.pushManifest(image, t.name("again")));
     expectBody(await t.client.manifestGet(t.repository, image.digest), image.bytes);
   }),
   positive(
@@ -154,7 +155,10 @@ const pushCases: readonly Case[] = [
     "manifestGet",
     async (t) => {
       const tag = t.name("moves");
-      await t.pushImage({ tag });
+      const first = await t.pushImage({ tag });
+      // Read before and after, so that a cache would be noticed.
+      expectBody(await t.client.manifestGet(t.repository, tag), first.bytes);
+      expectStatus(await t.client.manifestHead(t.repository, tag), 200);
       const second = await t.pushImage({ tag });
       const answer = await t.client.manifestGet(t.repository, tag);
       expectStatus(answer, 200);
@@ -177,7 +181,7 @@ const pushCases: readonly Case[] = [
   positive("many-tags", "One manifest can have many tags", "manifestPut", async (t) => {
     const image = await t.pushImage();
     const tags = Array.from({ length: 5 }, () => t.name("many"));
-    for (const tag of tags) await t.pushManifest(image, tag);
+    for (const tag of tags) await expectPushed(t.pushManifest(image, tag));
     for (const tag of tags) expectBody(await t.client.manifestGet(t.repository, tag), image.bytes);
   }),
   positive(

@@ -4,7 +4,14 @@ import { isJsonObject } from "../../lib/strict_json.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { mediaTypes } from "../../oci/media_types.ts";
 import { emptyJson, exampleTypes, type ManifestContent, plainDescriptor } from "../content.ts";
-import { expectHeader, expectJson, expectStatus, expectThat, expectType } from "../expect.ts";
+import {
+  expectHeader,
+  expectJson,
+  expectStatus,
+  expectThat,
+  expectType,
+  expectPushed,
+} from "../expect.ts";
 import { type Case, negative, positive, scenario, type Scenario } from "../suite.ts";
 import type { Trial } from "../trial.ts";
 import { Skipped, Unsupported } from "../verdict.ts";
@@ -296,7 +303,7 @@ const lifeCases: readonly Case[] = [
     "Pushed again it is listed once",
     "referrersEntries",
     async (t) => {
-      await t.pushManifest((await lifeOf(t)).made);
+      await expectPushed(t.pushManifest((await lifeOf(t)).made));
       expectThat((await listed(t)) === 1, "Expected the referrer once in the list");
     },
     { ...since, after: ["listed"] },

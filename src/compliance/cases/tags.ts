@@ -11,6 +11,7 @@ import {
   expectSameOrigin,
   expectStatus,
   expectThat,
+  expectPushed,
 } from "../expect.ts";
 import { type Case, negative, positive, scenario, type Scenario } from "../suite.ts";
 import type { Trial } from "../trial.ts";
@@ -42,7 +43,7 @@ const tagged = async (t: Trial): Promise<string[]> => {
     `Z-${run}`,
     `_z-${run}`,
   ];
-  for (const name of names) await t.pushManifest(image, name);
+  for (const name of names) await expectPushed(t.pushManifest(image, name));
   const all = await walk(t, []);
   for (const name of names) expectThat(all.includes(name), `Expected tag ${name} in the list`);
   return all;

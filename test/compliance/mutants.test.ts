@@ -1,0 +1,65 @@
+// Is the suite any good? A correct registry passes, and every mutant of it is named.
+//
+// One server is started; a proxy in front of it breaks one rule at a time (mutants.ts). For each
+// mutant only its scenarios run. A mutant counts as named when its case does not pass; the positive
+// control is the same proxy without a fault, through which everything has to pass.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { runCompliance } from "../../src/compliance/compliance.ts";
+import type { Report } from "../../src/compliance/report.ts";
+import { startZot, type Zot } from "../harness.ts";
+import { type Fault, startFaultProxy } from "./fault_proxy.ts";
+import { mutants } from "./mutants.ts";
+
+let zot: Zot;
+
+beforeAll(async () => {
+  zot = await startZot({ config: { storage: { commit: false } } });
+});
+afterAll(async () => {
+  await zot[Symbol.asyncDispose]();
+});
+
+async function judge(fault: Fault, only?: readonly string[]): Promise<Report> {
+  await using proxy = await startFaultProxy(zot.url, fault);
+  return await runCompliance({
+    url: proxy.url,
+    versions: ["1.0", "1.1", "dev"],
+    limits: { connectMs: 5000, idleMs: 15_000 },
+    ...(only === undefined ? {} : { only }),
+  });
+}
+
+describe("the suite", () => {
+  test("passes a correct registry through a proxy that breaks nothing", async () => {
+    const report = await judge((request, forward) => forward(request));
+    const notPassed = report.cases
+      .filter(({ status }) => status !== "passed" && status !== "skipped")
+      .map(({ id, status, message }) => `${id}: ${status}, ${message ?? ""}`);
+    expect(notPassed).toEqual([]);
+    // Only what cannot be tried here is skipped.
+    const skipped = report.cases.filter(({ status }) => status === "skipped");
+    const expected = /^(login\.|existing\/|upload\.start\/chunk-minimum)/;
+    expect(skipped.map(({ id }) => id).filter((id) => !expected.test(id))).toEqual([]);
+    expect(report.versions.map(({ compliant }) => compliant)).toEqual([true, true, true]);
+    expect(report.leftBehind).toEqual({ manifests: 0, tags: 0, blobs: 0, uploads: 0 });
+  }, 120_000);
+
+  test("has at least 200 mutants, all different", () => {
+    const keys = mutants.map(({ names, breaks }) => `${names}: ${breaks}`);
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(keys.length).toBeGreaterThanOrEqual(200);
+  });
+
+  test.each(mutants.map((mutant) => [mutant.breaks, mutant.names, mutant] as const))(
+    "names: %s (%s)",
+    async (_breaks, names, mutant) => {
+      const scenario = names.slice(0, names.indexOf("/"));
+      const report = await judge(mutant.fault(), [scenario]);
+      const found = report.cases.find(({ id }) => id === names);
+      expect(found?.id).toBe(names);
+      expect(["failed", "unsupported"]).toContain(found?.status ?? "");
+    },
+    30_000,
+  );
+});
