@@ -8,6 +8,8 @@
  * Promises: `stop` answers what is in flight within the grace time, and leaves index.json exact.
  */
 import { join } from "node:path";
+import packageJson from "../package.json" with { type: "json" };
+import { apiDocument } from "./api/document.ts";
 import { endpoints } from "./api/endpoints.ts";
 import type { App, Health } from "./api/app.ts";
 import type { Config } from "./config/schema.ts";
@@ -139,6 +141,7 @@ export async function startWorker(options: {
     manifestBytesMax: config.http.manifestBytesMax,
     uploadIdleMs: config.http.readTimeout === 0 ? uploadIdleDefaultMs : config.http.readTimeout,
     health,
+    openApi: openApiText,
   };
   const dispatcher = new Dispatcher<App>({
     app,
@@ -240,6 +243,14 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
       await owner.stop();
     },
   };
+}
+
+let openApi: string | null = null;
+
+/** The OpenAPI document of what is served, as JSON text. Made when it is first asked for. */
+export function openApiText(): string {
+  openApi ??= JSON.stringify(apiDocument(endpoints, packageJson.version));
+  return openApi;
 }
 
 /** The URL of a listener, for people and clients on this machine. */

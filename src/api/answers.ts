@@ -149,7 +149,9 @@ export const commonHeaders: readonly Parameter[] = [
 ];
 
 /** Of every refusal. */
-export const requestIdHeader = header("X-Request-Id", "The request's name in the log.");
+export const refusedHeaders: readonly Parameter[] = [
+  header("X-Request-Id", "The request's name in the log."),
+];
 
 /** What some refusals carry beside the headers of every refusal. */
 export const refusalHeaders: Partial<Record<RefusalName, readonly Parameter[]>> = {

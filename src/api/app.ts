@@ -16,6 +16,8 @@ export interface App {
   /** How long an upload's body may bring nothing. */
   readonly uploadIdleMs: number;
   readonly health: Health;
+  /** The OpenAPI document of what this server serves, as JSON text. */
+  readonly openApi: () => string;
 }
 
 /** What the health endpoints tell. */

@@ -1,6 +1,7 @@
 /**
  * THE table of endpoints: one row per endpoint of the distribution specification, the catalog, extension
- * discovery and health. Reading it is reading what the registry serves.
+ * discovery and health; the rows of the page that shows them stand in `swagger_endpoints.ts`. Reading it is reading
+ * what the registry serves.
  *
  * Rows of one path stand together; among rows of one method the one whose `when` asks for more comes first.
  */
@@ -13,6 +14,7 @@ import { deleteBlob, getBlob } from "./blobs.ts";
 import { getCatalog, getReferrers, getTags } from "./lists.ts";
 import { deleteManifest, getManifest, putManifest } from "./manifests.ts";
 import { manifestBody, octets, query, requestHeaders } from "./parameters.ts";
+import { swaggerEndpoints } from "./swagger_endpoints.ts";
 import {
   appendUpload,
   cancelUpload,
@@ -360,4 +362,5 @@ export const endpoints: readonly Endpoint<App>[] = [
     says: "Tell whether the start is complete",
     run: getStartupz,
   },
+  ...swaggerEndpoints,
 ];

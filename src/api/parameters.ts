@@ -7,11 +7,10 @@
  */
 import type { Content, Parameter } from "../http/endpoint.ts";
 import { manifestTypes, mediaTypes } from "../oci/media_types.ts";
-import { digestSchema, schemaOf, tagSchema } from "./schemas.ts";
+import { digestSchema, exampleDigest, schemaOf, tagSchema } from "./schemas.ts";
 
 const text = { type: "string" } as const;
 const number = { type: "integer", minimum: 0 } as const;
-const exampleDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const entityTag = { type: "string", description: 'A digest in quotes, as "sha256:…".' } as const;
 
 /** By the name in a row's path. */

@@ -7,6 +7,7 @@
  */
 import type { JsonSchema } from "../http/endpoint.ts";
 import { refusals } from "../oci/errors.ts";
+import { mediaTypes } from "../oci/media_types.ts";
 
 const text: JsonSchema = { type: "string" };
 const annotations: JsonSchema = {
@@ -15,16 +16,29 @@ const annotations: JsonSchema = {
   description: "Free text by key.",
 };
 
+/** The digest of no bytes. */
+export const exampleDigest =
+  "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
 export const digestSchema: JsonSchema = {
   type: "string",
   pattern: "^[a-z0-9]+([+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$",
+  examples: [exampleDigest],
 };
 export const tagSchema: JsonSchema = {
   type: "string",
   pattern: "^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$",
+  examples: ["latest"],
 };
-const mediaType: JsonSchema = { type: "string", description: "Media type of the content." };
+const mediaTypeSchema: JsonSchema = { type: "string", description: "Media type of the content." };
 const schemaVersion: JsonSchema = { const: 2 };
+
+/** The two bytes `{}`, which artifacts without a configuration name (image-spec, manifest.md). */
+const empty = {
+  mediaType: "application/vnd.oci.empty.v1+json",
+  digest: "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+  size: 2,
+};
 
 /** By the name in `components.schemas`. */
 export const schemas = {
@@ -92,7 +106,7 @@ export const schemas = {
     description: "image-spec, descriptor.md.",
     required: ["mediaType", "digest", "size"],
     properties: {
-      mediaType,
+      mediaType: mediaTypeSchema,
       digest: digestSchema,
       size: { type: "integer", minimum: 0, description: "Bytes." },
       urls: { type: "array", items: text },
@@ -110,9 +124,18 @@ export const schemas = {
     type: "object",
     description: "image-spec, manifest.md; Docker's image manifest has the same shape.",
     required: ["schemaVersion", "config", "layers"],
+    examples: [
+      {
+        schemaVersion: 2,
+        mediaType: mediaTypes.ociImage,
+        artifactType: "application/vnd.example+type",
+        config: empty,
+        layers: [empty],
+      },
+    ],
     properties: {
       schemaVersion,
-      mediaType,
+      mediaType: mediaTypeSchema,
       artifactType: text,
       config: { $ref: "#/components/schemas/Descriptor" },
       layers: { type: "array", items: { $ref: "#/components/schemas/Descriptor" } },
@@ -124,9 +147,10 @@ export const schemas = {
     type: "object",
     description: "image-spec, image-index.md; Docker's manifest list has the same shape.",
     required: ["schemaVersion", "manifests"],
+    examples: [{ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [] }],
     properties: {
       schemaVersion,
-      mediaType,
+      mediaType: mediaTypeSchema,
       artifactType: text,
       manifests: { type: "array", items: { $ref: "#/components/schemas/Descriptor" } },
       subject: { $ref: "#/components/schemas/Descriptor" },

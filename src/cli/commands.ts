@@ -144,6 +144,22 @@ Examples:
     },
   },
   {
+    name: "openapi",
+    arguments: [],
+    options: [],
+    summary: "Print the OpenAPI document of the HTTP API",
+    help: `
+The same that a running registry shows at /swagger/v2/, for generators of clients and other tools.
+
+Example:
+  zot openapi > zot.openapi.json`,
+    run: async (_given, output) => {
+      const { openApiText } = await import("../server.ts");
+      output.out(`${JSON.stringify(JSON.parse(openApiText()), null, 2)}\n`);
+      return 0;
+    },
+  },
+  {
     name: "worker",
     arguments: [],
     options: [],

@@ -1,0 +1,48 @@
+/**
+ * The OpenAPI document of this registry: the endpoint table joined with the tables that its rows pick from.
+ */
+import type { Endpoint } from "../http/endpoint.ts";
+import { openApiDocument, type Json } from "../http/openapi.ts";
+import { commonHeaders, refusalHeaders, refusedHeaders } from "./answers.ts";
+import { pathParameters } from "./parameters.ts";
+import { schemaOf, schemas } from "./schemas.ts";
+
+/** What the first part of a row's name stands for. */
+const groups: Readonly<Record<string, string>> = {
+  base: "Is this a registry, and am I welcome",
+  catalog: "Repositories",
+  extension: "What the registry serves beyond the specification",
+  blob: "Content by digest",
+  upload: "Blobs on their way in",
+  manifest: "Images, indexes and artifacts",
+  tag: "Names of manifests",
+  referrer: "Manifests that refer to others",
+  health: "For supervisors and load balancers",
+  swagger: "This document and its page",
+  metrics: "For Prometheus",
+};
+
+const description = `An OCI registry: it speaks the distribution specification and stores what it is given as OCI image
+layouts. Where callers must log in, \`GET /v2/\` says how. Names of repositories hold slashes, which stand in paths
+as they are: \`/v2/team/app/tags/list\`.`;
+
+/** The document for these rows. `version` is the program's. */
+export function apiDocument<App>(rows: readonly Endpoint<App>[], version: string): Json {
+  return openApiDocument(rows, {
+    info: {
+      title: "zot",
+      version,
+      description,
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
+    groups,
+    pathParameters,
+    schemas,
+    errorSchema: schemaOf("Errors"),
+    commonHeaders,
+    refusedHeaders,
+    refusalHeaders,
+    always: ["UNKNOWN", "UNAVAILABLE", "TOO_MANY_REQUESTS"],
+    unpermitted: ["UNAUTHORIZED", "DENIED"],
+  });
+}

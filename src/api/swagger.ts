@@ -1,0 +1,132 @@
+/**
+ * The OpenAPI document of the running registry, and a page to read it and to try requests on (`/swagger/v2/`).
+ *
+ * Promises: everything comes from this server, out of the executable; the page may run its own scripts and talk to
+ * this registry, nothing else (Content-Security-Policy), and cannot be framed. Both are for callers who have logged
+ * in, wherever callers can.
+ * Leaves to others: what the document says (`document.ts`), the viewer (swagger-ui-dist).
+ */
+import { readFileSync } from "node:fs";
+import viewerScript from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "file" };
+import viewerStyle from "swagger-ui-dist/swagger-ui.css" with { type: "file" };
+import viewerIcon from "swagger-ui-dist/favicon-32x32.png" with { type: "file" };
+import type { Call } from "../http/call.ts";
+import type { Reply } from "../http/endpoint.ts";
+import { bodyReply, emptyReply, textReply } from "../http/reply.ts";
+import { matchesEntityTag } from "../lib/http_fields.ts";
+import { digestOf } from "../oci/digest.ts";
+import { refuse } from "../oci/errors.ts";
+import type { App } from "./app.ts";
+
+/** What the page may do; the viewer brings its icons as data and sets no styles of its own. */
+export const pagePolicy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+const page = `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>zot: HTTP API</title>
+    <link rel="icon" href="favicon-32x32.png">
+    <link rel="stylesheet" href="swagger-ui.css">
+  </head>
+  <body>
+    <div id="page"></div>
+    <script src="swagger-ui-bundle.js"></script>
+    <script src="page.js"></script>
+  </body>
+</html>
+`;
+
+/** The viewer writes slashes of repository names as %2F; the registry wants them as they are. */
+const pageScript = `SwaggerUIBundle({
+  url: "doc.json",
+  dom_id: "#page",
+  deepLinking: true,
+  displayRequestDuration: true,
+  defaultModelsExpandDepth: 0,
+  validatorUrl: null,
+  requestInterceptor(request) {
+    const [path, ...query] = request.url.split("?");
+    request.url = [path.replaceAll("%2F", "/"), ...query].join("?");
+    return request;
+  },
+});
+`;
+
+interface Asset {
+  readonly type: string;
+  readonly bytes: Uint8Array;
+  /** Tag of exactly these bytes. */
+  readonly tag: string;
+}
+
+/** Where each file comes from, by the name that the page loads it under. */
+const sources: Readonly<
+  Record<string, { readonly type: string; readonly read: () => Uint8Array }>
+> = {
+  "page.js": { type: "text/javascript; charset=utf-8", read: () => Buffer.from(pageScript) },
+  "swagger-ui-bundle.js": {
+    type: "text/javascript; charset=utf-8",
+    read: () => readFileSync(viewerScript),
+  },
+  "swagger-ui.css": { type: "text/css; charset=utf-8", read: () => readFileSync(viewerStyle) },
+  "favicon-32x32.png": { type: "image/png", read: () => readFileSync(viewerIcon) },
+};
+/** Read once, when first asked for. */
+const loaded = new Map<string, Asset>();
+
+function assetOf(name: string): Asset | null {
+  const known = loaded.get(name);
+  if (known !== undefined) return known;
+  if (!Object.hasOwn(sources, name)) return null;
+  const source = sources[name];
+  if (source === undefined) return null;
+  const bytes = source.read();
+  const asset = { type: source.type, bytes, tag: digestOf("sha256", bytes) };
+  loaded.set(name, asset);
+  return asset;
+}
+
+/** GET of the page. */
+export async function getSwaggerPage(): Promise<Reply> {
+  return textReply(200, page, "text/html; charset=utf-8", {
+    "content-security-policy": pagePolicy,
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-cache",
+  });
+}
+
+/** GET without the slash: what the page loads is named from the directory that it stands in. */
+export async function redirectToPage(): Promise<Reply> {
+  return emptyReply(308, { location: "/swagger/v2/", "content-length": "0" });
+}
+
+/** GET of a file of the page. @throws NOT_FOUND. */
+export async function getSwaggerAsset(call: Call): Promise<Reply> {
+  const asset = assetOf(call.params["asset"] ?? "");
+  if (asset === null) throw refuse("NOT_FOUND");
+  const identity = { etag: `"${asset.tag}"`, "cache-control": "private, no-cache" };
+  const condition = call.header("if-none-match");
+  if (condition !== null && matchesEntityTag(condition, asset.tag))
+    return emptyReply(304, identity);
+  return bodyReply(200, asset.bytes, {
+    ...identity,
+    "content-type": asset.type,
+    "content-length": String(asset.bytes.length),
+  });
+}
+
+/** GET of the document. */
+export async function getOpenApi(_call: Call, app: App): Promise<Reply> {
+  return textReply(200, app.openApi(), "application/json", { "cache-control": "no-cache" });
+}

@@ -1,0 +1,105 @@
+/**
+ * Rows of the endpoint table for the OpenAPI document and its page, at the paths of the original.
+ */
+import type { Answer, Endpoint, Parameter } from "../http/endpoint.ts";
+import type { App } from "./app.ts";
+import { requestHeaders } from "./parameters.ts";
+import { schemaOf } from "./schemas.ts";
+import { getOpenApi, getSwaggerAsset, getSwaggerPage, redirectToPage } from "./swagger.ts";
+
+const text = { type: "string" } as const;
+
+function header(name: string, says: string): Parameter {
+  return { name, says, schema: text, required: true };
+}
+
+const length = header("Content-Length", "Bytes of the body.");
+const cacheControl = header("Cache-Control", "Asked for again each time.");
+const etag = header("ETag", "Digest of the file in quotes.");
+
+const pageAnswer: Answer = {
+  status: 200,
+  says: "The page.",
+  headers: [
+    length,
+    cacheControl,
+    header("Content-Security-Policy", "The page loads nothing from elsewhere."),
+    header("Referrer-Policy", "Nobody is told where a link was followed."),
+  ],
+  content: [{ types: ["text/html"], schema: text }],
+};
+
+const pageRow = {
+  name: "swagger.page",
+  spec: null,
+  methods: ["GET", "HEAD"],
+  needs: "login",
+  body: "none",
+  answers: [pageAnswer],
+  refusals: [],
+  says: "Read the HTTP API, and try requests",
+  run: getSwaggerPage,
+} as const satisfies Omit<Endpoint<App>, "path">;
+
+export const swaggerEndpoints: readonly Endpoint<App>[] = [
+  { ...pageRow, path: "/swagger/v2/" },
+  { ...pageRow, path: "/swagger/v2/index.html" },
+  {
+    name: "swagger.redirect",
+    spec: null,
+    methods: ["GET", "HEAD"],
+    path: "/swagger/v2",
+    needs: "none",
+    body: "none",
+    answers: [
+      {
+        status: 308,
+        says: "The page is one slash away.",
+        headers: [header("Location", "The page."), length],
+      },
+    ],
+    refusals: [],
+    says: "Find the page without its slash",
+    run: redirectToPage,
+  },
+  {
+    name: "swagger.document",
+    spec: null,
+    methods: ["GET", "HEAD"],
+    path: "/swagger/v2/doc.json",
+    needs: "login",
+    body: "none",
+    answers: [
+      {
+        status: 200,
+        says: "This document.",
+        headers: [length, cacheControl],
+        content: [{ types: ["application/json"], schema: schemaOf("OpenApi") }],
+      },
+    ],
+    refusals: [],
+    says: "Read the HTTP API as an OpenAPI document",
+    run: getOpenApi,
+  },
+  {
+    name: "swagger.asset",
+    spec: null,
+    methods: ["GET", "HEAD"],
+    path: "/swagger/v2/{asset}",
+    needs: "login",
+    body: "none",
+    headers: [requestHeaders.ifNoneMatch],
+    answers: [
+      {
+        status: 200,
+        says: "The file.",
+        headers: [length, cacheControl, etag],
+        content: [{ types: ["text/javascript", "text/css", "image/png"], schema: text }],
+      },
+      { status: 304, says: "The client has the file already.", headers: [cacheControl, etag] },
+    ],
+    refusals: ["NOT_FOUND"],
+    says: "Read a file of the page",
+    run: getSwaggerAsset,
+  },
+];

@@ -1,0 +1,279 @@
+/**
+ * The OpenAPI 3.1 document of an endpoint table: a pure function from rows to JSON.
+ *
+ * Promises: every row, method, parameter, header, body, answer and refusal of the table is in it, and nothing else.
+ * Rows of one path and method are told apart by their query, which OpenAPI cannot say: they become one operation
+ * that holds what any of them takes and gives. A header is required where each of them gives it. `{name...}` becomes
+ * `{name}`; that its slashes stay as they are is said in words.
+ * Leaves to others: the shared tables that rows refer to (`OpenApiParts`), serving it (`api/swagger.ts`).
+ * Source: OpenAPI Specification 3.1.1.
+ */
+import { refusals as refusalTable, type RefusalName } from "../oci/errors.ts";
+import { must } from "../lib/assert.ts";
+import type { Answer, Content, Endpoint, JsonSchema, Method, Parameter } from "./endpoint.ts";
+
+/** A JSON object. */
+export type Json = Readonly<Record<string, unknown>>;
+
+/** What rows refer to by name, and what is the same for all. */
+export interface OpenApiParts {
+  readonly info: Json;
+  /** What a group of rows is about, by the part of their names before the dot. */
+  readonly groups: Readonly<Record<string, string>>;
+  readonly pathParameters: Readonly<Record<string, Parameter>>;
+  readonly schemas: Readonly<Record<string, JsonSchema>>;
+  /** Schema of the body of every refusal. */
+  readonly errorSchema: JsonSchema;
+  readonly commonHeaders: readonly Parameter[];
+  /** Of every refusal, and what some refusals add. */
+  readonly refusedHeaders: readonly Parameter[];
+  readonly refusalHeaders: Readonly<Partial<Record<RefusalName, readonly Parameter[]>>>;
+  /** Refusals that any request may meet, and any request that needs a permission. */
+  readonly always: readonly RefusalName[];
+  readonly unpermitted: readonly RefusalName[];
+}
+
+type Row = Endpoint<never>;
+
+/** One operation: the rows of a path that serve a method. */
+interface Operation {
+  readonly path: string;
+  readonly method: Method;
+  readonly rows: readonly Row[];
+}
+
+/** The document, ready for `JSON.stringify`. */
+export function openApiDocument<App>(rows: readonly Endpoint<App>[], parts: OpenApiParts): Json {
+  const operations = operationsOf(rows);
+  const ids = new Set<string>();
+  const paths: Record<string, Record<string, unknown>> = {};
+  for (const operation of operations) {
+    const path = operation.path.replaceAll("...}", "}");
+    const item = (paths[path] ??= {});
+    item[operation.method.toLowerCase()] = operationOf(operation, parts, freeId(operation, ids));
+  }
+  const groups = new Set(operations.map(groupOf));
+  return {
+    openapi: "3.1.1",
+    info: parts.info,
+    servers: [{ url: "/", description: "The registry that serves this document" }],
+    tags: [...groups].map((name) => ({ name, description: parts.groups[name] ?? name })),
+    paths,
+    components: {
+      schemas: parts.schemas,
+      headers: Object.fromEntries(
+        sharedHeaders(parts).map((header) => [header.name, headerOf(header)]),
+      ),
+      securitySchemes: {
+        basic: { type: "http", scheme: "basic", description: "User and password, or an API key." },
+        bearer: { type: "http", scheme: "bearer", description: "A token of the token service." },
+      },
+    },
+  };
+}
+
+function operationsOf(rows: readonly Row[]): Operation[] {
+  const found = new Map<string, { path: string; method: Method; rows: Row[] }>();
+  for (const row of rows) {
+    for (const method of row.methods) {
+      const key = `${method} ${row.path}`;
+      const operation = found.get(key) ?? { path: row.path, method, rows: [] };
+      found.set(key, operation);
+      operation.rows.push(row);
+    }
+  }
+  return [...found.values()];
+}
+
+/** The row that serves what no other does: the last one, whose `when` asks for least. */
+function plainest({ rows }: Operation): Row {
+  return must(rows.at(-1), "an operation has a row");
+}
+
+function groupOf(operation: Operation): string {
+  return plainest(operation).name.split(".")[0] ?? "";
+}
+
+/**
+ * The row's name as one word, which generators of clients make a function of; with the method where HEAD repeats
+ * GET, with a number where two paths are one endpoint.
+ */
+function freeId(operation: Operation, taken: Set<string>): string {
+  const row = plainest(operation);
+  const name = operation.method === row.methods[0] ? row.name : `${row.name}.head`;
+  const base = name.replace(/[.-](\w)/g, (_, first: string) => first.toUpperCase());
+  let id = base;
+  for (let count = 2; taken.has(id); count += 1) id = `${base}${count}`;
+  taken.add(id);
+  return id;
+}
+
+function operationOf(operation: Operation, parts: OpenApiParts, id: string): Json {
+  const { rows, method } = operation;
+  const row = plainest(operation);
+  const body = requestBody(rows);
+  const description = descriptionOf(operation);
+  return {
+    operationId: id,
+    tags: [groupOf(operation)],
+    summary: row.says,
+    ...(description === null ? {} : { description }),
+    ...(row.needs === "none"
+      ? { security: [] }
+      : { security: [{}, { basic: [] }, { bearer: [] }] }),
+    parameters: parametersOf(operation, parts),
+    ...(body === null ? {} : { requestBody: body }),
+    responses: responsesOf(rows, method, parts),
+    "x-zot-rows": rows.map(({ name }) => name),
+    "x-zot-needs": row.needs,
+    ...(row.spec === null ? {} : { "x-oci-endpoint": rows.map(({ spec }) => spec).join(", ") }),
+  };
+}
+
+/** How the rows of one operation are told apart. */
+function descriptionOf({ rows, method }: Operation): string | null {
+  if (method === "HEAD") return "As GET, without the body.";
+  if (rows.length === 1) return null;
+  return rows
+    .map(({ when, says, name }) => {
+      const names = (when ?? []).map((parameter) => `\`${parameter}\``).join(" and ");
+      return `- ${names === "" ? "otherwise" : `with ${names}`}: ${says} (\`${name}\`)`;
+    })
+    .join("\n");
+}
+
+function parametersOf({ path, rows }: Operation, parts: OpenApiParts): Json[] {
+  const inPath = [...path.matchAll(/\{(\w+)(?:\.\.\.)?\}/g)].map(([, name = ""]) =>
+    parameterOf(must(parts.pathParameters[name], `no parameter is named ${name}`), "path"),
+  );
+  const inQuery = merged(rows.map(({ query }) => query ?? []));
+  const inHeaders = merged(rows.map(({ headers }) => headers ?? []));
+  return [
+    ...inPath,
+    ...inQuery.map((parameter) => parameterOf(parameter, "query")),
+    ...inHeaders.map((parameter) => parameterOf(parameter, "header")),
+  ];
+}
+
+/**
+ * Each name once; required where every list requires it. Viewers fill examples in, so only what is required keeps
+ * its own.
+ */
+function merged(lists: readonly (readonly Parameter[])[]): Parameter[] {
+  const found = new Map<string, Parameter>();
+  for (const parameter of lists.flat()) {
+    if (!found.has(parameter.name)) found.set(parameter.name, parameter);
+  }
+  return [...found.values()].map((parameter) => {
+    const { required: _required, example: _example, ...rest } = parameter;
+    const always = lists.every((list) =>
+      list.some((other) => other.name === parameter.name && other.required === true),
+    );
+    return always ? { ...parameter, required: true } : rest;
+  });
+}
+
+function parameterOf(parameter: Parameter, place: "path" | "query" | "header"): Json {
+  const { name, says, schema, example, required, repeats } = parameter;
+  return {
+    name,
+    in: place,
+    description: says,
+    ...(required === true ? { required: true } : {}),
+    schema: repeats === true ? { type: "array", items: schema } : schema,
+    ...(example === undefined ? {} : { example }),
+  };
+}
+
+function requestBody(rows: readonly Row[]): Json | null {
+  const bodies = rows.flatMap(({ takes }) => (takes === undefined ? [] : [takes]));
+  if (bodies.length === 0) return null;
+  const required = bodies.length === rows.length && bodies.every((body) => body.required === true);
+  return { required, content: contentOf(bodies) };
+}
+
+/** By media type; several shapes of one type stand side by side. */
+function contentOf(contents: readonly Content[]): Json {
+  const byType = new Map<string, Map<string, JsonSchema>>();
+  for (const { types, schema } of contents) {
+    for (const type of types) {
+      const schemas = byType.get(type) ?? new Map<string, JsonSchema>();
+      byType.set(type, schemas.set(JSON.stringify(schema), schema));
+    }
+  }
+  const entries = [...byType].map(([type, schemas]) => {
+    const [only, ...others] = schemas.values();
+    return [type, { schema: others.length === 0 ? only : { anyOf: [...schemas.values()] } }];
+  });
+  return Object.fromEntries(entries) as Json;
+}
+
+function responsesOf(rows: readonly Row[], method: Method, parts: OpenApiParts): Json {
+  const all = rows.flatMap((row) => [...row.answers, ...refusedAnswers(row, parts)]);
+  const byStatus = [...Map.groupBy(all, ({ status }) => status)].sort(([a], [b]) => a - b);
+  return Object.fromEntries(
+    byStatus.map(([status, answers]) => [String(status), responseOf(answers, method, parts)]),
+  );
+}
+
+function responseOf(answers: readonly Answer[], method: Method, parts: OpenApiParts): Json {
+  const headers = merged(
+    answers.map((answer) => [...parts.commonHeaders, ...(answer.headers ?? [])]),
+  );
+  const content = contentOf(answers.flatMap((answer) => answer.content ?? []));
+  const hasBody = method !== "HEAD" && Object.keys(content).length > 0;
+  return {
+    description: [...new Set(answers.map(({ says }) => says))].join("\n\n"),
+    headers: Object.fromEntries(
+      headers.map((header) => [
+        header.name,
+        isShared(header, parts) ? refTo(header) : headerOf(header),
+      ]),
+    ),
+    ...(hasBody ? { content } : {}),
+  };
+}
+
+/** Headers that stand once, in the components. */
+function sharedHeaders(parts: OpenApiParts): readonly Parameter[] {
+  return [...parts.commonHeaders, ...parts.refusedHeaders];
+}
+
+function isShared(header: Parameter, parts: OpenApiParts): boolean {
+  return sharedHeaders(parts).some(
+    ({ name, required }) => name === header.name && required === header.required,
+  );
+}
+
+function refTo({ name }: Parameter): Json {
+  return { $ref: `#/components/headers/${name}` };
+}
+
+function headerOf({ says, schema, required }: Parameter): Json {
+  return { description: says, ...(required === true ? { required: true } : {}), schema };
+}
+
+/** The refusals of a row as answers: one for each status. */
+function refusedAnswers(row: Row, parts: OpenApiParts): Answer[] {
+  const names = new Set([
+    ...row.refusals,
+    ...parts.always,
+    ...(row.needs === "none" ? [] : parts.unpermitted),
+  ]);
+  const byStatus = Map.groupBy(names, (name) => refusalTable[name].status);
+  return [...byStatus].map(([status, refusals]) => ({
+    status,
+    says: refusals.map((name) => `- \`${name}\`: ${refusalTable[name].message}`).join("\n"),
+    headers: merged(
+      refusals.map((name) => [...parts.refusedHeaders, ...(parts.refusalHeaders[name] ?? [])]),
+    ),
+    content: [{ types: ["application/json"], schema: errorsWith(refusals, parts) }],
+  }));
+}
+
+/** The body of a refusal with one of these codes. */
+function errorsWith(refusals: readonly RefusalName[], { errorSchema }: OpenApiParts): JsonSchema {
+  const codes = [...new Set(refusals.map((name) => refusalTable[name].code))];
+  const code = codes.length === 1 ? { const: codes[0] } : { enum: codes };
+  return { ...errorSchema, properties: { errors: { items: { properties: { code } } } } };
+}
