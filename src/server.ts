@@ -12,6 +12,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { apiDocument } from "./api/document.ts";
 import { endpoints } from "./api/endpoints.ts";
 import type { App, Health } from "./api/app.ts";
+import { hasMethods } from "./auth/check_options.ts";
 import type { Config } from "./config/schema.ts";
 import { Cors } from "./http/cors.ts";
 import { Dispatcher, type AccessRecord } from "./http/dispatch.ts";
@@ -151,6 +152,7 @@ export async function startWorker(options: {
     idPrefix: options.idPrefix,
     explain: explainFailure,
     onAnswer: (record, failure) => logAnswer(log, record, failure),
+    certificateRequired: isCertificateRequired(config),
     isStopping: () => health.stopping,
   });
   const tls = options.tls ?? null;
@@ -182,6 +184,13 @@ export async function startWorker(options: {
       await driver.close();
     },
   };
+}
+
+/** As in zot: clients must show a certificate when there is no other way to be known, or to be let in unknown. */
+function isCertificateRequired({ http: { tls, auth, accessControl } }: Config): boolean {
+  if (tls.cacert === null || hasMethods(auth)) return false;
+  const policies = Object.values(accessControl.repositories);
+  return !policies.some(({ anonymousPolicy }) => anonymousPolicy.length > 0);
 }
 
 function openListener(tls: TlsMaterial | null, options: Omit<ListenOptions, "tls">): Listener {

@@ -43,6 +43,8 @@ export interface DispatchOptions<App> {
   /** Maps failures of the layers below to refusals; null for what it does not know. */
   readonly explain: (error: unknown) => { refusal: RefusalName; message?: string } | null;
   readonly onAnswer: (record: AccessRecord, failure: unknown) => void;
+  /** Callers must show a client certificate, but for their health checks. */
+  readonly certificateRequired?: boolean;
   /** While true, answers ask clients to close their connection. */
   readonly isStopping: () => boolean;
 }
@@ -105,8 +107,7 @@ export class Dispatcher<App> {
     let row: Endpoint<App> | null = null;
     let call: Call | null = null;
     try {
-      if (connection.certificateProblem !== null)
-        throw badCertificate(connection.certificateProblem);
+      checkCertificate(connection);
       if (target === null) throw refuse("NOT_FOUND");
       const { path, query } = target;
       const has = (name: string): boolean => query !== "" && hasParameter(query, name);
@@ -129,6 +130,7 @@ export class Dispatcher<App> {
         connection,
       });
       checkEncoding(row, call);
+      if (this.#options.certificateRequired === true) requireCertificate(row, connection);
       return { reply: await row.run(call, app), row, call, failure: null, refusal: null };
     } catch (error) {
       const refused = this.#refusalOf(error);
@@ -225,8 +227,19 @@ function withAllow<App>(
   return { ...reply, headers: { ...reply.headers, allow: allow.join(", ") } };
 }
 
-function badCertificate(problem: string): RegistryError {
-  return refuse("DENIED", { message: `The client certificate is not accepted: ${problem}` });
+/** A certificate that does not verify is not taken for none: whoever shows one means to be known by it. */
+function checkCertificate({ certificateProblem }: Connection): void {
+  if (!certificateProblem) return;
+  const message = `The client certificate is not accepted: ${certificateProblem}`;
+  throw refuse("DENIED", { message });
+}
+
+function requireCertificate<App>({ name }: Endpoint<App>, { certificate }: Connection): void {
+  if (certificate !== null || name.startsWith("health.")) return;
+  throw refuse("UNAUTHORIZED", {
+    message:
+      "Authentication is required: show a client certificate of an authority of this registry",
+  });
 }
 
 function wrongMethod(method: string, allow: string): RegistryError {
