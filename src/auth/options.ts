@@ -49,6 +49,7 @@ export const accessControlOptions = optionTable({
     type: z.record(text, repository, section).meta({ title: "policies by glob" }),
     default: {},
     served: true,
+    applies: "restart",
     says:
       "For each glob of repository names `policies` (`users`, `groups`, `actions`, `conditions`), `defaultPolicy` and " +
       "`anonymousPolicy`. Only the longest glob that fits a repository applies.",
@@ -58,6 +59,7 @@ export const accessControlOptions = optionTable({
     default: nobody,
     defaultSays: "nobody",
     served: true,
+    applies: "restart",
     says: "Users and groups that may do `actions` in every repository.",
   },
   groups: {
@@ -66,6 +68,7 @@ export const accessControlOptions = optionTable({
       .meta({ title: "users by group" }),
     default: {},
     served: true,
+    applies: "restart",
     says: "Groups of users, for policies to name.",
   },
 });
@@ -76,6 +79,7 @@ const ldapOptions = optionTable({
     default: "",
     defaultSays: "none, LDAP is off",
     served: true,
+    applies: "restart",
     says: "Host name of the directory.",
   },
   port: {
@@ -83,24 +87,28 @@ const ldapOptions = optionTable({
     default: 0,
     defaultSays: "636, and 389 with `insecure`",
     served: true,
+    applies: "restart",
     says: "Port of the directory.",
   },
   insecure: {
     type: flag,
     default: false,
     served: true,
+    applies: "restart",
     says: "Speak LDAP instead of LDAPS. Passwords travel in the clear unless `startTLS` is set.",
   },
   startTLS: {
     type: flag,
     default: false,
     served: true,
+    applies: "restart",
     says: "With `insecure`: turn the connection into TLS before anything is sent.",
   },
   skipVerify: {
     type: flag,
     default: false,
     served: true,
+    applies: "restart",
     says: "Accept any certificate of the directory.",
   },
   caCert: {
@@ -108,6 +116,7 @@ const ldapOptions = optionTable({
     default: "",
     defaultSays: "the system's",
     served: true,
+    applies: "restart",
     says: "PEM file of the authorities that may have signed the directory's certificate.",
   },
   credentialsFile: {
@@ -115,6 +124,7 @@ const ldapOptions = optionTable({
     default: "",
     defaultSays: "anonymous search",
     served: true,
+    applies: "restart",
     says: "JSON file with `bindDN` and `bindPassword` of the account that searches.",
   },
   bindDN: {
@@ -122,6 +132,7 @@ const ldapOptions = optionTable({
     default: "",
     defaultSays: "none",
     served: true,
+    applies: "restart",
     says: "The searching account, in place of `credentialsFile`.",
   },
   bindPassword: {
@@ -129,6 +140,8 @@ const ldapOptions = optionTable({
     default: "",
     defaultSays: "none",
     served: true,
+    applies: "restart",
+    secret: true,
     says: "Its password, in place of `credentialsFile`.",
   },
   baseDN: {
@@ -136,12 +149,14 @@ const ldapOptions = optionTable({
     default: "",
     defaultSays: "none",
     served: true,
+    applies: "restart",
     says: "Where users are searched.",
   },
   subtreeSearch: {
     type: flag,
     default: false,
     served: true,
+    applies: "restart",
     says: "Search everything below `baseDN`; otherwise only what stands directly in it.",
   },
   userAttribute: {
@@ -149,6 +164,7 @@ const ldapOptions = optionTable({
     default: "",
     defaultSays: "none",
     served: true,
+    applies: "restart",
     says: "Attribute that holds the name that users log in with, such as `uid`.",
   },
   userFilter: {
@@ -156,6 +172,7 @@ const ldapOptions = optionTable({
     default: "",
     defaultSays: "none",
     served: true,
+    applies: "restart",
     says: "Filter that a user's entry must fit as well.",
   },
   userGroupAttribute: {
@@ -163,12 +180,14 @@ const ldapOptions = optionTable({
     default: "",
     defaultSays: "no groups",
     served: true,
+    applies: "restart",
     says: "Attribute of a user's entry that lists groups, such as `memberOf`.",
   },
   timeout: {
     type: duration(1),
     default: "4s",
     served: true,
+    applies: "restart",
     says: "How long a login waits for the directory before it is answered 503.",
   },
 });
@@ -220,6 +239,7 @@ const bearerOptions = optionTable({
     default: "",
     defaultSays: "none",
     served: true,
+    applies: "restart",
     says: "URL of an outside token service, to which challenges send clients.",
   },
   service: {
@@ -227,6 +247,7 @@ const bearerOptions = optionTable({
     default: "",
     defaultSays: "none",
     served: true,
+    applies: "restart",
     says: "Name of this registry at that service; tokens must have it as their audience.",
   },
   cert: {
@@ -234,6 +255,7 @@ const bearerOptions = optionTable({
     default: "",
     defaultSays: "none",
     served: true,
+    applies: "restart",
     says: "File with the service's public key: PEM (key or certificate) or a JSON Web Key Set.",
   },
   jwksUrl: {
@@ -241,6 +263,7 @@ const bearerOptions = optionTable({
     default: "",
     defaultSays: "none",
     served: true,
+    applies: "restart",
     says: "URL of the service's JSON Web Key Set, in place of `cert`.",
   },
   issuer: {
@@ -248,6 +271,7 @@ const bearerOptions = optionTable({
     default: "",
     defaultSays: "any",
     served: true,
+    applies: "restart",
     says: "What tokens must have as their issuer.",
   },
   algorithms: {
@@ -259,12 +283,14 @@ const bearerOptions = optionTable({
     default: [],
     defaultSays: "what the key is for",
     served: true,
+    applies: "restart",
     says: `Algorithms that tokens may be signed with: ${algorithms.join(", ")}.`,
   },
   oidc: {
     type: z.array(oidcIssuer, { error: "a list of issuers" }).meta({ title: "list of issuers" }),
     default: [],
     served: true,
+    applies: "restart",
     says:
       "OpenID issuers whose ID tokens log workloads in: `issuer`, `audiences`, `claimMapping` (`username`, `groups`, " +
       "`variables`, `validations`), `certificateAuthority` or `certificateAuthorityFile`, `skipIssuerVerification`.",
@@ -304,6 +330,7 @@ const mtlsOptions = optionTable({
       .meta({ title: "list of words" }),
     default: ["CommonName"],
     served: false,
+    applies: "restart",
     feature,
     says: `Where a client certificate holds the user's name; the first that is there counts: ${attributes.join(", ")}.`,
   },
@@ -312,6 +339,7 @@ const mtlsOptions = optionTable({
     default: "",
     defaultSays: "the whole URI",
     served: false,
+    applies: "restart",
     feature,
     says: "Regular expression that a URI must fit; its first group is the name.",
   },
@@ -319,6 +347,7 @@ const mtlsOptions = optionTable({
     type: count(0),
     default: 0,
     served: false,
+    applies: "restart",
     feature,
     says: "Which of several URIs counts, from 0.",
   },
@@ -326,6 +355,7 @@ const mtlsOptions = optionTable({
     type: count(0),
     default: 0,
     served: false,
+    applies: "restart",
     feature,
     says: "Which of several DNS names counts, from 0.",
   },
@@ -333,6 +363,7 @@ const mtlsOptions = optionTable({
     type: count(0),
     default: 0,
     served: false,
+    applies: "restart",
     feature,
     says: "Which of several mail addresses counts, from 0.",
   },
@@ -344,12 +375,14 @@ export const authOptions = {
       type: count(0),
       default: 0,
       served: true,
+      applies: "restart",
       says: "Seconds that the answer to a failed login is held back.",
     },
     apikey: {
       type: flag,
       default: false,
       served: true,
+      applies: "restart",
       says: "Let users make API keys, which serve as passwords, at `/zot/auth/apikey`.",
     },
   }),
@@ -359,6 +392,7 @@ export const authOptions = {
       default: "",
       defaultSays: "none, htpasswd is off",
       served: true,
+      applies: "restart",
       says: "File of users and password hashes (bcrypt, SHA-256 and SHA-512 crypt), read again when it changes.",
     },
   }),
@@ -370,12 +404,14 @@ export const authOptions = {
       type: flag,
       default: true,
       served: true,
+      applies: "restart",
       says: "With `http.externalUrl`: send clients that must log in to the registry's own token service.",
     },
     lifetime: {
       type: duration(60_000),
       default: "5m",
       served: true,
+      applies: "restart",
       says: "How long its tokens are good; between `1m` and `5m`.",
     },
   }),

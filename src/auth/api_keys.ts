@@ -1,0 +1,106 @@
+/**
+ * API keys: passwords that a user makes for programs, each with a label, an end and scopes, revoked one by one.
+ *
+ * Promises: a key is shown once, when it is made; what is stored is its SHA-256 (a key has 128 random bits, so nobody
+ * can guess from the hash); a key never does more than its scopes and its owner may do now, and ends when the owner
+ * is gone. Using one writes when at most every five minutes.
+ * Leaves to others: HTTP (`api/api_keys.ts`), rows (`metadata`), whether the owner still exists (`authenticator.ts`).
+ */
+import { createHash, randomBytes, randomUUID } from "node:crypto";
+import type { Clock } from "../lib/clock.ts";
+import type { ApiKeyRecord, Metadata } from "../metadata/metadata.ts";
+import type { Identity } from "./identity.ts";
+import { keyScope } from "./scope.ts";
+
+export const keyPrefix = "zak_";
+const keyPattern = /^zak_[0-9a-f]{32}$/;
+/** Keys of one user. */
+export const keysMax = 100;
+const touchMs = 5 * 60_000;
+
+/** What a user says of a key to be made. */
+export interface NewApiKey {
+  readonly label: string;
+  readonly scopes: readonly string[];
+  readonly expiresAt: number | null;
+  readonly madeWith: string;
+}
+
+export class ApiKeys {
+  readonly #metadata: Metadata;
+  readonly #clock: Clock;
+
+  constructor(metadata: Metadata, clock: Clock) {
+    this.#metadata = metadata;
+    this.#clock = clock;
+  }
+
+  /** Makes a key for the user. The scopes must have been checked. Returns the key, which nobody can ask for again. */
+  async make(owner: Identity, wanted: NewApiKey): Promise<{ key: string; record: ApiKeyRecord }> {
+    const key = `${keyPrefix}${randomBytes(16).toString("hex")}`;
+    const record: ApiKeyRecord = {
+      ...wanted,
+      id: randomUUID(),
+      owner: owner.name,
+      hash: hashOf(key),
+      groups: owner.groups,
+      provenBy: owner.provenBy,
+      createdAt: this.#clock.now(),
+      lastUsedAt: null,
+    };
+    await this.#metadata.commit({
+      preconditions: [],
+      changes: [{ kind: "put-api-key", key: record }],
+      by: owner.name,
+    });
+    return { key, record };
+  }
+
+  list(owner: string): Promise<ApiKeyRecord[]> {
+    return this.#metadata.apiKeysOf(owner, keysMax);
+  }
+
+  /** Revokes a key of the user; false when there is none of that id. */
+  async revoke(owner: string, id: string): Promise<boolean> {
+    const keys = await this.list(owner);
+    if (!keys.some((key) => key.id === id)) return false;
+    await this.#metadata.commit({
+      preconditions: [],
+      changes: [{ kind: "remove-api-key", owner, id }],
+      by: owner,
+    });
+    return true;
+  }
+
+  /** The live key of this user; null when the password is no such key. */
+  async find(owner: string, password: string): Promise<ApiKeyRecord | null> {
+    if (!keyPattern.test(password)) return null;
+    const record = await this.#metadata.apiKeyByHash(hashOf(password));
+    if (record === null || record.owner !== owner || this.isExpired(record)) return null;
+    return record;
+  }
+
+  isExpired({ expiresAt }: ApiKeyRecord): boolean {
+    return expiresAt !== null && this.#clock.now() >= expiresAt;
+  }
+
+  /** Remembers that a key was used. Never rejects: nobody waits for it. */
+  async touch({ id, lastUsedAt }: ApiKeyRecord): Promise<void> {
+    const at = this.#clock.now();
+    if (lastUsedAt !== null && at - lastUsedAt < touchMs) return;
+    const changes = [{ kind: "touch-api-key", id, at }] as const;
+    await this.#metadata.commit({ preconditions: [], changes, by: null }).catch(() => {});
+  }
+
+  /** The identity that a key proves, given what its owner is now. */
+  identityOf(record: ApiKeyRecord, groups: readonly string[]): Identity {
+    const read = keyScope(record.scopes);
+    // A scope that does not read any more is good for nothing.
+    const scope = "problem" in read ? { allows: () => false, catalog: false } : read.scope;
+    return { name: record.owner, groups, provenBy: "api key", scope };
+  }
+}
+
+function hashOf(key: string): string {
+  return createHash("sha256").update(key).digest("hex");
+}
