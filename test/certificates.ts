@@ -19,6 +19,8 @@ export interface IssueOptions {
   readonly names?: readonly string[];
   /** Days until it expires; negative for one that has expired. */
   readonly days?: number;
+  /** What it may be used for; both by default. */
+  readonly usage?: "serverAuth" | "clientAuth";
 }
 
 /** A certificate authority in `directory`, as files `<name>.crt` and `<name>.key`. */
@@ -76,7 +78,7 @@ export class TestAuthority {
       "-subj",
       subject,
     ]);
-    const usage = "extendedKeyUsage=serverAuth,clientAuth\n";
+    const usage = `extendedKeyUsage=${options.usage ?? "serverAuth,clientAuth"}\n`;
     await writeFile(
       at("ext"),
       names.length === 0 ? usage : `${usage}subjectAltName=${names.join(",")}\n`,

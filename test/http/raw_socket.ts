@@ -1,9 +1,10 @@
-// A bare TCP connection to a server: bytes as written, bytes as they come, and who closed.
+// A bare TCP or TLS connection to a server: bytes as written, bytes as they come, and who closed.
 //
 // Promises: nothing is added to what a test sends, so that it can send what no client would; every wait has a
 // limit and says what it waited for.
 
 import { connect, type Socket } from "node:net";
+import { connect as connectTls, type ConnectionOptions } from "node:tls";
 import { eventually } from "../processes.ts";
 
 export interface RawSocket extends AsyncDisposable {
@@ -23,8 +24,9 @@ export interface RawSocket extends AsyncDisposable {
   destroy(): void;
 }
 
-export async function openRaw(port: number): Promise<RawSocket> {
-  const socket = await connected(port);
+/** Connects to a port of loopback; with `tls`, resolves when the handshake is done. */
+export async function openRaw(port: number, tls?: ConnectionOptions): Promise<RawSocket> {
+  const socket = await connected(port, tls);
   const pieces: Buffer[] = [];
   let receivedBytes = 0;
   let gone = false;
@@ -63,9 +65,11 @@ export async function openRaw(port: number): Promise<RawSocket> {
   };
 }
 
-async function connected(port: number): Promise<Socket> {
+async function connected(port: number, tls?: ConnectionOptions): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const socket = connect({ host: "127.0.0.1", port, noDelay: true }, () => resolve(socket));
+  const done = () => resolve(socket);
+  const to = { host: "127.0.0.1", port, noDelay: true };
+  const socket = tls === undefined ? connect(to, done) : connectTls({ ...tls, ...to }, done);
   socket.once("error", reject);
   return promise;
 }
