@@ -1,3 +1,5 @@
+// The content that is pushed: sizes as asked, and never the same twice.
+
 import { expect, test } from "bun:test";
 import { CryptoHasher } from "bun";
 import { KiB, MiB } from "../src/lib/bytes.ts";

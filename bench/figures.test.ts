@@ -1,3 +1,5 @@
+// Figures from measurements, and how they are judged.
+
 import { describe, expect, test } from "bun:test";
 import { GiB } from "../src/lib/bytes.ts";
 import { figuresOf, judge } from "./figures.ts";

@@ -1,3 +1,5 @@
+// Processor time and memory of a process and all below it.
+
 import { expect, test } from "bun:test";
 import { eventually } from "../test/processes.ts";
 import { parseStat, readProcessTree, resetPeaks, treeCpuSeconds } from "./process_tree.ts";

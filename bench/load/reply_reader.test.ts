@@ -1,3 +1,5 @@
+// Answers read from bytes that come in any pieces.
+
 import { describe, expect, test } from "bun:test";
 import { headerOf, type Reply, ReplyReader } from "./reply_reader.ts";
 

@@ -30,10 +30,9 @@ const uploadPath = "/v2/{repository...}/blobs/uploads/{upload}";
 const blobPath = "/v2/{repository...}/blobs/{digest}";
 const manifestPath = "/v2/{repository...}/manifests/{reference}";
 
-const appendRefusals: readonly RefusalName[] = [
+/** What bytes on their way in may meet. */
+const bodyRefusals: readonly RefusalName[] = [
   "NAME_INVALID",
-  "UPLOAD_UNKNOWN",
-  "UPLOAD_BUSY",
   "UPLOAD_INVALID",
   "UPLOAD_RANGE",
   "UPLOAD_TOO_LARGE",
@@ -41,6 +40,7 @@ const appendRefusals: readonly RefusalName[] = [
   "CONTENT_ENCODING",
   "STORAGE_FULL",
 ];
+const appendRefusals: readonly RefusalName[] = [...bodyRefusals, "UPLOAD_UNKNOWN", "UPLOAD_BUSY"];
 
 /** POST on the uploads of a repository: four operations, told apart by their query. */
 const startRows: readonly Endpoint<App>[] = [
@@ -71,7 +71,7 @@ const startRows: readonly Endpoint<App>[] = [
     headers: [requestHeaders.contentRange],
     takes: { ...octets, required: true },
     answers: [answers.blobCreated],
-    refusals: [...appendRefusals, "DIGEST_INVALID"],
+    refusals: [...bodyRefusals, "DIGEST_INVALID"],
     says: "Push a blob in one request",
     run: postBlob,
   },

@@ -2,6 +2,7 @@
 import { bytesBody } from "../../client/transport.ts";
 import type { Exchange } from "../../client/exchange.ts";
 import { ClientError } from "../../client/client_error.ts";
+import { systemClock } from "../../lib/clock.ts";
 import { expectBody, expectLocation, expectStatus, expectThat } from "../expect.ts";
 import { type Case, negative, positive, scenario, type Scenario } from "../suite.ts";
 import type { Trial } from "../trial.ts";
@@ -206,7 +207,7 @@ async function ignoreCut(sent: Promise<Exchange>): Promise<void> {
 async function statusAfterCut(t: Trial, location: Location): Promise<Exchange> {
   let status = await t.client.uploadStatus(location);
   for (let tries = 0; tries < 10 && status.status !== 204; tries++) {
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await systemClock.sleep(50);
     status = await t.client.uploadStatus(location);
   }
   expectStatus(status, 204, { why: "the session has to survive a cut connection" });

@@ -1,0 +1,234 @@
+// The house rules over this repository, and over sources that break each of them.
+
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { homedir, hostname } from "node:os";
+import { dirname, join } from "node:path";
+import {
+  banViolations,
+  bans,
+  dependencyViolations,
+  headerViolations,
+  importsOf,
+  layerViolations,
+  layers,
+  lengthViolations,
+  placeViolations,
+  type Source,
+  staleExceptions,
+  withoutComments,
+} from "./architecture.ts";
+
+const root = join(import.meta.dir, "..");
+const source = (path: string): Source => ({ path, text: readFileSync(join(root, path), "utf8") });
+const files = (pattern: string): Source[] =>
+  [...new Bun.Glob(pattern).scanSync({ cwd: root, dot: true })].sort().map(source);
+
+const code = files("{src,test,scripts,bench}/**/*.ts");
+const planted = (path: string, text: string): Source[] => [{ path, text }];
+
+describe("layers", () => {
+  test("every import goes where it may", () => {
+    expect(layerViolations(code)).toEqual([]);
+  });
+
+  test("every folder of src is a layer, and every layer a folder or file of src", () => {
+    const found = new Set(
+      code
+        .filter(({ path }) => path.startsWith("src/"))
+        .map(({ path }) => path.split("/")[1] ?? ""),
+    );
+    expect([...found].sort()).toEqual(Object.keys(layers).sort());
+  });
+
+  test("no two layers import each other", () => {
+    for (const [name, { may }] of Object.entries(layers)) {
+      for (const other of may)
+        expect(layers[other]?.may ?? [], `${name} and ${other}`).not.toContain(name);
+    }
+  });
+
+  const broken: readonly (readonly [path: string, text: string])[] = [
+    ["src/lib/x.ts", 'import { a } from "../oci/digest.ts";'],
+    ["src/http/x.ts", 'import { a } from "../storage/storage.ts";'],
+    ["src/http/x.ts", 'import type { A } from "../registry/registry.ts";'],
+    ["src/http/x.ts", 'import { type A } from "../registry/registry.ts";'],
+    ["src/http/x.ts", 'export { a } from "../api/blobs.ts";'],
+    ["src/http/x.ts", 'export * from "../api/blobs.ts";'],
+    ["src/http/x.ts", 'const a = await import("../api/blobs.ts");'],
+    ["src/http/x.ts", 'import "../api/blobs.ts";'],
+    ["src/registry/x.ts", 'import { a } from "../auth/authorize.ts";'],
+    ["src/registry/x.ts", 'import { a } from "../storage/drivers/filesystem.ts";'],
+    ["src/api/x.ts", 'import { a } from "../metadata/sqlite/schema.ts";'],
+    ["src/config/x.ts", 'import { a } from "../http/listen.ts";'],
+    ["src/bench/x.ts", 'import { a } from "../registry/lists.ts";'],
+    ["src/cli/x.ts", 'import { a } from "../http/listen.ts";'],
+    ["src/server.ts", 'import { a } from "./cli/serve.ts";'],
+    ["src/newcomer/x.ts", 'import { a } from "../lib/assert.ts";'],
+  ];
+
+  test.each([...broken])("%s: %s is found", (path, text) => {
+    expect(
+      layerViolations(planted(path, `// A header.\n${text}\nexport const b = 1;`)),
+    ).toHaveLength(1);
+  });
+
+  test("what is allowed is not found, nor what stands in a comment or a string", () => {
+    const sources = [
+      ...planted(
+        "src/http/x.ts",
+        '// import { a } from "../storage/storage.ts";\nimport "../oci/errors.ts";',
+      ),
+      ...planted(
+        "src/http/y.ts",
+        'export const s = \'import { a } from "no";\';\nimport "./reply.ts";',
+      ),
+      ...planted("src/config/x.ts", 'import { httpOptions } from "../http/options.ts";'),
+      ...planted("src/cli/x.ts", 'import type { A } from "../http/listen.ts";'),
+      ...planted("src/server.ts", 'import { F } from "./storage/drivers/filesystem.ts";'),
+    ];
+    expect(layerViolations(sources)).toEqual([]);
+  });
+
+  test("types and values are told apart", () => {
+    const [first, second] = importsOf({
+      path: "src/a/x.ts",
+      text: 'import { b } from "../b/b.ts";\nimport type { C } from "../c/c.ts";\nexport const d = b;',
+    });
+    expect([first, second]).toEqual([
+      { target: "src/b/b.ts", typeOnly: false },
+      { target: "src/c/c.ts", typeOnly: true },
+    ]);
+  });
+});
+
+describe("bans", () => {
+  test("nothing stands where it is banned", () => {
+    expect(banViolations(code)).toEqual([]);
+  });
+
+  test("no exception is stale", () => {
+    expect(staleExceptions(code)).toEqual([]);
+  });
+
+  const broken = [
+    "const s = Bun.serve({ fetch });",
+    'const r = new Response("x");',
+    'import { Database } from "bun:sqlite";',
+    'import { readFileSync } from "node:fs";',
+    'import { open } from "fs/promises";',
+    'await Bun.write("x", "y");',
+    "const w = Bun.file(path).writer();",
+    'const h = process.env["HOME"];',
+    "const [a] = process.argv;",
+    "process.exit(1);",
+    'console.log("x");',
+    "const t = Date.now();",
+    "const d = new Date();",
+    "setTimeout(f, 5);",
+    "await Bun.sleep(5);",
+    "const n = Math.random();",
+    "const later = 1; /* kept */ const TODO = 2;",
+  ];
+
+  test.each(broken)("%s is found", (line) => {
+    const found = banViolations(planted("src/registry/x.ts", `// A header.\n${line}\n`));
+    expect(found.length).toBeGreaterThan(0);
+    expect(found[0]).toMatch(/^src\/registry\/x\.ts:2: .* is banned here; use .{10}/);
+  });
+
+  test("every ban is tried above", () => {
+    const untried = bans.filter(({ banned }) => !broken.some((line) => banned.test(line)));
+    expect(untried.map(({ banned }) => String(banned))).toEqual([]);
+  });
+
+  test("a stale exception is found", () => {
+    expect(staleExceptions([]).length).toBe(bans.filter(({ but }) => but.source !== "^$").length);
+  });
+
+  test("comments are passed over, strings are not", () => {
+    const text = 'a; // Bun.serve\n/* console.\n log */ b("// c"); `// ${d}`; // e';
+    const stripped = withoutComments(text);
+    expect(stripped.split("\n").length).toBe(3);
+    expect(stripped).not.toMatch(/Bun|console|log/);
+    expect(stripped).toContain('b("// c"); `// ${d}`;');
+    expect(stripped).not.toMatch(/e$/);
+  });
+});
+
+describe("files", () => {
+  test("every file opens with a comment", () => {
+    expect(headerViolations(code)).toEqual([]);
+  });
+
+  test("no file is too long", () => {
+    expect(lengthViolations(code)).toEqual([]);
+  });
+
+  test("a file without a header is found, and one that talks too long", () => {
+    expect(headerViolations(planted("src/x.ts", "export const a = 1;\n"))).toHaveLength(1);
+    expect(headerViolations(planted("src/x.ts", "// Short.\nexport const a = 1;\n"))).toHaveLength(
+      1,
+    );
+    expect(
+      headerViolations(planted("src/x.ts", "// A line of a header.\n".repeat(31))),
+    ).toHaveLength(1);
+    expect(
+      headerViolations(
+        planted(
+          "src/x.ts",
+          "#!/usr/bin/env bun\n/**\n * What this file holds, and what it promises.\n */\n",
+        ),
+      ),
+    ).toEqual([]);
+  });
+
+  test("a long file is found", () => {
+    expect(lengthViolations(planted("src/x.ts", "a;\n".repeat(451)))).toHaveLength(1);
+    expect(lengthViolations(planted("src/x.ts", "a;\n".repeat(450)))).toEqual([]);
+  });
+});
+
+describe("dependencies", () => {
+  const page = "docs/dependencies.md";
+
+  test("each is pinned and has its reason on the page", () => {
+    expect(dependencyViolations(source("package.json"), source(page))).toEqual([]);
+  });
+
+  test("a new one, a gone one, an empty reason and a loose version are found", () => {
+    const manifest = { path: "package.json", text: '{"dependencies":{"a":"1.0.0","b":"^2.0.0"}}' };
+    const rows =
+      "| `b` | because it is needed here |\n| `c` | because it was needed |\n| `a` |  |\n";
+    const found = (text: string): string[] => dependencyViolations(manifest, { path: page, text });
+    expect(found(rows)).toEqual([
+      `${page}: c is not in package.json any more`,
+      `${page}: the reason for a is too short to be one`,
+      "package.json: b must be pinned, and is ^2.0.0",
+    ]);
+    expect(found("")).toContain(`${page}: a is in package.json; say why`);
+  });
+});
+
+describe("places", () => {
+  const text = files("{.ci,bin,bench,docs,examples,scripts,src,test}/**/*")
+    .concat(files("*.{md,json}"), files(".*.json"), files("Dockerfile"))
+    .filter(({ text }) => !text.includes("\0"));
+  /** The directory of this checkout and what is above it, the home directory, the host's name. */
+  const places = [`${root}/`, `${dirname(root)}/`, `${homedir()}/`, hostname()].filter(
+    (place) => place.length > 3 && !["/root/", "/home/", "/tmp/", "localhost"].includes(place),
+  );
+
+  test("no committed file knows this machine", () => {
+    expect(text.length).toBeGreaterThan(200);
+    expect(placeViolations(text, places)).toEqual([]);
+  });
+
+  test("the lock file names no host", () => {
+    expect(source("package-lock.json").text).not.toContain('"resolved"');
+  });
+
+  test("a path of this machine is found", () => {
+    expect(placeViolations(planted("docs/x.md", `see ${root}/src`), [`${root}/`])).toHaveLength(1);
+  });
+});

@@ -1,0 +1,310 @@
+// The house rules as data and pure functions over sources: layers, bans, headers, lengths, dependencies, paths.
+//
+// Each check takes sources and returns one line per violation, which says where, what, and what to do
+// instead. `architecture.test.ts` runs them over the repository, and over sources that break each rule.
+
+import { dirname, join, normalize } from "node:path";
+
+export interface Source {
+  /** From the package's root, with `/`. */
+  readonly path: string;
+  readonly text: string;
+}
+
+interface Layer {
+  /** Folders of `src` that this one may import. */
+  readonly may: readonly string[];
+  /** Folders of which it may import types. */
+  readonly mayTypes?: readonly string[];
+  /** Files of other folders that may be imported whatever `may` says. */
+  readonly files?: RegExp;
+}
+
+const low = ["lib", "oci"];
+const core = [...low, "storage", "metadata"];
+const served = [...core, "auth", "registry", "http"];
+
+/** Who may import whom: `docs/ARCHITECTURE.md` draws it. */
+export const layers: Readonly<Record<string, Layer>> = {
+  lib: { may: [] },
+  oci: { may: ["lib"] },
+  storage: { may: low },
+  metadata: { may: low },
+  client: { may: low },
+  auth: { may: [...low, "metadata"] },
+  registry: { may: core },
+  http: { may: [...low, "auth"] },
+  api: { may: served },
+  // An option stands beside the code that it changes, and so does the check of options that hang together.
+  config: { may: ["lib"], files: /^src\/[a-z]+\/options\.ts$/ },
+  compliance: { may: [...low, "client"] },
+  bench: { may: [...low, "client"] },
+  cli: {
+    may: [...core, "registry", "config", "client", "compliance", "bench", "server.ts"],
+    mayTypes: ["http"],
+  },
+  "server.ts": { may: [...served, "api", "config"] },
+  "main.ts": { may: ["cli"] },
+};
+
+/** Folders inside of a folder that only some may reach: implementations behind a contract. */
+const inner: readonly { readonly folder: string; readonly from: RegExp; readonly say: string }[] = [
+  {
+    folder: "src/storage/drivers/",
+    from: /^src\/(storage\/drivers\/|storage\/root_lock\.ts|server\.ts)/,
+    say: "use the contract in src/storage/driver.ts",
+  },
+  {
+    folder: "src/metadata/sqlite/",
+    from: /^src\/(metadata\/sqlite\/|server\.ts)/,
+    say: "use the contract in src/metadata/metadata.ts",
+  },
+];
+
+interface Import {
+  readonly target: string;
+  readonly typeOnly: boolean;
+}
+
+const transpiler = new Bun.Transpiler({ loader: "ts" });
+
+/** Imports of our own files, as paths from the package's root. */
+export function importsOf({ path, text }: Source): Import[] {
+  const running = new Set(
+    transpiler
+      .scan(text)
+      .imports.map(({ path: target }) => target)
+      .filter((target) => target.startsWith(".")),
+  );
+  // What is imported as a type leaves no trace in the program, and is found by its words.
+  const written = [...withoutComments(text).matchAll(/\b(?:from|import)\s*\(?\s*"(\.[^"\n]*)"/g)];
+  const all = new Set([...running, ...written.map(([, target]) => target ?? "")]);
+  return [...all].map((target) => ({
+    target: normalize(join(dirname(path), target)),
+    typeOnly: !running.has(target),
+  }));
+}
+
+const isTest = (path: string): boolean => path.endsWith(".test.ts");
+
+function layerOf(path: string): string {
+  const [, folder = "", file] = path.split("/");
+  return file === undefined ? folder : folder;
+}
+
+export function layerViolations(sources: readonly Source[]): string[] {
+  return sources
+    .filter(({ path }) => path.startsWith("src/") && !isTest(path))
+    .flatMap((source) => importsOf(source).flatMap((found) => forbidden(source.path, found)));
+}
+
+function forbidden(path: string, { target, typeOnly }: Import): string[] {
+  if (!target.startsWith("src/")) return [];
+  const from = layerOf(path);
+  const to = layerOf(target);
+  const layer = layers[from];
+  if (layer === undefined)
+    return [`${path}: ${from} is in no layer; add it to test/architecture.ts`];
+  const admitted =
+    from === to ||
+    layer.may.includes(to) ||
+    (typeOnly && layer.mayTypes?.includes(to) === true) ||
+    layer.files?.test(target) === true;
+  if (!admitted) return [`${path}: ${from} may not import ${to} (${target})`];
+  return inner
+    .filter(({ folder, from: admits }) => target.startsWith(folder) && !admits.test(path))
+    .map(({ folder, say }) => `${path}: ${folder} is not to be imported here (${target}); ${say}`);
+}
+
+interface Ban {
+  readonly banned: RegExp;
+  /** Where it stands all the same. */
+  readonly but: RegExp;
+  /** Where the rule holds; everywhere in `src` without it. */
+  readonly within?: RegExp;
+  readonly say: string;
+}
+
+/** What is written in one place only, and what to write elsewhere. */
+export const bans: readonly Ban[] = [
+  {
+    banned: /\bBun\.serve\b/,
+    but: /^src\/http\/listen/,
+    say: "listen() of src/http/listen.ts",
+  },
+  {
+    banned: /\bnew Response\(/,
+    but: /^src\/http\/listen/,
+    say: "a Reply, made by src/http/reply.ts",
+  },
+  {
+    banned: /["']bun:sqlite["']/,
+    but: /^src\/metadata\/sqlite\//,
+    say: "a method of Metadata",
+  },
+  {
+    banned: /["'](node:)?fs(\/promises)?["']|\bBun\.(file|write)\b/,
+    but: new RegExp(
+      "^src/(storage/drivers/|storage/root_lock\\.ts|lib/(log|watched_file|shared_page)\\.ts|config/|cli/|bench/" +
+        "|metadata/epochs\\.ts|auth/token_key\\.ts|http/(listening_socket|tls_material)\\.ts|api/swagger\\.ts)",
+    ),
+    say: "a method of the storage driver; or watchFile() of src/lib/watched_file.ts for files of the operator",
+  },
+  {
+    // On a full disk it says that all was written.
+    banned: /\bFileSink\b|\.writer\(/,
+    but: /^$/,
+    within: /^src\/(storage|registry|metadata)\//,
+    say: "a write whose length is checked (src/storage/drivers/durable_files.ts)",
+  },
+  {
+    banned: /\bprocess\.(env|argv)\b|\bBun\.(env|argv)\b/,
+    but: /^src\/(main\.ts|config\/|cli\/)/,
+    say: "a value from the configuration",
+  },
+  {
+    banned: /\bprocess\.exit\b/,
+    but: /^src\/(main\.ts|cli\/)/,
+    say: "an outcome that is returned, or an error that is thrown",
+  },
+  {
+    banned: /\bconsole\./,
+    but: /^$/,
+    say: "the log (src/lib/log.ts), or the output that a command is given",
+  },
+  {
+    banned: /\bDate\.now\(|\bnew Date\(\)|\bset(Timeout|Interval)\(|\bBun\.sleep\b/,
+    but: /^src\/(lib\/(clock|log)\.ts|storage\/drivers\/hash_worker\.ts|http\/(listen|tls_files)|cli\/|bench\/|client\/connection\.ts)/,
+    say: "a Clock (src/lib/clock.ts): now(), monotonicMs(), sleep()",
+  },
+  {
+    banned: /\bMath\.random\(/,
+    but: /^$/,
+    say: "crypto.randomUUID() or crypto.getRandomValues()",
+  },
+  {
+    banned: /\bTODO\b|\bFIXME\b|\bXXX\b/,
+    but: /^$/,
+    say: "an issue, or nothing",
+  },
+];
+
+export function banViolations(sources: readonly Source[]): string[] {
+  return sources
+    .filter(({ path }) => path.startsWith("src/") && path.endsWith(".ts") && !isTest(path))
+    .flatMap(({ path, text }) => {
+      const code = withoutComments(text).split("\n");
+      return bans
+        .filter(({ but, within }) => !but.test(path) && (within?.test(path) ?? true))
+        .flatMap((ban) =>
+          code.flatMap((line, at) => {
+            const found = ban.banned.exec(line)?.[0];
+            return found === undefined
+              ? []
+              : [`${path}:${at + 1}: ${found} is banned here; use ${ban.say}`];
+          }),
+        );
+    });
+}
+
+/** Exceptions that no file needs any more. */
+export function staleExceptions(sources: readonly Source[]): string[] {
+  return bans
+    .filter(({ banned, but }) => {
+      const used = sources.some(
+        ({ path, text }) => but.test(path) && banned.test(withoutComments(text)),
+      );
+      return but.source !== "^$" && !used;
+    })
+    .map(
+      ({ banned, but }) =>
+        `${String(but)} is excepted from ${String(banned)}, and nothing there needs it`,
+    );
+}
+
+/** The text with comments blanked, line by line; what looks like one in a string stays. */
+export function withoutComments(text: string): string {
+  const token =
+    /"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|`(?:[^`\\]|\\.)*`|\/\*[^]*?\*\/|\/\/[^\n]*/g;
+  return text.replaceAll(token, (found) =>
+    found.startsWith("/") ? found.replaceAll(/[^\n]/g, " ") : found,
+  );
+}
+
+const headerLinesMax = 30;
+/** A test's table speaks for itself; a source has promises to make. */
+const headerLengthMin = (path: string): number =>
+  path.startsWith("src/") && !isTest(path) ? 40 : 15;
+
+/** Every file says at its top what it holds. */
+export function headerViolations(sources: readonly Source[]): string[] {
+  return sources
+    .filter(({ path }) => path.endsWith(".ts"))
+    .flatMap(({ path, text }) => {
+      const header = headerOf(text);
+      if (header.length < headerLengthMin(path)) {
+        return [
+          `${path}: the file does not open with a comment; say what it holds, promises and leaves to others`,
+        ];
+      }
+      const lines = header.split("\n").length;
+      return lines > headerLinesMax
+        ? [`${path}: the header has ${lines} lines; at most ${headerLinesMax}`]
+        : [];
+    });
+}
+
+function headerOf(text: string): string {
+  const code = text.replace(/^#!.*\n/, "").trimStart();
+  return /^(?:\/\*[^]*?\*\/|(?:\/\/[^\n]*\n?)+)/.exec(code)?.[0] ?? "";
+}
+
+const linesMax = 450;
+
+export function lengthViolations(sources: readonly Source[]): string[] {
+  return sources
+    .filter(({ path }) => /^(src|scripts)\//.test(path) && path.endsWith(".ts") && !isTest(path))
+    .map(({ path, text }) => ({ path, lines: text.trimEnd().split("\n").length }))
+    .filter(({ lines }) => lines > linesMax)
+    .map(
+      ({ path, lines }) =>
+        `${path}: ${lines} lines; at most ${linesMax}: split it by what it promises`,
+    );
+}
+
+/** The page of reasons and package.json must name the same packages. */
+export function dependencyViolations(manifest: Source, page: Source): string[] {
+  const { dependencies = {}, devDependencies = {} } = JSON.parse(manifest.text) as Record<
+    string,
+    Record<string, string> | undefined
+  >;
+  const declared = Object.keys({ ...dependencies, ...devDependencies });
+  const rows = [...page.text.matchAll(/^\| `([^`]+)` \| (.*) \|$/gm)];
+  const explained = rows.map(([, name = ""]) => name);
+  return [
+    ...declared
+      .filter((name) => !explained.includes(name))
+      .map((name) => `${page.path}: ${name} is in package.json; say why`),
+    ...explained
+      .filter((name) => !declared.includes(name))
+      .map((name) => `${page.path}: ${name} is not in package.json any more`),
+    ...rows
+      .filter(([, , reason = ""]) => reason.trim().length < 20)
+      .map(([, name]) => `${page.path}: the reason for ${name} is too short to be one`),
+    ...Object.entries({ ...dependencies, ...devDependencies })
+      .filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))
+      .map(([name, version]) => `${manifest.path}: ${name} must be pinned, and is ${version}`),
+  ];
+}
+
+/** No committed file knows the machine that it was written on. `places` are paths and names of that machine. */
+export function placeViolations(sources: readonly Source[], places: readonly string[]): string[] {
+  return sources.flatMap(({ path, text }) =>
+    places
+      .filter((place) => text.includes(place))
+      .map(
+        (place) =>
+          `${path}: holds ${JSON.stringify(place)}, which is this machine's; use a neutral name`,
+      ),
+  );
+}
