@@ -14,8 +14,8 @@ const table: [string, unknown, string[]][] = [
   ],
   [
     "a block that is not served",
-    { http: { ratelimit: { rate: 5 } } },
-    ["http.ratelimit: a rate limit is not served by this version yet; remove the key"],
+    { storage: { retention: { delay: "24h" } } },
+    ["storage.retention: retention is not served by this version yet; remove the key"],
   ],
   [
     "a part of a section that is not served",
@@ -177,16 +177,17 @@ const table: [string, unknown, string[]][] = [
     "everything at once, in the file's order",
     {
       log: { level: 5 },
-      http: { prot: 80, compat: ["x"], ratelimit: {}, port: "x" },
-      storage: { gc: true, commit: 1 },
+      http: { prot: 80, compat: ["x"], ratelimit: { rate: -1 }, port: "x" },
+      storage: { gc: true, retention: {}, commit: 1 },
     },
     [
       "log.level: expected one of trace, debug, info, warn, warning, error, fatal, panic, got 5",
       'http.prot: expected a key of http, got "prot"; did you mean http.port?',
       'http.compat[0]: expected one of docker2s2, got "x"',
-      "http.ratelimit: a rate limit is not served by this version yet; remove the key",
+      "http.ratelimit.rate: expected a whole number of requests a second from 0 to 1000000, got -1",
       'http.port: expected a port from 0 to 65535 ("0" lets the kernel choose), got "x"',
       "storage.gc: collection is not served by this version yet; remove the key or set it to false",
+      "storage.retention: retention is not served by this version yet; remove the key",
       "storage.commit: expected true or false, got 1",
     ],
   ],

@@ -8,12 +8,19 @@ import type { KnownKey } from "./known_keys.ts";
 
 const options = {
   tls: optionTable({
-    cert: { type: text, default: "", served: true, says: "Certificate." },
+    cert: { type: text, default: "", served: true, applies: "restart", says: "Certificate." },
   }),
   feature: {
     ...optionTable({
-      on: { type: flag, default: false, served: true, says: "On." },
-      later: { type: flag, default: false, served: false, feature: "more", says: "Later." },
+      on: { type: flag, default: false, served: true, applies: "restart", says: "On." },
+      later: {
+        type: flag,
+        default: false,
+        served: false,
+        applies: "restart",
+        feature: "more",
+        says: "Later.",
+      },
     }),
   },
 };

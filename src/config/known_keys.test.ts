@@ -110,6 +110,9 @@ const served: Record<string, unknown> = {
   "http.externalUrl": "https://registry.example.com",
   "http.readTimeout": "2m",
   "http.writeTimeout": "2m",
+  "http.ratelimit.rate": 10,
+  "http.ratelimit.methods[].method": "GET",
+  "http.ratelimit.methods[].rate": 5,
   "http.compat[]": "docker2s2",
   "http.auth.failDelay": 5,
   "http.auth.apikey": true,
@@ -130,6 +133,7 @@ const issuer = { issuer: "https://issuer.example.com", audiences: ["zot"] };
 
 /** What keys below a path need beside them; lists are merged item by item. */
 const companions: Record<string, object> = {
+  "http.ratelimit.methods[].": { http: { ratelimit: { methods: [{ method: "GET", rate: 5 }] } } },
   "http.tls.": { http: { tls: { cert: "x", key: "x" } } },
   "http.auth.ldap.": {
     http: {

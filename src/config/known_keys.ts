@@ -42,7 +42,6 @@ const storage: readonly KnownKey[] = [
 ];
 
 const http: readonly KnownKey[] = [
-  { path: "http.ratelimit", feature: "a rate limit", holds: "rate methods{method rate}" },
   {
     path: "http.accessControl.metrics",
     feature: "access control of the metrics page",

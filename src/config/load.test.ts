@@ -136,6 +136,8 @@ describe("defaults", () => {
         compat: [],
         blobBytesMax: 0,
         manifestBytesMax: 4 * 1024 * 1024,
+        connectionsMax: 0,
+        ratelimit: { rate: 0, methods: [], perCaller: 0 },
         tls: { cert: null, key: null, cacert: null },
         auth: expect.objectContaining({
           failDelay: 0,

@@ -4,11 +4,12 @@ import { expect, test } from "bun:test";
 import { optionRows } from "./reference.ts";
 import { placedOptions } from "./schema.ts";
 
-test("a row says path, type, default and meaning", () => {
+test("a row says path, type, default, how it changes, and meaning", () => {
   expect(optionRows()).toContainEqual({
     path: "storage.uploadIdle",
     type: "duration",
     default: '`"24h"`',
+    applies: "live",
     description: "An upload that received nothing for this long is dropped.",
   });
 });

@@ -12,6 +12,7 @@ export interface OptionRow {
   readonly type: string;
   /** As it would be written in a file, or in words. */
   readonly default: string;
+  readonly applies: "live" | "restart";
   readonly description: string;
 }
 
@@ -23,6 +24,7 @@ export function optionRows(): OptionRow[] {
       path,
       type: option.type.meta()?.title ?? "value",
       default: option.defaultSays ?? `\`${JSON.stringify(option.default)}\``,
+      applies: option.applies,
       description: option.says,
     }));
 }
@@ -40,6 +42,9 @@ Schema for editors.
 - \`\${NAME}\` in a value is replaced by that environment variable, \`\${NAME:-default}\` by the
   default where the variable is unset or empty. \`$\${\` is a plain \`\${\`. A variable that is unset and
   has no default stops the start.
+- **Change** says what a changed file does: a \`live\` option takes effect within a second, without a
+  request being dropped; a \`restart\` option is named in the log and waits for the next start. A file
+  with a problem is refused as a whole, and what runs stays.
 - Durations are written with their unit: \`300ms\`, \`60s\`, \`1h30m\`. Sizes are a number of bytes or
   text such as \`4MiB\`.
 `;
@@ -54,8 +59,8 @@ function sectionPages(): string[] {
   return [...bySection].map(([section, rows]) => {
     const title = section === "" ? "Top level" : `\`${section}\``;
     return `## ${title}\n\n${table(
-      ["Key", "Type", "Default", "Meaning"],
-      rows.map((row) => [`\`${row.path}\``, row.type, row.default, row.description]),
+      ["Key", "Type", "Default", "Change", "Meaning"],
+      rows.map((row) => [`\`${row.path}\``, row.type, row.default, row.applies, row.description]),
     )}`;
   });
 }

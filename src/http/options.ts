@@ -19,6 +19,7 @@ import {
   text,
   urlOrNone,
 } from "../lib/option_types.ts";
+import { rateLimitOptions } from "./limit_options.ts";
 
 const workersDefaultMax = 4;
 
@@ -28,6 +29,7 @@ const tlsOptions = optionTable({
     default: "",
     defaultSays: "none, plain HTTP",
     served: true,
+    applies: "restart",
     says:
       "PEM file of the server's certificate, followed by the chain above it. Certificate, key and authorities are " +
       "read again when they change.",
@@ -37,6 +39,7 @@ const tlsOptions = optionTable({
     default: "",
     defaultSays: "none",
     served: true,
+    applies: "restart",
     says: "PEM file of its private key, not encrypted.",
   },
   cacert: {
@@ -44,6 +47,7 @@ const tlsOptions = optionTable({
     default: "",
     defaultSays: "none, clients are not asked",
     served: true,
+    applies: "restart",
     says:
       "PEM file of the authorities whose client certificates are accepted. Without another method in `http.auth` " +
       "clients must show one.",
@@ -55,12 +59,14 @@ const plainOptions = optionTable({
     type: listenAddress,
     default: "127.0.0.1",
     served: true,
+    applies: "restart",
     says: "Address to listen on. `0.0.0.0` is every interface.",
   },
   port: {
     type: port,
     default: "8080",
     served: true,
+    applies: "restart",
     says: "Port to listen on, as a number or as text. `0` lets the kernel choose.",
   },
   workers: {
@@ -68,36 +74,42 @@ const plainOptions = optionTable({
     default: Math.min(workersDefaultMax, availableParallelism()),
     defaultSays: `one per core, up to ${workersDefaultMax}`,
     served: true,
+    applies: "live",
     says: "Number of processes that serve the port.",
   },
   allowOrigin: {
     type: commaList,
     default: "*",
     served: true,
+    applies: "live",
     says: "Origins whose web pages may call the registry, with commas between them. `*` is any.",
   },
   realm: {
     type: text,
     default: "",
     served: true,
+    applies: "restart",
     says: "Realm that a challenge names.",
   },
   readTimeout: {
     type: durationOrOff,
     default: "60s",
     served: true,
+    applies: "live",
     says: "A request whose body brings nothing for this long is cut. `0` is no limit.",
   },
   writeTimeout: {
     type: durationOrOff,
     default: "60s",
     served: true,
+    applies: "live",
     says: "An answer of which nothing is taken for this long is cut. `0` is no limit.",
   },
   graceTimeout: {
     type: duration(0),
     default: "30s",
     served: true,
+    applies: "live",
     says: "How long a stop waits for requests in flight before it cuts them.",
   },
   externalUrl: {
@@ -105,12 +117,14 @@ const plainOptions = optionTable({
     default: "",
     defaultSays: "none",
     served: true,
+    applies: "restart",
     says: "URL under which clients reach the registry, when a proxy stands in front of it.",
   },
   compat: {
     type: listOf(["docker2s2"]),
     default: [],
     served: true,
+    applies: "live",
     says: "Accepted for zot's sake: Docker manifests and lists are always served, byte for byte.",
   },
   blobBytesMax: {
@@ -118,18 +132,34 @@ const plainOptions = optionTable({
     default: 0,
     defaultSays: "`0`, no limit",
     served: true,
+    applies: "live",
     says: "Largest blob that is accepted, in bytes or as `10GiB`. `0` is no limit.",
+  },
+  connectionsMax: {
+    type: count(0),
+    default: 0,
+    defaultSays: "`0`, as many as the limit of open files allows",
+    served: true,
+    applies: "live",
+    says:
+      "Connections at once, of all clients together. Beyond it new ones wait and kept ones are asked to close. " +
+      "`0` is no limit but that of the process.",
   },
   manifestBytesMax: {
     type: bytes(1),
     default: "4MiB",
     served: true,
+    applies: "live",
     says: "Largest manifest that is accepted, in bytes or as `4MiB`.",
   },
 });
 
 /** Everything under `http` but for what `auth` brings. */
-export const httpOptions = { ...plainOptions, tls: tlsOptions } as const;
+export const httpOptions = {
+  ...plainOptions,
+  ratelimit: rateLimitOptions,
+  tls: tlsOptions,
+} as const;
 
 export type TlsValues = OptionValues<typeof tlsOptions>;
 

@@ -40,6 +40,7 @@ export const logOptions = optionTable({
     type: level,
     default: "info",
     served: true,
+    applies: "live",
     says: "Least important level that is written: trace, debug, info, warn, error or fatal.",
   },
   output: {
@@ -47,6 +48,7 @@ export const logOptions = optionTable({
     default: "",
     defaultSays: "standard output",
     served: true,
+    applies: "restart",
     says: "File that log lines are appended to.",
   },
   audit: {
@@ -54,6 +56,7 @@ export const logOptions = optionTable({
     default: "",
     defaultSays: "none",
     served: true,
+    applies: "restart",
     says: "File that a line is appended to for every change: who changed what, from where.",
   },
 });

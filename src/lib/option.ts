@@ -16,6 +16,10 @@ export interface Option<T extends z.ZodType = z.ZodType> {
   readonly defaultSays?: string;
   /** false: known by name, and refused unless it is set to its default. */
   readonly served: boolean;
+  /** Whether a changed file changes it while the server runs, or the next start does. */
+  readonly applies: "live" | "restart";
+  /** Its value is never shown. */
+  readonly secret?: true;
   /** What an option that is not served would turn on, as a subject: `collection`. */
   readonly feature?: string;
   /** One or two sentences for the reference page. Units and special values belong here. */

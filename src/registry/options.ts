@@ -10,6 +10,7 @@ export const collectionOptions = optionTable({
     type: flag,
     default: false,
     served: false,
+    applies: "restart",
     feature: "collection",
     says: "Collect blobs that no manifest names.",
   },
@@ -17,12 +18,14 @@ export const collectionOptions = optionTable({
     type: duration(0),
     default: "1h",
     served: true,
+    applies: "restart",
     says: "Age below which nothing is collected. Has no effect while `gc` is false.",
   },
   gcInterval: {
     type: duration(0),
     default: "1h",
     served: true,
+    applies: "restart",
     says: "Time between two collections. Has no effect while `gc` is false.",
   },
 });

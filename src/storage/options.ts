@@ -12,18 +12,21 @@ export const storageOptions = optionTable({
     default: "",
     defaultSays: "`$XDG_DATA_HOME/zot`, else `~/.local/share/zot`",
     served: true,
+    applies: "restart",
     says: "Directory that holds every repository as an OCI image layout, and the metadata.",
   },
   dedupe: {
     type: flag,
     default: true,
     served: true,
+    applies: "live",
     says: "Keep equal blobs of several repositories as one file (hard links).",
   },
   commit: {
     type: flag,
     default: true,
     served: true,
+    applies: "restart",
     says:
       "Flush bytes and names to the disk before a push is acknowledged. " +
       "With false an acknowledged push may be lost when the machine stops.",
@@ -32,12 +35,14 @@ export const storageOptions = optionTable({
     type: flag,
     default: false,
     served: true,
+    applies: "restart",
     says: "Allow several servers to serve this root directory at once.",
   },
   uploadIdle: {
     type: duration(1),
     default: "24h",
     served: true,
+    applies: "live",
     says: "An upload that received nothing for this long is dropped.",
   },
 });

@@ -1,0 +1,31 @@
+// A small file of 32-bit numbers that all processes of one server share as memory.
+//
+// Promises: every process that opened the file sees what any of them stores, without a system call, when it uses
+// `Atomics`. The numbers outlive the processes, and a reboot may bring old ones back: whoever uses a page must be
+// right with any content. What the numbers mean is left to the caller.
+
+import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
+
+const bytesPerNumber = 4;
+
+/** Opens the page at `path`, making it with the content of `fresh` when it is not there or too short. */
+export function openSharedPage(path: string, fresh: Int32Array): Int32Array {
+  makePage(path, fresh);
+  const page = Bun.mmap(path, { shared: true });
+  return new Int32Array(page.buffer, page.byteOffset, fresh.length);
+}
+
+/** Writes the page out: a hole in the file would end the process that first stores into it on a full disk. */
+function makePage(path: string, fresh: Int32Array): void {
+  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
+  try {
+    const bytes = new Uint8Array(fresh.buffer, fresh.byteOffset, fresh.length * bytesPerNumber);
+    if (fstatSync(descriptor).size >= bytes.length) return;
+    let writtenBytes = 0;
+    while (writtenBytes < bytes.length) {
+      writtenBytes += writeSync(descriptor, bytes, writtenBytes, undefined, writtenBytes);
+    }
+  } finally {
+    closeSync(descriptor);
+  }
+}
