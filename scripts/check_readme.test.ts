@@ -6,7 +6,7 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { packageDirectory, requireTool, tempDirectory } from "../test/harness.ts";
-import { checkPage, readBlocks } from "./check_readme.ts";
+import { checkFresh, checkPage, readBlocks } from "./check_readme.ts";
 import { type Block, runnableBlocks } from "./readme_blocks.ts";
 
 const pageMs = 600_000;
@@ -49,6 +49,27 @@ describe.skipIf(!all)("every block that this machine has the tools for", () => {
     pageMs,
   );
 });
+
+const fresh = process.env["ZOT_TEST_FRESH"] === "1" && requireTool("git", "npm");
+
+test.skipIf(!fresh)(
+  "README.md in a fresh clone, as it is typed, on its own port",
+  async () => {
+    if (await isTaken(8080)) {
+      console.log("skipped: something listens on port 8080");
+      return;
+    }
+    const { ran } = await checkFresh("README.md");
+    expect(ran[0]).toMatchObject({ starts: true });
+    expect(ran.length).toBeGreaterThanOrEqual(3);
+  },
+  pageMs,
+);
+
+async function isTaken(port: number): Promise<boolean> {
+  const url = `http://127.0.0.1:${port}/`;
+  return (await fetch(url).catch(() => null)) !== null;
+}
 
 describe("runnableBlocks", () => {
   const page = (marks: string) => `text\n\`\`\`${marks}\necho 1\necho 2\n\`\`\`\nmore\n`;

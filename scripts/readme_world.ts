@@ -62,12 +62,11 @@ export async function hasTool(name: string): Promise<boolean> {
   return name !== "docker" || (await run("docker", ["info"])).code === 0;
 }
 
+/** Scripts are linked one by one: they find the checkout by following their own link. */
 async function linkedCheckout(path: string): Promise<string> {
-  await mkdir(join(path, "bin"), { recursive: true });
-  await symlink(join(packageDirectory, "bin/zot"), join(path, "bin/zot"));
-  for (const name of ["examples", "docs", "bench", "package.json"]) {
-    await symlink(join(packageDirectory, name), join(path, name));
-  }
+  for (const folder of ["bin", "scripts"]) await mkdir(join(path, folder), { recursive: true });
+  const names = ["bin/zot", "scripts/bun", "src", "examples", "docs", "bench", "package.json"];
+  for (const name of names) await symlink(join(packageDirectory, name), join(path, name));
   return path;
 }
 
