@@ -35,6 +35,9 @@ export interface OpenApiParts {
 
 type Row = Endpoint<never>;
 
+/** Answers to a Range, which only GET has (RFC 9110 §14.2). */
+const ofRanges: readonly number[] = [206, 416];
+
 /** One operation: the rows of a path that serve a method. */
 interface Operation {
   readonly path: string;
@@ -210,7 +213,8 @@ function contentOf(contents: readonly Content[]): Json {
 
 function responsesOf(rows: readonly Row[], method: Method, parts: OpenApiParts): Json {
   const all = rows.flatMap((row) => [...row.answers, ...refusedAnswers(row, parts)]);
-  const byStatus = [...Map.groupBy(all, ({ status }) => status)].sort(([a], [b]) => a - b);
+  const possible = all.filter(({ status }) => method !== "HEAD" || !ofRanges.includes(status));
+  const byStatus = [...Map.groupBy(possible, ({ status }) => status)].sort(([a], [b]) => a - b);
   return Object.fromEntries(
     byStatus.map(([status, answers]) => [String(status), responseOf(answers, method, parts)]),
   );

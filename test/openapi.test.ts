@@ -1,0 +1,186 @@
+// The OpenAPI document: valid by a validator that others wrote, complete by the endpoint table, and true of the
+// answers that a running server gives; and the page that shows it.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import { endpoints } from "../src/api/endpoints.ts";
+import { pagePolicy } from "../src/api/swagger.ts";
+import { digestOf } from "../src/oci/digest.ts";
+import { openApiText } from "../src/server.ts";
+import { Description } from "./described.ts";
+import { runOk, packageDirectory } from "./harness.ts";
+import { newScene, runRow, type Row } from "./http/row.ts";
+import { baseRows } from "./http/rows/base.ts";
+import { blobRows } from "./http/rows/blobs.ts";
+import { healthStories } from "./http/rows/health.ts";
+import { invalidManifestRows } from "./http/rows/invalid_manifests.ts";
+import { catalogRows, listRows } from "./http/rows/lists.ts";
+import { manifestRows } from "./http/rows/manifests.ts";
+import { mountRows } from "./http/rows/mounts.ts";
+import { nameRows } from "./http/rows/names.ts";
+import { uploadRows } from "./http/rows/uploads.ts";
+import { startWorld, type World } from "./http/world.ts";
+
+const document = JSON.parse(openApiText()) as Record<string, unknown>;
+
+describe("the document", () => {
+  test("is valid OpenAPI 3.1", async () => {
+    const validator = new Validator();
+    const result = await validator.validate(structuredClone(document));
+    expect(result).toEqual({ valid: true });
+    expect(validator.version).toBe("3.1");
+  });
+
+  test("has every row with each of its methods, once", () => {
+    const { operations } = new Description(document);
+    const described = operations.flatMap(({ rows, method, path }) =>
+      rows.map((row) => `${row} ${method} ${path}`),
+    );
+    const served = endpoints.flatMap(({ name, methods, path }) =>
+      methods.map((method) => `${name} ${method} ${path.replaceAll("...", "")}`),
+    );
+    expect(described.sort()).toEqual(served.sort());
+    const ids = operations.map(({ operationId }) => operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const id of ids) expect(id).toMatch(/^[a-z][A-Za-z0-9]+$/);
+  });
+
+  test("explains every group and every parameter of a path", () => {
+    const { tags } = document as { tags: { name: string; description: string }[] };
+    for (const { name, description } of tags) expect(description).not.toBe(name);
+    for (const { path, responses } of new Description(document).operations) {
+      expect(path).not.toContain("...");
+      for (const { headers } of Object.values(responses)) {
+        expect(Object.keys(headers)).toContain("X-Content-Type-Options");
+      }
+    }
+  });
+
+  test("is what 'zot openapi' prints", async () => {
+    const { stdout } = await runOk(`${packageDirectory}/bin/zot`, ["openapi"]);
+    expect(JSON.parse(stdout)).toEqual(document);
+  });
+});
+
+/** Rows that together see every answer that any of them sees. */
+function enough(rows: readonly Row[]): Row[] {
+  const seen = new Set<string>();
+  return rows.filter(({ steps }) => {
+    const pairs = steps.map(({ endpoint, answer }) => `${endpoint} ${answer}`);
+    const isNew = pairs.some((pair) => !seen.has(pair));
+    for (const pair of pairs) seen.add(pair);
+    return isNew;
+  });
+}
+
+const rows = enough([
+  ...catalogRows, // They list all repositories, and so come first.
+  ...baseRows,
+  ...blobRows,
+  ...listRows,
+  ...manifestRows,
+  ...invalidManifestRows,
+  ...mountRows,
+  ...nameRows,
+  ...uploadRows,
+]);
+
+describe("answers of a running server", () => {
+  const description = new Description(document);
+  let world: World;
+  let checked: World;
+
+  beforeAll(async () => {
+    world = await startWorld();
+    checked = Object.create(world, {
+      send: {
+        value: async (...request: Parameters<World["send"]>) => {
+          const before = world.records.length;
+          const answer = await world.send(...request);
+          const [method, target] = request;
+          const record = world.records.slice(before).find((line) => line.method === method);
+          if (record !== undefined && record.what !== "none" && method !== "OPTIONS") {
+            expect(description.problems(record.what, method, target, answer)).toEqual([]);
+          }
+          return answer;
+        },
+      },
+    }) as World;
+  });
+  afterAll(() => world[Symbol.asyncDispose]());
+
+  test.each(rows.map((row) => [row.rule, row] as const))("%s", (_, row) =>
+    runRow(newScene(checked), row),
+  );
+
+  test.each(healthStories.map((story) => [story.rule, story] as const))("%s", (_, story) =>
+    story.run(newScene(checked)),
+  );
+
+  test("Paths that end without their slash answer as those that have it", async () => {
+    const empty = digestOf("sha256", Buffer.of());
+    const uploads = "/v2/slashless/blobs/uploads";
+    expect((await checked.send("GET", "/v2")).status).toBe(200);
+    expect((await checked.send("HEAD", "/v2")).status).toBe(200);
+    expect((await checked.send("HEAD", "/v2/_catalog")).status).toBe(200);
+    expect((await checked.send("POST", uploads)).status).toBe(202);
+    expect((await checked.send("POST", `${uploads}?digest=${empty}`)).status).toBe(201);
+  });
+
+  test("The page loads what this server has, and nothing else", async () => {
+    for (const path of ["/swagger/v2/", "/swagger/v2/index.html"]) {
+      const page = await checked.send("GET", path);
+      expect(page.status).toBe(200);
+      expect(page.headers.get("content-security-policy")).toBe(pagePolicy);
+      expect((await checked.send("HEAD", path)).status).toBe(200);
+      const text = Buffer.from(page.body).toString();
+      expect(text).not.toMatch(/\/\/|data:|<style|onload/);
+      const names = [...text.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, name]) => name ?? "");
+      expect(names.sort()).toEqual([
+        "favicon-32x32.png",
+        "page.js",
+        "swagger-ui-bundle.js",
+        "swagger-ui.css",
+      ]);
+      for (const name of names) {
+        const asset = await checked.send("GET", `/swagger/v2/${name}`);
+        expect(asset.status).toBe(200);
+        expect(asset.bodyBytes).toBeGreaterThan(100);
+        const condition = { "if-none-match": asset.headers.get("etag") ?? "" };
+        const again = await checked.send("GET", `/swagger/v2/${name}`, { headers: condition });
+        expect(again.status).toBe(304);
+        const head = await checked.send("HEAD", `/swagger/v2/${name}`, { headers: condition });
+        expect(head.status).toBe(304);
+        expect((await checked.send("HEAD", `/swagger/v2/${name}`)).status).toBe(200);
+      }
+    }
+    expect(pagePolicy).not.toMatch(/https?:|\*|unsafe/);
+  });
+
+  test("The page is found without its slash, and has no other files", async () => {
+    const found = await checked.send("GET", "/swagger/v2");
+    expect(found.headers.get("location")).toBe("/swagger/v2/");
+    expect((await checked.send("HEAD", "/swagger/v2")).status).toBe(308);
+    for (const name of ["nothing.js", "package.json", "__proto__", "..%2Fapp.ts"]) {
+      expect((await checked.send("GET", `/swagger/v2/${name}`)).status).toBe(404);
+    }
+  });
+
+  test("The document is served as it is printed", async () => {
+    const served = await checked.send("GET", "/swagger/v2/doc.json");
+    expect(Buffer.from(served.body).toString()).toBe(openApiText());
+    expect((await checked.send("HEAD", "/swagger/v2/doc.json")).status).toBe(200);
+  });
+
+  test("Every answer that a row grants was seen", () => {
+    const granted = description.operations.flatMap(({ operationId, rows, responses }) => {
+      const statuses = endpoints
+        .filter(({ name }) => rows.includes(name))
+        .flatMap(({ answers }) => answers.map(({ status }) => status));
+      return Object.keys(responses)
+        .filter((status) => statuses.includes(Number(status)))
+        .map((status) => `${operationId} ${status}`);
+    });
+    expect(granted.filter((answer) => !description.seen.has(answer))).toEqual([]);
+  });
+});
