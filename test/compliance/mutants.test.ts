@@ -1,6 +1,6 @@
 // Is the suite any good? A correct registry passes, and every mutant of it is named.
 //
-// One server is started; a proxy in front of it breaks one rule at a time (mutants.ts). For each
+// One server is started; a proxy in front of it breaks one rule at a time (mutants/). For each
 // mutant only its scenarios run. A mutant counts as named when its case does not pass; the positive
 // control is the same proxy without a fault, through which everything has to pass.
 
@@ -9,7 +9,8 @@ import { runCompliance } from "../../src/compliance/compliance.ts";
 import type { Report } from "../../src/compliance/report.ts";
 import { startZot, type Zot } from "../harness.ts";
 import { type Fault, startFaultProxy } from "./fault_proxy.ts";
-import { mutants } from "./mutants.ts";
+import { basicGate, bearerGate, gateLogin } from "./login_gate.ts";
+import { mutants } from "./mutants/mutants.ts";
 
 let zot: Zot;
 
@@ -20,13 +21,19 @@ afterAll(async () => {
   await zot[Symbol.asyncDispose]();
 });
 
-async function judge(fault: Fault, only?: readonly string[]): Promise<Report> {
+interface JudgeOptions {
+  only?: readonly string[];
+  login?: boolean;
+}
+
+async function judge(fault: Fault, { only, login = false }: JudgeOptions = {}): Promise<Report> {
   await using proxy = await startFaultProxy(zot.url, fault);
   return await runCompliance({
     url: proxy.url,
     versions: ["1.0", "1.1", "dev"],
     limits: { connectMs: 5000, idleMs: 15_000 },
     ...(only === undefined ? {} : { only }),
+    ...(login ? { credentials: gateLogin } : {}),
   });
 }
 
@@ -45,6 +52,32 @@ describe("the suite", () => {
     expect(report.leftBehind).toEqual({ manifests: 0, tags: 0, blobs: 0, uploads: 0 });
   }, 120_000);
 
+  const gates = [
+    ["Basic", basicGate, /invalid-token|^login.token/],
+    ["Bearer", bearerGate, /scheme-case/],
+  ] as const;
+  test.each(gates)(
+    "passes a correct registry behind a %s login",
+    async (_name, gate, untried) => {
+      const only = ["login", "push.sha256.post-put", "tags", "content.image"];
+      const report = await judge(gate(), { only, login: true });
+      const notPassed = report.cases.filter(({ status }) => status !== "passed");
+      expect(
+        notPassed.filter(({ id }) => !untried.test(id)).map(({ id, message }) => [id, message]),
+      ).toEqual([]);
+      // What was published holds no secret.
+      const published = JSON.stringify(report);
+      for (const secret of [
+        "the-right-token",
+        Buffer.from("ann:secret").toString("base64"),
+        "password=secret",
+      ]) {
+        expect(published).not.toContain(secret);
+      }
+    },
+    30_000,
+  );
+
   test("has at least 200 mutants, all different", () => {
     const keys = mutants.map(({ names, breaks }) => `${names}: ${breaks}`);
     expect(new Set(keys).size).toBe(keys.length);
@@ -55,7 +88,10 @@ describe("the suite", () => {
     "names: %s (%s)",
     async (_breaks, names, mutant) => {
       const scenario = names.slice(0, names.indexOf("/"));
-      const report = await judge(mutant.fault(), [scenario]);
+      const report = await judge(mutant.fault(), {
+        only: [scenario],
+        login: mutant.login === true,
+      });
       const found = report.cases.find(({ id }) => id === names);
       expect(found?.id).toBe(names);
       expect(["failed", "unsupported"]).toContain(found?.status ?? "");

@@ -16,6 +16,7 @@ import {
   expectStatus,
   expectThat,
   jsonOf,
+  expectPushed,
 } from "../expect.ts";
 import { type Case, negative, positive, scenario, type Scenario } from "../suite.ts";
 import type { Trial } from "../trial.ts";
@@ -127,7 +128,7 @@ const answerCases: readonly Case[] = [
   positive("right", "The right login may push and pull", "pingIsForLogin", async (t) => {
     await withLogin(t);
     expectStatus(await t.client.ping(), 200);
-    const blob = await t.pushBlob(t.blob());
+    const blob = await expectPushed(t.pushBlob(t.blob()));
     expectStatus(await t.client.blobGet(t.repository, blob.digest), 200);
   }),
   negative("wrong-password", "A wrong password is refused with 401", "unauthorized", async (t) => {
