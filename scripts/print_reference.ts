@@ -4,10 +4,14 @@
 
 import { join } from "node:path";
 import { configReference } from "../src/config/reference.ts";
+import { errorsReference } from "./errors_reference.ts";
+import { httpReference } from "./http_reference.ts";
 
 /** Every printed page: its path from the package's root, and its text. */
 export const pages: readonly { readonly path: string; readonly text: () => string }[] = [
   { path: "docs/reference/config.md", text: configReference },
+  { path: "docs/reference/errors.md", text: errorsReference },
+  { path: "docs/reference/http.md", text: httpReference },
 ];
 
 if (import.meta.main) {

@@ -125,10 +125,9 @@ describe("what the tables of test/http see", () => {
 
   test("is only 404 and 405 where no row answers", () => {
     const refused = seen.filter(({ endpoint, answer }) => endpoint === "none" && answer !== 204);
-    expect([...new Set(refused.map(({ answer }) => answer))].sort()).toEqual([
-      "NOT_FOUND",
-      "UNSUPPORTED",
-    ]);
+    expect(new Set(refused.map(({ answer }) => answer))).toEqual(
+      new Set<Answer>(["NOT_FOUND", "UNSUPPORTED"]),
+    );
   });
 
   const pairs = endpoints

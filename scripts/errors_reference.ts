@@ -1,0 +1,52 @@
+// Prints docs/reference/errors.md from the table of refusals: codes, statuses, texts, and who refuses so.
+
+import { refusalHeaders } from "../src/api/answers.ts";
+import { endpoints } from "../src/api/endpoints.ts";
+import { type RefusalName, refusals } from "../src/oci/errors.ts";
+import { markdownTable } from "./markdown.ts";
+
+const introduction = `# Errors
+
+<!-- Printed by \`npm run docs\` from src/oci/errors.ts. Do not edit. -->
+
+Every way in which the registry says no. The body of a refusal is JSON:
+
+\`\`\`json
+{ "errors": [{ "code": "BLOB_UNKNOWN", "message": "Blob is not known to this repository", "detail": {} }] }
+\`\`\`
+
+\`code\` is one of the specification's, for clients; \`message\` is one line for people that says what was expected, what
+came, and what to do; \`detail\` is there where more is known. Refusals that share a code differ in status. The log
+names a refusal as this page does, and by the request's id, which the answer carries as \`X-Request-Id\`.
+`;
+
+export function errorsReference(): string {
+  const all = Object.keys(refusals) as RefusalName[];
+  const table = markdownTable(
+    ["Name", "Status", "Code"],
+    all.map((name) => [
+      `[${name}](#${name.toLowerCase()})`,
+      String(refusals[name].status),
+      `\`${refusals[name].code}\``,
+    ]),
+  );
+  return [introduction, table, ...all.map(section)].join("\n");
+}
+
+function section(name: RefusalName): string {
+  const { code, status, message, section: source } = refusals[name];
+  const carried = (refusalHeaders[name] ?? []).map((header) => `\`${header.name}\``);
+  const by = [
+    ...new Set(endpoints.filter((row) => row.refusals.includes(name)).map((row) => row.name)),
+  ];
+  return [
+    `## ${name}\n`,
+    `${status} \`${code}\`: ${message}.\n`,
+    `- Defined in: ${source}`,
+    ...(carried.length === 0 ? [] : [`- Carries: ${carried.join(", ")}`]),
+    by.length === 0
+      ? "- Refused by: any endpoint"
+      : `- Refused by: ${by.map((row) => `[${row}](http.md#${row.replaceAll(".", "")})`).join(", ")}`,
+    "",
+  ].join("\n");
+}
