@@ -26,6 +26,7 @@ const forgetting: Readonly<Record<RepositoryChange["kind"], boolean>> = {
   "create-repository": false,
   "plan-layout": false,
   "record-layout": false,
+  "release-bytes": false,
   "sweep-orphan": false,
 };
 

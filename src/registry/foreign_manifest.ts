@@ -16,6 +16,8 @@ export interface ForeignManifest {
   readonly manifest: NewManifest;
   /** Manifests that it names. */
   readonly children: readonly { readonly digest: string; readonly mediaType: string }[];
+  /** Digests that a complete layout holds beside it. */
+  readonly needed: readonly string[];
 }
 
 /** Members that hold descriptors in any kind of manifest that was ever in use. */
@@ -52,6 +54,9 @@ function knownManifest(digest: Digest, bytes: Uint8Array, parsed: Manifest): For
     children: parsed.references
       .filter((reference) => reference.target === "manifest")
       .map(({ descriptor }) => ({ digest: descriptor.digest, mediaType: descriptor.mediaType })),
+    needed: parsed.references
+      .filter((reference) => reference.required)
+      .map(({ descriptor }) => descriptor.digest),
   };
 }
 
@@ -83,6 +88,7 @@ function looseManifest(
       })),
     },
     children: named.filter((descriptor) => isManifestType(descriptor.mediaType)),
+    needed: named.map((descriptor) => descriptor.digest),
   };
 }
 

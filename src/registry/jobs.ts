@@ -9,7 +9,6 @@ import { must } from "../lib/assert.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Claim } from "../storage/root_lock.ts";
 import { LayoutProjector } from "./layout_projector.ts";
-import { reconcileLayout } from "./reconcile_layout.ts";
 import type { Registry, Report } from "./registry.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
 
@@ -28,6 +27,8 @@ interface Job {
   readonly name: string;
   /** Longest wait between two runs; a kick or the run itself may shorten it. */
   readonly everyMs: number;
+  /** Runs soon after a commit. The others walk the disk, and must not do so for every push. */
+  readonly followsCommits: boolean;
   /** Runs once and returns how soon it wants to run again, or null for `everyMs`. */
   readonly run: (signal: AbortSignal) => Promise<number | null>;
 }
@@ -36,6 +37,8 @@ const second = 1_000;
 const minute = 60 * second;
 /** Commits of the same moment share a projection. */
 const settleMs = 100;
+/** Until layouts that another tool seemed to be writing are looked at again. */
+const unfinishedMs = 2 * second;
 /** Files in `temporary` older than this belong to nobody. */
 const temporaryAgeMs = 60 * minute;
 
@@ -43,7 +46,7 @@ export class Jobs {
   readonly #options: JobsOptions;
   readonly #projector: LayoutProjector;
   readonly #stopping = new AbortController();
-  readonly #kicks = new Map<string, AbortController>();
+  readonly #kicks = new Map<Job, AbortController>();
   #loops: Promise<void>[] = [];
   #claim: Claim | null = null;
 
@@ -58,17 +61,25 @@ export class Jobs {
 
   /** A commit happened: index.json wants to follow, and bytes may wait for the sweep. */
   kick(): void {
-    for (const controller of this.#kicks.values()) controller.abort();
+    for (const [job, controller] of this.#kicks) {
+      if (job.followsCommits) controller.abort();
+    }
   }
 
-  /** Ends the loops; then, with the duty still held, brings every index.json up to date. */
+  /** Ends the loops; then, with the duty still held, brings every index.json up to date. Never rejects. */
   async stop(): Promise<void> {
+    const { registry, report } = this.#options;
     this.#stopping.abort();
-    this.kick();
     await Promise.all(this.#loops);
     if (!this.#holdsDuty()) return;
-    await this.#projector.run("all");
-    await sweepOrphans(this.#options.registry);
+    try {
+      await this.#projector.run("last");
+      await sweepOrphans(registry);
+    } catch (error) {
+      report("error", "the last look at layouts failed; the next start goes on with it", {
+        error: String(error),
+      });
+    }
     this.#claim?.release();
   }
 
@@ -80,32 +91,30 @@ export class Jobs {
       {
         name: "reconcile-layouts",
         everyMs: 5 * minute,
+        followsCommits: false,
         run: async (signal) => {
-          await this.#reconcileAll(signal);
+          const finished = await this.#reconcileAll(signal);
           this.#options.onReconciled();
-          return null;
+          return finished ? null : unfinishedMs;
         },
       },
       {
         name: "project-layouts",
         everyMs: second,
+        followsCommits: true,
         run: async (signal) => {
           await clock.sleep(settleMs, signal);
-          return this.#projector.run("rested", signal);
-        },
-      },
-      {
-        name: "sweep-orphans",
-        everyMs: 10 * second,
-        run: async (signal) => {
+          const pauseMs = await this.#projector.run("rested", signal);
+          // What index.json no longer lists may go.
           const swept = await sweepOrphans(registry, signal);
           if (swept > 0) report("info", "removed bytes that nothing names", { files: swept });
-          return null;
+          return pauseMs;
         },
       },
       {
         name: "expire-uploads",
         everyMs: minute,
+        followsCommits: false,
         run: async () => {
           const expired = await uploads.expire(clock.now(), uploadIdleMs);
           await storage.driver.sweepTemporary(temporaryAgeMs);
@@ -121,11 +130,14 @@ export class Jobs {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       const kick = new AbortController();
-      this.#kicks.set(job.name, kick);
+      this.#kicks.set(job, kick);
       let pauseMs: number | null = null;
       try {
         if (this.#holdsDuty()) pauseMs = await job.run(signal);
+        // Another server of this root looks at the layouts; this one can serve what the facts know.
+        else this.#options.onReconciled();
       } catch (error) {
+        if (signal.aborted) return;
         report("error", "a background job failed; it will run again", {
           job: job.name,
           error: String(error),
@@ -140,17 +152,22 @@ export class Jobs {
     return this.#claim !== null;
   }
 
-  async #reconcileAll(signal: AbortSignal): Promise<void> {
+  /** False when a layout has to be looked at again soon. */
+  async #reconcileAll(signal: AbortSignal): Promise<boolean> {
     const { registry, report } = this.#options;
-    for await (const repository of registry.storage.repositories()) {
-      if (signal.aborted) return;
+    let finished = true;
+    // One damaged repository or directory never keeps the others from being served.
+    const unreadable = (directory: string, error: unknown): void =>
+      report("error", "a directory could not be read", { directory, error: String(error) });
+    for await (const repository of registry.storage.repositories(unreadable)) {
       try {
-        await reconcileLayout(registry, repository, report);
+        if (!(await this.#projector.takeIn(repository, signal))) finished = false;
       } catch (error) {
-        // One damaged repository never keeps the others from being served.
+        signal.throwIfAborted();
         report("error", "a layout could not be taken in", { repository, error: String(error) });
       }
     }
+    return finished;
   }
 }
 

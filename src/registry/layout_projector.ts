@@ -3,13 +3,15 @@
  *
  * Promises: after the last commit, index.json lists the same tags and manifests within a moment; at rest
  * it equals the metadata. It is replaced in one step and always parses. What another tool changed in the
- * meantime is taken in first (`reconcile_layout.ts`). The larger an index is, the longer it
- * waits for its next turn, so that pushes into a repository of many tags do not pay for its length.
+ * meantime is taken in first (`reconcile_layout.ts`); one repository is worked on once at a time. The larger an
+ * index is, the longer it waits for its next turn, so that pushes into a repository of many tags do not pay for
+ * its length.
  * Leaves to others: when to run (`jobs.ts`), what a line of index.json looks like (`oci/layout_index.ts`).
  */
+import { KeyedMutex } from "../lib/keyed_mutex.ts";
 import type { LayoutRecord } from "../metadata/metadata.ts";
 import { writeLayoutIndex, type LayoutEntry } from "../oci/layout_index.ts";
-import { reconcileLayout } from "./reconcile_layout.ts";
+import { isOurs, reconcileLayout } from "./reconcile_layout.ts";
 import type { Registry, Report } from "./registry.ts";
 
 /** Repositories looked at in one round. */
@@ -17,10 +19,24 @@ const roundMax = 256;
 /** A repository rests this many times as long as its last projection took. */
 const restFactor = 20;
 const restMaxMs = 30_000;
+/** Until a layout is looked at again that another tool seems to be writing. */
+const unfinishedRestMs = 2_000;
+/** How often a change by another tool in the very moment of our writing is taken in before it has to wait. */
+const triesMax = 3;
+
+/**
+ * Which repositories a run writes: "rested" those that had their rest, "all" every one, "last" every one but those
+ * that another tool changed, which may take long and are found again at the next start.
+ */
+export type ProjectionMode = "rested" | "all" | "last";
+
+/** Whether index.json shows the facts now; if not, whether to look again soon. */
+type Projected = "written" | "unfinished" | "left";
 
 export class LayoutProjector {
   readonly #registry: Registry;
   readonly #report: Report;
+  readonly #working = new KeyedMutex();
   /** When a repository may be projected again, in monotonic milliseconds. */
   readonly #restUntil = new Map<string, number>();
 
@@ -30,63 +46,120 @@ export class LayoutProjector {
   }
 
   /**
-   * Projects stale repositories that are rested, or all of them.
+   * Projects stale repositories.
    * @returns how long until the next one is rested, in milliseconds; null when nothing is stale.
    */
-  async run(mode: "rested" | "all", signal?: AbortSignal): Promise<number | null> {
+  async run(mode: ProjectionMode, signal?: AbortSignal): Promise<number | null> {
     const { metadata, clock } = this.#registry;
+    /** What could not be written in this run has to wait for another. */
+    const waiting = new Set<string>();
     for (;;) {
       const stale = await metadata.staleLayouts(roundMax);
       this.#forgetRested();
       const now = clock.monotonicMs();
-      const due = stale.filter((name) => mode === "all" || this.#restOf(name) <= now);
-      if (due.length === 0) return this.#nextRest(stale, now);
-      const before = due.length;
-      const failed = await this.#projectAll(due, signal);
-      if (signal?.aborted === true || failed === before)
-        return this.#nextRest(stale, now) ?? restMaxMs;
+      const rested = (name: string): boolean => mode !== "rested" || this.#restOf(name) <= now;
+      const due = stale.filter((name) => !waiting.has(name) && rested(name));
+      if (due.length === 0 || isAborted(signal)) return this.#nextRest(stale, now);
+      for (const name of await this.#projectAll(due, mode, signal)) waiting.add(name);
     }
   }
 
   /** Writes one repository's index.json from its facts. */
   async project(repository: string): Promise<void> {
+    await this.#working.run(repository, () => this.#project(repository, "all"));
+  }
+
+  /**
+   * Takes in a layout that another tool changed, and writes it anew; nothing when it is ours.
+   * @returns false when another tool seems to be writing it just now: look again soon.
+   */
+  async takeIn(repository: string, signal?: AbortSignal): Promise<boolean> {
+    const { storage, metadata } = this.#registry;
+    return this.#working.run(repository, async () => {
+      const stamp = await storage.indexStamp(repository);
+      if (isOurs(stamp, await metadata.layoutState(repository))) return true;
+      return (await this.#project(repository, "all", signal)) !== "unfinished";
+    });
+  }
+
+  async #project(
+    repository: string,
+    mode: ProjectionMode,
+    signal?: AbortSignal,
+  ): Promise<Projected> {
     const { metadata, storage, clock } = this.#registry;
     const startedMs = clock.monotonicMs();
-    const { stamp: seen } = await reconcileLayout(this.#registry, repository, this.#report);
+    for (let attempt = 1; attempt <= triesMax; attempt += 1) {
+      const stamp = await storage.indexStamp(repository);
+      const ours = isOurs(stamp, await metadata.layoutState(repository));
+      if (!ours && mode === "last") return "left";
+      const { kind, stamp: seen } = await reconcileLayout(
+        this.#registry,
+        repository,
+        this.#report,
+        signal,
+      );
+      if (kind === "unfinished") break;
+      if (!(await this.#write(repository, seen))) continue;
+      const tookMs = clock.monotonicMs() - startedMs;
+      this.#rest(repository, Math.min(tookMs * restFactor, restMaxMs));
+      return "written";
+    }
+    this.#rest(repository, unfinishedRestMs);
+    return "unfinished";
+  }
+
+  /** Puts our index.json in the place of the one that was `seen`; false when that is another one by now. */
+  async #write(repository: string, seen: string | null): Promise<boolean> {
+    const { metadata, storage } = this.#registry;
     const { generation, records } = await metadata.layoutRecords(repository);
     const text = writeLayoutIndex(records.map(entryOf));
-    const stamp = await storage.writeIndex(repository, text, async (planned) => {
-      if ((await storage.indexStamp(repository)) !== seen) {
-        throw new Error("index.json was changed by another tool while it was being written");
-      }
-      await this.#commit({ kind: "plan-layout", repository, seen, stamp: planned });
-    });
-    await this.#commit({ kind: "record-layout", repository, stamp, generation });
-    const tookMs = clock.monotonicMs() - startedMs;
-    this.#restUntil.set(repository, clock.monotonicMs() + Math.min(tookMs * restFactor, restMaxMs));
+    try {
+      const stamp = await storage.writeIndex(repository, text, async (planned) => {
+        await this.#commit({ kind: "plan-layout", repository, seen, stamp: planned });
+        // Last of all: what another tool writes after this look is lost.
+        if ((await storage.indexStamp(repository)) !== seen) throw new ChangedMeanwhile();
+      });
+      await this.#commit({ kind: "record-layout", repository, stamp, generation });
+      return true;
+    } catch (error) {
+      if (error instanceof ChangedMeanwhile) return false;
+      throw error;
+    }
   }
 
   async #commit(change: Parameters<Registry["metadata"]["commit"]>[0]["changes"][number]) {
     await this.#registry.metadata.commit({ preconditions: [], changes: [change], by: null });
   }
 
-  /** Projects each; one that fails is reported, rests, and does not stop the others. */
-  async #projectAll(repositories: string[], signal?: AbortSignal): Promise<number> {
-    let failed = 0;
+  /** Projects each and returns those that were not written; one that fails does not stop the others. */
+  async #projectAll(
+    repositories: string[],
+    mode: ProjectionMode,
+    signal?: AbortSignal,
+  ): Promise<string[]> {
+    const waiting: string[] = [];
     for (const repository of repositories) {
-      if (signal?.aborted === true) break;
+      if (isAborted(signal)) break;
       try {
-        await this.project(repository);
+        const project = () => this.#project(repository, mode, signal);
+        const outcome = await this.#working.run(repository, project);
+        if (outcome !== "written") waiting.push(repository);
       } catch (error) {
-        failed += 1;
-        this.#restUntil.set(repository, this.#registry.clock.monotonicMs() + restMaxMs);
+        if (isAborted(signal)) break;
+        waiting.push(repository);
+        this.#rest(repository, restMaxMs);
         this.#report("error", "index.json could not be written; it is tried again", {
           repository,
           error: String(error),
         });
       }
     }
-    return failed;
+    return waiting;
+  }
+
+  #rest(repository: string, ms: number): void {
+    this.#restUntil.set(repository, this.#registry.clock.monotonicMs() + ms);
   }
 
   #restOf(repository: string): number {
@@ -106,6 +179,15 @@ export class LayoutProjector {
       if (until <= now) this.#restUntil.delete(repository);
     }
   }
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
+}
+
+/** Another tool wrote index.json between our look and our writing. */
+class ChangedMeanwhile extends Error {
+  override readonly name = "ChangedMeanwhile";
 }
 
 function entryOf(record: LayoutRecord): LayoutEntry {

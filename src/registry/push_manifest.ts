@@ -78,11 +78,30 @@ async function commitWithBytes(
       preconditions: [...commit.preconditions, present],
     });
     if (outcome.committed) return;
-    throwFailed(outcome.failed);
+    await releaseRefused(registry, repository, digest, outcome.failed);
   }
   throw refuse("UNAVAILABLE", {
     message: "The manifest was swept while it was pushed; push it again",
   });
+}
+
+/** A refused push leaves no bytes: what was written for it goes to the sweep, unless somebody else named it. */
+async function releaseRefused(
+  registry: Registry,
+  repository: string,
+  digest: Digest,
+  failed: readonly FailedPrecondition[],
+): Promise<void> {
+  try {
+    throwFailed(failed);
+  } catch (refusal) {
+    await registry.metadata.commit({
+      preconditions: [],
+      changes: [{ kind: "release-bytes", repository, digest }],
+      by: null,
+    });
+    throw refusal;
+  }
 }
 
 /** By digest the bytes must have it, computed with its own algorithm; by tag it is sha256. */

@@ -2,13 +2,14 @@
  * Links every blob file of a layout that the facts do not know, after hashing it.
  *
  * Promises: a file whose bytes do not have the digest of its name is reported and not linked; a blob that was
- * deleted through us and waits for the sweep is left alone; files are hashed as streams, whatever their size.
+ * deleted through us and waits for the sweep is left alone, and so is one that vanishes meanwhile; files are
+ * hashed as streams, whatever their size.
  */
-import type { Change } from "../metadata/metadata.ts";
-import { newHasher, parseDigest, type Digest } from "../oci/digest.ts";
-import type { Registry } from "./registry.ts";
+import { algorithmOf, newHasher, parseDigest, type Digest } from "../oci/digest.ts";
+import type { Intake } from "./intake.ts";
 
-const changesPerCommit = 256;
+/** Commits that are on their way at once. */
+const commitsMax = 256;
 
 export interface TakenBlobs {
   readonly taken: number;
@@ -17,39 +18,52 @@ export interface TakenBlobs {
 
 /** Takes in the blobs of a repository; `manifests` are the digests that are manifests. */
 export async function takeInBlobs(
-  registry: Registry,
-  repository: string,
+  intake: Intake,
   manifests: ReadonlySet<string>,
 ): Promise<TakenBlobs> {
+  const { registry, repository } = intake;
   const problems: string[] = [];
-  let changes: Change[] = [];
+  let commits: Promise<boolean>[] = [];
   let taken = 0;
-  const flush = async (): Promise<void> => {
-    if (changes.length > 0)
-      await registry.metadata.commit({ preconditions: [], changes, by: null });
-    changes = [];
+  const settle = async (): Promise<void> => {
+    taken += (await Promise.all(commits)).filter(Boolean).length;
+    commits = [];
   };
   for (const { algorithm, hex } of await registry.storage.listBlobs(repository)) {
+    intake.signal?.throwIfAborted();
     const digest = parseDigest(`${algorithm}:${hex}`);
     if (digest === null) {
       problems.push(`blobs/${algorithm}/${hex}: not the name of a blob`);
       continue;
     }
-    if (manifests.has(digest) || (await isKnown(registry, repository, digest))) continue;
-    const sizeBytes = await verifiedSize(registry, repository, digest);
+    if (manifests.has(digest) || (await isKnown(intake, digest))) continue;
+    const sizeBytes = await verifiedSize(intake, digest);
     if (sizeBytes === null) {
       problems.push(`blob ${digest}: its bytes have another digest`);
       continue;
     }
-    changes.push({ kind: "link-blob", repository, digest, sizeBytes });
-    taken += 1;
-    if (changes.length >= changesPerCommit) await flush();
+    commits.push(link(intake, digest, sizeBytes));
+    if (commits.length >= commitsMax) await settle();
   }
-  await flush();
+  await settle();
   return { taken, problems };
 }
 
-async function isKnown(registry: Registry, repository: string, digest: Digest): Promise<boolean> {
+/** A commit of its own, so that one file that vanished does not refuse the others; they share a transaction. */
+async function link(
+  { registry, repository }: Intake,
+  digest: Digest,
+  sizeBytes: number,
+): Promise<boolean> {
+  const outcome = await registry.metadata.commit({
+    preconditions: [{ kind: "bytes-present", repository, digest }],
+    changes: [{ kind: "link-blob", repository, digest, sizeBytes }],
+    by: null,
+  });
+  return outcome.committed;
+}
+
+async function isKnown({ registry, repository }: Intake, digest: Digest): Promise<boolean> {
   const { metadata } = registry;
   return (
     (await metadata.blobSize(repository, digest)) !== null ||
@@ -60,13 +74,13 @@ async function isKnown(registry: Registry, repository: string, digest: Digest): 
 
 /** The size of a blob whose bytes have its digest; null when they have another. */
 async function verifiedSize(
-  registry: Registry,
-  repository: string,
+  { registry, repository, signal }: Intake,
   digest: Digest,
 ): Promise<number | null> {
-  const hasher = newHasher(digest.startsWith("sha256:") ? "sha256" : "sha512");
+  const hasher = newHasher(algorithmOf(digest));
   let sizeBytes = 0;
   for await (const chunk of registry.storage.blobContent(repository, digest, null).stream()) {
+    signal?.throwIfAborted();
     hasher.update(chunk);
     sizeBytes += chunk.length;
   }

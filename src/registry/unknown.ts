@@ -6,6 +6,7 @@
  * would be believed.
  */
 import { refuse, type RefusalName, type RegistryError } from "../oci/errors.ts";
+import { isOurs } from "./reconcile_layout.ts";
 import type { Registry } from "./registry.ts";
 
 /** Seconds that a client is asked to wait for a repository to be taken in. */
@@ -39,5 +40,5 @@ async function awaitsIntake(registry: Registry, repository: string): Promise<boo
   const state = await registry.metadata.layoutState(repository);
   if (state !== null && state.projected > 0) return false;
   const stamp = await registry.storage.indexStamp(repository);
-  return stamp !== null && stamp !== state?.stampCurrent && stamp !== state?.stampNext;
+  return !isOurs(stamp, state);
 }

@@ -38,6 +38,8 @@ export interface ContentStat {
   readonly sizeBytes: number;
   /** Changes whenever the content under the key is replaced. */
   readonly stamp: string;
+  /** Milliseconds since the epoch of the last change. */
+  readonly changedAt: number;
 }
 
 /** Inclusive byte positions. */
@@ -101,6 +103,8 @@ export interface Driver {
    * absent or cannot be shared any further.
    */
   link(from: string, to: string): Promise<boolean>;
+  /** Makes content that somebody else put under a key as durable as one's own; false when it is absent. */
+  flush(key: string): Promise<boolean>;
   remove(key: string): Promise<boolean>;
   /** As `remove`, at once and unflushed: for the sweep under the metadata writer's lock. */
   removeNow(key: string): void;

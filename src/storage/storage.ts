@@ -11,15 +11,7 @@ import { MiB } from "../lib/bytes.ts";
 import { algorithms, type Digest } from "../oci/digest.ts";
 import { ociLayoutText } from "../oci/layout_index.ts";
 import type { ContentRange, ContentStat, Driver } from "./driver.ts";
-import {
-  asideKey,
-  blobKey,
-  blobsKey,
-  indexKey,
-  markerKey,
-  ownDirectory,
-  repositoryOfKey,
-} from "./layout.ts";
+import { asideKey, blobKey, blobsKey, indexKey, markerKey, repositoryOfKey } from "./layout.ts";
 
 /** An index.json beyond this is not read: 100,000 tags make about 30 MiB. */
 const indexBytesMax = 512 * MiB;
@@ -57,13 +49,19 @@ export class Storage {
     return this.driver.read(blobKey(repository, digest), bytesMax);
   }
 
-  /** Puts verified bytes under their digest; bytes of the right size that are there already stay. */
+  /** Puts verified bytes of a manifest under their digest, in place of whatever stands there. */
   async putBlob(repository: string, digest: Digest, bytes: Uint8Array): Promise<void> {
     await this.ensureRepository(repository);
     const key = blobKey(repository, digest);
     const present = await this.driver.stat(key);
-    if (present?.sizeBytes === bytes.length) return;
-    await this.driver.replace(key, bytes);
+    // What stands there may be damaged, or of somebody who has not flushed it yet.
+    const same = present?.sizeBytes === bytes.length && this.#holds(key, bytes);
+    if (!same || !(await this.driver.flush(key))) await this.driver.replace(key, bytes);
+  }
+
+  #holds(key: string, bytes: Uint8Array): boolean {
+    const found = this.driver.readNow(key);
+    return found !== null && Buffer.compare(found, bytes) === 0;
   }
 
   /** Makes a blob of one repository a blob of another, as one inode; false when it cannot. */
@@ -87,12 +85,15 @@ export class Storage {
     this.#marked.set(repository, true);
   }
 
-  async readIndex(repository: string): Promise<{ text: string; stamp: string } | null> {
+  async readIndex(
+    repository: string,
+  ): Promise<{ text: string; stamp: string; changedAt: number } | null> {
     const stat = await this.driver.stat(indexKey(repository));
     if (stat === null) return null;
     const bytes = await this.driver.read(indexKey(repository), indexBytesMax);
     if (bytes === null) return null;
-    return { text: new TextDecoder().decode(bytes), stamp: stat.stamp };
+    const { stamp, changedAt } = stat;
+    return { text: new TextDecoder().decode(bytes), stamp, changedAt };
   }
 
   async indexStamp(repository: string): Promise<string | null> {
@@ -127,21 +128,27 @@ export class Storage {
     return found;
   }
 
-  /** Every directory under the root that is a layout with an index, by its repository name. */
-  async *repositories(): AsyncIterable<string> {
-    const pending: string[] = [];
-    for (const { name, directory } of await this.driver.list("")) {
-      if (directory && name !== ownDirectory) pending.push(name);
-    }
+  /**
+   * Every directory under the root that is a layout with an index, by its repository name. A directory that cannot
+   * be read is told and passed over.
+   */
+  async *repositories(
+    unreadable: (key: string, error: unknown) => void = () => undefined,
+  ): AsyncIterable<string> {
+    const pending = [""];
     for (let key = pending.pop(); key !== undefined; key = pending.pop()) {
-      const entries = await this.driver.list(key);
+      const entries = await this.driver.list(key).catch((error: unknown) => {
+        unreadable(key ?? "", error);
+        return [];
+      });
       const names = new Set(entries.map((entry) => entry.name));
       const repository = repositoryOfKey(key);
       const isLayout = names.has("oci-layout") && names.has("index.json");
       if (isLayout && repository !== null) yield repository;
       for (const { name, directory } of entries) {
-        // Layouts hold `blobs`; names with a leading dot or underscore are other programs' work directories.
-        if (directory && name !== "blobs" && !name.startsWith(".")) pending.push(`${key}/${name}`);
+        const below = key === "" ? name : `${key}/${name}`;
+        // What is no repository's directory has none below: blobs, our own, and other programs' work.
+        if (directory && repositoryOfKey(below) !== null) pending.push(below);
       }
     }
   }

@@ -116,6 +116,7 @@ const absentRows: readonly Change[] = [
   change.remove("nothing"),
   change.untag("nothing"),
   change.sweep("nothing"),
+  change.release("nothing", "no/such"),
 ];
 
 export function testChanges(open: OpenEmptyStore): void {

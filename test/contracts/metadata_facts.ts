@@ -97,6 +97,11 @@ export const change = {
     stamp,
     generation,
   }),
+  release: (name: string, at = repository): Change => ({
+    kind: "release-bytes",
+    repository: at,
+    digest: digest(name),
+  }),
   sweep: (name: string, at = repository): Change => ({
     kind: "sweep-orphan",
     repository: at,

@@ -165,6 +165,21 @@ function testOrphans(open: OpenEmptyStore): void {
       orphaned: true,
     },
     {
+      says: "what was written for nothing",
+      does: [change.create(), change.release("x")],
+      orphaned: true,
+    },
+    {
+      says: "what was written for nothing, and is named all the same",
+      does: [change.put("x"), change.release("x")],
+      orphaned: false,
+    },
+    {
+      says: "what was written for nothing, and named afterwards",
+      does: [change.create(), change.release("x"), change.link("x")],
+      orphaned: false,
+    },
+    {
       says: "a blob that was linked again",
       does: [change.link("x"), change.unlink("x"), change.link("x")],
       orphaned: false,

@@ -258,6 +258,9 @@ const appliers: Appliers = {
       id,
     );
   },
+  "release-bytes": (work, id, { digest }) => {
+    work.freed.push([id, digest]);
+  },
   "sweep-orphan": (work, id, { repository, digest }) => {
     // Without its row the bytes are not known to be unused: somebody may be about to name them.
     if (clearOrphan(work, id, digest) > 0) work.bytes.remove(repository, digest);
@@ -275,6 +278,7 @@ const creating: Readonly<Record<RepositoryChange["kind"], boolean>> = {
   "remove-tag": false,
   "plan-layout": false,
   "record-layout": false,
+  "release-bytes": false,
   "sweep-orphan": false,
 };
 

@@ -94,6 +94,7 @@ describe("every statement of a commit finds its rows by an index", () => {
     change.tag("v1", "m"),
     change.remove("m"),
     change.unlink("layer"),
+    change.release("other"),
   ];
   for (const { kind, work } of [
     ...preconditions.map((precondition) => ({

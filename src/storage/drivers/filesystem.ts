@@ -69,7 +69,8 @@ export class FilesystemDriver implements Driver {
   async stat(key: string): Promise<ContentStat | null> {
     const info = await stat(this.#path(key), { bigint: true }).catch(absentOr);
     if (info === null) return null;
-    return { sizeBytes: Number(info.size), stamp: stampOf(info) };
+    const { size, mtimeMs } = info;
+    return { sizeBytes: Number(size), stamp: stampOf(info), changedAt: Number(mtimeMs) };
   }
 
   isPresent(key: string): boolean {
@@ -129,6 +130,20 @@ export class FilesystemDriver implements Driver {
       if (codeOf(error) === "EMLINK") return false;
       throw storageError(error);
     }
+  }
+
+  async flush(key: string): Promise<boolean> {
+    const path = this.#path(key);
+    const handle = await open(path, "r").catch(absentOr);
+    if (handle === null) return false;
+    try {
+      await this.#files.flushFile(handle);
+    } finally {
+      await handle.close();
+    }
+    await this.#files.ensureDirectory(dirname(path));
+    await this.#files.flushDirectory(dirname(path));
+    return true;
   }
 
   async remove(key: string): Promise<boolean> {

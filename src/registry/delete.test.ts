@@ -1,0 +1,157 @@
+// Deletes: a blob or child that a manifest needs stays, a tag goes alone, a manifest with its tags.
+
+import { describe, expect, test } from "bun:test";
+import { reasonOf } from "../../test/reason_of.ts";
+import {
+  bytesOf,
+  image,
+  openWorld,
+  pushBlob,
+  pushImage,
+  putManifest,
+  repository,
+  type World,
+} from "../../test/registry/world.ts";
+import { digestOf, type Digest } from "../oci/digest.ts";
+import { mediaTypes } from "../oci/media_types.ts";
+import { deleteBlob, deleteManifest, deleteTag } from "./delete.ts";
+
+const app = image(1);
+const layer = digestOf("sha256", app.blobs[1]!);
+
+const blob = ({ registry }: World, target: Digest, at = repository) =>
+  deleteBlob(registry, { repository: at, target, by: "bob" });
+const manifest = ({ registry }: World, target: Digest) =>
+  deleteManifest(registry, { repository, target, by: "bob" });
+const tag = (
+  { registry }: World,
+  target: string,
+  tagIs: readonly (string | null)[] | null = null,
+) => deleteTag(registry, { repository, target, by: "bob", tagIs });
+
+describe("a blob", () => {
+  test("that a manifest names stays, until that is deleted", async () => {
+    await using world = await openWorld();
+    await pushImage(world, app, "v1");
+    const refused = await reasonOf(blob(world, layer));
+    expect(refused).toMatchObject({ refusal: "BLOB_REFERENCED", status: 405 });
+    expect(String(refused)).toContain(app.digest);
+    expect(await world.registry.metadata.blobSize(repository, layer)).not.toBeNull();
+    // An untagged manifest needs it as well.
+    await tag(world, "v1");
+    expect(await reasonOf(blob(world, layer))).toMatchObject({ refusal: "BLOB_REFERENCED" });
+    await manifest(world, app.digest);
+    await blob(world, layer);
+    expect(await world.registry.metadata.blobSize(repository, layer)).toBeNull();
+  });
+
+  test("that only another repository's manifest names goes", async () => {
+    await using world = await openWorld();
+    await pushImage(world, app, "v1", "team/other");
+    await pushBlob(world, app.blobs[1]!);
+    await blob(world, layer);
+    await world.settle();
+    expect(await world.registry.storage.statBlob(repository, layer)).toBeNull();
+    expect(await world.registry.storage.statBlob("team/other", layer)).not.toBeNull();
+  });
+
+  test("that is not there is unknown", async () => {
+    await using world = await openWorld();
+    expect(await reasonOf(blob(world, layer))).toMatchObject({ refusal: "BLOB_UNKNOWN" });
+    await pushBlob(world, app.blobs[1]!);
+    await blob(world, layer);
+    expect(await reasonOf(blob(world, layer))).toMatchObject({ refusal: "BLOB_UNKNOWN" });
+  });
+
+  test("and a push of the manifest that needs it, at once: one of them is refused", async () => {
+    for (let round = 0; round < 20; round += 1) {
+      await using world = await openWorld();
+      for (const bytes of app.blobs) await pushBlob(world, bytes);
+      const [deleted, pushed] = await Promise.all([
+        reasonOf(blob(world, layer)),
+        reasonOf(putManifest(world, app.bytes, "v1")),
+      ]);
+      const refusals = [deleted, pushed].map((reason) => (reason as { refusal?: string }).refusal);
+      expect([
+        ["BLOB_REFERENCED", undefined],
+        [undefined, "MANIFEST_BLOB_UNKNOWN"],
+      ]).toContainEqual(refusals);
+    }
+  });
+});
+
+describe("a manifest", () => {
+  test("goes with all its tags, and with history", async () => {
+    await using world = await openWorld();
+    for (const name of ["v1", "v2"]) await pushImage(world, app, name);
+    await pushImage(world, image(2), "other");
+    await manifest(world, app.digest);
+    const { metadata } = world.registry;
+    expect(await metadata.tags(repository, { after: null, limit: 9 })).toEqual(["other"]);
+    expect(await metadata.manifestByDigest(repository, app.digest)).toBeNull();
+    const history = await metadata.history(repository, null, 3);
+    expect(history.map(({ tag, digest, previous, by }) => [tag, digest, previous, by])).toEqual([
+      [null, null, app.digest, "bob"],
+      ["v2", null, app.digest, "bob"],
+      ["v1", null, app.digest, "bob"],
+    ]);
+    expect(await reasonOf(manifest(world, app.digest))).toMatchObject({
+      refusal: "MANIFEST_UNKNOWN",
+    });
+  });
+
+  test("that an index names stays, and goes after it", async () => {
+    await using world = await openWorld();
+    await pushImage(world, app, null);
+    const index = bytesOf({
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociIndex,
+      manifests: [app.descriptor],
+    });
+    const parent = await putManifest(world, index, "multi");
+    const refused = await reasonOf(manifest(world, app.digest));
+    expect(refused).toMatchObject({ refusal: "BLOB_REFERENCED", status: 405 });
+    expect(String(refused)).toContain(parent);
+    await manifest(world, parent);
+    await manifest(world, app.digest);
+  });
+
+  test("goes though it is a subject: its referrers stay, and are still listed", async () => {
+    await using world = await openWorld();
+    await pushImage(world, app, "v1");
+    const sbom = image(2, { subject: app.descriptor });
+    await pushImage(world, sbom, null);
+    await manifest(world, app.digest);
+    const page = { after: null, limit: 9 };
+    const referrers = await world.registry.metadata.referrers(repository, app.digest, [], page);
+    expect(referrers.map(({ digest }) => digest)).toEqual([sbom.digest]);
+  });
+});
+
+describe("a tag", () => {
+  test("goes alone: its manifest stays under its digest and its other tags", async () => {
+    await using world = await openWorld();
+    for (const name of ["v1", "v2"]) await pushImage(world, app, name);
+    await tag(world, "v1");
+    const { metadata } = world.registry;
+    expect(await metadata.tags(repository, { after: null, limit: 9 })).toEqual(["v2"]);
+    await tag(world, "v2");
+    expect(await metadata.manifestByDigest(repository, app.digest)).not.toBeNull();
+    expect(await reasonOf(tag(world, "v2"))).toMatchObject({ refusal: "MANIFEST_UNKNOWN" });
+  });
+
+  test("goes only from where the caller saw it, when that is asked", async () => {
+    await using world = await openWorld();
+    await pushImage(world, app, "v1");
+    expect(await reasonOf(tag(world, "v1", [image(2).digest]))).toMatchObject({
+      refusal: "PRECONDITION_FAILED",
+    });
+    await tag(world, "v1", [app.digest]);
+    expect(await reasonOf(tag(world, "v1"))).toMatchObject({ refusal: "MANIFEST_UNKNOWN" });
+  });
+
+  test("of a repository that is not there is told as that", async () => {
+    await using world = await openWorld();
+    expect(await reasonOf(tag(world, "v1"))).toMatchObject({ refusal: "NAME_UNKNOWN" });
+  });
+});

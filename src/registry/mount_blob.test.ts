@@ -1,0 +1,109 @@
+// Mounts: no bytes travel, nothing tells whether a source that may not be read has the blob, and the target is
+// independent of the source afterwards.
+
+import { describe, expect, test } from "bun:test";
+import { stat } from "node:fs/promises";
+import { sample } from "../../test/contracts/driver_samples.ts";
+import { openWorld, pushBlob, repository, type World } from "../../test/registry/world.ts";
+import { digestOf } from "../oci/digest.ts";
+import { blobKey } from "../storage/layout.ts";
+import { deleteBlob } from "./delete.ts";
+import { mountBlob } from "./mount_blob.ts";
+
+const bytes = sample(1000);
+const digest = digestOf("sha256", bytes);
+const target = "team/target";
+
+const mount = (
+  { registry }: World,
+  from: string | null,
+  readable: (name: string) => boolean = () => true,
+): Promise<boolean> =>
+  mountBlob(registry, {
+    repository: target,
+    digest,
+    from,
+    mayRead: async (name) => readable(name),
+    by: null,
+  });
+
+const readTarget = async ({ registry }: World) =>
+  (await registry.metadata.blobSize(target, digest)) === null
+    ? null
+    : registry.storage.readBlob(target, digest, 9999);
+
+describe("a mount", () => {
+  for (const from of [repository, null]) {
+    test(`from ${from ?? "anywhere"} makes the blob one of the target, as one file`, async () => {
+      await using world = await openWorld();
+      await pushBlob(world, bytes);
+      expect(await mount(world, from)).toBe(true);
+      expect(await readTarget(world)).toEqual(bytes);
+      expect((await stat(world.pathOf(blobKey(target, digest)))).nlink).toBe(2);
+      await deleteBlob(world.registry, { repository, target: digest, by: null });
+      await world.settle();
+      expect(await world.registry.storage.statBlob(repository, digest)).toBeNull();
+      expect(await readTarget(world)).toEqual(bytes);
+    });
+
+    test(`from ${from ?? "anywhere"} that the caller may not read is as if nobody had it`, async () => {
+      await using world = await openWorld();
+      await pushBlob(world, bytes);
+      expect(await mount(world, from, () => false)).toBe(false);
+      expect(await readTarget(world)).toBeNull();
+      expect(await world.registry.metadata.repositoryExists(target)).toBe(false);
+    });
+  }
+
+  const absences: Readonly<Record<string, (world: World) => Promise<unknown>>> = {
+    "a repository that is not there": async () => undefined,
+    "a repository without it": (world) => pushBlob(world, sample(3)),
+    "a repository that deleted it": async (world) => {
+      await pushBlob(world, bytes);
+      await deleteBlob(world.registry, { repository, target: digest, by: null });
+    },
+    "a repository that lost its bytes": async (world) => {
+      await pushBlob(world, bytes);
+      world.registry.storage.removeBlobNow(repository, digest);
+    },
+  };
+  for (const [says, given] of Object.entries(absences)) {
+    test(`from ${says} is refused, and leaves no trace of it`, async () => {
+      await using world = await openWorld();
+      await given(world);
+      expect(await mount(world, repository)).toBe(false);
+      expect(await mount(world, null)).toBe(false);
+      expect(await readTarget(world)).toBeNull();
+      expect(await world.registry.storage.statBlob(target, digest)).toBeNull();
+    });
+  }
+
+  test("asks every holder until one may be read", async () => {
+    await using world = await openWorld();
+    for (const name of ["a", "b", "c"]) await pushBlob(world, bytes, name);
+    const asked: string[] = [];
+    const readable = (name: string): boolean => {
+      asked.push(name);
+      return name === "c";
+    };
+    expect(await mount(world, null, readable)).toBe(true);
+    expect(asked.toSorted()).toEqual(["a", "b", "c"]);
+    expect(await readTarget(world)).toEqual(bytes);
+  });
+
+  test("of what is there already succeeds without a source", async () => {
+    await using world = await openWorld();
+    await pushBlob(world, bytes, target);
+    expect(await mount(world, "no/such", () => false)).toBe(true);
+    expect(await readTarget(world)).toEqual(bytes);
+  });
+
+  test("takes the place of a damaged file in the target", async () => {
+    await using world = await openWorld();
+    await pushBlob(world, bytes);
+    await world.registry.storage.driver.replace(blobKey(target, digest), sample(1000, 2));
+    expect(await mount(world, repository)).toBe(true);
+    expect(await readTarget(world)).toEqual(bytes);
+    expect(await world.registry.storage.readBlob(repository, digest, 9999)).toEqual(bytes);
+  });
+});

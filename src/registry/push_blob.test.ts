@@ -1,0 +1,242 @@
+// The end of an upload: what a blob is afterwards, what is shared, and what is left when it fails.
+
+import { describe, expect, test } from "bun:test";
+import { stat } from "node:fs/promises";
+import { sample, unlimited } from "../../test/contracts/driver_samples.ts";
+import { reasonOf } from "../../test/reason_of.ts";
+import {
+  filesOf,
+  kindsOf,
+  openWorld,
+  pushBlob,
+  repository,
+  watched,
+  type World,
+  writeBlobFile,
+} from "../../test/registry/world.ts";
+import { MetadataFull, MetadataUnavailable } from "../metadata/metadata.ts";
+import { digestOf, type Digest } from "../oci/digest.ts";
+import { blobKey, uploadsDirectory } from "../storage/layout.ts";
+import type { AppendRequest } from "../storage/uploads.ts";
+import { deleteBlob } from "./delete.ts";
+import { finishUpload } from "./push_blob.ts";
+import type { Registry } from "./registry.ts";
+
+const bytes = sample(5000);
+const digest = digestOf("sha256", bytes);
+
+const body = (part: Uint8Array): AppendRequest => ({
+  source: { body: part, lengthBytes: part.length },
+  chunk: null,
+  options: unlimited,
+});
+
+async function readBlob({ registry }: World, of: Digest = digest, at = repository) {
+  const size = await registry.metadata.blobSize(at, of);
+  if (size === null) return null;
+  return registry.storage.readBlob(at, of, size);
+}
+
+const sessions = async ({ registry }: World): Promise<string[]> =>
+  (await registry.storage.driver.list(uploadsDirectory)).map(({ name }) => name);
+
+/** Finishes a session of `first` with `last`, by a registry that may be another one than the world's. */
+async function finish(
+  registry: Registry,
+  id: string,
+  claimed: Digest,
+  last: Uint8Array = new Uint8Array(),
+): Promise<unknown> {
+  const work = registry.uploads.hold(repository, id, (upload) =>
+    finishUpload(registry, upload, { repository, digest: claimed, last: body(last), by: null }),
+  );
+  return reasonOf(work);
+}
+
+async function sessionWith({ registry }: World, part: Uint8Array): Promise<string> {
+  const id = await registry.uploads.start(repository);
+  await registry.uploads.hold(repository, id, (upload) => upload.append(body(part)));
+  return id;
+}
+
+describe("a pushed blob", () => {
+  for (const algorithm of ["sha256", "sha512"] as const) {
+    test(`is readable under its ${algorithm} digest, and its session is gone`, async () => {
+      await using world = await openWorld();
+      const pushed = await pushBlob(world, bytes, repository, algorithm);
+      expect(pushed).toStartWith(`${algorithm}:`);
+      expect(await readBlob(world, pushed)).toEqual(bytes);
+      expect(await sessions(world)).toEqual([]);
+      expect(await filesOf(world)).toEqual([
+        blobKey(repository, pushed),
+        `${repository}/oci-layout`,
+      ]);
+    });
+  }
+
+  test("is the same when it is pushed again", async () => {
+    await using world = await openWorld();
+    for (let index = 0; index < 3; index += 1) await pushBlob(world, bytes);
+    expect(await readBlob(world)).toEqual(bytes);
+    expect(await filesOf(world)).toHaveLength(2);
+  });
+
+  test("is one file with its equals in other repositories", async () => {
+    await using world = await openWorld();
+    const repositories = [repository, "team/other", "third", "a/blobs"];
+    for (const at of repositories) await pushBlob(world, bytes, at);
+    const infos = await Promise.all(
+      repositories.map((at) => stat(world.pathOf(blobKey(at, digest)))),
+    );
+    expect(new Set(infos.map(({ ino }) => ino)).size).toBe(1);
+    expect(infos[0]!.nlink).toBe(repositories.length);
+    // Each has it on its own: deleting one leaves the others.
+    await deleteBlob(world.registry, { repository, target: digest, by: null });
+    await world.settle();
+    expect((await stat(world.pathOf(blobKey("third", digest)))).nlink).toBe(3);
+    expect(await readBlob(world)).toBeNull();
+    expect(await readBlob(world, digest, "third")).toEqual(bytes);
+  });
+
+  test("is a file of its own where sharing is off", async () => {
+    await using world = await openWorld({ dedupe: false });
+    for (const at of [repository, "team/other"]) await pushBlob(world, bytes, at);
+    expect((await stat(world.pathOf(blobKey(repository, digest)))).nlink).toBe(1);
+  });
+
+  test("is stored when the repository that should share it has lost the bytes", async () => {
+    await using world = await openWorld();
+    await pushBlob(world, bytes, "team/other");
+    world.registry.storage.removeBlobNow("team/other", digest);
+    await pushBlob(world, bytes);
+    expect(await readBlob(world)).toEqual(bytes);
+  });
+
+  for (const [says, damaged] of [
+    ["of the same length", sample(bytes.length, 9)],
+    ["that was cut short", bytes.slice(0, 10)],
+    ["that is empty", new Uint8Array()],
+  ] as const) {
+    test(`takes the place of a damaged file ${says}`, async () => {
+      await using world = await openWorld();
+      await writeBlobFile(world, digest, damaged);
+      await pushBlob(world, bytes);
+      expect(await readBlob(world)).toEqual(bytes);
+    });
+
+    test(`that is shared takes the place of a damaged file ${says}`, async () => {
+      await using world = await openWorld();
+      await pushBlob(world, bytes, "team/other");
+      await writeBlobFile(world, digest, damaged);
+      await pushBlob(world, bytes);
+      expect(await readBlob(world)).toEqual(bytes);
+      expect(await readBlob(world, digest, "team/other")).toEqual(bytes);
+    });
+  }
+
+  test("many pushes of one blob at once, in one repository and in several", async () => {
+    await using world = await openWorld();
+    const repositories = [repository, "team/other", "third"];
+    await Promise.all(
+      Array.from({ length: 24 }, (_, index) => pushBlob(world, bytes, repositories[index % 3])),
+    );
+    for (const at of repositories) expect(await readBlob(world, digest, at)).toEqual(bytes);
+    expect(await sessions(world)).toEqual([]);
+  });
+});
+
+describe("an upload that fails", () => {
+  test("by its digest goes back to where it stood before the request", async () => {
+    await using world = await openWorld();
+    const [first, last] = [bytes.slice(0, 3000), bytes.slice(3000)];
+    const id = await sessionWith(world, first);
+    const wrong = digestOf("sha256", sample(1));
+    expect(await finish(world.registry, id, wrong, last)).toMatchObject({
+      refusal: "DIGEST_INVALID",
+    });
+    expect(await world.registry.uploads.size(repository, id)).toBe(first.length);
+    expect(await world.registry.metadata.repositoryExists(repository)).toBe(false);
+    expect(await filesOf(world)).toEqual([]);
+    expect(await finish(world.registry, id, digest, last)).toEqual({ value: undefined });
+    expect(await readBlob(world)).toEqual(bytes);
+  });
+
+  test("by a body that breaks off goes back to where it stood", async () => {
+    await using world = await openWorld();
+    const id = await sessionWith(world, bytes.slice(0, 3000));
+    const broken = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(bytes.slice(3000, 4000));
+        controller.error(new Error("the client went away"));
+      },
+    });
+    const request = new Request("http://x/", { method: "PUT", body: broken });
+    const last: AppendRequest = {
+      source: { body: request, lengthBytes: null },
+      chunk: null,
+      options: unlimited,
+    };
+    const work = world.registry.uploads.hold(repository, id, (upload) =>
+      finishUpload(world.registry, upload, { repository, digest, last, by: null }),
+    );
+    expect(await reasonOf(work)).toMatchObject({ refusal: "SIZE_INVALID" });
+    expect(await world.registry.uploads.size(repository, id)).toBe(3000);
+  });
+
+  for (const failure of [
+    new MetadataFull("no space"),
+    new MetadataUnavailable("unknown outcome"),
+  ]) {
+    test(`because its fact cannot be written (${failure.name}) is finished by a later request`, async () => {
+      await using world = await openWorld();
+      const id = await sessionWith(world, bytes);
+      const failing = watched(world.registry, async (commit) => {
+        if (kindsOf(commit).includes("link-blob")) throw failure;
+      });
+      expect(await finish(failing, id, digest)).toBe(failure);
+      expect(await readBlob(world)).toBeNull();
+      expect(await world.registry.uploads.size(repository, id)).toBe(bytes.length);
+      // What was published for it cannot be changed through it any more.
+      expect(await finish(world.registry, id, digest, sample(1))).toMatchObject({
+        refusal: "UPLOAD_INVALID",
+      });
+      const file = await world.registry.storage.readBlob(repository, digest, bytes.length);
+      expect(file).toEqual(bytes);
+      const wrong = digestOf("sha256", sample(1));
+      expect(await finish(world.registry, id, wrong)).toMatchObject({ refusal: "DIGEST_INVALID" });
+      expect(await finish(world.registry, id, digest)).toEqual({ value: undefined });
+      expect(await readBlob(world)).toEqual(bytes);
+      expect(await sessions(world)).toEqual([]);
+    });
+  }
+
+  test("because the bytes are swept each time is told to be tried again, and loses nothing", async () => {
+    await using world = await openWorld();
+    const id = await sessionWith(world, bytes);
+    let sweeps = 0;
+    const sweeping = watched(world.registry, async (commit) => {
+      if (!kindsOf(commit).includes("link-blob")) return;
+      sweeps += 1;
+      world.registry.storage.removeBlobNow(repository, digest);
+    });
+    expect(await finish(sweeping, id, digest)).toMatchObject({ refusal: "UNAVAILABLE" });
+    expect(sweeps).toBe(3);
+    expect(await readBlob(world)).toBeNull();
+    expect(await finish(world.registry, id, digest)).toEqual({ value: undefined });
+    expect(await readBlob(world)).toEqual(bytes);
+  });
+
+  test("is not kept by a sweep that crosses it once", async () => {
+    await using world = await openWorld();
+    const id = await sessionWith(world, bytes);
+    let crossed = false;
+    const sweeping = watched(world.registry, async (commit) => {
+      if (!kindsOf(commit).includes("link-blob") || crossed) return;
+      crossed = true;
+      world.registry.storage.removeBlobNow(repository, digest);
+    });
+    expect(await finish(sweeping, id, digest)).toEqual({ value: undefined });
+    expect(crossed).toBe(true);
+    expect(await readBlob(world)).toEqual(bytes);
+  });
+});

@@ -1,0 +1,145 @@
+// A pushed manifest: all of it in one commit or nothing, of what is here when it is committed, and no bytes left
+// of one that was refused. What a manifest must be is tested in `oci` and over HTTP.
+
+import { describe, expect, test } from "bun:test";
+import { reasonOf } from "../../test/reason_of.ts";
+import {
+  filesOf,
+  image,
+  kindsOf,
+  openWorld,
+  pushBlob,
+  pushImage,
+  putManifest,
+  repository,
+  watched,
+  type World,
+} from "../../test/registry/world.ts";
+import { digestOf } from "../oci/digest.ts";
+import type { Commit } from "../metadata/metadata.ts";
+import { blobKey } from "../storage/layout.ts";
+import { deleteBlob, deleteTag } from "./delete.ts";
+import { pushManifest, type PushRequest } from "./push_manifest.ts";
+
+const app = image(1);
+
+function request(changes: Partial<PushRequest> = {}): PushRequest {
+  return {
+    repository,
+    reference: { kind: "tag", tag: "v1" },
+    tags: [],
+    bytes: app.bytes,
+    contentType: null,
+    tagIs: null,
+    by: "alice",
+    ...changes,
+  };
+}
+
+async function pushBlobs(world: World): Promise<void> {
+  for (const blob of app.blobs) await pushBlob(world, blob);
+}
+
+/** Runs `between` once, after the push has written its bytes and before it is committed. */
+function crossed(world: World, between: () => Promise<void>) {
+  let ran = false;
+  return watched(world.registry, async (commit: Commit) => {
+    if (!kindsOf(commit).includes("put-manifest") || ran) return;
+    ran = true;
+    await between();
+  });
+}
+
+describe("a push", () => {
+  test("by digest with tags sets all of them, or none", async () => {
+    await using world = await openWorld();
+    await pushBlobs(world);
+    const byDigest = request({
+      reference: { kind: "digest", digest: app.digest },
+      tags: ["v1", "v2", "v3"],
+    });
+    const { metadata } = world.registry;
+    await putManifest(world, app.bytes, "v2");
+    const onlyNew = { ...byDigest, tagIs: [null] };
+    expect(await reasonOf(pushManifest(world.registry, onlyNew))).toMatchObject({
+      refusal: "PRECONDITION_FAILED",
+    });
+    expect(await metadata.tags(repository, { after: null, limit: 9 })).toEqual(["v2"]);
+    await pushManifest(world.registry, byDigest);
+    expect(await metadata.tags(repository, { after: null, limit: 9 })).toEqual(["v1", "v2", "v3"]);
+  });
+
+  test("that loses a blob while it runs is refused, and its bytes go with the next sweep", async () => {
+    await using world = await openWorld();
+    await pushBlobs(world);
+    const layer = digestOf("sha256", app.blobs[1]!);
+    const racing = crossed(world, () =>
+      deleteBlob(world.registry, { repository, target: layer, by: null }),
+    );
+    expect(await reasonOf(pushManifest(racing, request()))).toMatchObject({
+      refusal: "MANIFEST_BLOB_UNKNOWN",
+    });
+    expect(await world.registry.metadata.manifestByDigest(repository, app.digest)).toBeNull();
+    await world.settle();
+    expect(await filesOf(world)).not.toContain(blobKey(repository, app.digest));
+    // The client pushes the blob again, and then the manifest.
+    await pushImage(world, app, "v1");
+    await world.settle();
+    expect(await filesOf(world)).toContain(blobKey(repository, app.digest));
+  });
+
+  test("whose tag moves while it runs is refused, and keeps the bytes that another push named", async () => {
+    await using world = await openWorld();
+    await pushImage(world, image(2), "v1");
+    await pushBlobs(world);
+    const racing = crossed(world, async () => {
+      await putManifest(world, app.bytes, "other");
+      await deleteTag(world.registry, { repository, target: "v1", by: null, tagIs: null });
+    });
+    const conditional = request({ tagIs: [image(2).digest] });
+    expect(await reasonOf(pushManifest(racing, conditional))).toMatchObject({
+      refusal: "PRECONDITION_FAILED",
+    });
+    await world.settle();
+    expect(await filesOf(world)).toContain(blobKey(repository, app.digest));
+    const found = await world.registry.metadata.manifestByTag(repository, "other");
+    expect(found?.digest).toBe(app.digest);
+  });
+
+  test("that is refused at once writes nothing", async () => {
+    await using world = await openWorld();
+    expect(await reasonOf(pushManifest(world.registry, request()))).toMatchObject({
+      refusal: "MANIFEST_BLOB_UNKNOWN",
+    });
+    expect(await filesOf(world)).toEqual([]);
+    expect(await world.registry.metadata.repositoryExists(repository)).toBe(false);
+  });
+
+  test("that a sweep crosses writes its bytes again", async () => {
+    await using world = await openWorld();
+    await pushBlobs(world);
+    const racing = crossed(world, async () => {
+      world.registry.storage.removeBlobNow(repository, app.digest);
+    });
+    await pushManifest(racing, request());
+    const bytes = await world.registry.storage.readBlob(repository, app.digest, 9999);
+    expect(bytes).toEqual(Buffer.from(app.bytes));
+  });
+
+  test("of many at once to one tag: one stands, all are there by digest, history has every move", async () => {
+    await using world = await openWorld();
+    const images = Array.from({ length: 20 }, (_, index) => image(index));
+    await Promise.all(images.map((pushed) => pushImage(world, pushed, "latest")));
+    const { metadata } = world.registry;
+    for (const { digest } of images) {
+      expect(await metadata.manifestByDigest(repository, digest)).not.toBeNull();
+    }
+    const history = await metadata.history(repository, "latest", 99);
+    expect(history).toHaveLength(images.length);
+    const standing = await metadata.manifestByTag(repository, "latest");
+    expect(standing?.digest).toBe(history[0]!.digest as typeof app.digest);
+    for (const [index, move] of history.entries()) {
+      expect(move.previous).toBe(history[index + 1]?.digest ?? null);
+    }
+  });
+});
