@@ -28,10 +28,6 @@ export const blobClauses = {
     ...pullBlobs,
     "A successful response MUST contain the digest of the uploaded blob in the header `Docker-Content-Digest`.",
   ),
-  blobDigestMatches: spec(
-    ...pullBlobs,
-    "If present, the value of this header MUST be a digest matching that of the response body.",
-  ),
   blobMissing: spec(
     ...pullBlobs,
     "If the blob is not found in the repository, the response code MUST be `404 Not Found`.",
@@ -72,16 +68,10 @@ export const blobClauses = {
     ...postPut,
     "Upon successful completion of the request, the response MUST have code `201 Created` and MUST have the following header: `Location: <blob-location>`",
   ),
-  uploadLocation: spec(...postPut, "With `<blob-location>` being a pullable blob URL."),
   singlePost: spec(
     ...singlePost,
     "Successful completion of the request MUST return a `201 Created` and MUST include the following header: `Location: <blob-location>`",
   ),
-  singlePostFallback: spec(
-    ...singlePost,
-    "Registries that do not support single request monolithic uploads SHOULD return a `202 Accepted` status code and `Location` header and clients SHOULD proceed with a subsequent PUT request, as described by the [POST then PUT upload method](#post-then-put).",
-  ),
-  singlePostDigest: spec(...singlePost, "Likewise, the `<digest>` MUST match the blob's digest."),
   singlePostLength: spec(
     ...singlePost,
     "The `Content-Length` header MUST match the blob's actual content length.",

@@ -90,7 +90,6 @@ export const otherClauses = {
     "Uploads",
     "After a cut connection the status of an upload tells the truth, and the upload can go on from there.",
   ),
-  uploadIdempotent: practice("Uploads", "A blob that exists can be pushed again."),
   uploadLengthMismatch: practice(
     "Uploads",
     "A body whose length differs from what was announced is not stored.",
@@ -126,7 +125,6 @@ export const otherClauses = {
   ),
   deleteIsLocal: practice("Deletion", "Deletion in one repository leaves others alone."),
   deleteThenPush: practice("Deletion", "What was deleted can be pushed again."),
-  deleteUnknown: practice("Deletion", "Deleting what is not there is answered with 404."),
   catalog: practice(
     "Catalog",
     'GET /v2/_catalog lists the repositories as {"repositories": [...]} with n, last and Link as tags have.',
