@@ -225,6 +225,36 @@ describe("TLS", () => {
   });
 });
 
+describe("extensions.metrics", () => {
+  const metricsOf = (metrics: unknown) => {
+    const checked = checkConfig({ extensions: { metrics } }, env);
+    return "config" in checked ? checked.config.extensions.metrics : checked;
+  };
+
+  test.each([
+    ["with its block it is on, as in zot", {}, { enable: true, prometheus: { path: "/metrics" } }],
+    ["a block may turn it off", { enable: false }, { enable: false }],
+    ["an empty YAML section is none", null, { enable: false }],
+    ["a path", { prometheus: { path: "/a/b_c.d" } }, { prometheus: { path: "/a/b_c.d" } }],
+  ])("%s", (_, metrics, expected) => {
+    expect(metricsOf(metrics)).toMatchObject(expected);
+  });
+
+  test.each(
+    [
+      ["", "/", "metrics", "//metrics", "/metrics/", "/a/../b", "/a/./b", "/a b", "/a?b", "/é"],
+      ["/v2", "/v2/metrics", "/zot/x", "/swagger", "/livez", "/readyz", "/startupz/x"],
+    ].flat(),
+  )("refuses the path %p", (path) => {
+    expect(metricsOf({ prometheus: { path } })).toEqual({
+      problems: [
+        'extensions.metrics.prometheus.path: expected a clean path such as "/metrics", not "/" and ' +
+          `none that the registry serves, got ${JSON.stringify(path)}`,
+      ],
+    });
+  });
+});
+
 describe("keys", () => {
   test("case does not count", () => {
     const result = checkConfig({ STORAGE: { RootDirectory: "/data" }, hTTP: { Port: 1 } }, env);

@@ -73,6 +73,9 @@ class Walk implements ValueContext {
         if (isServed(child)) read[child.name] = section;
       }
     }
+    for (const { name, option } of at.children.values()) {
+      if (option?.inSection !== undefined && !(name in read)) read[name] = option.inSection;
+    }
     return read;
   }
 

@@ -114,6 +114,8 @@ const served: Record<string, unknown> = {
   "http.ratelimit.methods[].method": "GET",
   "http.ratelimit.methods[].rate": 5,
   "http.compat[]": "docker2s2",
+  "extensions.metrics.enable": true,
+  "extensions.metrics.prometheus.path": "/figures",
   "http.auth.failDelay": 5,
   "http.auth.apikey": true,
   "http.auth.ldap.port": 636,

@@ -152,6 +152,9 @@ describe("defaults", () => {
         },
       },
       log: { level: "info", output: null, audit: null },
+      extensions: {
+        metrics: { enable: false, prometheus: { path: "/metrics" }, repositoriesMax: 100 },
+      },
     } as never);
     expect(checkConfig({}, { HOME: home.path })).toEqual({ config, warnings: [] });
   });

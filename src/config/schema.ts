@@ -6,6 +6,7 @@
 
 import * as z from "zod";
 import { accessControlOptions, authOptions } from "../auth/options.ts";
+import { metricsOptions } from "../extensions/metrics/options.ts";
 import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../lib/log_options.ts";
 import { isOption, type Option, type OptionTree, type OptionValues } from "../lib/option.ts";
@@ -19,6 +20,7 @@ export const options = {
   storage: { ...storageOptions, ...collectionOptions },
   http: { ...httpOptions, auth: authOptions, accessControl: accessControlOptions },
   log: logOptions,
+  extensions: { metrics: metricsOptions },
 } as const;
 
 /** What the schema gives: every option read, before the machine's own defaults are filled in. */

@@ -12,6 +12,8 @@ export interface Option<T extends z.ZodType = z.ZodType> {
   readonly type: T;
   /** The default as it would be written in a file. */
   readonly default: z.input<T>;
+  /** The default where the option's section stands in the file, if that makes a difference. */
+  readonly inSection?: z.input<T>;
   /** How the reference page words a default that is not plain from its value. */
   readonly defaultSays?: string;
   /** false: known by name, and refused unless it is set to its default. */
