@@ -45,7 +45,7 @@ function headerOf(entry: TarEntry, sizeBytes: number, modifiedAt: number): Uint8
   header.write(" ".repeat(8), 148);
   header.write(typeOf(entry), 156);
   header.write(entry.link ?? "", 157);
-  header.write("ustar\0" + "00", 257);
+  header.write("ustar\x0000", 257);
   header.write(prefix, 345);
   const sum = header.reduce((total, byte) => total + byte, 0);
   header.write(`${octal(sum, 6)} `, 148);

@@ -60,12 +60,21 @@ describe.skipIf(!ready)("the container image", () => {
       await writeFile(join(work.path, "config.json"), JSON.stringify(config));
       await using inside = startService(
         containerd.command(
-          ...["run", "--rm", "--net-host", "--read-only", "--snapshotter", snapshotter],
-          ...["--mount", `type=bind,src=${work.path},dst=/etc/zot,options=rbind:ro`],
-          ...["--mount", `type=bind,src=${data},dst=/var/lib/registry,options=rbind:rw`],
+          "run",
+          "--rm",
+          "--net-host",
+          "--read-only",
+          "--snapshotter",
+          snapshotter,
+          "--mount",
+          `type=bind,src=${work.path},dst=/etc/zot,options=rbind:ro`,
+          "--mount",
+          `type=bind,src=${data},dst=/var/lib/registry,options=rbind:rw`,
           name,
           "inside",
-          ...["/usr/bin/zot", "serve", "/etc/zot/config.json"],
+          "/usr/bin/zot",
+          "serve",
+          "/etc/zot/config.json",
         ),
       );
       const line = await inside.waitForLine("the container listens", (text) =>
