@@ -15,19 +15,26 @@ interface Remembered<T> {
   readonly value: T;
 }
 
+/** Hears of every lookup. */
+export type OnLookup = (hit: boolean) => void;
+
 export class FactCache<T> {
   readonly #epochs: Epochs;
+  readonly #onLookup: OnLookup | null;
   readonly #facts = new Lru<string, Remembered<T>>({ entriesMax });
 
-  constructor(epochs: Epochs) {
+  constructor(epochs: Epochs, onLookup: OnLookup | null = null) {
     this.#epochs = epochs;
+    this.#onLookup = onLookup;
   }
 
   /** The remembered fact, or what `read` finds. */
   get(repository: string, key: string, read: () => T | null): T | null {
     const name = `${repository} ${key}`;
     const known = this.#facts.get(name);
-    if (known !== null && this.#epochs.read(known.slot) === known.epoch) return known.value;
+    const isCurrent = known !== null && this.#epochs.read(known.slot) === known.epoch;
+    this.#onLookup?.(isCurrent);
+    if (isCurrent) return known.value;
     // The counter is taken before the store is read: a change in between shows as a moved counter.
     const slot = known?.slot ?? this.#epochs.slotOf(repository);
     const epoch = this.#epochs.read(slot);

@@ -57,6 +57,21 @@ export interface HistoryRecord {
   readonly generation: number;
 }
 
+/** Content that a repository holds. */
+export interface Holding {
+  readonly repository: string;
+  readonly digest: Digest;
+  readonly sizeBytes: number;
+}
+
+/** How far the `index.json` of repositories are behind. */
+export interface LayoutLag {
+  /** Repositories that are behind. */
+  readonly repositories: number;
+  /** When the first of them fell behind, in milliseconds since the epoch; null when none is. */
+  readonly since: number | null;
+}
+
 /** Where a repository's layout on disk stands against the facts. */
 export interface LayoutState {
   /** Grows with every commit that `index.json` must show. */
@@ -235,6 +250,7 @@ export interface Metadata extends Committer {
 
   /** Repositories whose `index.json` is behind, oldest change first. */
   staleLayouts(limit: number): Promise<string[]>;
+  layoutLag(): Promise<LayoutLag>;
   layoutState(repository: string): Promise<LayoutState | null>;
   /** What `index.json` must list: tags by byte order, then untagged manifests by digest. */
   layoutRecords(repository: string): Promise<{ generation: number; records: LayoutRecord[] }>;
@@ -249,6 +265,15 @@ export interface Metadata extends Committer {
   apiKeyByHash(hash: string): Promise<ApiKeyRecord | null>;
   /** Keys of a user, oldest first. */
   apiKeysOf(owner: string, limit: number): Promise<ApiKeyRecord[]>;
+  /**
+   * All content, slice by slice: blobs by digest, so that what repositories share stands together, then manifests
+   * by repository. `after` is the `next` of the slice before.
+   */
+  holdings(
+    kind: "blob" | "manifest",
+    after: string | null,
+    limit: number,
+  ): Promise<{ items: Holding[]; next: string | null }>;
   close(): Promise<void>;
 }
 

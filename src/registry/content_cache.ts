@@ -14,14 +14,22 @@ const entriesMax = 10_000;
 export const cachedBytesMax = 64 * KiB;
 
 export class ContentCache {
+  /** Hears of every lookup, if anybody wants to. */
+  readonly #onLookup: ((hit: boolean) => void) | null;
   readonly #bytes = new Lru<Digest, Uint8Array>({
     entriesMax,
     weightMax: cacheBytesMax,
     weigh: (bytes) => bytes.length,
   });
 
+  constructor(onLookup: ((hit: boolean) => void) | null = null) {
+    this.#onLookup = onLookup;
+  }
+
   get(digest: Digest): Uint8Array | null {
-    return this.#bytes.get(digest);
+    const bytes = this.#bytes.get(digest);
+    this.#onLookup?.(bytes !== null);
+    return bytes;
   }
 
   set(digest: Digest, bytes: Uint8Array): void {

@@ -21,10 +21,20 @@ export interface JobsOptions {
   readonly claim: () => Claim | null;
   /** Called once layouts were compared with the facts for the first time. */
   readonly onReconciled: () => void;
+  /** Hears of every run, and of uploads that were dropped. */
+  readonly watcher?: JobWatcher | undefined;
 }
 
+export interface JobWatcher {
+  ran(job: JobName, ms: number, failed: boolean): void;
+  expired(uploads: number): void;
+}
+
+export const jobNames = ["reconcile-layouts", "project-layouts", "expire-uploads"] as const;
+export type JobName = (typeof jobNames)[number];
+
 interface Job {
-  readonly name: string;
+  readonly name: JobName;
   /** Longest wait between two runs; a kick or the run itself may shorten it. */
   readonly everyMs: number;
   /** Runs soon after a commit. The others walk the disk, and must not do so for every push. */
@@ -118,6 +128,7 @@ export class Jobs {
         run: async () => {
           const expired = await uploads.expire(clock.now(), uploadIdleMs);
           await storage.driver.sweepTemporary(temporaryAgeMs);
+          this.#options.watcher?.expired(expired);
           if (expired > 0) report("info", "dropped idle uploads", { uploads: expired });
           return null;
         },
@@ -133,7 +144,7 @@ export class Jobs {
       this.#kicks.set(job, kick);
       let pauseMs: number | null = null;
       try {
-        if (this.#holdsDuty()) pauseMs = await job.run(signal);
+        if (this.#holdsDuty()) pauseMs = await this.#run(job, signal);
         // Another server of this root looks at the layouts; this one can serve what the facts know.
         else this.#options.onReconciled();
       } catch (error) {
@@ -144,6 +155,19 @@ export class Jobs {
         });
       }
       await sleepOrKick(registry.clock, pauseMs ?? job.everyMs, [signal, kick.signal]);
+    }
+  }
+
+  async #run(job: Job, signal: AbortSignal): Promise<number | null> {
+    const { registry, watcher } = this.#options;
+    const startedMs = registry.clock.monotonicMs();
+    let failed = true;
+    try {
+      const pauseMs = await job.run(signal);
+      failed = false;
+      return pauseMs;
+    } finally {
+      watcher?.ran(job.name, registry.clock.monotonicMs() - startedMs, failed && !signal.aborted);
     }
   }
 

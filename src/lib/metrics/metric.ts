@@ -30,7 +30,7 @@ export interface Metric {
 /** A metric with its place. */
 export class PlacedMetric {
   readonly metric: Metric;
-  /** Numbers of one series: a histogram's buckets and its sum, a summary's count and sum. */
+  /** Numbers of one series: one, or a histogram's buckets and its sum. */
   readonly width: number;
   /** Series of the metric. */
   readonly series: number;
@@ -83,8 +83,7 @@ export class PlacedMetric {
 }
 
 function widthOf({ type, buckets = [] }: Metric): number {
-  if (type === "histogram") return buckets.length + 2;
-  return type === "summary" ? 2 : 1;
+  return type === "histogram" ? buckets.length + 2 : 1;
 }
 
 /** Places metrics one behind the other; `slots` is how many numbers they take. */

@@ -7,7 +7,7 @@
  */
 import type { Digest } from "../../oci/digest.ts";
 import type { Epochs } from "../epochs.ts";
-import { FactCache } from "../fact_cache.ts";
+import { FactCache, type OnLookup } from "../fact_cache.ts";
 import type {
   Commit,
   CommitOutcome,
@@ -26,11 +26,16 @@ export class SqliteMetadata implements Metadata {
   readonly #manifests: FactCache<ManifestRecord> | null;
 
   /** Remembers facts when it is given `epochs`. */
-  constructor(path: string, committer: Committer, epochs: Epochs | null = null) {
+  constructor(
+    path: string,
+    committer: Committer,
+    epochs: Epochs | null = null,
+    onLookup: OnLookup | null = null,
+  ) {
     this.#reader = new SqliteReader(path);
     this.#committer = committer;
-    this.#sizes = epochs === null ? null : new FactCache(epochs);
-    this.#manifests = epochs === null ? null : new FactCache(epochs);
+    this.#sizes = epochs === null ? null : new FactCache(epochs, onLookup);
+    this.#manifests = epochs === null ? null : new FactCache(epochs, onLookup);
   }
 
   commit(commit: Commit): Promise<CommitOutcome> {
@@ -84,6 +89,10 @@ export class SqliteMetadata implements Metadata {
     return this.#reader.staleLayouts(limit);
   }
 
+  async layoutLag() {
+    return this.#reader.layoutLag();
+  }
+
   async layoutState(repository: string) {
     return this.#reader.layoutState(repository);
   }
@@ -106,6 +115,10 @@ export class SqliteMetadata implements Metadata {
 
   async apiKeysOf(owner: string, limit: number) {
     return this.#reader.apiKeysOf(owner, limit);
+  }
+
+  async holdings(kind: "blob" | "manifest", after: string | null, limit: number) {
+    return this.#reader.holdings(kind, after, limit);
   }
 
   async close() {

@@ -16,6 +16,8 @@ import type {
   BytesUnderLock,
   FailedPrecondition,
   HistoryRecord,
+  Holding,
+  LayoutLag,
   LayoutRecord,
   LayoutState,
   ManifestRecord,
@@ -78,6 +80,17 @@ export const sql = {
     "SELECT r.name AS repository, o.digest AS digest FROM orphans o " +
     "JOIN repositories r ON r.id = o.repository WHERE r.projected >= o.generation " +
     "ORDER BY o.since LIMIT ?1",
+  lag:
+    "SELECT count(*) AS repositories, min(stale_since) AS since FROM repositories " +
+    "INDEXED BY repositories_stale WHERE stale_since IS NOT NULL",
+  heldBlobs:
+    "SELECT r.name AS repository, b.digest AS digest, b.size AS sizeBytes, b.repository AS id " +
+    "FROM blobs b INDEXED BY blobs_digest CROSS JOIN repositories r ON r.id = b.repository " +
+    "WHERE (b.digest, b.repository) > (?1, ?2) ORDER BY b.digest, b.repository LIMIT ?3",
+  heldManifests:
+    "SELECT r.name AS repository, m.digest AS digest, m.size AS sizeBytes, m.repository AS id " +
+    "FROM manifests m CROSS JOIN repositories r ON r.id = m.repository " +
+    "WHERE (m.repository, m.digest) > (?2, ?1) ORDER BY m.repository, m.digest LIMIT ?3",
   orphan: "SELECT 1 AS found FROM orphans WHERE repository = ?1 AND digest = ?2",
 } as const;
 
@@ -166,6 +179,10 @@ export class SqliteReader {
     return this.#all<{ name: string }>(sql.stale, limit).map((row) => row.name);
   }
 
+  layoutLag(): LayoutLag {
+    return this.#get<LayoutLag>(sql.lag) ?? { repositories: 0, since: null };
+  }
+
   layoutState(repository: string): LayoutState | null {
     return this.#get<LayoutState>(sql.state, this.#idOf(repository));
   }
@@ -189,6 +206,16 @@ export class SqliteReader {
 
   isOrphan(repository: string, digest: Digest): boolean {
     return this.#get(sql.orphan, this.#idOf(repository), digest) !== null;
+  }
+
+  holdings(kind: "blob" | "manifest", after: string | null, limit: number) {
+    const [digest = "", id = "0"] = after?.split(" ") ?? [];
+    const text = kind === "blob" ? sql.heldBlobs : sql.heldManifests;
+    const rows = this.#all<Holding & { id: number }>(text, digest, Number(id), limit);
+    const last = rows.at(-1);
+    const next = last === undefined || rows.length < limit ? null : `${last.digest} ${last.id}`;
+    const items = rows.map(({ id: _id, ...holding }): Holding => holding);
+    return { items, next };
   }
 
   apiKeyByHash(hash: string): ApiKeyRecord | null {

@@ -27,6 +27,8 @@ export interface SqliteWriterOptions {
   readonly durable: boolean;
   readonly clock: Clock;
   readonly bytes: BytesUnderLock;
+  /** Hears of every transaction: how many commits it held, and how long it took. */
+  readonly onBatch?: ((commits: number, ms: number) => void) | undefined;
 }
 
 type Settled = { readonly outcome: CommitOutcome } | { readonly error: Error };
@@ -76,8 +78,12 @@ export class SqliteWriter implements Committer {
   #runBatch(commits: Commit[]): Settled[] {
     this.#commits += commits.length;
     this.#batches += 1;
+    const { clock, onBatch } = this.#options;
+    const startedMs = clock.monotonicMs();
     try {
-      return this.#transact(commits);
+      const settled = this.#transact(commits);
+      onBatch?.(commits.length, clock.monotonicMs() - startedMs);
+      return settled;
     } catch (cause) {
       if (commits.length === 1) return [{ error: storeError(cause) }];
       return commits.map((commit) => this.#runAlone(commit));
