@@ -62,9 +62,10 @@ export function expectNoHeader(exchange: Exchange, name: string): void {
   expectThat(found === null, `Expected no ${name} header, got ${found ?? ""}`);
 }
 
-/** Checks the body byte for byte, and its length against Content-Length. */
+/** Checks that the answer was a success, and its body byte for byte. */
 export function expectBody(exchange: Exchange, expected: Uint8Array): void {
-  const { body } = exchange;
+  const { body, status } = exchange;
+  if (status < 200 || status > 299) expectStatus(exchange, [200, 206]);
   if (body.length !== expected.length) {
     throw new Wrong(`Expected ${expected.length} bytes of content, got ${body.length}`);
   }

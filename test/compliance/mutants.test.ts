@@ -78,10 +78,10 @@ describe("the suite", () => {
     30_000,
   );
 
-  test("has at least 200 mutants, all different", () => {
+  test("has at least 350 mutants, all different", () => {
     const keys = mutants.map(({ names, breaks }) => `${names}: ${breaks}`);
     expect(new Set(keys).size).toBe(keys.length);
-    expect(keys.length).toBeGreaterThanOrEqual(200);
+    expect(keys.length).toBeGreaterThanOrEqual(350);
   });
 
   test.each(mutants.map((mutant) => [mutant.breaks, mutant.names, mutant] as const))(

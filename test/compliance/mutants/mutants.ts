@@ -2,6 +2,7 @@
 
 import { contentMutants } from "./content.ts";
 import { deletionMutants } from "./deletion.ts";
+import { edgeMutants } from "./edges.ts";
 import { loginMutants } from "./login.ts";
 import { manifestMutants } from "./manifest.ts";
 import { mountMutants } from "./mount.ts";
@@ -28,5 +29,6 @@ export const mutants: readonly Mutant[] = [
   ...referrersMutants,
   ...deletionMutants,
   ...otherMutants,
+  ...edgeMutants,
   ...loginMutants,
 ];
