@@ -146,6 +146,22 @@ describe("what is sent", () => {
     expect(seen[3]).toEndWith("Content-Length: 0\r\n\r\n");
   });
 
+  test("a connection is not used again after a request that asked for its end", async () => {
+    let connections = 0;
+    const server = await rawServer((_, socket) => {
+      connections += 1;
+      // The server closes as it was asked to, and need not say so (RFC 9112 §9.6).
+      socket.end(ok());
+      return null;
+    });
+    const sender = client({ url: `127.0.0.1:${server}` });
+    for (const url of ["/first", "/second", "/third"]) {
+      const headers = [["Connection", "close"]] as const;
+      expect((await sender.exchange({ method: "POST", url, headers })).status).toBe(200);
+    }
+    expect(connections).toBe(3);
+  });
+
   test("a connection is used again, and a stale one is replaced for a GET", async () => {
     const used = new Set<Socket>();
     const port = await rawServer((request, socket) => {

@@ -131,7 +131,7 @@ export class Transport {
       sending.stop();
       const method = request.readPastEnd === true ? null : request.method;
       const body = readBody(connection, method, head, (reusable) => {
-        if (reusable && sending.complete) this.#keep(key, connection);
+        if (reusable && sending.complete && !asksForEnd(request)) this.#keep(key, connection);
         else connection.destroy();
       });
       return { ...head, body };
@@ -164,6 +164,13 @@ export class Transport {
     connection.park();
     list.push({ connection, sinceMs: this.#clock.monotonicMs() });
   }
+}
+
+/** After `Connection: close` in a request its answer is the last, whether it says so or not (RFC 9112 §9.6). */
+function asksForEnd({ headers }: WireRequest): boolean {
+  return headers.some(
+    ([name, value]) => name.toLowerCase() === "connection" && /\bclose\b/i.test(value),
+  );
 }
 
 /** The sending of one request, which ends early when the answer comes first. */
