@@ -13,7 +13,16 @@ import { apiDocument } from "./api/document.ts";
 import { endpoints } from "./api/endpoints.ts";
 import type { App, Health } from "./api/app.ts";
 import { hasMethods } from "./auth/check_options.ts";
+import {
+  checkAuthFiles,
+  isAuthConfigured,
+  openAuth,
+  type Auth,
+  type AuthSetup,
+} from "./auth/open_auth.ts";
+import type { LoginNews } from "./auth/throttle.ts";
 import type { Config } from "./config/schema.ts";
+import { Admission } from "./http/admission.ts";
 import { Cors } from "./http/cors.ts";
 import { Dispatcher, type AccessRecord } from "./http/dispatch.ts";
 import { listen, type Listener, type ListenOptions } from "./http/listen.ts";
@@ -22,6 +31,7 @@ import { Router } from "./http/router.ts";
 import { TlsFiles } from "./http/tls_files.ts";
 import type { TlsMaterial } from "./http/tls_material.ts";
 import { assert } from "./lib/assert.ts";
+import { AuditLog } from "./lib/audit_log.ts";
 import { BatcherFull } from "./lib/batcher.ts";
 import { systemClock } from "./lib/clock.ts";
 import type { Log } from "./lib/log.ts";
@@ -36,7 +46,7 @@ import type { Registry, Report } from "./registry/registry.ts";
 import { codeOf } from "./storage/drivers/durable_files.ts";
 import { FilesystemDriver } from "./storage/drivers/filesystem.ts";
 import { StorageFull } from "./storage/driver.ts";
-import { epochsFile, metadataFile } from "./storage/layout.ts";
+import { epochsFile, metadataFile, tokenKeyFile } from "./storage/layout.ts";
 import { claimDuty, claimRoot } from "./storage/root_lock.ts";
 import { Storage } from "./storage/storage.ts";
 import { Uploads } from "./storage/uploads.ts";
@@ -59,6 +69,8 @@ export interface Worker {
   readonly health: Health;
   /** Serves new connections with another certificate, key and authorities. Never rejects. */
   replaceTls(material: TlsMaterial): Promise<void>;
+  /** Another worker tells of a login there. */
+  learn(news: LoginNews): void;
   stop(graceMs: number): Promise<void>;
 }
 
@@ -73,6 +85,8 @@ export interface RunningServer {
 /** Claims the root, opens the metadata for writing and starts the jobs. */
 export async function startOwner(config: Config, log: Log): Promise<Owner> {
   const { rootDirectory, commit, shared } = config.storage;
+  // A file that callers cannot be known by stops the start, before workers find out one by one.
+  if (isAuthConfigured(config.http)) await checkAuthFiles(config.http, authSetup(config, log));
   const claim = claimRoot(rootDirectory, shared ? "shared" : "alone");
   const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
   await driver.prepare();
@@ -128,6 +142,8 @@ export async function startWorker(options: {
   readonly idPrefix: string;
   /** What `openTls` gave; null when the configuration has no TLS. */
   readonly tls?: TlsMaterial | null;
+  /** Tells other workers of logins here. */
+  readonly tell?: (news: LoginNews) => void;
 }): Promise<Worker> {
   const { config, log } = options;
   const { rootDirectory, commit } = config.storage;
@@ -136,8 +152,14 @@ export async function startWorker(options: {
   const epochs = config.storage.shared ? null : new Epochs(join(rootDirectory, epochsFile));
   const registry = openRegistry(config, new Storage(driver), options.committer, epochs);
   const health: Health = { started: false, stopping: false };
+  const auth = await openCallers(config, log, {
+    metadata: registry.metadata,
+    tell: options.tell ?? (() => {}),
+  });
+  const audit = openAudit(config, log);
   const app: App = {
     registry,
+    auth,
     blobBytesMax: config.http.blobBytesMax === 0 ? null : config.http.blobBytesMax,
     manifestBytesMax: config.http.manifestBytesMax,
     uploadIdleMs: config.http.readTimeout === 0 ? uploadIdleDefaultMs : config.http.readTimeout,
@@ -151,7 +173,11 @@ export async function startWorker(options: {
     clock,
     idPrefix: options.idPrefix,
     explain: explainFailure,
-    onAnswer: (record, failure) => logAnswer(log, record, failure),
+    onAnswer: (record, failure) => {
+      logAnswer(log, record, failure);
+      if (audit !== null) auditAnswer(audit, record);
+    },
+    admission: auth === null ? null : new Admission({ ...auth, clock }),
     certificateRequired: isCertificateRequired(config),
     isStopping: () => health.stopping,
   });
@@ -177,13 +203,48 @@ export async function startWorker(options: {
         log.error({ problem: String(error) }, keptCertificate);
       });
     },
+    learn: (news) => auth?.learn(news),
     stop: async (graceMs) => {
       health.stopping = true;
       await listener.stop(graceMs);
+      auth?.close();
+      audit?.close();
       await registry.metadata.close();
       await driver.close();
     },
   };
+}
+
+function authSetup(config: Config, log: Log): AuthSetup {
+  const tokenKeyPath = join(config.storage.rootDirectory, tokenKeyFile);
+  return { clock, tokenKeyPath, report: reporter(log) };
+}
+
+/** Null when everybody may do everything. */
+async function openCallers(
+  config: Config,
+  log: Log,
+  services: Parameters<typeof openAuth>[2],
+): Promise<Auth | null> {
+  if (!isAuthConfigured(config.http)) return null;
+  return await openAuth(config.http, authSetup(config, log), services);
+}
+
+function openAudit(config: Config, log: Log): AuditLog | null {
+  const path = config.log.audit;
+  if (path === null) return null;
+  const onProblem = (problem: string): void =>
+    log.error({ problem }, "log.audit: a line could not be written");
+  return new AuditLog({ path, clock, onProblem });
+}
+
+const changing = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+
+/** One line for each change that was made. */
+function auditAnswer(audit: AuditLog, record: AccessRecord): void {
+  const { id, client, who, what, method, path, status } = record;
+  if (!changing.has(method) || status >= 400) return;
+  audit.write({ clientIP: client, subject: who, action: method, object: path, status, what, id });
 }
 
 /** As in zot: clients must show a certificate when there is no other way to be known, or to be let in unknown. */

@@ -40,7 +40,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   compliance: { may: [...low, "client"] },
   bench: { may: [...low, "client"] },
   cli: {
-    may: [...core, "registry", "config", "client", "compliance", "bench", "server.ts"],
+    may: [...core, "auth", "registry", "config", "client", "compliance", "bench", "server.ts"],
     mayTypes: ["http"],
   },
   "server.ts": { may: [...served, "api", "config"] },
@@ -145,7 +145,7 @@ export const bans: readonly Ban[] = [
   {
     banned: /["'](node:)?fs(\/promises)?["']|\bBun\.(file|write)\b/,
     but: new RegExp(
-      "^src/(storage/drivers/|storage/root_lock\\.ts|lib/(log|watched_file|shared_page)\\.ts|config/|cli/|bench/" +
+      "^src/(storage/drivers/|storage/root_lock\\.ts|lib/(audit_log|log|watched_file|shared_page)\\.ts|config/|cli/|bench/" +
         "|metadata/epochs\\.ts|auth/token_key\\.ts|http/(listening_socket|tls_material)\\.ts|api/swagger\\.ts)",
     ),
     say: "a method of the storage driver; or watchFile() of src/lib/watched_file.ts for files of the operator",

@@ -74,8 +74,25 @@ function plain(status: number, says: string): Answer {
   return { status, says, headers: [length], content: [content] };
 }
 
+const noStore = header("Cache-Control", "Nobody keeps this answer.", { const: "no-store" });
+
 export const answers = {
-  version: json("Version"),
+  version: json("Version", [
+    { name: "WWW-Authenticate", says: "How an anonymous caller can log in.", schema: text },
+  ]),
+  token: json("Token", [noStore]),
+  tokenRefused: {
+    ...json("TokenRefusal", [noStore]),
+    status: 400,
+    says: "The request is not one that this service grants (RFC 6749 §5.2).",
+  },
+  apiKeys: json("ApiKeys", [noStore]),
+  apiKeyMade: {
+    ...json("NewApiKey", [noStore]),
+    status: 201,
+    says: "The key, which is shown this once.",
+  },
+  apiKeyRevoked: { status: 200, says: "The key is good for nothing any more.", headers: [none] },
   catalog: json("Catalog", [link]),
   tags: json("Tags", [link]),
   extensions: json("Extensions"),

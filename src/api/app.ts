@@ -2,6 +2,7 @@
  * What handlers may use: the registry's rules, the limits that the configuration sets, and the state of
  * the server. Types only, and the helpers that several handlers share to read their parameters.
  */
+import type { Auth } from "../auth/open_auth.ts";
 import type { Call } from "../http/call.ts";
 import { digestProblem, parseDigest, type Digest } from "../oci/digest.ts";
 import { refuse, type RegistryError } from "../oci/errors.ts";
@@ -10,6 +11,8 @@ import type { Registry } from "../registry/registry.ts";
 
 export interface App {
   readonly registry: Registry;
+  /** Who callers are; null when everybody may do everything. */
+  readonly auth: Auth | null;
   /** Largest blob in bytes; null for no limit. */
   readonly blobBytesMax: number | null;
   readonly manifestBytesMax: number;

@@ -1,14 +1,19 @@
 /**
  * The endpoints that touch no repository: version check, extension discovery, health.
  */
+import { challengeHeader } from "../auth/challenge.ts";
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
 import { jsonReply, textReply } from "../http/reply.ts";
 import type { App } from "./app.ts";
 
-/** GET /v2/ [end-1]. */
-export async function getBase(): Promise<Reply> {
-  return jsonReply(200, {});
+/**
+ * GET /v2/ [end-1]. Callers who came in anonymously, and could log in, are told how: some clients never do
+ * otherwise.
+ */
+export async function getBase(call: Call, { auth }: App): Promise<Reply> {
+  if (auth === null || auth.challenge === null || call.by !== null) return jsonReply(200, {});
+  return jsonReply(200, {}, { "www-authenticate": challengeHeader(auth.challenge, null, null) });
 }
 
 /** The extensions that this registry serves; discovery itself is the first. */

@@ -146,6 +146,6 @@ async function severalRanges(
 export async function deleteBlob(call: Call, app: App): Promise<Reply> {
   const text = call.params["digest"] ?? "";
   const digest = requireDigest(text, () => unsupportedDigest(text));
-  await removeBlob(app.registry, { repository: call.repository, target: digest, by: null });
+  await removeBlob(app.registry, { repository: call.repository, target: digest, by: call.by });
   return emptyReply(202, { "content-length": "0" });
 }

@@ -1,6 +1,7 @@
 /**
  * THE table of endpoints: one row per endpoint of the distribution specification, the catalog, extension
- * discovery and health; the rows of the page that shows them stand in `swagger_endpoints.ts`. Reading it is reading
+ * discovery and health; the rows of tokens and keys stand in `auth_endpoints.ts`, those of the page that shows the table
+ * in `swagger_endpoints.ts`. Reading it is reading
  * what the registry serves.
  *
  * Rows of one path stand together; among rows of one method the one whose `when` asks for more comes first.
@@ -9,6 +10,7 @@ import type { Endpoint } from "../http/endpoint.ts";
 import type { RefusalName } from "../oci/errors.ts";
 import { answers } from "./answers.ts";
 import type { App } from "./app.ts";
+import { authEndpoints } from "./auth_endpoints.ts";
 import { discoverExtensions, getBase, getLivez, getReadyz, getStartupz } from "./base.ts";
 import { deleteBlob, getBlob } from "./blobs.ts";
 import { getCatalog, getReferrers, getTags } from "./lists.ts";
@@ -96,7 +98,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     spec: "end-1",
     methods: ["GET", "HEAD"],
     path: "/v2/",
-    needs: "none",
+    needs: "login",
     body: "none",
     answers: [answers.version],
     refusals: [],
@@ -108,7 +110,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     spec: null,
     methods: ["GET", "HEAD"],
     path: "/v2",
-    needs: "none",
+    needs: "login",
     body: "none",
     answers: [answers.version],
     refusals: [],
@@ -133,7 +135,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     spec: null,
     methods: ["GET", "HEAD"],
     path: "/v2/_oci/ext/discover",
-    needs: "none",
+    needs: "login",
     body: "none",
     answers: [answers.extensions],
     refusals: [],
@@ -283,6 +285,7 @@ export const endpoints: readonly Endpoint<App>[] = [
       "MANIFEST_UNKNOWN",
       "NAME_UNKNOWN",
       "BLOB_REFERENCED",
+      "MANIFEST_COLLISION",
       "PRECONDITION_FAILED",
     ],
     says: "Delete a tag, or a manifest with its tags",
@@ -362,5 +365,6 @@ export const endpoints: readonly Endpoint<App>[] = [
     says: "Tell whether the start is complete",
     run: getStartupz,
   },
+  ...authEndpoints,
   ...swaggerEndpoints,
 ];

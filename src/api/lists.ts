@@ -36,7 +36,9 @@ export async function getTags(call: Call, app: App): Promise<Reply> {
 /** GET of the names of all repositories that the caller may read. */
 export async function getCatalog(call: Call, app: App): Promise<Reply> {
   const page = pageParameters(call);
-  const { items, next } = await listRepositories(app.registry, page, async () => true);
+  const { items, next } = await listRepositories(app.registry, page, (repository) =>
+    call.caller.may("read", repository),
+  );
   return jsonReply(200, { repositories: items }, linkHeaders("/v2/_catalog", page, next));
 }
 

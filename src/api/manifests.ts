@@ -5,6 +5,7 @@
  * for is the digest answered; a push is readable when its 201 is sent.
  * Leaves to others: every rule (`registry/push_manifest.ts`, `registry/delete.ts`).
  */
+import { everyone } from "../auth/caller.ts";
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
 import { bodyReply, emptyReply } from "../http/reply.ts";
@@ -15,6 +16,7 @@ import { isTag, type Reference } from "../oci/reference.ts";
 import type { ManifestRecord } from "../metadata/metadata.ts";
 import { deleteManifest as removeManifest, deleteTag } from "../registry/delete.ts";
 import { pushManifest, type TagCondition } from "../registry/push_manifest.ts";
+import { anyTag, type TagRule, type TagRules } from "../registry/tag_rule.ts";
 import { findManifest, readManifest } from "../registry/read_manifest.ts";
 import { invalidTag, requireReference, type App } from "./app.ts";
 
@@ -55,6 +57,7 @@ export async function putManifest(call: Call, app: App): Promise<Reply> {
   const { repository } = call;
   const reference = requireReference(call, "write");
   const tags = tagParameters(call, reference);
+  const tagRules = allowedTags(call, reference, tags);
   const bytes = await call.readBody(app.manifestBytesMax, () => tooLarge(app));
   const { digest, subject } = await pushManifest(app.registry, {
     repository,
@@ -63,7 +66,8 @@ export async function putManifest(call: Call, app: App): Promise<Reply> {
     bytes,
     contentType: call.header("content-type"),
     tagIs: tagCondition(call),
-    by: null,
+    tagRules,
+    by: call.by,
   });
   const headers: Record<string, string> = {
     location: `/v2/${repository}/manifests/${digest}`,
@@ -73,6 +77,28 @@ export async function putManifest(call: Call, app: App): Promise<Reply> {
   if (subject !== null) headers["oci-subject"] = subject;
   if (tags.length > 0) headers["oci-tag"] = tags.join(", ");
   return emptyReply(201, headers);
+}
+
+/**
+ * What the caller may do with each tag: new ones are created, those that are there updated, and each is asked about by
+ * its own name. A manifest by digest alone is created.
+ * @throws DENIED when one of them is out of reach whatever is there.
+ */
+function allowedTags(call: Call, reference: Reference, tags: readonly string[]): TagRules {
+  const { repository, caller } = call;
+  if (caller === everyone) return anyTag;
+  const ruleOf = (name: string): TagRule => {
+    const asked = caller.about(name);
+    if (asked.may("create", repository)) {
+      return asked.may("update", repository) ? "any" : "new";
+    }
+    return asked.may("update", repository) ? "existing" : "none";
+  };
+  const isTag = reference.kind === "tag";
+  const rules = new Map((isTag ? [reference.tag] : tags).map((tag) => [tag, ruleOf(tag)]));
+  const isBare = !isTag && !caller.may("create", repository);
+  if (isBare || [...rules.values()].includes("none")) throw refuse("DENIED");
+  return (tag) => rules.get(tag) ?? "none";
 }
 
 function tooLarge(app: App): Error {
@@ -121,10 +147,16 @@ export async function deleteManifest(call: Call, app: App): Promise<Reply> {
       repository,
       target: reference.tag,
       tagIs: tagCondition(call),
-      by: null,
+      by: call.by,
     });
   } else {
-    await removeManifest(app.registry, { repository, target: reference.digest, by: null });
+    const isCareful = call.caller.may("detectManifestCollision", repository);
+    await removeManifest(app.registry, {
+      repository,
+      target: reference.digest,
+      tagsMax: isCareful ? 1 : null,
+      by: call.by,
+    });
   }
   return emptyReply(202, { "content-length": "0" });
 }

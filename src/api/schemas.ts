@@ -40,6 +40,26 @@ const empty = {
   size: 2,
 };
 
+const time: JsonSchema = { type: "string", format: "date-time" };
+
+/** A key as its owner sees it; a time that is not set is that of the year 1. */
+const apiKey = {
+  type: "object",
+  required: ["createdAt", "expirationDate", "isExpired", "lastUsed", "label", "scopes", "uuid"],
+  additionalProperties: false,
+  properties: {
+    createdAt: time,
+    expirationDate: time,
+    isExpired: { type: "boolean" },
+    creatorUa: { ...text, description: "User-Agent of the request that made it." },
+    generatedBy: { const: "manual" },
+    lastUsed: time,
+    label: text,
+    scopes: { type: "array", items: text },
+    uuid: { type: "string", format: "uuid" },
+  },
+};
+
 /** By the name in `components.schemas`. */
 export const schemas = {
   Errors: {
@@ -156,6 +176,69 @@ export const schemas = {
       subject: { $ref: "#/components/schemas/Descriptor" },
       annotations,
     },
+  },
+  Token: {
+    type: "object",
+    description: 'distribution, "Token Authentication Specification".',
+    required: ["token", "access_token", "expires_in", "issued_at"],
+    additionalProperties: false,
+    properties: {
+      token: text,
+      access_token: { ...text, description: "The same." },
+      expires_in: { type: "integer", minimum: 60, description: "Seconds." },
+      issued_at: { type: "string", format: "date-time" },
+      scope: { ...text, description: "What it is good for; only where it was asked by POST." },
+    },
+  },
+  TokenRequest: {
+    type: "object",
+    required: ["grant_type", "username", "password"],
+    properties: {
+      grant_type: { const: "password" },
+      username: text,
+      password: text,
+      service: text,
+      scope: text,
+      client_id: text,
+    },
+  },
+  TokenRefusal: {
+    type: "object",
+    required: ["error"],
+    additionalProperties: false,
+    properties: { error: { enum: ["unsupported_grant_type", "invalid_request"] } },
+  },
+  ApiKeyRequest: {
+    type: "object",
+    additionalProperties: false,
+    properties: {
+      label: { ...text, description: "For the owner to know it by." },
+      scopes: {
+        type: "array",
+        items: text,
+        description:
+          "What it is good for: globs of repositories, or `repository:<glob>:<actions>`; empty for all that the owner may.",
+      },
+      expirationDate: {
+        anyOf: [{ type: "string", format: "date-time" }, { const: "" }],
+        description: "When it ends; empty for never.",
+      },
+    },
+  },
+  ApiKey: apiKey,
+  NewApiKey: {
+    ...apiKey,
+    required: [...apiKey.required, "apiKey"],
+    properties: {
+      ...apiKey.properties,
+      apiKey: { type: "string", pattern: "^zak_[0-9a-f]{32}$" },
+    },
+  },
+  ApiKeys: {
+    type: "object",
+    required: ["apiKeys"],
+    additionalProperties: false,
+    properties: { apiKeys: { type: "array", items: { $ref: "#/components/schemas/ApiKey" } } },
   },
   OpenApi: {
     type: "object",

@@ -30,7 +30,7 @@ export async function startUpload(call: Call, app: App): Promise<Reply> {
 }
 
 async function openSession(call: Call, app: App): Promise<Reply> {
-  const id = await app.registry.uploads.start(call.repository);
+  const id = await app.registry.uploads.start(call.repository, ownerOf(call));
   return emptyReply(202, { ...sessionHeaders(call.repository, id, 0), "content-length": "0" });
 }
 
@@ -38,8 +38,8 @@ async function openSession(call: Call, app: App): Promise<Reply> {
 export async function postBlob(call: Call, app: App): Promise<Reply> {
   const digest = digestParameter(call);
   const { uploads } = app.registry;
-  const id = await uploads.start(call.repository);
-  return uploads.hold(call.repository, id, async (upload) => {
+  const id = await uploads.start(call.repository, ownerOf(call));
+  const work = async (upload: HeldUpload): Promise<Reply> => {
     try {
       return await finish(call, app, upload, digest);
     } catch (error) {
@@ -47,7 +47,8 @@ export async function postBlob(call: Call, app: App): Promise<Reply> {
       await upload.discard();
       throw error;
     }
-  });
+  };
+  return uploads.hold(call.repository, id, work, ownerOf(call));
 }
 
 /** POST with `mount` [end-11]: any reason not to mount opens a session instead. */
@@ -61,8 +62,8 @@ export async function mountOrStart(call: Call, app: App): Promise<Reply> {
       repository: call.repository,
       digest,
       from,
-      mayRead: async () => true,
-      by: null,
+      mayRead: (repository) => call.caller.may("read", repository),
+      by: call.by,
     }));
   if (mounted) return createdBlob(call.repository, digest);
   // What the client sends beside a mount is dropped: it goes on with the session.
@@ -71,12 +72,10 @@ export async function mountOrStart(call: Call, app: App): Promise<Reply> {
 
 /** PATCH: appends a stream or a chunk [end-5]. */
 export async function appendUpload(call: Call, app: App): Promise<Reply> {
-  const { repository } = call;
-  const id = uploadId(call);
-  return app.registry.uploads.hold(repository, id, async (upload) => {
+  return hold(call, app, async (upload) => {
     const { sizeBytes } = await appendTo(call, app, upload);
     return emptyReply(202, {
-      ...sessionHeaders(repository, id, sizeBytes),
+      ...sessionHeaders(call.repository, uploadId(call), sizeBytes),
       "content-length": "0",
     });
   });
@@ -84,8 +83,7 @@ export async function appendUpload(call: Call, app: App): Promise<Reply> {
 
 /** PUT: takes the last bytes, if any, and closes the session under its digest [end-6]. */
 export async function finishUpload(call: Call, app: App): Promise<Reply> {
-  const { repository } = call;
-  return app.registry.uploads.hold(repository, uploadId(call), (upload) =>
+  return hold(call, app, (upload) =>
     withState(call, upload, () => finish(call, app, upload, digestParameter(call))),
   );
 }
@@ -93,15 +91,25 @@ export async function finishUpload(call: Call, app: App): Promise<Reply> {
 /** GET: where the session stands [end-13]. */
 export async function uploadStatus(call: Call, app: App): Promise<Reply> {
   const id = uploadId(call);
-  const sizeBytes = await app.registry.uploads.size(call.repository, id);
+  const sizeBytes = await app.registry.uploads.size(call.repository, id, ownerOf(call));
   if (sizeBytes === null) throw refuse("UPLOAD_UNKNOWN");
   return emptyReply(204, sessionHeaders(call.repository, id, sizeBytes));
 }
 
 /** DELETE: drops the session and its bytes [end-14]. */
 export async function cancelUpload(call: Call, app: App): Promise<Reply> {
-  await app.registry.uploads.hold(call.repository, uploadId(call), (upload) => upload.discard());
+  await hold(call, app, (upload) => upload.discard());
   return emptyReply(204);
+}
+
+/** Works on the session of the path as its only holder; the session of somebody else is not there. */
+function hold<T>(call: Call, app: App, work: (upload: HeldUpload) => Promise<T>): Promise<T> {
+  return app.registry.uploads.hold(call.repository, uploadId(call), work, ownerOf(call));
+}
+
+/** Whom a session belongs to: the user, however they prove it with each request. */
+function ownerOf(call: Call): string {
+  return call.by ?? "";
 }
 
 async function finish(call: Call, app: App, upload: HeldUpload, digest: Digest): Promise<Reply> {
@@ -110,7 +118,7 @@ async function finish(call: Call, app: App, upload: HeldUpload, digest: Digest):
     repository,
     digest,
     last: appendRequest(call, app),
-    by: null,
+    by: call.by,
   });
   return createdBlob(repository, digest);
 }

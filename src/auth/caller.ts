@@ -9,7 +9,7 @@ import { Lru } from "../lib/lru.ts";
 import type { CompiledPolicy } from "./compile_policy.ts";
 import { anonymous, isAnonymous, type Identity } from "./identity.ts";
 import type { Action } from "./options.ts";
-import { decide, type Decision, type RequestFacts } from "./policy.ts";
+import { decide, groupsOf, type Decision, type RequestFacts } from "./policy.ts";
 import type { ScopeAction } from "./scope.ts";
 
 export interface Caller {
@@ -19,6 +19,8 @@ export interface Caller {
   may(action: Action, repository: string): boolean;
   /** May list repositories; the list shows only those it may read. */
   mayList(): boolean;
+  /** The same caller asking about another tag or digest than that of the path, where conditions look at it. */
+  about(reference: string): Caller;
 }
 
 /** Decisions that one caller remembers. */
@@ -39,6 +41,7 @@ export const everyone: Caller = {
   name: null,
   may: (action) => action !== "detectManifestCollision",
   mayList: () => true,
+  about: () => everyone,
 };
 
 export class PolicyCaller implements Caller {
@@ -108,6 +111,10 @@ export class PolicyCaller implements Caller {
     return new PolicyCaller(this.identity, this.#policy, facts);
   }
 
+  about(reference: string): PolicyCaller {
+    return this.#facts === null ? this : this.at({ ...this.#facts, reference });
+  }
+
   inScope(action: Action, repository: string): boolean {
     const { scope } = this.identity;
     return scope === null || scope.allows(scopeActionOf[action], repository);
@@ -122,5 +129,16 @@ export class PolicyCaller implements Caller {
   /** Whether this caller may do anything at all: users always, others when some policy is for them. */
   isWelcome(): boolean {
     return !isAnonymous(this.identity) || this.#policy?.anonymousAccess === true;
+  }
+
+  /** Whether the admin policy names this caller; without access control every user is meant. */
+  isAdmin(): boolean {
+    const { identity } = this;
+    if (isAnonymous(identity) || identity.scope !== null) return false;
+    if (this.#policy === null) return true;
+    const { users, groups } = this.#policy.admin;
+    if (users.has(identity.name)) return true;
+    const mine = groupsOf(this.#policy, identity);
+    return [...groups].some((group) => mine.has(group));
   }
 }

@@ -311,8 +311,6 @@ const attributes = [
 ] as const;
 const attributeError = `one of ${attributes.join(", ")}`;
 
-/** Served together with TLS. */
-const feature = "authentication by client certificate";
 const mtlsOptions = optionTable({
   identityAttributes: {
     type: z
@@ -331,7 +329,6 @@ const mtlsOptions = optionTable({
     default: ["CommonName"],
     served: false,
     applies: "restart",
-    feature,
     says: `Where a client certificate holds the user's name; the first that is there counts: ${attributes.join(", ")}.`,
   },
   uriSanPattern: {
@@ -340,7 +337,6 @@ const mtlsOptions = optionTable({
     defaultSays: "the whole URI",
     served: false,
     applies: "restart",
-    feature,
     says: "Regular expression that a URI must fit; its first group is the name.",
   },
   uriSanIndex: {
@@ -348,7 +344,6 @@ const mtlsOptions = optionTable({
     default: 0,
     served: false,
     applies: "restart",
-    feature,
     says: "Which of several URIs counts, from 0.",
   },
   dnsSanIndex: {
@@ -356,7 +351,6 @@ const mtlsOptions = optionTable({
     default: 0,
     served: false,
     applies: "restart",
-    feature,
     says: "Which of several DNS names counts, from 0.",
   },
   emailSanIndex: {
@@ -364,7 +358,6 @@ const mtlsOptions = optionTable({
     default: 0,
     served: false,
     applies: "restart",
-    feature,
     says: "Which of several mail addresses counts, from 0.",
   },
 });

@@ -77,6 +77,11 @@ export class TokenService {
     return this.#options.service;
   }
 
+  /** Whether a token that names this key is ours to judge. */
+  isOurs(kid: string | null): boolean {
+    return kid !== null && this.#options.keys.verifying.has(kid);
+  }
+
   /** Issues a token for what the caller may do of what it asks. */
   async issue(caller: PolicyCaller, requested: readonly AccessEntry[]): Promise<IssuedToken> {
     const { keys, issuer, service, lifetimeMs, namedGroups, clock } = this.#options;

@@ -225,6 +225,9 @@ class Supervisor {
     } else if (message.type === "listening") {
       this.#port = message.port;
       resolve(true);
+    } else if (message.type === "login") {
+      // Failed logins count together, whichever worker they came to.
+      for (const other of this.#slots) if (other !== slot) this.#send(other, message);
     } else {
       process.stderr.write(`zot: ${message.message}\n`);
     }

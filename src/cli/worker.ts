@@ -24,6 +24,7 @@ export function runWorker(): Promise<number> {
     else if (message.type === "init") await (starting = start(message, committer));
     else if (message.type === "tls") await (await starting)?.replaceTls(message.tls);
     else if (message.type === "reconciled") markStarted(await starting);
+    else if (message.type === "login") (await starting)?.learn(message.news);
     else resolve(await stop(await starting, message.graceMs));
   };
   process.on("message", (message: ToWorker) => {
@@ -60,6 +61,7 @@ async function start(
     sharePort: true,
     idPrefix,
     tls,
+    tell: (news) => send({ type: "login", news }),
   });
   worker.health.started = reconciled;
   send({ type: "listening", port: worker.port });

@@ -2,8 +2,9 @@
  * What a supervisor and its workers say to each other.
  *
  * A worker says `hello`, is told who it is, says `listening` (or `failed`, and ends), sends commits and gets their
- * replies, is given new certificates, and is told to stop.
+ * replies, is given new certificates, tells of logins and hears of those elsewhere, and is told to stop.
  */
+import type { LoginNews } from "../auth/throttle.ts";
 import type { Config } from "../config/schema.ts";
 import type { TlsMaterial } from "../http/tls_material.ts";
 import type { CommitReply, CommitRequest } from "../metadata/commit_channel.ts";
@@ -20,6 +21,7 @@ export type ToWorker =
     }
   | { readonly type: "tls"; readonly tls: TlsMaterial }
   | { readonly type: "reconciled" }
+  | { readonly type: "login"; readonly news: LoginNews }
   | { readonly type: "stop"; readonly graceMs: number }
   | CommitReply;
 
@@ -27,4 +29,5 @@ export type FromWorker =
   | { readonly type: "hello" }
   | { readonly type: "listening"; readonly port: number }
   | { readonly type: "failed"; readonly message: string }
+  | { readonly type: "login"; readonly news: LoginNews }
   | CommitRequest;

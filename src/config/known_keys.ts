@@ -66,11 +66,6 @@ const auth: readonly KnownKey[] = [
     feature: "an upstream of the token service",
     holds: "allowInsecureHttp realm service",
   },
-  {
-    path: "http.auth.mtls",
-    feature: "authentication by client certificate",
-    holds: "dnsSanIndex emailSanIndex identityAttributes uriSanIndex uriSanPattern",
-  },
   { path: "http.auth.sessionKeysFile", feature: "login by session", off: "" },
   { path: "http.auth.sessionDriver", feature: "a driver for login sessions", holds: "any" },
   { path: "http.auth.secureSession", feature: "login by session" },

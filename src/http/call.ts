@@ -3,8 +3,9 @@
  *
  * Promises: parameters are decoded and the repository name has passed the grammar; the query is parsed when it is
  * first asked for; the body is taken once, by the row's body policy.
- * Leaves to others: who the caller is (`auth`), the answer (`reply.ts`).
+ * Leaves to others: who the caller is (`auth`, `admission.ts`), the answer (`reply.ts`).
  */
+import { everyone, type Caller } from "../auth/caller.ts";
 import { refuse } from "../oci/errors.ts";
 
 /** A client certificate that an authority of `http.tls.cacert` has signed, and that is valid now. */
@@ -60,6 +61,8 @@ export class Call {
   readonly params: Readonly<Record<string, string>>;
   readonly request: Request;
   readonly connection: Connection;
+  /** Who calls, and what they may do. Set once, when the call is admitted. */
+  caller: Caller = everyone;
   readonly #queryText: string;
   #query: URLSearchParams | null = null;
 
@@ -76,6 +79,11 @@ export class Call {
   get query(): URLSearchParams {
     this.#query ??= new URLSearchParams(this.#queryText);
     return this.#query;
+  }
+
+  /** The caller's name for logs and history; null for anonymous callers. */
+  get by(): string | null {
+    return this.caller.name;
   }
 
   header(name: string): string | null {

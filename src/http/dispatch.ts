@@ -9,6 +9,7 @@
 import type { Clock } from "../lib/clock.ts";
 import { refuse, RegistryError, type RefusalName } from "../oci/errors.ts";
 import { isRepositoryName } from "../oci/reference.ts";
+import type { Admission } from "./admission.ts";
 import { Call, type Connection } from "./call.ts";
 import type { Cors } from "./cors.ts";
 import type { Endpoint, Reply } from "./endpoint.ts";
@@ -43,6 +44,8 @@ export interface DispatchOptions<App> {
   /** Maps failures of the layers below to refusals; null for what it does not know. */
   readonly explain: (error: unknown) => { refusal: RefusalName; message?: string } | null;
   readonly onAnswer: (record: AccessRecord, failure: unknown) => void;
+  /** Who may do what; null when everybody may do everything. */
+  readonly admission?: Admission | null;
   /** Callers must show a client certificate, but for their health checks. */
   readonly certificateRequired?: boolean;
   /** While true, answers ask clients to close their connection. */
@@ -129,8 +132,11 @@ export class Dispatcher<App> {
         request,
         connection,
       });
-      checkEncoding(row, call);
       if (this.#options.certificateRequired === true) requireCertificate(row, connection);
+      // A promise only where somebody must be asked: known callers cost none.
+      const admitted = this.#options.admission?.admit(call, row);
+      if (admitted !== undefined) await admitted;
+      checkEncoding(row, call);
       return { reply: await row.run(call, app), row, call, failure: null, refusal: null };
     } catch (error) {
       const refused = this.#refusalOf(error);
@@ -178,7 +184,7 @@ export class Dispatcher<App> {
       {
         id: done.id,
         client: connection.address,
-        who: null,
+        who: call?.by ?? null,
         what: row?.name ?? "none",
         method: request.method,
         path: done.target?.path ?? "",

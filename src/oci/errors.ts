@@ -133,6 +133,12 @@ export const refusals = {
     message: "Access to this resource is denied",
     section: codes,
   },
+  MANIFEST_COLLISION: {
+    code: "DENIED",
+    status: 409,
+    message: "Several tags point at this manifest; delete the tags, or all but one of them first",
+    section: "[end-9], ours, as in zot",
+  },
   READ_ONLY: {
     code: "DENIED",
     status: 403,
@@ -186,6 +192,18 @@ export const refusals = {
     status: 429,
     message: "Too many requests; try again later",
     section: `${codes}, RFC 6585 §4`,
+  },
+  REQUEST_INVALID: {
+    code: "UNSUPPORTED",
+    status: 400,
+    message: "Body of the request is invalid",
+    section: "ours",
+  },
+  REQUEST_TOO_LARGE: {
+    code: "UNSUPPORTED",
+    status: 413,
+    message: "Body of the request is larger than this endpoint takes",
+    section: "RFC 9110 §15.5.14",
   },
   NOT_FOUND: {
     code: "UNSUPPORTED",

@@ -40,13 +40,20 @@ export async function deleteTag(
   throw refuse("PRECONDITION_FAILED");
 }
 
-/** @throws MANIFEST_UNKNOWN or NAME_UNKNOWN, BLOB_REFERENCED when an index names the manifest. */
+/**
+ * `tagsMax` refuses to delete a manifest that more tags point at; null does not ask.
+ * @throws MANIFEST_UNKNOWN or NAME_UNKNOWN, BLOB_REFERENCED when an index names the manifest, MANIFEST_COLLISION.
+ */
 export async function deleteManifest(
   registry: Registry,
-  { repository, target: digest, by }: DeleteRequest<Digest>,
+  request: DeleteRequest<Digest> & { readonly tagsMax?: number | null },
 ): Promise<void> {
+  const { repository, target: digest, by, tagsMax = null } = request;
   const outcome = await registry.metadata.commit({
     preconditions: [
+      ...(tagsMax === null
+        ? []
+        : [{ kind: "tags-at-most", repository, digest, count: tagsMax } as const]),
       { kind: "manifest-exists", repository, digest },
       { kind: "unreferenced", repository, digest },
     ],
@@ -57,6 +64,7 @@ export async function deleteManifest(
   if (isFailed(outcome.failed, "manifest-exists")) {
     throw await unknownReference(registry, repository, digest);
   }
+  if (isFailed(outcome.failed, "tags-at-most")) throw refuse("MANIFEST_COLLISION");
   throw refuse("BLOB_REFERENCED", {
     message: `The index ${foundIn(outcome.failed)} names this manifest; delete the index first`,
     detail: { digest },

@@ -51,7 +51,7 @@ export async function listTags(
 export async function listRepositories(
   registry: Registry,
   page: PageRequest,
-  mayRead: (repository: string) => Promise<boolean>,
+  mayRead: (repository: string) => boolean,
 ): Promise<ListPage<string>> {
   const count = Math.min(page.count ?? pageEntriesDefault, pageEntriesMax);
   if (count === 0) return { items: [], next: null };
@@ -61,7 +61,7 @@ export async function listRepositories(
     const limit = count + 1;
     const names = await registry.metadata.catalog({ after, limit });
     for (const name of names) {
-      if (!(await mayRead(name))) continue;
+      if (!mayRead(name)) continue;
       if (items.length === count) return { items, next: items.at(-1) ?? null };
       items.push(name);
     }

@@ -23,7 +23,7 @@ const mount = (
     repository: target,
     digest,
     from,
-    mayRead: async (name) => readable(name),
+    mayRead: readable,
     by: null,
   });
 

@@ -19,7 +19,7 @@ export interface MountRequest {
   /** The source; null asks every repository that the caller may read. */
   readonly from: string | null;
   /** Whether the caller may read a repository. */
-  readonly mayRead: (repository: string) => Promise<boolean>;
+  readonly mayRead: (repository: string) => boolean;
   readonly by: string | null;
 }
 
@@ -41,7 +41,7 @@ async function readableSources(registry: Registry, request: MountRequest): Promi
       : [from];
   const readable: string[] = [];
   for (const candidate of candidates) {
-    if (await mayRead(candidate)) readable.push(candidate);
+    if (mayRead(candidate)) readable.push(candidate);
   }
   return readable;
 }

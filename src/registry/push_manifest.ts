@@ -18,6 +18,7 @@ import type {
   Precondition,
 } from "../metadata/metadata.ts";
 import type { Registry } from "./registry.ts";
+import { anyTag, forbiddenTag, rulePreconditions, type TagRules } from "./tag_rule.ts";
 
 /** A sweep may remove bytes between their writing and their commit; then they are written again. */
 const commitTriesMax = 3;
@@ -38,6 +39,8 @@ export interface PushRequest {
   readonly contentType: string | null;
   /** Holds for each pushed tag. */
   readonly tagIs: TagCondition;
+  /** What the caller may do with each tag. */
+  readonly tagRules?: TagRules;
   readonly by: string | null;
 }
 
@@ -47,26 +50,31 @@ export interface PushResult {
   readonly subject: string | null;
 }
 
-/** @throws MANIFEST_INVALID, MANIFEST_TYPE, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN, PRECONDITION_FAILED. */
+/**
+ * @throws MANIFEST_INVALID, MANIFEST_TYPE, DIGEST_INVALID, MANIFEST_BLOB_UNKNOWN, PRECONDITION_FAILED; DENIED for a tag
+ * that the rules forbid.
+ */
 export async function pushManifest(registry: Registry, request: PushRequest): Promise<PushResult> {
+  const { tagRules = anyTag } = request;
   const digest = checkedDigest(request);
   const manifest = parseManifest(request.bytes, request.contentType);
   const commit = {
     preconditions: [
+      ...rulePreconditions(request.repository, pushedTags(request), tagRules),
       ...referencePreconditions(request.repository, manifest),
       ...tagPreconditions(request),
     ],
     changes: changesOf(request, digest, manifest),
     by: request.by,
   };
-  throwFailed(await registry.metadata.check(commit.preconditions));
+  throwFailed(await registry.metadata.check(commit.preconditions), tagRules);
   await commitWithBytes(registry, request, digest, commit);
   return { digest, subject: manifest.subject?.digest ?? null };
 }
 
 async function commitWithBytes(
   registry: Registry,
-  { repository, bytes }: PushRequest,
+  { repository, bytes, tagRules = anyTag }: PushRequest,
   digest: Digest,
   commit: { preconditions: Precondition[]; changes: Change[]; by: string | null },
 ): Promise<void> {
@@ -78,7 +86,7 @@ async function commitWithBytes(
       preconditions: [...commit.preconditions, present],
     });
     if (outcome.committed) return;
-    await releaseRefused(registry, repository, digest, outcome.failed);
+    await releaseRefused(registry, { repository, digest, tagRules }, outcome.failed);
   }
   throw refuse("UNAVAILABLE", {
     message: "The manifest was swept while it was pushed; push it again",
@@ -88,12 +96,12 @@ async function commitWithBytes(
 /** A refused push leaves no bytes: what was written for it goes to the sweep, unless somebody else named it. */
 async function releaseRefused(
   registry: Registry,
-  repository: string,
-  digest: Digest,
+  push: { readonly repository: string; readonly digest: Digest; readonly tagRules: TagRules },
   failed: readonly FailedPrecondition[],
 ): Promise<void> {
+  const { repository, digest } = push;
   try {
-    throwFailed(failed);
+    throwFailed(failed, push.tagRules);
   } catch (refusal) {
     await registry.metadata.commit({
       preconditions: [],
@@ -177,7 +185,9 @@ function newManifest({ bytes }: PushRequest, digest: Digest, manifest: Manifest)
 }
 
 /** Turns failed preconditions into the refusal that they mean; missing bytes alone are no refusal. */
-function throwFailed(failed: readonly FailedPrecondition[]): void {
+function throwFailed(failed: readonly FailedPrecondition[], rules: TagRules): void {
+  const forbidden = forbiddenTag(failed, rules);
+  if (forbidden !== null) throw refuse("DENIED", { detail: { tag: forbidden } });
   const moved = failed.find(({ precondition }) => isTagPrecondition(precondition));
   if (moved !== undefined) throw movedTag(moved);
   const missing = failed.filter(

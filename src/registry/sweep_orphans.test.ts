@@ -74,7 +74,7 @@ describe("races", () => {
           else if (what === "project") await world.projector.run("all");
           else {
             const from = at === repository ? other : repository;
-            const request = { repository: at, digest, from, mayRead: async () => true, by: null };
+            const request = { repository: at, digest, from, mayRead: () => true, by: null };
             await mountBlob(world.registry, request);
           }
         };

@@ -10,6 +10,7 @@
  *         metadata.db (-wal, -shm)   the facts
  *         epochs                     counters that tell workers what they may remember
  *         lock                       held while a server runs on this root
+ *         token_key.json             signs the registry's own tokens; for nobody else to read
  *         uploads/<id>.<owner>       stages: bytes of open uploads
  *         temporary/<id>             files on their way to their name
  *         aside/                     files set aside for a person to look at
@@ -27,6 +28,7 @@ export const ownDirectory = "_zot";
 export const metadataFile = `${ownDirectory}/metadata.db`;
 export const epochsFile = `${ownDirectory}/epochs`;
 export const lockFile = `${ownDirectory}/lock`;
+export const tokenKeyFile = `${ownDirectory}/token_key.json`;
 export const uploadsDirectory = `${ownDirectory}/uploads`;
 export const temporaryDirectory = `${ownDirectory}/temporary`;
 export const asideDirectory = `${ownDirectory}/aside`;

@@ -35,17 +35,17 @@ export class Uploads {
     this.#driver = driver;
   }
 
-  /** Opens a session and returns its id. */
-  async start(repository: string): Promise<string> {
+  /** Opens a session and returns its id. `owner` is whom it belongs to; empty for anonymous callers. */
+  async start(repository: string, owner = ""): Promise<string> {
     const id = crypto.randomUUID();
-    await this.#driver.createStage(stageId(repository, id));
+    await this.#driver.createStage(stageId(repository, id, owner));
     return id;
   }
 
-  /** Bytes held; null when the repository has no such session. */
-  async size(repository: string, id: string): Promise<number | null> {
+  /** Bytes held; null when the owner has no such session in the repository. */
+  async size(repository: string, id: string, owner = ""): Promise<number | null> {
     if (!idPattern.test(id)) return null;
-    return (await this.#driver.statStage(stageId(repository, id)))?.sizeBytes ?? null;
+    return (await this.#driver.statStage(stageId(repository, id, owner)))?.sizeBytes ?? null;
   }
 
   /**
@@ -56,9 +56,10 @@ export class Uploads {
     repository: string,
     id: string,
     work: (upload: HeldUpload) => Promise<T>,
+    owner = "",
   ): Promise<T> {
     if (!idPattern.test(id)) throw refuse("UPLOAD_UNKNOWN");
-    const stage = await this.#driver.openStage(stageId(repository, id));
+    const stage = await this.#driver.openStage(stageId(repository, id, owner));
     if (stage === null) throw refuse("UPLOAD_UNKNOWN");
     if (stage === "busy") {
       throw refuse("UPLOAD_BUSY", {
@@ -174,10 +175,11 @@ export class HeldUpload {
 }
 
 /**
- * The stage of a session: its id and its owner in one name, so that a session asked for under another
- * repository is simply not there.
+ * The stage of a session: its id, its repository and its owner in one name, so that a session asked for under another
+ * repository, or by somebody else, is simply not there.
  */
-function stageId(repository: string, id: string): string {
-  const owner = createHash("sha256").update(repository).digest("hex").slice(0, 16);
-  return `${id}.${owner}`;
+function stageId(repository: string, id: string, owner: string): string {
+  // No repository name holds a blank, so that the two cannot be taken for another pair.
+  const place = owner === "" ? repository : `${repository} ${owner}`;
+  return `${id}.${createHash("sha256").update(place).digest("hex").slice(0, 16)}`;
 }

@@ -1,0 +1,312 @@
+/**
+ * Who a caller is: from an Authorization header or a client certificate to a caller, by every method in force.
+ *
+ * A password is tried as an API key, as an ID token of a workload, against the htpasswd file, then against the
+ * directory; a bearer token against our own key, then the outside issuers'. What was verified is remembered for a
+ * moment, so that a known header costs one hash and no promise; equal logins that come at once are verified once.
+ *
+ * Promises: a failure tells nothing about which part was wrong, and takes as long for an unknown name; failed logins
+ * are counted and slowed; a directory or an issuer that does not answer fails only the logins that need it.
+ * Leaves to others: what a caller may do (`caller.ts`), the answer (`challenge.ts`).
+ */
+import { decodeProtectedHeader } from "jose";
+import type { Clock } from "../lib/clock.ts";
+import { GateFull } from "../lib/gate.ts";
+import type { ApiKeyRecord } from "../metadata/metadata.ts";
+import { keyPrefix, type ApiKeys } from "./api_keys.ts";
+import { readCredentials, type Credentials } from "./basic.ts";
+import { IssuerUnavailable } from "./bearer.ts";
+import { PolicyCaller } from "./caller.ts";
+import { certificateIdentity, type CertificateNames } from "./client_certificate.ts";
+import type { CompiledPolicy } from "./compile_policy.ts";
+import { CredentialCache, type Verified } from "./credential_cache.ts";
+import type { Htpasswd } from "./htpasswd.ts";
+import { anonymous, isUserName, type Identity } from "./identity.ts";
+import { LdapUnavailable, type Ldap } from "./ldap.ts";
+import { LoginFailed } from "./login_failed.ts";
+import type { MtlsOptions } from "./options.ts";
+import { networkOf, type Throttle } from "./throttle.ts";
+import { TokenRefused, type ProvenToken, type TokenService } from "./token_service.ts";
+
+/** The methods in force; null for those that are not. */
+export interface Methods {
+  readonly htpasswd: Htpasswd | null;
+  readonly ldap: Ldap | null;
+  readonly apiKeys: ApiKeys | null;
+  readonly tokens: TokenService | null;
+  /** Tokens of an outside token service. */
+  readonly access: ((token: string) => Promise<ProvenToken>) | null;
+  /** ID tokens of workloads. */
+  readonly workload: ((token: string) => Promise<ProvenToken>) | null;
+  readonly certificates: MtlsOptions;
+}
+
+export interface AuthenticatorOptions {
+  readonly methods: Methods;
+  /** Null when no access control is configured. */
+  readonly policy: CompiledPolicy | null;
+  readonly throttle: Throttle;
+  readonly clock: Clock;
+  readonly failDelayMs: number;
+  /** A login that failed, for the log. Never holds a secret. */
+  readonly onFailure: (failure: FailedLogin) => void;
+}
+
+export interface FailedLogin {
+  readonly name: string | null;
+  readonly network: string;
+  readonly reason: string;
+}
+
+/** Where a request comes from, and the certificate that its connection showed. */
+export interface Origin {
+  readonly address: string | null;
+  readonly certificate: CertificateNames | null;
+}
+
+/** What was proven, before it is bound to the policy. */
+type Proof = Omit<Verified, "caller"> & { readonly identity: Identity };
+
+/** Answers that are held back at a time; beyond it they are not. */
+const delayedMax = 1_000;
+/** What clients without credentials send for Basic. */
+const emptyBasic = "Basic Og==";
+
+export class Authenticator {
+  readonly anonymous: PolicyCaller;
+  readonly #options: AuthenticatorOptions;
+  readonly #cache = new CredentialCache();
+  readonly #running = new Map<string, Promise<PolicyCaller>>();
+  readonly #holders = new WeakMap<CertificateNames, PolicyCaller>();
+  /** Where nobody can log in, what clients send along means nothing. */
+  readonly #canLogIn: boolean;
+  #delayed = 0;
+
+  constructor(options: AuthenticatorOptions) {
+    this.#options = options;
+    const { htpasswd, ldap, apiKeys, tokens, access, workload } = options.methods;
+    this.#canLogIn = [htpasswd, ldap, apiKeys, tokens, access, workload].some(
+      (method) => method !== null,
+    );
+    this.anonymous = this.#callerOf(anonymous);
+  }
+
+  /** The caller: at once when the header is known. @throws LoginFailed. */
+  authenticate(header: string | null, origin: Origin): PolicyCaller | Promise<PolicyCaller> {
+    if (header === null || header === emptyBasic || !this.#canLogIn) {
+      return this.#withoutHeader(origin);
+    }
+    const { clock } = this.#options;
+    const key = this.#cache.keyOf(header);
+    const hit = this.#cache.find(key, clock.monotonicMs(), clock.now());
+    if (hit === null) return this.#loginOnce(key, readCredentials(header), origin);
+    if (hit.kind === "hit") return hit.caller;
+    return hit.answer.then(
+      (caller) => caller ?? this.#loginOnce(key, readCredentials(header), origin),
+    );
+  }
+
+  /** A name and password that came otherwise than in a header. @throws LoginFailed. */
+  async login(name: string, password: string, origin: Origin): Promise<PolicyCaller> {
+    const header = `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`;
+    return await this.authenticate(header, origin);
+  }
+
+  #callerOf(identity: Identity): PolicyCaller {
+    return new PolicyCaller(identity, this.#options.policy, null);
+  }
+
+  #withoutHeader({ certificate }: Origin): PolicyCaller {
+    if (certificate === null) return this.anonymous;
+    const known = this.#holders.get(certificate);
+    if (known !== undefined) return known;
+    const identity = certificateIdentity(certificate, this.#options.methods.certificates);
+    if (identity === null) throw new LoginFailed("invalid", "the certificate names no user");
+    const caller = this.#callerOf(identity);
+    this.#holders.set(certificate, caller);
+    return caller;
+  }
+
+  #loginOnce(
+    key: string,
+    credentials: Credentials,
+    origin: Origin,
+  ): PolicyCaller | Promise<PolicyCaller> {
+    if (credentials.kind === "none") return this.#withoutHeader(origin);
+    const running = this.#running.get(key);
+    if (running !== undefined) return running;
+    const login = this.#login(key, credentials, origin).finally(() => this.#running.delete(key));
+    this.#running.set(key, login);
+    return login;
+  }
+
+  async #login(key: string, credentials: Credentials, origin: Origin): Promise<PolicyCaller> {
+    const network = networkOf(origin.address);
+    const name = credentials.kind === "password" ? credentials.name : null;
+    try {
+      const { identity, ...proof } = await this.#prove(credentials, network);
+      const caller = this.#callerOf(identity);
+      this.#cache.set(key, { ...proof, caller }, this.#options.clock.monotonicMs());
+      return caller;
+    } catch (error) {
+      const failed = asLoginFailed(error);
+      this.#options.onFailure({ name, network, reason: failed.message });
+      if (failed.kind === "invalid" || failed.kind === "invalid-token") await this.#delay();
+      throw failed;
+    }
+  }
+
+  async #prove(credentials: Credentials, network: string): Promise<Proof> {
+    switch (credentials.kind) {
+      case "password":
+        return await this.#provePassword(credentials.name, credentials.password, network);
+      case "bearer":
+        return tokenProof(await this.#verifyToken(credentials.token));
+      case "malformed":
+        throw new LoginFailed("invalid", credentials.reason);
+      default:
+        throw new LoginFailed("invalid", "no credentials");
+    }
+  }
+
+  async #provePassword(name: string, password: string, network: string): Promise<Proof> {
+    const { throttle, clock } = this.#options;
+    const attempt = { network, account: name };
+    const advice = throttle.advise(attempt, clock.monotonicMs());
+    if (advice.kind === "wait") throw new LoginFailed("throttled", "too many", advice.retryAfterS);
+    if (advice.delayMs > 0) await clock.sleep(advice.delayMs);
+    const proof = isUserName(name) ? await this.#tryPassword(name, password) : null;
+    throttle.record({ ...attempt, failed: proof === null }, clock.monotonicMs());
+    if (proof === null) throw new LoginFailed("invalid", "wrong name or password");
+    return proof;
+  }
+
+  /** The methods in their order. What looks like a key or a token is shown to nobody else. */
+  async #tryPassword(name: string, password: string): Promise<Proof | null> {
+    const { htpasswd, ldap, apiKeys, workload } = this.#options.methods;
+    if (apiKeys !== null && password.startsWith(keyPrefix)) {
+      return await this.#tryApiKey(apiKeys, name, password);
+    }
+    if (workload !== null && /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/.test(password)) {
+      return await workload(password).then(tokenProof, nullIfRefused);
+    }
+    if (htpasswd !== null) {
+      const { version } = htpasswd;
+      if ((await htpasswd.verify(name, password)) && htpasswd.version === version) {
+        const identity: Identity = { name, groups: [], provenBy: "htpasswd", scope: null };
+        return { identity, version: () => htpasswd.version, recheck: null, expiresAt: null };
+      }
+    }
+    return ldap === null ? null : await this.#tryDirectory(ldap, name, password);
+  }
+
+  async #tryDirectory(ldap: Ldap, name: string, password: string): Promise<Proof | null> {
+    const user = await ldap.verify(name, password);
+    if (user === null) return null;
+    const identity: Identity = {
+      name: user.name,
+      groups: user.groups,
+      provenBy: "ldap",
+      scope: null,
+    };
+    // While the directory is silent what it said a moment ago holds.
+    const recheck = (): Promise<boolean> =>
+      ldap.find(user.name).then(
+        (now) => now?.stamp === user.stamp,
+        (error: unknown) => error instanceof LdapUnavailable,
+      );
+    return { identity, version: null, recheck, expiresAt: null };
+  }
+
+  async #tryApiKey(apiKeys: ApiKeys, name: string, password: string): Promise<Proof | null> {
+    const record = await apiKeys.find(name, password);
+    const groups = record === null ? null : await this.#ownerGroups(record);
+    if (record === null || groups === null) return null;
+    void apiKeys.touch(record);
+    const recheck = async (): Promise<boolean> => {
+      const now = await apiKeys.find(name, password);
+      const groupsNow = now === null ? null : await this.#ownerGroups(now).catch(keepIfSilent);
+      return groupsNow === "silent" || isSameList(groupsNow, groups);
+    };
+    return {
+      identity: apiKeys.identityOf(record, groups),
+      version: null,
+      recheck,
+      expiresAt: record.expiresAt,
+    };
+  }
+
+  /** The groups of a key's owner now; null when the owner is gone. */
+  async #ownerGroups({ owner, provenBy, groups }: ApiKeyRecord): Promise<readonly string[] | null> {
+    const { htpasswd, ldap } = this.#options.methods;
+    if (provenBy === "htpasswd") return htpasswd?.has(owner) === true ? groups : null;
+    if (provenBy === "ldap") return (await ldap?.find(owner))?.groups ?? null;
+    return groups;
+  }
+
+  async #verifyToken(token: string): Promise<ProvenToken> {
+    const { tokens, access, workload } = this.#options.methods;
+    if (tokens?.isOurs(keyIdOf(token)) === true) return await tokens.verify(token);
+    if (workload !== null && access !== null) {
+      // Each issuer is known by its name, so that only one of the two can accept a token.
+      return await workload(token).catch(async (error: unknown) => {
+        if (error instanceof TokenRefused) return await access(token);
+        throw error;
+      });
+    }
+    const verify = workload ?? access;
+    if (verify === null) throw new TokenRefused("nobody here issues such tokens");
+    return await verify(token);
+  }
+
+  async #delay(): Promise<void> {
+    const { failDelayMs, clock } = this.#options;
+    if (failDelayMs === 0 || this.#delayed >= delayedMax) return;
+    this.#delayed += 1;
+    await clock.sleep(failDelayMs);
+    this.#delayed -= 1;
+  }
+}
+
+function tokenProof({ identity, expiresAt }: ProvenToken): Proof {
+  return { identity, version: null, recheck: null, expiresAt };
+}
+
+function nullIfRefused(error: unknown): null {
+  if (error instanceof TokenRefused) return null;
+  throw error;
+}
+
+function keepIfSilent(error: unknown): "silent" {
+  if (error instanceof LdapUnavailable) return "silent";
+  throw error;
+}
+
+function isSameList(left: readonly string[] | null, right: readonly string[]): boolean {
+  return (
+    left !== null && left.length === right.length && left.every((each, at) => each === right[at])
+  );
+}
+
+function keyIdOf(token: string): string | null {
+  try {
+    return decodeProtectedHeader(token).kid ?? null;
+  } catch {
+    throw new TokenRefused("the token is no JSON Web Token");
+  }
+}
+
+function asLoginFailed(error: unknown): LoginFailed {
+  if (error instanceof LoginFailed) return error;
+  if (error instanceof TokenRefused) {
+    return new LoginFailed("invalid-token", error.message, null, error);
+  }
+  if (
+    error instanceof GateFull ||
+    error instanceof LdapUnavailable ||
+    error instanceof IssuerUnavailable
+  ) {
+    return new LoginFailed("unavailable", error.message, 2, error);
+  }
+  throw error;
+}

@@ -1,0 +1,44 @@
+/**
+ * Challenges: what a 401 tells a client about logging in (RFC 9110 §11.6.1, RFC 7617, RFC 6750).
+ *
+ * Exactly one is given, since clients get lost between two: Bearer where there is a token service (our own behind
+ * `http.externalUrl`, or an outside one), else Basic. The realm comes from the configuration, never from the request.
+ * Promises: every value is quoted, printable and on one line.
+ */
+import { refuse, type RegistryError } from "../oci/errors.ts";
+
+export type Challenge =
+  | { readonly kind: "basic"; readonly realm: string }
+  | { readonly kind: "bearer"; readonly realm: string; readonly service: string };
+
+export type BearerError = "invalid_token" | "insufficient_scope";
+
+/** The WWW-Authenticate field. `scope` is what the request needs; null where any login will do. */
+export function challengeHeader(
+  challenge: Challenge,
+  scope: string | null,
+  error: BearerError | null,
+): string {
+  if (challenge.kind === "basic") return `Basic realm=${quoted(challenge.realm)}`;
+  const parts = [`realm=${quoted(challenge.realm)}`, `service=${quoted(challenge.service)}`];
+  if (scope !== null) parts.push(`scope=${quoted(scope)}`);
+  if (error !== null) parts.push(`error=${quoted(error)}`);
+  return `Bearer ${parts.join(",")}`;
+}
+
+/** The 401 of a request that must log in. Without a challenge nobody can, and it is a 403. */
+export function loginRequired(
+  challenge: Challenge | null,
+  scope: string | null,
+  error: BearerError | null = null,
+): RegistryError {
+  if (challenge === null) return refuse("DENIED");
+  return refuse("UNAUTHORIZED", {
+    headers: { "www-authenticate": challengeHeader(challenge, scope, error) },
+  });
+}
+
+/** A quoted-string (RFC 9110 §5.6.4). What a header cannot carry becomes a question mark. */
+function quoted(text: string): string {
+  return `"${text.replace(/[^\x20-\x7e]/g, "?").replace(/["\\]/g, "\\$&")}"`;
+}

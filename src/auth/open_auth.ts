@@ -1,0 +1,197 @@
+/**
+ * From the configuration to everything that knows callers: the methods in force, the policy, the challenge.
+ *
+ * Promises: every file is read before anything is served, and a problem is one line that names the file (and line);
+ * a file that changes later is taken in, or told about and left; nothing here opens a connection before a login
+ * needs it.
+ * Leaves to others: asking (`http/admission.ts`), endpoints for tokens and keys (`api`).
+ */
+import type { Clock } from "../lib/clock.ts";
+import { Gate } from "../lib/gate.ts";
+import type { Metadata } from "../metadata/metadata.ts";
+import { ApiKeys } from "./api_keys.ts";
+import { Authenticator, type FailedLogin, type Methods } from "./authenticator.ts";
+import { openBearer } from "./bearer.ts";
+import type { Challenge } from "./challenge.ts";
+import { hasAccessControl, hasMethods, hasPasswords } from "./check_options.ts";
+import { compilePolicy, type CompiledPolicy } from "./compile_policy.ts";
+import { Htpasswd } from "./htpasswd.ts";
+import { Ldap } from "./ldap.ts";
+import type { AccessControl, AuthValues } from "./options.ts";
+import { Throttle, type LoginNews } from "./throttle.ts";
+import { openTokenKeys } from "./token_key.ts";
+import { TokenService } from "./token_service.ts";
+
+/** The part of the configuration that is looked at. */
+export interface AuthConfig {
+  readonly auth: AuthValues;
+  readonly accessControl: AccessControl;
+  readonly realm: string;
+  readonly externalUrl: string | null;
+  readonly tls: { readonly cacert: string | null };
+}
+
+export interface AuthSetup {
+  readonly clock: Clock;
+  /** Where the key of the registry's own tokens is kept. */
+  readonly tokenKeyPath: string;
+  readonly report: (level: "info" | "warn", message: string, fields?: object) => void;
+}
+
+export interface AuthServices {
+  readonly metadata: Metadata;
+  /** Tells other processes of logins here. */
+  readonly tell: (news: LoginNews) => void;
+}
+
+/** Everything that knows callers. */
+export interface Auth {
+  readonly authenticator: Authenticator;
+  /** Null when nobody can log in. */
+  readonly challenge: Challenge | null;
+  /** Null when no access control is configured: then every user may do everything. */
+  readonly policy: CompiledPolicy | null;
+  readonly tokens: TokenService | null;
+  readonly apiKeys: ApiKeys | null;
+  /** Another process tells of a login there. */
+  readonly learn: (news: LoginNews) => void;
+  readonly close: () => void;
+}
+
+/** Path of the registry's own token service, as zot's. */
+export const tokenPath = "/zot/auth/token";
+/** Hashes at a time in one process, and logins that may wait for one. */
+const hashing = { runningMax: 2, waitingMax: 64 };
+
+/** Whether callers are told apart at all. */
+export function isAuthConfigured({ auth, accessControl, tls }: AuthConfig): boolean {
+  return hasMethods(auth) || hasAccessControl(accessControl) || tls.cacert !== null;
+}
+
+/** Opens all of it. @throws with one line for the operator. */
+export async function openAuth(
+  config: AuthConfig,
+  setup: AuthSetup,
+  services: AuthServices,
+): Promise<Auth> {
+  const { clock, report } = setup;
+  const { policy, methods } = await openMethods(config, setup);
+  const apiKeys = config.auth.apikey ? new ApiKeys(services.metadata, clock) : null;
+  const throttle = new Throttle(services.tell);
+  const authenticator = new Authenticator({
+    methods: { ...methods, apiKeys },
+    policy,
+    throttle,
+    clock,
+    failDelayMs: config.auth.failDelay * 1000,
+    onFailure: (failure: FailedLogin) => report("info", "a login failed", failure),
+  });
+  return {
+    authenticator,
+    challenge: challengeOf(config, methods.tokens),
+    policy,
+    tokens: methods.tokens,
+    apiKeys,
+    learn: (news) => throttle.learn(news, clock.monotonicMs()),
+    close: () => methods.ldap?.close(),
+  };
+}
+
+/** Reads every file and makes the key of tokens, and lets go of them: for a start that must know. */
+export async function checkAuthFiles(config: AuthConfig, setup: AuthSetup): Promise<void> {
+  const { methods } = await openMethods(config, setup);
+  methods.ldap?.close();
+}
+
+async function openMethods(
+  config: AuthConfig,
+  setup: AuthSetup,
+): Promise<{ policy: CompiledPolicy | null; methods: Methods }> {
+  const { auth, accessControl } = config;
+  const { clock } = setup;
+  const policy = hasAccessControl(accessControl) ? policyOf(accessControl) : null;
+  const follow = (path: string) => reporter(setup, path);
+  const bearer = openBearer({
+    options: auth.bearer,
+    clock,
+    onChange: follow("http.auth.bearer"),
+  });
+  return {
+    policy,
+    methods: {
+      htpasswd:
+        auth.htpasswd.path === null
+          ? null
+          : new Htpasswd({
+              path: auth.htpasswd.path,
+              clock,
+              gate: new Gate(hashing),
+              onChange: follow("http.auth.htpasswd"),
+            }),
+      ldap:
+        auth.ldap.address === null
+          ? null
+          : new Ldap({ options: auth.ldap, clock, onChange: follow("http.auth.ldap") }),
+      apiKeys: null,
+      tokens: await openTokens(config, setup, policy),
+      access: bearer.access,
+      workload: bearer.workload,
+      certificates: auth.mtls,
+    },
+  };
+}
+
+function policyOf(accessControl: AccessControl): CompiledPolicy {
+  const compiled = compilePolicy(accessControl);
+  if ("problems" in compiled) throw new Error(compiled.problems.join("; "));
+  return compiled.policy;
+}
+
+function reporter({ report }: AuthSetup, key: string): (problem: string | null) => void {
+  return (problem) => {
+    if (problem === null) report("info", `${key}: a changed file is in force`);
+    else report("warn", `${key}: a changed file is not taken, the old content stays`, { problem });
+  };
+}
+
+async function openTokens(
+  config: AuthConfig,
+  { clock, tokenKeyPath }: AuthSetup,
+  policy: CompiledPolicy | null,
+): Promise<TokenService | null> {
+  const { auth } = config;
+  const url = ownUrl(config);
+  const canLogIn = hasPasswords(auth) || auth.bearer.oidc.length > 0;
+  if (!auth.token.enable || url === null || !canLogIn) return null;
+  return new TokenService({
+    keys: await openTokenKeys(tokenKeyPath),
+    issuer: url,
+    service: auth.bearer.service ?? new URL(url).host,
+    lifetimeMs: auth.token.lifetime,
+    namedGroups: policy?.namedGroups ?? new Set(),
+    clock,
+  });
+}
+
+/** Where clients reach the registry: as configured, or as the realm of zot's token exchange tells. */
+function ownUrl({ externalUrl, auth: { bearer } }: AuthConfig): string | null {
+  if (externalUrl !== null) return externalUrl;
+  const { realm } = bearer;
+  const isOwn = bearer.oidc.length > 0 && realm !== null && URL.canParse(realm);
+  return isOwn && realm.endsWith(tokenPath) ? realm.slice(0, -tokenPath.length) : null;
+}
+
+/** The one challenge of this registry. */
+function challengeOf(config: AuthConfig, tokens: TokenService | null): Challenge | null {
+  const { auth, realm } = config;
+  const { bearer } = auth;
+  const hasKey = bearer.cert !== null || bearer.jwksUrl !== null;
+  if (hasKey && bearer.realm !== null) {
+    return { kind: "bearer", realm: bearer.realm, service: bearer.service ?? "" };
+  }
+  const url = ownUrl(config);
+  if (tokens !== null && url !== null) {
+    return { kind: "bearer", realm: `${url}${tokenPath}`, service: tokens.service };
+  }
+  return hasMethods(auth) ? { kind: "basic", realm: realm === "" ? "zot" : realm } : null;
+}

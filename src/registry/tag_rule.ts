@@ -1,0 +1,45 @@
+/**
+ * Which tags a push may touch: those that are new, those that are there, or both.
+ *
+ * A caller who may create and not update has immutable tags: the rule becomes a precondition of the commit, so that of
+ * two such callers who race for one tag exactly one gets it.
+ * Leaves to others: who the caller is (`api` passes the rule).
+ */
+import type { FailedPrecondition, Precondition } from "../metadata/metadata.ts";
+
+/** What a caller may do with one tag. */
+export type TagRule = "any" | "new" | "existing" | "none";
+/** The rule of each tag; without one every tag may be set. */
+export type TagRules = (tag: string) => TagRule;
+
+export const anyTag: TagRules = () => "any";
+
+/** What must hold for the tags to be set. Tags of the rule "none" are not asked for here. */
+export function rulePreconditions(
+  repository: string,
+  tags: readonly string[],
+  rules: TagRules,
+): Precondition[] {
+  return tags.flatMap((tag): Precondition[] => {
+    const rule = rules(tag);
+    if (rule === "new") return [{ kind: "tag-is", repository, tag, digests: [null] }];
+    return rule === "existing" ? [{ kind: "tag-exists", repository, tag }] : [];
+  });
+}
+
+/** The first tag that a rule forbids to set, given what did not hold; null when the reason is another. */
+export function forbiddenTag(
+  failed: readonly FailedPrecondition[],
+  rules: TagRules,
+): string | null {
+  for (const { precondition } of failed) {
+    const isNew =
+      precondition.kind === "tag-is" &&
+      precondition.digests.length === 1 &&
+      precondition.digests[0] === null &&
+      rules(precondition.tag) === "new";
+    const isMissing = precondition.kind === "tag-exists" && rules(precondition.tag) === "existing";
+    if (isNew || isMissing) return precondition.tag;
+  }
+  return null;
+}
