@@ -44,7 +44,7 @@ const nobody: Client = {
 export class ConnectionPair implements Peer {
   waiting = 0;
   readonly outer: PairSocket;
-  readonly #limits: PairLimits;
+  limits: PairLimits;
   readonly #generation: { readonly retired: boolean };
   #client: Client = nobody;
   #inner: PairSocket | null = null;
@@ -65,7 +65,7 @@ export class ConnectionPair implements Peer {
     },
   ) {
     this.outer = outer;
-    this.#limits = options.limits;
+    this.limits = options.limits;
     this.#generation = options.generation;
     this.#movedMs = options.nowMs;
   }
@@ -88,6 +88,10 @@ export class ConnectionPair implements Peer {
 
   get retired(): boolean {
     return this.#generation.retired;
+  }
+
+  get isSecured(): boolean {
+    return this.#phase !== "handshake";
   }
 
   /** The handshake is done and the way inside is open. False when the client is gone meanwhile. */
@@ -142,6 +146,11 @@ export class ConnectionPair implements Peer {
     if (this.#toInner.flush(this.#inner)) this.#inner.end();
   }
 
+  /** Ends a connection that never had a request. */
+  dismiss(): void {
+    if (this.#toInner.takenBytes === 0 && this.#toInner.isEmpty) this.#inner?.end();
+  }
+
   cut(): void {
     this.outer.terminate();
     this.#inner?.terminate();
@@ -164,7 +173,7 @@ export class ConnectionPair implements Peer {
 
   /** How long the client may stay as it is; 0 for as long as it likes. */
   #limitMs(): number {
-    const { handshakeMs, readIdleMs, writeIdleMs, lingerMs, retiredMs } = this.#limits;
+    const { handshakeMs, readIdleMs, writeIdleMs, lingerMs, retiredMs } = this.limits;
     if (this.#phase === "handshake") return handshakeMs;
     if (!this.#toOuter.isEmpty) return writeIdleMs;
     if (this.#phase === "ending") return lingerMs;

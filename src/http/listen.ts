@@ -9,13 +9,15 @@
  * their next answer.
  *
  * The runtime's traps, each with a test (`test/http/listen.test.ts`): its idle timer cuts slow transfers that
- * make progress, and forgets a timeout that was set before the answer's body began; bodies are limited to
- * 128 MiB by default; file answers leak the file's name unless Content-Disposition is set, and answer a Range by
- * themselves unless the status is 206 or Content-Range is set; a certificate cannot be changed, nor a listening
- * socket be closed alone (`listening_socket.ts`).
- * Leaves to others: client certificates (`listen_mutual_tls.ts`), routing.
+ * make progress, forgets a timeout that was set before the answer's body began, and keeps one that was set for a
+ * request's body; bodies are limited to 128 MiB by default; file answers leak the file's name unless
+ * Content-Disposition is set, and answer a Range by themselves unless the status is 206 or Content-Range is set; a
+ * certificate cannot be changed, nor a listening socket be closed alone (`listening_socket.ts`).
+ * Leaves to others: client certificates (`listen_mutual_tls.ts`), how many connections there are
+ * (`connection_limit.ts`), routing.
  */
 import type { Connection, PeerCertificate } from "./call.ts";
+import { ConnectionLimit } from "./connection_limit.ts";
 import type { Reply, ReplyBody } from "./endpoint.ts";
 import { closeBelow, listeningSockets, retireSocket } from "./listening_socket.ts";
 import { runtimeTls, type TlsMaterial } from "./tls_material.ts";
@@ -27,14 +29,20 @@ const slowBodyBytesMin = 256 * 1024;
 /** How long a replaced certificate's idle connections stay when no idle limit ends them sooner. */
 export const retiredMsDefault = 60_000;
 
-export interface ListenOptions {
-  readonly address: string;
-  /** 0 lets the kernel choose. */
-  readonly port: number;
+/** What may change while it listens. */
+export interface ListenLimits {
   /** How long a connection may be silent while a request is read; 0 for no limit. */
   readonly readIdleMs: number;
   /** How long an answer may find no taker; 0 for no limit. */
   readonly writeIdleMs: number;
+  /** Connections of this listener at once; 0, or nothing, is no limit but that of open files. */
+  readonly connectionsMax?: number;
+}
+
+export interface ListenOptions extends ListenLimits {
+  readonly address: string;
+  /** 0 lets the kernel choose. */
+  readonly port: number;
   /** Let several processes listen on the port. */
   readonly sharePort: boolean;
   /** Speak TLS with this; plain HTTP without it. */
@@ -47,6 +55,8 @@ export interface ListenOptions {
   readonly dispatch: (request: Request, connection: Connection) => Promise<Reply>;
   /** A failure below HTTP, for the log. */
   readonly onFailure: (error: unknown) => void;
+  /** There are as many connections as there may be, or there is room again. */
+  readonly onFull?: (full: boolean) => void;
 }
 
 export interface Listener {
@@ -58,6 +68,13 @@ export interface Listener {
    * leaves it in force.
    */
   replaceTls(material: TlsMaterial): Promise<void>;
+  /** Other limits, for every request that comes from now on. */
+  adjust(limits: ListenLimits): void;
+  /**
+   * Takes no new connections, where others share the port, and loses none that had begun; those that are there end
+   * after their next answer, or when they were idle for long enough. Resolves when the last one should have ended.
+   */
+  retire(): Promise<void>;
   stop(graceMs: number): Promise<void>;
 }
 
@@ -92,13 +109,19 @@ interface Serving {
 class HttpListener implements Listener {
   readonly port: number;
   readonly #options: ListenOptions;
+  #limits: ListenLimits;
+  /** The runtime keeps the idle limit of its start, and can be given another one for a connection. */
+  #adjusted = false;
   #current: Serving;
   readonly #retired = new Set<Serving>();
+  readonly #connections: ConnectionLimit | null;
 
   constructor(options: ListenOptions) {
     this.#options = options;
+    this.#limits = options;
     this.#current = this.#serve(options.port, options.tls ?? null);
     this.port = this.#current.server.port ?? options.port;
+    this.#connections = this.#limitConnections();
   }
 
   pending(): number {
@@ -112,15 +135,25 @@ class HttpListener implements Listener {
     this.#retired.add(old);
     old.state.retired = true;
     await this.#closeSocket(old);
-    const { readIdleMs } = this.#options;
-    const timer = setTimeout(
-      () => void this.#finish(old),
-      readIdleMs === 0 ? retiredMsDefault : readIdleMs,
-    );
+    const timer = setTimeout(() => void this.#finish(old), this.#retiredMs());
     timer.unref();
   }
 
+  adjust(limits: ListenLimits): void {
+    this.#limits = limits;
+    this.#adjusted = true;
+    if (this.#connections !== null) this.#connections.connectionsMax = limits.connectionsMax ?? 0;
+  }
+
+  async retire(): Promise<void> {
+    this.#current.state.retired = true;
+    this.#connections?.close();
+    await this.#closeSocket(this.#current);
+    await Bun.sleep(this.#retiredMs());
+  }
+
   async stop(graceMs: number): Promise<void> {
+    this.#connections?.close();
     await Promise.all(this.#all().map((serving) => stopServing(serving, graceMs)));
   }
 
@@ -128,16 +161,31 @@ class HttpListener implements Listener {
     return [this.#current, ...this.#retired];
   }
 
+  /** How long connections have to end that should. */
+  #retiredMs(): number {
+    return this.#limits.readIdleMs === 0 ? retiredMsDefault : this.#limits.readIdleMs;
+  }
+
+  /** A listener behind a front is reached by nobody else. */
+  #limitConnections(): ConnectionLimit | null {
+    if (this.#options.peerOf !== undefined) return null;
+    return ConnectionLimit.open({
+      connectionsMax: this.#options.connectionsMax ?? 0,
+      socket: () => this.#current.socket,
+      onChange: (full) => this.#options.onFull?.(full),
+    });
+  }
+
   #serve(port: number, tls: TlsMaterial | null): Serving {
     const options = this.#options;
     const state = { retired: false, stopped: false };
-    const before = tls === null ? null : listeningSockets();
+    const before = listeningSockets();
     const server: Server = Bun.serve({
       hostname: options.address,
       port,
       // The next certificate comes with a listener of its own.
       reusePort: options.sharePort || tls !== null,
-      idleTimeout: idleSeconds(options.readIdleMs),
+      idleTimeout: idleSeconds(this.#limits.readIdleMs),
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       ...(tls === null ? {} : { tls: runtimeTls(tls) }),
       fetch: (request, server) => this.#answer(request, server, state),
@@ -146,7 +194,7 @@ class HttpListener implements Listener {
         return new Response(null, { status: 500 });
       },
     });
-    const opened = before === null ? [] : [...listeningSockets().difference(before)];
+    const opened = [...listeningSockets().difference(before)];
     return { server, socket: opened.length === 1 ? (opened[0] ?? null) : null, state };
   }
 
@@ -155,13 +203,26 @@ class HttpListener implements Listener {
     server: Server,
     state: { readonly retired: boolean },
   ): Promise<Response> {
-    const { dispatch, peerOf, tls, writeIdleMs } = this.#options;
+    const { peerOf, tls } = this.#options;
     if (peerOf !== undefined) return this.#answerPeer(request, server, peerOf);
     const connection = new ServerConnection(server, request, tls ? "tls" : null);
-    const reply = await dispatch(request, connection);
-    const response = responseOf(reply, request, server, idleSeconds(writeIdleMs));
-    if (state.retired) response.headers.set("connection", "close");
+    const response = await this.#respond(request, server, connection);
+    if (state.retired || this.#connections?.isFull === true) {
+      response.headers.set("connection", "close");
+    }
     return response;
+  }
+
+  async #respond(
+    request: Request,
+    server: Server,
+    connection: ServerConnection,
+  ): Promise<Response> {
+    if (this.#adjusted) server.timeout(request, idleSeconds(this.#limits.readIdleMs));
+    const reply = await this.#options.dispatch(request, connection);
+    // What was said for the body would hold for the connection's next silence, too.
+    if (connection.isHeldOpen) server.timeout(request, idleSeconds(this.#limits.readIdleMs));
+    return responseOf(reply, request, server, idleSeconds(this.#limits.writeIdleMs));
   }
 
   async #answerPeer(request: Request, server: Server, peerOf: PeerOf): Promise<Response> {
@@ -170,11 +231,10 @@ class HttpListener implements Listener {
     if (peer === null) {
       return new Response(null, { status: 421, headers: { connection: "close" } });
     }
-    const { dispatch, writeIdleMs } = this.#options;
     peer.waiting += 1;
     try {
-      const reply = await dispatch(request, new ServerConnection(server, request, peer));
-      const response = responseOf(reply, request, server, idleSeconds(writeIdleMs));
+      const connection = new ServerConnection(server, request, peer);
+      const response = await this.#respond(request, server, connection);
       if (peer.retired) response.headers.set("connection", "close");
       return response;
     } finally {
@@ -240,6 +300,8 @@ class ServerConnection implements Connection {
   readonly #server: Server;
   readonly #request: Request;
   readonly #peer: Peer | null;
+  /** The runtime's idle limit is off for this connection. */
+  isHeldOpen = false;
 
   /** `through` is the client behind a front, "tls" for TLS that ends here, null for plain HTTP. */
   constructor(server: Server, request: Request, through: Peer | "tls" | null) {
@@ -257,6 +319,7 @@ class ServerConnection implements Connection {
   }
 
   holdOpen(): void {
+    this.isHeldOpen = true;
     this.#server.timeout(this.#request, 0);
   }
 

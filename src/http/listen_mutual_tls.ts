@@ -17,20 +17,28 @@ import {
   type PairLimits,
   type PairSocket,
 } from "./connection_pair.ts";
-import { listen, type Listener, type ListenOptions, retiredMsDefault } from "./listen.ts";
+import { connectionsPossible } from "./connection_limit.ts";
+import {
+  listen,
+  type Listener,
+  type ListenLimits,
+  type ListenOptions,
+  retiredMsDefault,
+} from "./listen.ts";
 import { retireSocket } from "./listening_socket.ts";
 import { peerCertificate } from "./peer_certificate.ts";
 import { runtimeTls, type TlsMaterial } from "./tls_material.ts";
 
 export interface MutualTlsOptions extends Omit<ListenOptions, "peerOf"> {
   readonly tls: TlsMaterial;
-  /** Clients at once; each costs three descriptors. */
-  readonly connectionsMax?: number;
   readonly handshakeMs?: number;
   readonly lingerMs?: number;
 }
 
+/** Where the limit of open files is not known. */
 const connectionsMaxDefault = 1000;
+/** Of one client: its connection, and both ends of the one inside. */
+const descriptorsPerClient = 3;
 const handshakeMsDefault = 10_000;
 const lingerMsDefault = 5_000;
 const sweepMs = 1000;
@@ -58,7 +66,8 @@ interface Front {
 class MutualTlsListener implements Listener {
   readonly port: number;
   readonly #options: MutualTlsOptions;
-  readonly #limits: PairLimits;
+  #limits: PairLimits;
+  #connectionsMax: number;
   readonly #inner: Listener;
   readonly #pairs = new Set<ConnectionPair>();
   /** By the port of the inner connection. */
@@ -72,13 +81,8 @@ class MutualTlsListener implements Listener {
 
   constructor(options: MutualTlsOptions) {
     this.#options = options;
-    this.#limits = {
-      handshakeMs: options.handshakeMs ?? handshakeMsDefault,
-      readIdleMs: options.readIdleMs,
-      writeIdleMs: options.writeIdleMs,
-      lingerMs: options.lingerMs ?? lingerMsDefault,
-      retiredMs: retiredMsDefault,
-    };
+    this.#limits = this.#pairLimits(options);
+    this.#connectionsMax = connectionsMaxOf(options);
     this.#inner = listen({
       ...options,
       address: inside,
@@ -107,17 +111,40 @@ class MutualTlsListener implements Listener {
     await retireSocket(descriptorOf(old.listener), () => old.listener.stop());
   }
 
+  adjust(limits: ListenLimits): void {
+    this.#limits = this.#pairLimits(limits);
+    this.#connectionsMax = connectionsMaxOf(limits);
+    for (const pair of this.#pairs) pair.limits = this.#limits;
+    this.#inner.adjust({ ...limits, writeIdleMs: 0 });
+  }
+
+  async retire(): Promise<void> {
+    const { listener, generation } = this.#front;
+    generation.retired = true;
+    await retireSocket(descriptorOf(listener), () => listener.stop());
+    const { readIdleMs, retiredMs } = this.#limits;
+    await Bun.sleep(readIdleMs === 0 ? retiredMs : Math.min(readIdleMs, retiredMs));
+  }
+
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
     this.#front.listener.stop();
+    for (const pair of this.#pairs) if (!pair.isSecured) pair.cut();
     const untilMs = performance.now() + graceMs + lastBytesMs;
     await this.#inner.stop(graceMs);
+    // The listener inside ends what had a request; not what never had one.
+    for (const pair of this.#pairs) pair.dismiss();
     if (this.#pairs.size > 0) {
       const timer = setTimeout(() => this.#cutAll(), Math.max(untilMs - performance.now(), 0));
       await this.#emptied.promise;
       clearTimeout(timer);
     }
     clearInterval(this.#sweeper);
+  }
+
+  #pairLimits({ readIdleMs, writeIdleMs }: ListenLimits): PairLimits {
+    const { handshakeMs = handshakeMsDefault, lingerMs = lingerMsDefault } = this.#options;
+    return { handshakeMs, readIdleMs, writeIdleMs, lingerMs, retiredMs: retiredMsDefault };
   }
 
   #open(port: number, tls: TlsMaterial): Front {
@@ -146,10 +173,9 @@ class MutualTlsListener implements Listener {
   }
 
   #accept(outer: PairSocket, generation: { readonly retired: boolean }): void {
-    const { connectionsMax = connectionsMaxDefault } = this.#options;
-    if (this.#pairs.size >= connectionsMax) {
+    if (this.#pairs.size >= this.#connectionsMax) {
       outer.terminate();
-      this.#sayFull(connectionsMax);
+      this.#sayFull();
       return;
     }
     const limits = this.#limits;
@@ -158,17 +184,17 @@ class MutualTlsListener implements Listener {
     this.#pairs.add(pair);
   }
 
-  #sayFull(connectionsMax: number): void {
+  #sayFull(): void {
     if (this.#saidFull) return;
     this.#saidFull = true;
-    this.#options.onFailure(new Error(`More than ${connectionsMax} connections; refusing others`));
+    this.#options.onFull?.(true);
   }
 
   /** The handshake has ended; `done` is true for any certificate, even one that nobody signed. */
   #secured(outer: PairSocket, done: boolean): void {
     const pair = outer.data;
     if (pair === undefined) return;
-    if (!done) {
+    if (!done || this.#stopping) {
       outer.terminate();
       return;
     }
@@ -204,8 +230,10 @@ class MutualTlsListener implements Listener {
     if (pair === undefined) return;
     pair.outerClosed();
     this.#pairs.delete(pair);
-    const { connectionsMax = connectionsMaxDefault } = this.#options;
-    if (this.#pairs.size < connectionsMax / 2) this.#saidFull = false;
+    if (this.#saidFull && this.#pairs.size < this.#connectionsMax / 2) {
+      this.#saidFull = false;
+      this.#options.onFull?.(false);
+    }
     if (this.#stopping && this.#pairs.size === 0) this.#emptied.resolve();
   }
 
@@ -217,6 +245,12 @@ class MutualTlsListener implements Listener {
   #cutAll(): void {
     for (const pair of this.#pairs) pair.cut();
   }
+}
+
+/** As configured; else as many as the limit of open files allows. */
+function connectionsMaxOf({ connectionsMax = 0 }: ListenLimits): number {
+  if (connectionsMax > 0) return connectionsMax;
+  return connectionsPossible(descriptorsPerClient) ?? connectionsMaxDefault;
 }
 
 /** -1 when the runtime does not tell: its types do not know the property. */

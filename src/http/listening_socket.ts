@@ -1,5 +1,5 @@
 /**
- * Taking a listening socket out of service without losing a connection, on Linux.
+ * Taking a listening socket out of service without losing a connection, for good or for a while, on Linux.
  *
  * The runtime can neither change the certificate of a listener nor close its socket alone. Stopping it resets the
  * connections that the kernel has accepted or is about to accept for it, and those in the middle of their TLS
@@ -19,7 +19,10 @@ import { closeSync, openSync, readdirSync } from "node:fs";
 // <asm-generic/socket.h>
 const solSocket = 1;
 const soAttachFilter = 26;
+const soDetachFilter = 27;
 const soAcceptConnections = 30;
+const soProtocol = 38;
+const tcp = 6;
 
 /**
  * The filter, classic BPF over the TCP header (<linux/filter.h>): struct sock_filter { u16 code; u8 jt, jf; u32 k }.
@@ -65,13 +68,27 @@ export async function retireSocket(descriptor: number, close: () => void): Promi
 }
 
 /** Drops requests for new connections from now on; false where that is not possible. */
-function refuseNew(descriptor: number): boolean {
+export function refuseNew(descriptor: number): boolean {
   const loaded = load();
   if (loaded === null) return false;
   // struct sock_fprog { unsigned short len; struct sock_filter *filter; }
   const header = new BigUint64Array([BigInt(dropSyn.length), BigInt(ptr(dropSyn))]);
   const { byteLength } = header;
   return loaded.setsockopt(descriptor, solSocket, soAttachFilter, header, byteLength) === 0;
+}
+
+/** Ends what `refuseNew` began. */
+export function acceptNew(descriptor: number): void {
+  const value = new Int32Array(1);
+  load()?.setsockopt(descriptor, solSocket, soDetachFilter, value, value.byteLength);
+}
+
+/** TCP sockets of this process, listening ones included; null where they cannot be told. Costs a call for each. */
+export function countTcpSockets(): number | null {
+  const loaded = load();
+  if (loaded === null) return null;
+  const descriptors = readdirSync("/proc/self/fd").map(Number);
+  return descriptors.filter((each) => socketOption(loaded, each, soProtocol) === tcp).length;
 }
 
 /** Closes the socket and keeps its number taken, so that whoever owns it closes nothing else later. */
@@ -84,10 +101,15 @@ export function closeBelow(descriptor: number): void {
 }
 
 function isListening(loaded: Library, descriptor: number): boolean {
+  return socketOption(loaded, descriptor, soAcceptConnections) === 1;
+}
+
+/** Null for what is no socket. */
+function socketOption(loaded: Library, descriptor: number, option: number): number | null {
   const value = new Int32Array(1);
   const length = new Int32Array([value.byteLength]);
-  const result = loaded.getsockopt(descriptor, solSocket, soAcceptConnections, value, length);
-  return result === 0 && value[0] === 1;
+  const result = loaded.getsockopt(descriptor, solSocket, option, value, length);
+  return result === 0 ? (value[0] ?? null) : null;
 }
 
 function program(

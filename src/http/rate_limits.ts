@@ -11,6 +11,7 @@
  * refused at once, before anything is known of it but its method and address.
  * Leaves to others: which requests are counted (`dispatch.ts`).
  */
+import { networkOf } from "../auth/throttle.ts";
 import type { Clock } from "../lib/clock.ts";
 import { openSharedPage } from "../lib/shared_page.ts";
 import { refuse, type RegistryError } from "../oci/errors.ts";
@@ -58,7 +59,7 @@ export class RateLimits {
     const nowUs = Math.floor(this.#clock.now() * 1000) | 0;
     // A caller that is over its own rate takes nothing from the others.
     if (this.#caller !== null) {
-      const at = this.#callerAt(callerOf(address), nowUs);
+      const at = this.#callerAt(networkOf(address), nowUs);
       const waitUs = this.#take(at, this.#caller, nowUs);
       if (waitUs > 0) return tooMany(this.#caller, waitUs);
     }
@@ -106,25 +107,6 @@ export class RateLimits {
 /** Whether any rate is limited at all. */
 export function limitsRates({ rate, methods, perCaller }: RateLimitValues): boolean {
   return rate > 0 || perCaller > 0 || methods.length > 0;
-}
-
-/**
- * Who shares a bucket: an IPv4 address, or an IPv6 network of 64 bits, since that is what one customer gets.
- */
-export function callerOf(address: string | null): string {
-  if (address === null || !address.includes(":")) return address ?? "";
-  const [head = "", tail] = address.split("%", 1)[0]?.split("::") ?? [];
-  const groups = head === "" ? [] : head.split(":");
-  const hidden = tail === undefined ? 0 : 8 - groups.length - tail.split(":").length;
-  const all = [
-    ...groups,
-    ...Array<string>(Math.max(hidden, 0)).fill("0"),
-    ...(tail?.split(":") ?? []),
-  ];
-  return all
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, "").toLowerCase())
-    .join(":");
 }
 
 /** How far a bucket is from full. What no bucket can be (an old page, a clock that was set back) is full. */

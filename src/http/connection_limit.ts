@@ -1,0 +1,144 @@
+/**
+ * A limit on connections, for a runtime that has none: neither a limit nor a count, and at the limit of open files
+ * it asks the kernel for the next connection again and again, with a whole processor.
+ *
+ * The number of open descriptors costs one `stat` (Linux 6.2) and is looked at twenty times a second. While there are
+ * too many, the kernel drops requests for new connections: the client's kernel repeats them after a second, then after
+ * two, four …, so that a client waits where it would have been refused. Connections that are there are asked to close
+ * after their next answer, and idle ones end by themselves.
+ *
+ * Promises: nobody is cut; between two looks some more may come in. Without a limit of its own the process keeps a
+ * fifth of its descriptors free of new connections, so that those which are there can open files.
+ * Leaves to others: idle limits (`listen.ts`), and platforms other than Linux, where `isPossible` is false.
+ */
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { acceptNew, countTcpSockets, refuseNew } from "./listening_socket.ts";
+
+export interface ConnectionLimitOptions {
+  /** 0 is no limit but that of open files. */
+  readonly connectionsMax: number;
+  /** The socket that connections come in by; null when it is not known. */
+  readonly socket: () => number | null;
+  /** The limit was reached, or there is room again. */
+  readonly onChange: (full: boolean) => void;
+}
+
+const lookMs = 50;
+/** Where the kernel does not tell how many descriptors are open, looking costs more. */
+const slowLookMs = 500;
+/** An exact count costs a call for each descriptor: it may take this part of the time. */
+const countPart = 1 / 20;
+/** Full until this part of the limit is free again. */
+const roomPart = 1 / 20;
+const openFilesPart = 0.8;
+const descriptorsPath = "/proc/self/fd";
+
+export class ConnectionLimit {
+  readonly #options: ConnectionLimitOptions;
+  readonly #descriptorsMax: number;
+  /** Descriptors, and TCP sockets that are no connection of a client, when nobody was connected. */
+  readonly #ownDescriptors: number;
+  readonly #ownSockets: number;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #connectionsMax: number;
+  /** The last exact count, how many descriptors there were, and when another one may be made. */
+  #counted = { connections: 0, descriptors: 0, againAtMs: -Infinity };
+  /** The socket whose filter is in force. */
+  #closedSocket: number | null = null;
+
+  /** Null where connections cannot be counted or held back. Open it right after the listener. */
+  static open(options: ConnectionLimitOptions): ConnectionLimit | null {
+    const openFilesMax = openFilesLimit();
+    const sockets = openFilesMax === null ? null : countTcpSockets();
+    if (openFilesMax === null || sockets === null) return null;
+    return new ConnectionLimit(options, openFilesMax, sockets);
+  }
+
+  private constructor(options: ConnectionLimitOptions, openFilesMax: number, ownSockets: number) {
+    this.#options = options;
+    this.#connectionsMax = options.connectionsMax;
+    this.#descriptorsMax = Math.floor(openFilesMax * openFilesPart);
+    this.#ownDescriptors = countDescriptors();
+    this.#ownSockets = ownSockets;
+    const isFast = statSync(descriptorsPath).size > 0;
+    this.#timer = setInterval(() => this.look(), isFast ? lookMs : slowLookMs);
+    this.#timer.unref();
+  }
+
+  /** No new connections come in at present. */
+  get isFull(): boolean {
+    return this.#closedSocket !== null;
+  }
+
+  set connectionsMax(connectionsMax: number) {
+    this.#connectionsMax = connectionsMax;
+  }
+
+  /** Looks no more. What is held back stays so: the socket is about to go. */
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** One look; the timer calls it. */
+  look(): void {
+    const socket = this.#options.socket();
+    const wanted = this.#isTooMany() ? socket : null;
+    if (wanted === this.#closedSocket) return;
+    const wasFull = this.isFull;
+    this.#reopen();
+    if (wanted !== null && refuseNew(wanted)) this.#closedSocket = wanted;
+    if (this.isFull !== wasFull) this.#options.onChange(this.isFull);
+  }
+
+  #reopen(): void {
+    if (this.#closedSocket === null) return;
+    // A socket that was replaced meanwhile stays closed.
+    if (this.#closedSocket === this.#options.socket()) acceptNew(this.#closedSocket);
+    this.#closedSocket = null;
+  }
+
+  #isTooMany(): boolean {
+    const part = this.isFull ? 1 - roomPart : 1;
+    const descriptors = countDescriptors();
+    if (descriptors >= this.#descriptorsMax * part) return true;
+    if (this.#connectionsMax === 0) return false;
+    const limit = Math.ceil(this.#connectionsMax * part);
+    // Every connection is a descriptor, so few descriptors are few connections.
+    if (descriptors - this.#ownDescriptors < limit) return false;
+    return this.#connectionsAmong(descriptors) >= limit;
+  }
+
+  /** Connections, counted; or as many as there can be since they were. */
+  #connectionsAmong(descriptors: number): number {
+    const startedMs = performance.now();
+    if (startedMs >= this.#counted.againAtMs) {
+      const connections = Math.max((countTcpSockets() ?? 0) - this.#ownSockets, 0);
+      const endedMs = performance.now();
+      const againAtMs = endedMs + (endedMs - startedMs) / countPart;
+      this.#counted = { connections, descriptors, againAtMs };
+    }
+    return this.#counted.connections + Math.max(descriptors - this.#counted.descriptors, 0);
+  }
+}
+
+/** How many connections of `descriptors` each a process can have beside the files that it opens; null if unknown. */
+export function connectionsPossible(descriptors: number): number | null {
+  const openFilesMax = openFilesLimit();
+  return openFilesMax === null ? null : Math.floor((openFilesMax * openFilesPart) / descriptors);
+}
+
+function countDescriptors(): number {
+  const { size } = statSync(descriptorsPath);
+  return size > 0 ? size : readdirSync(descriptorsPath).length;
+}
+
+/** The soft limit of open files of this process; null where it is not told. */
+function openFilesLimit(): number | null {
+  try {
+    const limits = readFileSync("/proc/self/limits", "utf8");
+    const limit = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
+    return Number.isNaN(limit) ? null : limit;
+  } catch {
+    return null;
+  }
+}
