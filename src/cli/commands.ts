@@ -18,6 +18,7 @@ const complianceOptions: Command["options"] = [
   { flags: "-V, --spec-version <version>", says: "judge by all, 1.0, 1.1 or dev (default: all)" },
   { flags: "-j, --json", says: "the same as --format json" },
   { flags: "--format <format>", says: "text, json, junit or html (default: text)" },
+  { flags: "--name <text>", says: "what the report calls the registry (default: its URL)" },
   { flags: "--output <file>", says: "write the report to a file" },
   ...registryOptions,
   { flags: "--repository <name>", says: "repository to push to (default: zot-compliance/first)" },

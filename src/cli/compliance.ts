@@ -105,6 +105,7 @@ async function planOf(given: Given): Promise<Plan> {
   const only = onlyOf(given);
   const repository = text(given, "repository");
   const second = text(given, "secondRepository");
+  const name = text(given, "name");
   return {
     options: {
       url: urlOf(given),
@@ -116,6 +117,7 @@ async function planOf(given: Given): Promise<Plan> {
       ...(repository === null ? {} : { repository }),
       ...(second === null ? {} : { secondRepository: second }),
       ...(only === null ? {} : { only }),
+      ...(name === null ? {} : { name }),
       ...limitsOf(given),
     },
     judged: chosen.judged,

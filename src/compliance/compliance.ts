@@ -47,6 +47,8 @@ export interface ComplianceOptions {
   seed?: string;
   /** Name and version of the program, for the report. */
   tool?: string;
+  /** What the report calls the registry. */
+  name?: string;
   signal?: AbortSignal;
   onProgress?: (done: number, total: number, current: CaseResult) => void;
   clock?: Clock;
@@ -91,6 +93,7 @@ export async function runCompliance(options: ComplianceOptions): Promise<Report>
       formatVersion,
       tool: options.tool ?? "zot",
       registry: trial.client.url,
+      name: options.name ?? trial.client.url,
       startedAt: new Date(startedMs).toISOString(),
       durationMs: clock.now() - startedMs,
       readOnly: options.readOnly ?? false,

@@ -42,7 +42,10 @@ export interface VersionVerdict {
 export interface Report {
   formatVersion: number;
   tool: string;
+  /** URL of the registry. */
   registry: string;
+  /** What the user calls it; the URL when nothing was said. */
+  name: string;
   /** RFC 3339, UTC. */
   startedAt: string;
   durationMs: number;

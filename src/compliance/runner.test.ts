@@ -143,6 +143,7 @@ describe("exitCode", () => {
       formatVersion: 1,
       tool: "t",
       registry: "r",
+      name: "r",
       startedAt: "",
       durationMs: 0,
       readOnly: false,

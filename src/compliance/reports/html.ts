@@ -22,7 +22,7 @@ const bodyShownMax = 600;
 
 /** The page, ending with a newline. */
 export function htmlReport(report: Report): string {
-  const title = `Compliance of ${report.registry}`;
+  const title = `Compliance of ${report.name}`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -70,8 +70,8 @@ function header(report: Report): string {
       : `Left behind, because the registry does not delete: ${leftText.join(", ")}.`,
     report.readOnly ? "Read-only run: nothing was pushed." : null,
   ].filter((note) => note !== null);
-  return `<h1>Compliance of <code>${text(report.registry)}</code></h1>
-<p class="dim small">${text(report.startedAt)} · ${report.cases.length} cases in ${(report.durationMs / 1000).toFixed(1)} s · ${text(report.tool)} · repositories ${text(report.repositories.join(", "))}</p>
+  return `<h1>Compliance of ${text(report.name)}</h1>
+<p class="dim small">${text(report.registry)} · ${text(report.startedAt)} · ${report.cases.length} cases in ${(report.durationMs / 1000).toFixed(1)} s · ${text(report.tool)} · repositories ${text(report.repositories.join(", "))}</p>
 <div class="verdicts">${verdicts.join("\n")}</div>
 ${notes.map((note) => `<p class="small">${text(note)}</p>`).join("\n")}
 <p class="small dim"><b>Positive</b> cases get work done; <b>negative</b> ones check that what is wrong is refused properly.

@@ -8,7 +8,7 @@ export function junitReport(report: Report): string {
   const { totals } = report;
   const lines = [
     '<?xml version="1.0" encoding="UTF-8"?>',
-    `<testsuites name=${attribute(`Compliance of ${report.registry}`)} ${counts(totals)} time="${seconds(report.durationMs)}">`,
+    `<testsuites name=${attribute(`Compliance of ${report.name}`)} ${counts(totals)} time="${seconds(report.durationMs)}">`,
   ];
   for (const group of report.groups) {
     const cases = report.cases.filter((result) => result.group === group.name);

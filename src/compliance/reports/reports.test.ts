@@ -47,6 +47,7 @@ const report: Report = {
   formatVersion: 1,
   tool: "zot/1",
   registry: "http://127.0.0.1:5000",
+  name: "A registry",
   startedAt: "2024-01-01T00:00:00Z",
   durationMs: 1234,
   readOnly: false,

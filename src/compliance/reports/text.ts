@@ -22,7 +22,7 @@ const marks: Record<Status, { mark: string; colour: number }> = {
 export function textReport(report: Report, options: TextOptions): string {
   const paint = painter(options.colour);
   const lines = [
-    paint(`Compliance of ${report.registry}`, 1),
+    paint(`Compliance of ${report.name}`, 1),
     "",
     ...problems(report, "error", paint, options),
     ...problems(report, "failed", paint, options),
