@@ -19,7 +19,10 @@ const complianceOptions: Command["options"] = [
   { flags: "-j, --json", says: "the same as --format json" },
   { flags: "--format <format>", says: "text, json, junit or html (default: text)" },
   { flags: "--name <text>", says: "what the report calls the registry (default: its URL)" },
-  { flags: "--output <file>", says: "write the report to a file" },
+  {
+    flags: "--output <files>",
+    says: "write it to files, separated by commas: .txt, .json, .xml, .html",
+  },
   ...registryOptions,
   { flags: "--repository <name>", says: "repository to push to (default: zot-compliance/first)" },
   {
@@ -120,7 +123,7 @@ errors, headers, catalog, login, integrity; also the beginning of a scenario, su
 
 Examples:
   zot compliance -H 127.0.0.1 -P 5000
-  zot compliance https://registry.example.com --user ann --format html --output report.html`,
+  zot compliance https://registry.example.com --user ann --output report.html,report.json`,
     run: async (given, output) => {
       const { complianceCommand } = await import("./compliance.ts");
       return await complianceCommand(given, output);

@@ -32,8 +32,9 @@ const versionChoices: Readonly<Record<string, { asked: Version[]; judged: Versio
 interface Plan {
   options: ComplianceOptions;
   judged: readonly Version[];
-  format: ReportFormat;
-  outputPath: string | null;
+  /** Form of the report on standard output; null when it goes to files only. */
+  shown: ReportFormat | null;
+  files: readonly { path: string; format: ReportFormat }[];
 }
 
 /** Runs the command. Returns the exit status. */
@@ -41,12 +42,13 @@ export async function complianceCommand(given: Given, output: Output): Promise<n
   try {
     const plan = await planOf(given);
     const report = await run(plan, output);
-    const text = reportFormats[plan.format](report, {
-      colour: output.colour && plan.outputPath === null,
-      columns: output.columns ?? 100,
-    });
-    if (plan.outputPath === null) output.out(text);
-    else await write(plan.outputPath, text);
+    const columns = output.columns ?? 100;
+    for (const { path, format } of plan.files) {
+      await write(path, reportFormats[format](report, { colour: false, columns }));
+    }
+    if (plan.shown !== null) {
+      output.out(reportFormats[plan.shown](report, { colour: output.colour, columns }));
+    }
     if (report.aborted !== null) output.error(`zot compliance: ${report.aborted}\n`);
     return exitCode(report, plan.judged);
   } catch (error) {
@@ -102,6 +104,7 @@ async function planOf(given: Given): Promise<Plan> {
     "a version of the specification",
   );
   const format = formatOf(given);
+  const files = filesOf(given, format);
   const only = onlyOf(given);
   const repository = text(given, "repository");
   const second = text(given, "secondRepository");
@@ -121,8 +124,8 @@ async function planOf(given: Given): Promise<Plan> {
       ...limitsOf(given),
     },
     judged: chosen.judged,
-    format,
-    outputPath: text(given, "output"),
+    shown: files.length > 0 ? null : (format ?? "text"),
+    files,
   };
 }
 
@@ -142,10 +145,27 @@ function urlOf(given: Given): string {
   return `${wantsTls ? "https" : "http"}://${host}${port === null ? "" : `:${port}`}`;
 }
 
-function formatOf(given: Given): ReportFormat {
-  const asked = text(given, "format") ?? (given.options["json"] === true ? "json" : "text");
-  if (isReportFormat(asked)) return asked;
+/** The form that was asked for; null when none was. */
+function formatOf(given: Given): ReportFormat | null {
+  const asked = text(given, "format") ?? (given.options["json"] === true ? "json" : null);
+  if (asked === null || isReportFormat(asked)) return asked;
   throw new Mistake(`expected --format ${Object.keys(reportFormats).join(", ")}; got '${asked}'`);
+}
+
+const formatOfExtension: Readonly<Record<string, ReportFormat>> = {
+  txt: "text",
+  json: "json",
+  xml: "junit",
+  html: "html",
+};
+
+/** The files to write, each in the form that was asked for or that its extension says. */
+function filesOf(given: Given, asked: ReportFormat | null): Plan["files"] {
+  const paths = text(given, "output")?.split(",") ?? [];
+  return paths.map((path) => {
+    const extension = path.slice(path.lastIndexOf(".") + 1);
+    return { path, format: asked ?? formatOfExtension[extension] ?? "text" };
+  });
 }
 
 /** Groups, or beginnings of scenario ids, that exist. */

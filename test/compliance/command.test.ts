@@ -77,20 +77,27 @@ describe("a compliant registry", () => {
     expect(report.cases[0].exchanges.length).toBeGreaterThan(0);
   }, 30_000);
 
-  test("--output writes the file and prints nothing", async () => {
+  test("--output writes files in the form of their extension, and prints nothing", async () => {
     await using directory = await tempDirectory("compliance");
-    const path = join(directory.path, "report.html");
+    const path = (name: string): string => join(directory.path, name);
+    const output = ["report.html", "report.json", "report.xml", "report.txt"].map(path).join(",");
     const ended = await compliance([
       zot.url,
-      "--format",
-      "html",
       "--output",
-      path,
+      output,
       "--groups",
       "ping",
+      "--name",
+      "Ours",
     ]);
     expect(ended).toEqual({ status: 0, out: "", error: "" });
-    expect(await readFile(path, "utf8")).toStartWith("<!doctype html>");
+    expect(await readFile(path("report.html"), "utf8")).toStartWith("<!doctype html>");
+    expect(JSON.parse(await readFile(path("report.json"), "utf8")).name).toBe("Ours");
+    expect(await readFile(path("report.xml"), "utf8")).toStartWith("<?xml");
+    expect(await readFile(path("report.txt"), "utf8")).toStartWith("Compliance of Ours\n");
+    const asked = ["--output", path("page"), "--format", "html"];
+    expect((await compliance([zot.url, ...asked, "--groups", "ping"])).status).toBe(0);
+    expect(await readFile(path("page"), "utf8")).toStartWith("<!doctype html>");
   }, 30_000);
 
   test("--read-only pushes nothing", async () => {
