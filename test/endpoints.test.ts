@@ -37,6 +37,7 @@ const specified = [
 /** Rows that are tried by other files, by the beginning of their names. */
 const elsewhere: readonly (readonly [prefix: string, file: string])[] = [
   ["swagger.", "test/openapi.test.ts"],
+  ["auth.", "test/auth/tokens.test.ts"],
 ];
 const fileOf = (name: string): string | null =>
   elsewhere.find(([prefix]) => name.startsWith(prefix))?.[1] ?? null;
@@ -45,6 +46,8 @@ const fileOf = (name: string): string | null =>
 const triedElsewhere: Readonly<Record<string, string>> = {
   // A full disk takes a disk of its own; what is answered is tried in `src/http/dispatch.test.ts`.
   STORAGE_FULL: "test/faults",
+  // It takes a caller with a policy of its own.
+  MANIFEST_COLLISION: "test/auth/isolation.test.ts",
 };
 
 interface Seen {

@@ -173,7 +173,9 @@ describe("answers of a running server", () => {
   });
 
   test("Every answer that a row grants was seen", () => {
-    const granted = description.operations.flatMap(({ operationId, rows, responses }) => {
+    // Tokens and keys are for callers who log in: test/auth/tokens.test.ts sees their answers.
+    const open = description.operations.filter(({ rows }) => !rows[0]?.startsWith("auth."));
+    const granted = open.flatMap(({ operationId, rows, responses }) => {
       const statuses = endpoints
         .filter(({ name }) => rows.includes(name))
         .flatMap(({ answers }) => answers.map(({ status }) => status));

@@ -17,6 +17,7 @@ const groups: Readonly<Record<string, string>> = {
   manifest: "Images, indexes and artifacts",
   tag: "Names of manifests",
   referrer: "Manifests that refer to others",
+  auth: "Tokens, and API keys for programs",
   health: "For supervisors and load balancers",
   swagger: "This document and its page",
   metrics: "For Prometheus",
@@ -42,7 +43,7 @@ export function apiDocument<App>(rows: readonly Endpoint<App>[], version: string
     commonHeaders,
     refusedHeaders,
     refusalHeaders,
-    always: ["UNKNOWN", "UNAVAILABLE", "TOO_MANY_REQUESTS"],
+    always: ["UNKNOWN", "UNAVAILABLE", "TOO_MANY_REQUESTS", "URL_TOO_LONG"],
     unpermitted: ["UNAUTHORIZED", "DENIED"],
   });
 }
