@@ -5,7 +5,7 @@
 
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { runOk } from "./processes.ts";
+import { type Output, runOk } from "./processes.ts";
 
 export interface Certificate {
   readonly cert: string;
@@ -102,4 +102,9 @@ export class TestAuthority {
     ]);
     return { cert: at("crt"), key: at("key") };
   }
+}
+
+/** Runs one command of OpenSSL, given as one text with blanks between its words. */
+export function openssl(command: string): Promise<Output> {
+  return runOk("openssl", command.split(" "));
 }

@@ -64,6 +64,9 @@ export const tlsCiphers = [
   "ECDHE-RSA-CHACHA20-POLY1305",
 ].join(":");
 
+/** RFC 9325 §4.5. */
+const rsaBitsMin = 2048;
+
 /** A bundle of every public authority has a quarter of this. */
 const fileBytesMax = 1024 * 1024;
 
@@ -213,6 +216,13 @@ function warningsOf(files: TlsFileTexts, leaf: X509Certificate, nowMs: number): 
   if (Date.parse(leaf.validFrom) > nowMs) {
     warnings.push(
       `${cert.option}: the certificate in ${cert.path} is not valid before ${leaf.validFrom}; clients will refuse it`,
+    );
+  }
+  const { modulusLength } = leaf.publicKey.asymmetricKeyDetails ?? {};
+  if (modulusLength !== undefined && modulusLength < rsaBitsMin) {
+    warnings.push(
+      `${cert.option}: the certificate in ${cert.path} has an RSA key of ${modulusLength} bits; ` +
+        `clients will refuse less than ${rsaBitsMin}`,
     );
   }
   if (key.readableByAll) {
