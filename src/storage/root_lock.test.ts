@@ -5,7 +5,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { requireRoot, requireTool, run } from "../../test/processes.ts";
 import { tempDirectory } from "../../test/temp.ts";
-import { claimDuty, claimRoot } from "./root_lock.ts";
+import { claimDuty, claimFile, claimRoot } from "./root_lock.ts";
 
 const script = join(import.meta.dir, "../../test/contracts/claim_process.ts");
 
@@ -124,5 +124,35 @@ describe("a duty", () => {
     expect(again).not.toBeNull();
     again?.release();
     other?.release();
+  });
+});
+
+describe("a file of this server", () => {
+  test("is its own while it runs, and goes with it", async () => {
+    await using directory = await tempDirectory();
+    claimRoot(directory.path, "shared");
+    const names = async () =>
+      (await readdir(join(directory.path, "_zot"))).filter((name) => name.startsWith("page."));
+    const mine = claimFile(directory.path, "page");
+    const theirs = claimFile(directory.path, "page");
+    expect(mine.path).not.toBe(theirs.path);
+    expect(await names()).toHaveLength(2);
+    mine.release();
+    expect(await names()).toEqual([theirs.path.split("/").at(-1) ?? ""]);
+    theirs.release();
+    expect(await names()).toEqual([]);
+  });
+
+  test("of a server that died goes at the next start; what is of another purpose stays", async () => {
+    await using directory = await tempDirectory();
+    claimRoot(directory.path, "alone");
+    const left = join(directory.path, "_zot/page.0");
+    const other = join(directory.path, "_zot/pages");
+    await Bun.write(left, "");
+    await Bun.write(other, "");
+    const claim = claimFile(directory.path, "page");
+    expect(await Bun.file(left).exists()).toBe(false);
+    expect(await Bun.file(other).exists()).toBe(true);
+    claim.release();
   });
 });

@@ -5,7 +5,17 @@
  * second server is refused with one line that says what to do. The same kind of claim elects the one server
  * that runs the background jobs of a shared root.
  */
-import { constants, closeSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { tryLock } from "./drivers/file_lock.ts";
 import { fileMode, makeDirectories } from "./drivers/durable_files.ts";
@@ -49,6 +59,44 @@ function makeOwnDirectory(rootDirectory: string): void {
       { cause },
     );
   }
+}
+
+/**
+ * Makes an empty file under `_zot` that is this server's alone and goes with it, such as a page of memory that its
+ * processes share. Files of the same purpose whose servers died are removed.
+ */
+export function claimFile(
+  rootDirectory: string,
+  purpose: string,
+): Claim & { readonly path: string } {
+  const directory = join(rootDirectory, ownDirectory);
+  for (const name of readdirSync(directory)) {
+    if (name.startsWith(`${purpose}.`)) removeAbandoned(join(directory, name));
+  }
+  for (;;) {
+    const path = join(directory, `${purpose}.${crypto.randomUUID()}`);
+    const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, fileMode);
+    // Another server may have taken the file for abandoned before it was locked.
+    if (tryLock(descriptor, "exclusive") && existsSync(path)) {
+      const release = (): void => {
+        rmSync(path, { force: true });
+        closeSync(descriptor);
+      };
+      return { path, release };
+    }
+    closeSync(descriptor);
+  }
+}
+
+function removeAbandoned(path: string): void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, constants.O_RDWR);
+  } catch {
+    return; // Somebody else removed it.
+  }
+  if (tryLock(descriptor, "exclusive")) rmSync(path, { force: true });
+  closeSync(descriptor);
 }
 
 function tryClaim(path: string, mode: "exclusive" | "shared"): Claim | null {

@@ -9,7 +9,16 @@ import type { Metric } from "../../lib/metrics/metric.ts";
 import { refusals } from "../../oci/errors.ts";
 
 /** Methods by name; any other counts as `other`. */
-export const methods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "other"] as const;
+export const methods = [
+  "GET",
+  "HEAD",
+  "POST",
+  "PUT",
+  "PATCH",
+  "DELETE",
+  "OPTIONS",
+  "other",
+] as const;
 /** The codes that HTTP defines and the registry may send; any other counts as `other`. */
 export const codes: readonly string[] = [
   ...new Set(
@@ -43,7 +52,11 @@ export interface MetricNames {
 }
 
 /** Counted by each process as it happens, and added up. */
-export function countedMetrics({ endpoints, jobs }: MetricNames) {
+export function countedMetrics(names: MetricNames) {
+  return { ...requestMetrics(names), ...storeMetrics(names) };
+}
+
+function requestMetrics({ endpoints }: MetricNames) {
   const endpoint = { name: "endpoint", values: endpoints };
   return {
     requests: {
@@ -93,6 +106,11 @@ export function countedMetrics({ endpoints, jobs }: MetricNames) {
       labels: [{ name: "refusal", values: Object.keys(refusals) }],
       sparse: true,
     },
+  } as const satisfies Record<string, Metric>;
+}
+
+function storeMetrics({ jobs }: MetricNames) {
+  return {
     uploads: {
       name: "zot_uploads_total",
       type: "counter",

@@ -1,0 +1,41 @@
+/**
+ * The row of the endpoint table for the metrics page. Its path is the operator's (`extensions.metrics.prometheus`).
+ */
+import type { Endpoint } from "../../http/endpoint.ts";
+import { textReply } from "../../http/reply.ts";
+import { metricsContentType } from "../../lib/metrics/exposition.ts";
+
+/** The table's rows; `text` makes the page. */
+export function metricsEndpoints<App>(
+  path: string,
+  text: () => Promise<string>,
+): readonly Endpoint<App>[] {
+  return [
+    {
+      name: "metrics.get",
+      spec: null,
+      methods: ["GET", "HEAD"],
+      path,
+      needs: "metrics",
+      body: "none",
+      answers: [
+        {
+          status: 200,
+          says: "Every figure, in Prometheus' text format.",
+          headers: [
+            {
+              name: "Content-Length",
+              says: "Bytes of the body.",
+              schema: { type: "string", pattern: "^[0-9]+$" },
+              required: true,
+            },
+          ],
+          content: [{ types: ["text/plain"], schema: { type: "string" } }],
+        },
+      ],
+      refusals: [],
+      says: "Read what the server counts",
+      run: async () => textReply(200, await text(), metricsContentType),
+    },
+  ];
+}

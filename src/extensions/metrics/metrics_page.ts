@@ -1,0 +1,117 @@
+/**
+ * The metrics page: what all processes counted, and what is looked up at the moment it is asked for.
+ *
+ * Promises: any worker gives the figures of the whole server; the order is that of the table; reading costs what the
+ * page holds and a look at the open uploads, never a walk through what the registry stores.
+ */
+import type { Clock } from "../../lib/clock.ts";
+import type { Metric } from "../../lib/metrics/metric.ts";
+import type { RegionHolder } from "../../lib/metrics/metric_page.ts";
+import {
+  placedText,
+  sampledText,
+  summaryText,
+  type LabelPairs,
+  type Sample,
+} from "../../lib/metrics/exposition.ts";
+import type { Registry } from "../../registry/registry.ts";
+import { uploadsDirectory } from "../../storage/layout.ts";
+import { otherRepositories, repositorySlots } from "./metric_shape.ts";
+import type { ServerMetrics } from "./server_metrics.ts";
+import { filesystemFigures, processFigures, type ProcessFigures } from "./system_figures.ts";
+import { repositoryMetrics, sampledMetrics } from "./table.ts";
+
+export interface MetricsPageOptions {
+  readonly metrics: ServerMetrics;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly rootDirectory: string;
+  /** Labels of `zot_info`. */
+  readonly info: LabelPairs;
+}
+
+/** The page's text. */
+export async function metricsText(options: MetricsPageOptions): Promise<string> {
+  const { metrics, info } = options;
+  const { page, shape } = metrics;
+  const sums = page.sums();
+  const counted = Object.values(shape.placed).map((placed) => placedText(placed, sums));
+  return [
+    sampledText(sampledMetrics.info, [{ labels: info, value: 1 }]),
+    ...counted,
+    ...(shape.page.namesMax === 0 ? [] : repositoryTexts(metrics)),
+    ...(await storeTexts(options)),
+    ...processTexts(page.holders()),
+  ].join("");
+}
+
+function repositoryTexts({ page }: ServerMetrics): string[] {
+  const named = [...page.namedSums()]
+    .filter(([, numbers]) => numbers.some((number) => number !== 0))
+    .map(([name, numbers]) => ({
+      labels: [["repo", name ?? otherRepositories]] as const,
+      at: (slot: number) => numbers[slot] ?? 0,
+    }));
+  const samples = (slot: number): Sample[] =>
+    named.map(({ labels, at }) => ({ labels, value: at(slot) })).filter(({ value }) => value !== 0);
+  const { count, seconds, uploads, downloads, storageBytes } = repositorySlots;
+  return [
+    summaryText(
+      repositoryMetrics.seconds,
+      named.map(({ labels, at }) => ({ labels, sum: at(seconds), count: at(count) })),
+    ),
+    sampledText(repositoryMetrics.uploads, samples(uploads)),
+    sampledText(repositoryMetrics.downloads, samples(downloads)),
+    sampledText(repositoryMetrics.storageBytes, samples(storageBytes)),
+  ];
+}
+
+async function storeTexts(options: MetricsPageOptions): Promise<string[]> {
+  const { registry, clock, rootDirectory } = options;
+  const uploads = await registry.storage.driver.list(uploadsDirectory);
+  const lag = await registry.metadata.layoutLag();
+  const lagMs = lag.since === null ? 0 : Math.max(clock.now() - lag.since, 0);
+  const { sizeBytes, freeBytes } = await filesystemFigures(rootDirectory);
+  return [
+    plain(sampledMetrics.uploadsOpen, uploads.filter(({ directory }) => !directory).length),
+    plain(sampledMetrics.layoutsStale, lag.repositories),
+    plain(sampledMetrics.layoutLag, lagMs / 1000),
+    sampledText(sampledMetrics.filesystemBytes, [
+      { labels: [["state", "size"]], value: sizeBytes },
+      { labels: [["state", "free"]], value: freeBytes },
+    ]),
+  ];
+}
+
+function plain(metric: Metric, value: number): string {
+  return sampledText(metric, [{ labels: [], value }]);
+}
+
+/** The supervisor has the role 0, its workers count from 1. */
+function processTexts(holders: readonly RegionHolder[]): string[] {
+  const seen = new Set<number>();
+  const processes = holders.flatMap((holder) => {
+    const figures = seen.has(holder.process) ? null : processFigures(holder.process);
+    seen.add(holder.process);
+    const name = holder.role === 0 ? "supervisor" : `worker-${holder.role - 1}`;
+    const labels: LabelPairs = [["process", name]];
+    return figures === null ? [] : [{ labels, figures, startedAt: holder.startedAt }];
+  });
+  const text = (metric: Metric, of: (figures: ProcessFigures) => number | null): string => {
+    const samples = processes.flatMap(({ labels, figures }) => {
+      const value = of(figures);
+      return value === null ? [] : [{ labels, value }];
+    });
+    return sampledText(metric, samples);
+  };
+  return [
+    text(sampledMetrics.cpuSeconds, ({ cpuSeconds }) => cpuSeconds),
+    text(sampledMetrics.memoryBytes, ({ memoryBytes }) => memoryBytes),
+    text(sampledMetrics.openFiles, ({ openFiles }) => openFiles),
+    text(sampledMetrics.maxFiles, ({ maxFiles }) => maxFiles),
+    sampledText(
+      sampledMetrics.startSeconds,
+      processes.map(({ labels, startedAt }) => ({ labels, value: startedAt / 1000 })),
+    ),
+  ];
+}

@@ -1,0 +1,99 @@
+/**
+ * Where the processes of a server count: the owner makes the page, and gives each worker its place in it.
+ *
+ * Promises: the page is a file of this server alone, which goes with it; those of servers that died are removed by the
+ * next start. A place is held by one process at a time.
+ */
+import type { Clock } from "../../lib/clock.ts";
+import { MetricPage, pageBytes } from "../../lib/metrics/metric_page.ts";
+import { openSharedPage } from "../../lib/shared_page.ts";
+import { jobNames } from "../../registry/jobs.ts";
+import { claimFile } from "../../storage/root_lock.ts";
+import { metricShape, type MetricShape } from "./metric_shape.ts";
+import { noRow, type CountedRow } from "./request_metrics.ts";
+import { ServerMetrics } from "./server_metrics.ts";
+
+/** What a worker must know to count; sent to it when it starts. */
+export interface MetricsPlace {
+  readonly path: string;
+  readonly sizes: MetricsSizes;
+  readonly region: number;
+  /** 0 for the owner; workers count from 1. */
+  readonly role: number;
+}
+
+export interface MetricsSizes {
+  readonly workers: number;
+  readonly repositoriesMax: number;
+}
+
+export interface OwnerMetrics {
+  readonly metrics: ServerMetrics;
+  /** A place for a worker; null when all are held. */
+  place(role: number): MetricsPlace | null;
+  /** The worker that held the place is gone. */
+  ended(place: MetricsPlace, asked: boolean): void;
+  close(): void;
+}
+
+/** Makes the page of a server. `rows` is its endpoint table. */
+export function openOwnerMetrics(options: {
+  readonly rootDirectory: string;
+  readonly sizes: MetricsSizes;
+  readonly rows: readonly CountedRow[];
+  readonly clock: Clock;
+}): OwnerMetrics {
+  const { sizes, rows, clock } = options;
+  const claim = claimFile(options.rootDirectory, "metrics");
+  const { path } = claim;
+  const metrics = openWorkerMetrics({ path, sizes, region: 0, role: 0 }, rows, clock);
+  const free = Array.from({ length: metrics.shape.page.regions - 1 }, (_, at) => at + 1);
+  return {
+    metrics,
+    place: (role) => {
+      const region = free.shift();
+      return region === undefined ? null : { path, sizes, region, role };
+    },
+    ended: ({ region }, asked) => {
+      metrics.processEnded(region, asked);
+      free.unshift(region);
+    },
+    close: () => claim.release(),
+  };
+}
+
+/** Begins to count at a place. */
+export function openWorkerMetrics(
+  place: MetricsPlace,
+  rows: readonly CountedRow[],
+  clock: Clock,
+): ServerMetrics {
+  const counted = countedRows(rows);
+  const shape = shapeFor(counted, place.sizes);
+  const numbers = openSharedPage(place.path, new Int32Array(pageBytes(shape.page) / 4));
+  const bytes = new Uint8Array(
+    // A mapped page is no buffer that threads of this process share.
+    numbers.buffer as ArrayBuffer,
+    numbers.byteOffset,
+    numbers.byteLength,
+  );
+  return new ServerMetrics(new MetricPage(bytes, shape.page), shape, {
+    holder: {
+      region: place.region,
+      process: process.pid,
+      startedAt: clock.now(),
+      role: place.role,
+    },
+    rows: counted,
+  });
+}
+
+/** Each name once, and the one of requests that no row answered. */
+export function countedRows(rows: readonly CountedRow[]): readonly CountedRow[] {
+  const byName = new Map(rows.map((row) => [row.name, row]));
+  return [...byName.values(), { name: noRow, body: "none" }];
+}
+
+export function shapeFor(rows: readonly CountedRow[], sizes: MetricsSizes): MetricShape {
+  return metricShape({ endpoints: rows.map(({ name }) => name), jobs: jobNames }, sizes);
+}
