@@ -94,6 +94,40 @@ Example:
     },
   },
   {
+    name: "authz",
+    arguments: [
+      { name: "config", required: true, says: configArgument },
+      { name: "user", required: true, says: "Name of the user; - for an anonymous caller." },
+      { name: "action", required: true, says: "read, create, update or delete." },
+      { name: "repository", required: true, says: "Name of the repository." },
+    ],
+    options: [
+      {
+        flags: "-g, --group <name...>",
+        says: "Groups that a directory or a token gives the user.",
+      },
+    ],
+    summary: "Tell whether a user may do something, and why",
+    help: `
+Prints the decision, the policy that made it, and every glob that fits the repository. Exits with
+status 0 when it is allowed and 1 when it is not. Conditions are shown and taken to hold.
+
+Example:
+  zot authz config.yaml alice update team/app`,
+    run: async (given, output) => {
+      const { authz } = await import("./authz.ts");
+      const groups = given.options["group"];
+      const question = {
+        configPath: given.arguments["config"] ?? "",
+        user: given.arguments["user"] ?? "",
+        action: given.arguments["action"] ?? "",
+        repository: given.arguments["repository"] ?? "",
+        groups: Array.isArray(groups) ? groups.map(String) : [],
+      };
+      return await authz(question, output);
+    },
+  },
+  {
     name: "schema",
     arguments: [],
     options: [],
