@@ -44,7 +44,7 @@ describe("help", () => {
   });
 
   test.each(shown)("$name has an example that names it", ({ name, help }) => {
-    expect(help).toMatch(new RegExp(`\\nExample:\\n  zot ${name}\\b`));
+    expect(help).toMatch(new RegExp(`\\nExamples?:\\n  zot ${name}\\b`));
   });
 
   test("colour is for terminals", async () => {
