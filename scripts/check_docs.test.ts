@@ -1,10 +1,13 @@
-// The documents say what is there: links lead somewhere, files that they name exist, limits are the code's own.
+// The documents say what is there: links lead somewhere, files that they name exist, configurations on them would be
+// served, limits are the code's own.
 //
 // For pages that people write; printed ones are checked where they are printed.
 
 import { describe, expect, test } from "bun:test";
 import { existsSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
+import { parse } from "yaml";
+import { checkConfig } from "../src/config/load.ts";
 import { packageDirectory } from "../test/harness.ts";
 
 const lineLengthMax = 120;
@@ -82,6 +85,20 @@ function anchorOf(heading: string): string {
     .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
     .replaceAll(" ", "-");
 }
+
+describe("configurations on pages", () => {
+  const sections = new Set(["storage", "http", "log", "extensions"]);
+  test.each(written)("%s: each is one that serves", async (file) => {
+    for (const [, text = ""] of (await textOf(file)).matchAll(/^```yaml\n([^]*?)^```$/gm)) {
+      const value: unknown = parse(text);
+      const keys = typeof value === "object" && value !== null ? Object.keys(value) : [];
+      if (!keys.every((key) => sections.has(key))) continue;
+      expect({ text, checked: checkConfig(value, { HOME: packageDirectory }) }).toMatchObject({
+        checked: { warnings: [] },
+      });
+    }
+  });
+});
 
 describe("docs/ARCHITECTURE.md", () => {
   test("names every limit with the value that the code has", async () => {
