@@ -12,18 +12,8 @@ import packageJson from "../package.json" with { type: "json" };
 import { apiDocument } from "./api/document.ts";
 import { endpoints } from "./api/endpoints.ts";
 import type { App, Health } from "./api/app.ts";
-import { hasMethods } from "./auth/check_options.ts";
-import {
-  checkAuthFiles,
-  isAuthConfigured,
-  openAuth,
-  type Auth,
-  type AuthSetup,
-} from "./auth/open_auth.ts";
-import type { LoginNews } from "./auth/throttle.ts";
+import { Throttle, type LoginNews } from "./auth/throttle.ts";
 import type { Config } from "./config/schema.ts";
-import { Admission } from "./http/admission.ts";
-import { Cors } from "./http/cors.ts";
 import { Dispatcher, type AccessRecord } from "./http/dispatch.ts";
 import { listen, type Listener, type ListenOptions } from "./http/listen.ts";
 import { listenMutualTls } from "./http/listen_mutual_tls.ts";
@@ -34,7 +24,7 @@ import { assert } from "./lib/assert.ts";
 import { AuditLog } from "./lib/audit_log.ts";
 import { BatcherFull } from "./lib/batcher.ts";
 import { systemClock } from "./lib/clock.ts";
-import type { Log } from "./lib/log.ts";
+import { setLogLevel, type Log } from "./lib/log.ts";
 import { EpochCommitter, Epochs } from "./metadata/epochs.ts";
 import { MetadataFull, MetadataUnavailable, type Committer } from "./metadata/metadata.ts";
 import { SqliteMetadata } from "./metadata/sqlite/sqlite_metadata.ts";
@@ -46,14 +36,13 @@ import type { Registry, Report } from "./registry/registry.ts";
 import { codeOf } from "./storage/drivers/durable_files.ts";
 import { FilesystemDriver } from "./storage/drivers/filesystem.ts";
 import { StorageFull } from "./storage/driver.ts";
-import { epochsFile, metadataFile, tokenKeyFile } from "./storage/layout.ts";
+import { checkSettings, closeSettings, openSettings } from "./settings.ts";
+import { epochsFile, metadataFile } from "./storage/layout.ts";
 import { claimDuty, claimRoot } from "./storage/root_lock.ts";
 import { Storage } from "./storage/storage.ts";
 import { Uploads } from "./storage/uploads.ts";
 
 const clock = systemClock;
-/** Idle limit of a body while `http.readTimeout` is off. */
-const uploadIdleDefaultMs = 5 * 60_000;
 const keptCertificate = "http.tls: the new files are not taken; the certificate in force stays";
 
 export interface Owner {
@@ -61,6 +50,8 @@ export interface Owner {
   readonly committer: Committer;
   /** Resolves when what lay on disk before the start is served. */
   readonly reconciled: Promise<void>;
+  /** Does its work by another configuration, which differs in what may change while it runs. */
+  reconfigure(config: Config): void;
   stop(): Promise<void>;
 }
 
@@ -71,6 +62,13 @@ export interface Worker {
   replaceTls(material: TlsMaterial): Promise<void>;
   /** Another worker tells of a login there. */
   learn(news: LoginNews): void;
+  /**
+   * Answers by another configuration, which differs in what may change while it runs: for requests that come from now
+   * on. @throws with one line for the operator when it cannot; then all is as it was.
+   */
+  reconfigure(config: Config): Promise<void>;
+  /** Leaves the port to other workers and waits until its connections should have ended; then it is to be stopped. */
+  retire(): Promise<void>;
   stop(graceMs: number): Promise<void>;
 }
 
@@ -86,7 +84,7 @@ export interface RunningServer {
 export async function startOwner(config: Config, log: Log): Promise<Owner> {
   const { rootDirectory, commit, shared } = config.storage;
   // A file that callers cannot be known by stops the start, before workers find out one by one.
-  if (isAuthConfigured(config.http)) await checkAuthFiles(config.http, authSetup(config, log));
+  await checkSettings(config, log);
   const claim = claimRoot(rootDirectory, shared ? "shared" : "alone");
   const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
   await driver.prepare();
@@ -121,6 +119,9 @@ export async function startOwner(config: Config, log: Log): Promise<Owner> {
       },
     },
     reconciled: reconciled.promise,
+    reconfigure: ({ storage }) => {
+      jobs.uploadIdleMs = storage.uploadIdle;
+    },
     stop: async () => {
       await jobs.stop();
       await registry.metadata.close();
@@ -152,24 +153,13 @@ export async function startWorker(options: {
   const epochs = config.storage.shared ? null : new Epochs(join(rootDirectory, epochsFile));
   const registry = openRegistry(config, new Storage(driver), options.committer, epochs);
   const health: Health = { started: false, stopping: false };
-  const auth = await openCallers(config, log, {
-    metadata: registry.metadata,
-    tell: options.tell ?? (() => {}),
-  });
+  const throttle = new Throttle(options.tell);
+  const parts = { log, registry, throttle, app: { health, openApi: openApiText } };
+  let settings = await openSettings(config, parts);
   const audit = openAudit(config, log);
-  const app: App = {
-    registry,
-    auth,
-    blobBytesMax: config.http.blobBytesMax === 0 ? null : config.http.blobBytesMax,
-    manifestBytesMax: config.http.manifestBytesMax,
-    uploadIdleMs: config.http.readTimeout === 0 ? uploadIdleDefaultMs : config.http.readTimeout,
-    health,
-    openApi: openApiText,
-  };
   const dispatcher = new Dispatcher<App>({
-    app,
+    ...settings.dispatch,
     router: new Router(endpoints),
-    cors: new Cors(config.http.allowOrigin),
     clock,
     idPrefix: options.idPrefix,
     explain: explainFailure,
@@ -177,8 +167,6 @@ export async function startWorker(options: {
       logAnswer(log, record, failure);
       if (audit !== null) auditAnswer(audit, record);
     },
-    admission: auth === null ? null : new Admission({ ...auth, clock }),
-    certificateRequired: isCertificateRequired(config),
     isStopping: () => health.stopping,
   });
   const tls = options.tls ?? null;
@@ -189,11 +177,11 @@ export async function startWorker(options: {
   const listener = openListener(tls, {
     address: config.http.address,
     port: options.port,
-    readIdleMs: config.http.readTimeout,
-    writeIdleMs: config.http.writeTimeout,
+    ...settings.listen,
     sharePort: options.sharePort,
     dispatch: (request, connection) => dispatcher.dispatch(request, connection),
     onFailure: (error) => log.error({ error: String(error) }, "a request failed below HTTP"),
+    onFull: (full) => logFull(log, full),
   });
   return {
     port: listener.port,
@@ -203,31 +191,25 @@ export async function startWorker(options: {
         log.error({ problem: String(error) }, keptCertificate);
       });
     },
-    learn: (news) => auth?.learn(news),
+    learn: (news) => throttle.learn(news, clock.monotonicMs()),
+    reconfigure: async (next) => {
+      const replaced = settings;
+      settings = await openSettings(next, parts, replaced);
+      dispatcher.replace(settings.dispatch);
+      listener.adjust(settings.listen);
+      setLogLevel(log, next.log.level);
+      closeSettings(replaced, settings);
+    },
+    retire: () => listener.retire(),
     stop: async (graceMs) => {
       health.stopping = true;
       await listener.stop(graceMs);
-      auth?.close();
+      closeSettings(settings, null);
       audit?.close();
       await registry.metadata.close();
       await driver.close();
     },
   };
-}
-
-function authSetup(config: Config, log: Log): AuthSetup {
-  const tokenKeyPath = join(config.storage.rootDirectory, tokenKeyFile);
-  return { clock, tokenKeyPath, report: reporter(log) };
-}
-
-/** Null when everybody may do everything. */
-async function openCallers(
-  config: Config,
-  log: Log,
-  services: Parameters<typeof openAuth>[2],
-): Promise<Auth | null> {
-  if (!isAuthConfigured(config.http)) return null;
-  return await openAuth(config.http, authSetup(config, log), services);
 }
 
 function openAudit(config: Config, log: Log): AuditLog | null {
@@ -247,11 +229,9 @@ function auditAnswer(audit: AuditLog, record: AccessRecord): void {
   audit.write({ clientIP: client, subject: who, action: method, object: path, status, what, id });
 }
 
-/** As in zot: clients must show a certificate when there is no other way to be known, or to be let in unknown. */
-function isCertificateRequired({ http: { tls, auth, accessControl } }: Config): boolean {
-  if (tls.cacert === null || hasMethods(auth)) return false;
-  const policies = Object.values(accessControl.repositories);
-  return !policies.some(({ anonymousPolicy }) => anonymousPolicy.length > 0);
+function logFull(log: Log, full: boolean): void {
+  if (full) log.warn("connections: as many as there may be; new ones wait");
+  else log.info("connections: there is room again");
 }
 
 function openListener(tls: TlsMaterial | null, options: Omit<ListenOptions, "tls">): Listener {
@@ -292,7 +272,8 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   });
   const owner = await startOwner(config, log);
   const worker = await startWorker({
-    config,
+    // All connections are this worker's.
+    config: { ...config, http: { ...config.http, workers: 1 } },
     log,
     committer: owner.committer,
     port: config.http.port,

@@ -43,7 +43,8 @@ export const layers: Readonly<Record<string, Layer>> = {
     may: [...core, "auth", "registry", "config", "client", "compliance", "bench", "server.ts"],
     mayTypes: ["http"],
   },
-  "server.ts": { may: [...served, "api", "config"] },
+  "settings.ts": { may: [...served, "api", "config"] },
+  "server.ts": { may: [...served, "api", "config", "settings.ts"] },
   "main.ts": { may: ["cli"] },
 };
 
@@ -174,7 +175,7 @@ export const bans: readonly Ban[] = [
   },
   {
     banned: /\bDate\.now\(|\bnew Date\(\)|\bset(Timeout|Interval)\(|\bBun\.sleep\b/,
-    but: /^src\/(lib\/(clock|log)\.ts|storage\/drivers\/hash_worker\.ts|http\/(listen|tls_files)|cli\/|bench\/|client\/connection\.ts)/,
+    but: /^src\/(lib\/(clock|log)\.ts|storage\/drivers\/hash_worker\.ts|http\/(listen|tls_files|connection_limit)|cli\/|bench\/|client\/connection\.ts)/,
     say: "a Clock (src/lib/clock.ts): now(), monotonicMs(), sleep()",
   },
   {

@@ -18,7 +18,7 @@ import { compilePolicy, type CompiledPolicy } from "./compile_policy.ts";
 import { Htpasswd } from "./htpasswd.ts";
 import { Ldap } from "./ldap.ts";
 import type { AccessControl, AuthValues } from "./options.ts";
-import { Throttle, type LoginNews } from "./throttle.ts";
+import type { Throttle } from "./throttle.ts";
 import { openTokenKeys } from "./token_key.ts";
 import { TokenService } from "./token_service.ts";
 
@@ -40,8 +40,8 @@ export interface AuthSetup {
 
 export interface AuthServices {
   readonly metadata: Metadata;
-  /** Tells other processes of logins here. */
-  readonly tell: (news: LoginNews) => void;
+  /** Counts failed logins; it outlives a changed configuration. */
+  readonly throttle: Throttle;
 }
 
 /** Everything that knows callers. */
@@ -53,8 +53,6 @@ export interface Auth {
   readonly policy: CompiledPolicy | null;
   readonly tokens: TokenService | null;
   readonly apiKeys: ApiKeys | null;
-  /** Another process tells of a login there. */
-  readonly learn: (news: LoginNews) => void;
   readonly close: () => void;
 }
 
@@ -77,7 +75,7 @@ export async function openAuth(
   const { clock, report } = setup;
   const { policy, methods } = await openMethods(config, setup);
   const apiKeys = config.auth.apikey ? new ApiKeys(services.metadata, clock) : null;
-  const throttle = new Throttle(services.tell);
+  const { throttle } = services;
   const authenticator = new Authenticator({
     methods: { ...methods, apiKeys },
     policy,
@@ -92,7 +90,6 @@ export async function openAuth(
     policy,
     tokens: methods.tokens,
     apiKeys,
-    learn: (news) => throttle.learn(news, clock.monotonicMs()),
     close: () => methods.ldap?.close(),
   };
 }

@@ -11,8 +11,13 @@
  * fifth of its descriptors free of new connections, so that those which are there can open files.
  * Leaves to others: idle limits (`listen.ts`), and platforms other than Linux, where `isPossible` is false.
  */
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { acceptNew, countTcpSockets, refuseNew } from "./listening_socket.ts";
+import {
+  acceptNew,
+  countDescriptors,
+  countTcpSockets,
+  openFilesLimit,
+  refuseNew,
+} from "./listening_socket.ts";
 
 export interface ConnectionLimitOptions {
   /** 0 is no limit but that of open files. */
@@ -31,7 +36,6 @@ const countPart = 1 / 20;
 /** Full until this part of the limit is free again. */
 const roomPart = 1 / 20;
 const openFilesPart = 0.8;
-const descriptorsPath = "/proc/self/fd";
 
 export class ConnectionLimit {
   readonly #options: ConnectionLimitOptions;
@@ -58,10 +62,10 @@ export class ConnectionLimit {
     this.#options = options;
     this.#connectionsMax = options.connectionsMax;
     this.#descriptorsMax = Math.floor(openFilesMax * openFilesPart);
-    this.#ownDescriptors = countDescriptors();
+    const { count, isCheap } = countDescriptors();
+    this.#ownDescriptors = count;
     this.#ownSockets = ownSockets;
-    const isFast = statSync(descriptorsPath).size > 0;
-    this.#timer = setInterval(() => this.look(), isFast ? lookMs : slowLookMs);
+    this.#timer = setInterval(() => this.look(), isCheap ? lookMs : slowLookMs);
     this.#timer.unref();
   }
 
@@ -99,7 +103,7 @@ export class ConnectionLimit {
 
   #isTooMany(): boolean {
     const part = this.isFull ? 1 - roomPart : 1;
-    const descriptors = countDescriptors();
+    const descriptors = countDescriptors().count;
     if (descriptors >= this.#descriptorsMax * part) return true;
     if (this.#connectionsMax === 0) return false;
     const limit = Math.ceil(this.#connectionsMax * part);
@@ -125,20 +129,4 @@ export class ConnectionLimit {
 export function connectionsPossible(descriptors: number): number | null {
   const openFilesMax = openFilesLimit();
   return openFilesMax === null ? null : Math.floor((openFilesMax * openFilesPart) / descriptors);
-}
-
-function countDescriptors(): number {
-  const { size } = statSync(descriptorsPath);
-  return size > 0 ? size : readdirSync(descriptorsPath).length;
-}
-
-/** The soft limit of open files of this process; null where it is not told. */
-function openFilesLimit(): number | null {
-  try {
-    const limits = readFileSync("/proc/self/limits", "utf8");
-    const limit = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
-    return Number.isNaN(limit) ? null : limit;
-  } catch {
-    return null;
-  }
 }

@@ -129,7 +129,7 @@ describe("targets", () => {
     expect(JSON.parse(text(reply))).toMatchObject({ path, query });
   });
 
-  test.each(["example.com:443", "", "*", "http://h", "http://", "a/b", `/${"x".repeat(8192)}`])(
+  test.each(["example.com:443", "", "*", "http://h", "http://", "a/b"])(
     "%s is nothing that is served",
     async (url) => {
       const { reply, record } = await ask([echo], url);
@@ -137,6 +137,14 @@ describe("targets", () => {
       expect(record).toMatchObject({ what: "none", refusal: "NOT_FOUND" });
     },
   );
+
+  test("a path with its query is read up to 8192 bytes", async () => {
+    const longest = await ask([echo], `http://h/${"x".repeat(4000)}?${"y".repeat(4190)}`);
+    expect(longest.reply.status).toBe(200);
+    const { reply, record } = await ask([echo], `http://h/${"x".repeat(4000)}?${"y".repeat(4191)}`);
+    expect(reply.status).toBe(414);
+    expect(record).toMatchObject({ what: "none", path: "", refusal: "URL_TOO_LONG" });
+  });
 });
 
 describe("failures", () => {

@@ -13,6 +13,7 @@ import type { Admission } from "./admission.ts";
 import { Call, type Connection } from "./call.ts";
 import type { Cors } from "./cors.ts";
 import type { Endpoint, Reply } from "./endpoint.ts";
+import type { RateLimits } from "./rate_limits.ts";
 import { errorReply } from "./reply.ts";
 import type { Router } from "./router.ts";
 
@@ -34,20 +35,26 @@ export interface AccessRecord {
   readonly error?: string;
 }
 
-export interface DispatchOptions<App> {
+/** What a changed configuration replaces while requests are answered. */
+export interface DispatchSettings<App> {
   readonly app: App;
-  readonly router: Router<App>;
   readonly cors: Cors;
+  /** Who may do what; null when everybody may do everything. */
+  readonly admission?: Admission | null;
+  /** Callers must show a client certificate, but for their health checks. */
+  readonly certificateRequired?: boolean;
+  /** How much callers may ask for; null for as much as they like. */
+  readonly rates?: RateLimits | null;
+}
+
+export interface DispatchOptions<App> extends DispatchSettings<App> {
+  readonly router: Router<App>;
   readonly clock: Clock;
   /** Prefix of request ids: tells processes apart. */
   readonly idPrefix: string;
   /** Maps failures of the layers below to refusals; null for what it does not know. */
   readonly explain: (error: unknown) => { refusal: RefusalName; message?: string } | null;
   readonly onAnswer: (record: AccessRecord, failure: unknown) => void;
-  /** Who may do what; null when everybody may do everything. */
-  readonly admission?: Admission | null;
-  /** Callers must show a client certificate, but for their health checks. */
-  readonly certificateRequired?: boolean;
   /** While true, answers ask clients to close their connection. */
   readonly isStopping: () => boolean;
 }
@@ -58,8 +65,8 @@ const common = {
   "x-content-type-options": "nosniff",
 } as const;
 
-/** Paths longer than this are refused before they are split. */
-const pathBytesMax = 8 * 1024;
+/** Paths with their query that are longer than this are refused before they are split. */
+const urlBytesMax = 8 * 1024;
 
 interface Handled<App> {
   readonly reply: Reply;
@@ -76,11 +83,16 @@ interface Target {
 }
 
 export class Dispatcher<App> {
-  readonly #options: DispatchOptions<App>;
+  #options: DispatchOptions<App>;
   #count = 0;
 
   constructor(options: DispatchOptions<App>) {
     this.#options = options;
+  }
+
+  /** Requests from now on are answered by these; those in flight go on as they began. */
+  replace(settings: DispatchSettings<App>): void {
+    this.#options = { ...this.#options, ...settings };
   }
 
   /** Answers one request. Never rejects. */
@@ -104,17 +116,20 @@ export class Dispatcher<App> {
     request: Request,
     connection: Connection,
     id: string,
-    target: Target | null,
+    target: Target | "too-long" | null,
   ): Promise<Handled<App>> {
-    const { router, cors, app } = this.#options;
+    const { router, cors, app, rates } = this.#options;
     let row: Endpoint<App> | null = null;
     let call: Call | null = null;
     try {
       checkCertificate(connection);
       if (target === null) throw refuse("NOT_FOUND");
+      if (target === "too-long") throw urlTooLong();
       const { path, query } = target;
       const has = (name: string): boolean => query !== "" && hasParameter(query, name);
       const match = router.match(request.method, path, has);
+      if (match.kind === "matched") ({ row } = match);
+      if (rates && row?.uncounted !== true) checkRate(rates, request, connection);
       if (match.kind === "no-path") throw refuse("NOT_FOUND");
       if (match.kind === "no-method") {
         if (request.method !== "OPTIONS") throw wrongMethod(request.method, match.allow);
@@ -174,7 +189,7 @@ export class Dispatcher<App> {
     connection: Connection,
     done: {
       readonly id: string;
-      readonly target: Target | null;
+      readonly target: Target | "too-long" | null;
       readonly handled: Handled<App>;
       readonly durationMs: number;
     },
@@ -187,7 +202,7 @@ export class Dispatcher<App> {
         who: call?.by ?? null,
         what: row?.name ?? "none",
         method: request.method,
-        path: done.target?.path ?? "",
+        path: pathOf(done.target),
         repository: call === null || call.repository === "" ? null : call.repository,
         status: reply.status,
         bytes: bytesOf(request, row, reply),
@@ -200,8 +215,8 @@ export class Dispatcher<App> {
   }
 }
 
-/** Path and query of a request's URL, or null when it is not one that we can read. */
-function targetOf(url: string): Target | null {
+/** Path and query of a request's URL; null when it is not one that we can read. */
+function targetOf(url: string): Target | "too-long" | null {
   // The URL is built from the Host header, which may be anything: it is never parsed as a whole.
   const start = url.startsWith("http") ? url.indexOf("/", 8) : 0;
   if (start === -1 || url.charCodeAt(start) !== 0x2f) return null;
@@ -209,11 +224,26 @@ function targetOf(url: string): Target | null {
   const end = hash === -1 ? url.length : hash;
   const mark = url.indexOf("?", start);
   const pathEnd = mark === -1 || mark > end ? end : mark;
-  if (pathEnd - start > pathBytesMax) return null;
+  if (end - start > urlBytesMax) return "too-long";
   return {
     path: url.slice(start, pathEnd),
     query: pathEnd === end ? "" : url.slice(pathEnd + 1, end),
   };
+}
+
+function pathOf(target: Target | "too-long" | null): string {
+  return target === null || target === "too-long" ? "" : target.path;
+}
+
+function urlTooLong(): RegistryError {
+  return refuse("URL_TOO_LONG", {
+    message: `URL is longer than the ${urlBytesMax} bytes that this registry reads`,
+  });
+}
+
+function checkRate(rates: RateLimits, request: Request, connection: Connection): void {
+  const refusal = rates.check(request.method, connection.address);
+  if (refusal !== null) throw refusal;
 }
 
 /** Whether a raw query has a parameter, without parsing all of it. */

@@ -85,6 +85,8 @@ export interface Endpoint<App> {
   readonly takes?: Content;
   readonly answers: readonly Answer[];
   readonly refusals: readonly RefusalName[];
+  /** No request rate keeps callers from it: it is how the server is watched. */
+  readonly uncounted?: true;
   /** One line for the reference page. */
   readonly says: string;
   readonly run: (call: Call, app: App) => Promise<Reply>;

@@ -1,5 +1,6 @@
 /**
- * Taking a listening socket out of service without losing a connection, for good or for a while, on Linux.
+ * Below the runtime, on Linux: counting descriptors, and taking a listening socket out of service without losing a
+ * connection, for good or for a while.
  *
  * The runtime can neither change the certificate of a listener nor close its socket alone. Stopping it resets the
  * connections that the kernel has accepted or is about to accept for it, and those in the middle of their TLS
@@ -14,7 +15,7 @@
  * Leaves to others: when, and what happens to the old connections (`listen.ts`, `listen_mutual_tls.ts`).
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
-import { closeSync, openSync, readdirSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 
 // <asm-generic/socket.h>
 const solSocket = 1;
@@ -51,13 +52,15 @@ type Library = ReturnType<typeof dlopen<typeof functions>>["symbols"];
 /** Covers the round trip of clients whose handshake has begun; less than the second after which a SYN is repeated. */
 const drainMs = 300;
 
+const descriptorsPath = "/proc/self/fd";
+
 let library: Library | null | undefined;
 
 /** Descriptors of this process's listening sockets; empty where they cannot be told. */
 export function listeningSockets(): Set<number> {
   const loaded = load();
   if (loaded === null) return new Set();
-  const descriptors = readdirSync("/proc/self/fd").map(Number);
+  const descriptors = readdirSync(descriptorsPath).map(Number);
   return new Set(descriptors.filter((descriptor) => isListening(loaded, descriptor)));
 }
 
@@ -87,8 +90,27 @@ export function acceptNew(descriptor: number): void {
 export function countTcpSockets(): number | null {
   const loaded = load();
   if (loaded === null) return null;
-  const descriptors = readdirSync("/proc/self/fd").map(Number);
+  const descriptors = readdirSync(descriptorsPath).map(Number);
   return descriptors.filter((each) => socketOption(loaded, each, soProtocol) === tcp).length;
+}
+
+/** Open descriptors of this process. Since Linux 6.2 the kernel tells their number, before they are listed. */
+export function countDescriptors(): { readonly count: number; readonly isCheap: boolean } {
+  const { size } = statSync(descriptorsPath);
+  return size > 0
+    ? { count: size, isCheap: true }
+    : { count: readdirSync(descriptorsPath).length, isCheap: false };
+}
+
+/** The soft limit of open files of this process; null where it is not told. */
+export function openFilesLimit(): number | null {
+  try {
+    const limits = readFileSync("/proc/self/limits", "utf8");
+    const limit = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
+    return Number.isNaN(limit) ? null : limit;
+  } catch {
+    return null;
+  }
 }
 
 /** Closes the socket and keeps its number taken, so that whoever owns it closes nothing else later. */

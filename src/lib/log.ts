@@ -48,6 +48,12 @@ export async function openLog(options: LogOptions): Promise<Log> {
   return Object.assign(log, { access });
 }
 
+/** Writes lines of this level and above from now on. */
+export function setLogLevel(log: Log, level: LogLevelName): void {
+  log.level = level;
+  log.access.level = level;
+}
+
 /** Writes what still waits; call it before the process ends. */
 export function flushLogs(): void {
   for (const buffer of openBuffers) buffer.flush();

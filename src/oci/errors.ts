@@ -175,6 +175,12 @@ export const refusals = {
     message: "Request names more tags than this registry accepts at once",
     section: "[end-7b]",
   },
+  URL_TOO_LONG: {
+    code: "UNSUPPORTED",
+    status: 414,
+    message: "URL is longer than this registry reads",
+    section: "RFC 9110 §15.5.15",
+  },
   RANGE_UNSATISFIABLE: {
     code: "UNSUPPORTED",
     status: 416,

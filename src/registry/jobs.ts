@@ -55,6 +55,8 @@ const temporaryAgeMs = 60 * minute;
 export class Jobs {
   readonly #options: JobsOptions;
   readonly #projector: LayoutProjector;
+  /** `storage.uploadIdle`, which may change. */
+  uploadIdleMs: number;
   readonly #stopping = new AbortController();
   readonly #kicks = new Map<Job, AbortController>();
   #loops: Promise<void>[] = [];
@@ -62,6 +64,7 @@ export class Jobs {
 
   constructor(options: JobsOptions) {
     this.#options = options;
+    this.uploadIdleMs = options.uploadIdleMs;
     this.#projector = new LayoutProjector(options.registry, options.report);
   }
 
@@ -95,7 +98,7 @@ export class Jobs {
 
   /** THE table of jobs. */
   #table(): Job[] {
-    const { registry, report, uploadIdleMs } = this.#options;
+    const { registry, report } = this.#options;
     const { uploads, storage, clock } = registry;
     return [
       {
@@ -126,7 +129,7 @@ export class Jobs {
         everyMs: minute,
         followsCommits: false,
         run: async () => {
-          const expired = await uploads.expire(clock.now(), uploadIdleMs);
+          const expired = await uploads.expire(clock.now(), this.uploadIdleMs);
           await storage.driver.sweepTemporary(temporaryAgeMs);
           this.#options.watcher?.expired(expired);
           if (expired > 0) report("info", "dropped idle uploads", { uploads: expired });

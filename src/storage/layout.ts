@@ -9,6 +9,7 @@
  *       _zot/                        ours; no repository name begins with `_`
  *         metadata.db (-wal, -shm)   the facts
  *         epochs                     counters that tell workers what they may remember
+ *         rates                      counts of requests, where a rate is limited
  *         lock                       held while a server runs on this root
  *         token_key.json             signs the registry's own tokens; for nobody else to read
  *         uploads/<id>.<owner>       stages: bytes of open uploads
@@ -27,6 +28,7 @@ import { isRepositoryName } from "../oci/reference.ts";
 export const ownDirectory = "_zot";
 export const metadataFile = `${ownDirectory}/metadata.db`;
 export const epochsFile = `${ownDirectory}/epochs`;
+export const ratesFile = `${ownDirectory}/rates`;
 export const lockFile = `${ownDirectory}/lock`;
 export const tokenKeyFile = `${ownDirectory}/token_key.json`;
 export const uploadsDirectory = `${ownDirectory}/uploads`;

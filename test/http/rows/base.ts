@@ -183,10 +183,12 @@ const strangeTargets: readonly Row[] = [
     ],
   },
   {
-    rule: "A path beyond 8 KiB is refused before it is looked at",
-    source: "ours",
+    rule: "A URL beyond 8 KiB is refused before it is looked at",
+    source: "RFC 9110 §15.5.15",
     steps: [
-      { send: `GET /v2/${"a/".repeat(4200)}tags/list`, endpoint: "none", answer: "NOT_FOUND" },
+      { send: `GET /v2/${"a/".repeat(4200)}tags/list`, endpoint: "none", answer: "URL_TOO_LONG" },
+      { send: `GET /v2/?${"a".repeat(8192)}`, endpoint: "none", answer: "URL_TOO_LONG" },
+      { send: `GET /v2/?${"a".repeat(8187)}`, endpoint: "base.get", answer: 200, ...json({}) },
     ],
   },
 ];

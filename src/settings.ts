@@ -1,0 +1,131 @@
+/**
+ * What a worker answers by: made from the configuration at its start, and again whenever the file changes.
+ *
+ * Promises: settings are whole before they are used; what cannot be made (a file that is gone) throws and leaves those
+ * in force as they are. Parts that the change does not touch go on: callers who are known stay known.
+ * Leaves to others: what only a restart changes (`server.ts`), and telling the two apart (`config/reload.ts`).
+ */
+import { join } from "node:path";
+import type { App } from "./api/app.ts";
+import { hasMethods } from "./auth/check_options.ts";
+import {
+  checkAuthFiles,
+  isAuthConfigured,
+  openAuth,
+  type Auth,
+  type AuthSetup,
+} from "./auth/open_auth.ts";
+import type { Throttle } from "./auth/throttle.ts";
+import type { Config } from "./config/schema.ts";
+import { Admission } from "./http/admission.ts";
+import { Cors } from "./http/cors.ts";
+import type { DispatchSettings } from "./http/dispatch.ts";
+import type { ListenLimits } from "./http/listen.ts";
+import { limitsRates, RateLimits } from "./http/rate_limits.ts";
+import { systemClock } from "./lib/clock.ts";
+import type { Log } from "./lib/log.ts";
+import type { Registry } from "./registry/registry.ts";
+import { ratesFile, tokenKeyFile } from "./storage/layout.ts";
+
+const clock = systemClock;
+/** Idle limit of a body while `http.readTimeout` is off. */
+const uploadIdleDefaultMs = 5 * 60_000;
+
+/** What stays as it is while settings come and go. */
+export interface SettingsParts {
+  readonly log: Log;
+  readonly registry: Registry;
+  readonly throttle: Throttle;
+  /** The rest of what handlers may use. */
+  readonly app: Omit<
+    App,
+    "registry" | "auth" | "blobBytesMax" | "manifestBytesMax" | "uploadIdleMs"
+  >;
+}
+
+export interface Settings {
+  readonly config: Config;
+  readonly dispatch: DispatchSettings<App>;
+  readonly listen: ListenLimits;
+}
+
+/** Makes settings; `before` are those in force. @throws with one line for the operator. */
+export async function openSettings(
+  config: Config,
+  parts: SettingsParts,
+  before: Settings | null = null,
+): Promise<Settings> {
+  const { http, storage } = config;
+  const auth = await openCallers(config, parts, before);
+  const app: App = {
+    ...parts.app,
+    registry: { ...parts.registry, dedupe: storage.dedupe },
+    auth,
+    blobBytesMax: http.blobBytesMax === 0 ? null : http.blobBytesMax,
+    manifestBytesMax: http.manifestBytesMax,
+    uploadIdleMs: http.readTimeout === 0 ? uploadIdleDefaultMs : http.readTimeout,
+  };
+  const dispatch = {
+    app,
+    cors: new Cors(http.allowOrigin),
+    admission: auth === null ? null : new Admission({ ...auth, clock }),
+    certificateRequired: isCertificateRequired(config),
+    rates: openRates(config),
+  };
+  return { config, dispatch, listen: listenLimits(config) };
+}
+
+/** Lets go of what later settings no longer use. Requests in flight go on with it. */
+export function closeSettings({ dispatch: { app } }: Settings, after: Settings | null): void {
+  if (app.auth !== after?.dispatch.app.auth) app.auth?.close();
+}
+
+/** Reads the files that callers are known by. @throws with one line for the operator. */
+export async function checkSettings(config: Config, log: Log): Promise<void> {
+  if (isAuthConfigured(config.http)) await checkAuthFiles(config.http, authSetup(config, log));
+}
+
+function authSetup({ storage: { rootDirectory } }: Config, log: Log): AuthSetup {
+  const report: AuthSetup["report"] = (level, message, fields) => log[level](fields ?? {}, message);
+  return { clock, tokenKeyPath: join(rootDirectory, tokenKeyFile), report };
+}
+
+/** Null when everybody may do everything. */
+async function openCallers(
+  config: Config,
+  { log, registry, throttle }: SettingsParts,
+  before: Settings | null,
+): Promise<Auth | null> {
+  if (before !== null && Bun.deepEquals(callerOptions(config), callerOptions(before.config))) {
+    return before.dispatch.app.auth;
+  }
+  if (!isAuthConfigured(config.http)) return null;
+  const { metadata } = registry;
+  return await openAuth(config.http, authSetup(config, log), { metadata, throttle });
+}
+
+function callerOptions({ http: { auth, accessControl, realm, externalUrl, tls } }: Config): object {
+  return { auth, accessControl, realm, externalUrl, cacert: tls.cacert };
+}
+
+/** As in zot: clients must show a certificate when there is no other way to be known, or to be let in unknown. */
+function isCertificateRequired({ http: { tls, auth, accessControl } }: Config): boolean {
+  if (tls.cacert === null || hasMethods(auth)) return false;
+  const policies = Object.values(accessControl.repositories);
+  return !policies.some(({ anonymousPolicy }) => anonymousPolicy.length > 0);
+}
+
+/** Null while nothing is limited: requests are not even counted then. */
+function openRates({ http: { ratelimit }, storage: { rootDirectory } }: Config): RateLimits | null {
+  if (!limitsRates(ratelimit)) return null;
+  return new RateLimits(ratelimit, join(rootDirectory, ratesFile), clock);
+}
+
+/** A worker's share of the server's connections: the kernel spreads them evenly. */
+function listenLimits({ http }: Config): ListenLimits {
+  return {
+    readIdleMs: http.readTimeout,
+    writeIdleMs: http.writeTimeout,
+    connectionsMax: Math.ceil(http.connectionsMax / http.workers),
+  };
+}
