@@ -23,6 +23,7 @@ program=${2:-}
 reports=$package/docs/compliance
 work=$(mktemp -d)
 server=
+login=
 
 stop() {
   [ -z "$server" ] || kill "$server" 2>/dev/null || true
@@ -50,8 +51,26 @@ case $name in
 zot-registry)
   version=$("$package/bin/zot" --version | sed -n 's/^zot //p')
   title="this registry $version"
-  printf '{"storage":{"rootDirectory":"%s"},"http":{"address":"127.0.0.1","port":"%s"},"log":{"level":"error"}}\n' \
-    "$work/root" "$port" >"$work/config.json"
+  # With a login, so that the cases about logins are tried too.
+  login="--user judge:secret"
+  "$self/bun" -e 'console.log("judge:" + (await Bun.password.hash("secret", { algorithm: "bcrypt", cost: 5 })))' |
+    sed 's/\$2b\$/$2y$/' >"$work/htpasswd"
+  cat >"$work/config.json" <<END
+{
+  "storage": { "rootDirectory": "$work/root" },
+  "log": { "level": "error" },
+  "http": {
+    "address": "127.0.0.1",
+    "port": "$port",
+    "auth": { "htpasswd": { "path": "$work/htpasswd" } },
+    "accessControl": {
+      "repositories": {
+        "**": { "policies": [{ "users": ["judge"], "actions": ["read", "create", "update", "delete"] }] }
+      }
+    }
+  }
+}
+END
   "$package/bin/zot" serve "$work/config.json" >"$work/log" 2>&1 &
   ;;
 docker-registry | distribution)
@@ -106,7 +125,8 @@ done
 
 mkdir -p "$reports"
 status=0
-"$package/bin/zot" compliance -H 127.0.0.1 -P "$port" --name "$title" \
+# shellcheck disable=SC2086 # Without a login there is no argument.
+"$package/bin/zot" compliance -H 127.0.0.1 -P "$port" --name "$title" $login \
   --output "$reports/$name.txt,$reports/$name.html" || status=$?
 if [ "$status" -gt 1 ]; then exit "$status"; fi
 tail -n 5 "$reports/$name.txt"

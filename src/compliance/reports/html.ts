@@ -67,7 +67,7 @@ function header(report: Report): string {
     report.aborted === null ? null : `Ended early: ${report.aborted}.`,
     leftText.length === 0
       ? null
-      : `Left behind, because the registry does not delete: ${leftText.join(", ")}.`,
+      : `Left behind, not deleted by the registry: ${leftText.join(", ")}.`,
     report.readOnly ? "Read-only run: nothing was pushed." : null,
   ].filter((note) => note !== null);
   return `<h1>Compliance of ${text(report.name)}</h1>

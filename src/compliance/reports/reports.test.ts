@@ -75,7 +75,7 @@ describe("text", () => {
       "Distribution specification 1.1: not compliant (1 failed, 1 not judged)",
     );
     expect(plain).toContain(
-      "Left behind, because the registry does not delete: 1 manifests, 0 tags, 2 blobs",
+      "Left behind, not deleted by the registry: 1 manifests, 0 tags, 2 blobs",
     );
     expect(plain).not.toContain("\u001B");
   });

@@ -107,7 +107,7 @@ function verdicts(report: Report, paint: Paint): string[] {
   const left = manifests + tags + blobs + uploads;
   if (left > 0) {
     lines.push(
-      `Left behind, because the registry does not delete: ${manifests} manifests, ${tags} tags, ` +
+      `Left behind, not deleted by the registry: ${manifests} manifests, ${tags} tags, ` +
         `${blobs} blobs, ${uploads} uploads in ${report.repositories.join(" and ")}`,
     );
   }
