@@ -82,6 +82,16 @@ describe("text", () => {
   test("colours only when asked", () => {
     expect(textReport(report, { colour: true, columns: 100 })).toContain("\u001B[31m✘");
   });
+  test("the table fits a narrow terminal", () => {
+    const narrow = textReport(report, { colour: false, columns: 80 }).split("\n");
+    expect(
+      narrow
+        .filter((line) => /^..(Group|Tag lists|All)/.test(line))
+        .every((line) => line.length <= 80),
+    ).toBe(true);
+    expect(plain).toContain("unsupported");
+    expect(narrow.join("\n")).toContain("unsup.");
+  });
   test("wrap breaks at spaces and keeps long words whole", () => {
     expect(wrap("aa bb cc", 5)).toEqual(["aa bb", "cc"]);
     expect(wrap("a".repeat(9), 5)).toEqual(["a".repeat(9)]);

@@ -27,7 +27,7 @@ export function textReport(report: Report, options: TextOptions): string {
     ...problems(report, "error", paint, options),
     ...problems(report, "failed", paint, options),
     ...problems(report, "unsupported", paint, options),
-    ...groupTable(report, paint),
+    ...groupTable(report, paint, options),
     "",
     ...verdicts(report, paint),
   ];
@@ -72,26 +72,38 @@ function clauseLines(result: CaseResult, paint: Paint, options: TextOptions): st
   return wrap(text, options.columns - 8).map((line) => `      ${paint(line, 90)}`);
 }
 
-function groupTable(report: Report, paint: Paint): string[] {
-  const width = Math.max(...report.groups.map(({ title }) => title.length), 5);
-  const head = `  ${"Group".padEnd(width + 2)}${statuses.map((name) => name.padStart(13)).join("")}`;
+/** Headings of the columns, and what a narrow terminal gets instead. */
+const shortNames: Readonly<Partial<Record<Status, string>>> = { unsupported: "unsup." };
+
+function groupTable(report: Report, paint: Paint, options: TextOptions): string[] {
+  const width = Math.max(
+    ...report.groups.map(({ title }) => title.length),
+    "Positive cases".length,
+  );
+  const wide = options.columns >= width + 4 + 13 * statuses.length;
+  const cellWidth = wide ? 13 : 9;
+  const names = statuses.map((name) => (wide ? name : (shortNames[name] ?? name)));
+  const head = `  ${"Group".padEnd(width + 2)}${names.map((name) => name.padStart(cellWidth)).join("")}`;
+  const row = (mark: string, title: string, totals: Totals): string =>
+    `${mark} ${title.padEnd(width + 2)}${cells(totals, paint, cellWidth)}`;
   const rows = report.groups.map(({ title, summary }) => {
     const { mark, colour } = marks[summary.status];
-    return `${paint(mark, colour)} ${title.padEnd(width + 2)}${cells(summary.totals, paint)}`;
+    return row(paint(mark, colour), title, summary.totals);
   });
-  const rest = [
-    ["Positive cases", report.positive],
-    ["Negative cases", report.negative],
-    ["All", report.totals],
-  ] as const;
-  const sums = rest.map(([title, totals]) => `  ${title.padEnd(width + 2)}${cells(totals, paint)}`);
-  return [paint(head, 1), ...rows, "", ...sums];
+  return [
+    paint(head, 1),
+    ...rows,
+    "",
+    row(" ", "Positive cases", report.positive),
+    row(" ", "Negative cases", report.negative),
+    row(" ", "All", report.totals),
+  ];
 }
 
-function cells(totals: Totals, paint: Paint): string {
+function cells(totals: Totals, paint: Paint, cellWidth: number): string {
   return statuses
     .map((name) => {
-      const text = String(totals[name]).padStart(13);
+      const text = String(totals[name]).padStart(cellWidth);
       return totals[name] === 0 ? paint(text, 90) : paint(text, marks[name].colour);
     })
     .join("");
