@@ -59,6 +59,22 @@ export class TestAuthority {
     return authority;
   }
 
+  /** An authority that another one has signed. */
+  static async below(above: TestAuthority, name: string): Promise<TestAuthority> {
+    const authority = new TestAuthority(above.directory, name);
+    const at = (extension: string) => join(above.directory, `${name}.${extension}`);
+    await writeFile(at("ext"), "basicConstraints=critical,CA:TRUE\n");
+    await openssl(
+      `req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=${name} ` +
+        `-keyout ${authority.key} -out ${at("csr")}`,
+    );
+    await openssl(
+      `x509 -req -in ${at("csr")} -CA ${above.cert} -CAkey ${above.key} -CAcreateserial ` +
+        `-out ${authority.cert} -extfile ${at("ext")} -days 2`,
+    );
+    return authority;
+  }
+
   /** Issues a certificate, as files `<name>.crt` and `<name>.key`. */
   async issue(name: string, options: IssueOptions = {}): Promise<Certificate> {
     const at = (extension: string) => join(this.directory, `${name}.${extension}`);

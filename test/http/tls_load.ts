@@ -1,0 +1,86 @@
+// Load over TLS that counts every failure: clients that connect for each request, and clients that keep theirs.
+//
+// Promises: nothing is repeated and nothing is forgiven: a connection that ends without being asked to, a handshake
+// that fails, an answer that is cut, each is one line in `failures`. A client does what HTTP says: after
+// `Connection: close` it opens another connection.
+
+import { connect, type ConnectionOptions } from "node:tls";
+
+export interface TlsLoad {
+  readonly failures: readonly string[];
+  /** Whole answers so far. */
+  answers(): number;
+  /** Ends when the requests under way have. */
+  stop(): Promise<void>;
+}
+
+export interface TlsLoadOptions {
+  readonly port: number;
+  readonly tls: ConnectionOptions;
+  readonly path: string;
+  /** Clients that open a connection for each request, and clients that keep theirs. */
+  readonly connecting: number;
+  readonly keeping: number;
+}
+
+export function startTlsLoad(options: TlsLoadOptions): TlsLoad {
+  const failures: string[] = [];
+  let answers = 0;
+  const state = { running: true };
+
+  /** One connection with one or more requests. */
+  function talk(keep: boolean): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    let phase = "handshake";
+    let text = "";
+    const socket = connect({ ...options.tls, host: "127.0.0.1", port: options.port });
+    const ask = () => {
+      phase = "answer";
+      text = "";
+      socket.write(
+        `GET ${options.path} HTTP/1.1\r\nHost: x\r\n${keep ? "" : "Connection: close\r\n"}\r\n`,
+      );
+    };
+    socket.on("secureConnect", ask);
+    socket.on("data", (chunk) => {
+      text += chunk.toString("latin1");
+      const end = text.indexOf("\r\n\r\n");
+      if (end === -1 || text.length < end + 4 + lengthOf(text)) return;
+      if (!text.startsWith("HTTP/1.1 200 ")) failures.push(text.split("\r\n", 1)[0] ?? "");
+      answers += 1;
+      if (state.running && keep && !/\r\nconnection: close\r\n/i.test(text)) return ask();
+      phase = "done";
+      socket.end();
+    });
+    socket.on("error", (error) => {
+      if (phase !== "done") failures.push(`${phase}: ${error.message}`);
+      phase = "done";
+    });
+    socket.on("close", () => {
+      if (phase !== "done") failures.push(`${phase}: the server closed`);
+      resolve();
+    });
+    return promise;
+  }
+
+  async function loop(keep: boolean): Promise<void> {
+    while (state.running) await talk(keep);
+  }
+
+  const loops = [
+    ...Array.from({ length: options.connecting }, () => loop(false)),
+    ...Array.from({ length: options.keeping }, () => loop(true)),
+  ];
+  return {
+    failures,
+    answers: () => answers,
+    stop: async () => {
+      state.running = false;
+      await Promise.all(loops);
+    },
+  };
+}
+
+function lengthOf(head: string): number {
+  return Number(/\r\ncontent-length: (\d+)\r\n/i.exec(head)?.[1] ?? 0);
+}
