@@ -33,6 +33,8 @@ export interface AccessRecord {
   /** Name of the refusal in the table, on answers that are one. */
   readonly refusal?: RefusalName;
   readonly error?: string;
+  /** The client went away before its body was whole; nobody read the answer. */
+  readonly aborted?: true;
 }
 
 /** What a changed configuration replaces while requests are answered. */
@@ -209,6 +211,7 @@ export class Dispatcher<App> {
         durationMs: Math.round(done.durationMs * 1000) / 1000,
         ...(refusal === null ? {} : { refusal }),
         ...(failure instanceof Error ? { error: failure.message } : {}),
+        ...(isAborted(request, row) ? { aborted: true } : {}),
       },
       reply.status >= 500 ? failure : null,
     );
@@ -299,6 +302,11 @@ function checkEncoding<App>(row: Endpoint<App>, call: Call): void {
   if (encoding !== null && encoding !== "" && encoding.toLowerCase() !== "identity") {
     throw refuse("CONTENT_ENCODING");
   }
+}
+
+/** Asked only where a body is taken: a signal costs every request that is asked for it. */
+function isAborted<App>(request: Request, row: Endpoint<App> | null): boolean {
+  return row !== null && row.body !== "none" && request.signal.aborted;
 }
 
 function bytesOf<App>(request: Request, row: Endpoint<App> | null, reply: Reply): number {

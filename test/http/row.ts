@@ -198,6 +198,7 @@ async function runStep(scene: Scene, step: Step): Promise<Exchange> {
     status: statusOf(step.answer),
     refusal: typeof step.answer === "string" ? step.answer : undefined,
   });
+  expect(record?.aborted, "the client stayed").toBeUndefined();
   expectHeaders(scene, step, answer, shown);
   expectBody(scene, step, answer, method);
   if (before !== null && step.leaves === undefined) {

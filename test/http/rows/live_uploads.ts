@@ -63,9 +63,10 @@ async function breakOff(
     (reason: unknown) => reason,
   );
   expect(error instanceof ClientError && error.kind).toBe("aborted");
-  await eventually("the server notices that the client is gone", () =>
-    world.records.slice(recorded).some((line) => line.method === method),
+  const record = await eventually("the server notices that the client is gone", () =>
+    world.records.slice(recorded).find((line) => line.method === method),
   );
+  expect(record.aborted, "the log says that nobody read the answer").toBe(true);
 }
 
 const withLength = (bytes: Uint8Array): RequestBody => ({
