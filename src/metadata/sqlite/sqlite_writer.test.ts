@@ -3,6 +3,7 @@
 
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { change, digest, repository } from "../../../test/contracts/metadata_facts.ts";
 import { canMount, smallDisk } from "../../../test/faults/small_disk.ts";
@@ -143,6 +144,36 @@ describe("a batch", () => {
   });
 });
 
+describe("the files", () => {
+  test("belong to the server's user alone, and stay after a stop", async () => {
+    await using directory = await memoryDirectory();
+    const path = join(directory.path, "metadata.db");
+    const writer = openWriter(path);
+    await commit(writer, change.put("m"));
+    await writer.close();
+    for (const [end, sizeMin] of [
+      ["", 4096],
+      ["-wal", 0],
+      ["-shm", 32_768],
+    ] as const) {
+      const { mode, size } = statSync(`${path}${end}`);
+      expect([end, mode & 0o777]).toEqual([end, 0o600]);
+      expect(size).toBeGreaterThanOrEqual(sizeMin);
+    }
+  });
+
+  test("that are no database are told in one line", async () => {
+    await using directory = await memoryDirectory();
+    const path = join(directory.path, "metadata.db");
+    await Bun.write(path, "this is text, and long enough to be taken for a header of something");
+    expect(() => openWriter(path)).toThrow(
+      `metadata: expected to open ${path}, and cannot (file is not a database); ` +
+        "look for free space, rights and a damaged file there",
+    );
+    expect(await Bun.file(path).text()).toStartWith("this is text");
+  });
+});
+
 const mountable = await canMount();
 
 describe.skipIf(!mountable)("a full disk", () => {
@@ -181,6 +212,23 @@ describe.skipIf(!mountable)("a full disk", () => {
     disk.free();
     expect(await commit(writer, change.tag(refused, "before"))).toEqual({ committed: true });
     expect((await metadata.manifestByTag(repository, refused))?.digest).toBe(digest("before"));
+    await metadata.close();
+    await writer.close();
+  });
+
+  test("serves what is there after a stop and a start", async () => {
+    await using disk = await smallDisk(4 * 1024 * 1024);
+    const path = join(disk.path, "metadata.db");
+    const first = openWriter(path, noBytes, true);
+    await commit(first, change.put("m"), change.tag("v1", "m"));
+    await first.close();
+    disk.fill();
+    const writer = openWriter(path, noBytes, true);
+    const metadata = new SqliteMetadata(path, writer);
+    expect((await metadata.manifestByTag(repository, "v1"))?.digest).toBe(digest("m"));
+    expect(await reasonOf(commit(writer, change.tag("v2", "m")))).toBeInstanceOf(MetadataFull);
+    disk.free();
+    expect(await commit(writer, change.tag("v2", "m"))).toEqual({ committed: true });
     await metadata.close();
     await writer.close();
   });

@@ -6,7 +6,8 @@
  * one caller's trouble is not everybody's. With `durable`, a commit resolves after its flush.
  * Leaves to others: who may write (`../commit_channel.ts` carries commits of other processes here).
  */
-import { Database, SQLiteError } from "bun:sqlite";
+import { constants, Database, SQLiteError } from "bun:sqlite";
+import { closeSync, openSync } from "node:fs";
 import { Batcher } from "../../lib/batcher.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { BytesUnderLock, Commit, CommitOutcome, Committer } from "../metadata.ts";
@@ -111,16 +112,32 @@ export class SqliteWriter implements Committer {
   }
 }
 
+/** The store holds names that are nobody else's business; its log gets the same mode. */
+const databaseMode = 0o600;
+
+/** @throws Error with one line for the operator. */
 function openDatabase(options: SqliteWriterOptions): Database {
-  const database = new Database(options.path, { create: true, readwrite: true, strict: true });
-  database.run(`PRAGMA busy_timeout = ${busyMs}`);
-  database.run("PRAGMA journal_mode = WAL");
-  database.run(`PRAGMA synchronous = ${options.durable ? "FULL" : "NORMAL"}`);
-  database.run("PRAGMA temp_store = MEMORY");
-  database.run("PRAGMA cache_size = -16384"); // KiB
-  database.run("PRAGMA wal_autocheckpoint = 4000"); // pages: 16 MiB of log
-  migrate(database);
-  return database;
+  try {
+    closeSync(openSync(options.path, "a", databaseMode));
+    const database = new Database(options.path, { create: true, readwrite: true, strict: true });
+    database.run(`PRAGMA busy_timeout = ${busyMs}`);
+    database.run("PRAGMA journal_mode = WAL");
+    // The log's files stay after a stop: on a full disk the next start could not make them, not even to read.
+    database.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1);
+    database.run(`PRAGMA synchronous = ${options.durable ? "FULL" : "NORMAL"}`);
+    database.run("PRAGMA temp_store = MEMORY");
+    database.run("PRAGMA cache_size = -16384"); // KiB
+    database.run("PRAGMA wal_autocheckpoint = 4000"); // pages: 16 MiB of log
+    migrate(database);
+    return database;
+  } catch (cause) {
+    if (!(cause instanceof SQLiteError)) throw cause;
+    throw new Error(
+      `metadata: expected to open ${options.path}, and cannot (${cause.message}); ` +
+        "look for free space, rights and a damaged file there",
+      { cause },
+    );
+  }
 }
 
 /** Names the failure for callers: a full disk is theirs to mend, the rest is the operator's. */

@@ -1,0 +1,50 @@
+// A whole server in one process, for tests that fault its system calls or end it: owner and one worker.
+//
+//     fault_server.ts <root> [planted bug]
+//
+// Prints `listening <url>` when it serves. It has no clean end: whoever started it kills it. The planted bugs are
+// mistakes that the fault tests must catch, made here and nowhere in the product:
+//
+//     acknowledges-early    a manifest push is answered before its facts are written
+//     never-flushes         `storage.commit` is off
+
+import { checkConfig } from "../../src/config/load.ts";
+import { openLog } from "../../src/lib/log.ts";
+import type { Committer } from "../../src/metadata/metadata.ts";
+import { startOwner, startWorker } from "../../src/server.ts";
+
+const [rootDirectory = "", planted = ""] = process.argv.slice(2);
+const loaded = checkConfig({
+  storage: { rootDirectory, commit: planted !== "never-flushes" },
+  http: { address: "127.0.0.1", port: "0", workers: 1 },
+  log: { level: "error" },
+});
+if ("problems" in loaded) throw new Error(loaded.problems.join("\n"));
+const { config } = loaded;
+const log = await openLog({ level: config.log.level, output: config.log.output, base: {} });
+const owner = await startOwner(config, log);
+const worker = await startWorker({
+  config,
+  log,
+  committer: planted === "acknowledges-early" ? early(owner.committer) : owner.committer,
+  port: 0,
+  sharePort: false,
+  idPrefix: "fault-",
+});
+void owner.reconciled.then(() => {
+  worker.health.started = true;
+});
+console.log(`listening http://127.0.0.1:${worker.port}`);
+
+/** Answers the commit of a manifest at once, and makes it a moment later. */
+function early(committer: Committer): Committer {
+  return {
+    commit: async (commit) => {
+      if (!commit.changes.some(({ kind }) => kind === "put-manifest")) {
+        return committer.commit(commit);
+      }
+      setTimeout(() => void committer.commit(commit).catch(() => undefined), 50);
+      return { committed: true };
+    },
+  };
+}
