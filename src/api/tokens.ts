@@ -7,7 +7,7 @@
  * that its end is its end; nobody keeps an answer.
  * Leaves to others: everything about tokens (`auth/token_service.ts`).
  */
-import { PolicyCaller } from "../auth/caller.ts";
+import type { PolicyCaller } from "../auth/caller.ts";
 import type { Challenge } from "../auth/challenge.ts";
 import { LoginFailed } from "../auth/login_failed.ts";
 import type { Auth } from "../auth/open_auth.ts";

@@ -57,7 +57,7 @@ async function sign({
   header = {},
   claims = {},
 }: Forged = {}): Promise<string> {
-  const private_ = key ?? pairs[alg as Algorithm].privateKey;
+  const signing = key ?? pairs[alg as Algorithm].privateKey;
   return await new SignJWT({
     iss: "https://issuer.example.com",
     aud: "registry",
@@ -69,7 +69,7 @@ async function sign({
     ...claims,
   })
     .setProtectedHeader({ alg, ...header })
-    .sign(private_);
+    .sign(signing);
 }
 
 /** A token put together by hand, for what no library makes. */
@@ -86,7 +86,7 @@ async function outcome(verify: ((token: string) => Promise<unknown>) | null, tok
 }
 
 const pem = (algorithm: Algorithm) =>
-  pairs[algorithm].publicKey.export({ type: "spki", format: "pem" }).toString();
+  pairs[algorithm].publicKey.export({ type: "spki", format: "pem" });
 
 let directory: TempDirectory;
 beforeAll(async () => {
@@ -229,7 +229,7 @@ describe("a token service's tokens", () => {
       { type: "repository", name: "odd", actions: ["pull"], exp: "never" },
       { type: "repository", name: "soon", actions: ["pull"], exp: nowS() + 30 },
     ];
-    const token = await sign({ claims: { access: entries } as never });
+    const token = await sign({ claims: { access: entries } });
     const { identity, expiresAt } = await verifier({ cert }).access!(token);
     for (const name of ["a", "ended", "odd"]) {
       expect(identity.scope?.allows("pull", name)).toBe(false);
@@ -247,7 +247,7 @@ describe("a token service's tokens", () => {
     ["broken", "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "in PEM"],
     [
       "private",
-      pairs.RS256.privateKey.export({ type: "pkcs8", format: "pem" }).toString(),
+      pairs.RS256.privateKey.export({ type: "pkcs8", format: "pem" }),
       "got a private key",
     ],
     ["secret", JSON.stringify({ keys: [{ kty: "oct", k: "c2VjcmV0" }] }), "got a secret one"],

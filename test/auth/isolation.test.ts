@@ -236,7 +236,7 @@ describe("create without update makes tags immutable", () => {
       const answers = await Promise.all(
         marks.map((mark) => put("creatorA", repository, `race${round}`, mark)),
       );
-      expect(answers.map(({ status }) => status).sort()).toEqual([201, 403, 403]);
+      expect(answers.map(({ status }) => status).sort((a, b) => a - b)).toEqual([201, 403, 403]);
       const winner = marks[answers.findIndex(({ status }) => status === 201)] ?? "";
       expect(await digestOfTag(repository, `race${round}`)).toBe(image(winner).digest);
     }

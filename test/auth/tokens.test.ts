@@ -129,7 +129,7 @@ describe("GET of a token", () => {
         fc.constantFrom("readerA", "writerA", "adminA"),
         fc.subarray([...actions]),
         async (user, asked) => {
-          const token = await tokenOf(user as User, `repository:a/none:${asked.join(",")}`);
+          const token = await tokenOf(user, `repository:a/none:${asked.join(",")}`);
           for (const action of actions) {
             const status = await statusOf(token, methods[action], "/v2/a/none/manifests/x");
             const through = asked.includes(action) && may[user]!.includes(action);
@@ -202,7 +202,7 @@ describe("POST of a form", () => {
     [{ ...good, password: "a\0b" }, 401, null],
     [{ ...good, service: "other" }, 400, null],
   ])("%j is %p", async (fields, status, body) => {
-    const answer = await form(fields as Record<string, string>);
+    const answer = await form(fields);
     expect(answer.status).toBe(status);
     if (body !== null) expect(jsonOf(answer)).toEqual(body);
   });

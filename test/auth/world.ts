@@ -88,7 +88,9 @@ export async function startAuthWorld(options: AuthWorldOptions = {}): Promise<Au
       as: {
         value: (user: User | null, method: string, target: string, rest: SendOptions = {}) => {
           const given = rest.headers ?? {};
-          const headers = Array.isArray(given) ? Object.fromEntries(given) : given;
+          const headers: Record<string, string> = Object.fromEntries(
+            Array.isArray(given) ? given : Object.entries(given),
+          );
           const login = user === null ? {} : { authorization: basic(user) };
           return world.send(method, target, { ...rest, headers: { ...login, ...headers } });
         },

@@ -1,0 +1,350 @@
+// The authenticator: how often anything is computed, what is remembered for how long, what failures cost and say.
+
+import { describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { tempDirectory } from "../../test/temp.ts";
+import type { Clock } from "../lib/clock.ts";
+import { Gate } from "../lib/gate.ts";
+import { Authenticator, type FailedLogin, type Methods, type Origin } from "./authenticator.ts";
+import { PolicyCaller } from "./caller.ts";
+import { Htpasswd } from "./htpasswd.ts";
+import { LdapUnavailable, type Ldap, type LdapUser } from "./ldap.ts";
+import { LoginFailed } from "./login_failed.ts";
+import { Throttle } from "./throttle.ts";
+import { TokenRefused, type ProvenToken } from "./token_service.ts";
+
+const here: Origin = { address: "192.0.2.1", certificate: null };
+const basic = (name: string, password: string) =>
+  `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`;
+
+/** The machine's clock, moved on by hand; sleeps end at once and are noted. */
+function movedClock(): Clock & { advance(ms: number): void; readonly slept: number[] } {
+  let shiftMs = 0;
+  const slept: number[] = [];
+  return {
+    now: () => Date.now() + shiftMs,
+    monotonicMs: () => performance.now() + shiftMs,
+    sleep: (ms) => {
+      slept.push(ms);
+      return Promise.resolve();
+    },
+    advance: (ms) => {
+      shiftMs += ms;
+    },
+    slept,
+  };
+}
+
+class CountingGate extends Gate {
+  runs = 0;
+  override async run<T>(work: () => Promise<T>): Promise<T> {
+    this.runs += 1;
+    return await super.run(work);
+  }
+}
+
+/** A directory of one user, which a test may make fail or change. */
+class FakeLdap {
+  user: LdapUser | null = { name: "lee", groups: ["dev"], stamp: "1" };
+  isDown = false;
+  verified = 0;
+  found = 0;
+
+  async verify(name: string, password: string): Promise<LdapUser | null> {
+    this.verified += 1;
+    if (this.isDown) throw new LdapUnavailable("down");
+    return name === this.user?.name && password === "right" ? this.user : null;
+  }
+
+  async find(): Promise<LdapUser | null> {
+    this.found += 1;
+    if (this.isDown) throw new LdapUnavailable("down");
+    return this.user;
+  }
+
+  close(): void {}
+}
+
+async function world(change: (methods: Methods) => Partial<Methods> = () => ({}), failDelayMs = 0) {
+  const directory = await tempDirectory();
+  const path = join(directory.path, "users");
+  const hash = await Bun.password.hash("right", { algorithm: "bcrypt", cost: 4 });
+  writeFileSync(path, `alice:${hash}\n`);
+  const clock = movedClock();
+  const gate = new CountingGate({ runningMax: 2, waitingMax: 64 });
+  const failures: FailedLogin[] = [];
+  const none: Methods = {
+    htpasswd: new Htpasswd({ path, clock, gate, onChange: () => {} }),
+    ldap: null,
+    apiKeys: null,
+    tokens: null,
+    access: null,
+    workload: null,
+    certificates: {
+      identityAttributes: ["CommonName"],
+      uriSanPattern: null,
+      uriSanIndex: 0,
+      dnsSanIndex: 0,
+      emailSanIndex: 0,
+    },
+  };
+  const authenticator = new Authenticator({
+    methods: { ...none, ...change(none) },
+    policy: null,
+    throttle: new Throttle(),
+    clock,
+    failDelayMs,
+    onFailure: (failure) => failures.push(failure),
+  });
+  return {
+    authenticator,
+    clock,
+    gate,
+    failures,
+    path,
+    [Symbol.asyncDispose]: () => directory[Symbol.asyncDispose](),
+  };
+}
+
+async function failureOf(login: () => unknown): Promise<LoginFailed> {
+  try {
+    await login();
+  } catch (error) {
+    if (error instanceof LoginFailed) return error;
+    throw error;
+  }
+  throw new Error("expected a failure");
+}
+
+describe("what was verified is remembered", () => {
+  test("a hundred requests at once and a thousand after them cost one hash, and no promise", async () => {
+    await using w = await world();
+    const header = basic("alice", "right");
+    const callers = await Promise.all(
+      Array.from({ length: 100 }, async () => await w.authenticator.authenticate(header, here)),
+    );
+    for (let at = 0; at < 1000; at += 1) {
+      const caller = w.authenticator.authenticate(header, here);
+      expect(caller).toBeInstanceOf(PolicyCaller);
+      callers.push(caller as PolicyCaller);
+    }
+    expect(new Set(callers).size).toBe(1);
+    expect(callers[0]?.name).toBe("alice");
+    expect(w.gate.runs).toBe(1);
+  });
+
+  test("for a minute", async () => {
+    await using w = await world();
+    const header = basic("alice", "right");
+    await w.authenticator.authenticate(header, here);
+    w.clock.advance(59_000);
+    expect(w.authenticator.authenticate(header, here)).toBeInstanceOf(PolicyCaller);
+    w.clock.advance(2_000);
+    expect(w.authenticator.authenticate(header, here)).toBeInstanceOf(Promise);
+    await w.authenticator.authenticate(header, here);
+    expect(w.gate.runs).toBe(2);
+  });
+
+  test("until the file changes", async () => {
+    await using w = await world();
+    const header = basic("alice", "right");
+    await w.authenticator.authenticate(header, here);
+    const hash = await Bun.password.hash("other", { algorithm: "bcrypt", cost: 4 });
+    writeFileSync(w.path, `alice:${hash}\n`);
+    w.clock.advance(1_000);
+    const failed = await failureOf(() => w.authenticator.authenticate(header, here));
+    expect(failed.kind).toBe("invalid");
+    const caller = await w.authenticator.authenticate(basic("alice", "other"), here);
+    expect(caller.name).toBe("alice");
+  });
+
+  test("but failures are not: each is computed, and equal ones at once together", async () => {
+    await using w = await world();
+    const header = basic("alice", "wrong");
+    const login = () => failureOf(() => w.authenticator.authenticate(header, here));
+    await Promise.all([login(), login(), login()]);
+    expect(w.gate.runs).toBe(1);
+    await login();
+    expect(w.gate.runs).toBe(2);
+  });
+
+  test("a hit of another password, name or scheme is none", async () => {
+    await using w = await world();
+    await w.authenticator.authenticate(basic("alice", "right"), here);
+    for (const header of [basic("alice", "right "), basic("Alice", "right"), "Bearer x", "x"]) {
+      await failureOf(() => w.authenticator.authenticate(header, here));
+    }
+  });
+});
+
+describe("failures", () => {
+  test("of unknown names and wrong passwords are one and the same", async () => {
+    await using w = await world();
+    const seen = [];
+    for (const name of ["alice", "nobody", "", "x".repeat(300)]) {
+      const failed = await failureOf(() =>
+        w.authenticator.authenticate(basic(name, "wrong"), here),
+      );
+      const refusal = failed.refusal({ kind: "basic", realm: "zot" }, null);
+      seen.push(JSON.stringify([failed.kind, refusal.status, refusal.errors, refusal.headers]));
+    }
+    expect(new Set(seen).size).toBe(1);
+    // The first two cost a hash each; a name that nobody can have costs none.
+    expect(w.gate.runs).toBe(2);
+    expect(w.failures.map(({ reason }) => reason)).toEqual(
+      Array.from({ length: 4 }, () => "wrong name or password"),
+    );
+  });
+
+  test("are refused after ten from one network, with the time to wait; others go on", async () => {
+    await using w = await world();
+    await w.authenticator.authenticate(basic("alice", "right"), here);
+    for (let at = 0; at < 10; at += 1) {
+      await failureOf(() => w.authenticator.authenticate(basic("bob", `wrong${at}`), here));
+    }
+    const hashes = w.gate.runs;
+    const failed = await failureOf(() => w.authenticator.authenticate(basic("bob", "x"), here));
+    expect(failed).toMatchObject({ kind: "throttled", retryAfterS: 90 });
+    expect(failed.refusal(null, null)).toMatchObject({
+      status: 429,
+      headers: { "retry-after": "90" },
+    });
+    // Not a hash was computed for it.
+    expect(w.gate.runs).toBe(hashes);
+    const elsewhere = { ...here, address: "198.51.100.1" };
+    const from = await failureOf(() => w.authenticator.authenticate(basic("bob", "x"), elsewhere));
+    expect(from.kind).toBe("invalid");
+    expect(w.authenticator.authenticate(basic("alice", "right"), here)).toBeInstanceOf(
+      PolicyCaller,
+    );
+    expect(w.authenticator.authenticate(null, here)).toBe(w.authenticator.anonymous);
+  });
+
+  test("are held back when the configuration says so, successes are not", async () => {
+    await using w = await world(undefined, 5_000);
+    await w.authenticator.authenticate(basic("alice", "right"), here);
+    expect(w.clock.slept).toEqual([]);
+    await failureOf(() => w.authenticator.authenticate(basic("alice", "wrong"), here));
+    await failureOf(() => w.authenticator.authenticate("nonsense", here));
+    expect(w.clock.slept).toEqual([5_000, 5_000]);
+    expect(w.authenticator.authenticate("Basic Og==", here)).toBe(w.authenticator.anonymous);
+  });
+});
+
+describe("a directory", () => {
+  const withLdap = async () => {
+    const ldap = new FakeLdap();
+    const w = await world(() => ({ ldap: ldap as unknown as Ldap }));
+    return Object.assign(w, { ldap });
+  };
+
+  test("is asked after the file, and only for who is not in it with this password", async () => {
+    await using w = await withLdap();
+    await w.authenticator.authenticate(basic("alice", "right"), here);
+    expect(w.ldap.verified).toBe(0);
+    const caller = await w.authenticator.authenticate(basic("lee", "right"), here);
+    expect(caller.identity).toMatchObject({ name: "lee", groups: ["dev"], provenBy: "ldap" });
+  });
+
+  test("is looked at again after a second, and what changed there counts at once", async () => {
+    await using w = await withLdap();
+    const header = basic("lee", "right");
+    await w.authenticator.authenticate(header, here);
+    await w.authenticator.authenticate(header, here);
+    expect(w.ldap.found).toBe(0);
+    w.clock.advance(1_500);
+    await Promise.all([1, 2, 3].map(async () => await w.authenticator.authenticate(header, here)));
+    expect([w.ldap.found, w.ldap.verified]).toEqual([1, 1]);
+    // Another group: a new login finds it.
+    w.ldap.user = { name: "lee", groups: [], stamp: "2" };
+    w.clock.advance(1_500);
+    const caller = await w.authenticator.authenticate(header, here);
+    expect(caller.identity.groups).toEqual([]);
+    expect(w.ldap.verified).toBe(2);
+    // Gone: refused.
+    w.ldap.user = null;
+    w.clock.advance(1_500);
+    expect((await failureOf(() => w.authenticator.authenticate(header, here))).kind).toBe(
+      "invalid",
+    );
+  });
+
+  test("that is down fails those who need it, who were not known a moment ago", async () => {
+    await using w = await withLdap();
+    const header = basic("lee", "right");
+    await w.authenticator.authenticate(header, here);
+    w.ldap.isDown = true;
+    w.clock.advance(1_500);
+    expect((await w.authenticator.authenticate(header, here)).name).toBe("lee");
+    expect((await w.authenticator.authenticate(basic("alice", "right"), here)).name).toBe("alice");
+    for (const header of [basic("lee", "other"), basic("alice", "wrong"), basic("zoe", "x")]) {
+      const failed = await failureOf(() => w.authenticator.authenticate(header, here));
+      expect(failed.refusal(null, null)).toMatchObject({ status: 503 });
+    }
+    // Never for longer than what was verified is trusted.
+    w.clock.advance(60_000);
+    const failed = await failureOf(() => w.authenticator.authenticate(header, here));
+    expect(failed.kind).toBe("unavailable");
+  });
+});
+
+describe("tokens", () => {
+  const proven = (expiresAt: number): ProvenToken => ({
+    identity: { name: "ci", groups: [], provenBy: "workload", scope: null },
+    expiresAt,
+  });
+
+  test("are remembered no longer than they are good", async () => {
+    let verified = 0;
+    await using w = await world(() => ({
+      workload: async () => {
+        verified += 1;
+        return proven(Date.now() + 10_000);
+      },
+    }));
+    await w.authenticator.authenticate("Bearer x", here);
+    await w.authenticator.authenticate("Bearer x", here);
+    expect(verified).toBe(1);
+    w.clock.advance(11_000);
+    await w.authenticator.authenticate("Bearer x", here);
+    expect(verified).toBe(2);
+  });
+
+  test("of a workload serve as a password, and are shown to nobody else", async () => {
+    const ldap = new FakeLdap();
+    await using w = await world(() => ({
+      ldap: ldap as unknown as Ldap,
+      workload: async (token) => {
+        if (token !== "eyJa.eyJb.c") throw new TokenRefused("no");
+        return proven(Date.now() + 10_000);
+      },
+    }));
+    expect((await w.authenticator.authenticate(basic("any", "eyJa.eyJb.c"), here)).name).toBe("ci");
+    await failureOf(() => w.authenticator.authenticate(basic("lee", "eyJa.eyJb.d"), here));
+    expect(ldap.verified).toBe(0);
+    expect(w.gate.runs).toBe(0);
+  });
+});
+
+test("where nobody can log in, what clients send along means nothing", async () => {
+  await using w = await world(() => ({ htpasswd: null }));
+  for (const header of [basic("alice", "right"), "Bearer x", "nonsense"]) {
+    expect(w.authenticator.authenticate(header, here)).toBe(w.authenticator.anonymous);
+  }
+});
+
+test("a certificate counts where there is no header, and must name somebody", async () => {
+  await using w = await world();
+  const certificate = { subject: [{ type: "CN", value: "machine" }], san: [] };
+  const caller = await w.authenticator.authenticate(null, { ...here, certificate });
+  expect(caller.name).toBe("machine");
+  expect(w.authenticator.authenticate(null, { ...here, certificate })).toBe(caller);
+  const header = basic("alice", "right");
+  expect((await w.authenticator.authenticate(header, { ...here, certificate })).name).toBe("alice");
+  const nameless = { subject: [{ type: "O", value: "x" }], san: [] };
+  const failed = await failureOf(() =>
+    w.authenticator.authenticate(null, { ...here, certificate: nameless }),
+  );
+  expect(failed.kind).toBe("invalid");
+});
