@@ -14,8 +14,20 @@ import { endpoints } from "./api/endpoints.ts";
 import type { App, Health } from "./api/app.ts";
 import { Throttle, type LoginNews } from "./auth/throttle.ts";
 import type { Config } from "./config/schema.ts";
-import { Dispatcher, type AccessRecord } from "./http/dispatch.ts";
-import { listen, type Listener, type ListenOptions } from "./http/listen.ts";
+import { metricsEndpoints } from "./extensions/metrics/endpoints.ts";
+import { metricsText } from "./extensions/metrics/metrics_page.ts";
+import {
+  openOwnerMetrics,
+  openWorkerMetrics,
+  type MetricsPlace,
+  type OwnerMetrics,
+} from "./extensions/metrics/open_metrics.ts";
+import type { ServerMetrics } from "./extensions/metrics/server_metrics.ts";
+import { UsageMeter } from "./extensions/metrics/usage_meter.ts";
+import { auditAnswer, logAnswer } from "./http/access_log.ts";
+import { Dispatcher } from "./http/dispatch.ts";
+import type { Endpoint } from "./http/endpoint.ts";
+import { listen, type Listener, type ListenLimits, type ListenOptions } from "./http/listen.ts";
 import { listenMutualTls } from "./http/listen_mutual_tls.ts";
 import { Router } from "./http/router.ts";
 import { TlsFiles } from "./http/tls_files.ts";
@@ -25,6 +37,7 @@ import { AuditLog } from "./lib/audit_log.ts";
 import { BatcherFull } from "./lib/batcher.ts";
 import { systemClock } from "./lib/clock.ts";
 import { setLogLevel, type Log } from "./lib/log.ts";
+import { builtCommit, isCompiled } from "./lib/runtime.ts";
 import { EpochCommitter, Epochs } from "./metadata/epochs.ts";
 import { MetadataFull, MetadataUnavailable, type Committer } from "./metadata/metadata.ts";
 import { SqliteMetadata } from "./metadata/sqlite/sqlite_metadata.ts";
@@ -50,6 +63,8 @@ export interface Owner {
   readonly committer: Committer;
   /** Resolves when what lay on disk before the start is served. */
   readonly reconciled: Promise<void>;
+  /** Where workers count; null while metrics are off. */
+  readonly metrics: OwnerMetrics | null;
   /** Does its work by another configuration, which differs in what may change while it runs. */
   reconfigure(config: Config): void;
   stop(): Promise<void>;
@@ -89,6 +104,7 @@ export async function startOwner(config: Config, log: Log): Promise<Owner> {
   const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
   await driver.prepare();
   const storage = new Storage(driver);
+  const counting = openCounting(config);
   const writer = new SqliteWriter({
     path: join(rootDirectory, metadataFile),
     durable: commit,
@@ -97,9 +113,11 @@ export async function startOwner(config: Config, log: Log): Promise<Owner> {
       present: (repository, digest) => storage.hasBlobNow(repository, digest),
       remove: (repository, digest) => storage.removeBlobNow(repository, digest),
     },
+    onBatch: counting?.metrics.batch.bind(counting.metrics),
   });
-  const facts = new EpochCommitter(writer, new Epochs(join(rootDirectory, epochsFile)));
-  const registry = openRegistry(config, storage, facts, null);
+  const uncounted = new EpochCommitter(writer, new Epochs(join(rootDirectory, epochsFile)));
+  const facts = counting?.metrics.counted(uncounted, clock) ?? uncounted;
+  const registry = openRegistry(config, storage, facts, { epochs: null, metrics: null });
   const reconciled = Promise.withResolvers<void>();
   const jobs = new Jobs({
     registry,
@@ -107,8 +125,11 @@ export async function startOwner(config: Config, log: Log): Promise<Owner> {
     uploadIdleMs: config.storage.uploadIdle,
     claim: () => claimDuty(rootDirectory, "jobs"),
     onReconciled: reconciled.resolve,
+    watcher: counting?.metrics.jobWatcher(),
   });
   jobs.start();
+  const meter = counting === null ? null : meterOf(counting.metrics, registry, log);
+  meter?.start();
   if (!commit) log.warn("storage.commit is false: a push that was acknowledged can be lost");
   return {
     committer: {
@@ -119,21 +140,27 @@ export async function startOwner(config: Config, log: Log): Promise<Owner> {
       },
     },
     reconciled: reconciled.promise,
+    metrics: counting,
     reconfigure: ({ storage }) => {
       jobs.uploadIdleMs = storage.uploadIdle;
     },
     stop: async () => {
+      await meter?.stop();
       await jobs.stop();
       await registry.metadata.close();
       await writer.close();
       await driver.close();
+      counting?.close();
       claim.release();
     },
   };
 }
 
-/** Opens the root for reading and listens. */
-export async function startWorker(options: {
+/** Whether a configuration can be put into force while the server runs. @throws with one line for the operator. */
+export const checkLive = checkSettings;
+
+/** What a worker is started with. */
+export interface WorkerOptions {
   readonly config: Config;
   readonly log: Log;
   readonly committer: Committer;
@@ -143,46 +170,52 @@ export async function startWorker(options: {
   readonly idPrefix: string;
   /** What `openTls` gave; null when the configuration has no TLS. */
   readonly tls?: TlsMaterial | null;
+  /** What the owner's `metrics` gave for this worker; null while metrics are off. */
+  readonly metrics?: MetricsPlace | null;
   /** Tells other workers of logins here. */
   readonly tell?: (news: LoginNews) => void;
-}): Promise<Worker> {
+}
+
+/** Opens the root for reading and listens. */
+export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { config, log } = options;
   const { rootDirectory, commit } = config.storage;
   const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
   // Servers that share a root do not share the moment of acknowledgement: they remember nothing.
   const epochs = config.storage.shared ? null : new Epochs(join(rootDirectory, epochsFile));
-  const registry = openRegistry(config, new Storage(driver), options.committer, epochs);
+  const place = options.metrics ?? null;
+  const metrics = place === null ? null : openWorkerMetrics(place, countedRows, clock);
+  const { committer } = options;
+  const registry = openRegistry(config, new Storage(driver), committer, { epochs, metrics });
   const health: Health = { started: false, stopping: false };
   const throttle = new Throttle(options.tell);
-  const parts = { log, registry, throttle, app: { health, openApi: openApiText } };
+  const parts = { log, registry, throttle, app: { health, openApi: () => openApiText(config) } };
   let settings = await openSettings(config, parts);
   const audit = openAudit(config, log);
   const dispatcher = new Dispatcher<App>({
     ...settings.dispatch,
-    router: new Router(endpoints),
+    router: new Router([...endpoints, ...pageRows(config, { metrics, registry })]),
     clock,
     idPrefix: options.idPrefix,
     explain: explainFailure,
     onAnswer: (record, failure) => {
       logAnswer(log, record, failure);
+      metrics?.request(record);
       if (audit !== null) auditAnswer(audit, record);
     },
     isStopping: () => health.stopping,
   });
-  const tls = options.tls ?? null;
-  assert(
-    (tls !== null) === (config.http.tls.cert !== null),
-    "TLS is served where it is configured",
-  );
-  const listener = openListener(tls, {
-    address: config.http.address,
-    port: options.port,
+  const listener = openListener(options, {
     ...settings.listen,
-    sharePort: options.sharePort,
     dispatch: (request, connection) => dispatcher.dispatch(request, connection),
-    onFailure: (error) => log.error({ error: String(error) }, "a request failed below HTTP"),
-    onFull: (full) => logFull(log, full),
   });
+  let closed: Promise<void> | null = null;
+  const close = async (): Promise<void> => {
+    closeSettings(settings, null);
+    audit?.close();
+    await registry.metadata.close();
+    await driver.close();
+  };
   return {
     port: listener.port,
     health,
@@ -204,10 +237,9 @@ export async function startWorker(options: {
     stop: async (graceMs) => {
       health.stopping = true;
       await listener.stop(graceMs);
-      closeSettings(settings, null);
-      audit?.close();
-      await registry.metadata.close();
-      await driver.close();
+      // A second stop only cuts shorter what the first one waits for.
+      closed ??= close();
+      await closed;
     },
   };
 }
@@ -220,21 +252,26 @@ function openAudit(config: Config, log: Log): AuditLog | null {
   return new AuditLog({ path, clock, onProblem });
 }
 
-const changing = new Set(["POST", "PUT", "PATCH", "DELETE"]);
-
-/** One line for each change that was made. */
-function auditAnswer(audit: AuditLog, record: AccessRecord): void {
-  const { id, client, who, what, method, path, status } = record;
-  if (!changing.has(method) || status >= 400) return;
-  audit.write({ clientIP: client, subject: who, action: method, object: path, status, what, id });
-}
-
 function logFull(log: Log, full: boolean): void {
   if (full) log.warn("connections: as many as there may be; new ones wait");
   else log.info("connections: there is room again");
 }
 
-function openListener(tls: TlsMaterial | null, options: Omit<ListenOptions, "tls">): Listener {
+function openListener(
+  { config, log, port, sharePort, tls = null }: WorkerOptions,
+  settings: ListenLimits & Pick<ListenOptions, "dispatch">,
+): Listener {
+  const isConfigured = config.http.tls.cert !== null;
+  assert((tls !== null) === isConfigured, "TLS is served where it is configured");
+  const options = {
+    ...settings,
+    address: config.http.address,
+    port,
+    sharePort,
+    onFailure: (error: unknown) =>
+      log.error({ error: String(error) }, "a request failed below HTTP"),
+    onFull: (full: boolean) => logFull(log, full),
+  };
   if (tls === null || tls.ca === null) return listen({ ...options, tls });
   return listenMutualTls({ ...options, tls });
 }
@@ -265,6 +302,8 @@ export async function openTls(
   return files;
 }
 
+export type { MetricsPlace } from "./extensions/metrics/open_metrics.ts";
+
 /** Owner and one worker in this process. */
 export async function startServer(config: Config, log: Log): Promise<RunningServer> {
   const tls = await openTls(config, log, (material) => {
@@ -276,6 +315,7 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     config: { ...config, http: { ...config.http, workers: 1 } },
     log,
     committer: owner.committer,
+    metrics: owner.metrics?.place(1) ?? null,
     port: config.http.port,
     sharePort: false,
     idPrefix: `${process.pid.toString(36)}-`,
@@ -296,12 +336,60 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   };
 }
 
-let openApi: string | null = null;
+/** The OpenAPI document of what a server with this configuration, or with the defaults, serves, as JSON text. */
+export function openApiText(config: Config | null = null): string {
+  const path = config?.extensions.metrics.enable === true ? pathOfPage(config) : null;
+  const known = documents.get(path);
+  if (known !== undefined) return known;
+  const page = path === null ? [] : metricsEndpoints<App>(path, async () => "");
+  const text = JSON.stringify(apiDocument([...endpoints, ...page], packageJson.version));
+  documents.set(path, text);
+  return text;
+}
 
-/** The OpenAPI document of what is served, as JSON text. Made when it is first asked for. */
-export function openApiText(): string {
-  openApi ??= JSON.stringify(apiDocument(endpoints, packageJson.version));
-  return openApi;
+/** By the path of the metrics page, all that they differ in. */
+const documents = new Map<string | null, string>();
+
+function pathOfPage({ extensions }: Config): string {
+  return extensions.metrics.prometheus.path;
+}
+
+/** What requests are counted by, in every process alike. */
+const countedRows = [...endpoints, ...metricsEndpoints<App>("/", async () => "")];
+
+function openCounting({ extensions, storage }: Config): OwnerMetrics | null {
+  const { enable, repositoriesMax } = extensions.metrics;
+  if (!enable) return null;
+  const { rootDirectory } = storage;
+  const sizes = { repositoriesMax };
+  return openOwnerMetrics({ rootDirectory, sizes, rows: countedRows, clock });
+}
+
+function meterOf(metrics: ServerMetrics, { metadata }: Registry, log: Log): UsageMeter {
+  return new UsageMeter({
+    metadata,
+    clock,
+    onUsage: (usage) => metrics.usage(usage),
+    onProblem: (error) => log.warn({ error: String(error) }, "storage could not be measured"),
+  });
+}
+
+/** The metrics page, where something is counted. */
+function pageRows(
+  config: Config,
+  { metrics, registry }: { readonly metrics: ServerMetrics | null; readonly registry: Registry },
+): readonly Endpoint<App>[] {
+  if (metrics === null) return [];
+  const { rootDirectory } = config.storage;
+  const info = [
+    ["commit", builtCommit ?? ""],
+    ["binaryType", isCompiled ? "executable" : "checkout"],
+    ["goVersion", `bun ${process.versions.bun}`],
+    ["version", packageJson.version],
+  ] as const;
+  return metricsEndpoints(pathOfPage(config), () =>
+    metricsText({ metrics, registry, clock, rootDirectory, info }),
+  );
 }
 
 /** The URL of a listener, for people and clients on this machine. */
@@ -315,15 +403,15 @@ function openRegistry(
   config: Config,
   storage: Storage,
   committer: Committer,
-  epochs: Epochs | null,
+  { epochs, metrics }: { readonly epochs: Epochs | null; readonly metrics: ServerMetrics | null },
 ): Registry {
   const path = join(config.storage.rootDirectory, metadataFile);
   return {
     storage,
-    metadata: new SqliteMetadata(path, committer, epochs),
+    metadata: new SqliteMetadata(path, committer, epochs, metrics?.lookup("facts")),
     uploads: new Uploads(storage.driver),
     clock,
-    contentCache: new ContentCache(),
+    contentCache: new ContentCache(metrics?.lookup("content")),
     dedupe: config.storage.dedupe,
   };
 }
@@ -342,17 +430,4 @@ function explainFailure(error: unknown): { refusal: RefusalName; message?: strin
 
 function reporter(log: Log): Report {
   return (level, message, fields) => log[level](fields ?? {}, message);
-}
-
-function logAnswer(log: Log, record: AccessRecord, failure: unknown): void {
-  const { access } = log;
-  if (failure !== null) access.error({ ...record, cause: causeOf(failure) }, "request");
-  else if (record.what.startsWith("health.")) access.debug(record, "request");
-  else access.info(record, "request");
-}
-
-function causeOf(failure: unknown): string {
-  if (!(failure instanceof Error)) return String(failure);
-  const cause = failure.cause instanceof Error ? ` (${failure.cause.message})` : "";
-  return `${failure.stack ?? failure.message}${cause}`;
 }

@@ -14,7 +14,11 @@ export async function serveCommand(configPath: string | null, output: Output): P
     return 1;
   }
   const { serve } = await import("./serve.ts");
-  return await serve(loaded.config, { configPath, warnings: loaded.warnings });
+  return await serve(loaded.config, {
+    configPath,
+    written: loaded.written,
+    warnings: loaded.warnings,
+  });
 }
 
 /** Serves one share of the requests; started by `serve`. Returns the exit status. */

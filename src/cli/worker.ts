@@ -4,10 +4,14 @@
  * Promises: does what its supervisor says; ends at once when the supervisor is gone, since nobody could commit
  * for it any more. Holds nothing that another worker would miss.
  */
+import type { Config } from "../config/schema.ts";
 import { flushLogs, openLog } from "../lib/log.ts";
 import { ChannelCommitter } from "../metadata/commit_channel.ts";
 import { startWorker, type Worker } from "../server.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
+
+/** The longest that a timer can be set to. */
+const retiredGraceMs = 2 ** 31 - 1;
 
 /** Runs until the supervisor says stop; returns the exit code. */
 export function runWorker(): Promise<number> {
@@ -25,6 +29,8 @@ export function runWorker(): Promise<number> {
     else if (message.type === "tls") await (await starting)?.replaceTls(message.tls);
     else if (message.type === "reconciled") markStarted(await starting);
     else if (message.type === "login") (await starting)?.learn(message.news);
+    else if (message.type === "config") await reconfigure(await starting, message.config);
+    else if (message.type === "retire") resolve(await retire(await starting));
     else resolve(await stop(await starting, message.graceMs));
   };
   process.on("message", (message: ToWorker) => {
@@ -44,7 +50,7 @@ export function runWorker(): Promise<number> {
 }
 
 async function start(
-  { config, index, port, reconciled, tls }: Extract<ToWorker, { type: "init" }>,
+  { config, index, port, reconciled, tls, metrics }: Extract<ToWorker, { type: "init" }>,
   committer: ChannelCommitter,
 ): Promise<Worker> {
   const log = await openLog({
@@ -61,6 +67,7 @@ async function start(
     sharePort: true,
     idPrefix,
     tls,
+    metrics,
     tell: (news) => send({ type: "login", news }),
   });
   worker.health.started = reconciled;
@@ -70,6 +77,22 @@ async function start(
 
 function markStarted(worker: Worker | null): void {
   if (worker !== null) worker.health.started = true;
+}
+
+/** A worker that cannot goes on as it was: the supervisor has tried it before, so it is told rather than handled. */
+async function reconfigure(worker: Worker | null, config: Config): Promise<void> {
+  try {
+    await worker?.reconfigure(config);
+    send({ type: "configured", problem: null });
+  } catch (error) {
+    send({ type: "configured", problem: error instanceof Error ? error.message : String(error) });
+  }
+}
+
+/** Requests in flight take as long as they need: only a stop of the server cuts them. */
+async function retire(worker: Worker | null): Promise<number> {
+  await worker?.retire();
+  return await stop(worker, retiredGraceMs);
 }
 
 async function stop(worker: Worker | null, graceMs: number): Promise<number> {

@@ -2,12 +2,13 @@
  * What a supervisor and its workers say to each other.
  *
  * A worker says `hello`, is told who it is, says `listening` (or `failed`, and ends), sends commits and gets their
- * replies, is given new certificates, tells of logins and hears of those elsewhere, and is told to stop.
+ * replies, is given new certificates and configurations, tells of logins and hears of those elsewhere, and is told to leave or to stop.
  */
 import type { LoginNews } from "../auth/throttle.ts";
 import type { Config } from "../config/schema.ts";
 import type { TlsMaterial } from "../http/tls_material.ts";
 import type { CommitReply, CommitRequest } from "../metadata/commit_channel.ts";
+import type { MetricsPlace } from "../server.ts";
 
 export type ToWorker =
   | {
@@ -18,10 +19,16 @@ export type ToWorker =
       readonly port: number;
       readonly reconciled: boolean;
       readonly tls: TlsMaterial | null;
+      /** Where the worker counts; null while metrics are off. */
+      readonly metrics: MetricsPlace | null;
     }
   | { readonly type: "tls"; readonly tls: TlsMaterial }
   | { readonly type: "reconciled" }
   | { readonly type: "login"; readonly news: LoginNews }
+  /** Answer by this from now on, and say `configured`. */
+  | { readonly type: "config"; readonly config: Config }
+  /** Leave the port to the others, end what has begun, and end. */
+  | { readonly type: "retire" }
   | { readonly type: "stop"; readonly graceMs: number }
   | CommitReply;
 
@@ -30,4 +37,5 @@ export type FromWorker =
   | { readonly type: "listening"; readonly port: number }
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "login"; readonly news: LoginNews }
+  | { readonly type: "configured"; readonly problem: string | null }
   | CommitRequest;

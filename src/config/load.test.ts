@@ -156,7 +156,8 @@ describe("defaults", () => {
         metrics: { enable: false, prometheus: { path: "/metrics" }, repositoriesMax: 100 },
       },
     } as never);
-    expect(checkConfig({}, { HOME: home.path })).toEqual({ config, warnings: [] });
+    const written = new Set<string>();
+    expect(checkConfig({}, { HOME: home.path })).toEqual({ config, written, warnings: [] });
   });
 
   test("a configuration cannot be changed", () => {

@@ -16,10 +16,15 @@ import type { Environment } from "./substitute.ts";
 
 export type { Config } from "./schema.ts";
 
-/** A configuration and what to warn of; or what is wrong. */
-export type Loaded =
-  | { readonly config: Config; readonly warnings: readonly string[] }
-  | { readonly problems: readonly string[] };
+/** A configuration, the paths that the file itself set, and what to warn of. */
+export interface Sound {
+  readonly config: Config;
+  readonly written: ReadonlySet<string>;
+  readonly warnings: readonly string[];
+}
+
+/** A configuration; or what is wrong. */
+export type Loaded = Sound | { readonly problems: readonly string[] };
 
 /** Reads and checks the file at `path`. */
 export async function loadConfig(path: string, env: Environment = process.env): Promise<Loaded> {
@@ -29,6 +34,15 @@ export async function loadConfig(path: string, env: Environment = process.env): 
   } catch (error) {
     return { problems: [`${path}: expected a configuration file, got ${whyUnreadable(error)}`] };
   }
+  return await loadText(text, path, env);
+}
+
+/** Checks the text of the file at `path`, which is only looked at for its name. */
+export async function loadText(
+  text: string,
+  path: string,
+  env: Environment = process.env,
+): Promise<Loaded> {
   const parsed = await parseText(text, path);
   return "problems" in parsed ? parsed : checkConfig(parsed.value, env);
 }
@@ -58,11 +72,20 @@ export function defaultConfig(env: Environment = process.env): Config {
   return loaded.config;
 }
 
+/** What options must fulfil together, beyond the type of each. */
+export function checkTogether(
+  { http }: Pick<FileValues, "http">,
+  written: ReadonlySet<string>,
+): { readonly problems: readonly string[]; readonly warnings: readonly string[] } {
+  const auth = checkAuthOptions(http, written);
+  const problems = [...checkTlsOptions(http.tls), ...auth.problems];
+  return { problems, warnings: auth.warnings };
+}
+
 function complete(values: FileValues, written: ReadonlySet<string>, env: Environment): Loaded {
-  const auth = checkAuthOptions(values.http, written);
-  const problems = [...checkTlsOptions(values.http.tls), ...auth.problems];
-  if (problems.length > 0) return { problems };
-  const warnings = [...auth.warnings];
+  const together = checkTogether(values, written);
+  if (together.problems.length > 0) return { problems: together.problems };
+  const warnings = [...together.warnings];
   const root = values.storage.rootDirectory ?? defaultRoot(env, warnings);
   warnings.push(...warningsOf(values, written));
   const config: Config = {
@@ -70,7 +93,7 @@ function complete(values: FileValues, written: ReadonlySet<string>, env: Environ
     distSpecVersion: DIST_SPEC_VERSION,
     storage: { ...values.storage, rootDirectory: resolve(root) },
   };
-  return { config: deepFreeze(config), warnings };
+  return { config: deepFreeze(config), written, warnings };
 }
 
 function defaultRoot(env: Environment, warnings: string[]): string {

@@ -88,7 +88,7 @@ const plainOptions = optionTable({
     type: text,
     default: "",
     served: true,
-    applies: "restart",
+    applies: "live",
     says: "Realm that a challenge names.",
   },
   readTimeout: {
@@ -117,7 +117,7 @@ const plainOptions = optionTable({
     default: "",
     defaultSays: "none",
     served: true,
-    applies: "restart",
+    applies: "live",
     says: "URL under which clients reach the registry, when a proxy stands in front of it.",
   },
   compat: {

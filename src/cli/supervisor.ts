@@ -1,0 +1,232 @@
+/**
+ * The supervisor of worker processes: starts them, restarts one that dies, tells all of them what changes, and stops
+ * them.
+ *
+ * Promises: while one worker is away the others serve on; a worker that keeps dying is started with growing pauses;
+ * more or fewer workers, another configuration or another certificate drop no request; a stop waits for the grace time.
+ * Leaves to others: what a worker does (`worker.ts`), when to change or stop (`serve.ts`).
+ */
+import type { Config } from "../config/schema.ts";
+import type { TlsFiles } from "../http/tls_files.ts";
+import type { TlsMaterial } from "../http/tls_material.ts";
+import type { Log } from "../lib/log.ts";
+import { isCompiled } from "../lib/runtime.ts";
+import { answerCommit } from "../metadata/commit_channel.ts";
+import { urlOf, type MetricsPlace, type Owner } from "../server.ts";
+import type { FromWorker, ToWorker } from "./worker_messages.ts";
+
+type Child = Bun.Subprocess<"ignore", "inherit", "inherit">;
+
+/** A worker that dies sooner than this after its start is restarted with growing pauses. */
+const healthyMs = 5_000;
+const restartPauseMinMs = 50;
+const restartPauseMaxMs = 5_000;
+/** Time beyond the grace time for workers to end before they are killed. */
+const killAfterMs = 5_000;
+
+/** The place of one worker, and of those that are started in its stead. */
+interface Slot {
+  readonly index: number;
+  child: Child | null;
+  /** Where the child counts. */
+  metrics: MetricsPlace | null;
+  startedAt: number;
+  pauseMs: number;
+  /** Waits for the worker's word on a configuration: what is wrong, or null. */
+  configured: ((problem: string | null) => void) | null;
+}
+
+export class Supervisor {
+  #config: Config;
+  readonly #owner: Owner;
+  readonly #tls: TlsFiles | null;
+  readonly #log: Log;
+  #slots: Slot[];
+  /** Workers that are not needed any more and end what they have begun. */
+  readonly #leaving = new Set<Slot>();
+  #port: number;
+  #reconciled = false;
+  #stopping = false;
+
+  constructor(
+    config: Config,
+    parts: { readonly owner: Owner; readonly tls: TlsFiles | null; readonly log: Log },
+  ) {
+    this.#config = config;
+    this.#owner = parts.owner;
+    this.#tls = parts.tls;
+    this.#log = parts.log;
+    this.#port = config.http.port;
+    this.#slots = Array.from({ length: config.http.workers }, (_, index) => newSlot(index));
+  }
+
+  /** Starts the workers; the first one finds the port. Null when it cannot listen. */
+  async start(): Promise<string | null> {
+    // Where the kernel chooses the port, the first worker finds it and the others join.
+    const alone = this.#port === 0 ? this.#slots.slice(0, 1) : [];
+    for (const slot of alone) {
+      if (!(await this.#spawn(slot))) return null;
+    }
+    const others = this.#slots.slice(alone.length);
+    const listening = await Promise.all(others.map((slot) => this.#spawn(slot)));
+    if (listening.includes(false)) return null;
+    void this.#owner.reconciled.then(() => {
+      this.#reconciled = true;
+      for (const slot of this.#slots) this.#send(slot, { type: "reconciled" });
+    });
+    return urlOf(this.#config, this.#port);
+  }
+
+  /** Every worker serves new connections with it; those that start later get it at their start. */
+  replaceTls(tls: TlsMaterial): void {
+    for (const slot of this.#slots) this.#send(slot, { type: "tls", tls });
+  }
+
+  /**
+   * Another configuration is in force from now on, which differs in what may change while the server runs. Resolves
+   * once every worker answers by it, with what went wrong.
+   */
+  async reconfigure(config: Config): Promise<readonly string[]> {
+    this.#config = config;
+    this.#owner.reconfigure(config);
+    const found = await Promise.all(this.#slots.map((slot) => this.#configure(slot)));
+    await this.#resize(config.http.workers);
+    return found.filter((problem) => problem !== null);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#tls?.close();
+    const { graceTimeout } = this.#config.http;
+    const slots = [...this.#slots, ...this.#leaving];
+    const running = slots.flatMap((slot) => (slot.child === null ? [] : [slot.child]));
+    for (const slot of slots) this.#send(slot, { type: "stop", graceMs: graceTimeout });
+    const timer = setTimeout(() => {
+      for (const child of running) child.kill("SIGKILL");
+    }, graceTimeout + killAfterMs);
+    await Promise.all(running.map((child) => child.exited));
+    clearTimeout(timer);
+  }
+
+  /** A worker that is not there, or goes meanwhile, is started with the new configuration. */
+  async #configure(slot: Slot): Promise<string | null> {
+    if (slot.child === null) return null;
+    const { promise, resolve } = Promise.withResolvers<string | null>();
+    slot.configured = resolve;
+    this.#send(slot, { type: "config", config: this.#config });
+    const problem = await promise;
+    slot.configured = null;
+    return problem === null ? null : `worker ${slot.index}: ${problem}`;
+  }
+
+  /** More workers are started; of too many the last ones leave without dropping a request. */
+  async #resize(workers: number): Promise<void> {
+    const leaving = this.#slots.slice(workers);
+    this.#slots = this.#slots.slice(0, workers);
+    for (const slot of leaving) {
+      if (slot.child !== null) this.#leaving.add(slot);
+      this.#send(slot, { type: "retire" });
+    }
+    const taken = new Set([...this.#slots, ...this.#leaving].map(({ index }) => index));
+    const added: Slot[] = [];
+    for (let index = 0; this.#slots.length + added.length < workers; index += 1) {
+      if (!taken.has(index)) added.push(newSlot(index));
+    }
+    this.#slots.push(...added);
+    await Promise.all(added.map((slot) => this.#spawn(slot)));
+  }
+
+  /** Starts a slot's worker; resolves with whether it came to listen. */
+  #spawn(slot: Slot): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const metrics = this.#owner.metrics?.place(slot.index + 1) ?? null;
+    const child: Child = Bun.spawn(workerCommand(), {
+      stdin: "ignore",
+      stdout: "inherit",
+      stderr: "inherit",
+      serialization: "advanced",
+      ipc: (message: FromWorker) => this.#receive(slot, message, resolve),
+      onExit: (_child, exitCode, signalCode) => {
+        resolve(false);
+        slot.child = null;
+        slot.configured?.(null);
+        if (metrics !== null) this.#owner.metrics?.ended(metrics, !this.#isWanted(slot));
+        this.#restart(slot, signalCode ?? exitCode);
+      },
+    });
+    slot.child = child;
+    slot.metrics = metrics;
+    slot.startedAt = Date.now();
+    return promise;
+  }
+
+  #receive(slot: Slot, message: FromWorker, resolve: (listening: boolean) => void): void {
+    if (message.type === "commit") {
+      void answerCommit(this.#owner.committer, message).then((reply) => this.#send(slot, reply));
+    } else if (message.type === "hello") {
+      this.#send(slot, {
+        type: "init",
+        config: this.#config,
+        index: slot.index,
+        port: this.#port,
+        reconciled: this.#reconciled,
+        tls: this.#tls?.current ?? null,
+        metrics: slot.metrics,
+      });
+    } else if (message.type === "listening") {
+      this.#port = message.port;
+      resolve(true);
+    } else if (message.type === "login") {
+      // Failed logins count together, whichever worker they came to.
+      for (const other of this.#slots) if (other !== slot) this.#send(other, message);
+    } else if (message.type === "configured") {
+      slot.configured?.(message.problem);
+    } else {
+      process.stderr.write(`zot: ${message.message}\n`);
+    }
+  }
+
+  #send(slot: Slot, message: ToWorker): void {
+    try {
+      slot.child?.send(message);
+    } catch {
+      // The worker is gone: its exit is handled where it is noticed.
+    }
+  }
+
+  #restart(slot: Slot, ended: number | string | null): void {
+    this.#leaving.delete(slot);
+    if (!this.#isWanted(slot) || this.#port === 0) return;
+    const lived = Date.now() - slot.startedAt;
+    slot.pauseMs =
+      lived > healthyMs ? restartPauseMinMs : Math.min(slot.pauseMs * 2, restartPauseMaxMs);
+    this.#log.error({ worker: slot.index, ended, restartMs: slot.pauseMs }, "a worker ended");
+    setTimeout(() => {
+      if (this.#isWanted(slot)) void this.#spawn(slot);
+    }, slot.pauseMs);
+  }
+
+  #isWanted(slot: Slot): boolean {
+    return !this.#stopping && this.#slots.includes(slot);
+  }
+}
+
+function newSlot(index: number): Slot {
+  return {
+    index,
+    child: null,
+    metrics: null,
+    startedAt: 0,
+    pauseMs: restartPauseMinMs,
+    configured: null,
+  };
+}
+
+/**
+ * This very program as a worker: the runtime with its flags and its script, or the compiled executable. The flags
+ * matter: without them the runtime would read settings from the caller's working directory.
+ */
+function workerCommand(): string[] {
+  if (isCompiled) return [process.execPath, "worker"];
+  return [process.execPath, ...process.execArgv, Bun.main, "worker"];
+}

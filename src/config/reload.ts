@@ -1,0 +1,109 @@
+// What a changed file changes: which options take effect at once, and which wait for the next start.
+//
+// Each option's row says which of the two it is. The plan holds a configuration that can be in force
+// now: what is `live` as the new file has it, the rest as it runs. Values are shown for the log
+// where a value is one word or number and no secret; of anything larger only the path is told.
+// Reading the file, and putting the plan into force, is left to `cli/config_follower.ts`.
+
+import { formatDuration } from "../lib/duration.ts";
+import type { Option } from "../lib/option.ts";
+import { isJsonObject } from "../lib/strict_json.ts";
+import { checkTogether, type Config, type Sound } from "./load.ts";
+import { placedOptions } from "./schema.ts";
+
+/** A configuration, and the paths that its file set. */
+export type Running = Pick<Sound, "config" | "written">;
+
+/** One option whose value is another one now. */
+export interface Change {
+  readonly path: string;
+  readonly applies: Option["applies"];
+  /** Values, where they can be shown. */
+  readonly from?: Shown;
+  readonly to?: Shown;
+}
+
+type Shown = string | number | boolean | null;
+
+export interface ReloadPlan {
+  /** What is to be in force now. */
+  readonly next: Running;
+  /** Options that take effect now, and those that need a restart, in the order of the reference. */
+  readonly live: readonly Change[];
+  readonly restart: readonly Change[];
+  /** Why the live options cannot be in force without those that need a restart; empty when they can. */
+  readonly problems: readonly string[];
+}
+
+/** Compares a configuration with the one that runs. Both must be sound. */
+export function planReload(running: Running, found: Running): ReloadPlan {
+  const changes = placedOptions().flatMap(({ path, option }) =>
+    changeOf(path, option, running.config, found.config),
+  );
+  const live = changes.filter(({ applies }) => applies === "live");
+  const restart = changes.filter(({ applies }) => applies === "restart");
+  const next = {
+    config: merged(running.config, found.config, live),
+    written: writtenNow(running.written, found.written),
+  };
+  const { problems } = checkTogether(next.config, next.written);
+  return { next, live, restart, problems };
+}
+
+/** `http.readTimeout: 60s -> 30s`, for people and for the log. */
+export function showChange({ path, from, to }: Change): string {
+  return from === undefined || to === undefined ? path : `${path}: ${word(from)} -> ${word(to)}`;
+}
+
+function word(value: Shown): string {
+  return value === null || value === "" ? "none" : String(value);
+}
+
+function changeOf(path: string, option: Option, running: Config, found: Config): Change[] {
+  const [from, to] = [valueAt(running, path), valueAt(found, path)];
+  if (Bun.deepEquals(from, to, true)) return [];
+  const { applies } = option;
+  const [shownFrom, shownTo] = [shown(option, from), shown(option, to)];
+  if (shownFrom === undefined || shownTo === undefined) return [{ path, applies }];
+  return [{ path, applies, from: shownFrom, to: shownTo }];
+}
+
+/** A value as a person would write it; undefined for what is not to be shown. */
+function shown(option: Option, value: unknown): Shown | undefined {
+  if (option.secret === true) return undefined;
+  if (typeof value === "number") {
+    return option.type.meta()?.title === "duration" ? formatDuration(value) : value;
+  }
+  if (typeof value === "string" || typeof value === "boolean" || value === null) return value;
+  const isFlatList = Array.isArray(value) && value.every((each) => typeof each === "string");
+  return isFlatList ? value.join(", ") : undefined;
+}
+
+function valueAt(config: Config, path: string): unknown {
+  return path
+    .split(".")
+    .reduce<unknown>((at, key) => (isJsonObject(at) ? Reflect.get(at, key) : undefined), config);
+}
+
+/** `running` with the values of `found` at the paths of the changes. Shares what neither changes. */
+function merged(running: Config, found: Config, changes: readonly Change[]): Config {
+  let config: object = running;
+  for (const { path } of changes) config = withValue(config, path.split("."), valueAt(found, path));
+  return config as Config;
+}
+
+function withValue(at: unknown, keys: readonly string[], value: unknown): object {
+  const [key = "", ...rest] = keys;
+  const section = isJsonObject(at) ? at : {};
+  const inner = rest.length === 0 ? value : withValue(section[key], rest, value);
+  return Object.freeze({ ...section, [key]: inner });
+}
+
+/** As if one file had set what is in force. */
+function writtenNow(running: ReadonlySet<string>, found: ReadonlySet<string>): Set<string> {
+  const applies = new Map(placedOptions().map(({ path, option }) => [path, option.applies]));
+  return new Set([
+    ...[...running].filter((path) => applies.get(path) === "restart"),
+    ...[...found].filter((path) => applies.get(path) !== "restart"),
+  ]);
+}

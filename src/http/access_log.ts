@@ -1,0 +1,35 @@
+/**
+ * The lines that an answer leaves: in the access log, and in the audit log where it changed something.
+ *
+ * Promises: one line for each answer; failures with their cause, at level error; health checks, which come all the
+ * time, at level debug. Fields are documented in `docs/guides/operate.md`.
+ * Leaves to others: where lines go (`lib/log.ts`, `lib/audit_log.ts`).
+ */
+import type { AuditLog } from "../lib/audit_log.ts";
+import type { Log } from "../lib/log.ts";
+import type { AccessRecord } from "./dispatch.ts";
+
+/** Asked for all the time, by machines. */
+const quiet = /^(health|metrics)\./;
+
+const changing = new Set(["POST", "PUT", "PATCH", "DELETE"]);
+
+/** One line for each change that was made. */
+export function auditAnswer(audit: AuditLog, record: AccessRecord): void {
+  const { id, client, who, what, method, path, status } = record;
+  if (!changing.has(method) || status >= 400) return;
+  audit.write({ clientIP: client, subject: who, action: method, object: path, status, what, id });
+}
+
+export function logAnswer(log: Log, record: AccessRecord, failure: unknown): void {
+  const { access } = log;
+  if (failure !== null) access.error({ ...record, cause: causeOf(failure) }, "request");
+  else if (quiet.test(record.what)) access.debug(record, "request");
+  else access.info(record, "request");
+}
+
+function causeOf(failure: unknown): string {
+  if (!(failure instanceof Error)) return String(failure);
+  const cause = failure.cause instanceof Error ? ` (${failure.cause.message})` : "";
+  return `${failure.stack ?? failure.message}${cause}`;
+}
