@@ -64,6 +64,8 @@ describe("layers", () => {
     ["src/bench/x.ts", 'import { a } from "../registry/lists.ts";'],
     ["src/cli/x.ts", 'import { a } from "../http/listen.ts";'],
     ["src/server.ts", 'import { a } from "./cli/serve.ts";'],
+    ["src/extensions/search/x.ts", 'import { a } from "../metrics/table.ts";'],
+    ["src/http/x.ts", 'import { a } from "../extensions/metrics/table.ts";'],
     ["src/newcomer/x.ts", 'import { a } from "../lib/assert.ts";'],
   ];
 
@@ -84,6 +86,8 @@ describe("layers", () => {
         'export const s = \'import { a } from "no";\';\nimport "./reply.ts";',
       ),
       ...planted("src/config/x.ts", 'import { httpOptions } from "../http/options.ts";'),
+      ...planted("src/config/y.ts", 'import { a } from "../extensions/metrics/options.ts";'),
+      ...planted("src/extensions/metrics/x.ts", 'import { a } from "./table.ts";'),
       ...planted("src/cli/x.ts", 'import type { A } from "../http/listen.ts";'),
       ...planted("src/server.ts", 'import { F } from "./storage/drivers/filesystem.ts";'),
     ];

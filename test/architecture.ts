@@ -35,8 +35,9 @@ export const layers: Readonly<Record<string, Layer>> = {
   registry: { may: core },
   http: { may: [...low, "auth"] },
   api: { may: served },
+  extensions: { may: [...served, "api", "client"] },
   // An option stands beside the code that it changes, and so does the check of options that hang together.
-  config: { may: ["lib"], files: /^src\/[a-z]+\/options\.ts$/ },
+  config: { may: ["lib"], files: /^src\/[a-z_/]+\/options\.ts$/ },
   compliance: { may: [...low, "client"] },
   bench: { may: [...low, "client"] },
   cli: {
@@ -44,7 +45,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     mayTypes: ["http"],
   },
   "settings.ts": { may: [...served, "api", "config"] },
-  "server.ts": { may: [...served, "api", "config", "settings.ts"] },
+  "server.ts": { may: [...served, "api", "extensions", "config", "settings.ts"] },
   "main.ts": { may: ["cli"] },
 };
 
@@ -88,15 +89,18 @@ export function importsOf({ path, text }: Source): Import[] {
 
 const isTest = (path: string): boolean => path.endsWith(".test.ts");
 
-function layerOf(path: string): string {
-  const [, folder = "", file] = path.split("/");
-  return file === undefined ? folder : folder;
-}
+/** The folder in `src`, or the file that stands there alone. */
+const layerOf = (path: string): string => path.split("/")[1] ?? "";
+/** The extension that a file of `src/extensions` belongs to. */
+const partOf = (path: string): string => path.split("/")[2] ?? "";
 
 export function layerViolations(sources: readonly Source[]): string[] {
   return sources
     .filter(({ path }) => path.startsWith("src/") && !isTest(path))
-    .flatMap((source) => importsOf(source).flatMap((found) => forbidden(source.path, found)));
+    .flatMap((source) => {
+      const found = importsOf(source).flatMap((imported) => forbidden(source.path, imported));
+      return [...new Set(found)];
+    });
 }
 
 function forbidden(path: string, { target, typeOnly }: Import): string[] {
@@ -147,7 +151,7 @@ export const bans: readonly Ban[] = [
     banned: /["'](node:)?fs(\/promises)?["']|\bBun\.(file|write)\b/,
     but: new RegExp(
       "^src/(storage/drivers/|storage/root_lock\\.ts|lib/(audit_log|log|watched_file|shared_page)\\.ts|config/|cli/|bench/" +
-        "|metadata/epochs\\.ts|auth/token_key\\.ts|http/(listening_socket|tls_material)\\.ts|api/swagger\\.ts)",
+        "|metadata/(epochs|sqlite/sqlite_writer)\\.ts|extensions/metrics/system_figures\\.ts|auth/token_key\\.ts|http/(listening_socket|tls_material)\\.ts|api/swagger\\.ts)",
     ),
     say: "a method of the storage driver; or watchFile() of src/lib/watched_file.ts for files of the operator",
   },
