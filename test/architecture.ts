@@ -110,6 +110,9 @@ function forbidden(path: string, { target, typeOnly }: Import): string[] {
   const layer = layers[from];
   if (layer === undefined)
     return [`${path}: ${from} is in no layer; add it to test/architecture.ts`];
+  if (from === "extensions" && to === "extensions" && partOf(path) !== partOf(target)) {
+    return [`${path}: extensions never meet (${target}); share through a lower layer`];
+  }
   const admitted =
     from === to ||
     layer.may.includes(to) ||
