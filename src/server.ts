@@ -14,19 +14,18 @@ import { endpoints } from "./api/endpoints.ts";
 import type { App, Health } from "./api/app.ts";
 import { Throttle, type LoginNews } from "./auth/throttle.ts";
 import type { Config } from "./config/schema.ts";
-import { metricsEndpoints } from "./extensions/metrics/endpoints.ts";
-import { metricsText } from "./extensions/metrics/metrics_page.ts";
 import {
-  openOwnerMetrics,
-  openWorkerMetrics,
+  describedPage,
+  joinCounting,
+  openCounting,
+  servedPage,
+  startMeter,
   type MetricsPlace,
   type OwnerMetrics,
-} from "./extensions/metrics/open_metrics.ts";
-import type { ServerMetrics } from "./extensions/metrics/server_metrics.ts";
-import { UsageMeter } from "./extensions/metrics/usage_meter.ts";
+  type ServerMetrics,
+} from "./extensions/metrics/counting.ts";
 import { auditAnswer, logAnswer } from "./http/access_log.ts";
 import { Dispatcher } from "./http/dispatch.ts";
-import type { Endpoint } from "./http/endpoint.ts";
 import { listen, type Listener, type ListenLimits, type ListenOptions } from "./http/listen.ts";
 import { listenMutualTls } from "./http/listen_mutual_tls.ts";
 import { Router } from "./http/router.ts";
@@ -37,7 +36,6 @@ import { AuditLog } from "./lib/audit_log.ts";
 import { BatcherFull } from "./lib/batcher.ts";
 import { systemClock } from "./lib/clock.ts";
 import { setLogLevel, type Log } from "./lib/log.ts";
-import { builtCommit, isCompiled } from "./lib/runtime.ts";
 import { EpochCommitter, Epochs } from "./metadata/epochs.ts";
 import { MetadataFull, MetadataUnavailable, type Committer } from "./metadata/metadata.ts";
 import { SqliteMetadata } from "./metadata/sqlite/sqlite_metadata.ts";
@@ -104,7 +102,7 @@ export async function startOwner(config: Config, log: Log): Promise<Owner> {
   const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
   await driver.prepare();
   const storage = new Storage(driver);
-  const counting = openCounting(config);
+  const counting = openCounting(config.extensions.metrics, rootDirectory, clock);
   const writer = new SqliteWriter({
     path: join(rootDirectory, metadataFile),
     durable: commit,
@@ -128,8 +126,7 @@ export async function startOwner(config: Config, log: Log): Promise<Owner> {
     watcher: counting?.metrics.jobWatcher(),
   });
   jobs.start();
-  const meter = counting === null ? null : meterOf(counting.metrics, registry, log);
-  meter?.start();
+  const meter = startMeter(counting, registry, reporter(log));
   if (!commit) log.warn("storage.commit is false: a push that was acknowledged can be lost");
   return {
     committer: {
@@ -183,18 +180,19 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
   // Servers that share a root do not share the moment of acknowledgement: they remember nothing.
   const epochs = config.storage.shared ? null : new Epochs(join(rootDirectory, epochsFile));
-  const place = options.metrics ?? null;
-  const metrics = place === null ? null : openWorkerMetrics(place, countedRows, clock);
+  const metrics = joinCounting(options.metrics, clock);
   const { committer } = options;
   const registry = openRegistry(config, new Storage(driver), committer, { epochs, metrics });
+  const page = servedPage(config.extensions.metrics, metrics, { registry, rootDirectory });
+  const openApi = onceText(() => openApiText(config));
   const health: Health = { started: false, stopping: false };
   const throttle = new Throttle(options.tell);
-  const parts = { log, registry, throttle, app: { health, openApi: () => openApiText(config) } };
+  const parts = { log, registry, throttle, app: { health, openApi } };
   let settings = await openSettings(config, parts);
   const audit = openAudit(config, log);
   const dispatcher = new Dispatcher<App>({
     ...settings.dispatch,
-    router: new Router([...endpoints, ...pageRows(config, { metrics, registry })]),
+    router: new Router([...endpoints, ...page]),
     clock,
     idPrefix: options.idPrefix,
     explain: explainFailure,
@@ -302,7 +300,7 @@ export async function openTls(
   return files;
 }
 
-export type { MetricsPlace } from "./extensions/metrics/open_metrics.ts";
+export type { MetricsPlace } from "./extensions/metrics/counting.ts";
 
 /** Owner and one worker in this process. */
 export async function startServer(config: Config, log: Log): Promise<RunningServer> {
@@ -338,58 +336,14 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
 
 /** The OpenAPI document of what a server with this configuration, or with the defaults, serves, as JSON text. */
 export function openApiText(config: Config | null = null): string {
-  const path = config?.extensions.metrics.enable === true ? pathOfPage(config) : null;
-  const known = documents.get(path);
-  if (known !== undefined) return known;
-  const page = path === null ? [] : metricsEndpoints<App>(path, async () => "");
-  const text = JSON.stringify(apiDocument([...endpoints, ...page], packageJson.version));
-  documents.set(path, text);
-  return text;
+  const page = config === null ? [] : describedPage(config.extensions.metrics);
+  return JSON.stringify(apiDocument([...endpoints, ...page], packageJson.version));
 }
 
-/** By the path of the metrics page, all that they differ in. */
-const documents = new Map<string | null, string>();
-
-function pathOfPage({ extensions }: Config): string {
-  return extensions.metrics.prometheus.path;
-}
-
-/** What requests are counted by, in every process alike. */
-const countedRows = [...endpoints, ...metricsEndpoints<App>("/", async () => "")];
-
-function openCounting({ extensions, storage }: Config): OwnerMetrics | null {
-  const { enable, repositoriesMax } = extensions.metrics;
-  if (!enable) return null;
-  const { rootDirectory } = storage;
-  const sizes = { repositoriesMax };
-  return openOwnerMetrics({ rootDirectory, sizes, rows: countedRows, clock });
-}
-
-function meterOf(metrics: ServerMetrics, { metadata }: Registry, log: Log): UsageMeter {
-  return new UsageMeter({
-    metadata,
-    clock,
-    onUsage: (usage) => metrics.usage(usage),
-    onProblem: (error) => log.warn({ error: String(error) }, "storage could not be measured"),
-  });
-}
-
-/** The metrics page, where something is counted. */
-function pageRows(
-  config: Config,
-  { metrics, registry }: { readonly metrics: ServerMetrics | null; readonly registry: Registry },
-): readonly Endpoint<App>[] {
-  if (metrics === null) return [];
-  const { rootDirectory } = config.storage;
-  const info = [
-    ["commit", builtCommit ?? ""],
-    ["binaryType", isCompiled ? "executable" : "checkout"],
-    ["goVersion", `bun ${process.versions.bun}`],
-    ["version", packageJson.version],
-  ] as const;
-  return metricsEndpoints(pathOfPage(config), () =>
-    metricsText({ metrics, registry, clock, rootDirectory, info }),
-  );
+/** Makes a text when it is first asked for. */
+function onceText(make: () => string): () => string {
+  let text: string | null = null;
+  return () => (text ??= make());
 }
 
 /** The URL of a listener, for people and clients on this machine. */

@@ -183,18 +183,18 @@ Examples:
   },
   {
     name: "openapi",
-    arguments: [],
+    arguments: [{ name: "config", required: false, says: configArgument }],
     options: [],
     summary: "Print the OpenAPI document of the HTTP API",
     help: `
-The same that a running registry shows at /swagger/v2/, for generators of clients and other tools.
+The same that a registry with this configuration shows at /swagger/v2/, for generators of clients
+and other tools. Without a configuration that of the defaults.
 
 Example:
   zot openapi > zot.openapi.json`,
-    run: async (_given, output) => {
-      const { openApiText } = await import("../server.ts");
-      output.out(`${JSON.stringify(JSON.parse(openApiText()), null, 2)}\n`);
-      return 0;
+    run: async (given, output) => {
+      const { openapi } = await import("./openapi.ts");
+      return await openapi(given.arguments["config"] ?? null, output);
     },
   },
   {

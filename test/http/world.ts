@@ -98,6 +98,7 @@ async function start(config: Config, log: Log): Promise<Running> {
     config,
     log,
     committer: owner.committer,
+    metrics: owner.metrics?.place(1) ?? null,
     port: 0,
     sharePort: false,
     idPrefix: "test-",

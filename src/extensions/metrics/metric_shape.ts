@@ -12,8 +12,8 @@ export const repositorySlots = { count: 0, seconds: 1, uploads: 2, downloads: 3,
 /** The name under which requests for no repository count, as in zot, and that of all without a name. */
 export const noRepository = "N/A";
 export const otherRepositories = "(others)";
-/** Regions for processes that take over while others still end. */
-const spareRegions = 7;
+/** Processes that count at a time; a worker beyond them is not counted. */
+const regionsMax = 128;
 
 export interface MetricShape {
   readonly placed: PlacedMetrics;
@@ -22,14 +22,14 @@ export interface MetricShape {
 
 export function metricShape(
   names: MetricNames,
-  sizes: { readonly workers: number; readonly repositoriesMax: number },
+  sizes: { readonly repositoriesMax: number },
 ): MetricShape {
   const { placed, slots } = placeMetrics(countedMetrics(names));
-  const { workers, repositoriesMax } = sizes;
+  const { repositoriesMax } = sizes;
   return {
     placed,
     page: {
-      regions: 2 * workers + spareRegions,
+      regions: regionsMax,
       slots,
       namesMax: repositoriesMax === 0 ? 0 : repositoriesMax + 1,
       slotsPerName: Object.keys(repositorySlots).length,

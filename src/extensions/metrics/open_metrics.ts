@@ -23,7 +23,6 @@ export interface MetricsPlace {
 }
 
 export interface MetricsSizes {
-  readonly workers: number;
   readonly repositoriesMax: number;
 }
 

@@ -60,7 +60,7 @@ learn them.
 
 /** The whole page, as Markdown. */
 export function metricsGuide(): string {
-  const { placed } = shapeFor(countedRows([]), { workers: 1, repositoriesMax: 1 });
+  const { placed } = shapeFor(countedRows([]), { repositoriesMax: 1 });
   const counted = Object.values(placed).map(({ metric }): Metric => metric);
   const all = [
     sampledMetrics.info,
