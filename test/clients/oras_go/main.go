@@ -13,6 +13,7 @@ import (
 	oras "oras.land/oras-go/v2"
 	"oras.land/oras-go/v2/content/oci"
 	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
 )
 
 func main() {
@@ -28,6 +29,12 @@ func run(ctx context.Context, verb string, args []string) error {
 		return err
 	}
 	repository.PlainHTTP = true
+	if user := os.Getenv("REGISTRY_USER"); user != "" {
+		credential := auth.Credential{Username: user, Password: os.Getenv("REGISTRY_PASSWORD")}
+		repository.Client = &auth.Client{
+			Credential: auth.StaticCredential(repository.Reference.Registry, credential),
+		}
+	}
 	repository.TagListPageSize = 2
 	repository.ReferrerListPageSize = 2
 	reference := repository.Reference.Reference
