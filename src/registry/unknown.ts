@@ -5,6 +5,7 @@
  * taken in yet (a first start on a foreign root, a lost database): then the answer is "try again", because a 404
  * would be believed.
  */
+import type { LayoutState } from "../metadata/metadata.ts";
 import { refuse, type RefusalName, type RegistryError } from "../oci/errors.ts";
 import { isOurs } from "./reconcile_layout.ts";
 import type { Registry } from "./registry.ts";
@@ -37,8 +38,13 @@ export async function unknownReference(
 }
 
 async function awaitsIntake(registry: Registry, repository: string): Promise<boolean> {
-  const state = await registry.metadata.layoutState(repository);
-  if (state !== null && state.projected > 0) return false;
+  if (isProjected(await registry.metadata.layoutState(repository))) return false;
   const stamp = await registry.storage.indexStamp(repository);
-  return !isOurs(stamp, state);
+  // Asked again after the disk: an index.json of ours is planned in the facts before anybody can see it.
+  const state = await registry.metadata.layoutState(repository);
+  return !isProjected(state) && !isOurs(stamp, state);
+}
+
+function isProjected(state: LayoutState | null): boolean {
+  return state !== null && state.projected > 0;
 }
