@@ -123,6 +123,10 @@ const served: Record<string, unknown> = {
   "http.auth.ldap.startTLS": true,
   "http.auth.ldap.skipVerify": true,
   "http.auth.ldap.subtreeSearch": true,
+  "http.auth.mtls.identityAttributes[]": "CN",
+  "http.auth.mtls.uriSanIndex": 1,
+  "http.auth.mtls.dnsSanIndex": 1,
+  "http.auth.mtls.emailSanIndex": 1,
   "http.auth.bearer.oidc[].issuer": "https://issuer.example.com",
   "http.auth.bearer.oidc[].claimMapping.variables[].expression": "claims.sub",
   "http.auth.bearer.oidc[].claimMapping.validations[].expression": "claims.verified",
@@ -137,6 +141,7 @@ const issuer = { issuer: "https://issuer.example.com", audiences: ["zot"] };
 const companions: Record<string, object> = {
   "http.ratelimit.methods[].": { http: { ratelimit: { methods: [{ method: "GET", rate: 5 }] } } },
   "http.tls.": { http: { tls: { cert: "x", key: "x" } } },
+  "http.auth.mtls.": { http: { tls: { cert: "x", key: "x", cacert: "x" } } },
   "http.auth.ldap.": {
     http: {
       auth: {
