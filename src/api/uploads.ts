@@ -151,6 +151,9 @@ function appendRequest(call: Call, app: App): AppendRequest {
       idleMs: app.uploadIdleMs,
       onIdle: () => call.connection.cut(),
     },
+    onTaken: (bytes) => {
+      call.takenBytes = bytes;
+    },
   };
 }
 

@@ -63,6 +63,8 @@ export class Call {
   readonly connection: Connection;
   /** Who calls, and what they may do. Set once, when the call is admitted. */
   caller: Caller = everyone;
+  /** Bytes of the body that were taken; null while nobody counted. */
+  takenBytes: number | null = null;
   readonly #queryText: string;
   #query: URLSearchParams | null = null;
 
@@ -114,8 +116,12 @@ export class Call {
     const { lengthBytes, request } = this;
     if (lengthBytes !== null && lengthBytes > bytesMax) throw tooLarge();
     try {
-      if (lengthBytes !== null) return new Uint8Array(await request.arrayBuffer());
-      return await collect(request, bytesMax, tooLarge);
+      const bytes =
+        lengthBytes === null
+          ? await collect(request, bytesMax, tooLarge)
+          : new Uint8Array(await request.arrayBuffer());
+      this.takenBytes = bytes.length;
+      return bytes;
     } catch (error) {
       if (request.signal.aborted) {
         throw refuse("SIZE_INVALID", { message: "The body ended early", cause: error });

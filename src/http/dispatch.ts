@@ -27,7 +27,7 @@ export interface AccessRecord {
   readonly path: string;
   readonly repository: string | null;
   readonly status: number;
-  /** Bytes of the answer's body that were announced; for uploads the bytes of the request. */
+  /** Bytes of the answer's body that were announced; for uploads the bytes of the request that came. */
   readonly bytes: number;
   readonly durationMs: number;
   /** Name of the refusal in the table, on answers that are one. */
@@ -207,7 +207,7 @@ export class Dispatcher<App> {
         path: pathOf(done.target),
         repository: call === null || call.repository === "" ? null : call.repository,
         status: reply.status,
-        bytes: bytesOf(request, row, reply),
+        bytes: bytesOf(request, row, call, reply),
         durationMs: Math.round(done.durationMs * 1000) / 1000,
         ...(refusal === null ? {} : { refusal }),
         ...(failure instanceof Error ? { error: failure.message } : {}),
@@ -309,7 +309,13 @@ function isAborted<App>(request: Request, row: Endpoint<App> | null): boolean {
   return row !== null && row.body !== "none" && request.signal.aborted;
 }
 
-function bytesOf<App>(request: Request, row: Endpoint<App> | null, reply: Reply): number {
+function bytesOf<App>(
+  request: Request,
+  row: Endpoint<App> | null,
+  call: Call | null,
+  reply: Reply,
+): number {
+  if (call !== null && call.takenBytes !== null) return call.takenBytes;
   const header =
     row !== null && row.body !== "none"
       ? request.headers.get("content-length")

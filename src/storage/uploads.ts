@@ -26,6 +26,8 @@ export interface AppendRequest {
   /** The position that `Content-Range` claims; null for a plain stream. */
   readonly chunk: Chunk | null;
   readonly options: AppendOptions;
+  /** Hears how many bytes of the source came, also when they do not fit and are dropped again. */
+  readonly onTaken?: (bytes: number) => void;
 }
 
 export class Uploads {
@@ -116,6 +118,7 @@ export class HeldUpload {
     const before = this.#stage.sizeBytes;
     this.#checkChunk(request);
     const { appendedBytes, brokenOff } = await this.#take(request);
+    request.onTaken?.(appendedBytes);
     const { chunk } = request;
     if (chunk !== null && appendedBytes !== chunk.last - chunk.first + 1) {
       await this.#stage.truncate(before);
