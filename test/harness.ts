@@ -47,6 +47,10 @@ export interface ZotOptions {
 }
 
 export interface Zot extends Registry {
+  /** The configuration file that it was started with. */
+  readonly configFile: string;
+  /** Writes the configuration file anew, merged as at the start; the server hears of nothing else. */
+  configure(changes: object): Promise<void>;
   /** Every line that is a JSON object, in order. */
   logs(): LogLine[];
   /** The first line of the log that fits, waiting for it. */
@@ -110,6 +114,8 @@ async function start(options: ZotOptions, directory: TempDirectory): Promise<Zot
     port: Number(new URL(url).port),
     pid: service.pid,
     rootDirectory,
+    configFile: file,
+    configure: (changes) => writeFile(file, JSON.stringify(configuration(rootDirectory, changes))),
     logs: () =>
       service
         .stdout()

@@ -1,9 +1,10 @@
-// Load over TLS that counts every failure: clients that connect for each request, and clients that keep theirs.
+// Load, over TLS or plain, that counts every failure: clients that connect for each request, and clients that keep theirs.
 //
 // Promises: nothing is repeated and nothing is forgiven: a connection that ends without being asked to, a handshake
 // that fails, an answer that is cut, each is one line in `failures`. A client does what HTTP says: after
 // `Connection: close` it opens another connection.
 
+import { connect as connectPlain } from "node:net";
 import { connect, type ConnectionOptions } from "node:tls";
 
 export interface TlsLoad {
@@ -16,7 +17,8 @@ export interface TlsLoad {
 
 export interface TlsLoadOptions {
   readonly port: number;
-  readonly tls: ConnectionOptions;
+  /** Null for plain HTTP. */
+  readonly tls: ConnectionOptions | null;
   readonly path: string;
   /** Clients that open a connection for each request, and clients that keep theirs. */
   readonly connecting: number;
@@ -33,7 +35,8 @@ export function startTlsLoad(options: TlsLoadOptions): TlsLoad {
     const { promise, resolve } = Promise.withResolvers<void>();
     let phase = "handshake";
     let text = "";
-    const socket = connect({ ...options.tls, host: "127.0.0.1", port: options.port });
+    const to = { host: "127.0.0.1", port: options.port };
+    const socket = options.tls === null ? connectPlain(to) : connect({ ...options.tls, ...to });
     const ask = () => {
       phase = "answer";
       text = "";
@@ -41,7 +44,7 @@ export function startTlsLoad(options: TlsLoadOptions): TlsLoad {
         `GET ${options.path} HTTP/1.1\r\nHost: x\r\n${keep ? "" : "Connection: close\r\n"}\r\n`,
       );
     };
-    socket.on("secureConnect", ask);
+    socket.on(options.tls === null ? "connect" : "secureConnect", ask);
     socket.on("data", (chunk) => {
       text += chunk.toString("latin1");
       const end = text.indexOf("\r\n\r\n");

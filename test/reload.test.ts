@@ -1,0 +1,286 @@
+// A configuration file that changes under a server that runs: real processes, real files, real load.
+//
+// Goal: a change takes effect without a request being dropped, or is refused or left for a restart, and the log says
+// which. Method: load that counts every failure runs while the file is changed; effects are waited for by what the
+// log says, then asked of the server.
+
+import { describe, expect, test } from "bun:test";
+import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { eventually, type LogLine, run, startZot, type Zot } from "./harness.ts";
+import { openRaw, request, statuses } from "./http/raw_socket.ts";
+import { startTlsLoad } from "./http/tls_load.ts";
+
+const testMs = 120_000;
+const changedText = "the configuration was changed";
+const refusedText = "the changed configuration file is refused; what runs stays as it is";
+const waitingText = "changed options wait for a restart";
+
+const said = (zot: Zot, msg: string): LogLine[] =>
+  zot.logs().filter((line) => line["msg"] === msg && line["worker"] === undefined);
+
+/** Changes the file and waits for the line that says so; `changes` is the whole file but for address, port and root. */
+async function change(zot: Zot, changes: object, msg = changedText): Promise<LogLine> {
+  const before = said(zot, msg).length;
+  await zot.configure(changes);
+  return await eventually(`the log says: ${msg}`, () => said(zot, msg)[before]);
+}
+
+async function openUpload(zot: Zot): Promise<string> {
+  const opened = await fetch(`${zot.url}/v2/slow/blobs/uploads/`, { method: "POST" });
+  expect(opened.status).toBe(202);
+  return opened.headers.get("location") ?? "";
+}
+
+describe("under load", () => {
+  test(
+    "limits, origins and the number of workers change, and no request fails",
+    async () => {
+      await using zot = await startZot({ config: { http: { workers: 2, readTimeout: "2s" } } });
+      const load = startTlsLoad({
+        port: zot.port,
+        tls: null,
+        path: "/v2/",
+        connecting: 2,
+        keeping: 4,
+      });
+      // Uploads that last as long as all of this, on whichever worker they fall.
+      const uploads = await Promise.all(
+        Array.from({ length: 6 }, async () => {
+          const socket = await openRaw(zot.port);
+          const target = new URL(await openUpload(zot), zot.url).pathname;
+          socket.send(request(`PATCH ${target} HTTP/1.1`, "Host: x", "Transfer-Encoding: chunked"));
+          return socket;
+        }),
+      );
+      const trickle = setInterval(() => {
+        for (const socket of uploads) socket.send("3\r\nabc\r\n");
+      }, 100);
+      const goesOn = async (): Promise<void> => {
+        const before = load.answers();
+        await eventually("the load goes on", () => load.answers() > before + 200);
+      };
+      await goesOn();
+      const base = { workers: 2, readTimeout: "2s" };
+      const line = await change(zot, {
+        http: {
+          ...base,
+          allowOrigin: "https://ui.example.com",
+          readTimeout: "3s",
+          blobBytesMax: 9,
+        },
+        storage: { uploadIdle: "2h", dedupe: false },
+      });
+      expect(line["changed"]).toEqual([
+        "storage.dedupe: true -> false",
+        "storage.uploadIdle: 24h -> 2h",
+        "http.allowOrigin: * -> https://ui.example.com",
+        "http.readTimeout: 2s -> 3s",
+        "http.blobBytesMax: 0 -> 9",
+      ]);
+      await goesOn();
+      await change(zot, { http: { ...base, workers: 3 } });
+      await eventually("a third worker runs", () => zot.workerPids().length === 3);
+      await goesOn();
+      await change(zot, { http: { ...base, workers: 1 } });
+      await goesOn();
+      await change(zot, { http: { ...base, workers: 2 } });
+      await goesOn();
+      clearInterval(trickle);
+      for (const socket of uploads) {
+        socket.send("0\r\n\r\n");
+        expect(statuses(await socket.until(/\r\n\r\n/))).toEqual([202]);
+        socket.destroy();
+      }
+      await load.stop();
+      expect(load.failures).toEqual([]);
+      await eventually("workers that left have ended", () => zot.workerPids().length === 2, 30_000);
+      expect(said(zot, "a worker ended")).toEqual([]);
+      expect(zot.stderr()).toEqual([]);
+    },
+    testMs,
+  );
+});
+
+describe("each option that is live", () => {
+  test(
+    "takes effect: sizes, origins, rates, log level",
+    async () => {
+      await using zot = await startZot({ config: { http: { workers: 2 } } });
+      const push = async (): Promise<number> => {
+        const at = await openUpload(zot);
+        const target = new URL(at, zot.url);
+        return (await fetch(target, { method: "PATCH", body: "x".repeat(100) })).status;
+      };
+      expect(await push()).toBe(202);
+      await change(zot, { http: { workers: 2, blobBytesMax: 10, manifestBytesMax: 10 } });
+      expect(await push()).toBe(413);
+      const manifest = { method: "PUT", body: "{}".padEnd(20) };
+      expect((await fetch(`${zot.url}/v2/a/manifests/b`, manifest)).status).toBe(413);
+
+      await change(zot, { http: { workers: 2, allowOrigin: "https://a.example" } });
+      const asked = async (origin: string): Promise<string | null> =>
+        (await fetch(`${zot.url}/v2/`, { headers: { origin } })).headers.get(
+          "access-control-allow-origin",
+        );
+      expect(await asked("https://a.example")).toBe("https://a.example");
+      expect(await asked("https://b.example")).toBeNull();
+
+      await change(zot, { http: { workers: 2, ratelimit: { perCaller: 1 } } });
+      const burst = await Promise.all(Array.from({ length: 20 }, () => fetch(`${zot.url}/v2/`)));
+      const limited = burst.filter(({ status }) => status === 429);
+      expect(limited.length).toBeGreaterThan(10);
+      await change(zot, { http: { workers: 2 } });
+      expect((await fetch(`${zot.url}/v2/`)).status).toBe(200);
+
+      const isLive = (line: LogLine): boolean => line["what"] === "health.live";
+      expect(zot.logs().some(isLive)).toBe(false);
+      await change(zot, { log: { level: "debug" } });
+      await fetch(`${zot.url}/livez`);
+      await zot.waitForLog("health checks are logged at level debug", isLive);
+      const quieter = await change(zot, { log: { level: "error" } });
+      expect(quieter["changed"]).toEqual(["log.level: debug -> error"]);
+      await fetch(`${zot.url}/v2/quiet/tags/list`);
+      await change(zot, { log: { level: "info" } });
+      await fetch(`${zot.url}/v2/loud/tags/list`);
+      await zot.waitForLog("requests are logged", (line) => line["repository"] === "loud");
+      expect(zot.logs().some((line) => line["repository"] === "quiet")).toBe(false);
+    },
+    testMs,
+  );
+
+  test(
+    "takes effect: who callers are and what they may do",
+    async () => {
+      await using zot = await startZot({ config: { http: { workers: 2 } } });
+      const users = join(dirname(zot.configFile), "users");
+      await writeFile(
+        users,
+        `alice:${await Bun.password.hash("secret", { algorithm: "bcrypt", cost: 4 })}\n`,
+      );
+      const ask = async (password: string | null): Promise<number> => {
+        const authorization = `Basic ${btoa(`alice:${password}`)}`;
+        const headers = password === null ? undefined : { authorization };
+        const answers = await Promise.all(
+          Array.from({ length: 8 }, () =>
+            fetch(`${zot.url}/v2/a/tags/list`, { headers, keepalive: false }),
+          ),
+        );
+        const [status = 0, ...others] = new Set(answers.map((answer) => answer.status));
+        expect(others).toEqual([]);
+        return status;
+      };
+      expect(await ask(null)).toBe(404);
+      const auth = { htpasswd: { path: users } };
+      await change(zot, { http: { workers: 2, auth } });
+      expect(await ask(null)).toBe(401);
+      expect(await ask("wrong")).toBe(401);
+      expect(await ask("secret")).toBe(404);
+      const repositories = { "other/**": { defaultPolicy: ["read"] } };
+      await change(zot, { http: { workers: 2, auth, accessControl: { repositories } } });
+      expect(await ask("secret")).toBe(403);
+      await change(zot, { http: { workers: 2 } });
+      expect(await ask(null)).toBe(404);
+    },
+    testMs,
+  );
+});
+
+describe("a file that cannot be taken", () => {
+  test(
+    "is refused with the lines that verify prints, and what runs stays",
+    async () => {
+      await using zot = await startZot({
+        config: { http: { workers: 1, allowOrigin: "https://a.example" } },
+      });
+      const line = await change(
+        zot,
+        { http: { prot: 1, readTimeout: 60 }, log: { level: "loud" }, storage: { gc: true } },
+        refusedText,
+      );
+      const verified = await run(join(import.meta.dir, "../bin/zot"), ["verify", zot.configFile]);
+      expect(verified.code).toBe(1);
+      expect(line["problems"]).toEqual(verified.stderr.trimEnd().split("\n"));
+      expect(line).toMatchObject({ level: "error", config: zot.configFile });
+      const headers = { origin: "https://a.example" };
+      const answer = await fetch(`${zot.url}/v2/`, { headers });
+      expect(answer.headers.get("access-control-allow-origin")).toBe("https://a.example");
+
+      await writeFile(zot.configFile, "{");
+      await eventually("broken syntax is refused", () => said(zot, refusedText).length === 2);
+      const users = join(dirname(zot.configFile), "nobody");
+      const missing = await change(
+        zot,
+        { http: { auth: { htpasswd: { path: users } } } },
+        refusedText,
+      );
+      expect(String(missing["problems"])).toContain(users);
+      expect((await fetch(`${zot.url}/v2/`)).status).toBe(200);
+      await rm(zot.configFile);
+      await eventually("a file that is gone is told", () => said(zot, refusedText).length === 4);
+
+      await change(zot, { http: { workers: 1 } });
+      expect(
+        (await fetch(`${zot.url}/v2/`, { headers })).headers.get("access-control-allow-origin"),
+      ).toBe("*");
+    },
+    testMs,
+  );
+
+  test(
+    "waits for a restart where it must, and says for what; the rest takes effect",
+    async () => {
+      await using zot = await startZot({ config: { http: { workers: 1 } } });
+      const waits = { http: { workers: 1, port: "5000", address: "127.0.0.2" } };
+      const line = await change(zot, { ...waits, log: { level: "debug" } }, waitingText);
+      expect(line["waiting"]).toEqual([
+        "http.address: 127.0.0.1 -> 127.0.0.2",
+        "http.port: 0 -> 5000",
+      ]);
+      expect(line["level"]).toBe("warn");
+      expect(said(zot, changedText).map((each) => each["changed"])).toEqual([
+        ["log.level: info -> debug"],
+      ]);
+      // Said once, not with every change.
+      await change(zot, { ...waits, log: { level: "info" } });
+      await change(zot, { http: { workers: 1 }, log: { level: "warn" } });
+      expect(said(zot, waitingText)).toHaveLength(1);
+      expect((await fetch(`${zot.url}/v2/`)).status).toBe(200);
+    },
+    testMs,
+  );
+});
+
+test(
+  "a volume that swaps a link in the middle of the path is noticed",
+  async () => {
+    await using zot = await startZot({ config: { http: { workers: 1 } } });
+    const directory = dirname(zot.configFile);
+    const first = await readFile(zot.configFile, "utf8");
+    const second = JSON.stringify({ ...JSON.parse(first), log: { level: "debug" } });
+    // As Kubernetes lays a ConfigMap out: the file is a link through ..data, which is replaced by a rename.
+    for (const [name, text] of Object.entries({ "..first": first, "..second": second })) {
+      await mkdir(join(directory, name));
+      await writeFile(join(directory, name, "config.json"), text);
+    }
+    const pointAt = async (name: string): Promise<void> => {
+      await symlink(name, join(directory, "..data_tmp"));
+      await rename(join(directory, "..data_tmp"), join(directory, "..data"));
+    };
+    await pointAt("..first");
+    await symlink(join("..data", "config.json"), join(directory, "link"));
+    await rename(join(directory, "link"), zot.configFile);
+    const before = said(zot, changedText).length;
+    await pointAt("..second");
+    const line = await eventually("the swap is noticed", () => said(zot, changedText)[before]);
+    expect(line["changed"]).toEqual(["log.level: info -> debug"]);
+  },
+  testMs,
+);
+
+test("SIGHUP is a stop, as in zot", async () => {
+  await using zot = await startZot({ config: { http: { workers: 1 } } });
+  process.kill(zot.pid, "SIGHUP");
+  await zot.waitForLog("it stops", (line) => line["msg"] === "stopped");
+  expect(zot.logs().find((line) => line["msg"] === "stopping")?.["signal"]).toBe("SIGHUP");
+});
