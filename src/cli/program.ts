@@ -83,13 +83,22 @@ function buildProgram(output: Output, done: (status: number) => void): Program {
       getErrHasColors: () => false,
       getOutHelpWidth: () => output.columns ?? 100,
     })
-    .configureHelp({ styleTitle: (text) => `\u001B[1m${text}\u001B[22m` });
+    .configureHelp({ styleTitle: (text) => `\u001B[1m${text}\u001B[22m`, subcommandTerm });
   program.on("option:version", () => {
     output.out(versionText());
     throw new CommanderError(0, "zot.version", "");
   });
   for (const command of commands) addCommand(program, command, { output, done });
   return program;
+}
+
+/** A command in the list: its name and first arguments, so that the summaries beside it fit their lines. */
+function subcommandTerm(command: Program): string {
+  const shown = command.registeredArguments.map((argument) =>
+    argument.required ? `<${argument.name()}>` : `[${argument.name()}]`,
+  );
+  const rest = shown.length > 2 ? [shown[0] ?? "", "..."] : shown;
+  return [command.name(), ...rest].join(" ");
 }
 
 function addCommand(
