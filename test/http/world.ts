@@ -16,7 +16,7 @@ import { checkConfig } from "../../src/config/load.ts";
 import type { AccessRecord } from "../../src/http/dispatch.ts";
 import type { Log } from "../../src/lib/log.ts";
 import { type Owner, startOwner, startWorker, type Worker } from "../../src/server.ts";
-import { tempDirectory } from "../temp.ts";
+import { type TempDirectory, tempDirectory } from "../temp.ts";
 
 export interface World extends AsyncDisposable {
   readonly url: string;
@@ -41,6 +41,18 @@ export type SendOptions = Omit<ExchangeRequest, "method" | "url" | "headers" | "
 /** Starts a server; `config` is merged section by section over loopback, port 0 and a temporary root. */
 export async function startWorld(config: Readonly<Record<string, object>> = {}): Promise<World> {
   const directory = await tempDirectory("zot-http");
+  try {
+    return await startWorldIn(directory, config);
+  } catch (error) {
+    await directory[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function startWorldIn(
+  directory: TempDirectory,
+  config: Readonly<Record<string, object>>,
+): Promise<World> {
   const rootDirectory = join(directory.path, "root");
   await mkdir(rootDirectory);
   const loaded = checkConfig({
@@ -94,6 +106,15 @@ type Config = Parameters<typeof startOwner>[0];
 
 async function start(config: Config, log: Log): Promise<Running> {
   const owner = await startOwner(config, log);
+  try {
+    return await startWith(owner, config, log);
+  } catch (error) {
+    await owner.stop();
+    throw error;
+  }
+}
+
+async function startWith(owner: Owner, config: Config, log: Log): Promise<Running> {
   const worker = await startWorker({
     config,
     log,
