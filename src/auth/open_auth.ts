@@ -33,8 +33,8 @@ export interface AuthConfig {
 
 export interface AuthSetup {
   readonly clock: Clock;
-  /** Where the key of the registry's own tokens is kept. */
-  readonly tokenKeyPath: string;
+  /** Where the key of the registry's own tokens is kept; null for a look that makes nothing. */
+  readonly tokenKeyPath: string | null;
   readonly report: (level: "info" | "warn", message: string, fields?: object) => void;
 }
 
@@ -159,7 +159,7 @@ async function openTokens(
   const { auth } = config;
   const url = ownUrl(config);
   const canLogIn = hasPasswords(auth) || auth.bearer.oidc.length > 0;
-  if (!auth.token.enable || url === null || !canLogIn) return null;
+  if (!auth.token.enable || url === null || !canLogIn || tokenKeyPath === null) return null;
   return new TokenService({
     keys: await openTokenKeys(tokenKeyPath),
     issuer: url,

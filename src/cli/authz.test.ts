@@ -1,0 +1,110 @@
+// `zot authz` and `zot verify` on what callers are known by: decisions with their reasons, and files with bad lines.
+
+import { describe, expect, test } from "bun:test";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { tempDirectory } from "../../test/temp.ts";
+import { runCommandLine } from "./program.ts";
+
+const hash = "$2y$04$abcdefghijklmnopqrstuuABCDEFGHIJKLMNOPQRSTUVWXYZ01234";
+const accessControl = {
+  groups: { dev: { users: ["alice"] } },
+  repositories: {
+    "**": { defaultPolicy: ["read"] },
+    "team/**": {
+      policies: [
+        { groups: ["dev"], actions: ["read", "create"] },
+        {
+          users: ["bob"],
+          actions: ["delete"],
+          conditions: [{ expression: "req.tls.enabled" }],
+        },
+      ],
+      anonymousPolicy: ["read"],
+    },
+  },
+  adminPolicy: { users: ["admin"], actions: ["read", "delete"] },
+};
+
+async function run(config: (directory: string) => object, ...words: string[]) {
+  await using directory = await tempDirectory();
+  const file = join(directory.path, "config.json");
+  await writeFile(file, JSON.stringify(config(directory.path)));
+  await writeFile(join(directory.path, "users"), `alice:${hash}\nbroken\n`);
+  let [out, error] = ["", ""];
+  const output = {
+    out: (text: string) => void (out += text),
+    error: (text: string) => void (error += text),
+    colour: false,
+    columns: undefined,
+  };
+  const [command = "", ...rest] = words;
+  const status = await runCommandLine([command, file, ...rest], output);
+  return { status, out, error: error.replaceAll(`${directory.path}/`, "") };
+}
+
+const withPolicy = () => ({
+  http: { auth: { htpasswd: { path: "users" } }, accessControl },
+});
+const authz = (...words: string[]) => run(withPolicy, "authz", ...words);
+
+describe("authz", () => {
+  test.each([
+    [["alice", "create", "team/app"], 0, 'because: policies[0] of "team/**", group dev'],
+    [["alice", "delete", "team/app"], 1, 'because: "team/**" gives alice no delete'],
+    [["zoe", "read", "other"], 0, 'because: defaultPolicy of "**"'],
+    [["zoe", "read", "team/app"], 1, 'globs that fit, longest first: "team/**", "**"'],
+    [["zoe", "read", "team/app", "--group", "dev"], 0, "groups: dev"],
+    [["admin", "delete", "team/app"], 0, "because: adminPolicy, user admin"],
+    [["-", "read", "team/app"], 0, "allowed: an anonymous caller may read team/app"],
+    [["-", "read", "other"], 1, "denied: an anonymous caller may not read other"],
+    [["bob", "delete", "team/app"], 0, 'only when, for policies[1] of "team/**": req.tls.enabled'],
+  ])("%j exits with %p", async (words, status, says) => {
+    const result = await authz(...words);
+    expect(result).toMatchObject({ status, error: "" });
+    expect(result.out).toContain(says);
+  });
+
+  test("without access control every user may, without authentication everybody", async () => {
+    const users = () => ({ http: { auth: { htpasswd: { path: "users" } } } });
+    expect(await run(users, "authz", "zoe", "delete", "a")).toMatchObject({ status: 0 });
+    expect(await run(users, "authz", "-", "read", "a")).toMatchObject({ status: 1 });
+    expect(await run(() => ({}), "authz", "-", "delete", "a")).toMatchObject({ status: 0 });
+  });
+
+  test.each([
+    [["alice", "fly", "a"], "expected an action, one of read, create, update, delete"],
+    [["alice", "read", "A"], "expected the name of a repository"],
+    [["alice", "read"], "repository"],
+  ])("%j is a mistake", async (words, says) => {
+    const result = await authz(...words);
+    expect(result.status).toBe(1);
+    expect(result.error).toContain(says);
+  });
+
+  test("a file that is wrong is told", async () => {
+    const wrong = () => ({ http: { accessControl: { repositories: { "/a": {} } } } });
+    const result = await run(wrong, "authz", "alice", "read", "a");
+    expect(result).toMatchObject({ status: 1, out: "" });
+    expect(result.error).toContain('did you mean "a"?');
+  });
+});
+
+describe("verify", () => {
+  test("looks into the files that callers are known by, and names the line", async () => {
+    const users = (directory: string) => ({
+      http: { auth: { htpasswd: { path: join(directory, "users") } } },
+    });
+    expect(await run(users, "verify")).toEqual({
+      status: 1,
+      out: "",
+      error: "users: line 2: expected name:hash, got no colon\n",
+    });
+    const missing = (directory: string) => ({
+      http: { auth: { htpasswd: { path: join(directory, "none") } } },
+    });
+    expect((await run(missing, "verify")).error).toBe(
+      "none: expected a file that can be read, got no such file\n",
+    );
+  });
+});
