@@ -32,7 +32,12 @@ export async function makeWorld(clone: string | null = null): Promise<World> {
   const temp = await tempDirectory("zot-readme");
   const home = join(temp.path, "home");
   await mkdir(join(home, "tmp"), { recursive: true });
-  const upstream = await startUpstream(join(temp.path, "upstream"));
+  const upstream = await startUpstream(join(temp.path, "upstream")).catch(
+    async (error: unknown) => {
+      await temp[Symbol.asyncDispose]();
+      throw error;
+    },
+  );
   const env = {
     HOME: home,
     TMPDIR: join(home, "tmp"),
