@@ -64,6 +64,7 @@ export function uploadJob(server: Server, repository: string, family: BlobFamily
     kind: "upload",
     way: "monolithic",
     port: server.port,
+    tls: server.tls,
     repository,
     connections: family.bytes < MiB ? 4 : 1,
     first: 0,

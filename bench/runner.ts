@@ -68,6 +68,7 @@ async function startCells(
         const server = await startServer(name, {
           directory: join(directory, name),
           workers: scenario.workers ?? workersDefault,
+          tls: scenario.tls ?? false,
           against: options.against,
         });
         stack.use(server);

@@ -38,6 +38,8 @@ export interface Scenario {
   readonly cases: readonly Case[];
   /** Flush the disk before a round, and wait after it until the server has done what it put off. */
   readonly writes: boolean;
+  /** Serve HTTPS, each server with a certificate of the same kind. */
+  readonly tls?: boolean;
   /** Processes of each server, where it is not the default. */
   readonly workers?: number;
   /** Where it is not the scale's. */

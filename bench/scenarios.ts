@@ -73,8 +73,29 @@ function getJob(
   connections: number,
   seconds: number,
 ): Job {
-  return { kind: "get", port: server.port, connections, seconds, paths };
+  const { port, tls } = server;
+  return { kind: "get", port, tls, connections, seconds, paths };
 }
+
+/** Not against nginx: what TLS costs is asked of registries. */
+const getOverTls: Scenario = {
+  ...getBlobs(layerBytes, { connections: 4, count: 2, limits: [] }),
+  name: "get-100-mib-tls",
+  title: "GET of a blob of 100 MiB over TLS",
+  unit: "GiB",
+  tls: true,
+  cases: [{ name: "get", title: "", servers: registries }],
+  targets: [
+    {
+      id: "get-100-mib-tls/docker-registry",
+      says: "CPU per GiB at most that of docker-registry, with a certificate of the same kind",
+      quantity: "cpu",
+      of: { server: "zot", case: "get" },
+      against: { server: "docker-registry", case: "get" },
+      atMost: 1,
+    },
+  ],
+};
 
 const putCases: readonly Case[] = [
   {
@@ -312,6 +333,7 @@ export const scenarios: readonly Scenario[] = [
   getBlobs(64 * KiB, { connections: 16, count: 100, limits: small }),
   getBlobs(MiB, { connections: 8, count: 20, limits: big }),
   getBlobs(layerBytes, { connections: 4, count: 2, limits: big }),
+  getOverTls,
   putBlobs,
   pushManifests,
   listTags,

@@ -25,6 +25,7 @@ export type ServerName = (typeof serverNames)[number];
 export interface Server extends AsyncDisposable {
   readonly name: ServerName;
   readonly port: number;
+  readonly tls: boolean;
   readonly pid: number;
   readonly directory: string;
 }
@@ -32,6 +33,7 @@ export interface Server extends AsyncDisposable {
 export interface StartOptions {
   readonly directory: string;
   readonly workers: number;
+  readonly tls: boolean;
   /** The checkout that `zot-before` is started from. */
   readonly against: string | null;
 }
@@ -120,12 +122,13 @@ export async function startServer(name: ServerName, options: StartOptions): Prom
   const { command } = servers[name];
   if (command === undefined) {
     const nothing = async () => undefined;
-    return { name, port: 0, pid: 0, directory: options.directory, [Symbol.asyncDispose]: nothing };
+    const { directory } = options;
+    return { name, port: 0, tls: false, pid: 0, directory, [Symbol.asyncDispose]: nothing };
   }
   const port = await freePort();
   const service = startService(await command(port, options));
   try {
-    await eventually(`${name} answers`, () => answers(name, service, port), 30_000);
+    await eventually(`${name} answers`, () => answers(name, service, port, options.tls), 30_000);
   } catch (error) {
     await service.stop().catch(() => undefined);
     throw error;
@@ -133,6 +136,7 @@ export async function startServer(name: ServerName, options: StartOptions): Prom
   return {
     name,
     port,
+    tls: options.tls,
     pid: service.pid,
     directory: options.directory,
     [Symbol.asyncDispose]: async () => {
@@ -141,12 +145,18 @@ export async function startServer(name: ServerName, options: StartOptions): Prom
   };
 }
 
-async function answers(name: ServerName, service: Service, port: number): Promise<boolean> {
+async function answers(
+  name: ServerName,
+  service: Service,
+  port: number,
+  tls: boolean,
+): Promise<boolean> {
   if (!service.running()) {
     const output = [...service.stdout(), ...service.stderr()].slice(-10).join("\n");
     throw new Error(`${name} ended at its start:\n${output}`);
   }
-  const reply = await fetch(`http://127.0.0.1:${port}/v2/`).catch(() => null);
+  const url = `${tls ? "https" : "http"}://127.0.0.1:${port}/v2/`;
+  const reply = await fetch(url, { tls: { rejectUnauthorized: false } }).catch(() => null);
   await reply?.arrayBuffer();
   return reply !== null && reply.status < 500;
 }
@@ -156,10 +166,22 @@ function findProgram(program: string): string | null {
   return Bun.which(program, { PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` });
 }
 
+/** A key and a certificate for loopback, of the kind that is cheapest in a handshake. */
+async function makeCertificate(directory: string): Promise<{ cert: string; key: string }> {
+  const [cert, key] = [join(directory, "tls.crt"), join(directory, "tls.key")];
+  const command =
+    "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=127.0.0.1 " +
+    `-addext subjectAltName=IP:127.0.0.1 -keyout ${key} -out ${cert}`;
+  const { code, stderr } = await run("openssl", command.split(" "));
+  if (code !== 0) throw new Error(`openssl req: ${stderr}`);
+  return { cert, key };
+}
+
 async function zotCommand(from: string, port: number, options: StartOptions): Promise<string[]> {
+  const tls = options.tls ? { tls: await makeCertificate(options.directory) } : {};
   const config = {
     storage: { rootDirectory: join(options.directory, "root") },
-    http: { address: "127.0.0.1", port: String(port), workers: options.workers },
+    http: { address: "127.0.0.1", port: String(port), workers: options.workers, ...tls },
     log: { level: "error" },
   };
   const file = join(options.directory, "config.json");
@@ -169,6 +191,7 @@ async function zotCommand(from: string, port: number, options: StartOptions): Pr
 
 /** Debian's own configuration, without its password file and with the access log off. */
 async function dockerRegistryCommand(port: number, options: StartOptions): Promise<string[]> {
+  const pair = options.tls ? await makeCertificate(options.directory) : null;
   const config = {
     version: 0.1,
     log: { level: "error", accesslog: { disabled: true } },
@@ -180,6 +203,7 @@ async function dockerRegistryCommand(port: number, options: StartOptions): Promi
     http: {
       addr: `127.0.0.1:${port}`,
       secret: "only for a benchmark",
+      ...(pair === null ? {} : { tls: { certificate: pair.cert, key: pair.key } }),
       headers: { "X-Content-Type-Options": ["nosniff"] },
     },
   };

@@ -20,13 +20,17 @@ export class Connection {
     this.#socket = socket;
   }
 
-  /** Connects to a port on loopback. */
-  static async open(port: number): Promise<Connection> {
+  /** Connects to a port on loopback; resolves when requests can be sent. */
+  static async open(port: number, tls = false): Promise<Connection> {
     let connection: Connection | null = null;
+    const secured = Promise.withResolvers<void>();
+    if (!tls) secured.resolve();
     const socket = await Bun.connect({
       hostname: "127.0.0.1",
       port,
+      ...(tls ? { tls: { rejectUnauthorized: false } } : {}),
       socket: {
+        handshake: () => secured.resolve(),
         data: (_, chunk) => connection?.received(chunk),
         drain: () => connection?.write(),
         close: () => connection?.failed(new Error("The server closed the connection")),
@@ -34,6 +38,7 @@ export class Connection {
       },
     });
     connection = new Connection(socket);
+    await secured.promise;
     return connection;
   }
 

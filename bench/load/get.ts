@@ -10,7 +10,7 @@ export async function runGets(job: GetJob): Promise<{ operations: number; bytes:
   const total = { operations: 0, bytes: 0 };
   const until = performance.now() + job.seconds * 1000;
   const loop = async (start: number): Promise<void> => {
-    const connection = await Connection.open(job.port);
+    const connection = await Connection.open(job.port, job.tls);
     for (let at = start; performance.now() < until; at++) {
       const index = at % requests.length;
       const reply = await connection.send(requests[index] ?? Buffer.alloc(0));

@@ -9,6 +9,8 @@ import type { Descriptor } from "../content.ts";
 export interface GetJob {
   readonly kind: "get";
   readonly port: number;
+  /** Speak TLS, whoever signed the server's certificate. */
+  readonly tls: boolean;
   readonly connections: number;
   readonly seconds: number;
   readonly paths: readonly string[];
@@ -18,6 +20,7 @@ export interface GetJob {
 export interface UploadJob {
   readonly kind: "upload";
   readonly port: number;
+  readonly tls: boolean;
   readonly connections: number;
   readonly repository: string;
   /** `monolithic`: POST, PUT with Content-Length. `streamed`: POST, chunked PATCH, PUT without a body. */

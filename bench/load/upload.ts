@@ -20,7 +20,7 @@ export function prepareUploads(
   return async () => {
     const queue = blobs.values();
     const loop = async (): Promise<void> => {
-      const connection = await Connection.open(job.port);
+      const connection = await Connection.open(job.port, job.tls);
       for (const blob of queue) await push(connection, job, blob);
       connection.close();
     };
