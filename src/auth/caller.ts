@@ -131,6 +131,15 @@ export class PolicyCaller implements Caller {
     return !isAnonymous(this.identity) || this.#policy?.anonymousAccess === true;
   }
 
+  /** Whether this caller may read the metrics page. */
+  mayReadMetrics(): boolean {
+    if (this.#policy?.metrics.everybody === true) return true;
+    const { name, scope } = this.identity;
+    if (name === "" || scope !== null) return false;
+    if (this.#policy === null || this.#policy.metrics.users.has(name)) return true;
+    return this.#policy.admin.actions.has("read") && this.isAdmin();
+  }
+
   /** Whether the admin policy names this caller; without access control every user is meant. */
   isAdmin(): boolean {
     const { identity } = this;

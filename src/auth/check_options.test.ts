@@ -70,7 +70,7 @@ const problems: [http: object, problem: string][] = [
   [{ accessControl: policy }, "http.accessControl: expected a method in http.auth"],
   [
     { accessControl: { groups: {} } },
-    "http.accessControl: expected repositories or an adminPolicy",
+    "http.accessControl: expected repositories, an adminPolicy or metrics",
   ],
   [
     { accessControl: { repositories: { "/a": {} } } },

@@ -55,8 +55,10 @@ export function hasMethods(auth: AuthValues): boolean {
 }
 
 /** Whether access control is configured at all. */
-export function hasAccessControl({ repositories, adminPolicy }: AccessControl): boolean {
-  return Object.keys(repositories).length > 0 || adminPolicy.actions.length > 0;
+export function hasAccessControl(control: AccessControl): boolean {
+  const { repositories, adminPolicy, metrics } = control;
+  const lists = [adminPolicy.actions, metrics.users, metrics.anonymousPolicy];
+  return Object.keys(repositories).length > 0 || lists.some((list) => list.length > 0);
 }
 
 type Has = (prefix: string) => boolean;
@@ -155,7 +157,7 @@ function accessControlProblems(http: HttpSection, has: Has): string[] {
   if ("problems" in compiled) return [...compiled.problems];
   if (!hasAccessControl(accessControl)) {
     return [
-      "http.accessControl: expected repositories or an adminPolicy, got none; nobody could do anything",
+      "http.accessControl: expected repositories, an adminPolicy or metrics, got none; nobody could do anything",
     ];
   }
   const { policy } = compiled;

@@ -42,6 +42,8 @@ export interface CompiledPolicy {
   readonly anonymousAccess: boolean;
   /** Whether a user may do anything that an anonymous caller may not. */
   readonly userAccess: boolean;
+  /** Who may read the metrics page. */
+  readonly metrics: { readonly users: ReadonlySet<string>; readonly everybody: boolean };
   /** Groups that some policy names: the only ones that matter. */
   readonly namedGroups: ReadonlySet<string>;
 }
@@ -91,7 +93,12 @@ export function compilePolicy(
   const admin = compileGrant(control.adminPolicy, `${place}.adminPolicy`, problems);
   if (problems.length > 0) return { problems };
   rules.sort((a, b) => b.glob.text.length - a.glob.text.length);
-  return { policy: { ...summary(rules, admin), rules, admin, groupsByUser: turned(control) } };
+  const metrics = {
+    users: new Set(control.metrics.users),
+    everybody: control.metrics.anonymousPolicy.includes("read"),
+  };
+  const groupsByUser = turned(control);
+  return { policy: { ...summary(rules, admin), rules, admin, metrics, groupsByUser } };
 }
 
 function readGlob(text: string, path: string, problems: string[]): Glob | null {

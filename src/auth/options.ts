@@ -44,7 +44,24 @@ const repository = z.strictObject(
 
 const nobody = { users: [], groups: [], actions: [], conditions: [] };
 
-export const accessControlOptions = optionTable({
+const metricsOptions = optionTable({
+  users: {
+    type: textList.meta({ title: "list of users" }),
+    default: [],
+    served: true,
+    applies: "live",
+    says: "Users who may read the metrics page; those of the `adminPolicy` that may read are let in as well.",
+  },
+  anonymousPolicy: {
+    type: actionList.meta({ title: "list of words" }),
+    default: [],
+    served: true,
+    applies: "live",
+    says: "With `read`: everybody may read the metrics page, logged in or not.",
+  },
+});
+
+const repositoryAccessOptions = optionTable({
   repositories: {
     type: z.record(text, repository, section).meta({ title: "policies by glob" }),
     default: {},
@@ -72,6 +89,11 @@ export const accessControlOptions = optionTable({
     says: "Groups of users, for policies to name.",
   },
 });
+
+export const accessControlOptions = {
+  ...repositoryAccessOptions,
+  metrics: metricsOptions,
+} as const;
 
 const ldapOptions = optionTable({
   address: {

@@ -14,6 +14,12 @@ const schema = z.strictObject({
   repositories: accessControlOptions.repositories.type.prefault({}),
   adminPolicy: accessControlOptions.adminPolicy.type.prefault({}),
   groups: accessControlOptions.groups.type.prefault({}),
+  metrics: z
+    .strictObject({
+      users: accessControlOptions.metrics.users.type.prefault([]),
+      anonymousPolicy: accessControlOptions.metrics.anonymousPolicy.type.prefault([]),
+    })
+    .prefault({}),
 });
 
 function control(written: z.input<typeof schema>): AccessControl {

@@ -41,13 +41,7 @@ const storage: readonly KnownKey[] = [
   },
 ];
 
-const http: readonly KnownKey[] = [
-  {
-    path: "http.accessControl.metrics",
-    feature: "access control of the metrics page",
-    holds: "anonymousPolicy users",
-  },
-];
+const http: readonly KnownKey[] = [];
 
 const auth: readonly KnownKey[] = [
   {

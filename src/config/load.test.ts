@@ -149,6 +149,7 @@ describe("defaults", () => {
           repositories: {},
           adminPolicy: { users: [], groups: [], actions: [], conditions: [] },
           groups: {},
+          metrics: { users: [], anonymousPolicy: [] },
         },
       },
       log: { level: "info", output: null, audit: null },

@@ -94,8 +94,7 @@ export class Admission {
       const narrow = caller.identity.scope !== null;
       throw loginRequired(this.#options.challenge, scope, narrow ? "insufficient_scope" : null);
     }
-    // What is not known here is for those whom the policy lets do everything everywhere.
-    if (caller.name !== null && caller.isAdmin()) return;
+    if (permission === "metrics" && caller.mayReadMetrics()) return;
     throw caller.name === null ? loginRequired(this.#options.challenge, scope) : refuse("DENIED");
   }
 
