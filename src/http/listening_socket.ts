@@ -4,7 +4,7 @@
  *
  * The runtime can neither change the certificate of a listener nor close its socket alone. Stopping it resets the
  * connections that the kernel has accepted or is about to accept for it, and those in the middle of their TLS
- * handshake: under load several at every change of a certificate (measured; decision 0003). So the socket is retired
+ * handshake: under load several at every change of a certificate (measured; decision 0014). So the socket is retired
  * below the runtime, once another listener shares its port:
  *
  *   1. `refuseNew`: a socket filter drops requests for new connections (SYN), which the kernel of the client repeats
