@@ -1,9 +1,10 @@
-// Prints the pages of docs/reference that follow from tables in the code.
+// Prints the pages of docs that follow from tables in the code.
 //
 // `npm run docs` writes them; tests compare them with what the tables say now.
 
 import { join } from "node:path";
 import { configReference } from "../src/config/reference.ts";
+import { metricsGuide } from "../src/extensions/metrics/reference.ts";
 import { errorsReference } from "./errors_reference.ts";
 import { httpReference } from "./http_reference.ts";
 
@@ -12,6 +13,7 @@ export const pages: readonly { readonly path: string; readonly text: () => strin
   { path: "docs/reference/config.md", text: configReference },
   { path: "docs/reference/errors.md", text: errorsReference },
   { path: "docs/reference/http.md", text: httpReference },
+  { path: "docs/guides/metrics.md", text: metricsGuide },
 ];
 
 if (import.meta.main) {

@@ -6,8 +6,10 @@ import { join } from "node:path";
 import {
   eventually,
   freePort,
+  packageDirectory,
   requireTool,
   run,
+  runOk,
   startService,
   startZot,
   tempDirectory,
@@ -64,6 +66,23 @@ scrape_configs:
     },
     testMs,
   );
+
+  test("promtool understands every question of the dashboard", async () => {
+    await using directory = await tempDirectory();
+    const dashboard = (await Bun.file(
+      join(packageDirectory, "examples/metrics/dashboard.json"),
+    ).json()) as { panels: { targets?: { expr: string }[] }[] };
+    const rules = dashboard.panels
+      .flatMap(({ targets = [] }) => targets)
+      .map(({ expr }, at) => ({
+        record: `question_${at}`,
+        expr: expr.replaceAll("$__rate_interval", "5m"),
+      }));
+    expect(rules.length).toBeGreaterThan(20);
+    const file = join(directory.path, "rules.json");
+    await writeFile(file, JSON.stringify({ groups: [{ name: "dashboard", rules }] }));
+    await runOk("promtool", ["check", "rules", "--lint=none", file]);
+  });
 
   test("promtool has nothing to say but of names that are zot's", async () => {
     await using zot = await startZot({ config });

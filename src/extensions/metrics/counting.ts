@@ -84,7 +84,7 @@ export function servedPage(
     ["goVersion", `bun ${process.versions.bun}`],
     ["version", packageJson.version],
   ] as const;
-  return metricsEndpoints(prometheus.path, () =>
-    metricsText({ metrics, registry, clock, rootDirectory, info }),
+  return metricsEndpoints(prometheus.path, (withRepositories) =>
+    metricsText({ metrics, registry, clock, rootDirectory, info, withRepositories }),
   );
 }

@@ -1,14 +1,15 @@
 /**
  * The row of the endpoint table for the metrics page. Its path is the operator's (`extensions.metrics.prometheus`).
  */
+import { everyone } from "../../auth/caller.ts";
 import type { Endpoint } from "../../http/endpoint.ts";
 import { textReply } from "../../http/reply.ts";
 import { metricsContentType } from "../../lib/metrics/exposition.ts";
 
-/** The table's rows; `text` makes the page. */
+/** The table's rows; `text` makes the page, with the names of repositories or without. */
 export function metricsEndpoints<App>(
   path: string,
-  text: () => Promise<string>,
+  text: (withRepositories: boolean) => Promise<string>,
 ): readonly Endpoint<App>[] {
   return [
     {
@@ -35,7 +36,11 @@ export function metricsEndpoints<App>(
       ],
       refusals: [],
       says: "Read what the server counts",
-      run: async () => textReply(200, await text(), metricsContentType),
+      run: async ({ caller }) => {
+        // Where callers log in, names are not for those who did not, whatever they may count.
+        const known = caller.name !== null || caller === everyone;
+        return textReply(200, await text(known), metricsContentType);
+      },
     },
   ];
 }

@@ -28,18 +28,20 @@ export interface MetricsPageOptions {
   readonly rootDirectory: string;
   /** Labels of `zot_info`. */
   readonly info: LabelPairs;
+  /** Name the repositories that have a name here. */
+  readonly withRepositories: boolean;
 }
 
 /** The page's text. */
 export async function metricsText(options: MetricsPageOptions): Promise<string> {
-  const { metrics, info } = options;
+  const { metrics, info, withRepositories } = options;
   const { page, shape } = metrics;
   const sums = page.sums();
   const counted = Object.values(shape.placed).map((placed) => placedText(placed, sums));
   return [
     sampledText(sampledMetrics.info, [{ labels: info, value: 1 }]),
     ...counted,
-    ...(shape.page.namesMax === 0 ? [] : repositoryTexts(metrics)),
+    ...(withRepositories && shape.page.namesMax > 0 ? repositoryTexts(metrics) : []),
     ...(await storeTexts(options)),
     ...processTexts(page.holders()),
   ].join("");

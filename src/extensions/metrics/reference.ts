@@ -34,15 +34,15 @@ scrape_configs:
       password_file: /etc/prometheus/zot-password
 \`\`\`
 
-[examples/metrics/dashboard.json](../../examples/metrics/dashboard.json) is a dashboard for Grafana: *Dashboards*, *New*,
-*Import*.
+[examples/metrics/dashboard.json](../../examples/metrics/dashboard.json) is a dashboard for Grafana: *Dashboards*,
+*New*, *Import*.
 
 ## Who may read them
 
-Where nobody must log in, the page is open like the rest. With authentication it is for users with rights of their own:
-those of the admin policy, and those whom \`http.accessControl.metrics\` names. The names of up to
-\`extensions.metrics.repositoriesMax\` repositories stand in it: set that to 0 where whoever reads the page must not
-learn them.
+Where nobody must log in, the page is open like the rest. With authentication it is for users; with access control, for
+those whom \`http.accessControl.metrics\` names, for admins who may read, and for everybody where its
+\`anonymousPolicy\` has \`read\`. The page names up to \`extensions.metrics.repositoriesMax\` repositories, but not to
+anonymous callers of a registry that has users: set it to 0 where no reader of the page must learn them.
 
 ## How they are counted
 
