@@ -5,7 +5,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { copyFile, mkdir, rename, symlink, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect, type ConnectionOptions } from "node:tls";
 import { type Certificate, TestAuthority } from "./certificates.ts";
@@ -80,6 +80,10 @@ describe.skipIf(!requireTool("openssl"))("zot serve over HTTPS", () => {
     const made = new Volume(join(directory.path, name));
     await made.put(first, authority.cert);
     return made;
+  }
+
+  async function client({ cert, key }: Certificate): Promise<ConnectionOptions> {
+    return { ...trusted, cert: await readFile(cert, "utf8"), key: await readFile(key, "utf8") };
   }
 
   /** The common name of the certificate that the next connection gets. */
@@ -165,6 +169,54 @@ describe.skipIf(!requireTool("openssl"))("zot serve over HTTPS", () => {
         expect(pushed.status).toBe(201);
         const pulled = await get(zot, `/v2/a/blobs/${digest}`, alice);
         expect(new Uint8Array(await pulled.arrayBuffer())).toEqual(blob);
+      },
+      testMs,
+    );
+
+    test(
+      "users are who their certificates say, by the configured attributes",
+      async () => {
+        const tls = { ...first, cacert: authority.cert };
+        const names = ["URI:spiffe://example.com/user/carol", "email:carol@example.com"];
+        const carol = await client(await authority.issue("other-name", { names }));
+        const empty = await client(await authority.issue("empty", { subject: "/O=Example" }));
+        const mtls = {
+          identityAttributes: ["URI", "CommonName"],
+          uriSanPattern: "spiffe://example.com/user/(.*)",
+        };
+        const policies = [{ users: ["carol"], actions: ["read", "create"] }];
+        const accessControl = {
+          repositories: { "carol/**": { policies }, "all/**": { defaultPolicy: ["read"] } },
+        };
+        await using zot = await startZot({
+          config: { http: { tls, auth: { mtls }, accessControl } },
+        });
+        const upload = (who: ConnectionOptions) =>
+          get(zot, "/v2/carol/app/blobs/uploads/", who, { method: "POST" });
+        expect((await upload(carol)).status).toBe(202);
+        expect((await upload(alice)).status).toBe(403);
+        expect((await upload(trusted)).status).toBe(401);
+        expect((await upload(empty)).status).toBeOneOf([401, 403]);
+        expect((await get(zot, "/v2/all/app/tags/list", alice)).status).toBe(404);
+        const line = await zot.waitForLog("carol's request", ({ who }) => who === "carol");
+        expect(line).toMatchObject({ msg: "request", status: 202, client: "127.0.0.1" });
+      },
+      testMs,
+    );
+
+    test(
+      "beside passwords a certificate is one way in, and none is needed",
+      async () => {
+        const path = join(directory.path, "htpasswd");
+        await writeFile(path, `bob:${await Bun.password.hash("secret", "bcrypt")}\n`);
+        const tls = { ...first, cacert: authority.cert };
+        await using zot = await startZot({
+          config: { http: { tls, auth: { htpasswd: { path } } } },
+        });
+        const headers = { connection: "close", authorization: `Basic ${btoa("bob:secret")}` };
+        expect((await get(zot, "/v2/", trusted)).status).toBe(401);
+        expect((await get(zot, "/v2/", trusted, { headers })).status).toBe(200);
+        expect((await get(zot, "/v2/", alice)).status).toBe(200);
       },
       testMs,
     );
