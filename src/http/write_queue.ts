@@ -19,7 +19,7 @@ export class WriteQueue {
   /** Writes, or keeps a copy of what does not fit. `socket` is null while there is none. True when nothing waits. */
   write(socket: Socket<unknown> | null, chunk: Uint8Array): boolean {
     const sent = socket === null || !this.isEmpty ? 0 : this.#send(socket, chunk);
-    if (sent === chunk.length) return true;
+    if (sent === chunk.length) return this.isEmpty;
     // The runtime reuses its buffer after the callback.
     this.#parts.push(Uint8Array.from(chunk.subarray(sent)));
     return false;
