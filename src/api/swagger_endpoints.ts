@@ -33,7 +33,7 @@ const pageRow = {
   name: "swagger.page",
   spec: null,
   methods: ["GET", "HEAD"],
-  needs: "login",
+  needs: "page",
   body: "none",
   answers: [pageAnswer],
   refusals: [],
@@ -67,7 +67,7 @@ export const swaggerEndpoints: readonly Endpoint<App>[] = [
     spec: null,
     methods: ["GET", "HEAD"],
     path: "/swagger/v2/doc.json",
-    needs: "login",
+    needs: "page",
     body: "none",
     answers: [
       {
@@ -86,7 +86,7 @@ export const swaggerEndpoints: readonly Endpoint<App>[] = [
     spec: null,
     methods: ["GET", "HEAD"],
     path: "/swagger/v2/{asset}",
-    needs: "login",
+    needs: "page",
     body: "none",
     headers: [requestHeaders.ifNoneMatch],
     answers: [

@@ -49,6 +49,8 @@ export interface Auth {
   readonly authenticator: Authenticator;
   /** Null when nobody can log in. */
   readonly challenge: Challenge | null;
+  /** For browsers: asks for a password where there are any, also where clients get tokens. */
+  readonly pageChallenge: Challenge | null;
   /** Null when no access control is configured: then every user may do everything. */
   readonly policy: CompiledPolicy | null;
   readonly tokens: TokenService | null;
@@ -76,6 +78,8 @@ export async function openAuth(
   const { policy, methods } = await openMethods(config, setup);
   const apiKeys = config.auth.apikey ? new ApiKeys(services.metadata, clock) : null;
   const { throttle } = services;
+  const challenge = challengeOf(config, methods.tokens);
+  const takesPasswords = hasPasswords(config.auth) || apiKeys !== null;
   const authenticator = new Authenticator({
     methods: { ...methods, apiKeys },
     policy,
@@ -86,7 +90,8 @@ export async function openAuth(
   });
   return {
     authenticator,
-    challenge: challengeOf(config, methods.tokens),
+    challenge,
+    pageChallenge: takesPasswords ? basicChallenge(config) : challenge,
     policy,
     tokens: methods.tokens,
     apiKeys,
@@ -180,7 +185,7 @@ function ownUrl({ externalUrl, auth: { bearer } }: AuthConfig): string | null {
 
 /** The one challenge of this registry. */
 function challengeOf(config: AuthConfig, tokens: TokenService | null): Challenge | null {
-  const { auth, realm } = config;
+  const { auth } = config;
   const { bearer } = auth;
   const hasKey = bearer.cert !== null || bearer.jwksUrl !== null;
   if (hasKey && bearer.realm !== null) {
@@ -190,5 +195,9 @@ function challengeOf(config: AuthConfig, tokens: TokenService | null): Challenge
   if (tokens !== null && url !== null) {
     return { kind: "bearer", realm: `${url}${tokenPath}`, service: tokens.service };
   }
-  return hasMethods(auth) ? { kind: "basic", realm: realm === "" ? "zot" : realm } : null;
+  return hasMethods(auth) ? basicChallenge(config) : null;
+}
+
+function basicChallenge({ realm }: AuthConfig): Challenge {
+  return { kind: "basic", realm: realm === "" ? "zot" : realm };
 }

@@ -22,6 +22,8 @@ import type { Endpoint, Permission } from "./endpoint.ts";
 export interface AdmissionOptions {
   readonly authenticator: Authenticator;
   readonly challenge: Challenge | null;
+  /** The same for browsers, which know nothing of tokens. */
+  readonly pageChallenge: Challenge | null;
   /** Null when no access control is configured. */
   readonly policy: CompiledPolicy | null;
   readonly clock: Clock;
@@ -68,7 +70,12 @@ export class Admission {
 
   #refuseLogin(call: Call, permission: Permission, error: unknown): never {
     if (!(error instanceof LoginFailed)) throw error;
-    throw error.refusal(this.#options.challenge, scopeFor(call, permission));
+    throw error.refusal(this.#challengeFor(permission), scopeFor(call, permission));
+  }
+
+  #challengeFor(permission: Permission): Challenge | null {
+    const { challenge, pageChallenge } = this.#options;
+    return permission === "page" || permission === "metrics" ? pageChallenge : challenge;
   }
 
   #decide(call: Call, permission: Permission, known: PolicyCaller): void {
@@ -89,13 +96,15 @@ export class Admission {
       if (caller.isWelcome() && !this.#isAskedFirst(call, caller)) return;
       throw loginRequired(this.#options.challenge, scope);
     }
+    if (permission === "page" && caller.isWelcome()) return;
     if (permission === "catalog") {
       if (caller.mayList()) return;
       const narrow = caller.identity.scope !== null;
       throw loginRequired(this.#options.challenge, scope, narrow ? "insufficient_scope" : null);
     }
     if (permission === "metrics" && caller.mayReadMetrics()) return;
-    throw caller.name === null ? loginRequired(this.#options.challenge, scope) : refuse("DENIED");
+    const challenge = this.#challengeFor(permission);
+    throw caller.name === null ? loginRequired(challenge, scope) : refuse("DENIED");
   }
 
   /**

@@ -12,9 +12,18 @@ export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 /**
  * What a caller must be allowed to do with the repository, or with the registry: `login` asks for a caller who has
- * logged in wherever callers can, `catalog` for one who may list, `metrics` for one whom the metrics policy names.
+ * logged in wherever callers can, `page` for the same at a browser, which can only be asked for a password, `catalog`
+ * for one who may list, `metrics` for one whom the metrics policy names.
  */
-export type Permission = "none" | "login" | "pull" | "push" | "delete" | "catalog" | "metrics";
+export type Permission =
+  | "none"
+  | "login"
+  | "page"
+  | "pull"
+  | "push"
+  | "delete"
+  | "catalog"
+  | "metrics";
 
 /** How a request's body is taken: not at all, as a stream into storage, or whole within a limit. */
 export type BodyPolicy = "none" | "stream" | "bytes";

@@ -15,6 +15,7 @@ type Need =
   | "nothing"
   | "no token"
   | "login"
+  | "page"
   | "list"
   | "read"
   | "push"
@@ -50,10 +51,10 @@ const needs: Readonly<Record<string, Need>> = {
   "auth.key-list": "password",
   "auth.key-make": "password",
   "auth.key-revoke": "password",
-  "swagger.page": "login",
+  "swagger.page": "page",
   "swagger.redirect": "nothing",
-  "swagger.document": "login",
-  "swagger.asset": "login",
+  "swagger.document": "page",
+  "swagger.asset": "page",
   "metrics.get": "admin",
   "metrics.page": "admin",
   "metrics.read": "admin",
@@ -120,6 +121,9 @@ function verdict(principal: Principal, need: Need, repository: string): Verdict 
     case "login":
       // Anonymous callers are sent for a token, which then is enough.
       return principal === "anonymous" ? 401 : "through";
+    case "page":
+      // Everybody who may do something; anonymous callers may pull from pub.
+      return "through";
     case "list":
       return principal === "narrow token" || principal === "anonymous token" ? 401 : "through";
     case "password":
