@@ -3,7 +3,14 @@
 import { mkdir, open } from "node:fs/promises";
 import { join } from "node:path";
 import { MiB } from "../src/lib/bytes.ts";
-import { blobParts, config, configBytes, makeBlob } from "./content.ts";
+import {
+  blobParts,
+  config,
+  configBytes,
+  makeBlob,
+  makeManifest,
+  manifestMediaType,
+} from "./content.ts";
 import type { Job, JobResult, UploadJob } from "./load/jobs.ts";
 import { type Server, servers } from "./servers.ts";
 
@@ -75,14 +82,36 @@ export function uploadJob(server: Server, repository: string, family: BlobFamily
 /** Pushes the config blob that the manifests of `repository` will name. */
 export async function placeConfig(server: Server, repository: string): Promise<void> {
   const origin = `http://127.0.0.1:${server.port}`;
-  const started = await fetch(`${origin}/v2/${repository}/blobs/uploads/`, { method: "POST" });
+  const login = loginOf(server);
+  const started = await fetch(`${origin}/v2/${repository}/blobs/uploads/`, {
+    method: "POST",
+    headers: login,
+  });
   const session = new URL(started.headers.get("location") ?? "", origin);
   session.searchParams.set("digest", config.digest);
   const reply = await fetch(session, {
     method: "PUT",
     body: configBytes,
-    headers: { "content-type": "application/octet-stream" },
+    headers: { ...login, "content-type": "application/octet-stream" },
   });
   if (reply.status === 201) return;
   throw new Error(`PUT of the config: status ${reply.status} ${await reply.text()}`);
+}
+
+/** Pushes one manifest by the tag `latest`; gives the path to read it from. */
+export async function placeManifest(server: Server, repository: string): Promise<string> {
+  await placeConfig(server, repository);
+  const path = `/v2/${repository}/manifests/latest`;
+  const reply = await fetch(`http://127.0.0.1:${server.port}${path}`, {
+    method: "PUT",
+    body: makeManifest("one", 0),
+    headers: { ...loginOf(server), "content-type": manifestMediaType },
+  });
+  if (reply.status === 201) return path;
+  throw new Error(`PUT of a manifest: status ${reply.status} ${await reply.text()}`);
+}
+
+function loginOf({ name }: Server): Record<string, string> {
+  const { authorization } = servers[name];
+  return authorization === undefined ? {} : { authorization };
 }

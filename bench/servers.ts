@@ -14,6 +14,8 @@ export const serverNames = [
   "zot",
   "zot-before",
   "docker-registry",
+  "zot-htpasswd",
+  "docker-registry-htpasswd",
   "nginx",
   "floor-file",
   "floor-loopback",
@@ -46,7 +48,12 @@ interface ServerRow {
   readonly command?: (port: number, options: StartOptions) => Promise<readonly string[]>;
   /** The path of a blob in a GET request. */
   readonly blobPath: (repository: string, digest: string) => string;
+  /** What requests must carry to be let in. */
+  readonly authorization?: string;
 }
+
+const [user, password] = ["bench", "a password for a benchmark"];
+const authorization = `Basic ${btoa(`${user}:${password}`)}`;
 
 const checkout = resolve(import.meta.dir, "..");
 const apiPath = (repository: string, digest: string) => `/v2/${repository}/blobs/${digest}`;
@@ -70,8 +77,23 @@ export const servers: Readonly<Record<ServerName, ServerRow>> = {
     title: "Debian's docker-registry",
     needs: { program: "docker-registry", package: "docker-registry" },
     version: ["docker-registry", "--version"],
-    command: dockerRegistryCommand,
+    command: (port, options) => dockerRegistryCommand(port, options),
     blobPath: apiPath,
+  },
+  "zot-htpasswd": {
+    title: "this registry, with an htpasswd file (bcrypt, cost 10)",
+    command: async (port, options) =>
+      zotCommand(checkout, port, options, await makeUsers(options.directory)),
+    blobPath: apiPath,
+    authorization,
+  },
+  "docker-registry-htpasswd": {
+    title: "Debian's docker-registry, with the same htpasswd file",
+    needs: { program: "docker-registry", package: "docker-registry" },
+    command: async (port, options) =>
+      dockerRegistryCommand(port, options, await makeUsers(options.directory)),
+    blobPath: apiPath,
+    authorization,
   },
   nginx: {
     title: "Debian's nginx, the same bytes as static files",
@@ -177,11 +199,25 @@ async function makeCertificate(directory: string): Promise<{ cert: string; key: 
   return { cert, key };
 }
 
-async function zotCommand(from: string, port: number, options: StartOptions): Promise<string[]> {
+/** A file with one user, at the cost that htpasswd's manual recommends as the least. */
+async function makeUsers(directory: string): Promise<string> {
+  const hash = await Bun.password.hash(password, { algorithm: "bcrypt", cost: 10 });
+  const path = join(directory, "users");
+  await writeFile(path, `${user}:${hash.replace("$2b$", "$2y$")}\n`);
+  return path;
+}
+
+async function zotCommand(
+  from: string,
+  port: number,
+  options: StartOptions,
+  users: string | null = null,
+): Promise<string[]> {
+  const auth = users === null ? {} : { auth: { htpasswd: { path: users } } };
   const tls = options.tls ? { tls: await makeCertificate(options.directory) } : {};
   const config = {
     storage: { rootDirectory: join(options.directory, "root") },
-    http: { address: "127.0.0.1", port: String(port), workers: options.workers, ...tls },
+    http: { address: "127.0.0.1", port: String(port), workers: options.workers, ...tls, ...auth },
     log: { level: "error" },
   };
   const file = join(options.directory, "config.json");
@@ -190,7 +226,12 @@ async function zotCommand(from: string, port: number, options: StartOptions): Pr
 }
 
 /** Debian's own configuration, without its password file and with the access log off. */
-async function dockerRegistryCommand(port: number, options: StartOptions): Promise<string[]> {
+async function dockerRegistryCommand(
+  port: number,
+  options: StartOptions,
+  users: string | null = null,
+): Promise<string[]> {
+  const auth = users === null ? {} : { auth: { htpasswd: { realm: "bench", path: users } } };
   const pair = options.tls ? await makeCertificate(options.directory) : null;
   const config = {
     version: 0.1,
@@ -206,6 +247,7 @@ async function dockerRegistryCommand(port: number, options: StartOptions): Promi
       ...(pair === null ? {} : { tls: { certificate: pair.cert, key: pair.key } }),
       headers: { "X-Content-Type-Options": ["nosniff"] },
     },
+    ...auth,
   };
   const file = join(options.directory, "config.yml");
   await writeFile(file, JSON.stringify(config));

@@ -42,6 +42,12 @@ export class Connection {
     return connection;
   }
 
+  /** Sends one HEAD request: its reply ends with its head. */
+  sendHead(bytes: Uint8Array): Promise<Reply> {
+    this.#reader.expectNoBody();
+    return this.send(bytes);
+  }
+
   /** Sends one request that is whole in `bytes`. */
   send(bytes: Uint8Array): Promise<Reply> {
     const waiting = Promise.withResolvers<Reply>();

@@ -5,7 +5,7 @@
 
 import type { Descriptor } from "../content.ts";
 
-/** Closed loop of GETs: each connection asks for the paths in turn, each from another start. */
+/** Closed loop of GETs, or HEADs: each connection asks for the paths in turn, each from another start. */
 export interface GetJob {
   readonly kind: "get";
   readonly port: number;
@@ -14,6 +14,12 @@ export interface GetJob {
   readonly connections: number;
   readonly seconds: number;
   readonly paths: readonly string[];
+  /** GET where it is absent. */
+  readonly method?: "HEAD";
+  /** Value of the Accept header; everything where it is absent. */
+  readonly accept?: string;
+  /** Value of the Authorization header of every request. */
+  readonly authorization?: string;
 }
 
 /** Pushes blobs `first` to `first + count - 1` of the family `seed`. */

@@ -25,6 +25,12 @@ export class ReplyReader {
   /** Body bytes still to come, when the length is known. */
   #left = 0;
   #chunked: ChunkedBody | null = null;
+  #isBodiless = false;
+
+  /** The next reply is one to HEAD: it has no body, whatever length it announces. */
+  expectNoBody(): void {
+    this.#isBodiless = true;
+  }
 
   /** @returns the reply that this chunk completes, or null when more must come. */
   feed(chunk: Buffer): Reply | null {
@@ -54,7 +60,8 @@ export class ReplyReader {
     this.#head = head;
     this.#status = Number(head.slice(9, 12));
     const length = headerOf(head, "content-length");
-    if (length !== null) this.#left = Number(length);
+    if (this.#isBodiless) this.#left = 0;
+    else if (length !== null) this.#left = Number(length);
     else if (headerOf(head, "transfer-encoding") === "chunked") this.#chunked = new ChunkedBody();
     else if (this.#status !== 204) throw new Error(`The answer has no length: ${head}`);
     return bytes.subarray(end + headEnd.length);
@@ -72,6 +79,7 @@ export class ReplyReader {
     this.#left = 0;
     this.#text = "";
     this.#chunked = null;
+    this.#isBodiless = false;
     return reply;
   }
 }
