@@ -2,7 +2,7 @@
  * A limit on connections, for a runtime that has none: neither a limit nor a count, and at the limit of open files
  * it asks the kernel for the next connection again and again, with a whole processor.
  *
- * The number of open descriptors costs one `stat` (Linux 6.2) and is looked at twenty times a second. While there are
+ * The number of open descriptors costs one `stat` (Linux 6.2) and is looked at twenty times a second or more. While there are
  * too many, the kernel drops requests for new connections: the client's kernel repeats them after a second, then after
  * two, four …, so that a client waits where it would have been refused. Connections that are there are asked to close
  * after their next answer, and idle ones end by themselves.
@@ -15,6 +15,7 @@ import {
   acceptNew,
   countDescriptors,
   countTcpSockets,
+  limitBacklog,
   openFilesLimit,
   refuseNew,
 } from "./listening_socket.ts";
@@ -28,7 +29,14 @@ export interface ConnectionLimitOptions {
   readonly onChange: (full: boolean) => void;
 }
 
-const lookMs = 50;
+/** The longest pause between two looks; shorter where few descriptors are kept free. */
+const lookMsMax = 50;
+const lookMsMin = 2;
+/** Connections that a runtime may take in a millisecond. */
+const takenPerMs = 50;
+/** Connections that the kernel may have ready for the runtime, which takes them all in one go; its own are 512. */
+const backlogMin = 128;
+const backlogMax = 512;
 /** Where the kernel does not tell how many descriptors are open, looking costs more. */
 const slowLookMs = 500;
 /** An exact count costs a call for each descriptor: it may take this part of the time. */
@@ -65,8 +73,13 @@ export class ConnectionLimit {
     const { count, isCheap } = countDescriptors();
     this.#ownDescriptors = count;
     this.#ownSockets = ownSockets;
+    // Between two looks, and of those that the kernel has taken already, no more may come in than there is room for.
+    const reserve = openFilesMax - this.#descriptorsMax;
+    const lookMs = Math.min(Math.max(reserve / takenPerMs, lookMsMin), lookMsMax);
     this.#timer = setInterval(() => this.look(), isCheap ? lookMs : slowLookMs);
     this.#timer.unref();
+    const socket = options.socket();
+    if (socket !== null) limitBacklog(socket, backlogOf(reserve));
   }
 
   /** No new connections come in at present. */
@@ -123,6 +136,10 @@ export class ConnectionLimit {
     }
     return this.#counted.connections + Math.max(descriptors - this.#counted.descriptors, 0);
   }
+}
+
+function backlogOf(reserve: number): number {
+  return Math.min(Math.max(Math.ceil(reserve / 2), backlogMin), backlogMax);
 }
 
 /** How many connections of `descriptors` each a process can have beside the files that it opens; null if unknown. */

@@ -44,6 +44,7 @@ const { i32, ptr: pointer } = FFIType;
 const functions = {
   getsockopt: { args: [i32, i32, i32, pointer, pointer], returns: i32 },
   setsockopt: { args: [i32, i32, i32, pointer, i32], returns: i32 },
+  listen: { args: [i32, i32], returns: i32 },
   dup2: { args: [i32, i32], returns: i32 },
 } as const;
 
@@ -84,6 +85,11 @@ export function refuseNew(descriptor: number): boolean {
 export function acceptNew(descriptor: number): void {
   const value = new Int32Array(1);
   load()?.setsockopt(descriptor, solSocket, soDetachFilter, value, value.byteLength);
+}
+
+/** How many connections the kernel keeps for a listening socket until they are taken. */
+export function limitBacklog(descriptor: number, connectionsMax: number): void {
+  load()?.listen(descriptor, connectionsMax);
 }
 
 /** TCP sockets of this process, listening ones included; null where they cannot be told. Costs a call for each. */
