@@ -34,6 +34,9 @@ describe.skipIf(!requireRoot())("the executable", () => {
         const pulled = await (await fetch(`${blobs}/${digest}`)).arrayBuffer();
         expect(Buffer.from(pulled).equals(body)).toBe(true);
       }
+      const viewer = await fetch(`${zot.url}/swagger/v2/swagger-ui-bundle.js`);
+      expect(viewer.status).toBe(200);
+      expect(await viewer.text()).toContain("SwaggerUIBundle");
       expect(await zot.stop()).toBe(0);
       expect(zot.stderr()).toEqual([]);
     },
@@ -54,6 +57,8 @@ describe.skipIf(!requireRoot())("the executable", () => {
       expect(version.stdout).not.toContain("trapped");
       const checkout = await runOk(join(packageDirectory, "bin/zot"), ["schema"], { cwd });
       expect((await runOk(executable, ["schema"], { cwd })).stdout).toBe(checkout.stdout);
+      const document = await runOk(join(packageDirectory, "bin/zot"), ["openapi"], { cwd });
+      expect((await runOk(executable, ["openapi"], { cwd })).stdout).toBe(document.stdout);
       await writeFile(join(cwd, "bad.json"), '{"storage":{"rootDirectry":"/x"}}');
       const bad = await run(executable, ["verify", join(cwd, "bad.json")], { cwd });
       expect(bad.code).toBe(1);
