@@ -30,11 +30,7 @@ export const authEndpoints: readonly Endpoint<App>[] = [
       },
     ],
     answers: [answers.token],
-    refusals: [
-      "UNAUTHORIZED",
-      "PARAMETER_INVALID",
-      "NOT_FOUND",
-    ],
+    refusals: ["UNAUTHORIZED", "PARAMETER_INVALID", "NOT_FOUND"],
     says: "Get a token for a name and password, or an anonymous one",
     run: getToken,
   },
