@@ -308,7 +308,7 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     void worker.replaceTls(material);
   });
   const owner = await startOwner(config, log);
-  const worker = await startWorker({
+  const worker: Worker = await startWorker({
     // All connections are this worker's.
     config: { ...config, http: { ...config.http, workers: 1 } },
     log,
@@ -318,6 +318,11 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     sharePort: false,
     idPrefix: `${process.pid.toString(36)}-`,
     tls: tls?.current ?? null,
+  }).catch(async (error: unknown) => {
+    // Nothing listens, so nothing may hold the root either.
+    tls?.close();
+    await owner.stop();
+    throw error;
   });
   void owner.reconciled.then(() => {
     worker.health.started = true;
