@@ -13,6 +13,8 @@ export interface LoadOptions {
   readonly seed: number;
   readonly repositories?: number;
   readonly blobBytesMax?: number;
+  /** Begins the names of tags, where several loads run on one registry. */
+  readonly clientNames?: string;
 }
 
 export interface Load {
@@ -91,10 +93,10 @@ class Client {
 
   /** One piece of work: mostly a whole image, now and then a delete. */
   async step(): Promise<void> {
-    const { journal, repositories = 3 } = this.#options;
+    const { journal, repositories = 3, clientNames = "c" } = this.#options;
     const repository = `load/r${this.#random(repositories)}`;
     this.#count += 1;
-    const tag = `c${this.#index}.${this.#life}-${this.#random(6)}`;
+    const tag = `${clientNames}${this.#index}.${this.#life}-${this.#random(6)}`;
     if (this.#random(8) === 0) return this.#untag(repository, tag);
     const layer = await this.#pushBlob(repository);
     const config = await this.#pushBlob(repository, 200);

@@ -20,8 +20,8 @@ test(
     const { problems, acknowledged, failures } = await killWorkers({ cycles: 3, seed });
     expect(problems).toEqual([]);
     expect(acknowledged).toBeGreaterThan(100);
-    // About what was in flight at each kill: 8 clients, and a moment until the kernel knows.
-    expect(failures).toBeLessThan(acknowledged);
+    // What was in flight at each of three kills, and what came before the kernel closed the socket.
+    expect(failures).toBeLessThanOrEqual(3 * 8 * 2);
   },
   timeoutMs,
 );

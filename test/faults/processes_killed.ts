@@ -4,6 +4,7 @@
 // on the same server after a worker's end, on a new one after the supervisor's, and on disk after a clean stop.
 // Promises: the seed is printed by the caller; the moment of a kill is counted in acknowledgements, not in time.
 
+import { readFileSync } from "node:fs";
 import { eventually, isAlive, startZot, tempDirectory, type Zot } from "../harness.ts";
 import { checkRoot } from "./check_root.ts";
 import { Journal } from "./journal.ts";
@@ -55,10 +56,21 @@ export async function killWorkers({ cycles, seed, clients = 8 }: KillOptions): P
 
 /** A worker listens again in the place of the one that was killed. */
 async function restarted(zot: Zot, victim: number): Promise<void> {
-  await eventually("as many workers as before", () => {
+  await eventually("as many workers as before, all listening", () => {
     const pids = zot.workerPids();
-    return pids.length === workers && !pids.includes(victim);
+    const back = pids.length === workers && !pids.includes(victim);
+    return back && listeners(zot.port) === workers;
   });
+}
+
+/** How many sockets of this machine listen on a port of the loopback address; workers have one each. */
+function listeners(port: number): number {
+  const local = `0100007F:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const listening = "0A";
+  return readFileSync("/proc/net/tcp", "utf8")
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .filter(([, address, , state]) => address === local && state === listening).length;
 }
 
 /** Kills the supervisor in every cycle: its workers end by themselves, and a new server finds everything. */
