@@ -66,6 +66,7 @@ export interface AuthWorldOptions {
   /** Merged over `http`. */
   readonly http?: object;
   readonly log?: object;
+  readonly extensions?: object;
 }
 
 export async function startAuthWorld(options: AuthWorldOptions = {}): Promise<AuthWorld> {
@@ -81,6 +82,7 @@ export async function startAuthWorld(options: AuthWorldOptions = {}): Promise<Au
         ...options.http,
       },
       ...(options.log === undefined ? {} : { log: options.log }),
+      ...(options.extensions === undefined ? {} : { extensions: options.extensions }),
     });
     return Object.create(world, {
       users: { value: file },
