@@ -73,10 +73,14 @@ export class Ldap {
   readonly #credentials: WatchedFile<Account> | null;
   readonly #userFilter: Filter | null;
   readonly #attributes: string[];
+  readonly #clock: Clock;
+  /** How long the directory takes to refuse a password, a moving average. */
+  #refusalMs = 1;
 
   /** @throws with one line for the operator when a file or the filter is wrong. */
   constructor({ options, clock, onChange }: LdapSetup) {
     this.#options = options;
+    this.#clock = clock;
     const { credentialsFile, caCert, userFilter } = options;
     const watch = <T>(path: string, parse: (bytes: Uint8Array) => T): WatchedFile<T> =>
       new WatchedFile({ path, clock, onChange, parse });
@@ -108,9 +112,16 @@ export class Ldap {
     if (!isUserName(name) || password.trim() === "" || password.includes("\0")) return null;
     return await this.#connections.use(async (connection) => {
       const found = await this.#search(connection, name);
-      if (found === null) return null;
+      if (found === null) {
+        // An unknown name is not bound as: it waits for as long as a wrong password took lately.
+        await this.#clock.sleep(this.#refusalMs);
+        return null;
+      }
       connection.boundAs = null;
-      return (await accepts(connection, found.entry.dn, password)) ? found.user : null;
+      const startedMs = this.#clock.monotonicMs();
+      if (await accepts(connection, found.entry.dn, password)) return found.user;
+      this.#refusalMs += (this.#clock.monotonicMs() - startedMs - this.#refusalMs) / 4;
+      return null;
     });
   }
 
