@@ -2,7 +2,7 @@
  * One upload's bytes as a file in `_zot/uploads`, held under an exclusive lock.
  *
  * Promises what `Stage` in `../driver.ts` promises. Bodies are taken by the runtime straight into the
- * file while the hashing thread reads behind it; what counts is always the file's length, never
+ * file, and the hashing thread reads them back as soon as they are complete; what counts is always the file's length, never
  * what a write call said. A body that ends early keeps its bytes; one that cannot be stored (full disk,
  * limit) is rolled back to where this append began. Bytes that an earlier append settled never change,
  * which is what lets a running digest be kept between requests.
@@ -175,11 +175,12 @@ export class FilesystemStage implements Stage {
     this.#whole = null;
     const start = this.#sizeBytes;
     const watch = new AbortController();
-    this.#tools.hashes.follow(this.#id, this.#path, "sha256");
     void this.#watchIdle(options, watch.signal);
     try {
       const brokenOff = await this.#transfer(body, lengthBytes, options);
       await this.#measure();
+      // Not while bytes still come: the runtime may have reserved space that holds none of them yet.
+      this.#tools.hashes.follow(this.#id, this.#path, "sha256");
       this.#tools.hashes.settle(this.#id, this.#sizeBytes);
       return brokenOff || (lengthBytes !== null && this.#sizeBytes - start < lengthBytes);
     } finally {

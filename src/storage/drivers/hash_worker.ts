@@ -1,8 +1,8 @@
 /**
  * The hashing thread: reads files back in its own thread and keeps running digests of uploads.
  *
- * Promises: `follow` digests a file while it still grows, so that the digest of a large upload is
- * ready when its last byte is; a running digest is kept between requests of the same upload, at positions
+ * Promises: `follow` begins with what a request has settled, so that the digest of an upload in several
+ * requests is nearly ready when it is asked for; a running digest is kept between requests of the same upload, at positions
  * that the upload never rolls back behind (`filesystem_stage.ts`); a digest that is not at hand is
  * computed from the first byte. Kept digests are bounded.
  * Leaves to others: every decision; this thread only reads and counts.
