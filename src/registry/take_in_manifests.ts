@@ -12,6 +12,8 @@ import type { Intake } from "./intake.ts";
 
 /** Manifests nested deeper than this are not followed. */
 const depthMax = 16;
+/** Commits that are on their way at once: they share transactions. */
+const commitsMax = 256;
 /** Larger files are no manifests. */
 const manifestBytesMax = 64 * 1024 * 1024;
 
@@ -36,6 +38,7 @@ export async function takeInManifests(
 ): Promise<TakenManifests> {
   const walk = new ManifestWalk(intake);
   for (const manifest of listed) await walk.take(manifest, 0);
+  await walk.settle();
   return walk;
 }
 
@@ -46,6 +49,7 @@ class ManifestWalk implements TakenManifests {
   taken = 0;
   readonly #intake: Intake;
   readonly #seen = new Set<string>();
+  #commits: Promise<boolean>[] = [];
 
   constructor(intake: Intake) {
     this.#intake = intake;
@@ -72,8 +76,16 @@ class ManifestWalk implements TakenManifests {
     this.digests.add(digest);
     for (const child of foreign.children) await this.take(child, depth + 1);
     if ((await registry.metadata.manifestByDigest(repository, digest)) !== null) return;
-    await this.#record(foreign.manifest);
+    this.#commits.push(this.#record(foreign.manifest));
+    if (this.#commits.length >= commitsMax) await this.settle();
     for (const needed of foreign.needed) this.references.set(needed, digest);
+  }
+
+  /** Waits for the commits that are on their way. */
+  async settle(): Promise<void> {
+    const committed = await Promise.all(this.#commits);
+    this.#commits = [];
+    this.taken += committed.filter(Boolean).length;
   }
 
   async #verifiedBytes(digest: Digest): Promise<Uint8Array | null> {
@@ -88,13 +100,13 @@ class ManifestWalk implements TakenManifests {
     return null;
   }
 
-  async #record(manifest: NewManifest): Promise<void> {
+  async #record(manifest: NewManifest): Promise<boolean> {
     const { registry, repository } = this.#intake;
     const outcome = await registry.metadata.commit({
       preconditions: [{ kind: "bytes-present", repository, digest: manifest.digest }],
       changes: [{ kind: "put-manifest", repository, manifest }],
       by: null,
     });
-    if (outcome.committed) this.taken += 1;
+    return outcome.committed;
   }
 }

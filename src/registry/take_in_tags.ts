@@ -9,6 +9,8 @@ import { parseDigest, type Digest } from "../oci/digest.ts";
 import type { LayoutEntry } from "../oci/layout_index.ts";
 import type { Intake } from "./intake.ts";
 
+/** Tags that are set at once: their commits share transactions. */
+const tagsAtOnce = 256;
 /** Moves of one tag since the last index.json that are looked at. */
 const movesMax = 100;
 
@@ -17,19 +19,22 @@ export async function takeInTags(
   entries: readonly LayoutEntry[],
 ): Promise<{ readonly problems: readonly string[] }> {
   const problems: string[] = [];
-  for (const { tag, descriptor } of entries) {
-    const digest = tag === null ? null : parseDigest(descriptor.digest);
-    if (tag === null || digest === null) continue;
+  for (let from = 0; from < entries.length; from += tagsAtOnce) {
     intake.signal?.throwIfAborted();
-    const problem = await takeInTag(intake, tag, digest);
-    if (problem !== null) problems.push(problem);
+    const some = entries.slice(from, from + tagsAtOnce);
+    const found = await Promise.all(some.map((entry) => takeInTag(intake, entry)));
+    problems.push(...found.filter((problem) => problem !== null));
   }
   return { problems };
 }
 
 /** One line when the facts stand against the file. */
-async function takeInTag(intake: Intake, tag: string, digest: Digest): Promise<string | null> {
-  const { registry, repository, projected } = intake;
+async function takeInTag(
+  { registry, repository, projected }: Intake,
+  { tag, descriptor }: LayoutEntry,
+): Promise<string | null> {
+  const digest = parseDigest(descriptor.digest);
+  if (tag === null || digest === null) return null;
   const { metadata } = registry;
   const known = (await metadata.manifestByTag(repository, tag))?.digest ?? null;
   if (known === digest) return null;

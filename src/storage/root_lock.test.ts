@@ -1,11 +1,14 @@
 // Who serves a root: one server or several that share, told by the kernel's locks and by nothing that lasts.
 
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { requireRoot, requireTool, run } from "../../test/processes.ts";
 import { tempDirectory } from "../../test/temp.ts";
 import { claimDuty, claimFile, claimRoot } from "./root_lock.ts";
+
+/** Slow machines need longer for the random ones; nothing here waits for time to pass. */
+setDefaultTimeout(30_000);
 
 const script = join(import.meta.dir, "../../test/contracts/claim_process.ts");
 

@@ -1,12 +1,16 @@
 // The SQLite store passes the contract of metadata stores (test/contracts/metadata.ts), with and without what it
 // remembers between requests.
 
+import { setDefaultTimeout } from "bun:test";
 import { join } from "node:path";
 import { metadataContract, type OpenEmptyStore } from "../../../test/contracts/metadata.ts";
 import { memoryDirectory } from "../../../test/memory_directory.ts";
 import { EpochCommitter, Epochs } from "../epochs.ts";
 import { SqliteMetadata } from "./sqlite_metadata.ts";
 import { SqliteWriter } from "./sqlite_writer.ts";
+
+/** Slow machines need longer for the random ones; nothing here waits for time to pass. */
+setDefaultTimeout(30_000);
 
 /** A store as a server of its own has it; `remembers` adds the shared counters that workers rely on. */
 function opener(remembers: boolean): OpenEmptyStore {
