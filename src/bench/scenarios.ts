@@ -6,7 +6,7 @@
 import { systemClock } from "../lib/clock.ts";
 import { newContent, newManifest, type Content } from "./content.ts";
 import type { Done, Operation, Scenario } from "./scenario.ts";
-import { expectStatus, type Image, type World } from "./world.ts";
+import { acceptManifests, expectStatus, type Image, type World } from "./world.ts";
 
 const megabyte = 1_000_000;
 /** Slow readers take this much, then rest. */
@@ -283,7 +283,7 @@ function manifestRead(
       const image = await pushedImage(world, name, [1_000]);
       const reference = by === "digest" ? image.manifest.digest : image.tag;
       return async () => {
-        const exchange = await client[method](image.repository, reference);
+        const exchange = await client[method](image.repository, reference, acceptManifests);
         expectStatus(title, exchange, [200]);
         return { bytes: exchange.bodyBytes, firstByteMs: exchange.firstByteMs };
       };
