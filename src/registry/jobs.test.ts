@@ -161,6 +161,7 @@ describe("jobs", () => {
       async () => (await world.registry.uploads.size(repository, id)) === null,
       minute,
     );
+    await until(world, "it is told", () => world.reports.length > 0);
     expect(world.reports).toMatchObject([{ message: "dropped idle uploads" }]);
     await jobs.stop();
   });

@@ -119,7 +119,14 @@ export function testBodies(open: OpenEmptyDriver): void {
   });
 
   for (const before of [0, 1000]) {
-    for (const length of [0, 1, 100_000, 2 * mebibyte]) {
+    for (const [length, early] of [
+      [0, false],
+      [1, false],
+      [100_000, false],
+      [2 * mebibyte, false],
+      // Held back by the runtime as a whole before the stage takes it.
+      [700_000, true],
+    ] as const) {
       for (const announced of [true, false]) {
         const says = `${length} of ${announced ? "more" : "some"} bytes after ${before}`;
         test(`a sender that went away after ${says}: a first part of what came is kept`, async () => {
@@ -129,7 +136,7 @@ export function testBodies(open: OpenEmptyDriver): void {
           await stage.append(bytesSource(sample(before, 9)), unlimited);
           const bytes = sample(length);
           const announcedBytes = announced ? 8 * mebibyte : null;
-          const result = await append(stage, { bytes, announcedBytes, ends: "closed" });
+          const result = await append(stage, { bytes, announcedBytes, ends: "closed", early });
           expect(result.brokenOff).toBe(true);
           expect(result.appendedBytes).toBeLessThanOrEqual(length);
           expect(stage.sizeBytes).toBe(before + result.appendedBytes);
