@@ -1,7 +1,8 @@
 // Who serves a root: one server or several that share, told by the kernel's locks and by nothing that lasts.
 
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readdir, readFile } from "node:fs/promises";
+import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requireRoot, requireTool, run } from "../../test/processes.ts";
 import { tempDirectory } from "../../test/temp.ts";
@@ -102,14 +103,40 @@ describe("a root", () => {
   });
 });
 
-describe.skipIf(!requireTool("setpriv") || !requireRoot())("a user without rights", () => {
+const asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+
+/** Whether another user may run what lies here; a checkout in a closed directory is nobody's mistake. */
+async function nobodyMayRun(): Promise<boolean> {
+  if (!requireTool("setpriv") || !requireRoot()) return false;
+  const readable = await run("setpriv", [...asNobody, "head", "-c1", script, process.execPath]);
+  if (readable.code !== 0) console.log("skipped: other users may not read this checkout");
+  return readable.code === 0;
+}
+const nobody = await nobodyMayRun();
+
+describe.skipIf(!nobody)("a user without rights", () => {
   test("is told that the directory cannot be written, in one line", async () => {
     await using directory = await tempDirectory();
     const root = join(directory.path, "root");
-    const asNobody = ["--reuid=65534", "--regid=65534", "--clear-groups", process.execPath];
-    const { stdout } = await run("setpriv", [...asNobody, script, root, "alone"]);
+    const command = [...asNobody, process.execPath, script, root, "alone"];
+    const { stdout } = await run("setpriv", command);
     expect(stdout).toContain("expected a directory that this user can write");
     expect(stdout.trim()).not.toContain("\n");
+  });
+});
+
+describe.skipIf(!nobody)("a parent that may not be read", () => {
+  test("may hold a new root all the same", async () => {
+    // Not in a temporary directory, which is closed to other users as a whole.
+    const parent = await mkdtemp(join(tmpdir(), "zot-parent-"));
+    try {
+      await chmod(parent, 0o333);
+      const command = [...asNobody, process.execPath, script, `${parent}/root`, "alone"];
+      const { stdout } = await run("setpriv", command, { stdin: "" });
+      expect(stdout.trim()).toBe("claimed");
+    } finally {
+      await rm(parent, { recursive: true });
+    }
   });
 });
 

@@ -59,12 +59,23 @@ export function makeDirectories(path: string): void {
   const first = mkdirSync(path, { recursive: true, mode: directoryMode });
   if (first === undefined) return;
   for (let made = path; made.length >= first.length; made = dirname(made)) {
-    const parent = openSync(dirname(made), "r");
-    try {
-      fsyncSync(parent);
-    } finally {
-      closeSync(parent);
-    }
+    flushNow(dirname(made));
+  }
+}
+
+/** One that may be written and not read cannot be flushed: its names reach the disk when the system writes them. */
+function flushNow(directory: string): void {
+  let descriptor: number;
+  try {
+    descriptor = openSync(directory, "r");
+  } catch (error) {
+    if (codeOf(error) === "EACCES") return;
+    throw error;
+  }
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 
