@@ -6,8 +6,18 @@
 
 import { describe, expect, test } from "bun:test";
 import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { eventually, type LogLine, run, startZot, type Zot } from "./harness.ts";
+import { TestAuthority } from "./certificates.ts";
+import {
+  eventually,
+  type LogLine,
+  requireTool,
+  run,
+  startZot,
+  tempDirectory,
+  type Zot,
+} from "./harness.ts";
 import { openRaw, request, statuses } from "./http/raw_socket.ts";
 import { startTlsLoad } from "./http/tls_load.ts";
 
@@ -96,6 +106,47 @@ describe("under load", () => {
       expect(load.failures).toEqual([]);
       await eventually("workers that left have ended", () => zot.workerPids().length === 2, 30_000);
       expect(said(zot, "a worker ended")).toEqual([]);
+      expect(zot.stderr()).toEqual([]);
+    },
+    testMs,
+  );
+});
+
+describe.skipIf(!requireTool("openssl")).each([
+  ["TLS", false],
+  ["TLS with client certificates", true],
+] as const)("over %s", (_, mutual) => {
+  test(
+    "workers come and go, and no request fails",
+    async () => {
+      await using directory = await tempDirectory();
+      const authority = await TestAuthority.make(directory.path);
+      const server = await authority.issue("server", { names: ["IP:127.0.0.1"] });
+      const alice = await authority.issue("alice");
+      const tls = { ...server, ...(mutual ? { cacert: authority.cert } : {}) };
+      const base = { tls, readTimeout: "2s" };
+      await using zot = await startZot({ config: { http: { ...base, workers: 2 } } });
+      const pem = (path: string): string => readFileSync(path, "utf8");
+      const client = { ca: pem(authority.cert), cert: pem(alice.cert), key: pem(alice.key) };
+      const load = startTlsLoad({
+        port: zot.port,
+        tls: client,
+        path: "/v2/",
+        connecting: 2,
+        keeping: 4,
+      });
+      for (const workers of [1, 2, 1]) {
+        await change(zot, { http: { ...base, workers } });
+        const before = load.answers();
+        await eventually("the load goes on", () => load.answers() > before + 50);
+        await eventually(
+          "workers that are not needed have ended",
+          () => zot.workerPids().length === workers,
+          30_000,
+        );
+      }
+      await load.stop();
+      expect(load.failures).toEqual([]);
       expect(zot.stderr()).toEqual([]);
     },
     testMs,

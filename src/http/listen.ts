@@ -24,6 +24,8 @@ import { runtimeTls, type TlsMaterial } from "./tls_material.ts";
 
 /** The runtime's largest idle time, in seconds. */
 const idleSecondsMax = 255;
+/** It looks every four seconds: with less than two looks it cuts connections that are busy at the moment of one. */
+const idleSecondsMin = 5;
 /** Answers smaller than this fit the socket's buffer and need no time of their own. */
 const slowBodyBytesMin = 256 * 1024;
 /** How long a replaced certificate's idle connections stay when no idle limit ends them sooner. */
@@ -163,7 +165,8 @@ class HttpListener implements Listener {
 
   /** How long connections have to end that should. */
   #retiredMs(): number {
-    return this.#limits.readIdleMs === 0 ? retiredMsDefault : this.#limits.readIdleMs;
+    const { readIdleMs } = this.#limits;
+    return readIdleMs === 0 ? retiredMsDefault : idleSeconds(readIdleMs) * 1000;
   }
 
   /** A listener behind a front is reached by nobody else. */
@@ -342,5 +345,5 @@ async function stopServing({ server, state }: Serving, graceMs: number): Promise
 
 function idleSeconds(idleMs: number): number {
   if (idleMs === 0) return 0;
-  return Math.min(Math.max(Math.ceil(idleMs / 1000), 1), idleSecondsMax);
+  return Math.min(Math.max(Math.ceil(idleMs / 1000), idleSecondsMin), idleSecondsMax);
 }

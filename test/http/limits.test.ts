@@ -11,6 +11,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually, packageDirectory, startZot, tempDirectory, type Zot } from "../harness.ts";
 import { openRaw, request, statuses, type RawSocket } from "./raw_socket.ts";
+import { startTlsLoad } from "./tls_load.ts";
 import { startWorld } from "./world.ts";
 
 const testMs = 120_000;
@@ -145,6 +146,51 @@ describe("sizes of a request's head", () => {
   });
 });
 
+describe("heads that nobody would send", () => {
+  const length = 15_000;
+  const texts = [",", ".", ";", " \t", "=", '"', "\\", "a,", '"a",', "a/b;", "1", "<", "/", "%2e"];
+  const prefixes = ["", "Basic ", "Bearer ", "bytes=", "bytes 0-", 'W/"', "a/b;q="];
+  const names = [
+    "Accept",
+    "Authorization",
+    "Range",
+    "If-Range",
+    "If-None-Match",
+    "If-Match",
+    "Content-Range",
+    "Content-Type",
+    "Origin",
+    "User-Agent",
+    "X-Forwarded-For",
+  ];
+
+  test.each(names)("%s of 15 KB is answered, and never by a failure", async (name) => {
+    await using world = await startWorld();
+    const sockets = [];
+    for (const line of [
+      "GET /v2/a/manifests/b",
+      "GET /v2/a/blobs/sha256:0",
+      "PUT /v2/a/manifests/b",
+    ]) {
+      for (const text of texts) {
+        for (const prefix of prefixes) {
+          const value = `${prefix}x${text.repeat((length - prefix.length) / text.length)}x`;
+          const socket = await openRaw(world.port);
+          const body = line.startsWith("PUT") ? ["Content-Length: 0"] : [];
+          socket.send(
+            request(`${line} HTTP/1.1`, host, "Connection: close", `${name}: ${value}`, ...body),
+          );
+          sockets.push(socket.closed());
+        }
+      }
+    }
+    for (const received of await Promise.all(sockets)) {
+      expect(statuses(received)).toHaveLength(1);
+      expect(statuses(received)[0]).toBeWithin(400, 500);
+    }
+  });
+});
+
 function lines(count: number, rest: string): string[] {
   return Array.from({ length: count }, (_, index) => `X${index}${rest}`);
 }
@@ -258,6 +304,29 @@ describe("connections", () => {
     testMs,
   );
 });
+
+test(
+  "a connection that is busy is not cut, however short the idle limit",
+  async () => {
+    await using world = await startWorld({ http: { readTimeout: "1s" } });
+    const load = startTlsLoad({
+      port: world.port,
+      tls: null,
+      path: "/v2/",
+      connecting: 0,
+      keeping: 4,
+    });
+    // The runtime looks every few seconds: two idle connections in turn see two looks.
+    for (let turn = 0; turn < 2; turn += 1) {
+      const [idle] = await openKept(world.port, 1);
+      await idle?.closed(cutMs);
+    }
+    await load.stop();
+    expect(load.failures).toEqual([]);
+    expect(load.answers()).toBeGreaterThan(100);
+  },
+  testMs,
+);
 
 describe("clients that do not move", () => {
   const crowd = 150;
