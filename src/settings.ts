@@ -7,14 +7,8 @@
  */
 import { join } from "node:path";
 import type { App } from "./api/app.ts";
-import { hasMethods } from "./auth/check_options.ts";
-import {
-  checkAuthFiles,
-  isAuthConfigured,
-  openAuth,
-  type Auth,
-  type AuthSetup,
-} from "./auth/open_auth.ts";
+import { hasMethods, isAuthConfigured } from "./auth/check_options.ts";
+import type { Auth, AuthSetup } from "./auth/open_auth.ts";
 import type { Throttle } from "./auth/throttle.ts";
 import type { Config } from "./config/schema.ts";
 import { Admission } from "./http/admission.ts";
@@ -82,7 +76,10 @@ export function closeSettings({ dispatch: { app } }: Settings, after: Settings |
 
 /** Reads the files that callers are known by. @throws with one line for the operator. */
 export async function checkSettings(config: Config, log: Log): Promise<void> {
-  if (isAuthConfigured(config.http)) await checkAuthFiles(config.http, authSetup(config, log));
+  if (!isAuthConfigured(config.http)) return;
+  // Directories, tokens and what they are made of: a start that knows no callers does without.
+  const { checkAuthFiles } = await import("./auth/open_auth.ts");
+  await checkAuthFiles(config.http, authSetup(config, log));
 }
 
 function authSetup({ storage: { rootDirectory } }: Config, log: Log): AuthSetup {
@@ -101,6 +98,7 @@ async function openCallers(
   }
   if (!isAuthConfigured(config.http)) return null;
   const { metadata } = registry;
+  const { openAuth } = await import("./auth/open_auth.ts");
   return await openAuth(config.http, authSetup(config, log), { metadata, throttle });
 }
 

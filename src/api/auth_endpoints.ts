@@ -1,7 +1,7 @@
 /**
  * Rows of the endpoint table for tokens and API keys, at the paths of the original.
  */
-import { tokenPath } from "../auth/open_auth.ts";
+import { tokenPath } from "../auth/challenge.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import { answers } from "./answers.ts";
 import { listApiKeys, makeApiKey, revokeApiKey } from "./api_keys.ts";

@@ -7,6 +7,9 @@
  */
 import { refuse, type RegistryError } from "../oci/errors.ts";
 
+/** Path of the registry's own token service, as zot's. */
+export const tokenPath = "/zot/auth/token";
+
 export type Challenge =
   | { readonly kind: "basic"; readonly realm: string }
   | { readonly kind: "bearer"; readonly realm: string; readonly service: string };

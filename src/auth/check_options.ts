@@ -6,7 +6,7 @@
  */
 import { compilePolicy } from "./compile_policy.ts";
 import { checkMapping } from "./claim_mapping.ts";
-import { isSafeUrl } from "./outside_keys.ts";
+import { isSafeUrl } from "./safe_url.ts";
 import type { AccessControl, AuthValues } from "./options.ts";
 
 /** The part of the `http` section that is looked at. */
@@ -35,6 +35,15 @@ export function checkAuthOptions(http: HttpSection, written: ReadonlySet<string>
     ...accessControlProblems(http, has),
   ];
   return { problems, warnings: problems.length > 0 ? [] : warningsOf(http) };
+}
+
+/** Whether callers are told apart at all. */
+export function isAuthConfigured({
+  auth,
+  accessControl,
+  tls,
+}: HttpSection & { readonly tls: { readonly cacert: string | null } }): boolean {
+  return hasMethods(auth) || hasAccessControl(accessControl) || tls.cacert !== null;
 }
 
 /** Whether callers can log in with a password. */

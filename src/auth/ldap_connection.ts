@@ -8,7 +8,7 @@
  */
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";
-import { Client } from "ldapts";
+import type { Client } from "ldapts";
 import type { Clock } from "../lib/clock.ts";
 import { Gate, GateFull } from "../lib/gate.ts";
 
@@ -200,7 +200,9 @@ async function openConnection(
   };
   const secure = tlsOptions(options);
   const name = host.includes(":") ? `[${host}]` : host;
-  const client = new Client({
+  // Only who has a directory pays for the library.
+  const { Client: LdapClient } = await import("ldapts");
+  const client = new LdapClient({
     url: `${security === "ldaps" ? "ldaps" : "ldap"}://${name}:${port}`,
     timeout: timeoutMs,
     connectTimeout: timeoutMs,

@@ -12,12 +12,12 @@ import type { Metadata } from "../metadata/metadata.ts";
 import { ApiKeys } from "./api_keys.ts";
 import { Authenticator, type FailedLogin, type Methods } from "./authenticator.ts";
 import { openBearer } from "./bearer.ts";
-import type { Challenge } from "./challenge.ts";
+import { tokenPath, type Challenge } from "./challenge.ts";
 import { hasAccessControl, hasMethods, hasPasswords } from "./check_options.ts";
 import { compilePolicy, type CompiledPolicy } from "./compile_policy.ts";
 import { Htpasswd } from "./htpasswd.ts";
-import { Ldap } from "./ldap.ts";
-import type { AccessControl, AuthValues } from "./options.ts";
+import type { Ldap } from "./ldap.ts";
+import type { AccessControl, AuthValues, LdapOptions } from "./options.ts";
 import type { Throttle } from "./throttle.ts";
 import { openTokenKeys } from "./token_key.ts";
 import { TokenService } from "./token_service.ts";
@@ -58,15 +58,8 @@ export interface Auth {
   readonly close: () => void;
 }
 
-/** Path of the registry's own token service, as zot's. */
-export const tokenPath = "/zot/auth/token";
 /** Hashes at a time in one process, and logins that may wait for one. */
 const hashing = { runningMax: 2, waitingMax: 64 };
-
-/** Whether callers are told apart at all. */
-export function isAuthConfigured({ auth, accessControl, tls }: AuthConfig): boolean {
-  return hasMethods(auth) || hasAccessControl(accessControl) || tls.cacert !== null;
-}
 
 /** Opens all of it. @throws with one line for the operator. */
 export async function openAuth(
@@ -130,10 +123,7 @@ async function openMethods(
               gate: new Gate(hashing),
               onChange: follow("http.auth.htpasswd"),
             }),
-      ldap:
-        auth.ldap.address === null
-          ? null
-          : new Ldap({ options: auth.ldap, clock, onChange: follow("http.auth.ldap") }),
+      ldap: await openLdap(auth.ldap, clock, follow("http.auth.ldap")),
       apiKeys: null,
       tokens: await openTokens(config, setup, policy),
       access: bearer.access,
@@ -154,6 +144,17 @@ function reporter({ report }: AuthSetup, key: string): (problem: string | null) 
     if (problem === null) report("info", `${key}: a changed file is in force`);
     else report("warn", `${key}: a changed file is not taken, the old content stays`, { problem });
   };
+}
+
+/** Null without a directory; then its library is not even loaded. */
+async function openLdap(
+  options: LdapOptions,
+  clock: Clock,
+  onChange: (problem: string | null) => void,
+): Promise<Ldap | null> {
+  if (options.address === null) return null;
+  const { Ldap: Directory } = await import("./ldap.ts");
+  return new Directory({ options, clock, onChange });
 }
 
 async function openTokens(

@@ -17,6 +17,7 @@ import {
   type JWTVerifyGetKey,
 } from "jose";
 import { isJsonObject, parseStrictJson } from "../lib/strict_json.ts";
+import { isSafeUrl } from "./safe_url.ts";
 
 /** The issuer's keys cannot be had now. Never means that a token is wrong. */
 export class IssuerUnavailable extends Error {
@@ -176,12 +177,4 @@ export function discoveredKeys(
     const getKey = await keys;
     return await getKey(header, token);
   };
-}
-
-/** Whether keys may be fetched from a URL: over TLS, or from this machine. */
-export function isSafeUrl(text: string): boolean {
-  if (!URL.canParse(text)) return false;
-  const { protocol, hostname } = new URL(text);
-  const isLocal = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
-  return protocol === "https:" || (protocol === "http:" && isLocal);
 }

@@ -7,7 +7,7 @@ import { compilePolicy, type CompiledPolicy, type Grant } from "../auth/compile_
 import { PolicyCaller } from "../auth/caller.ts";
 import { hasAccessControl } from "../auth/check_options.ts";
 import { anonymous, type Identity } from "../auth/identity.ts";
-import { isAuthConfigured } from "../auth/open_auth.ts";
+import { isAuthConfigured } from "../auth/check_options.ts";
 import { actions, type Action } from "../auth/options.ts";
 import { groupsOf, ruleFor } from "../auth/policy.ts";
 import { loadConfig, type Config } from "../config/load.ts";

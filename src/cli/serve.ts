@@ -13,6 +13,7 @@ import { checkLive, openTls, startOwner, type Owner } from "../server.ts";
 import { ConfigFollower } from "./config_follower.ts";
 import { pushHint } from "./push_hint.ts";
 import { Supervisor } from "./supervisor.ts";
+import type { WorkerProcess } from "./worker_process.ts";
 
 export interface ServeOptions {
   /** Path of the configuration file; null when the defaults serve. */
@@ -20,6 +21,8 @@ export interface ServeOptions {
   /** Paths that the file itself set. */
   readonly written: ReadonlySet<string>;
   readonly warnings: readonly string[];
+  /** As many as the configuration wants, started meanwhile. */
+  readonly workers: readonly WorkerProcess[];
 }
 
 /** Serves until a signal; returns the exit code. */
@@ -30,8 +33,13 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     base: {},
   });
   for (const warning of options.warnings) log.warn(warning);
-  const opened = await open(config, log);
-  if (opened === null) return 1;
+  // Before anything says that it listens: who reads that may send a signal at once.
+  const signalled = firstSignal();
+  const opened = await open(config, options.workers, log);
+  if (opened === null) {
+    for (const worker of options.workers) worker.kill();
+    return 1;
+  }
   const { owner, supervisor } = opened;
   const url = await supervisor.start();
   if (url === null) {
@@ -52,7 +60,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
   if (options.configPath === null)
     process.stderr.write(pushHint(url, config.storage.rootDirectory));
   const follower = follow(config, options, { supervisor, log });
-  const signal = await firstSignal();
+  const signal = await signalled;
   log.info({ signal }, "stopping");
   await follower?.close();
   await supervisor.stop();
@@ -64,13 +72,14 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
 
 async function open(
   config: Config,
+  early: readonly WorkerProcess[],
   log: Log,
 ): Promise<{ owner: Owner; supervisor: Supervisor } | null> {
   try {
     const tls = await openTls(config, log, (material) => supervisor.replaceTls(material));
     if (!config.storage.shared) await requireFreePort(config);
     const owner = await startOwner(config, log);
-    const supervisor = new Supervisor(config, { owner, tls, log });
+    const supervisor = new Supervisor(config, { owner, tls, log, early });
     return { owner, supervisor };
   } catch (error) {
     process.stderr.write(`zot: ${error instanceof Error ? error.message : String(error)}\n`);

@@ -5,6 +5,7 @@
 
 import { checkConfig, loadConfig } from "../config/load.ts";
 import type { Output } from "./command.ts";
+import { WorkerProcess } from "./worker_process.ts";
 
 /** Serves what the file at `configPath` says, or the defaults. Returns the exit status. */
 export async function serveCommand(configPath: string | null, output: Output): Promise<number> {
@@ -13,8 +14,11 @@ export async function serveCommand(configPath: string | null, output: Output): P
     for (const problem of loaded.problems) output.error(`${problem}\n`);
     return 1;
   }
+  // They load what they are made of while this process does.
+  const workers = Array.from({ length: loaded.config.http.workers }, () => new WorkerProcess());
   const { serve } = await import("./serve.ts");
   return await serve(loaded.config, {
+    workers,
     configPath,
     written: loaded.written,
     warnings: loaded.warnings,

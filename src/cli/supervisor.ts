@@ -10,12 +10,10 @@ import type { Config } from "../config/schema.ts";
 import type { TlsFiles } from "../http/tls_files.ts";
 import type { TlsMaterial } from "../http/tls_material.ts";
 import type { Log } from "../lib/log.ts";
-import { isCompiled } from "../lib/runtime.ts";
 import { answerCommit } from "../metadata/commit_channel.ts";
 import { urlOf, type MetricsPlace, type Owner } from "../server.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
-
-type Child = Bun.Subprocess<"ignore", "inherit", "inherit">;
+import { WorkerProcess } from "./worker_process.ts";
 
 /** A worker that dies sooner than this after its start is restarted with growing pauses. */
 const healthyMs = 5_000;
@@ -27,7 +25,7 @@ const killAfterMs = 5_000;
 /** The place of one worker, and of those that are started in its stead. */
 interface Slot {
   readonly index: number;
-  child: Child | null;
+  child: WorkerProcess | null;
   /** Where the child counts. */
   metrics: MetricsPlace | null;
   startedAt: number;
@@ -41,6 +39,8 @@ export class Supervisor {
   readonly #owner: Owner;
   readonly #tls: TlsFiles | null;
   readonly #log: Log;
+  /** Workers that were started before there was a supervisor. */
+  readonly #early: WorkerProcess[];
   #slots: Slot[];
   /** Workers that are not needed any more and end what they have begun. */
   readonly #leaving = new Set<Slot>();
@@ -50,12 +50,19 @@ export class Supervisor {
 
   constructor(
     config: Config,
-    parts: { readonly owner: Owner; readonly tls: TlsFiles | null; readonly log: Log },
+    parts: {
+      readonly owner: Owner;
+      readonly tls: TlsFiles | null;
+      readonly log: Log;
+      /** Taken as the first workers. */
+      readonly early: readonly WorkerProcess[];
+    },
   ) {
     this.#config = config;
     this.#owner = parts.owner;
     this.#tls = parts.tls;
     this.#log = parts.log;
+    this.#early = [...parts.early];
     this.#port = config.http.port;
     this.#slots = Array.from({ length: config.http.workers }, (_, index) => newSlot(index));
   }
@@ -102,7 +109,7 @@ export class Supervisor {
     const running = slots.flatMap((slot) => (slot.child === null ? [] : [slot.child]));
     for (const slot of slots) this.#send(slot, { type: "stop", graceMs: graceTimeout });
     const timer = setTimeout(() => {
-      for (const child of running) child.kill("SIGKILL");
+      for (const child of running) child.kill();
     }, graceTimeout + killAfterMs);
     await Promise.all(running.map((child) => child.exited));
     clearTimeout(timer);
@@ -140,23 +147,20 @@ export class Supervisor {
   #spawn(slot: Slot): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
     const metrics = this.#owner.metrics?.place(slot.index + 1) ?? null;
-    const child: Child = Bun.spawn(workerCommand(), {
-      stdin: "ignore",
-      stdout: "inherit",
-      stderr: "inherit",
-      serialization: "advanced",
-      ipc: (message: FromWorker) => this.#receive(slot, message, resolve),
-      onExit: (_child, exitCode, signalCode) => {
+    const child = this.#early.shift() ?? new WorkerProcess();
+    slot.child = child;
+    slot.metrics = metrics;
+    slot.startedAt = Date.now();
+    child.listen({
+      message: (message) => this.#receive(slot, message, resolve),
+      exit: (ended) => {
         resolve(false);
         slot.child = null;
         slot.configured?.(null);
         if (metrics !== null) this.#owner.metrics?.ended(metrics, !this.#isWanted(slot));
-        this.#restart(slot, signalCode ?? exitCode);
+        this.#restart(slot, ended);
       },
     });
-    slot.child = child;
-    slot.metrics = metrics;
-    slot.startedAt = Date.now();
     return promise;
   }
 
@@ -187,11 +191,7 @@ export class Supervisor {
   }
 
   #send(slot: Slot, message: ToWorker): void {
-    try {
-      slot.child?.send(message);
-    } catch {
-      // The worker is gone: its exit is handled where it is noticed.
-    }
+    slot.child?.send(message);
   }
 
   #restart(slot: Slot, ended: number | string | null): void {
@@ -220,13 +220,4 @@ function newSlot(index: number): Slot {
     pauseMs: restartPauseMinMs,
     configured: null,
   };
-}
-
-/**
- * This very program as a worker: the runtime with its flags and its script, or the compiled executable. The flags
- * matter: without them the runtime would read settings from the caller's working directory.
- */
-function workerCommand(): string[] {
-  if (isCompiled) return [process.execPath, "worker"];
-  return [process.execPath, ...process.execArgv, Bun.main, "worker"];
 }

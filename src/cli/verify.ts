@@ -1,6 +1,7 @@
 // `zot verify`: what `zot serve` would say about a configuration, without serving it.
 
-import { checkAuthFiles, isAuthConfigured } from "../auth/open_auth.ts";
+import { isAuthConfigured } from "../auth/check_options.ts";
+import { checkAuthFiles } from "../auth/open_auth.ts";
 import { loadConfig, type Config } from "../config/load.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Output } from "./command.ts";

@@ -1,0 +1,11 @@
+/**
+ * Which URLs keys may be fetched from: what comes another way could be anybody's.
+ */
+
+/** Whether keys may be fetched from a URL: over TLS, or from this machine. */
+export function isSafeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname } = new URL(text);
+  const isLocal = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
+  return protocol === "https:" || (protocol === "http:" && isLocal);
+}

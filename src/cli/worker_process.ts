@@ -1,0 +1,74 @@
+/**
+ * One worker process as its supervisor sees it: spawned, spoken to, heard, gone.
+ *
+ * Promises: what a worker says before somebody listens is kept for him, so that workers can be started while the
+ * supervisor still opens the storage: both load at the same time, and the first answer comes sooner.
+ * Leaves to others: what is said (`worker_messages.ts`), and who restarts a worker that ended (`supervisor.ts`).
+ */
+import { isCompiled } from "../lib/runtime.ts";
+import type { FromWorker, ToWorker } from "./worker_messages.ts";
+
+export interface WorkerListener {
+  message(message: FromWorker): void;
+  /** Called once; `ended` is the exit status or the signal. */
+  exit(ended: number | string | null): void;
+}
+
+export class WorkerProcess {
+  readonly #child: Bun.Subprocess<"ignore", "inherit", "inherit">;
+  /** Before there is a listener: only `hello` can come, as a worker waits for the answer. */
+  readonly #unheard: FromWorker[] = [];
+  #listener: WorkerListener | null = null;
+  #ended: { readonly ended: number | string | null } | null = null;
+
+  constructor() {
+    this.#child = Bun.spawn(workerCommand(), {
+      stdin: "ignore",
+      stdout: "inherit",
+      stderr: "inherit",
+      serialization: "advanced",
+      ipc: (message: FromWorker) => {
+        if (this.#listener === null) this.#unheard.push(message);
+        else this.#listener.message(message);
+      },
+      onExit: (_child, exitCode, signalCode) => {
+        this.#ended = { ended: signalCode ?? exitCode };
+        this.#listener?.exit(this.#ended.ended);
+      },
+    });
+  }
+
+  /** Resolves when the process is gone. */
+  get exited(): Promise<unknown> {
+    return this.#child.exited;
+  }
+
+  /** Hands over what came until now, then all that comes. To be called once. */
+  listen(listener: WorkerListener): void {
+    this.#listener = listener;
+    for (const message of this.#unheard.splice(0)) listener.message(message);
+    if (this.#ended !== null) listener.exit(this.#ended.ended);
+  }
+
+  /** Does nothing when the worker is gone: its end is told to the listener. */
+  send(message: ToWorker): void {
+    try {
+      this.#child.send(message);
+    } catch {
+      // Gone between two messages.
+    }
+  }
+
+  kill(): void {
+    this.#child.kill("SIGKILL");
+  }
+}
+
+/**
+ * This very program as a worker: the runtime with its flags and its script, or the compiled executable. The flags
+ * matter: without them the runtime would read settings from the caller's working directory.
+ */
+function workerCommand(): string[] {
+  if (isCompiled) return [process.execPath, "worker"];
+  return [process.execPath, ...process.execArgv, Bun.main, "worker"];
+}
