@@ -11,11 +11,7 @@ import {
   AndFilter,
   EqualityFilter,
   FilterParser,
-  InappropriateAuthError,
-  InsufficientAccessError,
   InvalidCredentialsError,
-  NoSuchObjectError,
-  UnwillingToPerformError,
   type Entry,
   type Filter,
 } from "ldapts";
@@ -23,7 +19,12 @@ import type { Clock } from "../lib/clock.ts";
 import { isJsonObject, parseStrictJson } from "../lib/strict_json.ts";
 import { WatchedFile } from "../lib/watched_file.ts";
 import { isUserName } from "./identity.ts";
-import { LdapConnections, LdapUnavailable, type LdapConnection } from "./ldap_connection.ts";
+import {
+  LdapConnections,
+  LdapUnavailable,
+  resultCodeOf,
+  type LdapConnection,
+} from "./ldap_connection.ts";
 import type { LdapOptions } from "./options.ts";
 
 export { LdapUnavailable } from "./ldap_connection.ts";
@@ -51,14 +52,12 @@ const stampAttributes = [
 ];
 /** Groups of one user that are looked at. */
 const groupsMax = 1_000;
-/** What a directory says of a password that is not right, or of an account that is not to be used. */
-const refusals = [
-  InvalidCredentialsError,
-  InappropriateAuthError,
-  InsufficientAccessError,
-  NoSuchObjectError,
-  UnwillingToPerformError,
-] as const;
+/**
+ * What a directory says of a password that is not right, or of an account that is not to be used (RFC 4511 §4.1.9):
+ * referral, constraintViolation (locked), noSuchObject, invalidDNSyntax, inappropriateAuthentication,
+ * invalidCredentials, insufficientAccessRights, unwillingToPerform.
+ */
+const refusalCodes: readonly number[] = [10, 19, 32, 34, 48, 49, 50, 53];
 
 export interface LdapSetup {
   readonly options: LdapOptions;
@@ -198,7 +197,8 @@ async function accepts({ client }: LdapConnection, dn: string, password: string)
     await client.bind(dn, password);
     return true;
   } catch (error) {
-    if (refusals.some((refusal) => error instanceof refusal)) return false;
+    const code = resultCodeOf(error);
+    if (code !== null && refusalCodes.includes(code)) return false;
     throw error;
   }
 }

@@ -3,7 +3,8 @@
  *
  * Promises: a connection that broke is never opened again behind our back (the library would, without StartTLS), but
  * replaced; every use has a deadline after which its socket is gone; at most so many connections are open and so
- * many logins wait. After a failure the next callers are refused at once for a moment, then one tries again.
+ * many logins wait. After a failure the next callers are refused at once for a moment, then one tries again; a directory
+ * that answers, with whatever, has not failed.
  * Leaves to others: what is asked of the directory (`ldap.ts`).
  */
 import { connect as connectPlain, type Socket } from "node:net";
@@ -34,6 +35,9 @@ const waitingMax = 64;
 const idleMsMax = 30_000;
 /** So long after a failure nobody waits for the directory again. */
 const pauseMs = 2_000;
+
+/** Results that speak of the directory as a whole (RFC 4511 §4.1.9): busy, unavailable. */
+const overloadCodes: readonly number[] = [51, 52];
 
 /** One open connection. */
 export interface LdapConnection {
@@ -160,6 +164,10 @@ export class LdapConnections {
   }
 
   #failed(error: unknown): LdapUnavailable {
+    const code = resultCodeOf(error);
+    if (code !== null && !overloadCodes.includes(code)) {
+      return new LdapUnavailable(`The directory answered: ${messageOf(error)}`, { cause: error });
+    }
     this.#failedAtMs = this.#options.clock.monotonicMs();
     for (const { connection } of this.#idle.splice(0)) connection.close();
     if (error instanceof LdapUnavailable) return error;
@@ -243,6 +251,12 @@ function tlsOptions({ host, skipVerify, authorities }: LdapConnectionOptions): C
     rejectUnauthorized: !skipVerify,
     minVersion: "TLSv1.2",
   };
+}
+
+/** The result code of an answer that the library throws; null for what is no answer. */
+export function resultCodeOf(error: unknown): number | null {
+  if (!(error instanceof Error) || !("code" in error)) return null;
+  return typeof error.code === "number" ? error.code : null;
 }
 
 function messageOf(error: unknown): string {
