@@ -221,6 +221,18 @@ describe("failures", () => {
     expect(w.authenticator.authenticate(null, here)).toBe(w.authenticator.anonymous);
   });
 
+  test("that come at once are as many as one by one: ten, then none is computed", async () => {
+    await using w = await world();
+    const guesses = Array.from({ length: 60 }, (_, at) => basic("alice", `wrong${at}`));
+    const failed = await Promise.all(
+      guesses.map((guess) => failureOf(() => w.authenticator.authenticate(guess, here))),
+    );
+    const kinds = failed.map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === "invalid")).toHaveLength(10);
+    expect(kinds.filter((kind) => kind === "throttled")).toHaveLength(50);
+    expect(w.gate.runs).toBe(10);
+  });
+
   test("are held back when the configuration says so, successes are not", async () => {
     await using w = await world(undefined, 5_000);
     await w.authenticator.authenticate(basic("alice", "right"), here);
@@ -245,6 +257,20 @@ describe("a directory", () => {
     expect(w.ldap.verified).toBe(0);
     const caller = await w.authenticator.authenticate(basic("lee", "right"), here);
     expect(caller.identity).toMatchObject({ name: "lee", groups: ["dev"], provenBy: "ldap" });
+  });
+
+  test("that fails many logins at once holds none of those after them", async () => {
+    const fake = new FakeLdap();
+    await using w = await world(() => ({ ldap: fake as unknown as Ldap }));
+    fake.isDown = true;
+    const names = Array.from({ length: 40 }, (_, at) => basic("lee", `wrong${at}`));
+    const failed = await Promise.all(
+      names.map((header) => failureOf(() => w.authenticator.authenticate(header, here))),
+    );
+    expect(new Set(failed.map(({ kind }) => kind))).toEqual(new Set(["unavailable"]));
+    fake.isDown = false;
+    const caller = await w.authenticator.authenticate(basic("lee", "right"), here);
+    expect(caller.name).toBe("lee");
   });
 
   test("is looked at again after a second, and what changed there counts at once", async () => {

@@ -173,13 +173,17 @@ export class Authenticator {
   async #provePassword(name: string, password: string, network: string): Promise<Proof> {
     const { throttle, clock } = this.#options;
     const attempt = { network, account: name };
-    const advice = throttle.advise(attempt, clock.monotonicMs());
+    const advice = await throttle.begin(attempt, () => clock.monotonicMs());
     if (advice.kind === "wait") throw new LoginFailed("throttled", "too many", advice.retryAfterS);
-    if (advice.delayMs > 0) await clock.sleep(advice.delayMs);
-    const proof = isUserName(name) ? await this.#tryPassword(name, password) : null;
-    throttle.record({ ...attempt, failed: proof === null }, clock.monotonicMs());
-    if (proof === null) throw new LoginFailed("invalid", "wrong name or password");
-    return proof;
+    try {
+      if (advice.delayMs > 0) await clock.sleep(advice.delayMs);
+      const proof = isUserName(name) ? await this.#tryPassword(name, password) : null;
+      throttle.record({ ...attempt, failed: proof === null }, clock.monotonicMs());
+      if (proof === null) throw new LoginFailed("invalid", "wrong name or password");
+      return proof;
+    } finally {
+      throttle.end(attempt);
+    }
   }
 
   /** The methods in their order. What looks like a key or a token is shown to nobody else. */

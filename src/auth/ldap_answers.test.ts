@@ -55,7 +55,7 @@ async function fakeDirectory(told: Partial<Answers> = {}) {
     sockets.add(socket);
     socket.on("error", () => {});
     socket.on("data", (chunk) => {
-      for (const message of messagesOf(chunk))
+      for (const message of messagesOf(chunk as Buffer))
         for (const each of answer(message)) socket.write(each);
     });
   });

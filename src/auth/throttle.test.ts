@@ -49,6 +49,34 @@ describe("an account from one network", () => {
   });
 });
 
+describe("logins that are tried at once", () => {
+  const begin = (throttle: Throttle, attempt = alice) => throttle.begin(attempt, () => 0);
+
+  test("are no more than failures are free; the next one goes when one has ended", async () => {
+    const throttle = new Throttle();
+    fail(throttle, alice, 7);
+    for (let at = 0; at < 3; at += 1) expect((await begin(throttle)).kind).toBe("go");
+    let fourth = "waits";
+    const waiting = begin(throttle).then(({ kind }) => (fourth = kind));
+    expect((await begin(throttle, { ...alice, account: "bob" })).kind).toBe("go");
+    expect(fourth).toBe("waits");
+    throttle.record({ ...alice, failed: false }, 0);
+    throttle.end(alice);
+    expect(await waiting).toBe("go");
+  });
+
+  test("beyond a line of bounded length are told to come again", async () => {
+    const throttle = new Throttle();
+    for (let at = 0; at < 10; at += 1) await begin(throttle);
+    const others = Array.from({ length: 64 }, () => begin(throttle));
+    expect(await begin(throttle)).toEqual({ kind: "wait", retryAfterS: 1 });
+    fail(throttle, alice, 10);
+    for (let at = 0; at < 10; at += 1) throttle.end(alice);
+    const kinds = (await Promise.all(others)).map(({ kind }) => kind);
+    expect(new Set(kinds)).toEqual(new Set(["wait"]));
+  });
+});
+
 test("others are not locked out: the account from elsewhere, other accounts from here", () => {
   const throttle = new Throttle();
   fail(throttle, alice, 50);

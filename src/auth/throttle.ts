@@ -6,8 +6,8 @@
  * delay, and a network from which an account logged in lately is not held back by what other accounts do there:
  * so nobody can lock others out. A network is an IPv4 address or an IPv6 /64.
  *
- * Promises: bounded memory, whatever is tried; counts of several processes add up where `tell` carries news between
- * them. Leaves to others: what counts as a failure (`authenticator.ts`).
+ * Promises: bounded memory, whatever is tried; logins that come at once get no more tries than those that come one by
+ * one; counts of several processes add up where `tell` carries news between them. Leaves to others: what counts as a failure (`authenticator.ts`).
  */
 import { Lru } from "../lib/lru.ts";
 
@@ -41,6 +41,9 @@ const attackDelayMs = 1_000;
 /** A login that worked vouches for its network this long. */
 const vouchMs = 24 * 60 * minute;
 
+/** Logins to one account from one network that wait for how others of the pair end. */
+const waitingMax = 64;
+
 const pairsMax = 50_000;
 const networksMax = 20_000;
 const accountsMax = 20_000;
@@ -51,11 +54,18 @@ interface Count {
   readonly atMs: number;
 }
 
+/** Logins of a pair: how many are being tried, and who waits for one of them to end. */
+interface Trying {
+  running: number;
+  readonly waiting: (() => void)[];
+}
+
 export class Throttle {
   readonly #pairs = new Lru<string, Count>({ entriesMax: pairsMax });
   readonly #networks = new Lru<string, Count>({ entriesMax: networksMax });
   readonly #accounts = new Lru<string, Count>({ entriesMax: accountsMax });
   readonly #vouched = new Lru<string, number>({ entriesMax: pairsMax });
+  readonly #trying = new Map<string, Trying>();
   readonly #tell: (news: LoginNews) => void;
 
   constructor(tell: (news: LoginNews) => void = () => {}) {
@@ -73,6 +83,38 @@ export class Throttle {
     if (longestMs > 0) return { kind: "wait", retryAfterS: Math.ceil(longestMs / 1000) };
     const attacked = waitMs(this.#accounts.get(accountKey(account)), perAccount, nowMs) > 0;
     return { kind: "go", delayMs: attacked && !isVouched ? attackDelayMs : 0 };
+  }
+
+  /**
+   * As `advise`, once it is known that failures of the logins being tried leave room for one more. Who is told to go
+   * must say when it has ended.
+   */
+  async begin(attempt: LoginAttempt, nowMs: () => number): Promise<ThrottleAdvice> {
+    const pair = pairKey(attempt);
+    for (;;) {
+      const advice = this.advise(attempt, nowMs());
+      if (advice.kind === "wait") return advice;
+      const trying = this.#trying.get(pair) ?? { running: 0, waiting: [] };
+      if (trying.running < triesLeft(this.#pairs.get(pair), perPair, nowMs())) {
+        trying.running += 1;
+        this.#trying.set(pair, trying);
+        return advice;
+      }
+      if (trying.waiting.length >= waitingMax) return { kind: "wait", retryAfterS: 1 };
+      const { promise, resolve } = Promise.withResolvers<void>();
+      trying.waiting.push(resolve);
+      await promise;
+    }
+  }
+
+  /** A login that `begin` let go has ended, and its outcome is recorded. */
+  end(attempt: LoginAttempt): void {
+    const pair = pairKey(attempt);
+    const trying = this.#trying.get(pair);
+    if (trying === undefined) return;
+    trying.running -= 1;
+    if (trying.running === 0) this.#trying.delete(pair);
+    for (const resolve of trying.waiting.splice(0)) resolve();
   }
 
   /** A login was tried. */
@@ -113,6 +155,11 @@ function failuresNow(count: Count | null, limit: Limit, nowMs: number): number {
 function waitMs(count: Count | null, limit: Limit, nowMs: number): number {
   const over = failuresNow(count, limit, nowMs) - (limit.burst - 1);
   return over > 0 ? over * limit.forgetMs : 0;
+}
+
+/** How many may be tried at once when all of them may fail; at least one, since this one may be tried. */
+function triesLeft(count: Count | null, limit: Limit, nowMs: number): number {
+  return Math.max(1, limit.burst - Math.ceil(failuresNow(count, limit, nowMs)));
 }
 
 function add(counts: Lru<string, Count>, key: string, limit: Limit, nowMs: number): void {
