@@ -1,0 +1,119 @@
+// TABLE of the configurations in examples/: what each shows, asked of a server that runs it.
+//
+// Promises: a row's check fails when the server does not do what the example is for. Those of logins and access stand
+// in `access_rows.ts`. Leaves to others: starting the server (`place.ts`), covering every file (`examples.test.ts`).
+
+import { expect } from "bun:test";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import type { Zot } from "../harness.ts";
+import { accessRows } from "./access_rows.ts";
+import { Caller, type CallerOptions } from "./caller.ts";
+import type { Place } from "./place.ts";
+
+/** A server that runs an example. */
+export interface Served {
+  readonly zot: Zot;
+  readonly place: Place;
+  /** A caller; anonymous without options. */
+  readonly as: (options?: CallerOptions) => Caller;
+}
+
+export type Check = (served: Served) => Promise<void>;
+
+/** Files of authorities and client certificates, as fetch takes them. */
+export async function tlsOf(
+  place: Place,
+  client?: { readonly cert: string; readonly key: string },
+) {
+  const read = (path: string) => readFile(path, "utf8");
+  const ca = await read(place.authority.cert);
+  if (client === undefined) return { ca };
+  return { ca, cert: await read(client.cert), key: await read(client.key) };
+}
+
+/** Everybody pushes, and the image lies in `root`. */
+function serves(root: string): Check {
+  return async ({ place, as }) => {
+    expect(await as().push("hello/world", "1")).toBe(201);
+    expect(await as().get("/v2/hello/world/manifests/1")).toBe(200);
+    expect(existsSync(place.at(`${root}/hello/world/oci-layout`))).toBe(true);
+  };
+}
+
+export const configRows: Readonly<Record<string, Check>> = {
+  "config-minimal.json": serves("zot-data"),
+  "config-minimal.yaml": serves("zot-data"),
+  "config-container.json": serves("var/lib/registry"),
+  "config-full.yaml": async (served) => {
+    await serves("zot-data")(served);
+    expect(await served.as().get("/metrics")).toBe(200);
+  },
+  "config-zot.json": async ({ place, as }) => {
+    const tls = await tlsOf(place);
+    const [anonymous, ann] = [as({ tls }), as({ tls, user: "ann" })];
+    expect(await anonymous.push("app", "1")).toBe(401);
+    expect(await ann.push("app", "1", "first")).toBe(201);
+    expect(await ann.push("app", "1", "second")).toBe(403);
+    expect(await as({ tls, user: "admin" }).push("app", "1", "second")).toBe(201);
+    expect(await anonymous.get("/v2/app/manifests/1")).toBe(200);
+    expect(await readFile(place.at("/var/log/zot/audit.log"), "utf8")).toContain('"ann"');
+  },
+  "config-tls.json": async ({ zot, place, as }) => {
+    expect(zot.url).toStartWith("https://");
+    expect(await as({ tls: await tlsOf(place) }).push("app", "1")).toBe(201);
+    // Somebody else's authorities do not know the certificate.
+    expect(
+      await as()
+        .get("/v2/")
+        .catch(() => "not trusted"),
+    ).toBe("not trusted");
+  },
+  "config-mtls.json": async ({ place, as }) => {
+    const client = await place.client("alice");
+    expect(await as({ tls: await tlsOf(place) }).get("/v2/")).toBe(401);
+    expect(await as({ tls: await tlsOf(place, client) }).push("app", "1")).toBe(201);
+  },
+  "config-mtls-spiffe.yaml": async ({ place, as }) => {
+    const push = async (name: string) => {
+      const client = await place.client(name, `spiffe://example.com/workload/${name}`);
+      return await as({ tls: await tlsOf(place, client) }).push("app", "1");
+    };
+    expect(await push("builder")).toBe(201);
+    expect(await push("stranger")).toBe(403);
+  },
+  "config-limits.yaml": async ({ as }) => {
+    const body = `{"schemaVersion":2,"x":"${"x".repeat(2 ** 20)}"}`;
+    const headers = { "content-type": "application/vnd.oci.image.manifest.v1+json" };
+    const { status } = await as().ask("PUT", "/v2/app/manifests/1", { headers, body });
+    expect(status).toBe(413);
+    expect(await as().push("app", "1")).toBe(201);
+  },
+  "config-ratelimit.json": async ({ as }) => {
+    const asked = Array.from({ length: 200 }, () => as().ask("GET", "/v2/"));
+    const answers = await Promise.all(asked);
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused[0]?.headers.get("retry-after")).toBe("1");
+    expect(answers.filter(({ status }) => status === 200).length).toBeGreaterThanOrEqual(50);
+  },
+  "config-browser.yaml": async ({ as }) => {
+    const allowed = async (origin: string) => {
+      const { headers } = await as().ask("GET", "/v2/", { headers: { origin } });
+      return headers.get("access-control-allow-origin");
+    };
+    expect(await allowed("https://ui.example.com")).toBe("https://ui.example.com");
+    expect(await allowed("https://other.example.com")).not.toBe("https://other.example.com");
+  },
+  "config-shared.yaml": async ({ place, as }) => {
+    await using second = await place.start("examples/config-shared.yaml");
+    expect(await as().push("app", "1")).toBe(201);
+    expect(await new Caller(second.url).get("/v2/app/manifests/1")).toBe(200);
+  },
+  "config-metrics.json": async ({ as }) => {
+    expect(await as().get("/v2/")).toBe(200);
+    const { text } = await as().ask("GET", "/metrics");
+    expect(text).toMatch(/^zot_http_requests_total\{.*method="GET".*\} 1$/m);
+  },
+  ...accessRows,
+};

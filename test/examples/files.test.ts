@@ -1,0 +1,260 @@
+// What lies in examples/ besides configurations: units, manifests and other programs' files, run where they can be.
+//
+// Promises: every file of the directory is covered by a row here or by a configuration's, and has its line in
+// examples/README.md. Leaves to others: the configurations (`configs.test.ts`), the dashboard's questions
+// (src/extensions/metrics/dashboard.test.ts).
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { parse, parseAllDocuments } from "yaml";
+import { imageUser } from "../../scripts/image/base_files.ts";
+import {
+  eventually,
+  freePort,
+  packageDirectory,
+  requireTool,
+  run,
+  runOk,
+  startService,
+} from "../harness.ts";
+import { Caller } from "./caller.ts";
+import { configRows, tlsOf } from "./config_rows.ts";
+import { Place } from "./place.ts";
+
+const testMs = 60_000;
+const directory = join(packageDirectory, "examples");
+const zot = join(packageDirectory, "bin/zot");
+const textOf = (name: string) => Bun.file(join(directory, name)).text();
+/** The port and the root directory of the container image. */
+const imageConfig = parse(await textOf("config-container.json")) as {
+  readonly storage: { readonly rootDirectory: string };
+  readonly http: { readonly port: string };
+};
+
+let place: Place;
+beforeAll(async () => {
+  place = await Place.make();
+});
+afterAll(() => place[Symbol.asyncDispose]());
+
+const rows: Readonly<Record<string, () => Promise<void>>> = {
+  "systemd/zot.service": systemdUnit,
+  "nginx/zot.conf": reverseProxy,
+  "kubernetes/zot.yaml": kubernetesObjects,
+  "compose/compose.yaml": composeFile,
+  "metrics/prometheus.yml": prometheusFile,
+  "metrics/dashboard.json": async () => {
+    expect(JSON.parse(await textOf("metrics/dashboard.json"))).toMatchObject({ title: "zot" });
+  },
+};
+
+describe.skipIf(!requireTool("openssl"))("examples/", () => {
+  for (const [name, check] of Object.entries(rows)) test(name, check, testMs);
+});
+
+test("every file has a row, and its line in examples/README.md", async () => {
+  const files = [...new Bun.Glob("**/*").scanSync(directory)].filter(
+    (name) => name !== "README.md",
+  );
+  expect([...Object.keys(rows), ...Object.keys(configRows)].sort()).toEqual(files.sort());
+  const index = await textOf("README.md");
+  const listed = [...index.matchAll(/^\| \[([^\]]+)\]\(([^)]+)\) \| \S.* \|$/gm)];
+  expect(listed.map(([, name = ""]) => name).sort()).toEqual(files);
+  for (const [, name, link] of listed) expect(link).toBe(name);
+});
+
+/** Its commands are run as they stand, but for the paths; systemd judges the rest. */
+async function systemdUnit(): Promise<void> {
+  const text = await textOf("systemd/zot.service");
+  const unit = text
+    .replaceAll("/usr/local/bin/zot", zot)
+    .replaceAll("/etc/zot/", place.at("/etc/zot/"));
+  const file = place.at("/etc/zot.service");
+  await writeFile(file, unit);
+  if (Bun.which("systemd-analyze") !== null) {
+    expect(await run("systemd-analyze", ["verify", file])).toMatchObject({ code: 0, stderr: "" });
+  }
+  await writeFile(
+    place.at("/etc/zot/config.json"),
+    JSON.stringify({ storage: { rootDirectory: place.at("/var/lib/zot") }, http: { port: "0" } }),
+  );
+  const commandOf = (key: string) =>
+    new RegExp(`^${key}=(.*)$`, "m").exec(unit)?.[1]?.split(" ") ?? [];
+  const [program = "", ...args] = commandOf("ExecStartPre");
+  await runOk(program, args);
+  await using service = startService(commandOf("ExecStart"));
+  await service.waitForLine("it listens", (line) => line.includes('"msg":"listening"'));
+  expect(await service.stop()).toBe(0);
+}
+
+/** A real nginx in front of a real server: a push through both, with the file's own settings. */
+async function reverseProxy(): Promise<void> {
+  if (!requireTool("nginx")) return;
+  await using server = await place.start("examples/config-proxy.yaml");
+  const port = await freePort();
+  const text = (await textOf("nginx/zot.conf"))
+    .replace("listen 443 ssl", `listen 127.0.0.1:${port} ssl`)
+    .replace("http://127.0.0.1:8080", server.url)
+    .replaceAll("/etc/nginx/", place.at("/etc/nginx/"));
+  await writeFile(place.at("/etc/nginx/zot.conf"), text);
+  const main = place.at("/etc/nginx/nginx.conf");
+  await writeFile(main, nginxAround("zot.conf", place.at("/etc/nginx")));
+  await runOk("nginx", ["-t", "-p", place.at("/etc/nginx"), "-c", main]);
+  await using nginx = startService(["nginx", "-p", place.at("/etc/nginx"), "-c", main]);
+  const url = `https://127.0.0.1:${port}`;
+  const tls = await tlsOf(place);
+  const ann = new Caller(url, { tls, user: "ann" });
+  await eventually("nginx answers", async () => {
+    if (!nginx.running()) throw new Error(`nginx ended: ${nginx.stderr().join("\n")}`);
+    return (await ann.get("/livez").catch(() => 0)) === 200;
+  });
+  expect(await ann.push("team/app", "1")).toBe(201);
+  const { status, headers } = await new Caller(url, { tls }).ask("GET", "/v2/");
+  expect(status).toBe(401);
+  expect(headers.get("www-authenticate")).toContain("https://registry.example.com/zot/auth/token");
+  // More than nginx takes without being told (1 MiB), and the upload goes on where the proxy says.
+  const body = Buffer.alloc(3 * 2 ** 20, "layer");
+  const started = await ann.ask("POST", "/v2/team/app/blobs/uploads/");
+  const sent = await ann.ask("PATCH", started.headers.get("location") ?? "", { body });
+  expect([sent.status, sent.headers.get("range")]).toEqual([202, `0-${body.length - 1}`]);
+}
+
+function nginxAround(file: string, path: string): string {
+  return `daemon off; pid ${path}/nginx.pid; error_log stderr; worker_processes 1;
+events {}
+http {
+  access_log off;
+  client_body_temp_path ${path}/t1; proxy_temp_path ${path}/t2; fastcgi_temp_path ${path}/t3;
+  uwsgi_temp_path ${path}/t4; scgi_temp_path ${path}/t5;
+  include ${path}/${file};
+}
+`;
+}
+
+interface KubernetesObject {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly data: Readonly<Record<string, string>>;
+  readonly spec: {
+    readonly accessModes: readonly string[];
+    readonly replicas: number;
+    readonly strategy: { readonly type: string };
+    readonly selector: { readonly matchLabels: object };
+    readonly ports: readonly { readonly targetPort: string }[];
+    readonly template: { readonly metadata: { readonly labels: object }; readonly spec: Pod };
+  };
+}
+
+interface Pod {
+  readonly securityContext: object;
+  readonly terminationGracePeriodSeconds: number;
+  readonly containers: readonly [Container];
+  readonly volumes: readonly { readonly name: string }[];
+}
+
+interface Container {
+  readonly args: readonly string[];
+  readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
+  readonly livenessProbe: { readonly httpGet: { readonly path: string; readonly port: string } };
+  readonly readinessProbe: Container["livenessProbe"];
+  readonly securityContext: object;
+  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
+}
+
+/** The objects fit each other and the image, and the configuration starts a server that the probes find well. */
+async function kubernetesObjects(): Promise<void> {
+  const documents = parseAllDocuments(await textOf("kubernetes/zot.yaml"));
+  const objects = documents.map((document) => document.toJS() as KubernetesObject);
+  const kinds = ["ConfigMap", "PersistentVolumeClaim", "Deployment", "Service"];
+  expect(objects.map(({ kind }) => kind)).toEqual(kinds);
+  const [map, claim, { spec }, service] = objects as unknown as [
+    KubernetesObject,
+    KubernetesObject,
+    KubernetesObject,
+    KubernetesObject,
+  ];
+  const pod = spec.template.spec;
+  const [container] = pod.containers;
+  expect(pod).toMatchObject({
+    automountServiceAccountToken: false,
+    securityContext: { runAsNonRoot: true, runAsUser: imageUser, fsGroup: imageUser },
+  });
+  expect(container.securityContext).toMatchObject({
+    allowPrivilegeEscalation: false,
+    readOnlyRootFilesystem: true,
+  });
+  expect(spec).toMatchObject({ replicas: 1, strategy: { type: "Recreate" } });
+  expect(spec.selector.matchLabels).toEqual(spec.template.metadata.labels);
+  expect(service.spec.selector).toEqual(spec.selector.matchLabels as never);
+
+  // Volumes have their mounts, and are of the objects beside them.
+  const names = pod.volumes.map(({ name }) => name);
+  expect(container.volumeMounts.map(({ name }) => name)).toEqual(names);
+  expect(pod.volumes).toMatchObject([
+    { persistentVolumeClaim: { claimName: claim.metadata.name } },
+    { configMap: { name: map.metadata.name } },
+    { secret: { secretName: "zot-users" } },
+  ]);
+  const mounts = Object.fromEntries(
+    container.volumeMounts.map((each) => [each.name, each.mountPath]),
+  );
+  const [command, configPath = ""] = container.args;
+  expect([command, dirname(configPath)]).toEqual(["serve", mounts["config"] ?? ""]);
+  const text = map.data[configPath.slice(dirname(configPath).length + 1)] ?? "";
+  const config = parse(text) as typeof imageConfig & {
+    http: { auth: { htpasswd: { path: string } } };
+  };
+  expect(config.storage.rootDirectory).toBe(mounts["data"] ?? "");
+  expect(config.storage.rootDirectory).toBe(imageConfig.storage.rootDirectory);
+  expect(dirname(config.http.auth.htpasswd.path)).toBe(mounts["users"] ?? "");
+  const [port] = container.ports;
+  expect(String(port?.containerPort)).toBe(config.http.port);
+  expect(service.spec.ports[0]?.targetPort).toBe(port?.name ?? "");
+
+  await using server = await place.startText(text);
+  const caller = new Caller(server.url);
+  for (const probe of [container.livenessProbe, container.readinessProbe]) {
+    expect(probe.httpGet.port).toBe(port?.name ?? "");
+    await eventually(`${probe.httpGet.path} is well`, async () => {
+      return (await caller.get(probe.httpGet.path)) === 200;
+    });
+  }
+  expect(await caller.get("/v2/")).toBe(401);
+  expect(await new Caller(server.url, { user: "ann" }).push("app", "1")).toBe(201);
+}
+
+async function composeFile(): Promise<void> {
+  const { services, volumes } = parse(await textOf("compose/compose.yaml")) as {
+    readonly services: {
+      readonly zot: {
+        readonly build: string;
+        readonly ports: readonly string[];
+        readonly volumes: readonly [string, string];
+      };
+    };
+    readonly volumes: object;
+  };
+  const base = join(directory, "compose");
+  const [configuration, data] = services.zot.volumes;
+  const [source = "", target] = configuration.split(":");
+  expect(join(base, source)).toBe(join(directory, "config-container.json"));
+  expect(target).toBe("/etc/zot/config.json");
+  expect(data).toBe(`${Object.keys(volumes)[0]}:${imageConfig.storage.rootDirectory}`);
+  const { port } = imageConfig.http;
+  expect(services.zot.ports).toEqual([`127.0.0.1:${port}:${port}`]);
+  const dockerfile = join(base, services.zot.build, "Dockerfile");
+  expect(existsSync(dockerfile)).toBe(true);
+  const image = await Bun.file(dockerfile).text();
+  expect(image).toContain(`EXPOSE ${port}\n`);
+  expect(image).toContain(`VOLUME ["${imageConfig.storage.rootDirectory}"]`);
+}
+
+async function prometheusFile(): Promise<void> {
+  if (!requireTool("promtool")) return;
+  const file = place.at("/etc/prometheus/prometheus.yml");
+  const text = await textOf("metrics/prometheus.yml");
+  await writeFile(file, text.replaceAll("/etc/prometheus/", place.at("/etc/prometheus/")));
+  await runOk("promtool", ["check", "config", file]);
+}
