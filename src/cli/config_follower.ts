@@ -3,7 +3,7 @@
  *
  * Promises: a file with a problem changes nothing, and the log has the lines that `zot verify` prints; what took
  * effect and what waits for a restart is logged by path, with values that are no secret; one change is in force, or
- * refused, before the next one is looked at. A volume that swaps a link (Kubernetes' `..data`) is a change like any
+ * refused, before the next one is looked at; whoever asks for a look (`reload`) is told what came of it. A volume that swaps a link (Kubernetes' `..data`) is a change like any
  * other (`../lib/watched_file.ts`).
  * Leaves to others: what each option does (its `options.ts`), telling the workers (`supervisor.ts`).
  */
@@ -28,6 +28,7 @@ export interface ConfigFollowerOptions {
 }
 
 const lookMs = 250;
+const unchanged = "the configuration file was read again; it changes nothing";
 const refused = "the changed configuration file is refused; what runs stays as it is";
 
 export class ConfigFollower {
@@ -37,6 +38,8 @@ export class ConfigFollower {
   /** Options that wait for a restart, as they were told last. */
   #waiting = "";
   #file: WatchedFile<string> | null = null;
+  /** Somebody asked, and is to be told whatever comes of it. */
+  #asked = false;
   #timer: ReturnType<typeof setInterval> | null = null;
   #work: Promise<void> = Promise.resolve();
 
@@ -50,6 +53,16 @@ export class ConfigFollower {
   start(): void {
     this.#timer = setInterval(() => this.#look(), lookMs);
     this.#timer.unref();
+  }
+
+  /** Reads the file now, and says so also when nothing changed. */
+  reload(): void {
+    this.#asked = true;
+    if (this.#file === null) this.#look();
+    else this.#file.readNow();
+    if (!this.#asked) return;
+    this.#asked = false;
+    this.#refuse([`${this.#options.path}: expected a file that can be read`]);
   }
 
   /** Looks no more; resolves once a change that was begun is in force. */
@@ -79,17 +92,19 @@ export class ConfigFollower {
 
   #changed(problem: string | null): void {
     const text = problem === null ? (this.#file?.content ?? "") : null;
+    const asked = this.#asked;
+    this.#asked = false;
     this.#work = this.#work.then(async () => {
       try {
         if (text === null) this.#refuse([problem ?? ""]);
-        else await this.#reload(text);
+        else await this.#reload(text, asked);
       } catch (error) {
         this.#refuse([error instanceof Error ? error.message : String(error)]);
       }
     });
   }
 
-  async #reload(text: string): Promise<void> {
+  async #reload(text: string, asked: boolean): Promise<void> {
     const { path, log, check } = this.#options;
     const found = await loadText(text, path);
     if ("problems" in found) {
@@ -104,10 +119,10 @@ export class ConfigFollower {
     if (live.length > 0) {
       await check(next.config);
       await this.#apply(next, live);
-    }
+    } else if (asked && restart.length === 0) log.info({ config: path }, unchanged);
     for (const warning of found.warnings) if (!this.#warnings.includes(warning)) log.warn(warning);
     this.#warnings = found.warnings;
-    this.#tellWaiting(restart);
+    this.#tellWaiting(restart, asked);
   }
 
   async #apply(next: Running, live: readonly Change[]): Promise<void> {
@@ -129,11 +144,11 @@ export class ConfigFollower {
     }
   }
 
-  #tellWaiting(restart: readonly Change[]): void {
+  #tellWaiting(restart: readonly Change[], asked: boolean): void {
     const { path, log } = this.#options;
     const waiting = restart.map(showChange);
     const told = waiting.join("\n");
-    if (waiting.length > 0 && told !== this.#waiting) {
+    if (waiting.length > 0 && (asked || told !== this.#waiting)) {
       log.warn({ config: path, waiting }, "changed options wait for a restart");
     }
     this.#waiting = told;

@@ -1,17 +1,18 @@
 /**
  * `zot serve`: an owner that supervises worker processes, and follows its configuration file.
  *
- * Promises: prints one line when the registry can be pushed to; on SIGTERM, SIGINT or SIGHUP finishes what is in
- * flight within the grace time, writes every index.json and returns 0; a second signal ends it at once. Workers end
- * when their supervisor does.
+ * Promises: prints one line when the registry can be pushed to; on SIGTERM or SIGINT finishes what is in flight
+ * within the grace time, writes every index.json and returns 0; a second one ends it at once; SIGHUP looks at the
+ * configuration file now. Workers end when their supervisor does.
  * Leaves to others: joining the parts (`../server.ts`), the workers (`supervisor.ts`), what a changed file does
- * (`config_follower.ts`).
+ * (`config_follower.ts`), telling a reload from a terminal that is closed (`signals.ts`).
  */
 import type { Config } from "../config/schema.ts";
 import { flushLogs, openLog, type Log } from "../lib/log.ts";
 import { checkLive, openTls, startOwner, type Owner } from "../server.ts";
 import { ConfigFollower } from "./config_follower.ts";
 import { pushHint } from "./push_hint.ts";
+import { Signals } from "./signals.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 
@@ -27,14 +28,14 @@ export interface ServeOptions {
 
 /** Serves until a signal; returns the exit code. */
 export async function serve(config: Config, options: ServeOptions): Promise<number> {
+  // Before anything says that it listens: who reads that may send a signal at once.
+  const signals = new Signals();
   const log = await openLog({
     level: config.log.level,
     output: config.log.output,
     base: {},
   });
   for (const warning of options.warnings) log.warn(warning);
-  // Before anything says that it listens: who reads that may send a signal at once.
-  const signalled = firstSignal();
   const opened = await open(config, options.workers, log);
   if (opened === null) {
     for (const worker of options.workers) worker.kill();
@@ -60,7 +61,11 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
   if (options.configPath === null)
     process.stderr.write(pushHint(url, config.storage.rootDirectory));
   const follower = follow(config, options, { supervisor, log });
-  const signal = await signalled;
+  signals.onReload = () => {
+    if (follower === null) log.info("there is no configuration file that could be read again");
+    else follower.reload();
+  };
+  const signal = await signals.stop;
   log.info({ signal }, "stopping");
   await follower?.close();
   await supervisor.stop();
@@ -127,17 +132,4 @@ async function requireFreePort({ http }: Config): Promise<void> {
       { cause },
     );
   }
-}
-
-function firstSignal(): Promise<string> {
-  return new Promise((resolve) => {
-    let signalled = false;
-    for (const name of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
-      process.on(name, () => {
-        if (signalled) process.kill(process.pid, "SIGKILL");
-        signalled = true;
-        resolve(name);
-      });
-    }
-  });
 }

@@ -58,6 +58,12 @@ export class WatchedFile<T> {
     return this.#version;
   }
 
+  /** Takes the file as it is now, whether it changed or not, and tells of it as of a change. */
+  readNow(): void {
+    this.#stamp = stampOf(this.#options.path)?.stamp ?? "";
+    this.#take();
+  }
+
   #look(): void {
     const nowMs = this.#options.clock.monotonicMs();
     if (nowMs - this.#lookedAtMs < lookMs) return;

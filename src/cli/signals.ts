@@ -1,0 +1,71 @@
+/**
+ * What signals ask of a server that runs: SIGTERM and SIGINT to stop, SIGHUP to read the configuration file now.
+ *
+ * A terminal that is closed sends SIGHUP as well, and means a stop: so a server that was started from a terminal
+ * stops when that terminal is gone, unless it was told to ignore the signal (`nohup`). Asking the system for the
+ * terminal tells the two apart.
+ *
+ * Promises: SIGHUP never ends a server that starts; a second signal to stop ends the process at once.
+ * Leaves to others: how to stop (`serve.ts`), how to reload (`config_follower.ts`).
+ */
+import { closeSync, constants, openSync, readFileSync } from "node:fs";
+
+/** The process's own terminal, if it has one; opening it fails as soon as that is gone. */
+const terminalPath = "/dev/tty";
+/** The signal may come a moment before the terminal is gone. */
+const hangUpMs = 100;
+/** Bit of SIGHUP, the first of all signals, in a mask of /proc. */
+const hangUpBit = 1n;
+
+export class Signals {
+  /** Called for each SIGHUP that is to be a reload. */
+  onReload: () => void = () => {};
+  /** Resolves with the signal that asks for a stop. */
+  readonly stop: Promise<string>;
+  readonly #askStop: (name: string) => void;
+  readonly #followsTerminal = hasTerminal() && !ignoresHangUp();
+  #stopping = false;
+
+  constructor() {
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.stop = promise;
+    this.#askStop = (name) => {
+      this.#stopping = true;
+      resolve(name);
+    };
+    for (const name of ["SIGTERM", "SIGINT"] as const) {
+      process.on(name, () => {
+        if (this.#stopping) process.kill(process.pid, "SIGKILL");
+        this.#askStop(name);
+      });
+    }
+    process.on("SIGHUP", () => void this.#hangUp());
+  }
+
+  async #hangUp(): Promise<void> {
+    if (this.#followsTerminal) {
+      await Bun.sleep(hangUpMs);
+      if (!hasTerminal()) this.#askStop("SIGHUP");
+    }
+    if (!this.#stopping) this.onReload();
+  }
+}
+
+function hasTerminal(): boolean {
+  try {
+    closeSync(openSync(terminalPath, constants.O_RDONLY | constants.O_NOCTTY));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether whoever started this process had SIGHUP ignored. To be asked before a handler is set. */
+function ignoresHangUp(): boolean {
+  try {
+    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1];
+    return (BigInt(`0x${mask ?? 0}`) & hangUpBit) !== 0n;
+  } catch {
+    return false;
+  }
+}
