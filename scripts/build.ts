@@ -12,6 +12,7 @@
 import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
+import { commitOf } from "../src/cli/version.ts";
 
 const root = join(import.meta.dir, "..");
 const output = join(root, "dist");
@@ -69,7 +70,7 @@ async function build(platform: Platform): Promise<void> {
     bytecode: true,
     format: "esm",
     minify: { whitespace: true, syntax: true, identifiers: false },
-    define: { ZOT_BUILT_COMMIT: JSON.stringify(commit()) },
+    define: { ZOT_BUILT_COMMIT: JSON.stringify(commitOf(root) ?? "") },
     // A build reads no settings from the directory that it runs in.
     compile: {
       target: platforms[platform],
@@ -90,14 +91,6 @@ function checkStarts(file: string): void {
   const { exitCode, stderr } = Bun.spawnSync([file, "--version"], { cwd: "/" });
   if (exitCode !== 0)
     throw new Error(`build: ${basename(file)} does not start: ${stderr.toString()}`);
-}
-
-/** The commit that is built, when git knows it. */
-function commit(): string {
-  const { exitCode, stdout } = Bun.spawnSync(["git", "rev-parse", "--short=12", "HEAD"], {
-    cwd: root,
-  });
-  return exitCode === 0 ? stdout.toString().trim() : "";
 }
 
 async function writeChecksums(): Promise<void> {

@@ -19,7 +19,7 @@ export function versionText(): string {
 }
 
 /** The commit that a checkout stands at, read without git; null when this is no checkout. */
-function commitOf(root: string): string | null {
+export function commitOf(root: string): string | null {
   const head = contentOf(join(root, ".git/HEAD"));
   const ref = head?.startsWith("ref: ") === true ? head.slice("ref: ".length) : null;
   const commit = ref === null ? head : (contentOf(join(root, ".git", ref)) ?? packed(root, ref));
