@@ -7,7 +7,16 @@ import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { packageDirectory, requireRoot, run, runOk, startZot, tempDirectory } from "../harness.ts";
+import {
+  packageDirectory,
+  requireRoot,
+  requireTool,
+  run,
+  runOk,
+  startZot,
+  tempDirectory,
+} from "../harness.ts";
+import { startSlapd, usersDn } from "../slapd.ts";
 import { builtExecutable } from "./built.ts";
 
 const buildMs = 120_000;
@@ -39,6 +48,54 @@ describe.skipIf(!requireRoot())("the executable", () => {
       expect(await viewer.text()).toContain("SwaggerUIBundle");
       expect(await zot.stop()).toBe(0);
       expect(zot.stderr()).toEqual([]);
+    },
+    buildMs,
+  );
+
+  test(
+    "is judged compliant by its own checker",
+    async () => {
+      const executable = await builtExecutable();
+      await using zot = await startZot({ executable, uid: stranger, cwd: "/" });
+      const judged = await run(executable, ["compliance", zot.host], { cwd: "/" });
+      expect(judged.stdout).toContain("Distribution specification 1.1: compliant");
+      expect(judged.code).toBe(0);
+    },
+    buildMs,
+  );
+
+  // Both are loaded only where they are configured: here, from the bundle.
+  test.skipIf(!requireTool("slapadd", "ldapmodify"))(
+    "knows callers by a directory, and gives them tokens",
+    async () => {
+      const executable = await builtExecutable();
+      await using slapd = await startSlapd();
+      await using zot = await startZot({
+        executable,
+        cwd: "/",
+        config: {
+          http: {
+            externalUrl: "http://127.0.0.1",
+            auth: {
+              ldap: {
+                address: "127.0.0.1",
+                port: slapd.tlsPort,
+                caCert: slapd.authority,
+                credentialsFile: slapd.credentialsFile,
+                baseDN: usersDn,
+                userAttribute: "uid",
+              },
+            },
+          },
+        },
+      });
+      const ask = async (path: string, authorization: string): Promise<Response> =>
+        await fetch(`${zot.url}${path}`, { headers: { authorization } });
+      const basic = (password: string) => `Basic ${btoa(`alice:${password}`)}`;
+      expect((await ask("/v2/", basic("not hers"))).status).toBe(401);
+      const given = await ask("/zot/auth/token", basic("alice's password"));
+      const { token } = (await given.json()) as { readonly token: string };
+      expect((await ask("/v2/", `Bearer ${token}`)).status).toBe(200);
     },
     buildMs,
   );
