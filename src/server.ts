@@ -156,6 +156,8 @@ export async function startOwner(config: Config, log: Log): Promise<Owner> {
 /** Whether a configuration can be put into force while the server runs. @throws with one line for the operator. */
 export const checkLive = checkSettings;
 
+export { checkFiles } from "./settings.ts";
+
 /** What a worker is started with. */
 export interface WorkerOptions {
   readonly config: Config;

@@ -16,8 +16,9 @@ import { Cors } from "./http/cors.ts";
 import type { DispatchSettings } from "./http/dispatch.ts";
 import type { ListenLimits } from "./http/listen.ts";
 import { limitsRates, RateLimits } from "./http/rate_limits.ts";
+import { checkTls, readTlsFiles } from "./http/tls_material.ts";
 import { systemClock } from "./lib/clock.ts";
-import type { Log } from "./lib/log.ts";
+import { checkLogFiles, type Log } from "./lib/log.ts";
 import type { Registry } from "./registry/registry.ts";
 import { ratesFile, tokenKeyFile } from "./storage/layout.ts";
 
@@ -80,6 +81,41 @@ export async function checkSettings(config: Config, log: Log): Promise<void> {
   // Directories, tokens and what they are made of: a start that knows no callers does without.
   const { checkAuthFiles } = await import("./auth/open_auth.ts");
   await checkAuthFiles(config.http, authSetup(config, log));
+}
+
+/** Everything wrong, and everything unwise, in the files that a configuration names. */
+export interface FileFindings {
+  readonly problems: readonly string[];
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads the files that a start reads besides its configuration (logs, certificates, what callers are known by), and
+ * says what the start would say. Makes and keeps nothing; storage and ports are not looked at.
+ */
+export async function checkFiles(config: Config): Promise<FileFindings> {
+  const problems: string[] = [];
+  const warnings: string[] = [];
+  const attempt = async (check: () => void | Promise<void>): Promise<void> => {
+    try {
+      await check();
+    } catch (error) {
+      problems.push(error instanceof Error ? error.message : String(error));
+    }
+  };
+  await attempt(() => checkLogFiles(config.log));
+  await attempt(async () => {
+    const { cert, key, cacert } = config.http.tls;
+    if (cert === null || key === null) return;
+    const files = await readTlsFiles({ cert, key, cacert });
+    warnings.push(...checkTls(files, clock.now()).warnings);
+  });
+  await attempt(async () => {
+    if (!isAuthConfigured(config.http)) return;
+    const { checkAuthFiles } = await import("./auth/open_auth.ts");
+    await checkAuthFiles(config.http, { clock, tokenKeyPath: null, report: () => {} });
+  });
+  return { problems, warnings };
 }
 
 function authSetup({ storage: { rootDirectory } }: Config, log: Log): AuthSetup {

@@ -88,7 +88,28 @@ describe("problems", () => {
   });
 });
 
+const unprotected = "everybody who reaches 0.0.0.0 may read, push and delete everything";
+const tls = { cert: "server.crt", key: "server.key" };
+
 const warnings: [http: object, warning: string | null][] = [
+  [{ address: "0.0.0.0" }, unprotected],
+  [{ address: "0.0.0.0", tls }, unprotected],
+  [{ address: "::" }, "everybody who reaches :: may"],
+  [{ address: "192.0.2.1" }, "everybody who reaches 192.0.2.1 may"],
+  [{ address: "127.0.0.1" }, null],
+  [{ address: "127.1.2.3" }, null],
+  [{ address: "::1" }, null],
+  [{ address: "localhost" }, null],
+  [{}, null],
+  [{ address: "0.0.0.0", auth: { htpasswd: { path: "users" } } }, null],
+  [{ address: "0.0.0.0", tls: { ...tls, cacert: "ca.crt" } }, null],
+  [
+    {
+      address: "0.0.0.0",
+      accessControl: { repositories: { "**": { anonymousPolicy: ["read"] } } },
+    },
+    null,
+  ],
   [{ auth: { htpasswd: { path: "users" } } }, null],
   [
     { auth: { ldap: { ...ldap, insecure: true } } },

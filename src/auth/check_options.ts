@@ -11,6 +11,8 @@ import type { AccessControl, AuthValues } from "./options.ts";
 
 /** The part of the `http` section that is looked at. */
 export interface HttpSection {
+  readonly address: string;
+  readonly tls: { readonly cacert: string | null };
   readonly externalUrl: string | null;
   readonly auth: AuthValues;
   readonly accessControl: AccessControl;
@@ -42,7 +44,7 @@ export function isAuthConfigured({
   auth,
   accessControl,
   tls,
-}: HttpSection & { readonly tls: { readonly cacert: string | null } }): boolean {
+}: Pick<HttpSection, "auth" | "accessControl" | "tls">): boolean {
   return hasMethods(auth) || hasAccessControl(accessControl) || tls.cacert !== null;
 }
 
@@ -179,8 +181,15 @@ function accessControlProblems(http: HttpSection, has: Has): string[] {
   return [];
 }
 
-function warningsOf({ auth, externalUrl }: HttpSection): string[] {
+function warningsOf(http: HttpSection): string[] {
+  const { address, auth, externalUrl } = http;
   const warnings: string[] = [];
+  if (!isAuthConfigured(http) && !isLoopback(address)) {
+    warnings.push(
+      `http.auth: there is none, so everybody who reaches ${address} may read, push and delete everything; ` +
+        "set http.auth or http.accessControl, or listen on 127.0.0.1",
+    );
+  }
   const { ldap } = auth;
   if (ldap.address !== null && ldap.insecure && !ldap.startTLS && !isLoopback(ldap.address)) {
     warnings.push(

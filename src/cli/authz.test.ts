@@ -1,4 +1,4 @@
-// `zot authz` and `zot verify` on what callers are known by: decisions with their reasons, and files with bad lines.
+// `zot authz`: decisions with their reasons.
 
 import { describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
@@ -87,24 +87,5 @@ describe("authz", () => {
     const result = await run(wrong, "authz", "alice", "read", "a");
     expect(result).toMatchObject({ status: 1, out: "" });
     expect(result.error).toContain('did you mean "a"?');
-  });
-});
-
-describe("verify", () => {
-  test("looks into the files that callers are known by, and names the line", async () => {
-    const users = (directory: string) => ({
-      http: { auth: { htpasswd: { path: join(directory, "users") } } },
-    });
-    expect(await run(users, "verify")).toEqual({
-      status: 1,
-      out: "",
-      error: "users: line 2: expected name:hash, got no colon\n",
-    });
-    const missing = (directory: string) => ({
-      http: { auth: { htpasswd: { path: join(directory, "none") } } },
-    });
-    expect((await run(missing, "verify")).error).toBe(
-      "none: expected a file that can be read, got no such file\n",
-    );
   });
 });

@@ -8,7 +8,7 @@
  * (`config_follower.ts`), telling a reload from a terminal that is closed (`signals.ts`).
  */
 import type { Config } from "../config/schema.ts";
-import { flushLogs, openLog, type Log } from "../lib/log.ts";
+import { checkLogFiles, flushLogs, openLog, type Log } from "../lib/log.ts";
 import { checkLive, openTls, startOwner, type Owner } from "../server.ts";
 import { ConfigFollower } from "./config_follower.ts";
 import { pushHint } from "./push_hint.ts";
@@ -30,14 +30,10 @@ export interface ServeOptions {
 export async function serve(config: Config, options: ServeOptions): Promise<number> {
   // Before anything says that it listens: who reads that may send a signal at once.
   const signals = new Signals();
-  const log = await openLog({
-    level: config.log.level,
-    output: config.log.output,
-    base: {},
-  });
-  for (const warning of options.warnings) log.warn(warning);
-  const opened = await open(config, options.workers, log);
-  if (opened === null) {
+  const log = await openLogs(config);
+  for (const warning of options.warnings) log?.warn(warning);
+  const opened = log === null ? null : await open(config, options.workers, log);
+  if (log === null || opened === null) {
     for (const worker of options.workers) worker.kill();
     return 1;
   }
@@ -75,6 +71,17 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
   return 0;
 }
 
+/** Null when they cannot be written, which is told. */
+async function openLogs(config: Config): Promise<Log | null> {
+  try {
+    checkLogFiles(config.log);
+    return await openLog({ level: config.log.level, output: config.log.output, base: {} });
+  } catch (error) {
+    tell(error);
+    return null;
+  }
+}
+
 async function open(
   config: Config,
   early: readonly WorkerProcess[],
@@ -87,9 +94,13 @@ async function open(
     const supervisor = new Supervisor(config, { owner, tls, log, early });
     return { owner, supervisor };
   } catch (error) {
-    process.stderr.write(`zot: ${error instanceof Error ? error.message : String(error)}\n`);
+    tell(error);
     return null;
   }
+}
+
+function tell(error: unknown): void {
+  process.stderr.write(`zot: ${error instanceof Error ? error.message : String(error)}\n`);
 }
 
 /** Null when there is no file to follow. */

@@ -1,9 +1,8 @@
-// `zot verify`: what `zot serve` would say about a configuration, without serving it.
+// `zot verify`: what `zot serve` would say about a configuration and the files that it names, without serving it.
+// What is valid here starts, if the port is free and the root directory can be used.
 
-import { isAuthConfigured } from "../auth/check_options.ts";
-import { checkAuthFiles } from "../auth/open_auth.ts";
-import { loadConfig, type Config } from "../config/load.ts";
-import { systemClock } from "../lib/clock.ts";
+import { loadConfig } from "../config/load.ts";
+import { checkFiles } from "../server.ts";
 import type { Output } from "./command.ts";
 
 /** Checks the file at `path`; prints each problem on its own line. Returns the exit status. */
@@ -13,27 +12,15 @@ export async function verify(path: string, output: Output): Promise<number> {
     for (const problem of loaded.problems) output.error(`${problem}\n`);
     return 1;
   }
-  for (const warning of loaded.warnings) output.error(`warning: ${warning}\n`);
-  const problem = await fileProblem(loaded.config);
-  if (problem !== null) {
-    output.error(`${problem}\n`);
-    return 1;
+  const files = await checkFiles(loaded.config);
+  for (const warning of [...loaded.warnings, ...files.warnings]) {
+    output.error(`warning: ${warning}\n`);
   }
+  for (const problem of files.problems) output.error(`${problem}\n`);
+  if (files.problems.length > 0) return 1;
   const { http, storage } = loaded.config;
   output.out(
     `${path} is valid: it serves ${storage.rootDirectory} on ${http.address}:${http.port}\n`,
   );
   return 0;
-}
-
-/** What is wrong in the files that callers are known by, with its line; null when they are right. */
-async function fileProblem({ http }: Config): Promise<string | null> {
-  if (!isAuthConfigured(http)) return null;
-  try {
-    const setup = { clock: systemClock, tokenKeyPath: null, report: () => {} };
-    await checkAuthFiles(http, setup);
-    return null;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
 }

@@ -6,7 +6,8 @@
  * whose name says that they are a secret are blanked at any depth.
  * Leaves to others: what to log. Nothing is logged and thrown.
  */
-import { openSync, writeSync } from "node:fs";
+import { accessSync, constants, openSync, statSync, writeSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import pino, { type DestinationStream, type Logger } from "pino";
 
 /** The log, and beside it the one for answered requests, whose fields are fixed and need no blanking. */
@@ -46,6 +47,35 @@ export async function openLog(options: LogOptions): Promise<Log> {
   const access = pino(common, destination);
   const log = pino({ ...common, redact: { paths: secretPaths, censor: "***" } }, destination);
   return Object.assign(log, { access });
+}
+
+/**
+ * Finds out whether files of the section `log` can be written, before anything is.
+ * @throws with one line for the operator.
+ */
+export function checkLogFiles(files: {
+  readonly output: string | null;
+  readonly audit: string | null;
+}): void {
+  for (const key of ["output", "audit"] as const) {
+    const path = files[key];
+    const problem = path === null ? null : appendProblem(path);
+    if (problem === null) continue;
+    throw new Error(`log.${key}: expected a file that can be written to, got ${problem}: ${path}`);
+  }
+}
+
+/** Why nothing can be appended to a file, which need not be there yet; null when it can. */
+function appendProblem(path: string): string | null {
+  const isThere = statSync(path, { throwIfNoEntry: false });
+  if (isThere?.isDirectory() === true) return "a directory";
+  try {
+    accessSync(isThere === undefined ? dirname(resolve(path)) : path, constants.W_OK);
+    return null;
+  } catch (error) {
+    const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";
+    return isMissing ? "no such directory" : "no permission";
+  }
 }
 
 /** Writes lines of this level and above from now on. */
