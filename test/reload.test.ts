@@ -10,36 +10,20 @@ import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { TestAuthority } from "./certificates.ts";
 import {
-  descendants,
   eventually,
   isAlive,
   type LogLine,
-  packageDirectory,
   requireTool,
   run,
-  startService,
   startZot,
   tempDirectory,
   type Zot,
 } from "./harness.ts";
 import { openRaw, request, statuses } from "./http/raw_socket.ts";
 import { startTlsLoad } from "./http/tls_load.ts";
+import { change, changedText, refusedText, said, waitingText } from "./reloading.ts";
 
 const testMs = 120_000;
-const changedText = "the configuration was changed";
-const refusedText = "the changed configuration file is refused; what runs stays as it is";
-const waitingText = "changed options wait for a restart";
-
-const said = (zot: Zot, msg: string): LogLine[] =>
-  zot.logs().filter((line) => line["msg"] === msg && line["worker"] === undefined);
-
-/** Changes the file and waits for the line that says so; `changes` is the whole file but for address, port and root. */
-async function change(zot: Zot, changes: object, msg = changedText): Promise<LogLine> {
-  const before = said(zot, msg).length;
-  await zot.configure(changes);
-  return await eventually(`the log says: ${msg}`, () => said(zot, msg)[before]);
-}
-
 async function openUpload(zot: Zot): Promise<string> {
   const opened = await fetch(`${zot.url}/v2/slow/blobs/uploads/`, { method: "POST" });
   expect(opened.status).toBe(202);
@@ -152,6 +136,61 @@ describe.skipIf(!requireTool("openssl")).each([
       await load.stop();
       expect(load.failures).toEqual([]);
       expect(zot.stderr()).toEqual([]);
+    },
+    testMs,
+  );
+});
+
+describe("workers that are in the way of a change", () => {
+  const users = async (zot: Zot): Promise<string> => {
+    const path = join(dirname(zot.configFile), "users");
+    await writeFile(path, "");
+    return path;
+  };
+
+  test(
+    "those that leave answer their last requests by the newest configuration",
+    async () => {
+      await using zot = await startZot({ config: { http: { workers: 2 } } });
+      const get = request("GET /v2/ HTTP/1.1", "Host: x");
+      const kept = await Promise.all(
+        Array.from({ length: 16 }, async () => {
+          const socket = await openRaw(zot.port);
+          socket.send(get);
+          expect(statuses(await socket.until(/\{\}$/))).toEqual([200]);
+          return socket;
+        }),
+      );
+      await change(zot, { http: { workers: 1 } });
+      await change(zot, { http: { workers: 1, auth: { htpasswd: { path: await users(zot) } } } });
+      expect(zot.workerPids()).toHaveLength(2);
+      for (const socket of kept) {
+        socket.send(get);
+        expect(statuses(await socket.until(/^(HTTP[^]*){2}\}$/))).toEqual([200, 401]);
+        socket.destroy();
+      }
+    },
+    testMs,
+  );
+
+  test(
+    "one that hangs is told of, keeps no later change back, and no stop",
+    async () => {
+      await using zot = await startZot({ config: { http: { workers: 2, graceTimeout: "1s" } } });
+      const [stuck = 0] = zot.workerPids();
+      process.kill(stuck, "SIGSTOP");
+      const base = { workers: 2, graceTimeout: "1s" };
+      await zot.configure({ http: base, log: { level: "debug" } });
+      const told = await eventually(
+        "the log says which worker hangs",
+        () => said(zot, "a worker goes on as it was")[0],
+        30_000,
+      );
+      expect(String(told["problem"])).toMatch(/^worker [01]: expected an answer within/);
+      await zot.configure({ http: { ...base, realm: "other" }, log: { level: "debug" } });
+      process.kill(zot.pid, "SIGTERM");
+      await eventually("the server has ended", () => !isAlive(zot.pid), 30_000);
+      expect(isAlive(stuck)).toBe(false);
     },
     testMs,
   );
@@ -332,114 +371,3 @@ test(
   },
   testMs,
 );
-
-const unchangedText = "the configuration file was read again; it changes nothing";
-
-describe("SIGHUP", () => {
-  const hangUp = async (zot: Zot, msg: string): Promise<LogLine> => {
-    const before = said(zot, msg).length;
-    process.kill(zot.pid, "SIGHUP");
-    return await eventually(`the log says: ${msg}`, () => said(zot, msg)[before]);
-  };
-
-  test(
-    "reads the file now, says what came of it, and stops nothing",
-    async () => {
-      await using zot = await startZot({ config: { http: { workers: 2 } } });
-      const workers = zot.workerPids();
-      expect(await hangUp(zot, unchangedText)).toMatchObject({ config: zot.configFile });
-      await change(zot, { http: { workers: 2, port: "5000" } }, waitingText);
-      expect((await hangUp(zot, waitingText))["waiting"]).toEqual(["http.port: 0 -> 5000"]);
-      await change(zot, { http: { prot: 1 } }, refusedText);
-      expect(String((await hangUp(zot, refusedText))["problems"])).toContain("http.prot");
-      await rm(zot.configFile);
-      expect(String((await hangUp(zot, refusedText))["problems"])).toContain("no such file");
-      await zot.configure({ http: { workers: 2 }, log: { level: "debug" } });
-      process.kill(zot.pid, "SIGHUP");
-      const line = await eventually("the change is taken", () => said(zot, changedText)[0]);
-      expect(line["changed"]).toEqual(["log.level: info -> debug"]);
-      expect(zot.workerPids()).toEqual(workers);
-      expect((await fetch(`${zot.url}/v2/`)).status).toBe(200);
-    },
-    testMs,
-  );
-
-  test(
-    "to all processes, again and again, is no harm",
-    async () => {
-      await using zot = await startZot({ config: { http: { workers: 2 } } });
-      const workers = zot.workerPids();
-      for (let times = 0; times < 20; times += 1) {
-        for (const pid of [zot.pid, ...workers]) process.kill(pid, "SIGHUP");
-        expect((await fetch(`${zot.url}/v2/`)).status).toBe(200);
-      }
-      await eventually("it was read again", () => said(zot, unchangedText).length > 0);
-      expect(zot.workerPids()).toEqual(workers);
-    },
-    testMs,
-  );
-
-  /** Starts the server in a terminal of its own; `close` takes that away. */
-  async function startInTerminal(directory: string, prefix: string) {
-    const config = join(directory, "config.json");
-    const log = join(directory, "log");
-    const text = {
-      storage: { rootDirectory: join(directory, "root") },
-      http: { address: "127.0.0.1", port: "0", workers: 1 },
-      log: { output: log },
-    };
-    await writeFile(config, JSON.stringify(text));
-    const command = `${prefix} ${join(packageDirectory, "bin/zot")} serve ${config}`;
-    const terminal = startService(["script", "-qfc", command, "/dev/null"]);
-    const says = (msg: string): Promise<LogLine> =>
-      eventually(`the log says: ${msg}`, async () => {
-        const lines = (await readFile(log, "utf8").catch(() => "")).split("\n");
-        const found = lines.find((line) => line.includes(`"msg":"${msg}"`));
-        return found === undefined ? null : (JSON.parse(found) as LogLine);
-      });
-    await says("listening");
-    const server = await eventually("the supervisor runs", () =>
-      descendants(terminal.pid).find((pid) =>
-        readFileSync(`/proc/${pid}/cmdline`, "utf8").endsWith(`serve\0${config}\0`),
-      ),
-    );
-    const close = async (): Promise<void> => {
-      process.kill(terminal.pid, "SIGKILL");
-      await terminal.exited;
-    };
-    return { server, says, close };
-  }
-
-  describe.skipIf(!requireTool("script"))("of a terminal", () => {
-    test(
-      "that is still there is a reload; of one that was closed, a stop",
-      async () => {
-        await using directory = await tempDirectory();
-        const { server, says, close } = await startInTerminal(directory.path, "exec");
-        process.kill(server, "SIGHUP");
-        await says(unchangedText);
-        await close();
-        expect((await says("stopping"))["signal"]).toBe("SIGHUP");
-        await says("stopped");
-        await eventually("it is gone", () => !isAlive(server));
-      },
-      testMs,
-    );
-
-    test(
-      "does not stop a server that was told to live on without it",
-      async () => {
-        await using directory = await tempDirectory();
-        const { server, says, close } = await startInTerminal(directory.path, "exec nohup");
-        await close();
-        process.kill(server, "SIGHUP");
-        await says(unchangedText);
-        expect(isAlive(server)).toBe(true);
-        process.kill(server, "SIGTERM");
-        expect((await says("stopping"))["signal"]).toBe("SIGTERM");
-        await eventually("it is gone", () => !isAlive(server));
-      },
-      testMs,
-    );
-  });
-});

@@ -19,6 +19,8 @@ import { WorkerProcess } from "./worker_process.ts";
 const healthyMs = 5_000;
 const restartPauseMinMs = 50;
 const restartPauseMaxMs = 5_000;
+/** How long a worker may take to answer by another configuration, or to start, until the others no longer wait. */
+const configuredMs = 5_000;
 /** Time beyond the grace time for workers to end before they are killed. */
 const killAfterMs = 5_000;
 
@@ -91,14 +93,15 @@ export class Supervisor {
 
   /**
    * Another configuration is in force from now on, which differs in what may change while the server runs. Resolves
-   * once every worker answers by it, with what went wrong.
+   * once every worker answers by it, those that leave included, with what went wrong.
    */
   async reconfigure(config: Config): Promise<readonly string[]> {
     this.#config = config;
     this.#owner.reconfigure(config);
-    const found = await Promise.all(this.#slots.map((slot) => this.#configure(slot)));
-    await this.#resize(config.http.workers);
-    return found.filter((problem) => problem !== null);
+    const slots = [...this.#slots, ...this.#leaving];
+    const found = await Promise.all(slots.map((slot) => this.#configure(slot)));
+    const started = await this.#resize(config.http.workers);
+    return [...found, ...started].filter((problem) => problem !== null);
   }
 
   async stop(): Promise<void> {
@@ -121,13 +124,13 @@ export class Supervisor {
     const { promise, resolve } = Promise.withResolvers<string | null>();
     slot.configured = resolve;
     this.#send(slot, { type: "config", config: this.#config });
-    const problem = await promise;
+    const problem = await inTime(promise, "an answer");
     slot.configured = null;
     return problem === null ? null : `worker ${slot.index}: ${problem}`;
   }
 
-  /** More workers are started; of too many the last ones leave without dropping a request. */
-  async #resize(workers: number): Promise<void> {
+  /** More workers are started; of too many the last ones leave without dropping a request. As `reconfigure`. */
+  async #resize(workers: number): Promise<(string | null)[]> {
     const leaving = this.#slots.slice(workers);
     this.#slots = this.#slots.slice(0, workers);
     for (const slot of leaving) {
@@ -140,7 +143,15 @@ export class Supervisor {
       if (!taken.has(index)) added.push(newSlot(index));
     }
     this.#slots.push(...added);
-    await Promise.all(added.map((slot) => this.#spawn(slot)));
+    return await Promise.all(
+      added.map(async (slot) => {
+        const problem = await inTime(
+          this.#spawn(slot).then(() => null),
+          "a start",
+        );
+        return problem === null ? null : `worker ${slot.index}: ${problem}`;
+      }),
+    );
   }
 
   /** Starts a slot's worker; resolves with whether it came to listen. */
@@ -182,7 +193,9 @@ export class Supervisor {
       resolve(true);
     } else if (message.type === "login") {
       // Failed logins count together, whichever worker they came to.
-      for (const other of this.#slots) if (other !== slot) this.#send(other, message);
+      for (const other of [...this.#slots, ...this.#leaving]) {
+        if (other !== slot) this.#send(other, message);
+      }
     } else if (message.type === "configured") {
       slot.configured?.(message.problem);
     } else {
@@ -220,4 +233,16 @@ function newSlot(index: number): Slot {
     pauseMs: restartPauseMinMs,
     configured: null,
   };
+}
+
+/** What a worker says, or that it said nothing; it may still do so later. */
+async function inTime(answer: Promise<string | null>, what: string): Promise<string | null> {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const timer = setTimeout(
+    () => resolve(`expected ${what} within ${configuredMs / 1000} s, got none yet`),
+    configuredMs,
+  );
+  const problem = await Promise.race([answer, promise]);
+  clearTimeout(timer);
+  return problem;
 }
