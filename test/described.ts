@@ -112,14 +112,19 @@ export class Description {
     );
   }
 
-  /** Responses with references to headers replaced by what they refer to. */
+  /** Responses with references to answers and headers replaced by what they refer to. */
   #resolved(responses: unknown): Record<string, Response> {
-    const headers = this.#components["headers"] as Record<string, Header>;
-    return JSON.parse(JSON.stringify(responses), (_key, value: unknown) => {
+    const resolve = (value: unknown): unknown => {
       const ref = (value as { $ref?: unknown } | null)?.$ref;
-      const name = typeof ref === "string" ? /^#\/components\/headers\/(.+)$/.exec(ref)?.[1] : null;
-      return name === null || name === undefined ? value : headers[name];
-    }) as Record<string, Response>;
+      const [, kind = "", name = ""] =
+        /^#\/components\/(headers|responses)\/(.+)$/.exec(String(ref)) ?? [];
+      if (name === "") return value;
+      const found = (this.#components[kind] as Record<string, unknown>)[name];
+      return JSON.parse(JSON.stringify(found), (_key, inner: unknown) => resolve(inner));
+    };
+    return JSON.parse(JSON.stringify(responses), (_key, value: unknown) =>
+      resolve(value),
+    ) as Record<string, Response>;
   }
 }
 

@@ -56,6 +56,7 @@ export function openApiDocument<App>(rows: readonly Endpoint<App>[], parts: Open
     item[operation.method.toLowerCase()] = operationOf(operation, parts, freeId(operation, ids));
   }
   const groups = new Set(operations.map(groupOf));
+  const responses = shareResponses(paths);
   return {
     openapi: "3.1.1",
     info: parts.info,
@@ -67,6 +68,7 @@ export function openApiDocument<App>(rows: readonly Endpoint<App>[], parts: Open
       headers: Object.fromEntries(
         sharedHeaders(parts).map((header) => [header.name, headerOf(header)]),
       ),
+      responses,
       securitySchemes: {
         basic: { type: "http", scheme: "basic", description: "User and password, or an API key." },
         bearer: { type: "http", scheme: "bearer", description: "A token of the token service." },
@@ -236,6 +238,44 @@ function responseOf(answers: readonly Answer[], method: Method, parts: OpenApiPa
     ),
     ...(hasBody ? { content } : {}),
   };
+}
+
+/** Uses from which on an answer stands once, in the components. */
+const sharedUsesMin = 3;
+
+/**
+ * Takes answers that many operations give out of `paths`, which gets references to them. They are named by their
+ * status, `Headers` where they have no body, and a number from the second of that name on.
+ */
+function shareResponses(paths: Record<string, Record<string, unknown>>): Record<string, Json> {
+  const operations = Object.values(paths).flatMap((item) => Object.values(item)) as {
+    responses: Record<string, Json>;
+  }[];
+  const uses = new Map<string, number>();
+  for (const response of operations.flatMap(({ responses }) => Object.values(responses))) {
+    const text = JSON.stringify(response);
+    uses.set(text, (uses.get(text) ?? 0) + 1);
+  }
+  const names = new Map<string, string>();
+  const shared: Record<string, Json> = {};
+  for (const { responses } of operations) {
+    for (const [status, response] of Object.entries(responses)) {
+      const text = JSON.stringify(response);
+      if ((uses.get(text) ?? 0) < sharedUsesMin) continue;
+      const base = "content" in response ? status : `${status}Headers`;
+      const name = names.get(text) ?? freeName(base, shared);
+      names.set(text, name);
+      shared[name] = response;
+      responses[status] = { $ref: `#/components/responses/${name}` };
+    }
+  }
+  return shared;
+}
+
+function freeName(base: string, taken: Readonly<Record<string, unknown>>): string {
+  let name = base;
+  for (let count = 2; Object.hasOwn(taken, name); count += 1) name = `${base}-${count}`;
+  return name;
 }
 
 /** Headers that stand once, in the components. */
