@@ -5,8 +5,8 @@
 //     scripts/bun scripts/check_readme.ts --fresh           README.md in a fresh clone, with its first block
 //
 // Promises: every page gets a server and a home directory of its own, blocks run in order and stop at the first that
-// fails, and nothing is left behind. Without `--fresh` the server listens on a free port, which takes the place of
-// 8080 in the blocks; with it, nothing is changed (and 127.0.0.1:8080 must be free). Blocks whose tools are
+// fails, and nothing is left behind. Without `--fresh` addresses and paths of the system are turned to the test's own
+// (`readme_server.ts`); with it, nothing is changed (and 127.0.0.1:8080 must be free). Blocks whose tools are
 // missing are skipped, each with a line; with CI=true the tools in `neededInCi` are not optional.
 
 import { join, resolve } from "node:path";
@@ -15,17 +15,29 @@ import {
   eventually,
   isAlive,
   packageDirectory,
+  type Registry,
   runOk,
-  startZot,
+  startDockerRegistry,
   tempDirectory,
 } from "../test/harness.ts";
 import { runnableBlocks, type Block } from "./readme_blocks.ts";
-import { hasTool, makeWorld, type World } from "./readme_world.ts";
+import { PageServer } from "./readme_server.ts";
+import { hasTool, makeImage, makeWorld, type World } from "./readme_world.ts";
 
 const writtenAddress = "127.0.0.1:8080";
+/** The registry that one migrates from: a docker-registry with two images. */
+const oldAddress = "old.example.com:5000";
 const startMs = 300_000;
 /** What `.ci/run` installs from Debian's packages; the rest is for machines that have it. */
-const neededInCi: readonly string[] = ["skopeo", "podman"];
+const neededInCi: readonly string[] = [
+  "skopeo",
+  "podman",
+  "buildah",
+  "curl",
+  "openssl",
+  "htpasswd",
+  "docker-registry",
+];
 
 export interface CheckedPage {
   readonly ran: readonly Block[];
@@ -42,13 +54,16 @@ export async function checkPage(
   file: string,
   only: (block: Block) => boolean = () => true,
 ): Promise<CheckedPage> {
-  const blocks = (await readBlocks(file)).filter((block) => !block.starts && only(block));
+  const blocks = (await readBlocks(file)).filter((block) => block.kind !== "start" && only(block));
   await using world = await makeWorld();
-  const rootDirectory = join(world.home, ".local/share/zot");
-  await using server = await startZot({ rootDirectory, env: world.env });
-  return await runBlocks(blocks, world, (text) => text.replaceAll(writtenAddress, server.host), {
-    url: server.url,
-    rootDirectory,
+  await using old = blocks.some(({ text }) => text.includes(oldAddress))
+    ? await startOldRegistry()
+    : null;
+  await using server = await PageServer.start(world);
+  return await runBlocks(blocks, world, {
+    edited: (text) => server.edited(text).replaceAll(oldAddress, old?.host ?? oldAddress),
+    serve: (text) => server.serve(text),
+    settled: () => layoutsSettled(server.url, server.rootDirectory),
   });
 }
 
@@ -59,25 +74,33 @@ export async function checkFresh(file: string): Promise<CheckedPage> {
   const safe = ["-c", "safe.directory=*"];
   await runOk("git", [...safe, "clone", "-q", "--no-hardlinks", packageDirectory, clone]);
   const blocks = await readBlocks(file);
-  const start = blocks.find((block) => block.starts);
+  const start = blocks.find((block) => block.kind === "start");
   if (start === undefined) throw new Error(`${file}: expected a block marked run=start`);
   await using world = await makeWorld(clone);
   const env = { ...world.env, ...(await npmSettings()) };
   await using server = await startAsTyped(start.text, { cwd: clone, env });
-  const others = blocks.filter((block) => !block.starts);
+  const others = blocks.filter((block) => block.kind !== "start");
   const rootDirectory = join(world.home, ".local/share/zot");
-  const checked = await runBlocks(others, world, (text) => text, {
-    url: server.url,
-    rootDirectory,
+  const checked = await runBlocks(others, world, {
+    edited: (text) => text,
+    serve: () => Promise.reject(new Error(`${file}: expected no configuration to serve`)),
+    settled: () => layoutsSettled(server.url, rootDirectory),
   });
   return { ran: [start, ...checked.ran], skipped: checked.skipped };
+}
+
+/** What blocks are run against. */
+interface Target {
+  edited(text: string): string;
+  serve(configuration: string): Promise<void>;
+  /** Resolves once the directory shows what was pushed. */
+  settled(): Promise<void>;
 }
 
 async function runBlocks(
   blocks: readonly Block[],
   world: World,
-  edit: (text: string) => string,
-  server: { readonly url: string; readonly rootDirectory: string },
+  target: Target,
 ): Promise<CheckedPage> {
   const ran: Block[] = [];
   const skipped: Block[] = [];
@@ -86,17 +109,30 @@ async function runBlocks(
       skipped.push(block);
       continue;
     }
-    const output = await world.shell(edit(block.text));
-    if (output.code !== 0) {
-      const shown = `${output.stdout}\n${output.stderr}`.trim();
-      throw new Error(
-        `${block.file}:${block.line}: exit code ${output.code}\n${block.text}\n${shown}`,
-      );
-    }
+    const problem =
+      block.kind === "configuration"
+        ? await configured(block, world, target).catch(String)
+        : await failure(world, target.edited(block.text));
+    if (problem !== null) throw new Error(`${block.file}:${block.line}: ${problem}`);
     ran.push(block);
-    await layoutsSettled(server.url, server.rootDirectory);
+    await target.settled();
   }
   return { ran, skipped };
+}
+
+/** What was wrong with a run of commands; null when nothing was. */
+async function failure(world: World, commands: string): Promise<string | null> {
+  const { code, stdout, stderr } = await world.shell(commands);
+  if (code === 0) return null;
+  return `exit code ${code}\n${commands}\n${`${stdout}\n${stderr}`.trim()}`;
+}
+
+async function configured(block: Block, world: World, target: Target): Promise<null> {
+  if (block.path !== null) {
+    await Bun.write(join(world.workingDirectory, block.path), target.edited(block.text));
+  }
+  if (block.serves) await target.serve(block.text);
+  return null;
 }
 
 async function haveTools({ needs }: Block): Promise<boolean> {
@@ -112,7 +148,10 @@ async function haveTools({ needs }: Block): Promise<boolean> {
 /** index.json follows a push within a moment; the next block may read it. */
 async function layoutsSettled(url: string, rootDirectory: string): Promise<void> {
   const get = async (path: string): Promise<unknown> => (await fetch(`${url}${path}`)).json();
-  const { repositories } = (await get("/v2/_catalog")) as { repositories: string[] };
+  const answer = await fetch(`${url}/v2/_catalog`).catch(() => null);
+  // Where a login or trust is needed, no block reads the directory.
+  if (answer?.status !== 200) return;
+  const { repositories } = (await answer.json()) as { repositories: string[] };
   for (const name of repositories) {
     await eventually(`index.json of ${name} lists its tags`, async () => {
       const { tags } = (await get(`/v2/${name}/tags/list`)) as { tags: string[] };
@@ -121,6 +160,21 @@ async function layoutsSettled(url: string, rootDirectory: string): Promise<void>
       return tags.every((tag) => text.includes(`"org.opencontainers.image.ref.name":"${tag}"`));
     });
   }
+}
+
+/** Null where docker-registry is not installed: blocks that speak of it need it. */
+async function startOldRegistry(): Promise<Registry | null> {
+  if (Bun.which("docker-registry") === null) return null;
+  const old = await startDockerRegistry();
+  await using directory = await tempDirectory("zot-old");
+  const layout = join(directory.path, "app");
+  await makeImage(layout);
+  for (const name of ["app", "team/app"]) {
+    const image = `docker://${old.host}/${name}:latest`;
+    const flags = ["--insecure-policy", "copy", "-q", "--dest-tls-verify=false"];
+    await runOk("skopeo", [...flags, `oci:${layout}:latest`, image]);
+  }
+  return old;
 }
 
 /** Starts a shell command line in a process group of its own, and ends the group as Ctrl+C does. */

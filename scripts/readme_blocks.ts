@@ -1,22 +1,32 @@
-// Code blocks of Markdown pages that are meant to be run, and the tools that they need.
+// Code blocks of Markdown pages that are meant to be run, and what they need.
 //
-// A block is runnable when its info string says so: "```sh run", "```sh run needs=skopeo,podman" for tools that a
-// machine may lack, "```sh run=start" for the one that starts the server. The first word is what pages are coloured
-// by; the rest shows nowhere. Running is left to `check_readme.ts`.
+// A block is used when its info string says so, behind the word that pages are coloured by:
+//
+//     ```sh run                   run it
+//     ```sh run needs=skopeo,jq   run it where these tools are
+//     ```sh run=start             it starts the server (README.md in a fresh clone)
+//     ```yaml serve               serve the page's next blocks with this configuration, added to those before it
+//     ```yaml file=config.yaml    write it to a file, for the page's next blocks
+//
+// Both last marks may stand together, and `needs` beside any of them. Running is left to `check_readme.ts`.
 
 export interface Block {
   readonly file: string;
   /** Line of the first command, from 1. */
   readonly line: number;
   readonly text: string;
-  /** true for the block that starts the server. */
-  readonly starts: boolean;
+  /** `start` is `run` for the block that starts the server. */
+  readonly kind: "run" | "start" | "configuration";
+  /** Whether a configuration is served. */
+  readonly serves: boolean;
+  /** File that a configuration is written to; null for none. */
+  readonly path: string | null;
   readonly needs: readonly string[];
 }
 
 const fence = /^```(\w*)\s*(.*)$/;
 
-/** The runnable blocks of a page, in order. @throws Error for a mark that is not known. */
+/** The marked blocks of a page, in order. @throws Error for a mark that is not known. */
 export function runnableBlocks(file: string, markdown: string): Block[] {
   const blocks: Block[] = [];
   let open: { line: number; marks: string; lines: string[] } | null = null;
@@ -38,12 +48,24 @@ export function runnableBlocks(file: string, markdown: string): Block[] {
 function blockOf(file: string, line: number, marks: string, text: string): Block | null {
   const words = marks.split(/\s+/).filter((word) => word !== "");
   if (words.length === 0) return null;
-  const known = words.every((word) => /^(run|run=start|needs=[\w,-]+)$/.test(word));
+  const known = words.every((word) => /^(run|run=start|serve|file=\S+|needs=[\w,-]+)$/.test(word));
   if (!known) {
-    throw new Error(`${file}:${line}: expected run, run=start and needs=…, got ${marks}`);
+    throw new Error(
+      `${file}:${line}: expected run, run=start, serve, file=… and needs=…, got ${marks}`,
+    );
   }
-  const needs = words
-    .filter((word) => word.startsWith("needs="))
-    .flatMap((word) => word.slice("needs=".length).split(","));
-  return { file, line, text, starts: words.includes("run=start"), needs };
+  const valueOf = (key: string) =>
+    words.find((word) => word.startsWith(`${key}=`))?.slice(key.length + 1) ?? null;
+  const path = valueOf("file");
+  const serves = words.includes("serve");
+  const runs = words.includes("run") ? "run" : "start";
+  return {
+    file,
+    line,
+    text,
+    kind: serves || path !== null ? "configuration" : runs,
+    serves,
+    path,
+    needs: valueOf("needs")?.split(",") ?? [],
+  };
 }
