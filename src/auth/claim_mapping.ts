@@ -58,7 +58,7 @@ function readMapping(
     const parsed = parseExpression(text, { claims: "any", vars: { ...vars } });
     if ("expression" in parsed) return parsed.expression;
     report(place, parsed.problem);
-    return { text, root: { kind: "literal", value: null } };
+    return { text, root: { kind: "literal", value: null }, patterns: new Map() };
   };
   const variables = options.variables.map(({ name, expression }, index) => {
     const variable = { name, expression: read(expression, `variables[${index}].expression`) };

@@ -6,6 +6,7 @@ import {
   evaluate,
   Moment,
   parseExpression,
+  Span,
   valueOf,
   type Shape,
   type Value,
@@ -86,12 +87,29 @@ const values: [text: string, value: unknown][] = [
   ["req.time + duration('24h') > req.time", true],
   ["req.time.getHours() >= 8 && req.time.getHours() < 18", true],
   ["req.time.getDayOfWeek()", 0],
+  ["req.time.getHours('America/New_York')", 8],
+  ["req.time.getHours('+05:30') * 100 + req.time.getMinutes('+05:30')", 1844],
+  ["timestamp('2026-07-01T00:00:00Z').getDayOfYear()", 181],
+  ["timestamp('2026-12-31T23:30:00Z').getFullYear('Europe/Berlin')", 2027],
+  ["timestamp('0001-01-01T00:00:00Z').getFullYear()", 1],
+  ["string(req.time)", "2026-11-22T13:14:15Z"],
+  ["string(req.time + duration('1.5s'))", "2026-11-22T13:14:16.5Z"],
+  ["int(req.time) - int(timestamp('2026-11-22T13:14:00Z'))", 15],
+  ["duration('1h') + req.time == timestamp('2026-11-22T14:14:15Z')", true],
   ["req.user.name == 'alice' && 'dev' in req.user.groups", true],
   ["claims.missing == 1 || true", true],
   ["true || claims.missing == 1", true],
   ["false && claims.missing == 1", false],
   ["claims.missing == 1 && false", false],
   ["1 == 1 // a comment", true],
+  ["claims.groups.exists(g, g.missing == 1 || g == 'b')", true],
+  ["['a', 1].exists(x, x > 0)", true],
+  ["['a', 0].all(x, x > 0)", false],
+  ["claims.sub.matches('(?i)^ALICE\\\\z')", true],
+  ["claims.sub.matches(claims.sub)", true],
+  ["'\\u212Aate'.lowerAscii() == 'kate'", false],
+  ["'👍a'.split('').size()", 2],
+  ["'ab'.replace('', '-')", "-a-b-"],
 ];
 
 test.each(values)("%s", (text, value) => {
@@ -115,6 +133,15 @@ const refused: [text: string, says: string][] = [
   ["claims.groups.all(1, true)", "all(name, expression)"],
   ["has(claims)", "a field in has()"],
   ["'\\q'", "an escape"],
+  ["'\\ud800'", "a character"],
+  ["9007199254740993", "a number up to 9007199254740991"],
+  ["1e999", "a number"],
+  ["size()", "1 for size()"],
+  ["claims.sub.startsWith('a', 'b')", "2 for startsWith()"],
+  ["claims.sub.matches('(?=a)')", "a regular expression"],
+  ["claims.sub.matches('(a)\\\\1')", "a regular expression"],
+  [`1${" + 1".repeat(1000)}`, "words and signs"],
+  [`claims${".a".repeat(1000)}`, "words and signs"],
   ["(".repeat(100), "levels of nesting"],
   ["!".repeat(100), "levels of nesting"],
   ["1".repeat(5000), "up to 4096 characters"],
@@ -141,14 +168,101 @@ describe("what cannot be computed is a problem", () => {
     "claims.sub in 'alice'",
     "claims.missing == 1 || false",
     "claims.sub.matches(claims.sub + '(')",
+    "claims.groups.exists(g, g.missing == 1)",
+    "['a', 1].all(x, x > 0)",
+    "['a', 1].exists_one(x, x > 0)",
+    "has(claims.sub.name)",
+    "{'a': 1, 'a': 2}",
+    "int('')",
+    "int('0x10')",
+    "int(' 7 ')",
+    "int('99999999999999999999')",
+    "1e308 * 10",
+    "timestamp('2026-02-31T00:00:00Z')",
+    "timestamp('2026-11-22T24:00:00Z')",
+    "timestamp('2026-11-22T13:14:15')",
+    "timestamp('2026-11-22 13:14:15 EST')",
+    "timestamp('9999-12-31T23:59:59Z') + duration('1s')",
+    "timestamp('0001-01-01T00:00:00Z') - duration('1s')",
+    "req.time.getHours('Mars/Olympus')",
+    "timestamp('9999-12-31T23:59:59Z').getHours('+14:00')",
   ])("%s", (text) => {
     expect(run(text)).toHaveProperty("problem");
   });
+});
 
-  test("so is what takes too many steps", () => {
-    const list = `[${"1,".repeat(90)}1]`;
-    const nested = `${list}.all(a, ${list}.all(b, ${list}.all(c, a + b + c > 0)))`;
-    expect(run(nested)).toHaveProperty("problem");
+describe("time and memory are bounded", () => {
+  const list = `[${"1,".repeat(90)}1]`;
+  const long = "a".repeat(3000);
+  test.each([
+    `${list}.all(a, ${list}.all(b, ${list}.all(c, a + b + c > 0)))`,
+    `['x']${".map(a, a + a)".repeat(60)}.size()`,
+    `[[1]]${".map(a, a + a)".repeat(60)}.size()`,
+    `[1]${".map(a, [a, a])".repeat(40)} == [1]${".map(a, [a, a])".repeat(40)}`,
+    `[[1]${".map(a, [a, a])".repeat(30)}].exists(b, b in [[1]${".map(a, [a, a])".repeat(30)}])`,
+    `'${long}'.split('').map(a, '${"b".repeat(900)}').join('').size()`,
+    `'${long}'${".replace('a', 'aaaa')".repeat(20)}`,
+    `'${long}'${".replace('', 'aaaa')".repeat(20)}`,
+    `'${long}'.matches('(?:a?){400}b')`,
+    `['x']${".map(a, a + a)".repeat(20)}.exists(a, 'x'.matches(a))`,
+    // What is absorbed elsewhere is not absorbed here: there is nothing left to decide with.
+    `${list}.all(a, ${list}.all(b, ${list}.all(c, true))) || true`,
+    `${list}.exists(d, ${list}.all(a, ${list}.all(b, ${list}.all(c, d + a + b + c > 0))))`,
+  ])("%.60s", (text) => {
+    expect(run(text)).toEqual({ problem: "up to 50000 steps" } as never);
+  });
+
+  test("patterns that ruin other engines are tried in no time", () => {
+    expect(
+      run(`'${long}!'.matches('^(a+)+$') || '${"a".repeat(900)}'.matches('(.*a){9}b')`),
+    ).toEqual({
+      value: false,
+    });
+  });
+
+  test("long lists of claims are looked through", () => {
+    const many = valueOf({ groups: Array.from({ length: 5000 }, (_, index) => `team-${index}`) });
+    const parsed = parseExpression("'team-4999' in claims.groups", shapes);
+    if ("problem" in parsed) throw new Error(parsed.problem);
+    expect(evaluate(parsed.expression, { claims: many })).toEqual({ value: true });
+  });
+
+  test("claims may be nested deeply", () => {
+    const deep: unknown = JSON.parse(`${'{"a":['.repeat(5000)}${"]}".repeat(5000)}`);
+    const parsed = parseExpression("claims.a[0].a[0] == claims.a[0].a[0]", shapes);
+    if ("problem" in parsed) throw new Error(parsed.problem);
+    expect(evaluate(parsed.expression, { claims: valueOf(deep) })).toEqual({ value: true });
+  });
+});
+
+describe("no object of the runtime can be reached", () => {
+  const names = ["__proto__", "constructor", "prototype", "toString", "hasOwnProperty", "length"];
+  test.each(names)("%s", (name) => {
+    for (const of of [
+      "claims",
+      "claims.sub",
+      "claims.groups",
+      "req.time",
+      "'a'",
+      "[1]",
+      "{'a': 1}",
+    ]) {
+      for (const text of [`${of}.${name}`, `${of}['${name}']`]) {
+        const parsed = parseExpression(text, shapes);
+        const outcome = "problem" in parsed ? parsed : evaluate(parsed.expression, variables);
+        expect([text, Object.keys(outcome)]).toEqual([text, ["problem"]]);
+      }
+    }
+    expect(run(`'${name}' in claims || has(claims.${name})`)).toEqual({ value: false });
+    expect(parseExpression(`${name}(claims)`, shapes)).toHaveProperty("problem");
+    expect(parseExpression(`claims.${name}()`, shapes)).toHaveProperty("problem");
+  });
+
+  test("claims of such names are claims like others", () => {
+    const claims = valueOf(JSON.parse('{"__proto__": {"admin": true}, "constructor": "c"}'));
+    const parsed = parseExpression("has(claims.admin) || claims.constructor != 'c'", shapes);
+    if ("problem" in parsed) throw new Error(parsed.problem);
+    expect(evaluate(parsed.expression, { claims })).toEqual({ value: false });
   });
 });
 
@@ -157,5 +271,57 @@ test("reading never throws", () => {
     fc.property(fc.string({ maxLength: 60 }), (text) => {
       parseExpression(text, shapes);
     }),
+  );
+});
+
+/** Expressions that are well formed; their types mostly do not fit. */
+const wellFormed = fc.letrec<{ node: string }>((tie) => {
+  const node = tie("node");
+  const operators = ["||", "&&", "==", "!=", "<", ">=", "in", "+", "-", "*", "/", "%"] as const;
+  const methods = ["startsWith", "contains", "matches", "split", "join", "getHours"] as const;
+  const macros = ["all", "exists", "exists_one", "filter", "map"] as const;
+  const calls = ["size", "string", "int", "timestamp", "duration"] as const;
+  const leaves = ["1", "0.5", "'a'", "''", "'(a*)*'", "true", "null", "x", "claims", "req.time"];
+  return {
+    node: fc.oneof(
+      { depthSize: "small", maxDepth: 5 },
+      fc.constantFrom(...leaves, "claims.sub", "claims.groups", "claims.__proto__", "[]", "{}"),
+      fc.tuple(node, fc.constantFrom(...operators), node).map(([a, op, b]) => `(${a} ${op} ${b})`),
+      fc.tuple(node, fc.constantFrom(...methods), node).map(([a, name, b]) => `${a}.${name}(${b})`),
+      fc
+        .tuple(node, fc.constantFrom(...macros), node)
+        .map(([a, name, b]) => `${a}.${name}(x, ${b})`),
+      fc.tuple(fc.constantFrom(...calls), node).map(([name, a]) => `${name}(${a})`),
+      fc.tuple(node, node, node).map(([a, b, c]) => `(${a} ? ${b} : ${c})`),
+      fc.tuple(node, node).map(([a, b]) => `[${a}, ${b}]`),
+      fc.tuple(node, node).map(([a, b]) => `{'k': ${a}, 'l': ${b}}.k`),
+      fc.tuple(node, node).map(([a, b]) => `${a}[${b}]`),
+      node.map((a) => `!${a}`),
+      node.map((a) => `-${a}`),
+    ),
+  };
+}).node;
+
+const json = fc.jsonValue({ maxDepth: 3 });
+
+function isPlain(value: Value): boolean {
+  if (value === null || value instanceof Moment || value instanceof Span) return true;
+  if (Array.isArray(value)) return value.every(isPlain);
+  if (value instanceof Map) return [...value.values()].every(isPlain);
+  return ["boolean", "number", "string"].includes(typeof value);
+}
+
+test("an evaluation ends with a plain value or a problem, the same one each time", () => {
+  fc.assert(
+    fc.property(wellFormed, json, json, (text, sub, groups) => {
+      const parsed = parseExpression(text, { ...shapes, x: "any" });
+      if ("problem" in parsed) return;
+      const given = { ...variables, x: "a", claims: valueOf({ sub, groups }) };
+      const outcome = evaluate(parsed.expression, given);
+      if ("problem" in outcome) expect(outcome.problem).toMatch(/^.{1,200}$/s);
+      else expect(isPlain(outcome.value)).toBe(true);
+      expect(evaluate(parsed.expression, given)).toEqual(outcome);
+    }),
+    { numRuns: 500 },
   );
 });

@@ -3,16 +3,20 @@
  * of zot's dialect are written in.
  *
  * Promises: an expression is read once and refused with one line when it names what does not exist; evaluating has
- * no effects, and a bounded cost; whatever cannot be computed is a problem, so that callers can fail closed.
- * `a || b` is true when either is, even if the other cannot be computed, and `&&` likewise.
- * Left out of the language: bytes, types as values, optional values, protocol buffers.
+ * no effects, never throws, and has a bounded cost in time and memory; whatever cannot be computed is a problem, so
+ * that callers can fail closed. `a || b` is true when either is, even if the other cannot be computed; `&&`, `exists`
+ * and `all` likewise. Values are data: no object of the runtime, and no prototype, can be reached.
+ * Left out of the language: bytes, types as values, optional values, protocol buffers; numbers are all doubles, so
+ * `10 / 4` is 2.5. Why this is ours: docs/dependencies.md.
  */
-import { unreachable } from "../assert.ts";
-import { asText, calculate, compare, functions, isEqual, isList, type Value } from "./functions.ts";
+import { must, unreachable } from "../assert.ts";
+import { functions, type Context } from "./functions.ts";
 import { parseTokens, type Node } from "./parse.ts";
-import { ExpressionProblem } from "./tokens.ts";
+import { parsePattern, type Pattern } from "./pattern.ts";
+import { ExpressionProblem, shown } from "./tokens.ts";
+import { asText, Budget, calculate, compare, isEqual, isList, type Value } from "./values.ts";
 
-export { Moment, Span, type Value } from "./functions.ts";
+export { Moment, Span, type Value } from "./values.ts";
 
 /** What is known of a variable: its fields, or "any" for what only the evaluation tells. */
 export type Shape = "any" | { readonly [field: string]: Shape };
@@ -20,11 +24,13 @@ export type Shape = "any" | { readonly [field: string]: Shape };
 export interface Expression {
   readonly text: string;
   readonly root: Node;
+  /** Regular expressions that its text names, by their source. */
+  readonly patterns: ReadonlyMap<string, Pattern>;
 }
 
 const textLengthMax = 4096;
-/** Nodes visited in one evaluation: only macros over long lists come near. */
-const stepsMax = 50_000;
+/** Deeper values are taken for null: no claim that anybody asks for lies there. */
+const valueDepthMax = 64;
 
 /** Reads an expression. The problem ends a sentence that begins with "expected". */
 export function parseExpression(
@@ -36,8 +42,9 @@ export function parseExpression(
       throw new ExpressionProblem(`an expression of up to ${textLengthMax} characters`);
     }
     const root = parseTokens(text);
-    check(root, new Map(Object.entries(variables)));
-    return { expression: { text, root } };
+    const patterns = new Map<string, Pattern>();
+    check(root, new Map(Object.entries(variables)), patterns);
+    return { expression: { text, root, patterns } };
   } catch (error) {
     if (error instanceof ExpressionProblem) return { problem: error.message };
     throw error;
@@ -49,31 +56,32 @@ export function evaluate(
   expression: Expression,
   variables: Readonly<Record<string, Value>>,
 ): { readonly value: Value } | { readonly problem: string } {
-  const evaluation = new Evaluation();
+  const evaluation = new Evaluation(expression.patterns);
   try {
     return { value: evaluation.run(expression.root, new Map(Object.entries(variables))) };
   } catch (error) {
-    // A pattern that does not compile is a SyntaxError: computed ones are only known now.
-    if (error instanceof ExpressionProblem || error instanceof SyntaxError) {
-      return { problem: error.message };
-    }
+    if (error instanceof ExpressionProblem) return { problem: error.message };
     throw error;
   }
 }
 
 /** A value of JSON as the language sees it. */
 export function valueOf(json: unknown): Value {
+  return valueAt(json, 0);
+}
+
+function valueAt(json: unknown, depth: number): Value {
   if (typeof json === "string" || typeof json === "number" || typeof json === "boolean")
     return json;
-  if (Array.isArray(json)) return json.map(valueOf);
-  if (typeof json !== "object" || json === null) return null;
-  return new Map(Object.entries(json).map(([key, value]) => [key, valueOf(value)]));
+  if (typeof json !== "object" || json === null || depth >= valueDepthMax) return null;
+  if (Array.isArray(json)) return json.map((item) => valueAt(item, depth + 1));
+  return new Map(Object.entries(json).map(([key, value]) => [key, valueAt(value, depth + 1)]));
 }
 
 type Names = ReadonlyMap<string, Shape>;
 
 /** Finds names, fields and functions that do not exist, before anything depends on the expression. */
-function check(node: Node, names: Names): Shape {
+function check(node: Node, names: Names, patterns: Map<string, Pattern>): Shape {
   switch (node.kind) {
     case "name": {
       const shape = names.get(node.name);
@@ -82,7 +90,7 @@ function check(node: Node, names: Names): Shape {
     }
     case "field":
     case "has": {
-      const shape = check(node.of, names);
+      const shape = check(node.of, names, patterns);
       if (shape === "any") return "any";
       const field = Object.hasOwn(shape, node.field) ? shape[node.field] : undefined;
       if (field !== undefined) return node.kind === "has" ? "any" : field;
@@ -91,32 +99,40 @@ function check(node: Node, names: Names): Shape {
       );
     }
     case "call":
-      if (!Object.hasOwn(functions, node.name)) {
-        throw new ExpressionProblem(
-          `one of the functions ${Object.keys(functions).join(", ")}, got ${node.name}`,
-        );
-      }
-      for (const arg of node.args) check(arg, names);
-      checkPattern(node);
+      checkCall(node, patterns);
+      for (const arg of node.args) check(arg, names, patterns);
       return "any";
     case "each":
-      check(node.of, names);
-      check(node.body, new Map([...names, [node.name, "any"]]));
+      check(node.of, names, patterns);
+      check(node.body, new Map([...names, [node.name, "any"]]), patterns);
       return "any";
     default:
-      for (const child of childrenOf(node)) check(child, names);
+      for (const child of childrenOf(node)) check(child, names, patterns);
       return "any";
   }
 }
 
-function checkPattern({ name, args }: Extract<Node, { kind: "call" }>): void {
+function checkCall(
+  { name, args }: Extract<Node, { kind: "call" }>,
+  patterns: Map<string, Pattern>,
+): void {
+  const found = functions.get(name);
+  if (found === undefined) {
+    throw new ExpressionProblem(
+      `one of the functions ${[...functions.keys()].join(", ")}, got ${name}`,
+    );
+  }
+  const { least, most } = found;
+  if (args.length < least || args.length > most) {
+    const count = least === most ? String(least) : `${least} or ${most}`;
+    throw new ExpressionProblem(
+      `${count} for ${name}(), with what stands before the dot, got ${args.length}`,
+    );
+  }
   const source = args[1];
   if (name !== "matches" || source?.kind !== "literal") return;
-  try {
-    RegExp(String(source.value), "u");
-  } catch {
-    throw new ExpressionProblem(`a regular expression, got ${JSON.stringify(source.value)}`);
-  }
+  const text = asText(source.value);
+  patterns.set(text, parsePattern(text));
 }
 
 function childrenOf(node: Node): readonly Node[] {
@@ -142,42 +158,51 @@ function childrenOf(node: Node): readonly Node[] {
 type Bindings = ReadonlyMap<string, Value>;
 
 class Evaluation {
-  #steps = 0;
+  readonly #budget = new Budget();
+  readonly #context: Context;
+
+  constructor(patterns: ReadonlyMap<string, Pattern>) {
+    const budget = this.#budget;
+    this.#context = {
+      budget,
+      patternOf: (source) => {
+        const known = patterns.get(source);
+        if (known !== undefined) return known;
+        budget.spend(source.length);
+        return parsePattern(source);
+      },
+    };
+  }
 
   run(node: Node, names: Bindings): Value {
-    this.#steps += 1;
-    if (this.#steps > stepsMax) throw new ExpressionProblem(`up to ${stepsMax} steps`);
+    this.#budget.spend(1);
     switch (node.kind) {
       case "literal":
         return node.value;
       case "list":
         return node.items.map((item) => this.run(item, names));
       case "map":
-        return new Map(
-          node.entries.map(([key, value]) => [
-            asText(this.run(key, names)),
-            this.run(value, names),
-          ]),
-        );
+        return this.#map(node.entries, names);
       case "name":
-        return names.get(node.name) ?? null;
+        return must(names.get(node.name), node.name);
       case "field":
         return memberOf(this.run(node.of, names), node.field);
       case "index":
         return memberOf(this.run(node.of, names), this.run(node.index, names));
       case "has": {
         const of = this.run(node.of, names);
-        return of instanceof Map && of.has(node.field);
+        if (!(of instanceof Map)) throw new ExpressionProblem(`a map with ${node.field} in has()`);
+        return of.has(node.field);
       }
       case "not":
         return !this.#truth(node.of, names);
       case "negate":
-        return calculate("-", 0, this.run(node.of, names));
+        return calculate("-", 0, this.run(node.of, names), this.#budget);
       case "choice":
         return this.run(this.#truth(node.test, names) ? node.yes : node.no, names);
       case "call": {
         const args = node.args.map((arg) => this.run(arg, names));
-        return functions[node.name]?.(args) ?? null;
+        return must(functions.get(node.name), node.name).run(args, this.#context);
       }
       case "each":
         return this.#each(node, names);
@@ -194,6 +219,16 @@ class Evaluation {
     return value;
   }
 
+  #map(entries: readonly (readonly [Node, Node])[], names: Bindings): Value {
+    const map = new Map<string, Value>();
+    for (const [key, value] of entries) {
+      const name = asText(this.run(key, names));
+      if (map.has(name)) throw new ExpressionProblem(`${shown(name)} once in a map`);
+      map.set(name, this.run(value, names));
+    }
+    return map;
+  }
+
   #binary(node: Extract<Node, { kind: "binary" }>, names: Bindings): Value {
     const { operator } = node;
     if (operator === "||") return this.#either(node, names, true);
@@ -202,32 +237,41 @@ class Evaluation {
     const right = this.run(node.right, names);
     switch (operator) {
       case "==":
-        return isEqual(left, right);
+        return isEqual(left, right, this.#budget);
       case "!=":
-        return !isEqual(left, right);
+        return !isEqual(left, right, this.#budget);
       case "<":
-        return compare(left, right) < 0;
+        return compare(left, right, this.#budget) < 0;
       case "<=":
-        return compare(left, right) <= 0;
+        return compare(left, right, this.#budget) <= 0;
       case ">":
-        return compare(left, right) > 0;
+        return compare(left, right, this.#budget) > 0;
       case ">=":
-        return compare(left, right) >= 0;
+        return compare(left, right, this.#budget) >= 0;
       case "in":
-        return isIn(left, right);
+        return isIn(left, right, this.#budget);
       default:
-        return calculate(operator, left, right);
+        return calculate(operator, left, right, this.#budget);
     }
   }
 
   /** `||` (decided by true) and `&&` (decided by false): one side that decides is enough. */
   #either(node: Extract<Node, { kind: "binary" }>, names: Bindings, decides: boolean): boolean {
-    let failure: unknown = null;
-    for (const side of [node.left, node.right]) {
+    return this.#decided([node.left, node.right], decides, (side) => this.#truth(side, names));
+  }
+
+  /** Whether any item decides; what cannot be computed matters only when none does. */
+  #decided<Item>(
+    items: readonly Item[],
+    decides: boolean,
+    truthOf: (item: Item) => boolean,
+  ): boolean {
+    let failure: ExpressionProblem | null = null;
+    for (const item of items) {
       try {
-        if (this.#truth(side, names) === decides) return decides;
+        if (truthOf(item) === decides) return decides;
       } catch (error) {
-        if (!(error instanceof ExpressionProblem)) throw error;
+        if (!(error instanceof ExpressionProblem) || this.#budget.isSpent) throw error;
         failure ??= error;
       }
     }
@@ -239,12 +283,23 @@ class Evaluation {
     const of = this.run(node.of, names);
     const items = isList(of) ? of : of instanceof Map ? [...of.keys()] : null;
     if (items === null) throw new ExpressionProblem(`a list before ${node.macro}()`);
+    this.#budget.spend(items.length);
     const inner = (item: Value): Bindings => new Map([...names, [node.name, item]]);
-    if (node.macro === "map") return items.map((item) => this.run(node.body, inner(item)));
-    const fitting = items.filter((item) => this.#truth(node.body, inner(item)));
-    if (node.macro === "filter") return fitting;
-    if (node.macro === "all") return fitting.length === items.length;
-    return node.macro === "exists" ? fitting.length > 0 : fitting.length === 1;
+    const truthOf = (item: Value): boolean => this.#truth(node.body, inner(item));
+    switch (node.macro) {
+      case "map":
+        return items.map((item) => this.run(node.body, inner(item)));
+      case "filter":
+        return items.filter(truthOf);
+      case "exists_one":
+        return items.filter(truthOf).length === 1;
+      case "all":
+        return this.#decided(items, false, truthOf);
+      case "exists":
+        return this.#decided(items, true, truthOf);
+      default:
+        return unreachable(node.macro);
+    }
   }
 }
 
@@ -252,7 +307,7 @@ function memberOf(of: Value, key: Value): Value {
   if (of instanceof Map && typeof key === "string") {
     const value = of.get(key);
     if (value !== undefined) return value;
-    throw new ExpressionProblem(`the key ${JSON.stringify(key)}`);
+    throw new ExpressionProblem(`the key ${shown(key)}`);
   }
   if (isList(of) && typeof key === "number") {
     const value = of[key];
@@ -262,8 +317,11 @@ function memberOf(of: Value, key: Value): Value {
   throw new ExpressionProblem("a map or a list to look into");
 }
 
-function isIn(item: Value, of: Value): boolean {
-  if (isList(of)) return of.some((each) => isEqual(each, item));
+function isIn(item: Value, of: Value, budget: Budget): boolean {
+  if (isList(of)) {
+    budget.spend(of.length);
+    return of.some((each) => isEqual(each, item, budget));
+  }
   if (of instanceof Map) return typeof item === "string" && of.has(item);
   throw new ExpressionProblem("a list or a map after in");
 }

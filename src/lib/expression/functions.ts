@@ -1,189 +1,146 @@
 /**
- * TABLE of the functions that an expression may call, with the operators on values.
+ * TABLE of the functions that an expression may call.
  *
  * Methods are functions whose first argument is what stands before the dot. Every function checks what it is
- * given: a wrong type is a problem, never a guess.
+ * given: a wrong type is a problem, never a guess. It pays for what it looks at and makes before it does.
  */
 import { parseDuration } from "../duration.ts";
-import { ExpressionProblem } from "./tokens.ts";
+import { dateIn, momentParts } from "./moment_parts.ts";
+import type { Pattern } from "./pattern.ts";
+import { ExpressionProblem, shown } from "./tokens.ts";
+import { asText, isList, Moment, momentAt, spanOf, type Budget, type Value } from "./values.ts";
 
-/** A moment, in milliseconds since the epoch. */
-export class Moment {
-  readonly ms: number;
-  constructor(ms: number) {
-    this.ms = ms;
-  }
+/** What a function may use beside its arguments. */
+export interface Context {
+  readonly budget: Budget;
+  /** @throws ExpressionProblem when it is no regular expression. */
+  readonly patternOf: (source: string) => Pattern;
 }
 
-/** A span of time in milliseconds. */
-export class Span {
-  readonly ms: number;
-  constructor(ms: number) {
-    this.ms = ms;
-  }
+export interface ExpressionFunction {
+  /** How many arguments it takes, what stands before the dot among them. */
+  readonly least: number;
+  readonly most: number;
+  readonly run: (args: readonly Value[], context: Context) => Value;
 }
 
-export type Value =
-  | null
-  | boolean
-  | number
-  | string
-  | Moment
-  | Span
-  | readonly Value[]
-  | ReadonlyMap<string, Value>;
-
-/** Texts that a pattern is tried on are cut at this length. */
-const matchedLengthMax = 4096;
-
-type Run = (args: readonly Value[]) => Value;
-
-/** A function that wants texts only. */
-function texts(count: number, run: (...args: string[]) => Value): Run {
-  return (args) => {
-    if (args.length !== count) throw new ExpressionProblem(`${count - 1} arguments`);
-    return run(...args.map(asText));
+/** A function of texts only; looking at them is paid for. */
+function texts(
+  count: number,
+  run: (context: Context, ...args: string[]) => Value,
+): ExpressionFunction {
+  return {
+    least: count,
+    most: count,
+    run: (args, context) => {
+      const read = args.map(asText);
+      for (const text of read) context.budget.spendChars(text.length);
+      return run(context, ...read);
+    },
   };
 }
 
-/** A part of a moment in UTC. */
-function part(read: (date: Date) => number): Run {
-  return ([moment, ...others]) => {
-    if (!(moment instanceof Moment) || others.length > 0) {
-      throw new ExpressionProblem("a timestamp, in UTC");
-    }
-    return read(new Date(moment.ms));
+function one(run: (value: Value, context: Context) => Value): ExpressionFunction {
+  return { least: 1, most: 1, run: ([value = null], context) => run(value, context) };
+}
+
+/** A part of a moment, in UTC or in the zone that is given. */
+function part(read: (date: Date) => number): ExpressionFunction {
+  return {
+    least: 1,
+    most: 2,
+    run: ([moment, zone = ""]) => {
+      if (!(moment instanceof Moment)) throw new ExpressionProblem("a timestamp");
+      return read(dateIn(asText(zone), moment));
+    },
   };
 }
 
-const dayMs = 86_400_000;
-
-export const functions: Readonly<Record<string, Run>> = {
-  startsWith: texts(2, (text, start) => text.startsWith(start)),
-  endsWith: texts(2, (text, end) => text.endsWith(end)),
-  contains: texts(2, (text, inner) => text.includes(inner)),
-  matches: texts(2, (text, source) =>
-    new RegExp(source, "u").test(text.slice(0, matchedLengthMax)),
+const rows: Record<string, ExpressionFunction> = {
+  startsWith: texts(2, (_context, text, start) => text.startsWith(start)),
+  endsWith: texts(2, (_context, text, end) => text.endsWith(end)),
+  contains: texts(2, (_context, text, inner) => text.includes(inner)),
+  matches: texts(2, ({ budget, patternOf }, text, source) => {
+    const pattern = patternOf(source);
+    budget.spendChars((text.length + 1) * pattern.size);
+    return pattern.test(text);
+  }),
+  split: texts(2, ({ budget }, text, separator) => {
+    const parts = separator === "" ? Array.from(text) : text.split(separator);
+    budget.spend(parts.length);
+    return parts;
+  }),
+  replace: texts(3, ({ budget }, text, old, fresh) => {
+    const parts = old === "" ? ["", ...Array.from(text), ""] : text.split(old);
+    budget.spend(parts.length);
+    budget.spendChars(text.length + parts.length * fresh.length);
+    return parts.join(fresh);
+  }),
+  trim: texts(1, (_context, text) => text.trim()),
+  lowerAscii: texts(1, (_context, text) =>
+    text.replace(/[A-Z]+/g, (letters) => letters.toLowerCase()),
   ),
-  split: texts(2, (text, separator) => text.split(separator)),
-  replace: texts(3, (text, old, fresh) => text.replaceAll(old, () => fresh)),
-  trim: texts(1, (text) => text.trim()),
-  lowerAscii: texts(1, (text) => text.replace(/[A-Z]/g, (char) => char.toLowerCase())),
-  upperAscii: texts(1, (text) => text.replace(/[a-z]/g, (char) => char.toUpperCase())),
-  join: (args) => {
-    const [list, separator = ""] = args;
-    if (!isList(list)) throw new ExpressionProblem("a list before join()");
-    return list.map(asText).join(asText(separator));
+  upperAscii: texts(1, (_context, text) =>
+    text.replace(/[a-z]+/g, (letters) => letters.toUpperCase()),
+  ),
+  join: {
+    least: 1,
+    most: 2,
+    run: ([list, separator = ""], { budget }) => {
+      if (!isList(list)) throw new ExpressionProblem("a list before join()");
+      const parts = list.map(asText);
+      const between = asText(separator);
+      for (const each of parts) budget.spendChars(1 + each.length + between.length);
+      return parts.join(between);
+    },
   },
-  size: ([value]) => {
+  size: one((value, { budget }) => {
+    budget.spendSize(value);
     if (typeof value === "string") return Array.from(value).length;
     if (isList(value)) return value.length;
     if (value instanceof Map) return value.size;
     throw new ExpressionProblem("a text, list or map in size()");
-  },
-  string: ([value]) => {
+  }),
+  string: one((value) => {
     if (typeof value === "string") return value;
     if (typeof value === "number" || typeof value === "boolean") return String(value);
-    if (value instanceof Moment) return new Date(value.ms).toISOString();
+    // Without zeros at the end of its fraction, as the language writes it.
+    if (value instanceof Moment) return new Date(value.ms).toISOString().replace(/\.?0+Z$/, "Z");
     throw new ExpressionProblem("a plain value in string()");
-  },
-  int: ([value]) => {
+  }),
+  int: one((value) => {
     if (value instanceof Moment) return Math.floor(value.ms / 1000);
-    const number = typeof value === "string" ? Number(value) : value;
-    if (typeof number !== "number" || !Number.isFinite(number)) {
+    const isWritten = typeof value === "string" && /^[+-]?\d{1,16}$/.test(value);
+    const number = isWritten ? Number(value) : value;
+    if (typeof number !== "number" || Math.abs(number) > Number.MAX_SAFE_INTEGER) {
       throw new ExpressionProblem("a number in int()");
     }
-    return Math.trunc(number);
-  },
-  timestamp: texts(1, (text) => {
-    const ms = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)$/.test(text)
-      ? Date.parse(text)
-      : Number.NaN;
-    if (Number.isNaN(ms)) {
-      throw new ExpressionProblem(`a time such as 2030-12-31T23:59:59Z, got ${text}`);
-    }
-    return new Moment(ms);
+    return Math.trunc(number) + 0; // No negative zero.
   }),
-  duration: texts(1, (text) => {
+  timestamp: texts(1, (_context, text) => momentAt(parseTimestamp(text))),
+  duration: texts(1, (_context, text) => {
     const ms = parseDuration(text);
-    if (ms === null) throw new ExpressionProblem(`a duration such as 1h30m, got ${text}`);
-    return new Span(ms);
+    if (ms === null) throw new ExpressionProblem(`a duration such as 1h30m, got ${shown(text)}`);
+    return spanOf(ms);
   }),
-  getFullYear: part((date) => date.getUTCFullYear()),
-  getMonth: part((date) => date.getUTCMonth()),
-  getDate: part((date) => date.getUTCDate()),
-  getDayOfMonth: part((date) => date.getUTCDate() - 1),
-  getDayOfWeek: part((date) => date.getUTCDay()),
-  getDayOfYear: part((date) =>
-    Math.floor((date.getTime() - Date.UTC(date.getUTCFullYear(), 0, 1)) / dayMs),
-  ),
-  getHours: part((date) => date.getUTCHours()),
-  getMinutes: part((date) => date.getUTCMinutes()),
-  getSeconds: part((date) => date.getUTCSeconds()),
+  ...Object.fromEntries(Object.entries(momentParts).map(([name, read]) => [name, part(read)])),
 };
 
-export function isList(value: Value | undefined): value is readonly Value[] {
-  return Array.isArray(value);
-}
+export const functions: ReadonlyMap<string, ExpressionFunction> = new Map(Object.entries(rows));
 
-export function asText(value: Value | undefined): string {
-  if (typeof value === "string") return value;
-  throw new ExpressionProblem("a text");
-}
-
-/** Equal by value. Values of different kinds are never equal. */
-export function isEqual(left: Value, right: Value): boolean {
-  if (left instanceof Moment && right instanceof Moment) return left.ms === right.ms;
-  if (left instanceof Span && right instanceof Span) return left.ms === right.ms;
-  if (isList(left) && isList(right)) {
-    return (
-      left.length === right.length && left.every((item, at) => isEqual(item, right[at] ?? null))
-    );
+/** RFC 3339 §5.6, in milliseconds. The runtime's reader would take days that a month does not have. */
+function parseTimestamp(text: string): number {
+  const clock = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)$/.exec(
+    text,
+  )?.[1];
+  const clockMs = clock === undefined ? Number.NaN : Date.parse(`${clock}Z`);
+  const ms = Date.parse(text);
+  if (
+    Number.isNaN(clockMs) ||
+    Number.isNaN(ms) ||
+    !new Date(clockMs).toISOString().startsWith(`${clock}.`)
+  ) {
+    throw new ExpressionProblem(`a time such as 2030-12-31T23:59:59Z, got ${shown(text)}`);
   }
-  if (left instanceof Map && right instanceof Map) {
-    return (
-      left.size === right.size &&
-      [...left].every(([key, value]) => right.has(key) && isEqual(value, right.get(key) ?? null))
-    );
-  }
-  return left === right;
-}
-
-/** Negative, zero or positive. @throws ExpressionProblem for kinds that have no order between them. */
-export function compare(left: Value, right: Value): number {
-  if (typeof left === "number" && typeof right === "number") return left - right;
-  if (typeof left === "string" && typeof right === "string") {
-    return left < right ? -1 : Number(left > right);
-  }
-  if (left instanceof Moment && right instanceof Moment) return left.ms - right.ms;
-  if (left instanceof Span && right instanceof Span) return left.ms - right.ms;
-  throw new ExpressionProblem("two numbers, texts, timestamps or durations to compare");
-}
-
-export function calculate(operator: string, left: Value, right: Value): Value {
-  if (operator === "+") return sum(left, right);
-  if (operator === "-") return difference(left, right);
-  if (typeof left !== "number" || typeof right !== "number") {
-    throw new ExpressionProblem(`two numbers around ${operator}`);
-  }
-  if (operator === "*") return left * right;
-  if (right === 0) throw new ExpressionProblem("a divisor that is not zero");
-  return operator === "/" ? left / right : left % right;
-}
-
-function sum(left: Value, right: Value): Value {
-  if (typeof left === "number" && typeof right === "number") return left + right;
-  if (typeof left === "string" && typeof right === "string") return left + right;
-  if (isList(left) && isList(right)) return [...left, ...right];
-  if (left instanceof Moment && right instanceof Span) return new Moment(left.ms + right.ms);
-  if (left instanceof Span && right instanceof Span) return new Span(left.ms + right.ms);
-  throw new ExpressionProblem("two numbers, texts or lists around +");
-}
-
-function difference(left: Value, right: Value): Value {
-  if (typeof left === "number" && typeof right === "number") return left - right;
-  if (left instanceof Moment && right instanceof Moment) return new Span(left.ms - right.ms);
-  if (left instanceof Moment && right instanceof Span) return new Moment(left.ms - right.ms);
-  if (left instanceof Span && right instanceof Span) return new Span(left.ms - right.ms);
-  throw new ExpressionProblem("two numbers around -");
+  return ms;
 }

@@ -27,13 +27,21 @@ export type Node =
   | { readonly kind: "has"; readonly of: Node; readonly field: string }
   | {
       readonly kind: "each";
-      readonly macro: string;
+      readonly macro: Macro;
       readonly of: Node;
       readonly name: string;
       readonly body: Node;
     };
 
-const macros = new Set(["all", "exists", "exists_one", "filter", "map"]);
+export type Macro = "all" | "exists" | "exists_one" | "filter" | "map";
+
+const macros = new Map<string, Macro>([
+  ["all", "all"],
+  ["exists", "exists"],
+  ["exists_one", "exists_one"],
+  ["filter", "filter"],
+  ["map", "map"],
+]);
 const literals = new Map<string, null | boolean>([
   ["true", true],
   ["false", false],
@@ -147,12 +155,13 @@ class Parser {
     const name = this.#name();
     if (!this.#take("(")) return { kind: "field", of, field: name };
     const args = this.#list(")");
-    if (!macros.has(name)) return { kind: "call", name, args: [of, ...args] };
+    const macro = macros.get(name);
+    if (macro === undefined) return { kind: "call", name, args: [of, ...args] };
     const [variable, body] = args;
     if (variable?.kind !== "name" || body === undefined || args.length !== 2) {
       throw new ExpressionProblem(`${name}(name, expression)`);
     }
-    return { kind: "each", macro: name, of, name: variable.name, body };
+    return { kind: "each", macro, of, name: variable.name, body };
   }
 
   #list(end: string): Node[] {

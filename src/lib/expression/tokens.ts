@@ -17,8 +17,17 @@ export class ExpressionProblem extends Error {
   override readonly name = "ExpressionProblem";
 }
 
+/** A text in a message: quoted, and not longer than a line, whoever wrote it. */
+export function shown(text: string): string {
+  return JSON.stringify(text.length > shownLengthMax ? `${text.slice(0, shownLengthMax)}…` : text);
+}
+
+const shownLengthMax = 60;
+
 const pattern =
   /\s+|\/\/[^\n]*|(\d+(?:\.\d+)?(?:[eE][+-]?\d+)?u?)|([rR]?)("(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*')|([A-Za-z_]\w*)|(&&|\|\||==|!=|<=|>=|[-+*/%<>!?:.,()[\]{}])/y;
+
+const tokensMax = 1500;
 
 export function readTokens(text: string): Token[] {
   const tokens: Token[] = [];
@@ -30,16 +39,27 @@ export function readTokens(text: string): Token[] {
       throw new ExpressionProblem(`an expression, got ${JSON.stringify(text.slice(at, at + 12))}`);
     }
     const [, number, raw, quoted, name, symbol] = match;
-    if (number !== undefined) tokens.push({ kind: "number", value: Number.parseFloat(number), at });
+    if (number !== undefined) tokens.push({ kind: "number", value: numberOf(number), at });
     else if (quoted !== undefined) {
       const inner = quoted.slice(1, -1);
       tokens.push({ kind: "string", value: raw === "" ? unescaped(inner) : inner, at });
     } else if (name !== undefined) tokens.push({ kind: "name", value: name, at });
     else if (symbol !== undefined) tokens.push({ kind: "symbol", value: symbol, at });
+    // A chain such as 1 + 1 + 1 is as deep as it is long.
+    if (tokens.length > tokensMax)
+      throw new ExpressionProblem(`up to ${tokensMax} words and signs`);
     at = pattern.lastIndex;
   }
   tokens.push({ kind: "end", value: "", at: text.length });
   return tokens;
+}
+
+/** Numbers that a double holds exactly, or as close as it can when they have a fraction. */
+function numberOf(text: string): number {
+  const value = Number.parseFloat(text);
+  const isExact = /[.eE]/.test(text) || Number.isSafeInteger(value);
+  if (Number.isFinite(value) && isExact) return value;
+  throw new ExpressionProblem(`a number up to ${Number.MAX_SAFE_INTEGER}, got ${text}`);
 }
 
 const escapes = new Map([
@@ -65,7 +85,8 @@ function unescaped(text: string): string {
       const hex = x ?? u ?? long;
       if (hex === undefined) return plainEscape(char);
       const code = Number.parseInt(hex, 16);
-      if (code > 0x10ffff) throw new ExpressionProblem(`a character, got \\U${hex}`);
+      if (code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
+        throw new ExpressionProblem(`a character, got \\${x === undefined ? "u" : "x"}${hex}`);
       return String.fromCodePoint(code);
     },
   );

@@ -1,0 +1,232 @@
+/**
+ * Regular expressions whose time grows with the text and never faster: the text is walked once, with all places
+ * of the pattern that are reached kept side by side (Thompson's construction), so nothing is tried twice.
+ *
+ * The runtime's own expressions try again and again: `(a+)+$` takes seconds on thirty characters, and past a limit
+ * they answer "does not match", which would make a negated condition hold.
+ * Promises: a test costs at most `size` comparisons for each character; characters are code points.
+ * Leaves to others: the syntax (`parse_pattern.ts`).
+ */
+import { unreachable } from "../assert.ts";
+import {
+  foldings,
+  parsePatternText,
+  type CharSet,
+  type Edge,
+  type PatternNode,
+} from "./parse_pattern.ts";
+import { ExpressionProblem } from "./tokens.ts";
+
+interface One {
+  readonly op: "one";
+  readonly set: CharSet;
+}
+
+/** Goes on at several places at once. */
+interface Fork {
+  readonly op: "fork";
+  readonly to: number[];
+}
+
+type Instruction =
+  | One
+  | Fork
+  | { readonly op: "edge"; readonly edge: Edge }
+  | { readonly op: "found" };
+
+type Program = readonly Instruction[];
+
+export interface Pattern {
+  /** Comparisons that one character of a text can take. */
+  readonly size: number;
+  /** Whether any part of the text fits. */
+  readonly test: (text: string) => boolean;
+}
+
+const instructionsMax = 1000;
+
+/** @throws ExpressionProblem when it is none, or too large. */
+export function parsePattern(source: string): Pattern {
+  const program: Instruction[] = [];
+  emit(program, parsePatternText(source));
+  push(program, { op: "found" });
+  const sizes = program.map((each) => (each.op === "one" ? sizeOf(each.set) : 1));
+  return {
+    size: sizes.reduce((sum, size) => sum + size, 0),
+    test: (text) => new Walk(program, text).run(),
+  };
+}
+
+function sizeOf({ ranges, fold }: CharSet): number {
+  return 1 + ranges.length * (fold ? 3 : 1);
+}
+
+function push(program: Instruction[], instruction: Instruction): void {
+  if (program.length >= instructionsMax) {
+    throw new ExpressionProblem(`a regular expression of up to ${instructionsMax} steps`);
+  }
+  program.push(instruction);
+}
+
+function pushFork(program: Instruction[], ...to: number[]): Fork {
+  const fork: Fork = { op: "fork", to };
+  push(program, fork);
+  return fork;
+}
+
+function emit(program: Instruction[], node: PatternNode): void {
+  switch (node.kind) {
+    case "one":
+      push(program, { op: "one", set: node.set });
+      return;
+    case "edge":
+      push(program, { op: "edge", edge: node.edge });
+      return;
+    case "sequence":
+      for (const item of node.items) emit(program, item);
+      return;
+    case "choice":
+      emitChoice(program, node.options);
+      return;
+    case "repeat":
+      emitRepeat(program, node);
+      return;
+    default:
+      unreachable(node);
+  }
+}
+
+function emitChoice(program: Instruction[], options: readonly PatternNode[]): void {
+  const [only] = options;
+  if (only !== undefined && options.length === 1) {
+    emit(program, only);
+    return;
+  }
+  const fork = pushFork(program);
+  const ends = options.map((option) => {
+    fork.to.push(program.length);
+    emit(program, option);
+    return pushFork(program);
+  });
+  for (const end of ends) end.to.push(program.length);
+}
+
+function emitRepeat(
+  program: Instruction[],
+  { of, least, most }: Extract<PatternNode, { kind: "repeat" }>,
+): void {
+  for (let count = 0; count < least; count += 1) {
+    const before = program.length;
+    emit(program, of);
+    // Nothing, a thousand times, in each of many levels, would be emitted for hours.
+    if (program.length === before) return;
+  }
+  if (most === Infinity) {
+    const start = program.length;
+    const fork = pushFork(program, start + 1);
+    emit(program, of);
+    pushFork(program, start);
+    fork.to.push(program.length);
+    return;
+  }
+  const forks = Array.from({ length: most - least }, () => {
+    const fork = pushFork(program, program.length + 1);
+    emit(program, of);
+    return fork;
+  });
+  for (const fork of forks) fork.to.push(program.length);
+}
+
+/** One text along one program. */
+class Walk {
+  readonly #program: Program;
+  readonly #codes: readonly number[];
+  /** The last position at which each instruction was reached, so that it is followed once. */
+  readonly #reachedAt: Int32Array;
+
+  constructor(program: Program, text: string) {
+    this.#program = program;
+    this.#codes = Array.from(text, (char) => char.codePointAt(0) ?? 0);
+    this.#reachedAt = new Int32Array(program.length).fill(-1);
+  }
+
+  run(): boolean {
+    let places: number[] = [];
+    for (let at = 0; at <= this.#codes.length; at += 1) {
+      const starts = this.#after(places, at - 1);
+      // A fit may begin anywhere.
+      starts.push(0);
+      const next = this.#reach(starts, at);
+      if (next === null) return true;
+      places = next;
+    }
+    return false;
+  }
+
+  /** Where the character at a position leads from places that wait for one. */
+  #after(places: readonly number[], at: number): number[] {
+    const code = this.#codes[at];
+    if (code === undefined) return [];
+    const folded = foldings(code);
+    const starts: number[] = [];
+    for (const place of places) {
+      const instruction = this.#program[place];
+      if (instruction?.op === "one" && isIn(instruction.set, code, folded)) starts.push(place + 1);
+    }
+    return starts;
+  }
+
+  /** Every place that waits for a character and is reached from some; null when the end is reached. */
+  #reach(starts: number[], at: number): number[] | null {
+    const waiting: number[] = [];
+    for (let place = starts.pop(); place !== undefined; place = starts.pop()) {
+      const instruction = this.#program[place];
+      if (instruction === undefined || this.#reachedAt[place] === at) continue;
+      this.#reachedAt[place] = at;
+      if (instruction.op === "found") return null;
+      if (instruction.op === "one") waiting.push(place);
+      else if (instruction.op === "fork") starts.push(...instruction.to);
+      else if (isAt(instruction.edge, this.#codes[at - 1], this.#codes[at])) starts.push(place + 1);
+    }
+    return waiting;
+  }
+}
+
+function isIn(
+  { ranges, negated, fold }: CharSet,
+  code: number,
+  folded: readonly number[],
+): boolean {
+  const found = fold ? folded.some((each) => isWithin(ranges, each)) : isWithin(ranges, code);
+  return found !== negated;
+}
+
+function isWithin(ranges: CharSet["ranges"], code: number): boolean {
+  for (const [first, last] of ranges) if (code >= first && code <= last) return true;
+  return false;
+}
+
+const newline = 10;
+
+function isAt(edge: Edge, before: number | undefined, after: number | undefined): boolean {
+  switch (edge) {
+    case "start":
+      return before === undefined;
+    case "end":
+      return after === undefined;
+    case "lineStart":
+      return before === undefined || before === newline;
+    case "lineEnd":
+      return after === undefined || after === newline;
+    case "word":
+      return isWord(before) !== isWord(after);
+    case "notWord":
+      return isWord(before) === isWord(after);
+    default:
+      return unreachable(edge);
+  }
+}
+
+function isWord(code: number | undefined): boolean {
+  return code !== undefined && /^\w$/.test(String.fromCodePoint(code));
+}
