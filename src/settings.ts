@@ -62,7 +62,7 @@ export async function openSettings(
   };
   const dispatch = {
     app,
-    cors: new Cors(http.allowOrigin),
+    cors: new Cors(http.allowOrigin, http.externalUrl),
     admission: auth === null ? null : new Admission({ ...auth, clock }),
     certificateRequired: isCertificateRequired(config),
     rates: openRates(config),

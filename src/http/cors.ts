@@ -4,7 +4,11 @@
  * Promises: an origin that is not listed gets no permission, so the browser refuses it; credentials are never
  * allowed, and so `*` is safe; a preflight tells nothing but methods and headers. `headers` belong on every answer,
  * that of a preflight too.
- * Source: the Fetch standard, "CORS protocol".
+ *
+ * Reading is the browser's to refuse; writing is ours. A form of any page reaches a registry that its reader can reach,
+ * with the password that the browser knows, or past a wall that was the only protection. So pages write only from
+ * origins that are listed by name, and from the registry's own: `*` is for reading.
+ * Source: the Fetch standard, "CORS protocol"; Fetch Metadata Request Headers (Sec-Fetch-Site).
  */
 import type { Reply } from "./endpoint.ts";
 import { emptyReply } from "./reply.ts";
@@ -35,6 +39,9 @@ const accepted = [
   "Range",
 ].join(", ");
 
+/** What any page may do where any may read. */
+const readingMethods: readonly string[] = ["GET", "HEAD", "OPTIONS"];
+
 /** How long a browser may keep a preflight, in seconds. */
 const preflightAgeS = "600";
 
@@ -43,11 +50,14 @@ export type CorsHeaders = Readonly<Record<string, string>>;
 export class Cors {
   readonly #any: boolean;
   readonly #origins: ReadonlySet<string>;
+  readonly #own: string | null;
   /** For an answer to a page that is not listed, or to no page. */
   readonly #plain: CorsHeaders;
 
-  constructor(allowOrigin: readonly string[]) {
+  /** `ownUrl` is the registry's own to clients; null when it is not known. */
+  constructor(allowOrigin: readonly string[], ownUrl: string | null = null) {
     this.#origins = new Set(allowOrigin);
+    this.#own = ownUrl === null ? null : new URL(ownUrl).origin;
     this.#any = this.#origins.has("*");
     // A cache must not give the answer to one origin to another.
     this.#plain = this.#any || this.#origins.size === 0 ? {} : { vary: "Origin" };
@@ -63,10 +73,21 @@ export class Cors {
     if (origin === null || !this.#admits(origin)) return emptyReply(204, { allow });
     return emptyReply(204, {
       allow,
-      "access-control-allow-methods": allow,
+      "access-control-allow-methods": this.#origins.has(origin) ? allow : readingPart(allow),
       "access-control-allow-headers": accepted,
       "access-control-max-age": preflightAgeS,
     });
+  }
+
+  /** Whether a page makes this request that may not write here. Other programs do not tell of pages. */
+  isForeignWrite(method: string, headers: Headers): boolean {
+    if (readingMethods.includes(method)) return false;
+    const origin = headers.get("origin");
+    const site = headers.get("sec-fetch-site");
+    if (origin !== null && (this.#origins.has(origin) || origin === this.#own)) return false;
+    if (site !== null) return site !== "same-origin" && site !== "none";
+    // Where there is no TLS, browsers tell the origin alone.
+    return origin !== null && hostOf(origin) !== headers.get("host");
   }
 
   #admits(origin: string): boolean {
@@ -80,4 +101,16 @@ export class Cors {
       "access-control-expose-headers": exposed,
     };
   }
+}
+
+function readingPart(allow: string): string {
+  return allow
+    .split(", ")
+    .filter((method) => readingMethods.includes(method))
+    .join(", ");
+}
+
+/** Host and port of an origin; null for one that tells nothing. */
+function hostOf(origin: string): string | null {
+  return URL.canParse(origin) ? new URL(origin).host : null;
 }

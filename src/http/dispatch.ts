@@ -139,6 +139,7 @@ export class Dispatcher<App> {
         return { reply, row, call, failure: null, refusal: null };
       }
       ({ row } = match);
+      if (cors.isForeignWrite(request.method, request.headers)) throw foreignPage();
       checkRepository(row, match.params);
       call = new Call({
         id,
@@ -271,6 +272,13 @@ function checkCertificate({ certificateProblem }: Connection): void {
   if (!certificateProblem) return;
   const message = `The client certificate is not accepted: ${certificateProblem}`;
   throw refuse("DENIED", { message });
+}
+
+function foreignPage(): RegistryError {
+  return refuse("DENIED", {
+    message:
+      "Pages of other origins may not write here; http.allowOrigin would have to name theirs",
+  });
 }
 
 function requireCertificate<App>({ name }: Endpoint<App>, { certificate }: Connection): void {

@@ -82,7 +82,9 @@ const plainOptions = optionTable({
     default: "*",
     served: true,
     applies: "live",
-    says: "Origins whose web pages may call the registry, with commas between them. `*` is any.",
+    says:
+      "Origins whose web pages may call the registry, with commas between them. `*` is any, for reading: pages write " +
+      "only from origins that are named.",
   },
   realm: {
     type: text,

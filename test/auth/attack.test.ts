@@ -115,6 +115,20 @@ describe("the Authorization header", () => {
   });
 });
 
+test("a form on another site's page writes nothing, though the browser adds the password", async () => {
+  await using world = await startAuthWorld({ http: { allowOrigin: "*" } });
+  const body = Buffer.from("what a form sends");
+  const digest = `sha256:${new Bun.CryptoHasher("sha256").update(body).digest("hex")}`;
+  const target = `/v2/a/form/blobs/uploads/?digest=${digest}`;
+  const form = { "content-type": "text/plain", origin: "https://evil.example" };
+  for (const headers of [{ ...form, "sec-fetch-site": "cross-site" }, form]) {
+    expect((await world.as("writerA", "POST", target, { headers, body })).status).toBe(403);
+  }
+  const own = { origin: world.url, "sec-fetch-site": "same-origin" };
+  expect((await world.as("writerA", "HEAD", `/v2/a/form/blobs/${digest}`)).status).toBe(404);
+  expect((await world.as("writerA", "POST", target, { headers: own, body })).status).toBe(201);
+});
+
 describe("tokens that were not made here", () => {
   const forged = async (claims: object, alg: "EdDSA" | "HS256" = "EdDSA", kid = "x") => {
     const key =

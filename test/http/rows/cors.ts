@@ -16,10 +16,10 @@ const readableBy = (origin: string): Headers => ({
   "access-control-expose-headers": exposed,
 });
 
-const preflight = (origin: string, allow: string): Headers => ({
+const preflight = (origin: string, allow: string, offered = allow): Headers => ({
   ...readableBy(origin),
   allow,
-  "access-control-allow-methods": allow,
+  "access-control-allow-methods": offered,
   "access-control-allow-headers":
     "Accept, Authorization, Content-Range, Content-Type, If-Match, If-None-Match, If-Range, Range",
   "access-control-max-age": "600",
@@ -41,6 +41,16 @@ function ask(origin: string, has: Headers, path = uploads): Step {
   };
 }
 
+/** What browsers say of a form on somebody's page. */
+const foreign: readonly Readonly<Record<string, string>>[] = [
+  { origin: page, "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors" },
+  { origin: "null", "sec-fetch-site": "cross-site" },
+  { origin: page, "sec-fetch-site": "same-site" },
+  { "sec-fetch-site": "cross-site" },
+  { origin: page },
+  { origin: "null" },
+];
+
 /** For a server with the defaults: any page may call it, and none with credentials of the browser. */
 export const openCorsRows: readonly Row[] = [
   {
@@ -53,13 +63,6 @@ export const openCorsRows: readonly Row[] = [
         endpoint: "base.get",
         answer: 200,
         ...json({}, readableBy("*")),
-      },
-      {
-        send: "POST /v2/{r}/blobs/uploads/",
-        headers: { origin: "null" },
-        endpoint: "upload.start",
-        answer: 202,
-        has: { ...accepted(0), ...readableBy("*") },
       },
       {
         send: `GET /v2/{r}/blobs/${letters.digest}`,
@@ -81,10 +84,29 @@ export const openCorsRows: readonly Row[] = [
     rule: "A preflight names the methods of the path and the headers of the protocol",
     source,
     steps: [
-      ask(page, preflight("*", "POST, OPTIONS")),
-      ask(page, preflight("*", "GET, HEAD, DELETE, OPTIONS"), `/v2/{r}/blobs/${config.digest}`),
-      ask(page, preflight("*", "GET, HEAD, PUT, DELETE, OPTIONS"), "/v2/{r}/manifests/latest"),
+      ask(page, preflight("*", "POST, OPTIONS", "OPTIONS")),
+      ask(
+        page,
+        preflight("*", "GET, HEAD, DELETE, OPTIONS", "GET, HEAD, OPTIONS"),
+        `/v2/{r}/blobs/${config.digest}`,
+      ),
+      ask(
+        page,
+        preflight("*", "GET, HEAD, PUT, DELETE, OPTIONS", "GET, HEAD, OPTIONS"),
+        "/v2/{r}/manifests/latest",
+      ),
     ],
+  },
+  {
+    rule: "Any page may read, and none may write",
+    source: "ours; Fetch Metadata Request Headers",
+    steps: foreign.map((headers): Step => ({
+      send: "POST /v2/{r}/blobs/uploads/",
+      headers,
+      endpoint: "upload.start",
+      answer: "DENIED",
+      ...("origin" in headers ? { has: readableBy("*") } : {}),
+    })),
   },
   {
     rule: "A request without an origin learns nothing of pages",
@@ -107,6 +129,13 @@ export const closedCorsRows: readonly Row[] = [
         ...json({}, { ...readableBy(origin), vary: "Origin" }),
       },
       ask(origin, { ...preflight(origin, "POST, OPTIONS"), vary: "Origin" }),
+      {
+        send: "POST /v2/{r}/blobs/uploads/",
+        headers: { origin, "sec-fetch-site": "cross-site" },
+        endpoint: "upload.start",
+        answer: 202,
+        has: { ...accepted(0), ...readableBy(origin), vary: "Origin" },
+      },
     ]),
   },
   {
