@@ -61,6 +61,7 @@ const values: [text: string, value: unknown][] = [
   ["claims.email.split('@')[0]", "alice"],
   ["claims.verified == true", true],
   ["claims.nothing == null", true],
+  ["[1, null].exists(x, x == null)", true],
   ["'a' in claims.groups", true],
   ["'sub' in claims", true],
   ["has(claims.sub)", true],
@@ -110,6 +111,12 @@ const values: [text: string, value: unknown][] = [
   ["'\\u212Aate'.lowerAscii() == 'kate'", false],
   ["'👍a'.split('').size()", 2],
   ["'ab'.replace('', '-')", "-a-b-"],
+  ["'a👍b'.charAt(1) + 'ab'.charAt(2)", "👍"],
+  ["'a👍b'.substring(2) + 'a👍b'.substring(0, 2)", "ba👍"],
+  ["claims.email.substring(claims.email.indexOf('@') + 1)", "example.com"],
+  ["'👍abab'.indexOf('b') * 10 + '👍abab'.lastIndexOf('b')", 24],
+  ["'abab'.indexOf('b', 2) * 10 + 'abab'.lastIndexOf('b', 2)", 31],
+  ["'ab'.indexOf('') + 'ab'.lastIndexOf('') + 'ab'.indexOf('x')", 1],
 ];
 
 test.each(values)("%s", (text, value) => {
@@ -173,6 +180,13 @@ describe("what cannot be computed is a problem", () => {
     "['a', 1].exists_one(x, x > 0)",
     "has(claims.sub.name)",
     "{'a': 1, 'a': 2}",
+    "'ab'.substring(3)",
+    "'ab'.substring(1, 0)",
+    "'ab'.substring(0.5)",
+    "'ab'.charAt(3)",
+    "'ab'.charAt(-1)",
+    "'ab'.indexOf('a', 3)",
+    "'ab'.indexOf(1)",
     "int('')",
     "int('0x10')",
     "int(' 7 ')",
@@ -266,11 +280,40 @@ describe("no object of the runtime can be reached", () => {
   });
 });
 
-test("reading never throws", () => {
+test("a variable that was not given is a problem", () => {
+  const parsed = parseExpression("claims.sub == 'alice'", shapes);
+  if ("problem" in parsed) throw new Error(parsed.problem);
+  expect(evaluate(parsed.expression, {})).toEqual({ problem: "the variable claims" });
+});
+
+test("reading never throws, and what reads is evaluated to something", () => {
+  const pieces = Array.from("()[]{}.,:?!-+*/%<>='\"\\0a ");
+  const words = [
+    "claims",
+    "req",
+    "==",
+    "&&",
+    "||",
+    "in",
+    "has(",
+    "x",
+    ".all(x,",
+    "1.5",
+    "'a'",
+    ".matches('",
+  ];
+  const soup = fc.array(fc.constantFrom(...pieces, ...words), { maxLength: 20 });
+  const texts = fc.oneof(
+    fc.string({ maxLength: 60 }),
+    soup.map((each) => each.join("")),
+  );
   fc.assert(
-    fc.property(fc.string({ maxLength: 60 }), (text) => {
-      parseExpression(text, shapes);
+    fc.property(texts, (text) => {
+      const parsed = parseExpression(text, shapes);
+      if ("problem" in parsed) expect(parsed.problem).not.toBe("");
+      else expect(Object.keys(evaluate(parsed.expression, variables))).toHaveLength(1);
     }),
+    { numRuns: 2000 },
   );
 });
 
@@ -322,6 +365,6 @@ test("an evaluation ends with a plain value or a problem, the same one each time
       else expect(isPlain(outcome.value)).toBe(true);
       expect(evaluate(parsed.expression, given)).toEqual(outcome);
     }),
-    { numRuns: 500 },
+    { numRuns: 2000 },
   );
 });

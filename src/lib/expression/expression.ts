@@ -184,7 +184,7 @@ class Evaluation {
       case "map":
         return this.#map(node.entries, names);
       case "name":
-        return must(names.get(node.name), node.name);
+        return variableOf(names, node.name);
       case "field":
         return memberOf(this.run(node.of, names), node.field);
       case "index":
@@ -301,6 +301,12 @@ class Evaluation {
         return unreachable(node.macro);
     }
   }
+}
+
+function variableOf(names: Bindings, name: string): Value {
+  const value = names.get(name);
+  if (value !== undefined) return value;
+  throw new ExpressionProblem(`the variable ${name}`);
 }
 
 function memberOf(of: Value, key: Value): Value {

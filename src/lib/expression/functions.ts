@@ -44,6 +44,39 @@ function one(run: (value: Value, context: Context) => Value): ExpressionFunction
   return { least: 1, most: 1, run: ([value = null], context) => run(value, context) };
 }
 
+/** A function of a text as its characters, and of places in it (Common Expression Language, "Strings"). */
+function places(
+  least: number,
+  most: number,
+  run: (chars: readonly string[], others: readonly Value[]) => Value,
+): ExpressionFunction {
+  return {
+    least,
+    most,
+    run: ([text, ...others], { budget }) => {
+      budget.spend(asText(text).length);
+      return run(Array.from(asText(text)), others);
+    },
+  };
+}
+
+/** A place from 0 to the end of a text. */
+function placeIn(chars: readonly string[], place: Value): number {
+  if (typeof place === "number" && Number.isInteger(place) && place >= 0 && place <= chars.length) {
+    return place;
+  }
+  throw new ExpressionProblem(`a place from 0 to ${chars.length}`);
+}
+
+/** Where a text begins among characters: the first of the places that are tried, or -1. */
+function find(chars: readonly string[], inner: Value, from: number, step: 1 | -1): number {
+  const text = chars.join("");
+  const part = asText(inner);
+  const units = chars.slice(0, from).join("").length;
+  const at = step === 1 ? text.indexOf(part, units) : text.lastIndexOf(part, units);
+  return at < 0 ? at : Array.from(text.slice(0, at)).length;
+}
+
 /** A part of a moment, in UTC or in the zone that is given. */
 function part(read: (date: Date) => number): ExpressionFunction {
   return {
@@ -75,6 +108,18 @@ const rows: Record<string, ExpressionFunction> = {
     budget.spend(parts.length);
     budget.spendChars(text.length + parts.length * fresh.length);
     return parts.join(fresh);
+  }),
+  charAt: places(2, 2, (chars, [place = null]) => chars[placeIn(chars, place)] ?? ""),
+  indexOf: places(2, 3, (chars, [inner = null, from = 0]) =>
+    find(chars, inner, placeIn(chars, from), 1),
+  ),
+  lastIndexOf: places(2, 3, (chars, [inner = null, from = chars.length]) =>
+    find(chars, inner, placeIn(chars, from), -1),
+  ),
+  substring: places(2, 3, (chars, [from = null, to = chars.length]) => {
+    const [start, end] = [placeIn(chars, from), placeIn(chars, to)];
+    if (start > end) throw new ExpressionProblem("a place that is not before the first");
+    return chars.slice(start, end).join("");
   }),
   trim: texts(1, (_context, text) => text.trim()),
   lowerAscii: texts(1, (_context, text) =>
