@@ -149,6 +149,16 @@ describe("a token service's tokens", () => {
     ["from the future", { claims: { iat: nowS() + 300 } }],
     ["for another service", { claims: { aud: "other" } }],
     ["for nobody", { claims: { aud: undefined } as never }],
+    ["for several others", { claims: { aud: ["other", "registry2", "REGISTRY"] } }],
+    ["for a thing that is no text", { claims: { aud: { registry: true } } as never }],
+    ["for a list in a list", { claims: { aud: [["registry"]] } as never }],
+    ["with an end that is text", { claims: { exp: String(nowS() + 300) } as never }],
+    ["with an end that is none", { claims: { exp: null } as never }],
+    ["with an end before all time", { claims: { exp: -1e300 } }],
+    ["with a beginning that is text", { claims: { nbf: String(nowS()) } as never }],
+    ["that begins after all time", { claims: { nbf: 1e300 } }],
+    ["issued at a text", { claims: { iat: String(nowS()) } as never }],
+    ["issued after all time", { claims: { iat: 1e300 } }],
     ["of another issuer", { claims: { iss: "https://evil.example.com" } }],
     [
       "signed by another key",
@@ -168,6 +178,13 @@ describe("a token service's tokens", () => {
       expect(await outcome(verify, await sign(forged).catch(() => "x.y.z"))).toBe("refused");
     });
   }
+
+  test("for us among others is accepted, and so is an end that is far off", async () => {
+    const cert = await keyFile("rsa.pem", pem("RS256"));
+    const verify = verifier({ cert }).access!;
+    const claims = { aud: ["other", "registry"], exp: 1e300 };
+    expect(await verify(await sign({ claims }))).toMatchObject({ identity: { name: "alice" } });
+  });
 
   test("a clock that is a minute off is no matter, two are", async () => {
     const cert = await keyFile("rsa.pem", pem("RS256"));

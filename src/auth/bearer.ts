@@ -90,7 +90,8 @@ function accessIdentity(payload: JWTPayload, now: number): ProvenToken {
   const list = Array.isArray(payload["access"]) ? payload["access"] : [];
   const live = list.filter((entry) => expiryOf(entry) > now);
   const ends = live.map(expiryOf);
-  const name = payload.sub !== undefined && isUserName(payload.sub) ? payload.sub : "";
+  const sub: unknown = payload.sub;
+  const name = typeof sub === "string" && isUserName(sub) ? sub : "";
   return {
     identity: {
       name,

@@ -130,9 +130,14 @@ export class PolicyCaller implements Caller {
     return this.isWelcome();
   }
 
-  /** Whether this caller may do anything at all: users always, others when some policy is for them. */
+  /**
+   * Whether this caller may do anything at all: users always, others when some policy is for them, or an outside
+   * issuer speaks for them (whose tokens need name nobody).
+   */
   isWelcome(): boolean {
-    return !isAnonymous(this.identity) || this.#policy?.anonymousAccess === true;
+    const { identity } = this;
+    if (!isAnonymous(identity) || identity.scopeDecides === true) return true;
+    return this.#policy?.anonymousAccess === true;
   }
 
   /** Whether this caller may read the metrics page. */
