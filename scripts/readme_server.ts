@@ -2,7 +2,7 @@
 //
 // Promises: what a page says of the server's place is turned to where it is: 127.0.0.1:8080 and registry.example.com to
 // its address, /var/lib/zot to its root directory, other paths of the system to below the reader's home. Its root
-// stays from one configuration to the next, and so does each configuration, under the later ones.
+// and its port stay from one configuration to the next, and so does each configuration, under the later ones.
 // Leaves to others: the blocks (`check_readme.ts`), the reader's machine (`readme_world.ts`).
 
 import { mkdir } from "node:fs/promises";
@@ -30,7 +30,11 @@ export class PageServer implements AsyncDisposable {
   static async start(world: World): Promise<PageServer> {
     for (const path of systemDirectories) await mkdir(join(world.home, path), { recursive: true });
     const rootDirectory = join(world.home, ".local/share/zot");
-    return new PageServer(world, await startZot({ rootDirectory, env: world.env }));
+    const http = { port: String(await freePort()) };
+    return new PageServer(
+      world,
+      await startZot({ rootDirectory, config: { http }, env: world.env }),
+    );
   }
 
   get url(): string {
@@ -39,27 +43,21 @@ export class PageServer implements AsyncDisposable {
 
   /** A block's text as it is meant for this server. */
   edited(text: string): string {
-    return this.#moved(text, this.#zot.port);
+    const { home } = this.#world;
+    return text
+      .replaceAll(writtenAddresses, this.#zot.host)
+      .replaceAll(/(?<![\w.~}-])\/var\/lib\/zot\b/g, this.rootDirectory)
+      .replaceAll(/(?<![\w.~}-])\/(etc\/zot|backup|var\/log\/zot)\b/g, `${home}/$1`);
   }
 
   /** Stops, and starts again with a configuration in YAML, added to what was served before. */
   async serve(yaml: string): Promise<void> {
-    const port = await freePort();
-    const added: unknown = parse(this.#moved(yaml, port));
-    this.#config = merged(this.#config, added) as object;
-    const place = { http: { address: "127.0.0.1", port: String(port) } };
+    this.#config = merged(this.#config, parse(this.edited(yaml))) as object;
+    const place = { http: { address: "127.0.0.1", port: String(this.#zot.port) } };
     const config = merged(this.#config, place) as object;
     const { env } = this.#world;
     await this.#zot[Symbol.asyncDispose]();
     this.#zot = await startZot({ rootDirectory: this.rootDirectory, config, env });
-  }
-
-  #moved(text: string, port: number): string {
-    const { home } = this.#world;
-    return text
-      .replaceAll(writtenAddresses, `127.0.0.1:${port}`)
-      .replaceAll(/(?<![\w.~}-])\/var\/lib\/zot\b/g, this.rootDirectory)
-      .replaceAll(/(?<![\w.~}-])\/(etc\/zot|backup|var\/log\/zot)\b/g, `${home}/$1`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

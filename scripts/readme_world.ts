@@ -44,16 +44,21 @@ export async function makeWorld(clone: string | null = null): Promise<World> {
     XDG_CONFIG_HOME: undefined,
     XDG_DATA_HOME: undefined,
     XDG_RUNTIME_DIR: undefined,
-    REGISTRY_AUTH_FILE: undefined,
+    REGISTRY_AUTH_FILE: join(home, "auth.json"),
     CI: undefined,
     ...(await containerSettings(home, upstream.host)),
   };
+  await writeFile(env.REGISTRY_AUTH_FILE, "{}");
+  // The certificate that pages make is one that the reader's programs trust.
+  const trusted = join(home, "etc/zot/server.crt");
+  const shellEnv = { ...env, SSL_CERT_FILE: trusted, CURL_CA_BUNDLE: trusted };
   const workingDirectory = clone ?? (await linkedCheckout(join(temp.path, "zot")));
   return {
     home,
     workingDirectory,
     env,
-    shell: (text) => run("sh", ["-euc", text], { cwd: workingDirectory, env, timeoutMs: blockMs }),
+    shell: (text) =>
+      run("sh", ["-euc", text], { cwd: workingDirectory, env: shellEnv, timeoutMs: blockMs }),
     [Symbol.asyncDispose]: async () => {
       await upstream[Symbol.asyncDispose]();
       await temp[Symbol.asyncDispose]();
