@@ -72,6 +72,24 @@ export class Description {
     );
   }
 
+  /** `<operationId> <status>` of the answers that these rows grant and that nobody compared. */
+  unseen(
+    endpoints: readonly { name: string; answers: readonly { status: number }[] }[],
+    isAsked: (row: string) => boolean,
+  ): string[] {
+    const granted = this.operations
+      .filter(({ rows }) => isAsked(rows[0] ?? ""))
+      .flatMap(({ operationId, rows, responses }) => {
+        const statuses = endpoints
+          .filter(({ name }) => rows.includes(name))
+          .flatMap(({ answers }) => answers.map(({ status }) => String(status)));
+        return Object.keys(responses)
+          .filter((status) => statuses.includes(status))
+          .map((status) => `${operationId} ${status}`);
+      });
+    return granted.filter((answer) => !this.seen.has(answer));
+  }
+
   #headerProblems(response: Response, answer: Exchange): string[] {
     const described = new Map(
       Object.entries(response.headers).map(([name, header]) => [name.toLowerCase(), header]),
@@ -92,7 +110,8 @@ export class Description {
 
   #bodyProblems({ content }: Response, answer: Exchange): string[] {
     if (answer.body.length === 0) return [];
-    const type = answer.headers.get("content-type")?.split(";")[0] ?? "none";
+    // Case does not matter in a media type (RFC 9110 §8.3.1), and a manifest's is sent back as it came.
+    const type = answer.headers.get("content-type")?.split(";")[0]?.toLowerCase() ?? "none";
     const described = content?.[type];
     if (described === undefined) return [`a body of type ${type} is not described`];
     if (!/[/+]json$/.test(type)) return [];
@@ -126,6 +145,15 @@ export class Description {
       resolve(value),
     ) as Record<string, Response>;
   }
+}
+
+const known = new Map<string, Description>();
+
+/** One for each document, whoever asks: its checks are compiled once. */
+export function descriptionOf(text: string): Description {
+  const description = known.get(text) ?? new Description(JSON.parse(text));
+  known.set(text, description);
+  return description;
 }
 
 function withFormats(ajv: Ajv2020): Ajv2020 {

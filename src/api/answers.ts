@@ -51,6 +51,13 @@ const contentRange = header("Content-Range", "Which bytes of how many the body h
   pattern: "^bytes ([0-9]+-[0-9]+|\\*)/[0-9]+$",
 });
 
+/** The runtime takes it for a sign that a Range was dealt with (`http/listen.ts`). */
+const allBytes: Parameter = {
+  name: "Content-Range",
+  says: "All bytes, where a Range was asked for and is not served.",
+  schema: { type: "string", pattern: "^bytes 0-[0-9]+/[0-9]+$" },
+};
+
 const blobHeaders: readonly Parameter[] = [
   contentDigest,
   etag,
@@ -110,7 +117,7 @@ export const answers = {
   blob: {
     status: 200,
     says: "The blob.",
-    headers: [...blobHeaders, length],
+    headers: [...blobHeaders, length, allBytes],
     content: [octets],
   },
   blobParts: {
@@ -174,6 +181,7 @@ export const refusedHeaders: readonly Parameter[] = [
 export const refusalHeaders: Partial<Record<RefusalName, readonly Parameter[]>> = {
   UNAUTHORIZED: [header("WWW-Authenticate", "How to log in (RFC 9110 §11.6.1).")],
   TOO_MANY_REQUESTS: [header("Retry-After", "Seconds to wait.")],
+  UNAVAILABLE: [optional(header("Retry-After", "Seconds to wait."))],
   UNSUPPORTED: [header("Allow", "The methods that the path serves.")],
   BLOB_REFERENCED: [header("Allow", "The methods that the path serves.")],
   RANGE_UNSATISFIABLE: [

@@ -1,7 +1,7 @@
 // A real server in this process, and a client that sends requests exactly as written.
 //
 // Promises: the server listens on a port that the kernel chose, over a root directory of its own, which goes at
-// the end; every request that it answered is at hand as the line that it logged, so that a test can tell which
+// the end; every answer is compared with the OpenAPI document of that server; every request that it answered is at hand as the line that it logged, so that a test can tell which
 // row of the endpoint table answered; what lies on disk can be compared before and after a request.
 // Leaves to others: what to ask and what to expect (`row.ts`).
 
@@ -15,7 +15,8 @@ import { RegistryClient } from "../../src/client/registry_client.ts";
 import { checkConfig } from "../../src/config/load.ts";
 import type { AccessRecord } from "../../src/http/dispatch.ts";
 import type { Log } from "../../src/lib/log.ts";
-import { type Owner, startOwner, startWorker, type Worker } from "../../src/server.ts";
+import { openApiText, type Owner, startOwner, startWorker, type Worker } from "../../src/server.ts";
+import { descriptionOf } from "../described.ts";
 import { type TempDirectory, tempDirectory } from "../temp.ts";
 
 export interface World extends AsyncDisposable {
@@ -68,6 +69,19 @@ async function startWorldIn(
     else lines.push(line);
   });
   let running = await start(loaded.config, log);
+  const description = descriptionOf(openApiText(loaded.config));
+  /** Throws where the answer is not one that the document describes for the row that gave it. */
+  const compare = (method: string, target: string, since: number, answer: Exchange): void => {
+    const path = target.split("?")[0];
+    const record = records
+      .slice(since)
+      .find(
+        (each) => each.method === method && each.path === path && each.status === answer.status,
+      );
+    if (record === undefined || record.what === "none" || method === "OPTIONS") return;
+    const problems = description.problems(record.what, method, target, answer);
+    if (problems.length > 0) throw new Error(`not as described: ${problems.join("; ")}`);
+  };
   return {
     rootDirectory,
     records,
@@ -81,7 +95,12 @@ async function startWorldIn(
     get health() {
       return running.worker.health;
     },
-    send: (method, target, options) => running.client.exchange(requestOf(method, target, options)),
+    send: async (method, target, options) => {
+      const since = records.length;
+      const answer = await running.client.exchange(requestOf(method, target, options));
+      compare(method, target, since, answer);
+      return answer;
+    },
     restart: async () => {
       await stop(running);
       running = await start(loaded.config, log);
