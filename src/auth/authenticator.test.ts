@@ -159,6 +159,25 @@ describe("what was verified is remembered", () => {
     expect(caller.name).toBe("alice");
   });
 
+  test("as of the file that it was checked against, were it to change that very moment", async () => {
+    let version = 1;
+    let looks = 0;
+    const file = {
+      get version() {
+        looks += 1;
+        // The look after the check is the first that sees another file.
+        if (looks === 3) version = 2;
+        return version;
+      },
+      has: () => true,
+      verify: async () => version === 1,
+    };
+    await using w = await world(() => ({ htpasswd: file as unknown as Htpasswd }));
+    const login = () => w.authenticator.authenticate(basic("alice", "right"), here);
+    expect(await login()).toBeInstanceOf(PolicyCaller);
+    expect((await failureOf(login)).kind).toBe("invalid");
+  });
+
   test("but failures are not: each is computed, and equal ones at once together", async () => {
     await using w = await world();
     const header = basic("alice", "wrong");

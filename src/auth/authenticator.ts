@@ -199,7 +199,8 @@ export class Authenticator {
       const { version } = htpasswd;
       if ((await htpasswd.verify(name, password)) && htpasswd.version === version) {
         const identity: Identity = { name, groups: [], provenBy: "htpasswd", scope: null };
-        return { identity, version: () => htpasswd.version, recheck: null, expiresAt: null };
+        const isCurrent = (): boolean => htpasswd.version === version;
+        return { identity, isCurrent, recheck: null, expiresAt: null };
       }
     }
     return ldap === null ? null : await this.#tryDirectory(ldap, name, password);
@@ -220,7 +221,7 @@ export class Authenticator {
         (now) => now?.stamp === user.stamp,
         (error: unknown) => error instanceof LdapUnavailable,
       );
-    return { identity, version: null, recheck, expiresAt: null };
+    return { identity, isCurrent: null, recheck, expiresAt: null };
   }
 
   async #tryApiKey(apiKeys: ApiKeys, name: string, password: string): Promise<Proof | null> {
@@ -235,7 +236,7 @@ export class Authenticator {
     };
     return {
       identity: apiKeys.identityOf(record, groups),
-      version: null,
+      isCurrent: null,
       recheck,
       expiresAt: record.expiresAt,
     };
@@ -274,7 +275,7 @@ export class Authenticator {
 }
 
 function tokenProof({ identity, expiresAt }: ProvenToken): Proof {
-  return { identity, version: null, recheck: null, expiresAt };
+  return { identity, isCurrent: null, recheck: null, expiresAt };
 }
 
 function nullIfRefused(error: unknown): null {

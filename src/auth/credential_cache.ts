@@ -15,16 +15,15 @@ import type { PolicyCaller } from "./caller.ts";
 
 export interface Verified {
   readonly caller: PolicyCaller;
-  /** What the proof rests on; another value later means that it is void. Null when nothing can change. */
-  readonly version: (() => number) | null;
-  /** Asks where the proof is kept whether it still holds; null when `version` says it all. */
+  /** Whether what the proof rests on is still as it was then; null when nothing can change. */
+  readonly isCurrent: (() => boolean) | null;
+  /** Asks where the proof is kept whether it still holds; null when `isCurrent` says it all. */
   readonly recheck: (() => Promise<boolean>) | null;
   /** Milliseconds since the epoch after which the proof is void by itself; null for the cache's own life. */
   readonly expiresAt: number | null;
 }
 
 interface Entry extends Verified {
-  readonly versionThen: number;
   readonly untilMs: number;
   /** When the next look at the proof is due. */
   recheckAtMs: number;
@@ -71,7 +70,6 @@ export class CredentialCache {
   set(key: string, verified: Verified, nowMs: number): void {
     this.#entries.set(key, {
       ...verified,
-      versionThen: verified.version?.() ?? 0,
       untilMs: nowMs + lifeMs,
       recheckAtMs: nowMs + recheckMs,
       rechecking: null,
@@ -100,5 +98,5 @@ export class CredentialCache {
 function isCurrent(entry: Entry, nowMs: number, now: number): boolean {
   if (nowMs >= entry.untilMs) return false;
   if (entry.expiresAt !== null && now >= entry.expiresAt) return false;
-  return entry.version === null || entry.version() === entry.versionThen;
+  return entry.isCurrent === null || entry.isCurrent();
 }
