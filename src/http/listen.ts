@@ -80,6 +80,9 @@ export interface Listener {
   stop(graceMs: number): Promise<void>;
 }
 
+/** As TLS words it. */
+export const expired = "certificate has expired";
+
 type PeerOf = (address: string, port: number) => Peer | null;
 
 /** The client of a connection that a front has accepted. */
@@ -312,8 +315,11 @@ class ServerConnection implements Connection {
     this.#request = request;
     this.#peer = through === "tls" ? null : through;
     this.tlsVersion = through === "tls" ? "" : (through?.tlsVersion ?? null);
-    this.certificate = this.#peer?.certificate ?? null;
-    this.certificateProblem = this.#peer?.certificateProblem ?? null;
+    const certificate = this.#peer?.certificate ?? null;
+    // It was looked at when the connection began, which may be long ago.
+    const isOver = certificate !== null && certificate.expiresAtMs <= Date.now();
+    this.certificate = isOver ? null : certificate;
+    this.certificateProblem = isOver ? expired : (this.#peer?.certificateProblem ?? null);
   }
 
   get address(): string | null {

@@ -19,6 +19,7 @@ import {
 } from "./connection_pair.ts";
 import { connectionsPossible } from "./connection_limit.ts";
 import {
+  expired,
   listen,
   type Listener,
   type ListenLimits,
@@ -276,5 +277,5 @@ function clientOf(outer: PairSocket): Client {
 /** Why a certificate does not verify; a resumed session brings the verdict of its first handshake. */
 function problemOf(outer: PairSocket, expiresAtMs: number): string | null {
   if (!outer.authorized) return outer.getAuthorizationError()?.message ?? "it does not verify";
-  return expiresAtMs <= Date.now() ? "certificate has expired" : null;
+  return expiresAtMs <= Date.now() ? expired : null;
 }

@@ -3,7 +3,7 @@
 // Each verdict is asked for over TLS 1.2 and 1.3, and again when the session is resumed: a resumed session shows no
 // certificate, so its verdict must be that of the first handshake.
 
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setSystemTime, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { appendFile, readFile } from "node:fs/promises";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
@@ -146,6 +146,30 @@ describe.skipIf(!requireTool("openssl", "curl"))("client certificates", () => {
       problem: expect.stringMatching(/unable to|self/),
     });
     await replaced.stop(0);
+  });
+
+  test("a certificate that ends while its connection is open ends with it", async () => {
+    await using socket = await openRaw(listener.port, { ca, ...clients.get("alice") });
+    socket.send(request("GET / HTTP/1.1", host));
+    expect(await socket.until(/"name":"[^"]*"/)).toContain('"name":"alice"');
+    setSystemTime(new Date(Date.now() + 2 * 86_400_000));
+    try {
+      socket.send(request("GET / HTTP/1.1", host, "Connection: close"));
+      expect(await socket.closed()).toMatch(/"name":null,"problem":"certificate has expired"/);
+    } finally {
+      setSystemTime();
+    }
+  });
+
+  test.each([
+    ["-tls1", "ALL:@SECLEVEL=0", "alert protocol version"],
+    ["-tls1_1", "ALL:@SECLEVEL=0", "alert protocol version"],
+    ["-tls1_2", "AES128-SHA:AES128-GCM-SHA256:ECDHE-ECDSA-AES128-SHA", "alert handshake failure"],
+  ])("%s with %s is refused here as well: %s", async (version, cipher, alert) => {
+    const to = ["s_client", version, "-cipher", cipher, "-connect", `127.0.0.1:${listener.port}`];
+    const { code, stderr } = await run("openssl", to, { stdin: "", timeoutMs: 20_000 });
+    expect(code).not.toBe(0);
+    expect(stderr).toContain(alert);
   });
 
   test("200 clients at once, each is itself on every request", async () => {
