@@ -239,4 +239,6 @@ if (import.meta.main) {
     for (const file of files.length > 0 ? files : ["README.md", ...guides])
       show(await checkPage(file));
   }
+  // A wait that nobody waits for any more would hold the process up.
+  process.exit(0);
 }

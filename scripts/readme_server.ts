@@ -13,7 +13,8 @@ import type { World } from "./readme_world.ts";
 
 /** Paths of the system that pages write to. */
 const systemDirectories = ["etc/zot", "backup", "var/log/zot"];
-const writtenAddresses = /127\.0\.0\.1:8080|registry\.example\.com(?::\d+)?/g;
+/** Names in certificates stay. */
+const writtenAddresses = /127\.0\.0\.1:8080|(?<!DNS:|CN=)registry\.example\.com(?::\d+)?/g;
 
 export class PageServer implements AsyncDisposable {
   readonly rootDirectory: string;
