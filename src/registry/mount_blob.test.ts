@@ -87,15 +87,22 @@ describe("a mount", () => {
       return name === "c";
     };
     expect(await mount(world, null, readable)).toBe(true);
-    expect(asked.toSorted()).toEqual(["a", "b", "c"]);
+    expect(asked.toSorted()).toEqual(["a", "b", "c", target]);
     expect(await readTarget(world)).toEqual(bytes);
   });
 
   test("of what is there already succeeds without a source", async () => {
     await using world = await openWorld();
     await pushBlob(world, bytes, target);
-    expect(await mount(world, "no/such", () => false)).toBe(true);
+    expect(await mount(world, "no/such", (name) => name === target)).toBe(true);
     expect(await readTarget(world)).toEqual(bytes);
+  });
+
+  test("of what is there already tells nothing to who may not read it", async () => {
+    await using world = await openWorld();
+    await pushBlob(world, bytes, target);
+    expect(await mount(world, "no/such", () => false)).toBe(false);
+    expect(await mount(world, target, () => false)).toBe(false);
   });
 
   test("takes the place of a damaged file in the target", async () => {

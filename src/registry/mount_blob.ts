@@ -25,8 +25,9 @@ export interface MountRequest {
 
 /** True when the blob is in the repository now, by this mount or before it. */
 export async function mountBlob(registry: Registry, request: MountRequest): Promise<boolean> {
-  // The target itself comes first: a mount of what is there renews its place in it.
-  if (await mountFrom(registry, request.repository, request)) return true;
+  const { repository, mayRead } = request;
+  // The target itself comes first: a mount of what is there renews its place in it. Who may push and not read sends it.
+  if (mayRead(repository) && (await mountFrom(registry, repository, request))) return true;
   for (const source of await readableSources(registry, request)) {
     if (await mountFrom(registry, source, request)) return true;
   }

@@ -266,6 +266,33 @@ test("update without create moves tags that are there, and makes none", async ()
   expect((await put("writerA", "r", image("third").digest, "third", other)).status).toBe(403);
 });
 
+test("who may push and not read is told nothing of what is there", async () => {
+  await using other = await startAuthWorld({
+    accessControl: {
+      repositories: {
+        "**": {
+          policies: [
+            { users: ["creatorA"], actions: ["create"] },
+            { users: ["admin"], actions: ["read", "create"] },
+          ],
+        },
+      },
+    },
+  });
+  const target = `/v2/r/blobs/uploads/?digest=${layer.digest}`;
+  expect((await other.as("admin", "POST", target, { body: layer.bytes })).status).toBe(201);
+  for (const digest of [layer.digest, sha256("not there")]) {
+    for (const from of ["", "&from=r", "&from=other"]) {
+      const mount = `/v2/r/blobs/uploads/?mount=${digest}${from}`;
+      expect((await other.as("creatorA", "POST", mount)).status).toBe(202);
+    }
+    expect((await other.as("creatorA", "HEAD", `/v2/r/blobs/${digest}`)).status).toBe(403);
+  }
+  expect(
+    (await other.as("admin", "POST", `/v2/r/blobs/uploads/?mount=${layer.digest}`)).status,
+  ).toBe(201);
+});
+
 test("detectManifestCollision keeps a manifest of several tags from being deleted by digest", async () => {
   await using other = await startAuthWorld({
     accessControl: {
