@@ -28,6 +28,7 @@ const pattern = "spiffe://example.com/workload/(.*)";
 
 test.each([
   [{}, "alice"],
+  [{ identityAttributes: [] }, "alice"],
   [{ identityAttributes: ["CN"] }, "alice"],
   [{ identityAttributes: ["cn"] }, "alice"],
   [{ identityAttributes: ["Subject"] }, "CN=alice,O=Example\\, Inc.,C=DE"],
@@ -50,7 +51,6 @@ test.each([
   [{ identityAttributes: ["URI"], uriSanPattern: "example.com" }, null],
   [{ identityAttributes: ["URI"], uriSanPattern: "spiffe://example.com/workload/(x?).*" }, null],
   [{ identityAttributes: ["DNS"], dnsSanIndex: 2 }, null],
-  [{ identityAttributes: [] }, null],
 ])("%j is %p", (given, name) => {
   const identity = certificateIdentity(names, { ...options, ...given });
   expect(identity?.name ?? null).toBe(name);

@@ -18,6 +18,9 @@ export interface CertificateNames {
 
 type Attribute = (names: CertificateNames, options: MtlsOptions) => string | null;
 
+/** What counts where the list is empty, as where there is none. */
+const standard = ["CommonName"];
+
 /** By name in lower case, with zot's other spellings. */
 const attributes: Readonly<Record<string, Attribute>> = {
   commonname: commonName,
@@ -37,7 +40,8 @@ export function certificateIdentity(
   names: CertificateNames,
   options: MtlsOptions,
 ): Identity | null {
-  for (const attribute of options.identityAttributes) {
+  const { identityAttributes } = options;
+  for (const attribute of identityAttributes.length === 0 ? standard : identityAttributes) {
     const name = attributes[attribute.toLowerCase()]?.(names, options) ?? null;
     if (name !== null && isUserName(name)) {
       return { name, groups: [], provenBy: "certificate", scope: null };

@@ -2,7 +2,8 @@
 //
 // One walk matches keys without regard to case, refuses what is unknown or not served, and fills in
 // variables; then the schema judges the values and gives the defaults. A key is reported once, by
-// its first problem. Nothing is passed over: a key is served, refused, or asks for nothing.
+// its first problem. Nothing is passed over in silence: a key is served, refused, asks for nothing,
+// or is warned of because it changes nothing.
 
 import type { Option } from "../lib/option.ts";
 import { isJsonObject } from "../lib/strict_json.ts";
@@ -13,9 +14,13 @@ import { readValue, type PathPart, type ValueContext } from "./read_value.ts";
 import { fileSchema, options, typedValues, type FileValues } from "./schema.ts";
 import { substitute, type Environment } from "./substitute.ts";
 
-/** The values with defaults, and the paths that the file itself set; or one line per problem. */
+/** The values with defaults, the paths that the file itself set, and warnings; or one line per problem. */
 export type Checked =
-  | { readonly values: FileValues; readonly written: ReadonlySet<string> }
+  | {
+      readonly values: FileValues;
+      readonly written: ReadonlySet<string>;
+      readonly warnings: readonly string[];
+    }
   | { readonly problems: readonly string[] };
 
 type Path = readonly PathPart[];
@@ -32,7 +37,7 @@ export function checkValue(value: unknown, env: Environment): Checked {
   }
   const problems = walk.lines();
   if (problems.length > 0 || !parsed.success) return { problems };
-  return { values: typedValues(parsed.data), written: walk.written };
+  return { values: typedValues(parsed.data), written: walk.written, warnings: walk.warnings };
 }
 
 /** What a schema says is wrong; the part of zod's issue that is looked at. */
@@ -47,6 +52,7 @@ class Walk implements ValueContext {
   readonly env: Environment;
   /** Paths of the options that the file set, in its order. */
   readonly written = new Set<string>();
+  readonly warnings: string[] = [];
   readonly #problems = new Map<string, { says: string; rank: number }>();
   readonly #variables = new Map<string, readonly string[]>();
   readonly #order = new Map<string, number>();
@@ -134,9 +140,12 @@ class Walk implements ValueContext {
     return readValue(value, option.type, path, this);
   }
 
-  /** Refuses a key that is not served, unless its value asks for nothing. */
+  /** Refuses a key that is not served, unless its value asks for nothing or would change nothing. */
   #refuse(value: unknown, at: KeyNode, row: KnownKey, path: Path): void {
-    if (!this.#asksForNothing(value, row)) this.problem(path, notServed(row));
+    if (!this.#asksForNothing(value, row)) {
+      if (row.warns === undefined) this.problem(path, notServed(row));
+      else this.warnings.push(`${showPath(path)}: ${row.warns}`);
+    }
     this.#names(value, at, path);
   }
 

@@ -52,6 +52,10 @@ function addOffValue(root: Schema, row: KnownKey): void {
   const place = placeOf(root, keys);
   const name = keys.at(-1) ?? "";
   if (place[name] !== undefined) return;
+  if (row.warns !== undefined) {
+    place[name] = { description: `Accepted with a warning: ${row.warns}.` };
+    return;
+  }
   const off = { const: row.off ?? false };
   const description = notServed(row);
   if (row.off !== undefined) place[name] = { ...off, description };

@@ -222,7 +222,9 @@ describe("zot's dialect", () => {
     },
   );
 
-  test.each(knownKeys.filter((row) => row.switched).map((row) => row.path))(
+  const refusedUnlessOff = knownKeys.filter((row) => row.switched && row.warns === undefined);
+
+  test.each(refusedUnlessOff.map((row) => row.path))(
     "%s is taken when it is switched off, whatever else it holds",
     (path) => {
       const inner = published.filter(
@@ -239,6 +241,16 @@ describe("zot's dialect", () => {
     },
   );
 });
+
+test.each(knownKeys.flatMap(({ path, warns }) => (warns === undefined ? [] : [[path, warns]])))(
+  "%s is taken with the warning that it %s",
+  (path, warns) => {
+    for (const asked of [{ enable: true }, {}, "01:00-08:00"]) {
+      const checked = checkConfig(nested(path.split("."), asked), {});
+      expect(checked).toMatchObject({ warnings: expect.arrayContaining([`${path}: ${warns}`]) });
+    }
+  },
+);
 
 function words(text: string): string[] {
   return text.trim().split(/\s+/);

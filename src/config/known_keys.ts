@@ -1,7 +1,7 @@
 // Keys of zot's configuration dialect that this version knows by name and does not serve.
 //
 // A published zot file therefore either starts the server or stops it with a line that names the
-// key; it is never called unknown. A row goes out of force by itself as soon as an `options.ts`
+// key; it is never called unknown. What zot itself warns of and passes over is a warning here, too. A row goes out of force by itself as soon as an `options.ts`
 // serves its path, so that serving a key is one row there. `holds` lists what a block may contain
 // (`a b{c d}` is a, b.c and b.d; `*` is any name; lists are passed through), which finds mistyped
 // keys even in blocks that are off.
@@ -15,6 +15,8 @@ export interface KnownKey {
   readonly off?: boolean | number | string;
   /** true for a block that its own `enable` key turns off. */
   readonly switched?: true;
+  /** The key is taken with this warning: it would change nothing, and zot warns and goes on, too. */
+  readonly warns?: string;
   /** The keys inside a block; "any" where the names belong to a driver. */
   readonly holds?: string;
 }
@@ -27,12 +29,22 @@ const retention = `delay dryRun policies{deleteReferrers deleteUntagged reposito
 const storage: readonly KnownKey[] = [
   { path: "storage.remoteCache", feature: "a remote cache", off: false },
   { path: "storage.redirectBlobURL", feature: "redirection of blob reads", off: false },
-  { path: "storage.gcTimeWindow", feature: "a time window for collection", off: "" },
+  {
+    path: "storage.gcTimeWindow",
+    feature: "a time window for collection",
+    off: "",
+    warns: "has no effect while storage.gc is false",
+  },
   { path: "storage.maxRepos", feature: "a limit on repositories", off: 0 },
   { path: "storage.fastRestart", feature: "fast restart", off: false },
   { path: "storage.retention", feature: "retention", holds: retention },
   { path: "storage.storageDriver", feature: "remote storage", holds: "any" },
-  { path: "storage.cacheDriver", feature: "a remote cache driver", holds: "any" },
+  {
+    path: "storage.cacheDriver",
+    feature: "a remote cache driver",
+    holds: "any",
+    warns: "has no effect while storage.remoteCache is false",
+  },
   {
     path: "storage.subPaths",
     feature: "storage by subpath",
@@ -101,8 +113,19 @@ const extensions: readonly KnownKey[] = [
     holds: `sinks{address channel credentials{file password token username} headers{*} proxy timeout
       tlsconfig{cacertfile certfile keyfile} type}`,
   },
-  { path: "extensions.mgmt", feature: "the management interface", switched: true },
-  { path: "extensions.apikey", feature: "authentication by API key", switched: true },
+  {
+    path: "extensions.mgmt",
+    feature: "the management interface",
+    switched: true,
+    warns:
+      "has no effect, and none in zot: what it turned on belongs to search and the web interface",
+  },
+  {
+    path: "extensions.apikey",
+    feature: "authentication by API key",
+    switched: true,
+    warns: "has no effect, and none in zot; http.auth.apikey turns API keys on",
+  },
 ];
 
 const others: readonly KnownKey[] = [

@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { checkAuthOptions } from "../auth/options.ts";
 import { checkTlsOptions } from "../http/options.ts";
-import { checkValue } from "./check.ts";
+import { checkValue, type Checked } from "./check.ts";
 import { dataDirectory } from "./data_directory.ts";
 import { DIST_SPEC_VERSION } from "./specification.ts";
 import { parseText } from "./parse.ts";
@@ -24,7 +24,11 @@ export interface Sound {
 }
 
 /** A configuration; or what is wrong. */
-export type Loaded = Sound | { readonly problems: readonly string[] };
+export type Loaded = Sound | Refused;
+
+interface Refused {
+  readonly problems: readonly string[];
+}
 
 /** Reads and checks the file at `path`. */
 export async function loadConfig(path: string, env: Environment = process.env): Promise<Loaded> {
@@ -62,7 +66,7 @@ function whyUnreadable(error: unknown): string {
 /** Checks what a parser gave. Relative paths are relative to the working directory, as in zot. */
 export function checkConfig(value: unknown, env: Environment = process.env): Loaded {
   const checked = checkValue(value, env);
-  return "problems" in checked ? checked : complete(checked.values, checked.written, env);
+  return "problems" in checked ? checked : complete(checked, env);
 }
 
 /** What is in force without a file: this machine only, and a directory of the user's own. */
@@ -82,10 +86,11 @@ export function checkTogether(
   return { problems, warnings: auth.warnings };
 }
 
-function complete(values: FileValues, written: ReadonlySet<string>, env: Environment): Loaded {
+function complete(checked: Exclude<Checked, Refused>, env: Environment): Loaded {
+  const { values, written } = checked;
   const together = checkTogether(values, written);
   if (together.problems.length > 0) return { problems: together.problems };
-  const warnings = [...together.warnings];
+  const warnings = [...checked.warnings, ...together.warnings];
   const root = values.storage.rootDirectory ?? defaultRoot(env, warnings);
   warnings.push(...warningsOf(values, written));
   const config: Config = {

@@ -3,7 +3,7 @@
 // Nothing here is written by hand but the introduction; a test checks that the page in the
 // repository is the one that these rows print.
 
-import { knownKeys } from "./known_keys.ts";
+import { knownKeys, type KnownKey } from "./known_keys.ts";
 import { placedOptions } from "./schema.ts";
 
 /** One line of the reference. */
@@ -69,13 +69,16 @@ function notServedPage(): string {
   const rows = keysNotServed().map((row) => [`\`${row.path}\``, row.feature, acceptedValue(row)]);
   return `## Known and not served yet
 
-These keys of zot's dialect are refused by name, except with the value that asks for nothing.
+These keys of zot's dialect are refused by name, except with the value that asks for nothing. Where
+anything is accepted, the key would change nothing, and a warning says so.
 
 ${table(["Key", "Turns on", "Accepted as"], rows)}`;
 }
 
+type NotServed = Pick<KnownKey, "path" | "feature" | "switched" | "warns"> & { off?: unknown };
+
 /** Rows of `known_keys.ts` that no option has put out of force, and options not served. */
-function keysNotServed(): { path: string; feature: string; off?: unknown; switched?: true }[] {
+function keysNotServed(): NotServed[] {
   const options = placedOptions();
   const overruled = (path: string) =>
     options.some((placed) => placed.path === path || placed.path.startsWith(`${path}.`));
@@ -85,7 +88,8 @@ function keysNotServed(): { path: string; feature: string; off?: unknown; switch
   return [...ours, ...knownKeys.filter((row) => !overruled(row.path))];
 }
 
-function acceptedValue(row: { readonly off?: unknown; readonly switched?: true }): string {
+function acceptedValue(row: NotServed): string {
+  if (row.warns !== undefined) return "anything";
   if (row.switched === true) return "`enable: false`";
   return row.off === undefined ? "" : `\`${JSON.stringify(row.off)}\``;
 }
