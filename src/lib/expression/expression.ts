@@ -89,14 +89,15 @@ function check(node: Node, names: Names, patterns: Map<string, Pattern>): Shape 
       throw new ExpressionProblem(`one of ${[...names.keys()].join(", ")}, got ${node.name}`);
     }
     case "field":
-    case "has": {
+      return fieldOf(check(node.of, names, patterns), node.field);
+    case "has":
+      fieldOf(check(node.of, names, patterns), node.field);
+      return "any";
+    case "index": {
       const shape = check(node.of, names, patterns);
-      if (shape === "any") return "any";
-      const field = Object.hasOwn(shape, node.field) ? shape[node.field] : undefined;
-      if (field !== undefined) return node.kind === "has" ? "any" : field;
-      throw new ExpressionProblem(
-        `one of the fields ${Object.keys(shape).join(", ")}, got ${node.field}`,
-      );
+      check(node.index, names, patterns);
+      const key = node.index.kind === "literal" ? node.index.value : null;
+      return typeof key === "string" ? fieldOf(shape, key) : "any";
     }
     case "call":
       checkCall(node, patterns);
@@ -110,6 +111,15 @@ function check(node: Node, names: Names, patterns: Map<string, Pattern>): Shape 
       for (const child of childrenOf(node)) check(child, names, patterns);
       return "any";
   }
+}
+
+function fieldOf(shape: Shape, name: string): Shape {
+  if (shape === "any") return "any";
+  const field = Object.hasOwn(shape, name) ? shape[name] : undefined;
+  if (field !== undefined) return field;
+  throw new ExpressionProblem(
+    `one of the fields ${Object.keys(shape).join(", ")}, got ${shown(name)}`,
+  );
 }
 
 function checkCall(
@@ -141,8 +151,6 @@ function childrenOf(node: Node): readonly Node[] {
       return node.items;
     case "map":
       return node.entries.flat();
-    case "index":
-      return [node.of, node.index];
     case "not":
     case "negate":
       return [node.of];
