@@ -9,6 +9,7 @@
 // (`readme_server.ts`); with it, nothing is changed (and 127.0.0.1:8080 must be free). Blocks whose tools are
 // missing are skipped, each with a line; with CI=true the tools in `neededInCi` are not optional.
 
+import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import {
   descendants,
@@ -165,15 +166,18 @@ async function layoutsSettled(url: string, rootDirectory: string): Promise<void>
 /** Null where docker-registry is not installed: blocks that speak of it need it. */
 async function startOldRegistry(): Promise<Registry | null> {
   if (Bun.which("docker-registry") === null) return null;
-  const old = await startDockerRegistry();
   await using directory = await tempDirectory("zot-old");
   const layout = join(directory.path, "app");
+  await mkdir(layout);
   await makeImage(layout);
+  await using scope = new AsyncDisposableStack();
+  const old = scope.use(await startDockerRegistry());
   for (const name of ["app", "team/app"]) {
     const image = `docker://${old.host}/${name}:latest`;
     const flags = ["--insecure-policy", "copy", "-q", "--dest-tls-verify=false"];
     await runOk("skopeo", [...flags, `oci:${layout}:latest`, image]);
   }
+  scope.move();
   return old;
 }
 
