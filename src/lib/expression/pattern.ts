@@ -141,12 +141,15 @@ function emitRepeat(
 class Walk {
   readonly #program: Program;
   readonly #codes: readonly number[];
+  /** Whether any set takes upper and lower case for the same. */
+  readonly #folds: boolean;
   /** The last position at which each instruction was reached, so that it is followed once. */
   readonly #reachedAt: Int32Array;
 
   constructor(program: Program, text: string) {
     this.#program = program;
     this.#codes = Array.from(text, (char) => char.codePointAt(0) ?? 0);
+    this.#folds = program.some((each) => each.op === "one" && each.set.fold);
     this.#reachedAt = new Int32Array(program.length).fill(-1);
   }
 
@@ -167,7 +170,7 @@ class Walk {
   #after(places: readonly number[], at: number): number[] {
     const code = this.#codes[at];
     if (code === undefined) return [];
-    const folded = foldings(code);
+    const folded = this.#folds ? foldings(code) : [code];
     const starts: number[] = [];
     for (const place of places) {
       const instruction = this.#program[place];
