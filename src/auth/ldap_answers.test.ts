@@ -168,6 +168,21 @@ test("a name that several entries have is nobody's, however many the directory w
   ldap.close();
 });
 
+test("a password that some directories take for an anonymous bind is refused before they hear of it", async () => {
+  await using directory = await fakeDirectory();
+  const ldap = ldapAt(directory.port);
+  for (const password of ["", " ", "\t\n", "\u3000", "\0", "right\0"]) {
+    expect(await ldap.verify("alice", password)).toBeNull();
+  }
+  for (const name of ["", "\0", "al\nice", "x".repeat(300)]) {
+    expect(await ldap.verify(name, "right")).toBeNull();
+  }
+  expect(directory.connections()).toBe(0);
+  expect(await ldap.verify("alice", "right")).toMatchObject({ name: "alice" });
+  expect(directory.connections()).toBe(1);
+  ldap.close();
+});
+
 test("a directory that answers is not left alone because of one answer: others log in at once", async () => {
   await using directory = await fakeDirectory({ bind: 80 });
   const ldap = ldapAt(directory.port);
