@@ -5,13 +5,14 @@
 // configurations are ours (`dialect/kinds.ts`); what single keys do is proven beside the code that does it.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { stringify } from "yaml";
 import { knownKeys, type KnownKey } from "../src/config/known_keys.ts";
 import { loadText } from "../src/config/load.ts";
 import { optionRows } from "../src/config/reference.ts";
+import { placedOptions } from "../src/config/schema.ts";
 import { kinds, type Kind, type Surroundings } from "./dialect/kinds.ts";
 import { bearer, DialectWorld, nobody, user, verbs, type Serving } from "./dialect/world.ts";
 import { packageDirectory, requireTool, run, tempDirectory } from "./harness.ts";
@@ -206,12 +207,25 @@ describe.skipIf(!manages)("a file in zot's dialect starts, for", () => {
   );
 });
 
-test("what is not served stops the start: one line for each key, and nothing is listened on", async () => {
-  const served = optionRows().map(({ path }) => path);
-  const rows = knownKeys.filter(
-    ({ path, warns }) =>
-      warns === undefined && !served.some((each) => `${each}.`.startsWith(`${path}.`)),
+/** Rows of keys that stop the start: no option serves them, and zot does not pass over them. */
+function rowsNotServed(): KnownKey[] {
+  const served = optionRows().map(({ path }) => `${path}.`);
+  return knownKeys.filter(
+    ({ path, warns }) => warns === undefined && !served.some((each) => each.startsWith(`${path}.`)),
   );
+}
+
+test("the guide to migration names the keys that stop the start, and no others", async () => {
+  const page = await readFile(join(packageDirectory, "docs/guides/migrate.md"), "utf8");
+  const [, table = ""] = /\| keys that stop the start \|\n(.+?)\n\n/s.exec(page) ?? [];
+  const named = Array.from(table.matchAll(/`([\w.]+)`/g), ([, path]) => path);
+  const ours = placedOptions().filter(({ option }) => !option.served);
+  const paths = [...rowsNotServed(), ...ours].map(({ path }) => path);
+  expect(new Set(named)).toEqual(new Set(paths));
+});
+
+test("what is not served stops the start: one line for each key, and nothing is listened on", async () => {
+  const rows = rowsNotServed();
   const paths = rows.map(({ path }) => path);
   await using directory = await tempDirectory();
   const file = join(directory.path, "config.json");
