@@ -32,14 +32,30 @@ export interface Given {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
+/** A page of the manual, as `help_text.ts` prints it. Rows are a term and a sentence or two. */
+export interface HelpPage {
+  /** What the command does: paragraphs with an empty line between them. */
+  readonly says: string;
+  readonly signals?: readonly (readonly [string, string])[];
+  readonly exitStatus: readonly (readonly [number, string])[];
+  readonly environment?: readonly (readonly [string, string])[];
+  readonly files?: readonly (readonly [string, string])[];
+  /** Command lines. */
+  readonly examples: readonly string[];
+  /** Other commands, and pages of the repository. */
+  readonly seeAlso: readonly string[];
+}
+
 export interface Command {
   readonly name: string;
   readonly arguments: readonly CommandArgument[];
   readonly options: readonly CommandOption[];
   /** One line for the list of commands. */
   readonly summary: string;
-  /** What `help <command>` says: some sentences, then an example. */
-  readonly help: string;
+  /** What `help <command>` says. */
+  readonly help: HelpPage;
+  /** Exit status of a mistake on the command line; 1 when left out. */
+  readonly mistakeStatus?: number;
   /** true for commands that only the program itself calls. */
   readonly hidden?: boolean;
   readonly run: (given: Given, output: Output) => Promise<number>;

@@ -1,9 +1,10 @@
 // TABLE of commands. Help, the check of what a person typed, and the reference follow from it.
 //
 // A row names its work and loads it when it is called, so that `zot --version` does not pay for a
-// server: nothing but types may be imported at the top of this file.
+// server: nothing but types and texts may be imported at the top of this file.
 
 import type { Command } from "./command.ts";
+import { helpPages } from "./help_pages.ts";
 import { registryOptions } from "./registry_options.ts";
 
 const configArgument = "Configuration file in zot's dialect, JSON or YAML.";
@@ -66,12 +67,7 @@ export const commands: readonly Command[] = [
     arguments: [{ name: "config", required: false, says: configArgument }],
     options: [],
     summary: "Serve a registry until it is told to stop",
-    help: `
-Without a configuration the registry listens on 127.0.0.1:8080 and keeps its images in a directory
-of your own. SIGTERM and SIGINT stop it once the requests in flight are done.
-
-Example:
-  zot serve examples/config-minimal.json`,
+    help: helpPages.serve,
     run: async (given, output) => {
       const { serveCommand } = await import("./serve_command.ts");
       return await serveCommand(given.arguments["config"] ?? null, output);
@@ -82,12 +78,7 @@ Example:
     arguments: [{ name: "config", required: true, says: configArgument }],
     options: [],
     summary: "Check a configuration without serving it",
-    help: `
-Prints one line for each problem, the same that would stop 'zot serve', and exits with status 1.
-Variables are looked up in the environment, as they would be at the start.
-
-Example:
-  zot verify config.yaml && systemctl restart zot`,
+    help: helpPages.verify,
     run: async (given, output) => {
       const { verify } = await import("./verify.ts");
       return await verify(given.arguments["config"] ?? "", output);
@@ -108,12 +99,7 @@ Example:
       },
     ],
     summary: "Tell whether a user may do something, and why",
-    help: `
-Prints the decision, the policy that made it, and every glob that fits the repository. Exits with
-status 0 when it is allowed and 1 when it is not. Conditions are shown and taken to hold.
-
-Example:
-  zot authz config.yaml alice update team/app`,
+    help: helpPages.authz,
     run: async (given, output) => {
       const { authz } = await import("./authz.ts");
       const groups = given.options["group"];
@@ -132,11 +118,7 @@ Example:
     arguments: [],
     options: [],
     summary: "Print the JSON Schema of a configuration",
-    help: `
-Editors complete and check configuration files with it.
-
-Example:
-  zot schema > zot.schema.json`,
+    help: helpPages.schema,
     run: async (_given, output) => {
       const { jsonSchema } = await import("../config/json_schema.ts");
       output.out(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
@@ -148,16 +130,8 @@ Example:
     arguments: [{ name: "url", required: false, says: "Registry: host:port, or an http(s) URL." }],
     options: complianceOptions,
     summary: "Judge any registry by the distribution specification",
-    help: `
-Pushes, pulls, lists and deletes content of its own in two repositories, and removes it again.
-Exit status: 0 compliant, 1 not compliant, 2 could not judge.
-
-Groups: ping, empty, push, upload, pull, mount, content, manifest, tags, referrers, delete, grammar,
-errors, headers, catalog, login, integrity; also the beginning of a scenario, such as push.sha256.
-
-Examples:
-  zot compliance -H 127.0.0.1 -P 5000
-  zot compliance https://registry.example.com --user ann --output report.html,report.json`,
+    help: helpPages.compliance,
+    mistakeStatus: 2,
     run: async (given, output) => {
       const { complianceCommand } = await import("./compliance.ts");
       return await complianceCommand(given, output);
@@ -168,14 +142,8 @@ Examples:
     arguments: [{ name: "url", required: false, says: "Registry: host:port, or an http(s) URL." }],
     options: benchOptions,
     summary: "Measure how fast a registry is, alone or against another",
-    help: `
-Pushes, pulls and lists content of its own, and removes it again. Single figures mean little on a
-machine that does other things: --compare runs two registries in turn and prints ratios, and --pid adds
-what the server itself spends. Exit status: 0 done, 1 with failed operations, 2 could not measure.
-
-Examples:
-  zot bench 127.0.0.1:8080 -c 16 -n 1000 --scenarios 'manifest|blob'
-  zot bench 127.0.0.1:8080 --pid 4711 --compare 127.0.0.1:5000 --compare-pid 4712 --format html --output bench.html`,
+    help: helpPages.bench,
+    mistakeStatus: 2,
     run: async (given, output) => {
       const { benchCommand } = await import("./bench.ts");
       return await benchCommand(given, output);
@@ -186,12 +154,7 @@ Examples:
     arguments: [{ name: "config", required: false, says: configArgument }],
     options: [],
     summary: "Print the OpenAPI document of the HTTP API",
-    help: `
-The same that a registry with this configuration shows at /swagger/v2/, for generators of clients
-and other tools. Without a configuration that of the defaults.
-
-Example:
-  zot openapi > zot.openapi.json`,
+    help: helpPages.openapi,
     run: async (given, output) => {
       const { openapi } = await import("./openapi.ts");
       return await openapi(given.arguments["config"] ?? null, output);
@@ -202,7 +165,7 @@ Example:
     arguments: [],
     options: [],
     summary: "Serve one share of the requests, for 'zot serve'",
-    help: "\nStarted by 'zot serve', never by hand.",
+    help: helpPages.worker,
     hidden: true,
     run: async () => {
       const { workerCommand } = await import("./serve_command.ts");

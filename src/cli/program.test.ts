@@ -1,19 +1,24 @@
 // What each command line prints, where, and with which exit status.
 
 import { describe, expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import packageJson from "../../package.json" with { type: "json" };
 import type { Output } from "./command.ts";
 import { commands } from "./commands.ts";
+import { programPage } from "./help_pages.ts";
 import { runCommandLine } from "./program.ts";
 
-async function run(line: string, colour = false) {
+const root = join(import.meta.dirname, "../..");
+
+async function run(line: string, colour = false, columns?: number) {
   let out = "";
   let error = "";
   const output: Output = {
     out: (text) => void (out += text),
     error: (text) => void (error += text),
     colour,
-    columns: undefined,
+    columns,
   };
   const status = await runCommandLine(line.split(" ").filter(Boolean), output);
   return { status, out, error };
@@ -43,12 +48,43 @@ describe("help", () => {
     expect(await run(`${name} --help`)).toEqual({ status: 0, out, error: "" });
   });
 
-  test.each(shown)("$name has an example that names it", ({ name, help }) => {
-    expect(help).toMatch(new RegExp(`\\nExamples?:\\n  zot ${name}\\b`));
+  test.each(shown)("$name has a page with examples of its own", async ({ name, help }) => {
+    const { out } = await run(`help ${name}`);
+    for (const title of ["Usage", "Options", "Exit status", "Examples", "See also"]) {
+      expect(out).toMatch(new RegExp(`^${title}:`, "m"));
+    }
+    for (const example of help.examples) {
+      expect(example).toMatch(new RegExp(`^([A-Z_]+=\\S+ )?zot ${name}\\b`));
+      expect(out).toContain(`\n  ${example}\n`);
+    }
+    expect(help.examples.length).toBeGreaterThan(0);
+  });
+
+  test.each(shown)("$name: what its page refers to is there", ({ help }) => {
+    for (const where of [...help.seeAlso, ...programPage.seeAlso]) {
+      const command = /^zot help (\w+)$/.exec(where)?.[1];
+      if (where === "zot help <command>") continue;
+      if (command === undefined) expect(existsSync(join(root, where))).toBe(true);
+      else expect(shown.map(({ name }) => name)).toContain(command);
+    }
+  });
+
+  test("pages fit the terminal, but for what would break", async () => {
+    for (const { name } of shown) {
+      for (const columns of [80, 200]) {
+        const { out } = await run(`help ${name}`, false, columns);
+        const long = out.split("\n").filter((line) => line.length > Math.min(columns, 100));
+        expect(long.filter((line) => !/^ {2}(zot|ZOT_ROOT)\b/.test(line))).toEqual([]);
+      }
+    }
   });
 
   test("colour is for terminals", async () => {
-    expect((await run("--help", true)).out).toContain("\u001B[1mUsage:\u001B[22m");
+    for (const line of ["--help", "help serve"]) {
+      const { out } = await run(line, true);
+      expect(out).toContain("\u001B[1mUsage:\u001B[22m");
+      expect(out).toContain("\u001B[1mExit status:\u001B[22m");
+    }
     expect((await run("--help")).out).not.toContain("\u001B");
   });
 });
@@ -67,8 +103,8 @@ describe("--version", () => {
   });
 });
 
-describe("mistakes are one line and status 1", () => {
-  test.each([
+describe("mistakes are one line and a status that is not 0", () => {
+  test.each<[line: string, error: string, status?: number]>([
     ["srve", "zot: expected a command, got 'srve'; did you mean serve?"],
     ["push", "zot: expected a command, got 'push'; see 'zot --help'"],
     ["hlep", "zot: expected a command, got 'hlep'; did you mean help?"],
@@ -78,11 +114,13 @@ describe("mistakes are one line and status 1", () => {
     ["-x", "zot: unknown option '-x'; see 'zot --help'"],
     ["serve --frob", "zot: unknown option '--frob'; see 'zot help serve'"],
     ["verify", "zot: missing required argument 'config'; see 'zot help verify'"],
+    ["compliance --frob", "zot: unknown option '--frob'; see 'zot help compliance'", 2],
+    ["bench --format", "zot: option '--format <format>' argument missing; see 'zot help bench'", 2],
     [
       "schema a",
       "zot: too many arguments for 'schema'. Expected 0 arguments but got 1; see 'zot help schema'",
     ],
-  ])("zot %s", async (line, error) => {
-    expect(await run(line)).toEqual({ status: 1, out: "", error: `${error}\n` });
+  ])("zot %s", async (line, error, status = 1) => {
+    expect(await run(line)).toEqual({ status, out: "", error: `${error}\n` });
   });
 });

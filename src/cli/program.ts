@@ -8,10 +8,16 @@ import { Command as Program, CommanderError } from "commander";
 import { nearest } from "../lib/nearest.ts";
 import type { Command, Output } from "./command.ts";
 import { commands } from "./commands.ts";
+import { programPage } from "./help_pages.ts";
+import { helpText, type HelpStyle } from "./help_text.ts";
 import { versionText } from "./version.ts";
 
 const introduction = `A registry for container images and other OCI artifacts.
 Every repository is an ordinary OCI image layout on disk, readable by any OCI tool.`;
+
+const helpWidthMin = 60;
+/** Longer lines are hard to read, however wide the terminal. */
+const helpWidthMax = 100;
 
 const examples = `
 Examples:
@@ -38,8 +44,9 @@ export async function runCommandLine(argv: readonly string[], output: Output): P
     return status;
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    if (error.exitCode !== 0) output.error(`zot: ${oneLine(error.message, first)}\n`);
-    return error.exitCode;
+    if (error.exitCode === 0) return 0;
+    output.error(`zot: ${oneLine(error.message, first)}\n`);
+    return commands.find(({ name }) => name === first)?.mistakeStatus ?? error.exitCode;
   }
 }
 
@@ -73,7 +80,7 @@ function buildProgram(output: Output, done: (status: number) => void): Program {
     .option("-v, --version", "show the versions of zot and of what it is made of")
     .helpOption("-h, --help", "show this help")
     .helpCommand("help [command]", "Explain a command")
-    .addHelpText("after", examples)
+    .addHelpText("after", `${examples}\n${helpText(programPage, helpStyle(output))}`)
     .exitOverride()
     .configureOutput({
       writeOut: (text) => output.out(text),
@@ -81,15 +88,28 @@ function buildProgram(output: Output, done: (status: number) => void): Program {
       outputError: () => {}, // Thrown as well, and worded in `oneLine`.
       getOutHasColors: () => output.colour,
       getErrHasColors: () => false,
-      getOutHelpWidth: () => output.columns ?? 100,
+      getOutHelpWidth: () => helpWidth(output),
     })
-    .configureHelp({ styleTitle: (text) => `\u001B[1m${text}\u001B[22m`, subcommandTerm });
+    .configureHelp({ styleTitle: bold, subcommandTerm });
   program.on("option:version", () => {
     output.out(versionText());
     throw new CommanderError(0, "zot.version", "");
   });
   for (const command of commands) addCommand(program, command, { output, done });
   return program;
+}
+
+/** Commander takes colours out where they are not wanted, but of what follows its own text. */
+function helpStyle(output: Output): HelpStyle {
+  return { width: helpWidth(output), title: output.colour ? bold : (text) => text };
+}
+
+function helpWidth({ columns }: Output): number {
+  return Math.max(helpWidthMin, Math.min(columns ?? helpWidthMax, helpWidthMax));
+}
+
+function bold(text: string): string {
+  return `\u001B[1m${text}\u001B[22m`;
 }
 
 /** A command in the list: its name and first arguments, so that the summaries beside it fit their lines. */
@@ -109,8 +129,8 @@ function addCommand(
   const added = program
     .command(command.name, { hidden: command.hidden === true })
     .summary(command.summary)
-    .description(`${command.summary}.`)
-    .addHelpText("after", command.help);
+    .description(`${command.summary}.\n\n${command.help.says}`)
+    .addHelpText("after", helpText(command.help, helpStyle(to.output)));
   for (const { name, required, says } of command.arguments) {
     added.argument(required ? `<${name}>` : `[${name}]`, says);
   }

@@ -1,0 +1,166 @@
+// What `zot help <command>` says beyond the table's own lines: what a command does, its signals, exit statuses,
+// environment, files and examples, as a page of a manual has them.
+//
+// Promises: exit statuses are those that the command returns; tests hold them to it. Leaves to others: arguments and
+// options (`commands.ts`), putting pages into columns (`help_text.ts`).
+
+import type { HelpPage } from "./command.ts";
+
+const configEnvironment: HelpPage["environment"] = [
+  ["NAME", "Any variable that the configuration names as ${NAME} or ${NAME:-default}."],
+];
+const rootEnvironment: HelpPage["environment"] = [
+  [
+    "XDG_DATA_HOME, HOME",
+    "Without storage.rootDirectory, images are kept in $XDG_DATA_HOME/zot, else in ~/.local/share/zot.",
+  ],
+];
+const loginEnvironment: HelpPage["environment"] = [
+  ["ZOT_PASSWORD", "Password for --user with a name only."],
+  ["ZOT_TOKEN", "Bearer token, where neither --token nor --user is given."],
+];
+const configFiles: HelpPage["files"] = [
+  ["config", "In zot's dialect, JSON or YAML; every key is in docs/reference/config.md."],
+];
+
+/** The page that `zot help` alone prints below its list. */
+export const programPage: Omit<HelpPage, "says" | "examples"> = {
+  exitStatus: [
+    [0, "Done."],
+    [1, "Not done; the reason is on standard error. Some commands have more: see their help."],
+  ],
+  environment: [["NO_COLOR", "When set, nothing is coloured. Only terminals see colours at all."]],
+  seeAlso: ["zot help <command>", "docs/README.md", "examples/README.md"],
+};
+
+/** Pages by the name of the command. */
+export const helpPages = {
+  serve: {
+    says: `Serves what the configuration says, until a signal stops it. Without a configuration it listens on 127.0.0.1:8080, which only this machine reaches, and keeps its images in a directory of your own. A line with "listening" says that it can be pushed to. The log is JSON, one object a line, or coloured text on a terminal.
+
+While it serves, the file is looked at several times a second. What changed in it takes effect without dropping a request, as far as the reference marks it live; the rest waits for the next start. A file with a problem changes nothing, and the log says why.
+
+One process supervises others (http.workers), which share the port. One that dies is started again.`,
+    signals: [
+      [
+        "SIGTERM, SIGINT",
+        "Stop: no new connections, and requests in flight get http.graceTimeout. A second one ends everything at once, which is as safe as a crash.",
+      ],
+      [
+        "SIGHUP",
+        "Read the configuration file now; the log says what came of it. A stop when the terminal that it was started from closes, unless started with nohup.",
+      ],
+    ],
+    exitStatus: [
+      [0, "Stopped by a signal; every index.json on disk is exact."],
+      [
+        1,
+        "Not started: the configuration has a problem, the port is taken, or the root directory cannot be used or is another server's. The reason is on standard error.",
+      ],
+      [137, "Ended at once by a second signal, as a shell tells it."],
+    ],
+    environment: [...configEnvironment, ...rootEnvironment],
+    files: [
+      ...configFiles,
+      ["<root>/<repository>/", "The repositories, each an OCI image layout."],
+      ["<root>/_zot/", "The server's own: metadata, open uploads, locks, keys."],
+    ],
+    examples: [
+      "zot serve",
+      "zot serve examples/config-minimal.json",
+      "ZOT_ROOT=/srv/images zot serve examples/config-full.yaml",
+    ],
+    seeAlso: ["zot help verify", "docs/guides/operate.md", "docs/reference/config.md"],
+  },
+  verify: {
+    says: `Reads the configuration and the files that it names (certificates, keys, users) as a start does, and prints one line for each problem: what was expected, what came, and what to do. What it passes can be served, if the port is free and the root directory can be used. Warnings are printed and are no problem. Nothing is started or changed.`,
+    exitStatus: [
+      [0, "It can be served."],
+      [1, "It cannot, or the file cannot be read."],
+    ],
+    environment: [...configEnvironment, ...rootEnvironment],
+    files: configFiles,
+    examples: ["zot verify config.yaml", "zot verify config.yaml && systemctl reload zot"],
+    seeAlso: ["zot help schema", "docs/guides/configure.md"],
+  },
+  authz: {
+    says: `Decides with the very function that the server decides with, and prints the decision, the policy that made it, and every glob that fits the repository, the longest first: only that one counts. Groups of a directory or a token are not known here; --group gives them. Conditions are shown, and taken to hold.`,
+    exitStatus: [
+      [0, "Allowed."],
+      [1, "Not allowed; or it could not be told, and the reason is on standard error."],
+    ],
+    environment: configEnvironment,
+    files: configFiles,
+    examples: [
+      "zot authz config.yaml alice update team/app",
+      "zot authz config.yaml - read public/app",
+      "zot authz config.yaml bob read team/app --group cn=devs,ou=groups,dc=example,dc=com",
+    ],
+    seeAlso: ["docs/guides/secure.md", "examples/config-policy.yaml"],
+  },
+  schema: {
+    says: `Prints a JSON Schema of all keys that this version serves, with their types, defaults and meaning. Editors complete and check configuration files with it.`,
+    exitStatus: [[0, "Printed."]],
+    examples: ["zot schema > zot.schema.json"],
+    seeAlso: ["zot help verify", "docs/guides/configure.md"],
+  },
+  compliance: {
+    says: `Pushes, pulls, lists and deletes content of its own in two repositories, removes it again, and judges every answer by the OCI distribution specification: 1.0, 1.1 and the draft of the next version. A positive case gets work done; a negative one checks that what is wrong is refused by the book. Each names the sentence that it follows from.
+
+Groups: ping, empty, push, upload, pull, mount, content, manifest, tags, referrers, delete, grammar, errors, headers, catalog, login, integrity; also the beginning of a scenario, such as push.sha256.`,
+    signals: [
+      ["SIGINT, SIGTERM", "End early: what was pushed is removed, and what is known is reported."],
+    ],
+    exitStatus: [
+      [0, "Compliant with every version that was asked for; with all, the draft does not count."],
+      [1, "Not compliant."],
+      [
+        2,
+        "Could not judge: nobody there, a login refused, ended early, a mistake on the command line.",
+      ],
+    ],
+    environment: loginEnvironment,
+    examples: [
+      "zot compliance 127.0.0.1:8080",
+      "zot compliance -H 127.0.0.1 -P 5000 -V 1.1 --json",
+      "zot compliance https://registry.example.com --user ann --output report.html,report.json",
+      "zot compliance registry.example.com --read-only --repository team/app",
+    ],
+    seeAlso: ["docs/compliance/README.md"],
+  },
+  bench: {
+    says: `Pushes, pulls and lists content of its own, and removes it again. Single figures mean little on a machine that does other things: --compare runs two registries in turn and prints ratios, and --pid adds what the server itself spends.`,
+    exitStatus: [
+      [0, "Measured."],
+      [1, "Measured, and some operations failed."],
+      [2, "Could not measure: nobody there, a login refused, a mistake on the command line."],
+    ],
+    environment: loginEnvironment,
+    examples: [
+      "zot bench --list",
+      "zot bench 127.0.0.1:8080 -c 16 -n 1000 --scenarios 'manifest|blob'",
+      "zot bench 127.0.0.1:8080 --pid 4711 --compare 127.0.0.1:5000 --compare-pid 4712 --output bench.txt",
+    ],
+    seeAlso: ["docs/benchmarks.md", "bench/README.md"],
+  },
+  openapi: {
+    says: `Prints the document that a registry with this configuration shows at /swagger/v2/, for generators of clients and other tools: every endpoint with its parameters, answers and errors. Without a configuration, that of the defaults.`,
+    exitStatus: [
+      [0, "Printed."],
+      [1, "The configuration has a problem."],
+    ],
+    environment: configEnvironment,
+    files: configFiles,
+    examples: ["zot openapi > zot.openapi.json", "zot openapi config.yaml"],
+    seeAlso: ["docs/reference/http.md", "docs/reference/errors.md"],
+  },
+  worker: {
+    says: "Started by 'zot serve', never by hand.",
+    exitStatus: [
+      [0, "Told to stop."],
+      [1, "Could not serve."],
+    ],
+    examples: [],
+    seeAlso: ["zot help serve"],
+  },
+} as const satisfies Readonly<Record<string, HelpPage>>;
