@@ -6,7 +6,7 @@
  * for an anonymous bind, and say yes); referrals are not followed; the service account's credentials follow their file.
  * Leaves to others: connections and deadlines (`ldap_connection.ts`).
  */
-import { createHash } from "node:crypto";
+import { createHash, randomInt, randomUUID } from "node:crypto";
 import {
   AndFilter,
   EqualityFilter,
@@ -50,6 +50,10 @@ const stampAttributes = [
   "uSNChanged",
   "whenChanged",
 ];
+/** Binds whose time is remembered. */
+const bindsMax = 16;
+/** Timers are no finer than this. */
+const waitMsMin = 2;
 /** Groups of one user that are looked at. */
 const groupsMax = 1_000;
 /**
@@ -73,8 +77,8 @@ export class Ldap {
   readonly #userFilter: Filter | null;
   readonly #attributes: string[];
   readonly #clock: Clock;
-  /** How long the directory takes to refuse a password, a moving average. */
-  #refusalMs = 1;
+  /** How long the directory took to look at passwords lately. */
+  readonly #bindsMs: number[] = [];
 
   /** @throws with one line for the operator when a file or the filter is wrong. */
   constructor({ options, clock, onChange }: LdapSetup) {
@@ -112,16 +116,30 @@ export class Ldap {
     return await this.#connections.use(async (connection) => {
       const found = await this.#search(connection, name);
       if (found === null) {
-        // An unknown name is not bound as: it waits for as long as a wrong password took lately.
-        await this.#clock.sleep(this.#refusalMs);
+        await this.#refuseUnknown(connection);
         return null;
       }
-      connection.boundAs = null;
       const startedMs = this.#clock.monotonicMs();
-      if (await accepts(connection, found.entry.dn, password)) return found.user;
-      this.#refusalMs += (this.#clock.monotonicMs() - startedMs - this.#refusalMs) / 4;
-      return null;
+      const isRight = await accepts(connection, found.entry.dn, password);
+      this.#bindsMs.push(this.#clock.monotonicMs() - startedMs);
+      if (this.#bindsMs.length > bindsMax) this.#bindsMs.shift();
+      return isRight ? found.user : null;
     });
+  }
+
+  /**
+   * Does for an unknown name what is done for a wrong password, so that the time tells neither: a bind, as an entry
+   * that is not there. Where the directory takes its time to compare passwords, which it has none for here, the rest is
+   * waited for.
+   */
+  async #refuseUnknown(connection: LdapConnection): Promise<void> {
+    const { baseDN, userAttribute } = this.#options;
+    const startedMs = this.#clock.monotonicMs();
+    const nobody = `${userAttribute ?? "cn"}=${randomUUID()},${baseDN ?? ""}`;
+    await accepts(connection, nobody, randomUUID());
+    const tookMs = this.#clock.monotonicMs() - startedMs;
+    const missingMs = (this.#bindsMs[randomInt(bindsMax) % this.#bindsMs.length] ?? 0) - tookMs;
+    if (missingMs >= waitMsMin) await this.#clock.sleep(missingMs);
   }
 
   /** The user with this name; null when there is none, or more than one. @throws LdapUnavailable. */
@@ -192,9 +210,10 @@ export class Ldap {
   }
 }
 
-async function accepts({ client }: LdapConnection, dn: string, password: string): Promise<boolean> {
+async function accepts(connection: LdapConnection, dn: string, password: string): Promise<boolean> {
+  connection.boundAs = null;
   try {
-    await client.bind(dn, password);
+    await connection.client.bind(dn, password);
     return true;
   } catch (error) {
     const code = resultCodeOf(error);

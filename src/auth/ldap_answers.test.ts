@@ -30,7 +30,7 @@ interface Answers {
   /** Names of entries that every search finds. */
   found: string[];
   /** Called when a user's bind arrives. */
-  onBind: () => void;
+  onBind: (dn: string) => void;
 }
 
 /** One BER element. */
@@ -67,7 +67,8 @@ async function fakeDirectory(told: Partial<Answers> = {}) {
     const wrap = (body: Buffer): Buffer => element(0x30, id, body);
     if (op === 0x60) {
       const isUser = message.includes("uid=");
-      if (isUser) answers.onBind();
+      const dn = /uid=[^,]+,ou=users,dc=example,dc=com/.exec(message.toString("latin1"))?.[0];
+      if (dn !== undefined) answers.onBind(dn);
       return [wrap(result(0x61, isUser ? answers.bind : 0))];
     }
     if (op !== 0x63) return [];
@@ -204,25 +205,53 @@ test("a directory that is busy is left alone for a moment", async () => {
   ldap.close();
 });
 
-test("an unknown name waits for as long as wrong passwords took lately", async () => {
-  let nowMs = 0;
-  const slept: number[] = [];
-  const clock: Clock = {
-    now: () => Date.now(),
-    monotonicMs: () => nowMs,
-    sleep: (ms, signal) => {
-      // Deadlines come with a signal, and never pass here.
-      if (signal !== undefined) return new Promise(() => {});
-      slept.push(ms);
-      return Promise.resolve();
-    },
-  };
-  await using directory = await fakeDirectory({ bind: 49, onBind: () => (nowMs += 400) });
-  const ldap = ldapAt(directory.port, clock);
-  for (let at = 0; at < 30; at += 1) expect(await ldap.verify("alice", "wrong")).toBeNull();
-  expect(slept).toEqual([]);
-  directory.answers.found = [];
-  expect(await ldap.verify("nobody", "wrong")).toBeNull();
-  expect(slept).toEqual([expect.closeTo(400, 0)]);
-  ldap.close();
+describe("an unknown name", () => {
+  /** A clock that stands still but for what the directory takes; deadlines never pass. */
+  function stillClock() {
+    const state = { nowMs: 0, slept: [] as number[] };
+    const clock: Clock = {
+      now: () => Date.now(),
+      monotonicMs: () => state.nowMs,
+      sleep: (ms, signal) => {
+        // Deadlines come with a signal.
+        if (signal !== undefined) return new Promise(() => {});
+        state.slept.push(ms);
+        return Promise.resolve();
+      },
+    };
+    return { state, clock };
+  }
+
+  test("is bound as like a wrong password, on connections that go on alike", async () => {
+    const { state, clock } = stillClock();
+    const binds: string[] = [];
+    await using directory = await fakeDirectory({ bind: 49, onBind: (dn) => binds.push(dn) });
+    const ldap = ldapAt(directory.port, clock);
+    expect(await ldap.verify("alice", "wrong")).toBeNull();
+    directory.answers.found = [];
+    expect(await ldap.verify("nobody", "wrong")).toBeNull();
+    expect(binds).toEqual([
+      `uid=alice,${usersDn}`,
+      expect.stringMatching(new RegExp(`^uid=[0-9a-f-]{36},${usersDn}$`)),
+    ]);
+    // Where comparing takes no time nothing is waited for: no timer is that fine.
+    expect(state.slept).toEqual([]);
+    expect(directory.connections()).toBe(1);
+    ldap.close();
+  });
+
+  test("waits for as long as passwords took lately", async () => {
+    const { state, clock } = stillClock();
+    const onBind = (dn: string): void => {
+      if (dn.startsWith("uid=alice")) state.nowMs += 400;
+    };
+    await using directory = await fakeDirectory({ bind: 49, onBind });
+    const ldap = ldapAt(directory.port, clock);
+    for (let at = 0; at < 20; at += 1) expect(await ldap.verify("alice", "wrong")).toBeNull();
+    expect(state.slept).toEqual([]);
+    directory.answers.found = [];
+    expect(await ldap.verify("nobody", "wrong")).toBeNull();
+    expect(state.slept).toEqual([400]);
+    ldap.close();
+  });
 });
