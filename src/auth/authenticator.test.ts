@@ -4,8 +4,10 @@ import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { tempDirectory } from "../../test/temp.ts";
-import type { Clock } from "../lib/clock.ts";
+import { systemClock, type Clock } from "../lib/clock.ts";
 import { Gate } from "../lib/gate.ts";
+import type { ApiKeyRecord, Metadata } from "../metadata/metadata.ts";
+import { ApiKeys } from "./api_keys.ts";
 import { Authenticator, type FailedLogin, type Methods, type Origin } from "./authenticator.ts";
 import { PolicyCaller } from "./caller.ts";
 import { Htpasswd } from "./htpasswd.ts";
@@ -369,6 +371,38 @@ describe("tokens", () => {
     await failureOf(() => w.authenticator.authenticate(basic("lee", "eyJa.eyJb.d"), here));
     expect(ldap.verified).toBe(0);
     expect(w.gate.runs).toBe(0);
+  });
+});
+
+describe("an API key has the groups that its owner has now", () => {
+  const key = `zak_${"0".repeat(32)}`;
+  /** The keys of one record, whoever asks. */
+  const keysOf = (record: Partial<ApiKeyRecord>, clock: Clock): ApiKeys => {
+    const stored = { id: "1", scopes: [], expiresAt: null, lastUsedAt: null, ...record };
+    return new ApiKeys(
+      { apiKeyByHash: async () => stored, commit: async () => ({}) } as unknown as Metadata,
+      clock,
+    );
+  };
+
+  test.each([
+    ["htpasswd", "alice", []],
+    ["htpasswd", "gone", null],
+    ["ldap", "lee", ["dev"]],
+    ["ldap", "gone", null],
+    ["certificate", "cn", []],
+    // The token that told them has ended long ago.
+    ["workload", "ci", []],
+  ] as const)("made with %s by %s: %p", async (provenBy, owner, groups) => {
+    const ldap = new FakeLdap();
+    if (owner === "gone") ldap.user = null;
+    await using w = await world(() => ({
+      ldap: ldap as unknown as Ldap,
+      apiKeys: keysOf({ owner, provenBy, groups: ["once"] }, systemClock),
+    }));
+    const login = () => w.authenticator.authenticate(basic(owner, key), here);
+    if (groups === null) expect((await failureOf(login)).kind).toBe("invalid");
+    else expect((await login()).identity.groups).toEqual(groups);
   });
 });
 

@@ -243,11 +243,12 @@ export class Authenticator {
   }
 
   /** The groups of a key's owner now; null when the owner is gone. */
-  async #ownerGroups({ owner, provenBy, groups }: ApiKeyRecord): Promise<readonly string[] | null> {
+  async #ownerGroups({ owner, provenBy }: ApiKeyRecord): Promise<readonly string[] | null> {
     const { htpasswd, ldap } = this.#options.methods;
-    if (provenBy === "htpasswd") return htpasswd?.has(owner) === true ? groups : null;
+    if (provenBy === "htpasswd") return htpasswd?.has(owner) === true ? [] : null;
     if (provenBy === "ldap") return (await ldap?.find(owner))?.groups ?? null;
-    return groups;
+    // Groups that a token told ended with it: nobody here hears when its issuer takes them away.
+    return [];
   }
 
   async #verifyToken(token: string): Promise<ProvenToken> {
