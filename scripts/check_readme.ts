@@ -56,6 +56,7 @@ export async function checkPage(
   only: (block: Block) => boolean = () => true,
 ): Promise<CheckedPage> {
   const blocks = (await readBlocks(file)).filter((block) => block.kind !== "start" && only(block));
+  if (blocks.length === 0) return { ran: [], skipped: [] };
   await using world = await makeWorld();
   await using old = blocks.some(({ text }) => text.includes(oldAddress))
     ? await startOldRegistry()

@@ -127,7 +127,13 @@ export const commands: readonly Command[] = [
   },
   {
     name: "compliance",
-    arguments: [{ name: "url", required: false, says: "Registry: host:port, or an http(s) URL." }],
+    arguments: [
+      {
+        name: "url",
+        required: false,
+        says: "Registry: host:port (HTTP on this machine, else HTTPS), or a URL.",
+      },
+    ],
     options: complianceOptions,
     summary: "Judge any registry by the distribution specification",
     help: helpPages.compliance,
@@ -139,7 +145,13 @@ export const commands: readonly Command[] = [
   },
   {
     name: "bench",
-    arguments: [{ name: "url", required: false, says: "Registry: host:port, or an http(s) URL." }],
+    arguments: [
+      {
+        name: "url",
+        required: false,
+        says: "Registry: host:port (HTTP on this machine, else HTTPS), or a URL.",
+      },
+    ],
     options: benchOptions,
     summary: "Measure how fast a registry is, alone or against another",
     help: helpPages.bench,
