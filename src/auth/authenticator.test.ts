@@ -20,14 +20,23 @@ const here: Origin = { address: "192.0.2.1", certificate: null };
 const basic = (name: string, password: string) =>
   `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`;
 
+interface MovedClock extends Clock {
+  advance(ms: number): void;
+  readonly slept: number[];
+  /** Deadlines, which are sleeps with a signal, pass at once. */
+  late: boolean;
+}
+
 /** The machine's clock, moved on by hand; sleeps end at once and are noted. */
-function movedClock(): Clock & { advance(ms: number): void; readonly slept: number[] } {
+function movedClock(): MovedClock {
   let shiftMs = 0;
   const slept: number[] = [];
-  return {
+  const clock: MovedClock = {
+    late: false,
     now: () => Date.now() + shiftMs,
     monotonicMs: () => performance.now() + shiftMs,
-    sleep: (ms) => {
+    sleep: (ms, signal) => {
+      if (signal !== undefined) return clock.late ? Promise.resolve() : new Promise(() => {});
       slept.push(ms);
       return Promise.resolve();
     },
@@ -36,6 +45,7 @@ function movedClock(): Clock & { advance(ms: number): void; readonly slept: numb
     },
     slept,
   };
+  return clock;
 }
 
 class CountingGate extends Gate {
@@ -50,6 +60,8 @@ class CountingGate extends Gate {
 class FakeLdap {
   user: LdapUser | null = { name: "lee", groups: ["dev"], stamp: "1" };
   isDown = false;
+  /** Until this is settled searches do not answer. */
+  hangs: Promise<void> | null = null;
   verified = 0;
   found = 0;
 
@@ -61,6 +73,7 @@ class FakeLdap {
 
   async find(): Promise<LdapUser | null> {
     this.found += 1;
+    await this.hangs;
     if (this.isDown) throw new LdapUnavailable("down");
     return this.user;
   }
@@ -315,6 +328,25 @@ describe("a directory", () => {
     expect((await failureOf(() => w.authenticator.authenticate(header, here))).kind).toBe(
       "invalid",
     );
+  });
+
+  test("that hangs keeps those waiting for a moment who are known, and once; what it says at last counts", async () => {
+    await using w = await withLdap();
+    const header = basic("lee", "right");
+    const known = () => w.authenticator.authenticate(header, here);
+    await known();
+    const hanging = Promise.withResolvers<void>();
+    w.ldap.hangs = hanging.promise;
+    w.clock.advance(1_500);
+    w.clock.late = true;
+    // One waits until the moment is over, then nobody does.
+    expect((await known()).name).toBe("lee");
+    for (let at = 0; at < 100; at += 1) expect(known()).toBeInstanceOf(PolicyCaller);
+    expect(w.ldap.found).toBe(1);
+    w.ldap.user = null;
+    hanging.resolve();
+    for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
+    expect((await failureOf(known)).kind).toBe("invalid");
   });
 
   test("that is down fails those who need it, who were not known a moment ago", async () => {

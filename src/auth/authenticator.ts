@@ -76,7 +76,7 @@ const emptyBasic = "Basic Og==";
 export class Authenticator {
   readonly anonymous: PolicyCaller;
   readonly #options: AuthenticatorOptions;
-  readonly #cache = new CredentialCache();
+  readonly #cache: CredentialCache;
   readonly #running = new Map<string, Promise<PolicyCaller>>();
   readonly #holders = new WeakMap<CertificateNames, PolicyCaller>();
   /** Where nobody can log in, what clients send along means nothing. */
@@ -85,6 +85,7 @@ export class Authenticator {
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
+    this.#cache = new CredentialCache(options.clock);
     const { htpasswd, ldap, apiKeys, tokens, access, workload } = options.methods;
     this.#canLogIn = [htpasswd, ldap, apiKeys, tokens, access, workload].some(
       (method) => method !== null,

@@ -6,10 +6,12 @@
  * once when the file it came from changes, and is checked again after a moment where the proof is elsewhere
  * (a directory, the metadata).
  *
- * Promises: bounded; finding an entry costs one hash and no promise; only successes are kept.
+ * Promises: bounded; finding an entry costs one hash and no promise; only successes are kept; who is known waits no
+ * longer than a moment for where the proof is kept, and is taken for who they were while nothing comes from there.
  * Leaves to others: verifying (`authenticator.ts`).
  */
 import { randomBytes } from "node:crypto";
+import type { Clock } from "../lib/clock.ts";
 import { Lru } from "../lib/lru.ts";
 import type { PolicyCaller } from "./caller.ts";
 
@@ -27,7 +29,9 @@ interface Entry extends Verified {
   readonly untilMs: number;
   /** When the next look at the proof is due. */
   recheckAtMs: number;
-  rechecking: Promise<boolean> | null;
+  /** The look that is being taken; and whether somebody has waited for it long enough. */
+  looking: Promise<boolean> | null;
+  isSlow: boolean;
 }
 
 /** What a look-up finds: a caller, nothing, or an entry that must be checked again first. */
@@ -40,10 +44,17 @@ const entriesMax = 10_000;
 export const lifeMs = 60_000;
 /** A proof that is kept elsewhere is looked at again after this. */
 const recheckMs = 1_000;
+/** How long a request waits for that look. */
+const patienceMs = 500;
 
 export class CredentialCache {
+  readonly #clock: Clock;
   readonly #key = randomBytes(32).toString("base64");
   readonly #entries = new Lru<string, Entry>({ entriesMax });
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /**
    * The key of a header. The secret stands on both sides, and the hash is never shown to anybody: an HMAC would cost
@@ -61,10 +72,10 @@ export class CredentialCache {
       this.#entries.delete(key);
       return null;
     }
-    if (entry.recheck === null || nowMs < entry.recheckAtMs) {
+    if (entry.recheck === null || nowMs < entry.recheckAtMs || entry.isSlow) {
       return { kind: "hit", caller: entry.caller };
     }
-    return { kind: "recheck", answer: this.#recheck(key, entry, nowMs) };
+    return { kind: "recheck", answer: this.#recheck(key, entry) };
   }
 
   set(key: string, verified: Verified, nowMs: number): void {
@@ -72,7 +83,8 @@ export class CredentialCache {
       ...verified,
       untilMs: nowMs + lifeMs,
       recheckAtMs: nowMs + recheckMs,
-      rechecking: null,
+      looking: null,
+      isSlow: false,
     });
   }
 
@@ -81,17 +93,30 @@ export class CredentialCache {
   }
 
   /** One look at a time, whoever waits for it. */
-  async #recheck(key: string, entry: Entry, nowMs: number): Promise<PolicyCaller | null> {
-    entry.rechecking ??=
-      entry.recheck?.().finally(() => {
-        entry.rechecking = null;
-      }) ?? null;
-    if (await entry.rechecking) {
-      entry.recheckAtMs = nowMs + recheckMs;
-      return entry.caller;
+  async #recheck(key: string, entry: Entry): Promise<PolicyCaller | null> {
+    entry.looking ??= this.#look(key, entry);
+    const done = new AbortController();
+    const patience = this.#clock.sleep(patienceMs, done.signal).then(() => "slow" as const);
+    try {
+      const holds = await Promise.race([entry.looking, patience]);
+      if (holds === "slow") entry.isSlow = entry.looking !== null;
+      return holds === false ? null : entry.caller;
+    } finally {
+      done.abort();
     }
-    this.#entries.delete(key);
-    return null;
+  }
+
+  /** Whether the proof still holds; forgets it when it does not, whoever has waited for that. */
+  async #look(key: string, entry: Entry): Promise<boolean> {
+    try {
+      const holds = (await entry.recheck?.()) === true;
+      if (!holds && this.#entries.get(key) === entry) this.#entries.delete(key);
+      return holds;
+    } finally {
+      entry.looking = null;
+      entry.isSlow = false;
+      entry.recheckAtMs = this.#clock.monotonicMs() + recheckMs;
+    }
   }
 }
 
