@@ -5,12 +5,13 @@
 import { join } from "node:path";
 import { configReference } from "../src/config/reference.ts";
 import { metricsGuide } from "../src/extensions/metrics/reference.ts";
+import { withExamples } from "./config_examples.ts";
 import { errorsReference } from "./errors_reference.ts";
 import { httpReference } from "./http_reference.ts";
 
 /** Every printed page: its path from the package's root, and its text. */
 export const pages: readonly { readonly path: string; readonly text: () => string }[] = [
-  { path: "docs/reference/config.md", text: configReference },
+  { path: "docs/reference/config.md", text: () => withExamples(configReference()) },
   { path: "docs/reference/errors.md", text: errorsReference },
   { path: "docs/reference/http.md", text: httpReference },
   { path: "docs/guides/metrics.md", text: metricsGuide },

@@ -1,0 +1,116 @@
+// An example for each option of the configuration, as it stands in a YAML file behind the key.
+//
+// Promises: every option that is served has one, which its type takes (`print_reference.test.ts`). They are examples
+// one by one: some options exclude others. Leaves to others: options and their defaults (src/*/options.ts), whole
+// files (examples/).
+
+/** Examples by the path of the option. */
+export const configExamples: Readonly<Record<string, string>> = {
+  distSpecVersion: `1.1.1`,
+  goVersion: `go1.25`,
+  commit: `v2.1.8-0-g8a3f1b2`,
+  releaseTag: `v2.1.8`,
+  binaryType: `minimal`,
+
+  "storage.rootDirectory": `/var/lib/zot`,
+  "storage.dedupe": `false`,
+  "storage.commit": `false`,
+  "storage.shared": `true`,
+  "storage.uploadIdle": `6h`,
+  "storage.gcDelay": `2h`,
+  "storage.gcInterval": `24h`,
+
+  "http.address": `0.0.0.0`,
+  "http.port": `"5000"`,
+  "http.workers": `8`,
+  "http.allowOrigin": `https://ui.example.com`,
+  "http.realm": `registry`,
+  "http.readTimeout": `30s`,
+  "http.writeTimeout": `2m`,
+  "http.graceTimeout": `10s`,
+  "http.externalUrl": `https://registry.example.com`,
+  "http.compat": `[docker2s2]`,
+  "http.blobBytesMax": `10GiB`,
+  "http.connectionsMax": `2000`,
+  "http.manifestBytesMax": `1MiB`,
+
+  "http.ratelimit.rate": `2000`,
+  "http.ratelimit.methods": `[{method: DELETE, rate: 20}]`,
+  "http.ratelimit.perCaller": `200`,
+
+  "http.tls.cert": `/etc/zot/server.crt`,
+  "http.tls.key": `/etc/zot/server.key`,
+  "http.tls.cacert": `/etc/zot/clients-ca.crt`,
+
+  "http.auth.failDelay": `2`,
+  "http.auth.apikey": `true`,
+  "http.auth.htpasswd.path": `/etc/zot/htpasswd`,
+
+  "http.auth.ldap.address": `ldap.example.com`,
+  "http.auth.ldap.port": `1636`,
+  "http.auth.ldap.insecure": `true`,
+  "http.auth.ldap.startTLS": `true`,
+  "http.auth.ldap.skipVerify": `true`,
+  "http.auth.ldap.caCert": `/etc/zot/ldap-ca.pem`,
+  "http.auth.ldap.credentialsFile": `/etc/zot/ldap-credentials.json`,
+  "http.auth.ldap.bindDN": `cn=searcher,dc=example,dc=com`,
+  "http.auth.ldap.bindPassword": `\${LDAP_PASSWORD}`,
+  "http.auth.ldap.baseDN": `ou=users,dc=example,dc=com`,
+  "http.auth.ldap.subtreeSearch": `true`,
+  "http.auth.ldap.userAttribute": `uid`,
+  "http.auth.ldap.userFilter": `(!(locked=TRUE))`,
+  "http.auth.ldap.userGroupAttribute": `memberOf`,
+  "http.auth.ldap.timeout": `10s`,
+
+  "http.auth.bearer.realm": `https://auth.example.com/token`,
+  "http.auth.bearer.service": `registry.example.com`,
+  "http.auth.bearer.cert": `/etc/zot/auth.crt`,
+  "http.auth.bearer.jwksUrl": `https://auth.example.com/keys`,
+  "http.auth.bearer.issuer": `https://auth.example.com`,
+  "http.auth.bearer.algorithms": `[ES256, EdDSA]`,
+  "http.auth.bearer.oidc": `[{issuer: "https://token.actions.example.com", audiences: [registry.example.com], claimMapping: {username: claims.repository}}]`,
+
+  "http.auth.mtls.identityAttributes": `[URI, CommonName]`,
+  "http.auth.mtls.uriSanPattern": `spiffe://example.com/workload/(.*)`,
+  "http.auth.mtls.uriSanIndex": `1`,
+  "http.auth.mtls.dnsSanIndex": `1`,
+  "http.auth.mtls.emailSanIndex": `1`,
+
+  "http.auth.token.enable": `false`,
+  "http.auth.token.lifetime": `2m`,
+
+  "http.accessControl.repositories": `{"team/**": {policies: [{users: [ann], actions: [read, create]}], anonymousPolicy: [read]}}`,
+  "http.accessControl.adminPolicy": `{users: [admin], actions: [read, create, update, delete]}`,
+  "http.accessControl.groups": `{team: {users: [ann, ben]}}`,
+  "http.accessControl.metrics.users": `[prometheus]`,
+  "http.accessControl.metrics.anonymousPolicy": `[read]`,
+
+  "log.level": `warn`,
+  "log.output": `/var/log/zot/zot.log`,
+  "log.audit": `/var/log/zot/audit.log`,
+
+  "extensions.metrics.enable": `true`,
+  "extensions.metrics.repositoriesMax": `500`,
+  "extensions.metrics.prometheus.path": `/internal/metrics`,
+};
+
+const head = /^\| Key \| Type \| Default \| Change \| Meaning \|\n\| --- \| --- \| --- \|/gm;
+const row = /^(\| `([\w.]+)` \| [^|]* \| [^|]* \|)( (?:live|restart) \|)/gm;
+
+const says = `- **Example** is what may stand behind the key in a YAML file: one by one, since some exclude others.
+`;
+
+/** The reference page with a column of examples. */
+export function withExamples(page: string): string {
+  return page
+    .replace("- **Change** says", `${says}$&`)
+    .replaceAll(
+      head,
+      "| Key | Type | Default | Example | Change | Meaning |\n| --- | --- | --- | --- |",
+    )
+    .replaceAll(row, (_line, before: string, path: string, after: string) => {
+      const example = configExamples[path];
+      if (example === undefined) throw new Error(`${path}: expected an example in configExamples`);
+      return `${before} \`${example}\` |${after}`;
+    });
+}
