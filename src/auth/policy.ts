@@ -29,7 +29,7 @@ export interface RequestFacts {
   readonly timeMs: number;
   readonly method: string;
   readonly userAgent: string;
-  /** Tag or digest of the path; empty when the route has none. */
+  /** Tag or digest that names a manifest in the path; empty elsewhere, for blobs and referrers, too. */
   readonly reference: string;
   readonly clientAddress: string;
   readonly forwardedFor: readonly string[];

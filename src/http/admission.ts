@@ -138,7 +138,8 @@ export class Admission {
       timeMs: this.#options.clock.now(),
       method: call.method,
       userAgent: call.header("user-agent") ?? "",
-      reference: call.params["reference"] ?? call.params["digest"] ?? "",
+      // As in zot, what names a blob is none: conditions on a reference are about manifests.
+      reference: call.params["reference"] ?? "",
       clientAddress: call.connection.address ?? "",
       forwardedFor: (call.header("x-forwarded-for") ?? "")
         .split(",")

@@ -298,7 +298,17 @@ const policies: readonly Kind[] = [
               },
             ],
           },
-          // Uploads have no reference, so that this one is good for nothing, as it is in zot.
+          // Blobs have no reference, so that images can be pushed and pulled by their tags.
+          "named/**": {
+            policies: [
+              {
+                users: ["ann"],
+                actions: ["read", "create", "update"],
+                conditions: [{ expression: 'req.referenceType != "digest"', message: "tags" }],
+              },
+            ],
+          },
+          // Uploads have none either, so that this one is good for nothing, as it is in zot.
           "strict/**": {
             policies: [
               {
@@ -328,6 +338,7 @@ const policies: readonly Kind[] = [
       [ann, "infra/x/y", { push: 201, move: 201, remove: 403 }],
       [ann, "prod/x", { push: 403, untagged: 201 }],
       [eve, "prod/x", { push: 403, untagged: 403, pull: 403 }],
+      [ann, "named/x", { push: 201, move: 201, untagged: 403, pull: 200 }],
       [ann, "strict/x", { push: 403, untagged: 403 }],
       [root, "strict/x", all],
     ],

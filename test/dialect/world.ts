@@ -174,8 +174,11 @@ async function doAs(send: Fetch, { verb, repository, tag }: Deed): Promise<numbe
       return await statusOf("/v2/");
     case "metrics":
       return await statusOf("/metrics");
-    case "pull":
-      return await statusOf(`${manifests}${tag}`);
+    case "pull": {
+      const manifest = await statusOf(`${manifests}${tag}`);
+      if (manifest !== 200) return manifest;
+      return await statusOf(`/v2/${repository}/blobs/${digestOf(config)}`);
+    }
     case "remove":
       return await statusOf(`${manifests}${tag}`, { method: "DELETE" });
     default: {
