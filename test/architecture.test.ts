@@ -132,6 +132,12 @@ describe("bans", () => {
     "setTimeout(f, 5);",
     "await Bun.sleep(5);",
     "const n = Math.random();",
+    'eval("1");',
+    'const f = new Function("1");',
+    'import { exec } from "node:child_process";',
+    "await Bun.$`ls`;",
+    'import { $ } from "bun";',
+    'const q = "SELECT 1 FROM t WHERE name LIKE ?1";',
     "const later = 1; /* kept */ const TODO = 2;",
   ];
 

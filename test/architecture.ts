@@ -191,6 +191,19 @@ export const bans: readonly Ban[] = [
     say: "crypto.randomUUID() or crypto.getRandomValues()",
   },
   {
+    // What was sent must never become code, here or in a shell.
+    banned:
+      /\beval\(|\bnew Function\(|["'](node:)?(vm|child_process)["']|\bBun\.\$|\{[^}]*\$[^}]*\} from "bun"|["']bun:jsc["']/,
+    but: /^$/,
+    say: "Bun.spawn with a list of arguments, or JSON",
+  },
+  {
+    // `_` in a name would stand for any character: a name would find other people's.
+    banned: /\b(LIKE|GLOB)\s+[?$:'"]/,
+    but: /^$/,
+    say: "a range: name >= ?1 AND name < ?2",
+  },
+  {
     banned: /\bTODO\b|\bFIXME\b|\bXXX\b/,
     but: /^$/,
     say: "an issue, or nothing",

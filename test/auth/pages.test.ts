@@ -67,6 +67,27 @@ describe("the Swagger page", () => {
     expect(await pages.status("/swagger/v2/doc.json", "alice")).toBe(200);
   });
 
+  test("stands in nobody's frame, and runs nothing but its own files", async () => {
+    await using pages = await startPages();
+    const headers = { authorization: basic("alice") };
+    for (const path of ["/swagger/v2/", "/swagger/v2/index.html"]) {
+      const answer = await pages.world.send("GET", path, { headers });
+      const policy = answer.headers.get("content-security-policy")?.split("; ") ?? [];
+      expect(policy).toEqual(
+        expect.arrayContaining([
+          "default-src 'none'",
+          "script-src 'self'",
+          "frame-ancestors 'none'",
+          "base-uri 'none'",
+          "form-action 'none'",
+        ]),
+      );
+      expect(policy.join(" ")).not.toMatch(/unsafe|\*|https?:/);
+      expect(answer.headers.get("x-content-type-options")).toBe("nosniff");
+      expect(answer.headers.get("referrer-policy")).toBe("no-referrer");
+    }
+  });
+
   test("is for everybody where everybody may do something", async () => {
     const accessControl = { repositories: { "pub/**": { anonymousPolicy: ["read"] } } };
     await using pages = await startPages({ accessControl });
