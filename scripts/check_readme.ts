@@ -38,6 +38,8 @@ const neededInCi: readonly string[] = [
   "openssl",
   "htpasswd",
   "docker-registry",
+  "jq",
+  "sqlite3",
 ];
 
 export interface CheckedPage {
