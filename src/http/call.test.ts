@@ -70,3 +70,36 @@ describe("a body", () => {
     expect(taken()).toBeLessThanOrEqual(40);
   });
 });
+
+describe("large bodies on their way", () => {
+  const large = 10 * 1024 * 1024;
+
+  /** A body that is held until it is ended. */
+  function held(headers: Record<string, string>) {
+    let end = (): void => {};
+    const body = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(new Uint8Array(20_000));
+        end = () => controller.close();
+      },
+    });
+    const call = callOf({ method: "PUT", headers, body });
+    return { read: call.readBody(large, tooLarge).catch(String), end };
+  }
+
+  test.each([
+    ["of a length", { "content-length": String(large) }],
+    ["in chunks", { "transfer-encoding": "chunked" }],
+  ])("%s have room for some, and again when those have ended", async (_, headers) => {
+    const first = Array.from({ length: 6 }, () => held(headers));
+    await Bun.sleep(0);
+    expect(await held(headers).read).toContain("Registry cannot answer at present");
+    const small = callOf({ method: "PUT", headers: { "content-length": "2" }, body: "{}" });
+    expect(await small.readBody(large, tooLarge)).toHaveLength(2);
+    for (const { end } of first) end();
+    for (const { read } of first) expect(await read).toHaveLength(20_000);
+    const next = held(headers);
+    next.end();
+    expect(await next.read).toHaveLength(20_000);
+  });
+});

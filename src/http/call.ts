@@ -6,7 +6,14 @@
  * Leaves to others: who the caller is (`auth`, `admission.ts`), the answer (`reply.ts`).
  */
 import { everyone, type Caller } from "../auth/caller.ts";
+import { MemoryBudget } from "../lib/memory_budget.ts";
 import { refuse } from "../oci/errors.ts";
+
+/** Bodies up to this size, which is that of most manifests, need no room among the others. */
+const plainBytesMax = 16 * 1024;
+/** Bytes of all larger bodies that are on their way into the memory of this process. */
+const heldBytesMax = 64 * 1024 * 1024;
+const held = new MemoryBudget(heldBytesMax);
 
 /** A client certificate that an authority of `http.tls.cacert` has signed, and that is valid now. */
 export interface PeerCertificate {
@@ -110,15 +117,17 @@ export class Call {
   /**
    * The whole body within a limit.
    * @throws the refusal that `tooLarge` makes, as soon as the limit is known to be passed; SIZE_INVALID when the
-   * client went away in the middle.
+   * client went away in the middle; UNAVAILABLE while slow clients hold all the memory that there is for bodies.
    */
   async readBody(bytesMax: number, tooLarge: () => Error): Promise<Uint8Array> {
     const { lengthBytes, request } = this;
     if (lengthBytes !== null && lengthBytes > bytesMax) throw tooLarge();
+    const room = new Room();
     try {
+      if (lengthBytes !== null) room.need(lengthBytes, lengthBytes);
       const bytes =
         lengthBytes === null
-          ? await collect(request, bytesMax, tooLarge)
+          ? await collect(request, bytesMax, tooLarge, room)
           : new Uint8Array(await request.arrayBuffer());
       this.takenBytes = bytes.length;
       return bytes;
@@ -127,7 +136,26 @@ export class Call {
         throw refuse("SIZE_INVALID", { message: "The body ended early", cause: error });
       }
       throw error;
+    } finally {
+      room.leave();
     }
+  }
+}
+
+/** What one body holds of the memory for all of them. */
+class Room {
+  #bytes = 0;
+
+  /** A body of this size so far, that may grow to `mostBytes`. @throws UNAVAILABLE. */
+  need(bytes: number, mostBytes: number): void {
+    if (bytes <= plainBytesMax || this.#bytes > 0) return;
+    if (!held.take(mostBytes)) throw refuse("UNAVAILABLE", { headers: { "retry-after": "1" } });
+    this.#bytes = mostBytes;
+  }
+
+  leave(): void {
+    if (this.#bytes > 0) held.give(this.#bytes);
+    this.#bytes = 0;
   }
 }
 
@@ -135,12 +163,14 @@ async function collect(
   request: Request,
   bytesMax: number,
   tooLarge: () => Error,
+  room: Room,
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let total = 0;
   for await (const chunk of request.body ?? []) {
     total += chunk.length;
     if (total > bytesMax) throw tooLarge();
+    room.need(total, bytesMax);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks, total);

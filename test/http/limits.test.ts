@@ -396,6 +396,41 @@ describe("clients that do not move", () => {
     },
     testMs,
   );
+
+  test(
+    "hold no more than a part of the memory with large bodies that never end, and small pushes go on",
+    async () => {
+      await using zot = await startZot({ config: { http: { workers: 1, readTimeout: "1s" } } });
+      const pid = await onlyWorker(zot);
+      await pushBlob(zot, 1024);
+      const before = residentBytes(pid);
+      const bodyBytes = 4 * 1024 * 1024;
+      const part = new Uint8Array(bodyBytes - 1);
+      const sockets = await Promise.all(
+        Array.from({ length: 100 }, async (_, n) => {
+          const socket = await openRaw(zot.port);
+          const length = `Content-Length: ${bodyBytes}`;
+          socket.send(request(`PUT /v2/slow/manifests/${n} HTTP/1.1`, host, length));
+          socket.send(part);
+          return socket;
+        }),
+      );
+      const refused = () =>
+        zot.logs().filter((line) => line["what"] === "manifest.put" && line["status"] === 503);
+      await eventually("those beyond it are refused", () => refused().length === 84);
+      expect(residentBytes(pid) - before).toBeLessThan(200 * 1024 * 1024);
+      // Read, and found to name no media type.
+      const small = await fetch(`${zot.url}/v2/slow/manifests/x`, { method: "PUT", body: "{}" });
+      expect(small.status).toBe(415);
+      for (const socket of sockets) socket.destroy();
+      await eventually("there is room again", async () => {
+        const body = new Uint8Array(1024 * 1024);
+        const answer = await fetch(`${zot.url}/v2/slow/manifests/x`, { method: "PUT", body });
+        return answer.status === 400;
+      });
+    },
+    testMs,
+  );
 });
 
 async function pushBlob(zot: Zot, sizeBytes: number): Promise<string> {

@@ -24,11 +24,15 @@ import {
   type Stage,
 } from "../driver.ts";
 import { absentOr, codeOf, storageError, writeAll, type DurableFiles } from "./durable_files.ts";
+import { MemoryBudget } from "../../lib/memory_budget.ts";
 import { unlock } from "./file_lock.ts";
 import type { HashThread } from "./hash_thread.ts";
 
 /** Bodies up to this size are read into memory: cheaper than a thread and a native transfer. */
 const smallBodyBytesMax = 256 * KiB;
+/** Of all of them on their way, in this process; while there are as many, small bodies go the way of large ones. */
+const smallBodiesBytesMax = 32 * 1024 * KiB;
+const smallBodies = new MemoryBudget(smallBodiesBytesMax);
 /** How often an append in flight is checked for progress, as a part of the idle limit. */
 const idleChecks = 4;
 
@@ -130,10 +134,15 @@ export class FilesystemStage implements Stage {
   async #take(source: ByteSource, options: AppendOptions): Promise<boolean> {
     this.#checkLimit(source.lengthBytes ?? 0, options);
     if (source.body instanceof Uint8Array) return this.#takeBytes(source.body);
-    if (source.lengthBytes !== null && source.lengthBytes <= smallBodyBytesMax) {
-      return this.#takeSmall(source.body, source.lengthBytes, options);
+    const { body, lengthBytes } = source;
+    if (lengthBytes === null || lengthBytes > smallBodyBytesMax || !smallBodies.take(lengthBytes)) {
+      return this.#takeStream(body, lengthBytes, options);
     }
-    return this.#takeStream(source.body, source.lengthBytes, options);
+    try {
+      return await this.#takeSmall(body, lengthBytes, options);
+    } finally {
+      smallBodies.give(lengthBytes);
+    }
   }
 
   async #takeBytes(bytes: Uint8Array): Promise<boolean> {
