@@ -1,0 +1,136 @@
+// Every exit status that `zot help <command>` speaks of, from a real process that has a reason for it.
+
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { writeFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { helpPages } from "../src/cli/help_pages.ts";
+import {
+  descendants,
+  eventually,
+  isAlive,
+  packageDirectory,
+  run,
+  startService,
+  startZot,
+  tempDirectory,
+  type Zot,
+} from "./harness.ts";
+import type { TempDirectory } from "./temp.ts";
+
+const testMs = 60_000;
+const program = join(packageDirectory, "bin/zot");
+let directory: TempDirectory;
+let zot: Zot;
+/** Says that it is a registry, and fails at everything else. */
+let broken: Bun.Server<undefined>;
+
+beforeAll(async () => {
+  directory = await tempDirectory();
+  zot = await startZot();
+  broken = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: ({ url }) =>
+      new URL(url).pathname === "/v2/" ? new Response("{}") : new Response("", { status: 500 }),
+  });
+  const at = (name: string) => join(directory.path, name);
+  await writeFile(at("good.yaml"), `storage: {rootDirectory: ${at("root")}}\nhttp: {port: 0}\n`);
+  await writeFile(at("bad.yaml"), "storage: {gc: true}\n");
+  const policy = { repositories: { "**": { anonymousPolicy: ["read"] } } };
+  await writeFile(at("policy.json"), JSON.stringify({ http: { accessControl: policy } }));
+});
+afterAll(async () => {
+  await broken.stop(true);
+  await zot[Symbol.asyncDispose]();
+  await directory[Symbol.asyncDispose]();
+});
+
+const status = async (...args: string[]): Promise<number> =>
+  (await run(program, args, { cwd: directory.path })).code;
+const address = (of: "zot" | "broken" | "nobody"): string =>
+  ({ zot: zot.host, broken: `127.0.0.1:${broken.port}`, nobody: "127.0.0.1:1" })[of];
+
+const few = ["--scenarios", "^push-small$|^get-manifest", "-n", "1", "-c", "1"];
+const rows: readonly [command: string, status: number, ask: () => Promise<number>][] = [
+  ["serve", 0, stopped],
+  ["serve", 1, () => status("serve", "bad.yaml")],
+  ["serve", 137, stoppedTwice],
+  ["verify", 0, () => status("verify", "good.yaml")],
+  ["verify", 1, () => status("verify", "bad.yaml")],
+  ["verify", 1, () => status("verify", "none.yaml")],
+  ["authz", 0, () => status("authz", "policy.json", "-", "read", "app")],
+  ["authz", 1, () => status("authz", "policy.json", "-", "create", "app")],
+  ["authz", 1, () => status("authz", "none.yaml", "-", "read", "app")],
+  ["schema", 0, () => status("schema")],
+  ["compliance", 0, () => status("compliance", address("zot"), "--groups", "ping,tags")],
+  ["compliance", 1, () => status("compliance", address("broken"), "--groups", "ping,tags")],
+  ["compliance", 2, () => status("compliance", address("nobody"))],
+  ["compliance", 2, () => status("compliance", address("zot"), "--frob")],
+  ["bench", 0, () => status("bench", address("zot"), ...few)],
+  ["bench", 1, () => status("bench", address("broken"), ...few)],
+  ["bench", 2, () => status("bench", address("nobody"))],
+  ["bench", 2, () => status("bench", address("zot"), "--frob")],
+  ["openapi", 0, () => status("openapi", "good.yaml")],
+  ["openapi", 1, () => status("openapi", "bad.yaml")],
+];
+
+test.each(rows)(
+  "%s: %d",
+  async (_command, expected, ask) => {
+    expect(await ask()).toBe(expected);
+  },
+  testMs,
+);
+
+test("every status of the help has a reason here, and no other has", () => {
+  const told = Object.entries(helpPages)
+    .filter(([command]) => command !== "worker")
+    .flatMap(([command, { exitStatus }]) => exitStatus.map(([code]) => `${command} ${code}`));
+  const seen = new Set(rows.map(([command, code]) => `${command} ${code}`));
+  expect([...seen]).toEqual(told);
+});
+
+async function stopped(): Promise<number> {
+  await using server = await startZot();
+  return await server.stop();
+}
+
+/** The first signal finds a request that does not end by itself. */
+async function stoppedTwice(): Promise<number> {
+  await using place = await tempDirectory();
+  const file = join(place.path, "config.json");
+  const storage = { rootDirectory: join(place.path, "root") };
+  await writeFile(file, JSON.stringify({ storage, http: { port: "0", workers: 1 } }));
+  await using server = startService([program, "serve", file]);
+  const line = await server.waitForLine("it listens", (text) => text.includes('"listening"'));
+  const { hostname, port } = new URL((JSON.parse(line) as { url: string }).url);
+  using scope = new DisposableStack();
+  scope.use(await heldUpload(hostname, Number(port)));
+  const workers = descendants(server.pid);
+  process.kill(server.pid, "SIGTERM");
+  await server.waitForLine("it stops", (text) => text.includes('"stopping"'));
+  process.kill(server.pid, "SIGTERM");
+  const code = await server.exited;
+  await eventually("its workers end", () => !workers.some(isAlive));
+  return code;
+}
+
+/** An upload whose body does not come; resolves once the server has read its head. */
+async function heldUpload(host: string, port: number): Promise<Disposable> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const socket = connect(port, host);
+  socket.on("error", reject);
+  // What answers the first request has read the second one as well.
+  socket.on("data", () => resolve());
+  const head = (line: string, more = ""): string =>
+    `${line} HTTP/1.1\r\nHost: ${host}\r\n${more}\r\n`;
+  const digest = `sha256:${"0".repeat(64)}`;
+  socket.write(
+    head("GET /livez") +
+      head(`POST /v2/a/blobs/uploads/?digest=${digest}`, "Content-Length: 1000000\r\n") +
+      "first",
+  );
+  await promise;
+  return { [Symbol.dispose]: () => void socket.destroy() };
+}
