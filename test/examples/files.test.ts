@@ -45,6 +45,7 @@ const rows: Readonly<Record<string, () => Promise<void>>> = {
   "kubernetes/zot.yaml": kubernetesObjects,
   "compose/compose.yaml": composeFile,
   "metrics/prometheus.yml": prometheusFile,
+  "metrics/alerts.yml": alertRules,
   "metrics/dashboard.json": async () => {
     expect(JSON.parse(await textOf("metrics/dashboard.json"))).toMatchObject({ title: "zot" });
   },
@@ -249,6 +250,21 @@ async function composeFile(): Promise<void> {
   const image = await Bun.file(dockerfile).text();
   expect(image).toContain(`EXPOSE ${port}\n`);
   expect(image).toContain(`VOLUME ["${imageConfig.storage.rootDirectory}"]`);
+}
+
+/** Prometheus takes the rules, and they ask for figures that there are. */
+async function alertRules(): Promise<void> {
+  const { groups } = parse(await textOf("metrics/alerts.yml")) as {
+    readonly groups: readonly { readonly rules: readonly { readonly expr: string }[] }[];
+  };
+  const expressions = groups.flatMap(({ rules }) => rules.map(({ expr }) => expr));
+  const names = expressions.flatMap((expr) => expr.match(/\b(?:zot|process)_\w+/g) ?? []);
+  await using server = await place.start("examples/config-metrics.json");
+  const { text } = await new Caller(server.url).ask("GET", "/metrics");
+  for (const name of names) expect(text).toContain(`# TYPE ${name} `);
+  expect(names.length).toBeGreaterThan(5);
+  if (!requireTool("promtool")) return;
+  await runOk("promtool", ["check", "rules", join(directory, "metrics/alerts.yml")]);
 }
 
 async function prometheusFile(): Promise<void> {
