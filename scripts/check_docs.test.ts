@@ -125,6 +125,19 @@ describe("docs/ARCHITECTURE.md", () => {
   });
 });
 
+test("docs/guides/operate.md: every line of the log that it explains is one that the code writes", async () => {
+  const [, section = ""] = (await textOf("docs/guides/operate.md")).split("\n## Logs\n");
+  const [table = ""] = section.split("\n### ");
+  const messages = [...table.matchAll(/^\| (`[^|]*`) \|/gm)].flatMap(([, cell = ""]) => [
+    ...cell.matchAll(/`([^`]+)`/g),
+  ]);
+  const files = [...new Bun.Glob("src/**/*.ts").scanSync(packageDirectory)];
+  const code = (await Promise.all(files.map(textOf))).join("\n");
+  const unknown = messages.map(([, text = ""]) => text).filter((text) => !code.includes(text));
+  expect(unknown).toEqual([]);
+  expect(messages.length).toBeGreaterThan(20);
+});
+
 test("docs/README.md links every page", async () => {
   const index = await textOf("docs/README.md");
   const pages = written.filter((file) => file.startsWith("docs/") && file !== "docs/README.md");
