@@ -4,12 +4,8 @@
  * Promises: everything comes from this server, out of the executable; the page may run its own scripts and talk to
  * this registry, nothing else (Content-Security-Policy), and cannot be framed. Both are for callers who have logged
  * in, wherever callers can.
- * Leaves to others: what the document says (`document.ts`), the viewer (swagger-ui-dist).
+ * Leaves to others: what the document says (`document.ts`), where the viewer's files lie (`viewer.ts`).
  */
-import { readFileSync } from "node:fs";
-import viewerScript from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "file" };
-import viewerStyle from "swagger-ui-dist/swagger-ui.css" with { type: "file" };
-import viewerIcon from "swagger-ui-dist/favicon-32x32.png" with { type: "file" };
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
 import { bodyReply, emptyReply, textReply } from "../http/reply.ts";
@@ -17,6 +13,7 @@ import { matchesEntityTag } from "../lib/http_fields.ts";
 import { digestOf } from "../oci/digest.ts";
 import { refuse } from "../oci/errors.ts";
 import type { App } from "./app.ts";
+import { viewerFile } from "./viewer.ts";
 
 /** What the page may do; the viewer brings its icons as data and sets no styles of its own. */
 export const pagePolicy = [
@@ -48,7 +45,11 @@ const page = `<!doctype html>
 `;
 
 /** The viewer writes slashes of repository names as %2F; the registry wants them as they are. */
-const pageScript = `SwaggerUIBundle({
+const pageScript = `const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+SwaggerUIBundle({
   url: "doc.json",
   dom_id: "#page",
   deepLinking: true,
@@ -72,26 +73,32 @@ interface Asset {
 
 /** Where each file comes from, by the name that the page loads it under. */
 const sources: Readonly<
-  Record<string, { readonly type: string; readonly read: () => Uint8Array }>
+  Record<string, { readonly type: string; readonly read: () => Promise<Uint8Array> }>
 > = {
-  "page.js": { type: "text/javascript; charset=utf-8", read: () => Buffer.from(pageScript) },
+  "page.js": {
+    type: "text/javascript; charset=utf-8",
+    read: () => Promise.resolve(Buffer.from(pageScript)),
+  },
   "swagger-ui-bundle.js": {
     type: "text/javascript; charset=utf-8",
-    read: () => readFileSync(viewerScript),
+    read: () => viewerFile("swagger-ui-bundle.js"),
   },
-  "swagger-ui.css": { type: "text/css; charset=utf-8", read: () => readFileSync(viewerStyle) },
-  "favicon-32x32.png": { type: "image/png", read: () => readFileSync(viewerIcon) },
+  "swagger-ui.css": {
+    type: "text/css; charset=utf-8",
+    read: () => viewerFile("swagger-ui.css"),
+  },
+  "favicon-32x32.png": { type: "image/png", read: () => viewerFile("favicon-32x32.png") },
 };
 /** Read once, when first asked for. */
 const loaded = new Map<string, Asset>();
 
-function assetOf(name: string): Asset | null {
+async function assetOf(name: string): Promise<Asset | null> {
   const known = loaded.get(name);
   if (known !== undefined) return known;
   if (!Object.hasOwn(sources, name)) return null;
   const source = sources[name];
   if (source === undefined) return null;
-  const bytes = source.read();
+  const bytes = await source.read();
   const asset = { type: source.type, bytes, tag: digestOf("sha256", bytes) };
   loaded.set(name, asset);
   return asset;
@@ -113,7 +120,7 @@ export async function redirectToPage(): Promise<Reply> {
 
 /** GET of a file of the page. @throws NOT_FOUND. */
 export async function getSwaggerAsset(call: Call): Promise<Reply> {
-  const asset = assetOf(call.params["asset"] ?? "");
+  const asset = await assetOf(call.params["asset"] ?? "");
   if (asset === null) throw refuse("NOT_FOUND");
   const identity = { etag: `"${asset.tag}"`, "cache-control": "private, no-cache" };
   const condition = call.header("if-none-match");

@@ -4,6 +4,7 @@
 // `npm run test:fresh` only.
 
 import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { packageDirectory, runOk, startZot, tempDirectory } from "../harness.ts";
 
@@ -24,9 +25,14 @@ test.skipIf(!wanted)(
     const listed = (await runOk("tar", ["-tzf", tarball], options)).stdout.split("\n");
     expect(listed).toContain("package/bin/zot");
     expect(listed.filter((name) => name.endsWith(".test.ts"))).toEqual([]);
+    expect(listed).toContain("package/src/api/viewer/LICENSE");
+    expect(existsSync(join(packageDirectory, "src/api/viewer"))).toBe(false);
 
     await runOk("npm", ["init", "-y"], options);
     await runOk("npm", ["install", "--no-audit", "--no-fund", join(path, tarball)], options);
+    for (const name of ["swagger-ui-dist", "@scarf"]) {
+      expect(existsSync(join(path, "node_modules", name))).toBe(false);
+    }
     const version = await runOk("npx", ["zot", "--version"], options);
     expect(version.stdout).toStartWith("zot ");
     await using zot = await startZot({
@@ -34,6 +40,8 @@ test.skipIf(!wanted)(
       cwd: path,
     });
     expect((await fetch(`${zot.url}/v2/`)).status).toBe(200);
+    const viewer = await fetch(`${zot.url}/swagger/v2/swagger-ui-bundle.js`);
+    expect((await viewer.arrayBuffer()).byteLength).toBeGreaterThan(1_000_000);
     expect(await zot.stop()).toBe(0);
   },
   installMs,

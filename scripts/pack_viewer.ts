@@ -1,0 +1,20 @@
+// Before and after `npm pack`: puts the viewer's files, with their licence, into the package, and takes them out again.
+//
+// The package then needs no `swagger-ui-dist`, whose own dependency reports every installation to its makers.
+
+import { copyFile, mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { viewerFiles } from "../src/api/viewer.ts";
+
+const root = join(import.meta.dir, "..");
+const source = join(root, "node_modules/swagger-ui-dist");
+const target = join(root, "src/api/viewer");
+const licences = ["LICENSE", "NOTICE", "swagger-ui-bundle.js.LICENSE.txt"];
+
+await rm(target, { recursive: true, force: true });
+if (process.argv[2] !== "--remove") {
+  await mkdir(target);
+  for (const name of [...viewerFiles, ...licences]) {
+    await copyFile(join(source, name), join(target, name));
+  }
+}
