@@ -29,6 +29,7 @@ export const configExamples: Readonly<Record<string, string>> = {
   "http.writeTimeout": `2m`,
   "http.graceTimeout": `10s`,
   "http.externalUrl": `https://registry.example.com`,
+  "http.trustedProxies": `[127.0.0.1, 10.0.0.0/8]`,
   "http.compat": `[docker2s2]`,
   "http.blobBytesMax": `10GiB`,
   "http.connectionsMax": `2000`,

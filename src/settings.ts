@@ -19,6 +19,7 @@ import { limitsRates, RateLimits } from "./http/rate_limits.ts";
 import { checkTls, readTlsFiles } from "./http/tls_material.ts";
 import { systemClock } from "./lib/clock.ts";
 import { checkLogFiles, type Log } from "./lib/log.ts";
+import { NetworkSet } from "./lib/networks.ts";
 import type { Registry } from "./registry/registry.ts";
 import { ratesFile, tokenKeyFile } from "./storage/layout.ts";
 
@@ -63,6 +64,7 @@ export async function openSettings(
   const dispatch = {
     app,
     cors: new Cors(http.allowOrigin, http.externalUrl),
+    proxies: http.trustedProxies.length === 0 ? null : new NetworkSet(http.trustedProxies),
     admission: auth === null ? null : new Admission({ ...auth, clock }),
     certificateRequired: isCertificateRequired(config),
     rates: openRates(config),

@@ -134,6 +134,7 @@ describe("defaults", () => {
         graceTimeout: 30_000,
         externalUrl: null,
         compat: [],
+        trustedProxies: [],
         blobBytesMax: 0,
         manifestBytesMax: 4 * 1024 * 1024,
         connectionsMax: 0,

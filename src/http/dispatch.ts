@@ -7,12 +7,14 @@
  * Leaves to others: sockets (`listen.ts`), endpoints (`api`), who may do what (`admit`).
  */
 import type { Clock } from "../lib/clock.ts";
+import type { NetworkSet } from "../lib/networks.ts";
 import { refuse, RegistryError, type RefusalName } from "../oci/errors.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import type { Admission } from "./admission.ts";
 import { Call, type Connection } from "./call.ts";
 import type { Cors } from "./cors.ts";
 import type { Endpoint, Reply } from "./endpoint.ts";
+import { clientAddress, ForwardedConnection } from "./forwarded.ts";
 import type { RateLimits } from "./rate_limits.ts";
 import { errorReply } from "./reply.ts";
 import type { Router } from "./router.ts";
@@ -45,6 +47,8 @@ export interface DispatchSettings<App> {
   readonly admission?: Admission | null;
   /** Callers must show a client certificate, but for their health checks. */
   readonly certificateRequired?: boolean;
+  /** Proxies that are believed who their clients are; null when there are none. */
+  readonly proxies?: NetworkSet | null;
   /** How much callers may ask for; null for as much as they like. */
   readonly rates?: RateLimits | null;
 }
@@ -98,8 +102,9 @@ export class Dispatcher<App> {
   }
 
   /** Answers one request. Never rejects. */
-  async dispatch(request: Request, connection: Connection): Promise<Reply> {
-    const { clock } = this.#options;
+  async dispatch(request: Request, from: Connection): Promise<Reply> {
+    const { clock, proxies } = this.#options;
+    const connection = proxies ? forwarded(from, request, proxies) : from;
     const startedMs = clock.monotonicMs();
     const id = `${this.#options.idPrefix}${(++this.#count).toString(36)}`;
     const target = targetOf(request.url);
@@ -217,6 +222,12 @@ export class Dispatcher<App> {
       reply.status >= 500 ? failure : null,
     );
   }
+}
+
+function forwarded(from: Connection, request: Request, proxies: NetworkSet): Connection {
+  const { address } = from;
+  const client = clientAddress(address, request.headers.get("x-forwarded-for"), proxies);
+  return client === address ? from : new ForwardedConnection(from, client);
 }
 
 /** Path and query of a request's URL; null when it is not one that we can read. */

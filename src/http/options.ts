@@ -14,6 +14,7 @@ import {
   durationOrOff,
   listenAddress,
   listOf,
+  networks,
   pathOrNone,
   port,
   text,
@@ -121,6 +122,15 @@ const plainOptions = optionTable({
     served: true,
     applies: "live",
     says: "URL under which clients reach the registry, when a proxy stands in front of it.",
+  },
+  trustedProxies: {
+    type: networks,
+    default: [],
+    served: true,
+    applies: "live",
+    says:
+      "Addresses and networks of proxies whose X-Forwarded-For is believed: for limits, policies and logs. Without " +
+      "them all clients of a proxy are one.",
   },
   compat: {
     type: listOf(["docker2s2"]),

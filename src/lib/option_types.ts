@@ -7,6 +7,7 @@
 import * as z from "zod";
 import { GiB, KiB, MiB, TiB } from "./bytes.ts";
 import { parseDuration } from "./duration.ts";
+import { parseNetwork } from "./networks.ts";
 
 /** true or false. */
 export const flag = z.boolean({ error: "true or false" }).meta({ title: "boolean" });
@@ -45,6 +46,19 @@ export function listOf<const W extends readonly [string, ...string[]]>(words: W)
     .transform((list): readonly W[number][] => list)
     .meta({ title: "list of words" });
 }
+
+const networksError = `a list of IP addresses and networks, such as ["10.0.0.0/8"]`;
+
+/** Addresses and networks, as texts that `NetworkSet` reads. */
+export const networks = z
+  .array(
+    z
+      .string({ error: networksError })
+      .refine((value) => parseNetwork(value) !== null, { error: networksError }),
+    { error: networksError },
+  )
+  .transform((list): readonly string[] => list)
+  .meta({ title: "list of networks" });
 
 /** A comma-separated list; blanks around the parts and empty parts are dropped. */
 export const commaList = z

@@ -8,7 +8,7 @@ import type { Exchange } from "../../src/client/exchange.ts";
 import { content, layer } from "../http/content.ts";
 import { startZot, tempDirectory } from "../harness.ts";
 import { change } from "../reloading.ts";
-import { basic, startAuthWorld, textOf, usersFile, type AuthWorld } from "./world.ts";
+import { basic, passwordOf, startAuthWorld, textOf, usersFile, type AuthWorld } from "./world.ts";
 
 /** What a client can tell two answers apart by. */
 const told = (answer: Exchange): string =>
@@ -118,6 +118,27 @@ test("claimed addresses change neither who is counted nor what is logged", async
   }
   expect(statuses).toEqual([...Array.from({ length: 10 }, () => 401), 429, 429]);
   expect(new Set(other.records.map(({ client }) => client))).toEqual(new Set(["127.0.0.1"]));
+});
+
+test("behind a trusted proxy each client is itself: one's failures hold up no other", async () => {
+  await using other = await startAuthWorld({
+    accessControl: null,
+    http: { trustedProxies: ["127.0.0.1", "10.0.0.0/8"] },
+  });
+  const login = async (client: string, password: string): Promise<number> => {
+    const headers = { authorization: basic("admin", password), "x-forwarded-for": client };
+    return (await other.send("GET", "/v2/", { headers })).status;
+  };
+  for (let at = 0; at < 10; at += 1) {
+    // What the attacker itself claims stands before what the proxy saw.
+    expect(await login(`203.0.113.${at}, 192.0.2.66, 10.0.0.2`, `wrong${at}`)).toBe(401);
+  }
+  expect(await login("198.51.100.1, 192.0.2.66, 10.0.0.2", "wrong")).toBe(429);
+  expect(await login("198.51.100.7", passwordOf("admin"))).toBe(200);
+  expect(other.records.map(({ client }) => client).slice(-2)).toEqual([
+    "192.0.2.66",
+    "198.51.100.7",
+  ]);
 });
 
 test("a blob that is gone from one repository does not come back from another's cache", async () => {
