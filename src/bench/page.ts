@@ -23,13 +23,15 @@ export function benchPage(result: BenchResult): string {
 <html lang="en"><head><meta charset="utf-8"><title>zot bench</title>
 <meta name="viewport" content="width=device-width">
 <style>
-body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:#1f2937}
+:root{color-scheme:light dark;--ink:#1f2937;--dim:#6b7280;--line:#e5e7eb;--bad:#b91c1c;--paper:#fff}
+@media(prefers-color-scheme:dark){:root{--ink:#e6edf3;--dim:#9198a1;--line:#30363d;--bad:#f85149;--paper:#0d1117}}
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:72rem;padding:0 1rem;color:var(--ink);background:var(--paper)}
 h1{font-size:1.6rem}h2{font-size:1.05rem;margin:0}ul{list-style:none;padding:0}
 .dot{display:inline-block;width:.7rem;height:.7rem;border-radius:50%;margin-right:.5rem}
-section{border-top:1px solid #e5e7eb;padding:1rem 0;display:grid;grid-template-columns:1fr 1fr;gap:0 2rem}
-section header{grid-column:1/-1;display:flex;justify-content:space-between;gap:1rem;flex-wrap:wrap}
-header span,small,text.axis{color:#6b7280}.bad{color:#b91c1c}
-svg{width:100%;height:auto}text{font:12px system-ui,sans-serif;fill:#1f2937}
+section{border-top:1px solid var(--line);padding:1rem 0;display:grid;grid-template-columns:1fr 1fr;gap:0 2rem}
+section header{grid-column:1/-1;display:flex;justify-content:space-between;gap:0 1rem;flex-wrap:wrap}
+header span,small,text.axis{color:var(--dim)}.bad{color:var(--bad)}
+svg{width:100%;height:auto}text{font:12px system-ui,sans-serif;fill:var(--ink)}
 @media(max-width:50rem){section{grid-template-columns:1fr}}
 </style></head><body>
 <h1>zot bench</h1>

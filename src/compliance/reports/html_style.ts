@@ -47,6 +47,9 @@ blockquote { margin: 10px 0; padding: 4px 14px; border-left: 3px solid var(--lin
 .why { font-weight: 600; } pre { overflow-x: auto; background: var(--paper); border: 1px solid var(--line);
   border-radius: 6px; padding: 10px; margin: 8px 0; white-space: pre-wrap; word-break: break-all; }
 pre span { color: var(--dim); } [hidden] { display: none !important; }
+@media (max-width: 680px) { main { padding: 20px 12px 60px; } h1, p { overflow-wrap: anywhere; }
+  .verdict { flex: 1; } table { font-size: 13px; } th, td { padding: 4px; }
+  th:nth-child(2), td:nth-child(2) { display: none; } details.case > summary { flex-wrap: wrap; } }
 @media print { .filters { display: none; } details.case { break-inside: avoid; } }
 `;
 
