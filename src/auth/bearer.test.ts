@@ -313,12 +313,11 @@ describe("an OpenID issuer's tokens", () => {
   const withKey = async (issuer: ReturnType<typeof startIssuer>) => {
     issuer.state.keys.push({ ...(await exportJWK(pairs.RS256.publicKey)), kid: "one" });
   };
-  const workload = (url: string, more: object = {}) =>
-    verifier({
-      realm: "",
-      service: "",
-      oidc: [{ issuer: url, audiences: ["zot", "other"], ...more }],
-    }).workload;
+  const workload = (url: string, more: object = {}, clock = systemClock) =>
+    verifier(
+      { realm: "", service: "", oidc: [{ issuer: url, audiences: ["zot", "other"], ...more }] },
+      clock,
+    ).workload;
 
   test("are found by discovery, once, and become users", async () => {
     await using issuer = startIssuer();
@@ -386,17 +385,38 @@ describe("an OpenID issuer's tokens", () => {
     ["names no keys", () => Response.json({})],
   ];
   for (const [says, answer] of unwilling) {
-    test(`an issuer that ${says} is unavailable, and asked again later`, async () => {
+    test(`an issuer that ${says} is unavailable, and asked again later, not at once`, async () => {
       await using issuer = startIssuer();
       await withKey(issuer);
-      const verify = workload(issuer.url);
+      let shiftMs = 0;
+      const clock = { ...systemClock, monotonicMs: () => performance.now() + shiftMs };
+      const verify = workload(issuer.url, {}, clock);
       issuer.state.answer = answer;
-      const failure = await verify!(await idToken(issuer.url)).catch((error: unknown) => error);
-      expect(failure).toBeInstanceOf(IssuerUnavailable);
+      for (let at = 0; at < 5; at += 1) {
+        const failure = await verify!(await idToken(issuer.url)).catch((error: unknown) => error);
+        expect(failure).toBeInstanceOf(IssuerUnavailable);
+      }
+      expect(issuer.state.fetched.length).toBeLessThanOrEqual(1);
       issuer.state.answer = null;
+      shiftMs += 2_500;
       expect(await outcome(verify, await idToken(issuer.url))).toBe("accepted");
     });
   }
+
+  test("keys that are known are good while the issuer fails, whatever others ask for", async () => {
+    await using issuer = startIssuer();
+    await withKey(issuer);
+    let shiftMs = 0;
+    const clock = { ...systemClock, monotonicMs: () => performance.now() + shiftMs };
+    const verify = workload(issuer.url, {}, clock);
+    expect(await outcome(verify, await idToken(issuer.url))).toBe("accepted");
+    issuer.state.answer = () => new Response("no", { status: 500 });
+    for (let at = 0; at < 5; at += 1) {
+      await outcome(verify, await idToken(issuer.url, { header: { kid: `unknown${at}` } }));
+      expect(await outcome(verify, await idToken(issuer.url))).toBe("accepted");
+    }
+    expect(issuer.state.fetched.length).toBeLessThanOrEqual(3);
+  });
 
   test("keys at a URL serve a token service as well", async () => {
     await using issuer = startIssuer();

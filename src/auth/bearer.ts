@@ -71,6 +71,7 @@ function accessTokens({ options, clock, onChange }: BearerSetup): Verify {
     getKey: remoteKeys(
       jwksUrl ?? "http://localhost/",
       limitedFetch(() => null),
+      clock,
     ),
     algorithms: allAlgorithms,
   };
@@ -116,6 +117,7 @@ function workloadTokens({ options, clock, onChange }: BearerSetup): Verify {
     const keys = discoveredKeys(issuer.issuer, {
       fetchJson: limitedFetch(authoritiesOf(issuer, clock, onChange)),
       checkIssuer: !issuer.skipIssuerVerification,
+      clock,
     });
     return { issuer, keys, mapping: compileMapping(issuer.claimMapping) };
   });

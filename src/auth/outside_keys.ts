@@ -16,6 +16,7 @@ import {
   type JWK,
   type JWTVerifyGetKey,
 } from "jose";
+import type { Clock } from "../lib/clock.ts";
 import { isJsonObject, parseStrictJson } from "../lib/strict_json.ts";
 import { isSafeUrl } from "./safe_url.ts";
 
@@ -29,6 +30,8 @@ const fetchBytesMax = 1024 * 1024;
 /** Keys are fetched again after this, and when an unknown one is named, but not more often than the pause. */
 const keysAgeMsMax = 10 * 60_000;
 const fetchPauseMs = 30_000;
+/** So long after a failure the issuer is not asked again. */
+const failurePauseMs = 2_000;
 
 const algorithmsByType: Readonly<Record<string, readonly string[]>> = {
   RSA: ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"],
@@ -131,13 +134,28 @@ async function limitedBody(response: Response): Promise<Uint8Array> {
   return Buffer.concat(chunks, total);
 }
 
+/** While asking fails it is not done again before the pause is over: callers whom nobody knows make us ask. */
+function pausing<T>(ask: () => Promise<T>, clock: Clock): () => Promise<T> {
+  let failed: { readonly error: unknown; readonly atMs: number } | null = null;
+  return async () => {
+    if (failed !== null && clock.monotonicMs() - failed.atMs < failurePauseMs) throw failed.error;
+    try {
+      return await ask();
+    } catch (error) {
+      failed = { error, atMs: clock.monotonicMs() };
+      throw error;
+    }
+  };
+}
+
 /** Keys at a URL. */
-export function remoteKeys(url: string, fetchJson: Fetch): JWTVerifyGetKey {
+export function remoteKeys(url: string, fetchJson: Fetch, clock: Clock): JWTVerifyGetKey {
+  const ask = pausing(async () => publicKeys(await fetchJson(url)), clock);
   return createRemoteJWKSet(new URL(url), {
     timeoutDuration: fetchTimeoutMs,
     cooldownDuration: fetchPauseMs,
     cacheMaxAge: keysAgeMsMax,
-    [customFetch]: async (from) => Response.json(publicKeys(await fetchJson(from))),
+    [customFetch]: async () => Response.json(await ask()),
   });
 }
 
@@ -154,10 +172,11 @@ function publicKeys(value: unknown): { keys: JWK[] } {
  */
 export function discoveredKeys(
   issuer: string,
-  options: { readonly fetchJson: Fetch; readonly checkIssuer: boolean },
+  options: { readonly fetchJson: Fetch; readonly checkIssuer: boolean; readonly clock: Clock },
 ): JWTVerifyGetKey {
+  const { clock } = options;
   let keys: Promise<JWTVerifyGetKey> | null = null;
-  const discover = async (): Promise<JWTVerifyGetKey> => {
+  const discover = pausing(async (): Promise<JWTVerifyGetKey> => {
     const url = `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
     const document = await options.fetchJson(url);
     const uri = isJsonObject(document) ? document["jwks_uri"] : null;
@@ -167,8 +186,8 @@ export function discoveredKeys(
     if (options.checkIssuer && document["issuer"] !== issuer) {
       throw new IssuerUnavailable(`${url}: expected the issuer ${issuer} in its document`);
     }
-    return remoteKeys(uri, options.fetchJson);
-  };
+    return remoteKeys(uri, options.fetchJson, clock);
+  }, clock);
   return async (header, token) => {
     keys ??= discover().catch((error: unknown) => {
       keys = null;
