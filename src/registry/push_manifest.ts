@@ -60,7 +60,11 @@ export async function pushManifest(registry: Registry, request: PushRequest): Pr
   const manifest = parseManifest(request.bytes, request.contentType);
   const commit = {
     preconditions: [
-      ...rulePreconditions(request.repository, pushedTags(request), tagRules),
+      ...rulePreconditions(
+        { repository: request.repository, digest },
+        pushedTags(request),
+        tagRules,
+      ),
       ...referencePreconditions(request.repository, manifest),
       ...tagPreconditions(request),
     ],
