@@ -144,10 +144,10 @@ export function startService(command: readonly string[], options: ServiceOptions
     const timer = setTimeout(() => child.kill("SIGKILL"), limitMs);
     const code = await child.exited;
     clearTimeout(timer);
-    const closed = await Promise.race([
-      read.then(() => true),
-      Bun.sleep(limitMs).then(() => false),
-    ]);
+    const { promise: late, resolve } = Promise.withResolvers<boolean>();
+    const closing = setTimeout(() => resolve(false), limitMs);
+    const closed = await Promise.race([read.then(() => true), late]);
+    clearTimeout(closing);
     if (!closed) throw new Error(`${command.join(" ")}: left a process that holds its output open`);
     if (child.signalCode === "SIGKILL") {
       throw new Error(`${command.join(" ")}: still there ${limitMs} ms after SIGTERM`);
