@@ -3,10 +3,19 @@
  *
  * Promises: a line is whole, also when several processes write to one pipe; lines are written together a few
  * times a second at most (errors at once), so that logging does not cost a system call per request; fields
- * whose name says that they are a secret are blanked at any depth.
+ * whose name says that they are a secret are blanked at any depth; a file that was moved away (log rotation) is made
+ * anew within a second or with the next line.
  * Leaves to others: what to log. Nothing is logged and thrown.
  */
-import { accessSync, constants, openSync, statSync, writeSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { dirname, resolve } from "node:path";
 import pino, { type DestinationStream, type Logger } from "pino";
 
@@ -26,6 +35,8 @@ export interface LogOptions {
 const wholeWriteBytesMax = 4096;
 /** Lines wait this long for company. */
 const flushDelayMs = 100;
+/** How often the file is looked at, to see whether it was moved away. */
+const lookMs = 1_000;
 /** Lines beyond this are dropped while the reader of the log does not read. */
 const bufferedBytesMax = 8 * 1024 * 1024;
 
@@ -34,9 +45,8 @@ const secretPaths = secretNames.flatMap((name) => [name, `*.${name}`, `*.*.${nam
 
 /** Opens the log. On a terminal lines are for people, elsewhere they are JSON. */
 export async function openLog(options: LogOptions): Promise<Log> {
-  const descriptor = options.output === null ? 1 : openSync(options.output, "a", 0o640);
   const forPeople = options.output === null && process.stdout.isTTY;
-  const destination = forPeople ? await prettyLines() : new LineBuffer(descriptor);
+  const destination = forPeople ? await prettyLines() : new LineBuffer(options.output);
   const common = {
     level: options.level,
     base: options.base,
@@ -98,14 +108,21 @@ async function prettyLines(): Promise<DestinationStream> {
 const openBuffers = new Set<LineBuffer>();
 
 class LineBuffer implements DestinationStream {
-  readonly #descriptor: number;
+  readonly #path: string | null;
+  #descriptor: number;
+  #lookedAtMs = performance.now();
   #lines: string[] = [];
   #bytes = 0;
   #dropped = 0;
   #timer: ReturnType<typeof setTimeout> | null = null;
 
-  constructor(descriptor: number) {
-    this.#descriptor = descriptor;
+  /** What was begun of a piece and could not be written yet. */
+  #rest: Uint8Array = new Uint8Array(0);
+
+  /** Appends to the file at `path`; null for standard output. */
+  constructor(path: string | null) {
+    this.#path = path;
+    this.#descriptor = path === null ? 1 : openLogFile(path);
     openBuffers.add(this);
   }
 
@@ -124,17 +141,33 @@ class LineBuffer implements DestinationStream {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
     if (this.#dropped > 0) {
-      this.#lines.push(
-        `{"level":"warn","msg":"log lines were dropped","count":${this.#dropped}}\n`,
-      );
+      const time = new Date().toISOString();
+      const said = { level: "warn", time, msg: "log lines were dropped", count: this.#dropped };
+      this.#lines.push(`${JSON.stringify(said)}\n`);
       this.#dropped = 0;
     }
-    while (this.#lines.length > 0) {
-      const count = this.#pieceLength();
-      if (!this.#writePiece(this.#lines.slice(0, count).join(""))) return;
-      for (const line of this.#lines.splice(0, count)) this.#bytes -= line.length;
+    while (this.#writeRest() && this.#lines.length > 0) {
+      this.#reopen();
+      const piece = this.#lines.splice(0, this.#pieceLength());
+      for (const line of piece) this.#bytes -= line.length;
+      this.#rest = Buffer.from(piece.join(""));
     }
-    this.#bytes = 0;
+  }
+
+  /** A file that was moved away is made anew; only between two pieces, so that none is torn. */
+  #reopen(): void {
+    if (this.#path === null || performance.now() - this.#lookedAtMs < lookMs) return;
+    this.#lookedAtMs = performance.now();
+    try {
+      const open = fstatSync(this.#descriptor);
+      const there = statSync(this.#path, { throwIfNoEntry: false });
+      if (there?.ino === open.ino && there.dev === open.dev) return;
+      const fresh = openLogFile(this.#path);
+      closeSync(this.#descriptor);
+      this.#descriptor = fresh;
+    } catch {
+      // It cannot be made anew: the old one is better than none.
+    }
   }
 
   /** How many lines fit one piece; at least one. */
@@ -142,7 +175,6 @@ class LineBuffer implements DestinationStream {
     let bytes = 0;
     let count = 0;
     for (const line of this.#lines) {
-      // Three bytes per character at most: a piece is never longer than it may be.
       const length = Buffer.byteLength(line);
       if (count > 0 && bytes + length > wholeWriteBytesMax) break;
       bytes += length;
@@ -151,20 +183,25 @@ class LineBuffer implements DestinationStream {
     return count;
   }
 
-  /** False when the reader is slow: the lines stay for the next time. */
-  #writePiece(text: string): boolean {
-    let bytes = Buffer.from(text);
-    while (bytes.length > 0) {
+  /** False when the reader is slow: what is left stays for the next time. */
+  #writeRest(): boolean {
+    while (this.#rest.length > 0) {
       try {
-        bytes = bytes.subarray(writeSync(this.#descriptor, bytes));
+        this.#rest = this.#rest.subarray(writeSync(this.#descriptor, this.#rest));
       } catch (error) {
-        if ((error as { code?: string }).code !== "EAGAIN") return true;
-        this.#timer ??= setTimeout(() => this.flush(), flushDelayMs);
-        return false;
+        if ((error as { code?: string }).code !== "EAGAIN") this.#rest = new Uint8Array(0);
+        else {
+          this.#timer ??= setTimeout(() => this.flush(), flushDelayMs);
+          return false;
+        }
       }
     }
     return true;
   }
+}
+
+function openLogFile(path: string): number {
+  return openSync(path, "a", 0o640);
 }
 
 /** Errors are written at once: the process may not live to write them later. */
