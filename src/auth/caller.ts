@@ -60,7 +60,7 @@ export class PolicyCaller implements Caller {
     this.#policy = policy;
     this.#facts = facts;
     this.#isFree = this.name !== null && policy === null && identity.scope === null;
-    const lasting = policy !== null && !policy.conditional;
+    const lasting = policy?.conditional !== true;
     this.#decisions = lasting ? new Lru({ entriesMax: decisionsMax }) : null;
   }
 

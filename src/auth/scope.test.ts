@@ -56,6 +56,18 @@ describe("scopes of API keys", () => {
 
   test("an empty list narrows nothing", () => expect(scope([])).toBeNull());
 
+  test("are no way to make every request dear: what they unfold to is bounded", () => {
+    const plain = Array.from({ length: 50 }, (_, at) => `team/${"x".repeat(100)}${at}/**`);
+    expect(keyScope(plain)).toHaveProperty("scope");
+    const braces = `${"{a,b}".repeat(6)}${"*a".repeat(130)}`;
+    expect(keyScope([braces])).toMatchObject({
+      problem: "Expected scopes that unfold to up to 8192 characters together, got more",
+    });
+    const many = Array.from({ length: 50 }, () => `{a,b}{a,b}/${"*a".repeat(60)}`);
+    expect(keyScope(many)).toHaveProperty("problem");
+    expect(keyScope(many.slice(0, 10))).toHaveProperty("scope");
+  });
+
   test("a name or glob alone is every action, with actions only those", () => {
     const key = scope(["repo1", "team/**", "repository:lib/*:pull"]);
     expect(key?.allows("delete", "repo1")).toBe(true);

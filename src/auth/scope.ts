@@ -10,6 +10,9 @@
  */
 import { matchesGlob, parseGlob, type Glob } from "../lib/glob.ts";
 
+/** What the globs of one key may unfold to together, in characters: users write them, and every request pays. */
+const keyGlobsLengthMax = 8192;
+
 /** What a token can allow on a repository. */
 export type ScopeAction = "pull" | "push" | "delete";
 const actions: readonly ScopeAction[] = ["pull", "push", "delete"];
@@ -89,6 +92,7 @@ export function keyScope(
   if (texts.length === 0) return { scope: null };
   const grants: { readonly glob: Glob; readonly actions: readonly ScopeAction[] }[] = [];
   let catalog = false;
+  let length = 0;
   for (const text of texts) {
     const entry = parseScope(text) ?? { type: "repository", name: text, actions: ["*"] };
     if (entry.type === "registry") {
@@ -101,6 +105,8 @@ export function keyScope(
     if (entry.type !== "repository" || "problem" in parsed || granted.length === 0) {
       return { problem: unreadable(text) };
     }
+    length += entry.name.length * parsed.glob.alternatives.length;
+    if (length > keyGlobsLengthMax) return { problem: tooLong };
     grants.push({ glob: parsed.glob, actions: granted });
   }
   const allows = (action: ScopeAction, repository: string): boolean =>
@@ -108,6 +114,8 @@ export function keyScope(
   // A key that names repositories may list them: the list shows only what it may pull.
   return { scope: { allows, catalog: catalog || grants.length > 0 } };
 }
+
+const tooLong = `Expected scopes that unfold to up to ${keyGlobsLengthMax} characters together, got more`;
 
 function unreadable(text: string): string {
   return `Expected a scope such as team/** or repository:team/app:pull,push, got ${JSON.stringify(text.slice(0, 80))}`;
