@@ -101,7 +101,19 @@ const warnings: [http: object, warning: string | null][] = [
   [{ address: "::1" }, null],
   [{ address: "localhost" }, null],
   [{}, null],
-  [{ address: "0.0.0.0", auth: { htpasswd: { path: "users" } } }, null],
+  [{ address: "0.0.0.0", tls, auth: { htpasswd: { path: "users" } } }, null],
+  [
+    { address: "0.0.0.0", auth: { htpasswd: { path: "users" } } },
+    "passwords and tokens travel to 0.0.0.0 in the clear",
+  ],
+  [
+    {
+      address: "0.0.0.0",
+      externalUrl: "https://zot.example.com",
+      auth: { htpasswd: { path: "users" } },
+    },
+    null,
+  ],
   [{ address: "0.0.0.0", tls: { ...tls, cacert: "ca.crt" } }, null],
   [
     {

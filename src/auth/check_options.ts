@@ -12,7 +12,7 @@ import type { AccessControl, AuthValues } from "./options.ts";
 /** The part of the `http` section that is looked at. */
 export interface HttpSection {
   readonly address: string;
-  readonly tls: { readonly cacert: string | null };
+  readonly tls: { readonly cert: string | null; readonly cacert: string | null };
   readonly externalUrl: string | null;
   readonly auth: AuthValues;
   readonly accessControl: AccessControl;
@@ -188,6 +188,13 @@ function warningsOf(http: HttpSection): string[] {
     warnings.push(
       `http.auth: there is none, so everybody who reaches ${address} may read, push and delete everything; ` +
         "set http.auth or http.accessControl, or listen on 127.0.0.1",
+    );
+  }
+  const isPlain = http.tls.cert === null && externalUrl === null;
+  if (hasMethods(auth) && isPlain && !isLoopback(address)) {
+    warnings.push(
+      `http.auth: passwords and tokens travel to ${address} in the clear; set http.tls, or http.externalUrl to the ` +
+        "https URL of the proxy in front",
     );
   }
   const { ldap } = auth;
