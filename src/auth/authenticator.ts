@@ -108,6 +108,16 @@ export class Authenticator {
     );
   }
 
+  /** Whose credentials these were when they were verified lately; null when they were not. Verifies nothing. */
+  knownName(header: string | null, { certificate }: Origin): string | null {
+    if (header === null || header === emptyBasic || !this.#canLogIn) {
+      return certificate === null ? null : (this.#holders.get(certificate)?.name ?? null);
+    }
+    const { clock } = this.#options;
+    const known = this.#cache.peek(this.#cache.keyOf(header), clock.monotonicMs(), clock.now());
+    return known?.name ?? null;
+  }
+
   /** A name and password that came otherwise than in a header. @throws LoginFailed. */
   async login(name: string, password: string, origin: Origin): Promise<PolicyCaller> {
     const header = `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`;

@@ -78,6 +78,12 @@ export class CredentialCache {
     return { kind: "recheck", answer: this.#recheck(key, entry) };
   }
 
+  /** Who that was, as far as is known without asking anybody; takes no look. */
+  peek(key: string, nowMs: number, now: number): PolicyCaller | null {
+    const entry = this.#entries.get(key);
+    return entry !== null && isCurrent(entry, nowMs, now) ? entry.caller : null;
+  }
+
   set(key: string, verified: Verified, nowMs: number): void {
     this.#entries.set(key, {
       ...verified,

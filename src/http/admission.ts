@@ -16,7 +16,7 @@ import type { RequestFacts } from "../auth/policy.ts";
 import type { Clock } from "../lib/clock.ts";
 import { refuse } from "../oci/errors.ts";
 import { isRepositoryName } from "../oci/reference.ts";
-import type { Call } from "./call.ts";
+import type { Call, Connection } from "./call.ts";
 import type { Endpoint, Permission } from "./endpoint.ts";
 
 export interface AdmissionOptions {
@@ -66,6 +66,11 @@ export class Admission {
     } catch (error) {
       return this.#refuseLogin(call, row.needs, error);
     }
+  }
+
+  /** Name of a caller who has logged in lately; null for everybody else. Costs no login. */
+  knownName(authorization: string | null, connection: Connection): string | null {
+    return this.#options.authenticator.knownName(authorization, connection);
   }
 
   #refuseLogin(call: Call, permission: Permission, error: unknown): never {

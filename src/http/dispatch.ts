@@ -125,7 +125,7 @@ export class Dispatcher<App> {
     id: string,
     target: Target | "too-long" | null,
   ): Promise<Handled<App>> {
-    const { router, cors, app, rates } = this.#options;
+    const { router, cors, app } = this.#options;
     let row: Endpoint<App> | null = null;
     let call: Call | null = null;
     try {
@@ -136,7 +136,7 @@ export class Dispatcher<App> {
       const has = (name: string): boolean => query !== "" && hasParameter(query, name);
       const match = router.match(request.method, path, has);
       if (match.kind === "matched") ({ row } = match);
-      if (rates && row?.uncounted !== true) checkRate(rates, request, connection);
+      if (row?.uncounted !== true) this.#checkRate(request, connection);
       if (match.kind === "no-path") throw refuse("NOT_FOUND");
       if (match.kind === "no-method") {
         if (request.method !== "OPTIONS") throw wrongMethod(request.method, match.allow);
@@ -166,6 +166,15 @@ export class Dispatcher<App> {
       const reply = withAllow(errorReply(refused), row, request.method, router);
       return { reply, row, call, failure: error, refusal: refused.refusal };
     }
+  }
+
+  #checkRate(request: Request, connection: Connection): void {
+    const { rates, admission } = this.#options;
+    if (!rates) return;
+    const name = (): string | null =>
+      admission?.knownName(request.headers.get("authorization"), connection) ?? null;
+    const refusal = rates.check(request.method, connection.address, name);
+    if (refusal !== null) throw refusal;
   }
 
   #refusalOf(error: unknown): RegistryError {
@@ -254,11 +263,6 @@ function urlTooLong(): RegistryError {
   return refuse("URL_TOO_LONG", {
     message: `URL is longer than the ${urlBytesMax} bytes that this registry reads`,
   });
-}
-
-function checkRate(rates: RateLimits, request: Request, connection: Connection): void {
-  const refusal = rates.check(request.method, connection.address);
-  if (refusal !== null) throw refusal;
 }
 
 /** Whether a raw query has a parameter, without parsing all of it. */

@@ -54,7 +54,9 @@ export const rateLimitOptions = optionTable({
     defaultSays: "`0`, no limit",
     served: true,
     applies: "live",
-    says: "The same for the requests of one caller: an IPv4 address or an IPv6 network of 64 bits. `0` is no limit.",
+    says:
+      "The same for the requests of one caller: a user once logged in, else an IPv4 address or an IPv6 network of 64 " +
+      "bits. `0` is no limit.",
   },
 });
 

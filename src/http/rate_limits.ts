@@ -8,7 +8,7 @@
  *
  * Promises: never more than the rate and one bucket beyond it, but for moments when the wall clock is set; any content
  * of the page is right, so a crash, a restart or a changed rate needs no care. Nobody waits: a request is answered or
- * refused at once, before anything is known of it but its method and address.
+ * refused at once, before its credentials are verified.
  * Leaves to others: which requests are counted (`dispatch.ts`).
  */
 import { networkOf } from "../auth/throttle.ts";
@@ -54,12 +54,21 @@ export class RateLimits {
     this.#methods = methodRates(values);
   }
 
-  /** Counts a request; the refusal when it is one too many. `address` is the client's, null when it is not known. */
-  check(method: string, address: string | null): RegistryError | null {
+  /**
+   * Counts a request; the refusal when it is one too many. `address` is the client's, null when it is not known;
+   * `name` that of a user who has logged in lately, who is the same caller wherever he comes from.
+   */
+  check(
+    method: string,
+    address: string | null,
+    name: () => string | null = () => null,
+  ): RegistryError | null {
     const nowUs = Math.floor(this.#clock.now() * 1000) | 0;
     // A caller that is over its own rate takes nothing from the others.
     if (this.#caller !== null) {
-      const at = this.#callerAt(networkOf(address), nowUs);
+      const user = name();
+      const caller = user === null || user === "" ? networkOf(address) : `user ${user}`;
+      const at = this.#callerAt(caller, nowUs);
       const waitUs = this.#take(at, this.#caller, nowUs);
       if (waitUs > 0) return tooMany(this.#caller, waitUs);
     }
