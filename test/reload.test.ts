@@ -278,6 +278,36 @@ describe("each option that is live", () => {
     },
     testMs,
   );
+
+  test(
+    "does not, where only the first part of a file is written and the rest would guard the registry",
+    async () => {
+      await using directory = await tempDirectory();
+      const users = join(directory.path, "users");
+      await writeFile(users, "");
+      await using zot = await startZot({
+        config: { http: { workers: 1, auth: { htpasswd: { path: users } } } },
+      });
+      const status = async (): Promise<number> => (await fetch(`${zot.url}/v2/`)).status;
+      const whole = await readFile(zot.configFile, "utf8");
+      await zot.configure({ http: { workers: 1 }, log: { level: "debug" } });
+      await eventually("the log says that it waits", () =>
+        zot.logs().find((line) => String(line["msg"]).includes("takes logins or access control")),
+      );
+      expect(await status()).toBe(401);
+      const later = JSON.stringify({ ...JSON.parse(whole), log: { level: "warn" } });
+      await writeFile(zot.configFile, later);
+      const line = await eventually("the whole file is taken", () => said(zot, changedText)[0]);
+      expect(line["changed"]).toEqual(["log.level: info -> warn"]);
+      expect(await status()).toBe(401);
+      // Whoever means it can say so.
+      await zot.configure({ http: { workers: 1 } });
+      process.kill(zot.pid, "SIGHUP");
+      await eventually("the registry is open", () => said(zot, changedText)[1]);
+      expect(await status()).toBe(200);
+    },
+    testMs,
+  );
 });
 
 describe("a file that cannot be taken", () => {

@@ -28,7 +28,11 @@ export interface ConfigFollowerOptions {
 }
 
 const lookMs = 250;
+/** A file that takes logins or access control away may be one of which only the first part is written. */
+const unguardedMs = 5_000;
 const unchanged = "the configuration file was read again; it changes nothing";
+const unguardedText =
+  "the changed configuration takes logins or access control away; it waits, in case the file is still being written";
 const refused = "the changed configuration file is refused; what runs stays as it is";
 
 export class ConfigFollower {
@@ -42,6 +46,7 @@ export class ConfigFollower {
   #asked = false;
   #timer: ReturnType<typeof setInterval> | null = null;
   #work: Promise<void> = Promise.resolve();
+  readonly #closed = new AbortController();
 
   constructor(options: ConfigFollowerOptions) {
     this.#options = options;
@@ -68,6 +73,7 @@ export class ConfigFollower {
   /** Looks no more; resolves once a change that was begun is in force. */
   async close(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer);
+    this.#closed.abort();
     await this.#work;
   }
 
@@ -111,11 +117,12 @@ export class ConfigFollower {
       this.#refuse(found.problems);
       return;
     }
-    const { next, live, restart, problems } = planReload(this.#running, found);
+    const { next, live, restart, unguarded, problems } = planReload(this.#running, found);
     if (problems.length > 0) {
       this.#refuse([...problems, "these options can change together only by a restart"]);
       return;
     }
+    if (unguarded && !asked && !(await this.#isLasting(text))) return;
     if (live.length > 0) {
       await check(next.config);
       await this.#apply(next, live);
@@ -123,6 +130,14 @@ export class ConfigFollower {
     for (const warning of found.warnings) if (!this.#warnings.includes(warning)) log.warn(warning);
     this.#warnings = found.warnings;
     this.#tellWaiting(restart, asked);
+  }
+
+  /** Whether the file is still the same after a while; if not, what it is now is looked at next. */
+  async #isLasting(text: string): Promise<boolean> {
+    const { path, log } = this.#options;
+    log.warn({ config: path, waitMs: unguardedMs }, unguardedText);
+    await systemClock.sleep(unguardedMs, this.#closed.signal);
+    return !this.#closed.signal.aborted && this.#file?.content === text;
   }
 
   async #apply(next: Running, live: readonly Change[]): Promise<void> {

@@ -31,8 +31,16 @@ export interface ReloadPlan {
   /** Options that take effect now, and those that need a restart, in the order of the reference. */
   readonly live: readonly Change[];
   readonly restart: readonly Change[];
+  /** Logins or access control are there and would be gone: as in a file of which only the first part is written. */
+  readonly unguarded: boolean;
   /** Why the live options cannot be in force without those that need a restart; empty when they can. */
   readonly problems: readonly string[];
+}
+
+const guards = ["http.auth.", "http.accessControl."] as const;
+
+function hasUnder(section: string, written: ReadonlySet<string>): boolean {
+  return [...written].some((path) => path.startsWith(section));
 }
 
 /** Compares a configuration with the one that runs. Both must be sound. */
@@ -47,7 +55,10 @@ export function planReload(running: Running, found: Running): ReloadPlan {
     written: writtenNow(running.written, found.written),
   };
   const { problems } = checkTogether(next.config, next.written);
-  return { next, live, restart, problems };
+  const unguarded = guards.some(
+    (guard) => hasUnder(guard, running.written) && !hasUnder(guard, found.written),
+  );
+  return { next, live, restart, unguarded, problems };
 }
 
 /** `http.readTimeout: 60s -> 30s`, for people and for the log. */
