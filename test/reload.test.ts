@@ -6,7 +6,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { mkdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { TestAuthority } from "./certificates.ts";
 import {
@@ -275,6 +275,51 @@ describe("each option that is live", () => {
       expect(await ask("secret")).toBe(403);
       await change(zot, { http: { workers: 2 } });
       expect(await ask(null)).toBe(404);
+    },
+    testMs,
+  );
+
+  test(
+    "takes effect: how callers are asked to log in, rates of methods, one file for equal blobs",
+    async () => {
+      await using directory = await tempDirectory();
+      const path = join(directory.path, "users");
+      await writeFile(path, "");
+      const guarded = { workers: 1, auth: { htpasswd: { path } } };
+      await using zot = await startZot({ config: { http: guarded } });
+      const challenge = async (): Promise<string | null> =>
+        (await fetch(`${zot.url}/v2/`)).headers.get("www-authenticate");
+      expect(await challenge()).toBe('Basic realm="zot"');
+      await change(zot, { http: { ...guarded, realm: "other" } });
+      expect(await challenge()).toBe('Basic realm="other"');
+      await change(zot, { http: { ...guarded, externalUrl: "https://registry.example.com" } });
+      expect(await challenge()).toStartWith('Bearer realm="https://registry.example.com/');
+
+      await zot.configure({ http: { workers: 1 }, storage: { dedupe: false } });
+      process.kill(zot.pid, "SIGHUP");
+      await eventually("the registry is open", () => said(zot, changedText)[2]);
+      expect(await challenge()).toBeNull();
+      const digest = `sha256:${new Bun.CryptoHasher("sha256").update("x").digest("hex")}`;
+      const inodes: bigint[] = [];
+      for (const repository of ["one", "two"]) {
+        const url = `${zot.url}/v2/${repository}/blobs/uploads/?digest=${digest}`;
+        expect((await fetch(url, { method: "POST", body: "x" })).status).toBe(201);
+        const file = join(zot.rootDirectory, repository, "blobs", digest.replace(":", "/"));
+        inodes.push(statSync(file, { bigint: true }).ino);
+      }
+      expect(inodes[0]).not.toBe(inodes[1]);
+
+      const methods = [{ method: "HEAD", rate: 1 }];
+      await change(zot, { http: { workers: 1, ratelimit: { methods } } });
+      const burst = async (method: string): Promise<number[]> =>
+        await Promise.all(
+          Array.from(
+            { length: 10 },
+            async () => (await fetch(`${zot.url}/v2/`, { method })).status,
+          ),
+        );
+      expect(await burst("HEAD")).toContain(429);
+      expect(new Set(await burst("GET"))).toEqual(new Set([200]));
     },
     testMs,
   );
