@@ -49,6 +49,7 @@ export const authEndpoints: readonly Endpoint<App>[] = [
     answers: [answers.token, answers.tokenRefused],
     refusals: [
       "UNAUTHORIZED",
+      "DENIED",
       "PARAMETER_INVALID",
       "REQUEST_INVALID",
       "REQUEST_TOO_LARGE",

@@ -207,6 +207,12 @@ describe("POST of a form", () => {
     if (body !== null) expect(jsonOf(answer)).toEqual(body);
   });
 
+  test("is not sent by a page of another site", async () => {
+    const headers = { origin: "https://evil.example", "sec-fetch-site": "cross-site" };
+    expect((await form(good, headers)).status).toBe(403);
+    expect((await form(good, { "sec-fetch-site": "same-origin" })).status).toBe(200);
+  });
+
   test("takes forms alone, of a sane size", async () => {
     const json = { headers: { "content-type": "application/json" }, body: "{}" };
     expect((await send("POST", tokenPath, json)).status).toBe(400);
