@@ -60,11 +60,7 @@ export async function pushManifest(registry: Registry, request: PushRequest): Pr
   const manifest = parseManifest(request.bytes, request.contentType);
   const commit = {
     preconditions: [
-      ...rulePreconditions(
-        { repository: request.repository, digest },
-        pushedTags(request),
-        tagRules,
-      ),
+      ...rulePreconditions(request.repository, pushedTags(request), tagRules),
       ...referencePreconditions(request.repository, manifest),
       ...tagPreconditions(request),
     ],

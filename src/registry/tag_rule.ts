@@ -2,12 +2,10 @@
  * Which tags a push may touch: those that are new, those that are there, or both.
  *
  * A caller who may create and not update has immutable tags: the rule becomes a precondition of the commit, so that of
- * two such callers who race for one tag exactly one gets it. The manifest that a tag names already may be pushed to it
- * again, which changes nothing: who has lost the answer to a push can repeat it.
+ * two such callers who race for one tag exactly one gets it.
  * Leaves to others: who the caller is (`api` passes the rule).
  */
 import type { FailedPrecondition, Precondition } from "../metadata/metadata.ts";
-import type { Digest } from "../oci/digest.ts";
 
 /** What a caller may do with one tag. */
 export type TagRule = "any" | "new" | "existing" | "none";
@@ -16,15 +14,15 @@ export type TagRules = (tag: string) => TagRule;
 
 export const anyTag: TagRules = () => "any";
 
-/** What must hold for the tags to be set to a manifest. Tags of the rule "none" are not asked for here. */
+/** What must hold for the tags to be set. Tags of the rule "none" are not asked for here. */
 export function rulePreconditions(
-  { repository, digest }: { readonly repository: string; readonly digest: Digest },
+  repository: string,
   tags: readonly string[],
   rules: TagRules,
 ): Precondition[] {
   return tags.flatMap((tag): Precondition[] => {
     const rule = rules(tag);
-    if (rule === "new") return [{ kind: "tag-is", repository, tag, digests: [null, digest] }];
+    if (rule === "new") return [{ kind: "tag-is", repository, tag, digests: [null] }];
     return rule === "existing" ? [{ kind: "tag-exists", repository, tag }] : [];
   });
 }
@@ -35,10 +33,9 @@ export function forbiddenTag(
   rules: TagRules,
 ): string | null {
   for (const { precondition } of failed) {
-    // `If-Match` and `If-None-Match` never ask for a tag that is absent or of a digest.
     const isNew =
       precondition.kind === "tag-is" &&
-      precondition.digests.length === 2 &&
+      precondition.digests.length === 1 &&
       precondition.digests[0] === null &&
       rules(precondition.tag) === "new";
     const isMissing = precondition.kind === "tag-exists" && rules(precondition.tag) === "existing";

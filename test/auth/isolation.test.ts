@@ -201,16 +201,11 @@ describe("create without update makes tags immutable", () => {
       expect((await put("writerA", repository, tag, "first")).status).toBe(201);
   });
 
-  test.each(tags)("%s stays where it is", async (tag) => {
+  test.each(tags)("%s stays where it is, also for the same manifest again", async (tag) => {
     const before = await digestOfTag(repository, tag);
-    expect((await put("creatorA", repository, tag, "second")).status).toBe(403);
-    expect(await digestOfTag(repository, tag)).toBe(before);
-  });
-
-  // Its first answer may have been lost on the way.
-  test.each(tags)("a push to %s can be repeated", async (tag) => {
-    const before = await digestOfTag(repository, tag);
-    expect((await put("creatorA", repository, tag, "first")).status).toBe(201);
+    for (const mark of ["second", "first"]) {
+      expect((await put("creatorA", repository, tag, mark)).status).toBe(403);
+    }
     expect(await digestOfTag(repository, tag)).toBe(before);
   });
 
