@@ -62,3 +62,9 @@ test("the guide explains every metric with a sentence", () => {
     expect(says).toMatch(/\.$/);
   }
 });
+
+// Prometheus puts these on everything it scrapes, and renames a label of the same name.
+test("no metric has a label that a scrape has", () => {
+  const labels = all.flatMap((metric) => (metric.labels ?? []).map(({ name }) => name));
+  expect(labels.filter((label) => ["job", "instance"].includes(label))).toEqual([]);
+});

@@ -155,7 +155,7 @@ function storeMetrics({ jobs }: MetricNames) {
       type: "counter",
       says: "Runs of background jobs.",
       labels: [
-        { name: "job", values: jobs },
+        { name: "name", values: jobs },
         { name: "outcome", values: ["done", "failed"] },
       ],
     },
@@ -163,7 +163,7 @@ function storeMetrics({ jobs }: MetricNames) {
       name: "zot_job_seconds_total",
       type: "counter",
       says: "Time that background jobs ran, with their own short waits for company.",
-      labels: [{ name: "job", values: jobs }],
+      labels: [{ name: "name", values: jobs }],
     },
     workersEnded: {
       name: "zot_workers_ended_total",
