@@ -27,7 +27,7 @@ Runs the scenarios whose names contain one of the given names, all without any.
   --against DIR       also measure this registry from another checkout (after 'npm ci' there)
   --directory DIR     where the servers' data goes (default: the system's temporary directory)
   --json FILE         write every round's figures
-  --page FILE         write the results page, docs/benchmarks.md
+  --page FILE         write the results page, docs/benchmarks_run.md
   --from FILE         do not run: take the figures that --json wrote, for --page
 `;
 

@@ -7,7 +7,7 @@ import { freePort, packageDirectory, run, startZot, tempDirectory } from "./harn
 import type { BenchResult } from "../src/bench/bench.ts";
 
 const zotProgram = join(packageDirectory, "bin/zot");
-/** All that move little: the large ones run in docs/benchmarks.md. */
+/** All that move little: the large ones run for docs/benchmarks.md. */
 const quick =
   "^(catalog|push-monolith-1mb|push-chunk-1mb|pull-1mb|pull-75-push-25-1mb|push-blob|get-blob|push-manifest|head-|get-manifest|tags-10$|referrers|mount|login|pull-20-layers)";
 const benchMs = 120_000;
