@@ -5,17 +5,26 @@
  * and across processes. Never waits: a held lock is answered at once.
  * Leaves to others: what a lock protects, and never unlinking a file that others may be locking.
  */
-import { cLibrary } from "./c_library.ts";
+import { dlopen, FFIType } from "bun:ffi";
 
 const exclusive = 2;
 const shared = 1;
 const nonBlocking = 4;
 const unlocked = 8;
 
+/** The C library by platform; musl systems know it under another name. */
+const libraries: readonly string[] =
+  process.platform === "darwin"
+    ? ["libSystem.B.dylib"]
+    : ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`, "libc.so"];
+
+type Flock = (descriptor: number, operation: number) => number;
+let loaded: Flock | null = null;
+
 /** Tries to lock an open file; false when another opening holds a conflicting lock. */
 export function tryLock(descriptor: number, mode: "exclusive" | "shared"): boolean {
-  const operation = (mode === "exclusive" ? exclusive : shared) | nonBlocking;
-  return cLibrary().flock(descriptor, operation) === 0;
+  loaded ??= load();
+  return loaded(descriptor, (mode === "exclusive" ? exclusive : shared) | nonBlocking) === 0;
 }
 
 /**
@@ -23,5 +32,22 @@ export function tryLock(descriptor: number, mode: "exclusive" | "shared"): boole
  * moment after a native transfer, and a lock lives as long as any duplicate.
  */
 export function unlock(descriptor: number): void {
-  cLibrary().flock(descriptor, unlocked);
+  loaded?.(descriptor, unlocked);
+}
+
+function load(): Flock {
+  const causes: unknown[] = [];
+  for (const library of libraries) {
+    try {
+      const { symbols } = dlopen(library, {
+        flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+      });
+      return symbols.flock;
+    } catch (cause) {
+      causes.push(cause);
+    }
+  }
+  throw new Error(`storage: no C library with flock among ${libraries.join(", ")}`, {
+    cause: new AggregateError(causes),
+  });
 }

@@ -26,7 +26,6 @@ import {
 import { absentOr, codeOf, storageError, writeAll, type DurableFiles } from "./durable_files.ts";
 import { MemoryBudget } from "../../lib/memory_budget.ts";
 import { unlock } from "./file_lock.ts";
-import { setPosition } from "./file_position.ts";
 import type { HashThread } from "./hash_thread.ts";
 
 /** Bodies up to this size are read into memory: cheaper than a thread and a native transfer. */
@@ -58,6 +57,8 @@ export class FilesystemStage implements Stage {
   readonly #tools: StageTools;
   #sizeBytes: number;
   #published: boolean;
+  /** The file's own position, which rolling back does not, was moved from its start. */
+  #moved = false;
   /** The whole content, while it is small and came in one piece. */
   #whole: Uint8Array | null = null;
 
@@ -203,8 +204,9 @@ export class FilesystemStage implements Stage {
     options: AppendOptions,
   ): Promise<boolean> {
     const unlimited = lengthBytes !== null || options.stageBytesMax === null;
+    const atStart = this.#sizeBytes === 0 && !this.#moved;
     try {
-      if (unlimited) await this.#transferNative(body);
+      if (atStart && unlimited) await this.#transferNative(body);
       else await this.#transferChunks(body, options);
       return false;
     } catch (error) {
@@ -214,23 +216,21 @@ export class FilesystemStage implements Stage {
   }
 
   /**
-   * The runtime's own transfer: a third of the processor's time. It writes at the file's position, which is set to
-   * where the content ends. For a body that has arrived whole before it is taken it reserves as many bytes from the
-   * file's start (`fallocate`), all of which are then content, old or new (Bun 1.4.5; the length is checked, since
-   * its behaviour is all we know).
+   * The runtime's own transfer: a third of the processor's time. Only at the start of a file: for a body that has
+   * arrived whole before it is taken, the runtime reserves the file's first bytes (`fallocate`), then
+   * writes at the file's position (Bun 1.4.5; the length is checked, since its behaviour is all we know).
    */
   async #transferNative(body: Request): Promise<void> {
-    const start = this.#sizeBytes;
-    setPosition(this.#handle.fd, start);
+    this.#moved = true;
     const takenBytes = await Bun.write(Bun.file(this.#handle.fd), body);
     await this.#measure();
     assert(
-      this.#sizeBytes === start + takenBytes,
-      `storage: ${takenBytes} bytes came after ${start}, and the upload has ${this.#sizeBytes}`,
+      this.#sizeBytes === takenBytes,
+      `storage: ${takenBytes} bytes came, and the upload has ${this.#sizeBytes}`,
     );
   }
 
-  /** For a body of unknown length that may have to be stopped. */
+  /** For a body that continues a file, or that is of unknown length and may have to be stopped. */
   async #transferChunks(body: Request, options: AppendOptions): Promise<void> {
     for await (const chunk of body.body ?? []) {
       this.#checkLimit(chunk.length, options);
