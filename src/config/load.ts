@@ -15,6 +15,7 @@ import type { Config, FileValues } from "./schema.ts";
 import type { Environment } from "./substitute.ts";
 
 export type { Config } from "./schema.ts";
+import { whyUnreadable } from "../lib/why_unreadable.ts";
 
 /** A configuration, the paths that the file itself set, and what to warn of. */
 export interface Sound {
@@ -49,18 +50,6 @@ export async function loadText(
 ): Promise<Loaded> {
   const parsed = await parseText(text, path);
   return "problems" in parsed ? parsed : checkConfig(parsed.value, env);
-}
-
-const unreadable = new Map([
-  ["ENOENT", "no such file"],
-  ["EISDIR", "a directory"],
-  ["EACCES", "no permission to read it"],
-]);
-
-function whyUnreadable(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const known = "code" in error ? unreadable.get(String(error.code)) : undefined;
-  return known ?? error.message;
 }
 
 /** Checks what a parser gave. Relative paths are relative to the working directory, as in zot. */

@@ -8,6 +8,7 @@
 import { createHash, createPrivateKey, X509Certificate, type KeyObject } from "node:crypto";
 import { open } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
+import { whyUnreadable } from "../lib/why_unreadable.ts";
 
 /** Paths as the section `http.tls` has them, certificate and key given. */
 export interface TlsPaths {
@@ -121,18 +122,6 @@ async function readText(option: string, path: string): Promise<FileText> {
   } catch (error) {
     return { ...unread, problem: whyUnreadable(error) };
   }
-}
-
-const unreadable = new Map([
-  ["ENOENT", "no such file"],
-  ["EISDIR", "a directory"],
-  ["EACCES", "no permission to read it"],
-]);
-
-function whyUnreadable(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const known = "code" in error ? unreadable.get(String(error.code)) : undefined;
-  return known ?? error.message;
 }
 
 function problemOf(file: FileText, expected: string, got: string): Error {

@@ -10,6 +10,7 @@
  */
 import { readFileSync, statSync } from "node:fs";
 import type { Clock } from "./clock.ts";
+import { whyUnreadable } from "./why_unreadable.ts";
 
 export interface WatchedFileOptions<T> {
   readonly path: string;
@@ -102,7 +103,7 @@ export class WatchedFile<T> {
     try {
       bytes = readFileSync(path);
     } catch (error) {
-      throw new Error(`${path}: expected a file that can be read, got ${codeOf(error)}`, {
+      throw new Error(`${path}: expected a file that can be read, got ${whyUnreadable(error)}`, {
         cause: error,
       });
     }
@@ -124,14 +125,4 @@ function stampOf(path: string): { stamp: string; changedAtMs: number } | null {
   } catch {
     return null;
   }
-}
-
-function codeOf(error: unknown): string {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const words: Record<string, string> = {
-    ENOENT: "no such file",
-    EACCES: "no permission to read it",
-    EISDIR: "a directory",
-  };
-  return words[code] ?? (error instanceof Error ? error.message : String(error));
 }
