@@ -19,6 +19,17 @@ const adminPassword = "admin's secret";
 /** Users of the directory: everybody's password is "<name>'s password". */
 export const people = ["alice", "bob", "carol"] as const;
 
+export interface DirectoryOptions {
+  readonly address: string;
+  readonly port: number;
+  readonly caCert: string;
+  readonly credentialsFile: string;
+  readonly baseDN: string;
+  readonly userAttribute: string;
+  readonly insecure?: boolean;
+  readonly startTLS?: boolean;
+}
+
 export interface Slapd extends AsyncDisposable {
   readonly port: number;
   readonly tlsPort: number;
@@ -26,6 +37,9 @@ export interface Slapd extends AsyncDisposable {
   readonly authority: string;
   /** JSON file with the service account. */
   readonly credentialsFile: string;
+  /** `http.auth.ldap` as a registry would have it, over each way to be secure. */
+  readonly overStartTls: DirectoryOptions;
+  readonly overTls: DirectoryOptions;
   readonly pid: number;
   /** Changes entries: LDIF for ldapmodify. */
   edit(ldif: string): Promise<void>;
@@ -64,11 +78,20 @@ objectClass: groupOfNames
 cn: devs
 member: uid=alice,${usersDn}
 `);
+  const common = {
+    address: "127.0.0.1",
+    caCert: authority.cert,
+    credentialsFile: at("credentials.json"),
+    baseDN: usersDn,
+    userAttribute: "uid",
+  };
   return {
     port,
     tlsPort,
     authority: authority.cert,
-    credentialsFile: at("credentials.json"),
+    credentialsFile: common.credentialsFile,
+    overStartTls: { ...common, port, insecure: true, startTLS: true },
+    overTls: { ...common, port: tlsPort },
     get pid() {
       return service.pid;
     },

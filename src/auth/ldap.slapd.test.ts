@@ -224,16 +224,7 @@ describe.skipIf(!installed)("slapd", () => {
     let shiftMs = 0;
     const clock = { ...systemClock, monotonicMs: () => performance.now() + shiftMs };
     const directory = new Ldap({
-      options: options({
-        address: "127.0.0.1",
-        port: slapd.port,
-        insecure: true,
-        startTLS: true,
-        caCert: slapd.authority,
-        credentialsFile: slapd.credentialsFile,
-        baseDN: usersDn,
-        userAttribute: "uid",
-      }),
+      options: options({ ...slapd.overStartTls }),
       clock,
       onChange: () => {},
     });

@@ -289,17 +289,7 @@ describe.skipIf(!requireTool("ldapmodify", "openssl"))("a directory", () => {
     await using slapd = await startSlapd();
     await using world = await startAuthWorld({
       auth: {
-        ldap: {
-          address: "127.0.0.1",
-          port: slapd.port,
-          insecure: true,
-          startTLS: true,
-          caCert: slapd.authority,
-          credentialsFile: slapd.credentialsFile,
-          baseDN: usersDn,
-          userAttribute: "uid",
-          userGroupAttribute: "memberOf",
-        },
+        ldap: { ...slapd.overStartTls, userGroupAttribute: "memberOf" },
       },
       accessControl: {
         repositories: {

@@ -15,7 +15,7 @@ import {
   tempDirectory,
   type Zot,
 } from "../harness.ts";
-import { startSlapd, usersDn, type Slapd } from "../slapd.ts";
+import { startSlapd, type Slapd } from "../slapd.ts";
 import { type Containerd, startContainerd } from "./containerd.ts";
 import { type Containers, containers } from "./containers.ts";
 import { goTools, type GoTools } from "./go_tools.ts";
@@ -93,16 +93,7 @@ describe.skipIf(!ready)("clients that log in", () => {
     const methods =
       users === "file"
         ? { htpasswd: { path: join(directory.path, "users") } }
-        : {
-            ldap: {
-              address: "127.0.0.1",
-              port: slapd.tlsPort,
-              caCert: slapd.authority,
-              credentialsFile: slapd.credentialsFile,
-              baseDN: usersDn,
-              userAttribute: "uid",
-            },
-          };
+        : { ldap: slapd.overTls };
     return await startZot({
       config: {
         http: {

@@ -16,7 +16,7 @@ import {
   startZot,
   tempDirectory,
 } from "../harness.ts";
-import { startSlapd, usersDn } from "../slapd.ts";
+import { startSlapd } from "../slapd.ts";
 import { builtExecutable } from "./built.ts";
 
 const buildMs = 120_000;
@@ -77,14 +77,7 @@ describe.skipIf(!requireRoot())("the executable", () => {
           http: {
             externalUrl: "http://127.0.0.1",
             auth: {
-              ldap: {
-                address: "127.0.0.1",
-                port: slapd.tlsPort,
-                caCert: slapd.authority,
-                credentialsFile: slapd.credentialsFile,
-                baseDN: usersDn,
-                userAttribute: "uid",
-              },
+              ldap: slapd.overTls,
             },
           },
         },
