@@ -20,8 +20,15 @@ const modules = {
   regctl: "github.com/regclient/regclient/cmd/regctl@v0.11.7",
 } as const;
 
-/** Builds all three at once; minutes on a cold machine. */
-export async function goTools(): Promise<GoTools | null> {
+let tools: Promise<GoTools | null> | null = null;
+
+/** Builds all three at once, once for a test run; minutes on a cold machine. */
+export function goTools(): Promise<GoTools | null> {
+  tools ??= buildGoTools();
+  return tools;
+}
+
+async function buildGoTools(): Promise<GoTools | null> {
   if (Bun.which("go") === null) {
     console.log("skipped: crane, regctl and oras-go need Go to be built, and it is not installed");
     return null;
