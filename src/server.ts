@@ -49,7 +49,7 @@ import { FilesystemDriver } from "./storage/drivers/filesystem.ts";
 import { StorageFull } from "./storage/driver.ts";
 import { checkSettings, closeSettings, openSettings } from "./settings.ts";
 import { epochsFile, metadataFile } from "./storage/layout.ts";
-import { claimDuty, claimRoot } from "./storage/root_lock.ts";
+import { claimDuty, claimRoot, makeRoot } from "./storage/root_lock.ts";
 import { Storage } from "./storage/storage.ts";
 import { Uploads } from "./storage/uploads.ts";
 
@@ -96,6 +96,8 @@ export interface RunningServer {
 /** Claims the root, opens the metadata for writing and starts the jobs. */
 export async function startOwner(config: Config, log: Log): Promise<Owner> {
   const { rootDirectory, commit, shared } = config.storage;
+  // Before the key of tokens is put there: whoever makes the directory has to flush its name.
+  makeRoot(rootDirectory);
   // A file that callers cannot be known by stops the start, before workers find out one by one.
   await checkSettings(config, log);
   const claim = claimRoot(rootDirectory, shared ? "shared" : "alone");

@@ -1,9 +1,12 @@
 // The server as a part of another program: started and stopped in the program's own process.
 
 import { expect, test } from "bun:test";
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { checkConfig, type Config } from "../src/config/load.ts";
 import { openLog } from "../src/lib/log.ts";
 import { startServer } from "../src/server.ts";
+import { usersFile } from "./auth/world.ts";
 import { tempDirectory } from "./harness.ts";
 
 function configOf(rootDirectory: string, port: number): Config {
@@ -28,5 +31,23 @@ test("a server that cannot listen lets go of its root", async () => {
     await free.stop();
   } finally {
     await taken.stop();
+  }
+});
+
+// Whoever makes the directory flushes its name as well (strace shows that), and keeps strangers out.
+test("a root that the key of tokens is the first to need is as private as any", async () => {
+  await using directory = await tempDirectory();
+  const rootDirectory = join(directory.path, "deep", "root");
+  const path = await usersFile(["alice"]);
+  const checked = checkConfig({
+    storage: { rootDirectory },
+    http: { port: "0", externalUrl: "http://127.0.0.1", auth: { htpasswd: { path } } },
+  });
+  if ("problems" in checked) throw new Error(checked.problems.join("; "));
+  const log = await openLog({ level: "fatal", output: null, base: {} });
+  const server = await startServer(checked.config, log);
+  await server.stop();
+  for (const made of [rootDirectory, join(rootDirectory, "_zot")]) {
+    expect(statSync(made).mode & 0o777).toBe(0o700);
   }
 });

@@ -7,7 +7,17 @@
  *
  * Promises: two processes that start at once agree on one key; a file that others can read is refused.
  */
-import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK } from "jose";
 import { isJsonObject, parseStrictJson } from "../lib/strict_json.ts";
@@ -52,6 +62,7 @@ async function makeFile(path: string): Promise<Uint8Array> {
   writeFileSync(temporary, bytes, { mode: 0o600, flag: "wx", flush: true });
   try {
     linkSync(temporary, path);
+    flushDirectory(dirname(path));
     return bytes;
   } catch (error) {
     const others = readOrNull(path);
@@ -59,6 +70,16 @@ async function makeFile(path: string): Promise<Uint8Array> {
     return others;
   } finally {
     rmSync(temporary, { force: true });
+  }
+}
+
+/** The key's name survives a power cut: tokens signed with it would be void after it otherwise. */
+function flushDirectory(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }
 

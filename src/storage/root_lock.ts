@@ -30,7 +30,7 @@ export interface Claim {
  * @throws Error with one line for the operator.
  */
 export function claimRoot(rootDirectory: string, mode: "alone" | "shared"): Claim {
-  makeOwnDirectory(rootDirectory);
+  makeRoot(rootDirectory);
   const path = join(rootDirectory, lockFile);
   const claim = tryClaim(path, mode === "alone" ? "exclusive" : "shared");
   if (claim === null) {
@@ -48,7 +48,11 @@ export function claimDuty(rootDirectory: string, duty: string): Claim | null {
   return tryClaim(join(rootDirectory, ownDirectory, `${duty}.lock`), "exclusive");
 }
 
-function makeOwnDirectory(rootDirectory: string): void {
+/**
+ * Makes the root and the server's own directory in it, so that their names survive a power cut.
+ * @throws Error with one line for the operator.
+ */
+export function makeRoot(rootDirectory: string): void {
   const path = join(rootDirectory, ownDirectory);
   try {
     makeDirectories(path);
