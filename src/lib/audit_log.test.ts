@@ -1,8 +1,9 @@
 // The audit log: whole lines, several writers, rotation, and a file that cannot be written.
 
 import { expect, test } from "bun:test";
-import { readFileSync, renameSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join } from "node:path";
+import { canMount, smallDisk } from "../../test/faults/small_disk.ts";
 import { tempDirectory } from "../../test/temp.ts";
 import { AuditLog } from "./audit_log.ts";
 import { manualClock } from "./clock.ts";
@@ -59,3 +60,40 @@ test("a line that cannot be written is told, and nothing else happens", async ()
   expect(problems).toEqual([expect.stringContaining("ENOSPC")]);
   log.close();
 });
+
+test("a file that cannot be made anew keeps the lines in the old one", async () => {
+  await using directory = await tempDirectory();
+  const [folder, moved] = [join(directory.path, "logs"), join(directory.path, "moved")];
+  mkdirSync(folder);
+  const problems: string[] = [];
+  const clock = manualClock();
+  const onProblem = (problem: string) => problems.push(problem);
+  const log = new AuditLog({ path: join(folder, "audit.log"), clock, onProblem });
+  renameSync(folder, moved);
+  await clock.advance(1000);
+  log.write({ at: 1 });
+  expect(linesOf(join(moved, "audit.log"))).toHaveLength(1);
+  expect(problems).toEqual([expect.stringContaining("ENOENT")]);
+  log.close();
+});
+
+test.skipIf(!(await canMount()))(
+  "a line that found only a part of its room is told of, and spoils no other",
+  async () => {
+    await using disk = await smallDisk(64 * 1024);
+    const path = join(disk.path, "audit.log");
+    const problems: string[] = [];
+    const onProblem = (problem: string) => problems.push(problem);
+    const log = new AuditLog({ path, clock: manualClock(), onProblem });
+    log.write({ at: 1 });
+    disk.fill();
+    log.write({ at: 2, what: "x".repeat(8_000) });
+    expect(problems).toEqual([expect.stringContaining("only a part")]);
+    disk.free();
+    log.write({ at: 3 });
+    const lines = readFileSync(path, "utf8").trimEnd().split("\n");
+    expect(lines).toHaveLength(3);
+    expect(JSON.parse(lines[2] ?? "")).toMatchObject({ at: 3 });
+    log.close();
+  },
+);

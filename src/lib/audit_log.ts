@@ -22,6 +22,8 @@ export class AuditLog {
   readonly #options: AuditLogOptions;
   #descriptor: number;
   #lookedAtMs: number;
+  /** The last line has no end. */
+  #isTorn = false;
 
   /** @throws when the file cannot be opened. */
   constructor(options: AuditLogOptions) {
@@ -31,13 +33,24 @@ export class AuditLog {
   }
 
   write(record: object): void {
-    const { clock, onProblem } = this.#options;
+    const { clock, path } = this.#options;
     const time = new Date(clock.now()).toISOString();
+    const line = `${this.#isTorn ? "\n" : ""}${JSON.stringify({ time, ...record })}\n`;
+    this.#attempt(() => this.#reopen());
+    this.#attempt(() => {
+      const writtenBytes = writeSync(this.#descriptor, line);
+      // A disk that is nearly full takes a part, and calls that no error.
+      this.#isTorn = writtenBytes < Buffer.byteLength(line);
+      if (this.#isTorn) throw new Error(`${path}: only a part of a line found room`);
+    });
+  }
+
+  /** The line is written, also where the file could not be opened anew: the old one is better than none. */
+  #attempt(work: () => void): void {
     try {
-      this.#reopen();
-      writeSync(this.#descriptor, `${JSON.stringify({ time, ...record })}\n`);
+      work();
     } catch (error) {
-      onProblem(error instanceof Error ? error.message : String(error));
+      this.#options.onProblem(error instanceof Error ? error.message : String(error));
     }
   }
 

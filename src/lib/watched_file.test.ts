@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { runOk } from "../../test/processes.ts";
 import { tempDirectory } from "../../test/temp.ts";
 import type { Clock } from "./clock.ts";
 import { WatchedFile } from "./watched_file.ts";
@@ -115,4 +116,33 @@ test("the first reading fails with one line", async () => {
   expect(() => watch(directory.path, clock)).toThrow("got a directory");
   writeFileSync(path, "bad");
   expect(() => watch(path, clock)).toThrow("line 1 is bad");
+});
+
+// In a process of its own, which has used up its descriptors when the file changes.
+test("a change that could not be read is taken in at a later look", async () => {
+  await using directory = await tempDirectory();
+  const path = join(directory.path, "users");
+  writeFileSync(path, "one");
+  const script = `
+    import { closeSync, openSync, writeFileSync } from "node:fs";
+    import { WatchedFile } from ${JSON.stringify(join(import.meta.dir, "watched_file.ts"))};
+    let shiftMs = 0;
+    const clock = { now: () => Date.now() + shiftMs, monotonicMs: () => performance.now() + shiftMs };
+    const told = [];
+    const parse = (bytes) => new TextDecoder().decode(bytes);
+    const path = ${JSON.stringify(path)};
+    const file = new WatchedFile({ path, parse, clock, onChange: (problem) => told.push(problem) });
+    writeFileSync(path, "two");
+    const open = [];
+    try { for (;;) open.push(openSync("/dev/null", "r")); } catch {}
+    const seen = [];
+    for (let look = 0; look < 2; look += 1) { shiftMs += 1000; seen.push(file.content); }
+    for (const descriptor of open) closeSync(descriptor);
+    shiftMs += 1000;
+    seen.push(file.content);
+    console.log(JSON.stringify({ seen, told: told.map((problem) => problem === null) }));
+  `;
+  const command = 'ulimit -S -n 64; ulimit -H -n 64; exec "$0" -e "$1"';
+  const { stdout } = await runOk("sh", ["-c", command, process.execPath, script]);
+  expect(JSON.parse(stdout)).toEqual({ seen: ["one", "one", "two"], told: [false, true] });
 });

@@ -37,13 +37,15 @@ export class WatchedFile<T> {
   #seenAtMs = 0;
   #lookedAtMs: number;
   #version = 1;
+  /** The problem that was told last and is still there. */
+  #told: string | null = null;
 
   /** @throws with one line for the operator when the file cannot be read or parsed. */
   constructor(options: WatchedFileOptions<T>) {
     this.#options = options;
     this.#stamp = stampOf(options.path)?.stamp ?? "";
     this.#seen = this.#stamp;
-    this.#content = this.#read();
+    this.#content = this.#parse(this.#read());
     this.#lookedAtMs = options.clock.monotonicMs();
   }
 
@@ -61,8 +63,8 @@ export class WatchedFile<T> {
 
   /** Takes the file as it is now, whether it changed or not, and tells of it as of a change. */
   readNow(): void {
-    this.#stamp = stampOf(this.#options.path)?.stamp ?? "";
-    this.#take();
+    this.#told = null;
+    this.#take(stampOf(this.#options.path)?.stamp ?? "");
   }
 
   #look(): void {
@@ -71,10 +73,12 @@ export class WatchedFile<T> {
     this.#lookedAtMs = nowMs;
     const found = stampOf(this.#options.path);
     const stamp = found?.stamp ?? "";
-    if (stamp === this.#stamp) return;
+    if (stamp === this.#stamp) {
+      this.#told = null;
+      return;
+    }
     if (!this.#isSettled(stamp, found?.changedAtMs ?? 0, nowMs)) return;
-    this.#stamp = stamp;
-    this.#take();
+    this.#take(stamp);
   }
 
   /** The file rests: its last change is old enough, or it looked the same a while ago. */
@@ -87,26 +91,38 @@ export class WatchedFile<T> {
     return ageMs >= settleMs || nowMs - this.#seenAtMs >= settleMs;
   }
 
-  #take(): void {
+  /**
+   * What was read counts as taken in, also when it does not parse. A read that fails may have been for lack of
+   * descriptors, and is tried again at the next look.
+   */
+  #take(stamp: string): void {
     try {
-      this.#content = this.#read();
+      const bytes = this.#read();
+      this.#stamp = stamp;
+      this.#content = this.#parse(bytes);
       this.#version += 1;
+      this.#told = null;
       this.#options.onChange(null);
     } catch (error) {
-      this.#options.onChange(error instanceof Error ? error.message : String(error));
+      const problem = error instanceof Error ? error.message : String(error);
+      if (problem !== this.#told) this.#options.onChange(problem);
+      this.#told = problem;
     }
   }
 
-  #read(): T {
-    const { path, parse, bytesMax = bytesMaxDefault } = this.#options;
-    let bytes: Uint8Array;
+  #read(): Uint8Array {
+    const { path } = this.#options;
     try {
-      bytes = readFileSync(path);
+      return readFileSync(path);
     } catch (error) {
       throw new Error(`${path}: expected a file that can be read, got ${whyUnreadable(error)}`, {
         cause: error,
       });
     }
+  }
+
+  #parse(bytes: Uint8Array): T {
+    const { path, parse, bytesMax = bytesMaxDefault } = this.#options;
     if (bytes.length > bytesMax) {
       throw new Error(`${path}: expected a file of up to ${bytesMax} bytes, got ${bytes.length}`);
     }
