@@ -42,7 +42,10 @@ export async function takeInBlobs(
       problems.push(`blob ${digest}: its bytes have another digest`);
       continue;
     }
-    commits.push(link(intake, digest, sizeBytes));
+    const commit = link(intake, digest, sizeBytes);
+    // Waited for later, and then thrown; nobody else needs to hear of it.
+    commit.catch(() => undefined);
+    commits.push(commit);
     if (commits.length >= commitsMax) await settle();
   }
   await settle();

@@ -76,7 +76,10 @@ class ManifestWalk implements TakenManifests {
     this.digests.add(digest);
     for (const child of foreign.children) await this.take(child, depth + 1);
     if ((await registry.metadata.manifestByDigest(repository, digest)) !== null) return;
-    this.#commits.push(this.#record(foreign.manifest));
+    const commit = this.#record(foreign.manifest);
+    // Waited for later, and then thrown; nobody else needs to hear of it.
+    commit.catch(() => undefined);
+    this.#commits.push(commit);
     if (this.#commits.length >= commitsMax) await this.settle();
     for (const needed of foreign.needed) this.references.set(needed, digest);
   }
