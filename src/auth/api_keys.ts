@@ -97,7 +97,8 @@ export class ApiKeys {
     const read = keyScope(record.scopes);
     // A scope that does not read any more is good for nothing.
     const scope = "problem" in read ? { allows: () => false, catalog: false } : read.scope;
-    return { name: record.owner, groups, provenBy: "api key", scope };
+    const identity: Identity = { name: record.owner, groups, provenBy: "api key", scope };
+    return record.provenBy === "workload" ? { ...identity, claimsLost: true } : identity;
   }
 }
 

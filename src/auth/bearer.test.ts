@@ -418,6 +418,15 @@ describe("an OpenID issuer's tokens", () => {
     expect(issuer.state.fetched.length).toBeLessThanOrEqual(3);
   });
 
+  test("keys at a URL that are no key set are unavailable, not none", async () => {
+    await using issuer = startIssuer();
+    issuer.state.answer = () => Response.json({ error: "maintenance" });
+    const verify = verifier({ jwksUrl: `${issuer.url}/keys` }).access;
+    const token = await sign({ header: { kid: "one" } });
+    const failure = await verify!(token).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(IssuerUnavailable);
+  });
+
   test("keys at a URL serve a token service as well", async () => {
     await using issuer = startIssuer();
     await withKey(issuer);

@@ -30,6 +30,8 @@ export interface Identity {
   readonly scopeDecides?: true;
   /** What an outside issuer claims, for conditions of policies. */
   readonly claims?: Value;
+  /** There were claims, and a token or an API key that was made from them does not carry them: nobody knows them now. */
+  readonly claimsLost?: true;
 }
 
 export const anonymous: Identity = {
@@ -38,6 +40,11 @@ export const anonymous: Identity = {
   provenBy: "nothing",
   scope: null,
 };
+
+/** Whether conditions on claims can not be told of what is made from this identity. */
+export function losesClaims(identity: Identity): boolean {
+  return identity.claims !== undefined || identity.claimsLost === true;
+}
 
 export function isAnonymous(identity: Identity): boolean {
   return identity.name === "";

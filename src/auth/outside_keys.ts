@@ -150,7 +150,14 @@ function pausing<T>(ask: () => Promise<T>, clock: Clock): () => Promise<T> {
 
 /** Keys at a URL. */
 export function remoteKeys(url: string, fetchJson: Fetch, clock: Clock): JWTVerifyGetKey {
-  const ask = pausing(async () => publicKeys(await fetchJson(url)), clock);
+  const ask = pausing(async () => {
+    const published = await fetchJson(url);
+    // An answer of another kind (a page of maintenance) tells nothing of the keys, least of all that there are none.
+    if (!isJsonObject(published) || !Array.isArray(published["keys"])) {
+      throw new IssuerUnavailable(`${url}: expected a JSON Web Key Set`);
+    }
+    return publicKeys(published);
+  }, clock);
   return createRemoteJWKSet(new URL(url), {
     timeoutDuration: fetchTimeoutMs,
     cooldownDuration: fetchPauseMs,

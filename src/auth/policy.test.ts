@@ -164,6 +164,26 @@ describe("conditions", () => {
     expect(decide(conditional, { ...question, facts: null }).allowed).toBe(false);
   });
 
+  test("a caller whose claims were lost on the way fulfils no condition on claims", () => {
+    const claimless = compiled({
+      repositories: {
+        "prod/**": {
+          policies: [
+            {
+              users: ["alice"],
+              actions: ["create"],
+              conditions: [{ expression: '!("suspended" in req.claims)' }],
+            },
+          ],
+        },
+      },
+    });
+    const allowed = (identity: Identity): boolean =>
+      decide(claimless, { identity, action: "create", repository: "prod/a", facts }).allowed;
+    expect(allowed(user("alice"))).toBe(true);
+    expect(allowed({ ...user("alice"), claimsLost: true })).toBe(false);
+  });
+
   test("every condition must hold, and the first that does not tells its message", () => {
     const conditional = compiled({
       repositories: {

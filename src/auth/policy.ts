@@ -163,9 +163,14 @@ function requestVariables(asked: Asked, facts: RequestFacts): Record<string, Val
     ],
     ["client", valueOf({ ip: facts.clientAddress, forwardedFor: facts.forwardedFor })],
     ["tls", valueOf({ enabled: facts.tlsVersion !== null, version: facts.tlsVersion ?? "" })],
-    ["claims", identity.claims ?? new Map<string, Value>()],
+    // Lost ones stand for nothing: a condition on them cannot be computed, and so does not hold.
+    ...(identity.claimsLost === true ? [] : [claimsField(identity)]),
   ];
   return { req: new Map(fields) };
+}
+
+function claimsField({ claims }: Identity): [string, Value] {
+  return ["claims", claims ?? new Map<string, Value>()];
 }
 
 function reasonToRefuse(asked: Asked, rule: Rule | null): string {

@@ -13,7 +13,7 @@ import { jwtVerify, SignJWT, errors } from "jose";
 import type { Clock } from "../lib/clock.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import type { PolicyCaller } from "./caller.ts";
-import { isAnonymous, isUserName, type Identity } from "./identity.ts";
+import { isAnonymous, isUserName, losesClaims, type Identity } from "./identity.ts";
 import type { Action } from "./options.ts";
 import {
   isCatalogEntry,
@@ -93,6 +93,7 @@ export class TokenService {
     const token = await new SignJWT({
       access,
       ...(named.length === 0 ? {} : { groups: fitting(named) }),
+      ...(losesClaims(caller.identity) ? { claims_lost: true } : {}),
     })
       .setProtectedHeader({ alg: tokenAlgorithm, typ: "JWT", kid: keys.signing.kid })
       .setIssuer(issuer)
@@ -188,7 +189,8 @@ function identityOf(payload: Record<string, unknown>): Identity {
     provenBy: "token",
     scope: scopeOf(readAccess(access)),
   };
-  return isAnonymous(identity) ? { ...identity, groups: [] } : identity;
+  if (isAnonymous(identity)) return { ...identity, groups: [] };
+  return payload["claims_lost"] === true ? { ...identity, claimsLost: true } : identity;
 }
 
 /** The entries of an `access` claim that have the right shape. */
