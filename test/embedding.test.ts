@@ -2,6 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkConfig, type Config } from "../src/config/load.ts";
 import { openLog } from "../src/lib/log.ts";
@@ -38,7 +39,8 @@ test("a server that cannot listen lets go of its root", async () => {
 test("a root that the key of tokens is the first to need is as private as any", async () => {
   await using directory = await tempDirectory();
   const rootDirectory = join(directory.path, "deep", "root");
-  const path = await usersFile(["alice"]);
+  const path = join(directory.path, "users");
+  await writeFile(path, await usersFile(["alice"]));
   const checked = checkConfig({
     storage: { rootDirectory },
     http: { port: "0", externalUrl: "http://127.0.0.1", auth: { htpasswd: { path } } },
