@@ -38,10 +38,11 @@ export async function makeApiKey(call: Call, app: App): Promise<Reply> {
   const { keys, owner } = manage(call, app);
   const bytes = await call.readBody(bodyBytesMax, () => refuse("REQUEST_TOO_LARGE"));
   const wanted = readWanted(bytes, call, app.registry.clock.now());
-  if ((await keys.list(owner.name)).length >= keysMax) {
+  const made = await keys.make(owner, wanted);
+  if (made === null) {
     throw invalid(`Expected up to ${keysMax} keys, there are as many; revoke one first`);
   }
-  const { key, record } = await keys.make(owner, wanted);
+  const { key, record } = made;
   return jsonReply(201, { ...keyBody(record, keys), apiKey: key }, noStore);
 }
 

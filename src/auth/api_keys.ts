@@ -35,8 +35,14 @@ export class ApiKeys {
     this.#clock = clock;
   }
 
-  /** Makes a key for the user. The scopes must have been checked. Returns the key, which nobody can ask for again. */
-  async make(owner: Identity, wanted: NewApiKey): Promise<{ key: string; record: ApiKeyRecord }> {
+  /**
+   * Makes a key for the user. The scopes must have been checked. Returns the key, which nobody can ask for again; null
+   * when the user has as many keys as one may have.
+   */
+  async make(
+    owner: Identity,
+    wanted: NewApiKey,
+  ): Promise<{ key: string; record: ApiKeyRecord } | null> {
     const key = `${keyPrefix}${randomBytes(16).toString("hex")}`;
     const record: ApiKeyRecord = {
       ...wanted,
@@ -50,10 +56,11 @@ export class ApiKeys {
     };
     await this.#metadata.commit({
       preconditions: [],
-      changes: [{ kind: "put-api-key", key: record }],
+      changes: [{ kind: "put-api-key", key: record, ofOwnerMax: keysMax }],
       by: owner.name,
     });
-    return { key, record };
+    const made = await this.#metadata.apiKeyByHash(record.hash);
+    return made === null ? null : { key, record };
   }
 
   list(owner: string): Promise<ApiKeyRecord[]> {

@@ -107,7 +107,8 @@ export interface ApiKeyRecord {
 
 /** A change to keys, which belong to users and to no repository. */
 export type ApiKeyChange =
-  | { readonly kind: "put-api-key"; readonly key: ApiKeyRecord }
+  /** Does nothing when the owner has as many keys already: counted where it is written, so that nobody can race. */
+  | { readonly kind: "put-api-key"; readonly key: ApiKeyRecord; readonly ofOwnerMax: number }
   | { readonly kind: "remove-api-key"; readonly owner: string; readonly id: string }
   | { readonly kind: "touch-api-key"; readonly id: string; readonly at: number };
 

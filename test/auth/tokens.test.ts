@@ -413,3 +413,16 @@ test("every answer that the rows grant was seen", () => {
   const unseen = description.unseen(endpoints, (row) => row.startsWith("auth."));
   expect(unseen).toEqual([]);
 });
+
+test("a user has a hundred keys, however many are asked for at once", async () => {
+  await using other = await startAuthWorld({ auth: { apikey: true } });
+  const statuses = await Promise.all(
+    Array.from({ length: 130 }, async () => {
+      const headers = { authorization: basic("adminA"), "content-type": "application/json" };
+      const body = JSON.stringify({ label: "ci", scopes: [] });
+      return (await other.send("POST", keyPath, { headers, body })).status;
+    }),
+  );
+  expect(statuses.filter((status) => status === 201)).toHaveLength(100);
+  expect(new Set(statuses)).toEqual(new Set([201, 400]));
+});

@@ -22,7 +22,7 @@ function key(id: string, changes: Partial<ApiKeyRecord> = {}): ApiKeyRecord {
 }
 
 async function put(metadata: Metadata, ...keys: ApiKeyRecord[]): Promise<void> {
-  const changes = keys.map((each) => ({ kind: "put-api-key", key: each }) as const);
+  const changes = keys.map((each) => ({ kind: "put-api-key", key: each, ofOwnerMax: 3 }) as const);
   const outcome = await metadata.commit({ preconditions: [], changes, by: "alice" });
   expect(outcome).toEqual({ committed: true });
 }
@@ -53,6 +53,19 @@ export function testApiKeys(open: OpenEmptyStore): void {
     expect(await listed("alice", 2)).toEqual(["1", "2"]);
     expect(await listed("alic_")).toEqual(["4"]);
     expect(await listed("ALICE")).toEqual([]);
+  });
+
+  test("an owner has as many keys as one may have, and room again when one is removed", async () => {
+    await using store = await openTested(open);
+    const keys = ["1", "2", "3", "4"].map((id) => key(id));
+    await put(store.metadata, ...keys);
+    const ids = async () => (await store.metadata.apiKeysOf("alice", 10)).map(({ id }) => id);
+    expect(await ids()).toEqual(["1", "2", "3"]);
+    expect(await store.metadata.apiKeyByHash("hash of 4")).toBeNull();
+    const changes = [{ kind: "remove-api-key", owner: "alice", id: "1" }] as const;
+    await store.metadata.commit({ preconditions: [], changes, by: "alice" });
+    await put(store.metadata, key("5"));
+    expect(await ids()).toEqual(["2", "3", "5"]);
   });
 
   test("a key is removed by its owner alone", async () => {

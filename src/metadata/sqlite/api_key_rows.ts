@@ -32,7 +32,7 @@ export function apiKeyOf(row: ApiKeyRow): ApiKeyRecord {
 export function applyApiKeyChange(database: Database, change: ApiKeyChange): void {
   switch (change.kind) {
     case "put-api-key":
-      putKey(database, change.key);
+      putKey(database, change.key, change.ofOwnerMax);
       return;
     case "remove-api-key":
       database
@@ -47,11 +47,12 @@ export function applyApiKeyChange(database: Database, change: ApiKeyChange): voi
   }
 }
 
-function putKey(database: Database, key: ApiKeyRecord): void {
+function putKey(database: Database, key: ApiKeyRecord, ofOwnerMax: number): void {
   database
     .query(
       "INSERT INTO api_keys (id, owner, hash, label, scopes, groups, proven_by, made_with, created_at, expires_at, last_used_at) " +
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 " +
+        "WHERE (SELECT count(*) FROM api_keys WHERE owner = ?2) < ?12 ON CONFLICT DO NOTHING",
     )
     .run(
       key.id,
@@ -65,5 +66,6 @@ function putKey(database: Database, key: ApiKeyRecord): void {
       key.createdAt,
       key.expiresAt,
       key.lastUsedAt,
+      ofOwnerMax,
     );
 }
