@@ -187,6 +187,8 @@ describe("workers that are in the way of a change", () => {
         30_000,
       );
       expect(String(told["problem"])).toMatch(/^worker [01]: expected an answer within/);
+      // Another one takes its place.
+      await eventually("two others serve", () => zot.workerPids().length === 3, 30_000);
       await zot.configure({ http: { ...base, realm: "other" }, log: { level: "debug" } });
       process.kill(zot.pid, "SIGTERM");
       await eventually("the server has ended", () => !isAlive(zot.pid), 30_000);

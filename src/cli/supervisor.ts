@@ -100,6 +100,8 @@ export class Supervisor {
     this.#owner.reconfigure(config);
     const slots = [...this.#slots, ...this.#leaving];
     const found = await Promise.all(slots.map((slot) => this.#configure(slot)));
+    // Nobody answers new connections by what is no longer in force.
+    this.#replace(slots.filter((_, at) => found[at] !== null));
     const started = await this.#resize(config.http.workers);
     return [...found, ...started].filter((problem) => problem !== null);
   }
@@ -129,14 +131,24 @@ export class Supervisor {
     return problem === null ? null : `worker ${slot.index}: ${problem}`;
   }
 
+  /** Takes workers out of service that could not take a configuration; `#resize` starts others for them. */
+  #replace(failed: readonly Slot[]): void {
+    for (const slot of failed.filter((each) => this.#slots.includes(each))) {
+      this.#slots = this.#slots.filter((each) => each !== slot);
+      this.#retire(slot);
+    }
+  }
+
+  #retire(slot: Slot): void {
+    if (slot.child !== null) this.#leaving.add(slot);
+    this.#send(slot, { type: "retire" });
+  }
+
   /** More workers are started; of too many the last ones leave without dropping a request. As `reconfigure`. */
   async #resize(workers: number): Promise<(string | null)[]> {
     const leaving = this.#slots.slice(workers);
     this.#slots = this.#slots.slice(0, workers);
-    for (const slot of leaving) {
-      if (slot.child !== null) this.#leaving.add(slot);
-      this.#send(slot, { type: "retire" });
-    }
+    for (const slot of leaving) this.#retire(slot);
     const taken = new Set([...this.#slots, ...this.#leaving].map(({ index }) => index));
     const added: Slot[] = [];
     for (let index = 0; this.#slots.length + added.length < workers; index += 1) {
