@@ -5,6 +5,7 @@
  * the cursor of a page that exists, null on the last. A referrers page also stays below a size that
  * clients accept.
  */
+import { setImmediate } from "node:timers/promises";
 import { MiB } from "../lib/bytes.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { ReferrerRecord } from "../metadata/metadata.ts";
@@ -47,6 +48,9 @@ export async function listTags(
   return list;
 }
 
+/** Names that are read in one turn, so that a short page of a long catalog does not take as many. */
+const namesAtOnce = 500;
+
 /** Repositories with a manifest that `mayRead` admits. */
 export async function listRepositories(
   registry: Registry,
@@ -57,8 +61,8 @@ export async function listRepositories(
   if (count === 0) return { items: [], next: null };
   const items: string[] = [];
   let after = page.last;
+  const limit = Math.max(count + 1, namesAtOnce);
   for (;;) {
-    const limit = count + 1;
     const names = await registry.metadata.catalog({ after, limit });
     for (const name of names) {
       if (!mayRead(name)) continue;
@@ -67,6 +71,8 @@ export async function listRepositories(
     }
     if (names.length < limit) return { items, next: null };
     after = names.at(-1) ?? null;
+    // Who may read little makes us look at much: others have their turn in between.
+    await setImmediate();
   }
 }
 
