@@ -1,15 +1,15 @@
-// Prints docs/reference/errors.md from the table of refusals: codes, statuses, texts, and who refuses so.
+// Prints docs/reference/errors.md from the table of errors: codes, statuses, texts, and who refuses so.
 
-import { refusalHeaders } from "../src/api/answers.ts";
+import { headersByError } from "../src/api/answers.ts";
 import { endpoints } from "../src/api/endpoints.ts";
-import { type RefusalName, refusals } from "../src/oci/errors.ts";
+import { type ApiErrorName, apiErrors } from "../src/oci/errors.ts";
 import { markdownTable } from "./markdown.ts";
 
 const introduction = `# Errors
 
 <!-- Printed by \`npm run docs\` from src/oci/errors.ts. Do not edit. -->
 
-Every way in which the registry says no. The body of a refusal is JSON:
+Every way in which the registry says no. The body of an API error is JSON:
 
 \`\`\`json
 { "errors": [{ "code": "BLOB_UNKNOWN", "message": "Blob is not known to this repository", "detail": {} }] }
@@ -17,27 +17,27 @@ Every way in which the registry says no. The body of a refusal is JSON:
 
 \`code\` is one of the specification's, for clients; \`message\` is one line for people that says what was expected, what
 came, and what to do; \`detail\` is there where more is known. Refusals that share a code differ in status. The log
-names a refusal as this page does, and by the request's id, which the answer carries as \`X-Request-Id\`.
+names an API error as this page does, and by the request's id, which the answer carries as \`X-Request-Id\`.
 `;
 
 export function errorsReference(): string {
-  const all = Object.keys(refusals) as RefusalName[];
+  const all = Object.keys(apiErrors) as ApiErrorName[];
   const table = markdownTable(
     ["Name", "Status", "Code"],
     all.map((name) => [
       `[${name}](#${name.toLowerCase()})`,
-      String(refusals[name].status),
-      `\`${refusals[name].code}\``,
+      String(apiErrors[name].status),
+      `\`${apiErrors[name].code}\``,
     ]),
   );
   return [introduction, table, ...all.map(section)].join("\n");
 }
 
-function section(name: RefusalName): string {
-  const { code, status, message, section: source } = refusals[name];
-  const carried = (refusalHeaders[name] ?? []).map((header) => `\`${header.name}\``);
+function section(name: ApiErrorName): string {
+  const { code, status, message, section: source } = apiErrors[name];
+  const carried = (headersByError[name] ?? []).map((header) => `\`${header.name}\``);
   const by = [
-    ...new Set(endpoints.filter((row) => row.refusals.includes(name)).map((row) => row.name)),
+    ...new Set(endpoints.filter((row) => row.errors.includes(name)).map((row) => row.name)),
   ];
   return [
     `## ${name}\n`,

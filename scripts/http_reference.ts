@@ -3,10 +3,10 @@
 // Nothing here is written by hand but the introduction; rows of one name (a path with and without its slash)
 // are one section.
 
-import { commonHeaders, refusedHeaders } from "../src/api/answers.ts";
+import { commonHeaders, errorHeaders } from "../src/api/answers.ts";
 import { endpoints } from "../src/api/endpoints.ts";
 import type { Answer, Content, Endpoint, Parameter } from "../src/http/endpoint.ts";
-import { refusals } from "../src/oci/errors.ts";
+import { apiErrors } from "../src/oci/errors.ts";
 import { markdownTable } from "./markdown.ts";
 
 type Row = Endpoint<never>;
@@ -43,10 +43,10 @@ served as an OpenAPI document where the configuration asks for it.
 - HEAD answers what GET answers, without a body and without regard to ranges. OPTIONS answers 204 with \`Allow\`, and
   what a browser asks before it lets a page call (\`http.allowOrigin\`). Any other method that a path does not serve is 405.
 - Parameters that are not listed are ignored. Of one that comes several times the first counts, unless it says otherwise.
-- A refusal has the body \`{"errors":[{"code","message","detail"}]}\`; every name below stands in [Errors](errors.md).
+- An API error has the body \`{"errors":[{"code","message","detail"}]}\`; every name below stands in [Errors](errors.md).
 - Locations and links are paths, so that they hold behind any proxy that keeps the path.
 
-Headers of every answer: ${names(commonHeaders)}. Of every refusal: ${names(refusedHeaders)}.
+Headers of every answer: ${names(commonHeaders)}. Of every API error: ${names(errorHeaders)}.
 `;
 }
 
@@ -96,7 +96,7 @@ function section({ row, paths }: Operation): string {
     "Answers:\n",
     ...row.answers.map(answerOf),
     "",
-    refusalsOf(row),
+    errorsOf(row),
   ]
     .filter((part) => part !== null)
     .join("\n");
@@ -139,10 +139,10 @@ function answerOf({ status, says, headers = [], content = [] }: Answer): string 
   return `- **${status}** ${says}${body}${carries}`;
 }
 
-function refusalsOf(row: Row): string {
-  if (row.refusals.length === 0) return "Refuses nothing of its own.\n";
-  const shownRefusals = row.refusals.map(
-    (name) => `[${name}](errors.md#${anchorOf(name)}) ${refusals[name].status}`,
+function errorsOf(row: Row): string {
+  if (row.errors.length === 0) return "Refuses nothing of its own.\n";
+  const shownRefusals = row.errors.map(
+    (name) => `[${name}](errors.md#${anchorOf(name)}) ${apiErrors[name].status}`,
   );
   return `Refuses: ${shownRefusals.join(", ")}.\n`;
 }

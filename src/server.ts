@@ -1,9 +1,9 @@
 /**
  * The composition root: the only place where the parts are joined.
  *
- * A server is one *owner* (holds the root, writes the metadata, runs the jobs) and any number of *workers* (answer
- * HTTP, read the metadata, send their commits to the owner). `startServer` runs both in one process, for embedding
- * and tests; `cli/serve.ts` runs an owner that supervises worker processes.
+ * A server is one *primary* (holds the root, writes the metadata, runs the jobs) and any number of *workers* (answer
+ * HTTP, read the metadata, send their commits to the primary). `startServer` runs both in one process, for embedding
+ * and tests; `cli/serve.ts` runs a primary that supervises worker processes.
  *
  * Promises: `stop` answers what is in flight within the grace time, and leaves index.json exact.
  */
@@ -21,7 +21,7 @@ import {
   servedPage,
   startMeter,
   type MetricsPlace,
-  type OwnerMetrics,
+  type PrimaryMetrics,
   type ServerMetrics,
 } from "./extensions/metrics/counting.ts";
 import { auditAnswer, logAnswer } from "./http/access_log.ts";
@@ -40,7 +40,7 @@ import { EpochCommitter, Epochs } from "./metadata/epochs.ts";
 import { MetadataFull, MetadataUnavailable, type Committer } from "./metadata/metadata.ts";
 import { SqliteMetadata } from "./metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "./metadata/sqlite/sqlite_writer.ts";
-import type { RefusalName } from "./oci/errors.ts";
+import type { ApiErrorName } from "./oci/errors.ts";
 import { ContentCache } from "./registry/content_cache.ts";
 import { Jobs } from "./registry/jobs.ts";
 import type { Registry, Report } from "./registry/registry.ts";
@@ -49,20 +49,20 @@ import { FilesystemDriver } from "./storage/drivers/filesystem.ts";
 import { StorageFull } from "./storage/driver.ts";
 import { checkSettings, closeSettings, openSettings } from "./settings.ts";
 import { epochsFile, metadataFile } from "./storage/layout.ts";
-import { claimDuty, claimRoot, makeRoot } from "./storage/root_lock.ts";
+import { claimLease, claimRoot, makeRoot } from "./storage/root_lock.ts";
 import { Storage } from "./storage/storage.ts";
 import { Uploads } from "./storage/uploads.ts";
 
 const clock = systemClock;
 const keptCertificate = "http.tls: the new files are not taken; the certificate in force stays";
 
-export interface Owner {
+export interface Primary {
   /** Where workers of this process or others send their commits. */
   readonly committer: Committer;
   /** Resolves when what lay on disk before the start is served. */
   readonly reconciled: Promise<void>;
   /** Where workers count; null while metrics are off. */
-  readonly metrics: OwnerMetrics | null;
+  readonly metrics: PrimaryMetrics | null;
   /** Does its work by another configuration, which differs in what may change while it runs. */
   reconfigure(config: Config): void;
   stop(): Promise<void>;
@@ -94,7 +94,7 @@ export interface RunningServer {
 }
 
 /** Claims the root, opens the metadata for writing and starts the jobs. */
-export async function startOwner(config: Config, log: Log): Promise<Owner> {
+export async function startPrimary(config: Config, log: Log): Promise<Primary> {
   const { rootDirectory, commit, shared } = config.storage;
   // Before the key of tokens is put there: whoever makes the directory has to flush its name.
   makeRoot(rootDirectory);
@@ -123,7 +123,7 @@ export async function startOwner(config: Config, log: Log): Promise<Owner> {
     registry,
     report: reporter(log),
     uploadIdleMs: config.storage.uploadIdle,
-    claim: () => claimDuty(rootDirectory, "jobs"),
+    claim: () => claimLease(rootDirectory, "jobs"),
     onReconciled: reconciled.resolve,
     watcher: counting?.metrics.jobWatcher(),
   });
@@ -171,7 +171,7 @@ export interface WorkerOptions {
   readonly idPrefix: string;
   /** What `openTls` gave; null when the configuration has no TLS. */
   readonly tls?: TlsMaterial | null;
-  /** What the owner's `metrics` gave for this worker; null while metrics are off. */
+  /** What the primary's `metrics` gave for this worker; null while metrics are off. */
   readonly metrics?: MetricsPlace | null;
   /** Tells other workers of logins here. */
   readonly tell?: (news: LoginNews) => void;
@@ -306,18 +306,18 @@ export async function openTls(
 
 export type { MetricsPlace } from "./extensions/metrics/counting.ts";
 
-/** Owner and one worker in this process. */
+/** Primary and one worker in this process. */
 export async function startServer(config: Config, log: Log): Promise<RunningServer> {
   const tls = await openTls(config, log, (material) => {
     void worker.replaceTls(material);
   });
-  const owner = await startOwner(config, log);
+  const primary = await startPrimary(config, log);
   const worker: Worker = await startWorker({
     // All connections are this worker's.
     config: { ...config, http: { ...config.http, workers: 1 } },
     log,
-    committer: owner.committer,
-    metrics: owner.metrics?.place(1) ?? null,
+    committer: primary.committer,
+    metrics: primary.metrics?.place(1) ?? null,
     port: config.http.port,
     sharePort: false,
     idPrefix: `${process.pid.toString(36)}-`,
@@ -325,20 +325,20 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   }).catch(async (error: unknown) => {
     // Nothing listens, so nothing may hold the root either.
     tls?.close();
-    await owner.stop();
+    await primary.stop();
     throw error;
   });
-  void owner.reconciled.then(() => {
+  void primary.reconciled.then(() => {
     worker.health.started = true;
   });
   return {
     url: urlOf(config, worker.port),
     port: worker.port,
-    reconciled: owner.reconciled,
+    reconciled: primary.reconciled,
     stop: async () => {
       tls?.close();
       await worker.stop(config.http.graceTimeout);
-      await owner.stop();
+      await primary.stop();
     },
   };
 }
@@ -382,11 +382,11 @@ function openRegistry(
 const fullDisk: readonly (string | null)[] = ["ENOSPC", "EDQUOT", "SQLITE_FULL"];
 
 /** What failures of the layers below mean to a client. */
-function explainFailure(error: unknown): { refusal: RefusalName; message?: string } | null {
+function explainFailure(error: unknown): { reason: ApiErrorName; message?: string } | null {
   const full = error instanceof StorageFull || error instanceof MetadataFull;
-  if (full || fullDisk.includes(codeOf(error))) return { refusal: "STORAGE_FULL" };
+  if (full || fullDisk.includes(codeOf(error))) return { reason: "STORAGE_FULL" };
   if (error instanceof MetadataUnavailable || error instanceof BatcherFull) {
-    return { refusal: "UNAVAILABLE" };
+    return { reason: "UNAVAILABLE" };
   }
   return null;
 }

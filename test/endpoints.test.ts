@@ -7,7 +7,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { endpoints } from "../src/api/endpoints.ts";
-import { refusals } from "../src/oci/errors.ts";
+import { apiErrors } from "../src/oci/errors.ts";
 import type { Answer } from "./http/row.ts";
 import { allRows, allStories } from "./http/rows/all.ts";
 
@@ -96,18 +96,18 @@ describe("the table of endpoints", () => {
     }
   });
 
-  test("names a refusal and an answer once in a row", () => {
+  test("names an API error and an answer once in a row", () => {
     for (const row of endpoints) {
       const statuses = row.answers.map(({ status }) => status);
       expect(new Set(statuses).size, row.name).toBe(statuses.length);
-      expect(new Set(row.refusals).size, row.name).toBe(row.refusals.length);
+      expect(new Set(row.errors).size, row.name).toBe(row.errors.length);
     }
   });
 });
 
 /** What stands in the description of every row that needs a permission: no handler is asked. */
-const isRefusedBefore = ({ needs }: (typeof endpoints)[number], refusal: string): boolean =>
-  needs !== "none" && ["UNAUTHORIZED", "DENIED"].includes(refusal);
+const isRefusedBefore = ({ needs }: (typeof endpoints)[number], reason: string): boolean =>
+  needs !== "none" && ["UNAUTHORIZED", "DENIED"].includes(reason);
 
 describe("what the tables of test/http see", () => {
   const names = new Set(endpoints.map(({ name }) => name));
@@ -117,13 +117,13 @@ describe("what the tables of test/http see", () => {
     expect(unknown.map(({ endpoint, rule }) => `${endpoint}: ${rule}`)).toEqual([]);
   });
 
-  test("is what the row that answers says of its answers and refusals", () => {
+  test("is what the row that answers says of its answers and apiErrors", () => {
     const undeclared = seen.filter(({ endpoint, answer }) => {
       const rows = endpoints.filter(({ name }) => name === endpoint);
       if (rows.length === 0) return false;
       return typeof answer === "number"
         ? !rows.some(({ answers }) => answers.some(({ status }) => status === answer))
-        : !rows.some((row) => row.refusals.includes(answer) || isRefusedBefore(row, answer));
+        : !rows.some((row) => row.errors.includes(answer) || isRefusedBefore(row, answer));
     });
     expect(
       undeclared.map(({ endpoint, answer, rule }) => `${endpoint} ${answer}: ${rule}`),
@@ -139,9 +139,9 @@ describe("what the tables of test/http see", () => {
 
   const pairs = endpoints
     .filter(({ name }) => fileOf(name) === null)
-    .flatMap(({ name, answers, refusals }): (readonly [string, Answer])[] => [
+    .flatMap(({ name, answers, errors }): (readonly [string, Answer])[] => [
       ...answers.map(({ status }) => [name, status] as const),
-      ...refusals.map((refusal) => [name, refusal] as const),
+      ...errors.map((reason) => [name, reason] as const),
     ])
     .filter(([, answer]) => !(answer in triedElsewhere));
 
@@ -152,7 +152,7 @@ describe("what the tables of test/http see", () => {
   test("holds nothing that is excepted", () => {
     const stale = seen.filter(({ answer }) => answer in triedElsewhere);
     expect(stale).toEqual([]);
-    for (const name of Object.keys(triedElsewhere)) expect(name in refusals).toBe(true);
+    for (const name of Object.keys(triedElsewhere)) expect(name in apiErrors).toBe(true);
     for (const name of names) {
       const file = fileOf(name);
       if (file !== null) expect(existsSync(join(import.meta.dir, "..", file)), name).toBe(true);

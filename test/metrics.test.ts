@@ -161,7 +161,7 @@ describe("the page", () => {
     expect(valueOf(page, "zot_http_requests_total", { method: "PUT", code: "201" })).toBe(
       blobs + 1,
     );
-    expect(valueOf(page, "zot_http_refusals_total", { refusal: "NAME_UNKNOWN" })).toBe(1);
+    expect(valueOf(page, "zot_http_api_errors_total", { reason: "NAME_UNKNOWN" })).toBe(1);
     expect(valueOf(page, "zot_repo_uploads_total", { repo: "team/app" })).toBe(1);
     expect(valueOf(page, "zot_repo_downloads_total", { repo: "team/app" })).toBe(3);
     const named = page.series.filter(({ name }) => name === "zot_http_repo_latency_seconds_count");

@@ -3,10 +3,10 @@
  *
  * Promises: a handler gives exactly the headers that its answer lists, beside those of every answer; a test
  * (`test/openapi.test.ts`) compares real answers with this table.
- * Leaves to others: making them (the handlers), refusals (`../oci/errors.ts`).
+ * Leaves to others: making them (the handlers), API errors (`../oci/errors.ts`).
  */
 import type { Answer, Content, JsonSchema, Parameter } from "../http/endpoint.ts";
-import type { RefusalName } from "../oci/errors.ts";
+import type { ApiErrorName } from "../oci/errors.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 import { manifestContent, octets } from "./parameters.ts";
 import { digestSchema, schemaOf, type SchemaName } from "./schemas.ts";
@@ -172,13 +172,13 @@ export const commonHeaders: readonly Parameter[] = [
   header("X-Content-Type-Options", "Browsers take the type as it is.", { const: "nosniff" }),
 ];
 
-/** Of every refusal. */
-export const refusedHeaders: readonly Parameter[] = [
+/** Of every reason. */
+export const errorHeaders: readonly Parameter[] = [
   header("X-Request-Id", "The request's name in the log."),
 ];
 
-/** What some refusals carry beside the headers of every refusal. */
-export const refusalHeaders: Partial<Record<RefusalName, readonly Parameter[]>> = {
+/** What some API errors carry beside the headers of every reason. */
+export const headersByError: Partial<Record<ApiErrorName, readonly Parameter[]>> = {
   UNAUTHORIZED: [header("WWW-Authenticate", "How to log in (RFC 9110 §11.6.1).")],
   TOO_MANY_REQUESTS: [header("Retry-After", "Seconds to wait.")],
   UNAVAILABLE: [optional(header("Retry-After", "Seconds to wait."))],

@@ -14,7 +14,7 @@ import type { Reply } from "../http/endpoint.ts";
 import { emptyReply, jsonReply } from "../http/reply.ts";
 import { isJsonObject, parseStrictJson } from "../lib/strict_json.ts";
 import type { ApiKeyRecord } from "../metadata/metadata.ts";
-import { refuse, type RegistryError } from "../oci/errors.ts";
+import { apiError, type ApiError } from "../oci/errors.ts";
 import type { App } from "./app.ts";
 
 const bodyBytesMax = 8 * 1024;
@@ -36,7 +36,7 @@ export async function listApiKeys(call: Call, app: App): Promise<Reply> {
 /** POST of a key's description: the only answer that holds the key. */
 export async function makeApiKey(call: Call, app: App): Promise<Reply> {
   const { keys, owner } = manage(call, app);
-  const bytes = await call.readBody(bodyBytesMax, () => refuse("REQUEST_TOO_LARGE"));
+  const bytes = await call.readBody(bodyBytesMax, () => apiError("REQUEST_TOO_LARGE"));
   const wanted = readWanted(bytes, call, app.registry.clock.now());
   const made = await keys.make(owner, wanted);
   if (made === null) {
@@ -51,21 +51,21 @@ export async function revokeApiKey(call: Call, app: App): Promise<Reply> {
   const { keys, owner } = manage(call, app);
   const [id, ...others] = call.query.getAll("id");
   if (id === undefined || others.length > 0) {
-    throw refuse("PARAMETER_INVALID", { message: "Expected ?id=<uuid of the key> once" });
+    throw apiError("PARAMETER_INVALID", { message: "Expected ?id=<uuid of the key> once" });
   }
-  if (!(await keys.revoke(owner.name, id))) throw refuse("NOT_FOUND");
+  if (!(await keys.revoke(owner.name, id))) throw apiError("NOT_FOUND");
   return emptyReply(200, { "content-length": "0" });
 }
 
 /** The keys, and whose they are. @throws NOT_FOUND, DENIED. */
 function manage(call: Call, { auth }: App): { keys: ApiKeys; owner: Identity } {
-  if (auth === null || auth.apiKeys === null) throw refuse("NOT_FOUND");
+  if (auth === null || auth.apiKeys === null) throw apiError("NOT_FOUND");
   // Browsers say so when another site's page makes them send what a user is logged in with.
-  if (call.header("sec-fetch-site") === "cross-site") throw refuse("DENIED");
+  if (call.header("sec-fetch-site") === "cross-site") throw apiError("DENIED");
   const { identity } = call.caller;
   const first = ["htpasswd", "ldap", "certificate", "workload"].includes(identity.provenBy);
   if (first && identity.scope === null) return { keys: auth.apiKeys, owner: identity };
-  throw refuse("DENIED", {
+  throw apiError("DENIED", {
     message: "API keys are managed with the password itself, not with a key or a token",
   });
 }
@@ -116,8 +116,8 @@ function readExpiry(text: unknown, now: number): number | null {
   throw invalid("Expected an expirationDate in the future, such as 2030-12-31T23:59:59Z");
 }
 
-function invalid(message: string): RegistryError {
-  return refuse("REQUEST_INVALID", { message });
+function invalid(message: string): ApiError {
+  return apiError("REQUEST_INVALID", { message });
 }
 
 /** A key as its owner sees it, in zot's fields. */

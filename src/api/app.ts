@@ -5,7 +5,7 @@
 import type { Auth } from "../auth/open_auth.ts";
 import type { Call } from "../http/call.ts";
 import { digestProblem, parseDigest, type Digest } from "../oci/digest.ts";
-import { refuse, type RegistryError } from "../oci/errors.ts";
+import { apiError, type ApiError } from "../oci/errors.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import type { Registry } from "../registry/registry.ts";
 
@@ -33,24 +33,24 @@ export interface Health {
 
 /**
  * The digest of a path or parameter.
- * @throws DIGEST_INVALID when it is malformed; `unsupported` makes the refusal for an algorithm that we do not
+ * @throws DIGEST_INVALID when it is malformed; `unsupported` makes the API error for an algorithm that we do not
  * compute (absent on a pull, invalid on a push).
  */
-export function requireDigest(text: string, unsupported: () => RegistryError): Digest {
+export function requireDigest(text: string, unsupported: () => ApiError): Digest {
   const digest = parseDigest(text);
   if (digest !== null) return digest;
   if (digestProblem(text) === "unsupported") throw unsupported();
   throw malformedDigest(text);
 }
 
-export function malformedDigest(text: string): RegistryError {
-  return refuse("DIGEST_INVALID", {
+export function malformedDigest(text: string): ApiError {
+  return apiError("DIGEST_INVALID", {
     message: `Expected a digest such as sha256:<64 lower-case hex digits>, got ${shorten(text)}`,
   });
 }
 
-export function unsupportedDigest(text: string): RegistryError {
-  return refuse("DIGEST_INVALID", {
+export function unsupportedDigest(text: string): ApiError {
+  return apiError("DIGEST_INVALID", {
     message: `Expected a sha256 or sha512 digest, got ${shorten(text)}`,
   });
 }
@@ -61,13 +61,13 @@ export function requireReference(call: Call, purpose: "read" | "write"): Referen
   const reference = parseReference(text);
   if (reference.kind !== "invalid") return reference;
   if (reference.problem === "malformed-digest") throw malformedDigest(text);
-  if (purpose === "read") throw refuse("MANIFEST_UNKNOWN");
+  if (purpose === "read") throw apiError("MANIFEST_UNKNOWN");
   if (reference.problem === "unsupported-digest") throw unsupportedDigest(text);
   throw invalidTag(text);
 }
 
-export function invalidTag(text: string): RegistryError {
-  return refuse("MANIFEST_INVALID", {
+export function invalidTag(text: string): ApiError {
+  return apiError("MANIFEST_INVALID", {
     message: `Expected a tag of up to 128 letters, digits, '.', '_' and '-', got ${shorten(text)}`,
   });
 }

@@ -30,7 +30,7 @@ export const authEndpoints: readonly Endpoint<App>[] = [
       },
     ],
     answers: [answers.token],
-    refusals: ["UNAUTHORIZED", "PARAMETER_INVALID", "NOT_FOUND"],
+    errors: ["UNAUTHORIZED", "PARAMETER_INVALID", "NOT_FOUND"],
     says: "Get a token for a name and password, or an anonymous one",
     run: getToken,
   },
@@ -47,7 +47,7 @@ export const authEndpoints: readonly Endpoint<App>[] = [
       required: true,
     },
     answers: [answers.token, answers.tokenRefused],
-    refusals: [
+    errors: [
       "UNAUTHORIZED",
       "DENIED",
       "PARAMETER_INVALID",
@@ -68,7 +68,7 @@ export const authEndpoints: readonly Endpoint<App>[] = [
     needs: "login",
     body: "none",
     answers: [answers.apiKeys],
-    refusals: ["NOT_FOUND"],
+    errors: ["NOT_FOUND"],
     says: "List the caller's API keys",
     run: listApiKeys,
   },
@@ -81,7 +81,7 @@ export const authEndpoints: readonly Endpoint<App>[] = [
     body: "bytes",
     takes: { types: ["application/json"], schema: schemaOf("ApiKeyRequest"), required: true },
     answers: [answers.apiKeyMade],
-    refusals: [
+    errors: [
       "NOT_FOUND",
       "REQUEST_INVALID",
       "REQUEST_TOO_LARGE",
@@ -100,7 +100,7 @@ export const authEndpoints: readonly Endpoint<App>[] = [
     body: "none",
     query: [{ name: "id", says: "The key's uuid.", schema: text, required: true }],
     answers: [answers.apiKeyRevoked],
-    refusals: ["NOT_FOUND", "PARAMETER_INVALID"],
+    errors: ["NOT_FOUND", "PARAMETER_INVALID"],
     says: "Revoke an API key",
     run: revokeApiKey,
   },

@@ -12,7 +12,7 @@ import { parseRange, type InclusiveRange } from "../lib/byte_range.ts";
 import { matchesEntityTag } from "../lib/http_fields.ts";
 import { assert } from "../lib/assert.ts";
 import type { Digest } from "../oci/digest.ts";
-import { refuse } from "../oci/errors.ts";
+import { apiError } from "../oci/errors.ts";
 import { cachedBytesMax } from "../registry/content_cache.ts";
 import { deleteBlob as removeBlob } from "../registry/delete.ts";
 import { unknownIn } from "../registry/unknown.ts";
@@ -48,7 +48,7 @@ interface FoundBlob {
 }
 
 function blobDigest(call: Call): Digest {
-  return requireDigest(call.params["digest"] ?? "", () => refuse("BLOB_UNKNOWN"));
+  return requireDigest(call.params["digest"] ?? "", () => apiError("BLOB_UNKNOWN"));
 }
 
 /** Headers that identify the content, on 200, 206 and 304 alike. */
@@ -109,9 +109,9 @@ async function rangedBlob(app: App, blob: FoundBlob, header: string): Promise<Re
   const { digest, sizeBytes } = blob;
   const parsed = parseRange(header, sizeBytes, { partsMax: rangePartsMax });
   if (parsed.kind === "ignore") return wholeBlob(app, blob);
-  if (parsed.kind === "too-many") throw refuse("TOO_MANY_RANGES");
+  if (parsed.kind === "too-many") throw apiError("TOO_MANY_RANGES");
   if (parsed.kind === "unsatisfiable") {
-    throw refuse("RANGE_UNSATISFIABLE", {
+    throw apiError("RANGE_UNSATISFIABLE", {
       message: `The blob has ${sizeBytes} bytes; the range lies outside of them`,
       headers: { "content-range": `bytes */${sizeBytes}`, "accept-ranges": "bytes" },
     });

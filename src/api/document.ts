@@ -3,7 +3,7 @@
  */
 import type { Endpoint } from "../http/endpoint.ts";
 import { openApiDocument, type Json } from "../http/openapi.ts";
-import { commonHeaders, refusalHeaders, refusedHeaders } from "./answers.ts";
+import { commonHeaders, headersByError, errorHeaders } from "./answers.ts";
 import { pathParameters } from "./parameters.ts";
 import { schemaOf, schemas } from "./schemas.ts";
 
@@ -41,8 +41,8 @@ export function apiDocument<App>(rows: readonly Endpoint<App>[], version: string
     schemas,
     errorSchema: schemaOf("Errors"),
     commonHeaders,
-    refusedHeaders,
-    refusalHeaders,
+    errorHeaders,
+    headersByError,
     always: ["UNKNOWN", "UNAVAILABLE", "TOO_MANY_REQUESTS", "URL_TOO_LONG"],
     unpermitted: ["UNAUTHORIZED", "DENIED"],
   });

@@ -7,7 +7,7 @@
  * Rows of one path stand together; among rows of one method the one whose `when` asks for more comes first.
  */
 import type { Endpoint } from "../http/endpoint.ts";
-import type { RefusalName } from "../oci/errors.ts";
+import type { ApiErrorName } from "../oci/errors.ts";
 import { answers } from "./answers.ts";
 import type { App } from "./app.ts";
 import { authEndpoints } from "./auth_endpoints.ts";
@@ -33,7 +33,7 @@ const blobPath = "/v2/{repository...}/blobs/{digest}";
 const manifestPath = "/v2/{repository...}/manifests/{reference}";
 
 /** What bytes on their way in may meet. */
-const bodyRefusals: readonly RefusalName[] = [
+const bodyErrors: readonly ApiErrorName[] = [
   "NAME_INVALID",
   "UPLOAD_INVALID",
   "UPLOAD_RANGE",
@@ -42,7 +42,7 @@ const bodyRefusals: readonly RefusalName[] = [
   "CONTENT_ENCODING",
   "STORAGE_FULL",
 ];
-const appendRefusals: readonly RefusalName[] = [...bodyRefusals, "UPLOAD_UNKNOWN", "UPLOAD_BUSY"];
+const appendErrors: readonly ApiErrorName[] = [...bodyErrors, "UPLOAD_UNKNOWN", "UPLOAD_BUSY"];
 
 /** POST on the uploads of a repository: four operations, told apart by their query. */
 const startRows: readonly Endpoint<App>[] = [
@@ -57,7 +57,7 @@ const startRows: readonly Endpoint<App>[] = [
     body: "none",
     query: [{ ...query.mount, required: true }, query.from],
     answers: [answers.blobCreated, answers.uploadOpen],
-    refusals: ["NAME_INVALID", "DIGEST_INVALID", "STORAGE_FULL"],
+    errors: ["NAME_INVALID", "DIGEST_INVALID", "STORAGE_FULL"],
     says: "Mount a blob of another repository, or open an upload when it cannot be mounted",
     run: mountOrStart,
   },
@@ -73,7 +73,7 @@ const startRows: readonly Endpoint<App>[] = [
     headers: [requestHeaders.contentRange],
     takes: { ...octets, required: true },
     answers: [answers.blobCreated],
-    refusals: [...bodyRefusals, "DIGEST_INVALID"],
+    errors: [...bodyErrors, "DIGEST_INVALID"],
     says: "Push a blob in one request",
     run: postBlob,
   },
@@ -86,7 +86,7 @@ const startRows: readonly Endpoint<App>[] = [
     body: "none",
     query: [query.algorithm],
     answers: [answers.uploadOpen],
-    refusals: ["NAME_INVALID", "DIGEST_INVALID", "STORAGE_FULL"],
+    errors: ["NAME_INVALID", "DIGEST_INVALID", "STORAGE_FULL"],
     says: "Open an upload",
     run: startUpload,
   },
@@ -101,7 +101,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     needs: "login",
     body: "none",
     answers: [answers.version],
-    refusals: [],
+    errors: [],
     says: "Tell that this is a registry",
     run: getBase,
   },
@@ -113,7 +113,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     needs: "login",
     body: "none",
     answers: [answers.version],
-    refusals: [],
+    errors: [],
     says: "The same without the slash",
     run: getBase,
   },
@@ -126,7 +126,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     body: "none",
     query: [query.n, query.last],
     answers: [answers.catalog],
-    refusals: ["PARAMETER_INVALID"],
+    errors: ["PARAMETER_INVALID"],
     says: "List repositories",
     run: getCatalog,
   },
@@ -138,7 +138,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     needs: "login",
     body: "none",
     answers: [answers.extensions],
-    refusals: [],
+    errors: [],
     says: "List the extensions of the registry",
     run: discoverExtensions,
   },
@@ -154,7 +154,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     headers: [requestHeaders.contentRange],
     takes: { ...octets, required: true },
     answers: [answers.uploadGrown],
-    refusals: appendRefusals,
+    errors: appendErrors,
     says: "Append a stream or a chunk to an upload",
     run: appendUpload,
   },
@@ -169,7 +169,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     headers: [requestHeaders.contentRange],
     takes: octets,
     answers: [answers.blobCreated],
-    refusals: [...appendRefusals, "DIGEST_INVALID"],
+    errors: [...appendErrors, "DIGEST_INVALID"],
     says: "Close an upload under its digest, with or without last bytes",
     run: finishUpload,
   },
@@ -181,7 +181,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     needs: "push",
     body: "none",
     answers: [answers.uploadState],
-    refusals: ["NAME_INVALID", "UPLOAD_UNKNOWN"],
+    errors: ["NAME_INVALID", "UPLOAD_UNKNOWN"],
     says: "Tell how much of an upload has arrived",
     run: uploadStatus,
   },
@@ -193,7 +193,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     needs: "push",
     body: "none",
     answers: [answers.cancelled],
-    refusals: ["NAME_INVALID", "UPLOAD_UNKNOWN", "UPLOAD_BUSY"],
+    errors: ["NAME_INVALID", "UPLOAD_UNKNOWN", "UPLOAD_BUSY"],
     says: "Drop an upload",
     run: cancelUpload,
   },
@@ -206,7 +206,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     body: "none",
     headers: [requestHeaders.range, requestHeaders.ifRange, requestHeaders.ifNoneMatch],
     answers: [answers.blob, answers.blobParts, answers.unchanged],
-    refusals: [
+    errors: [
       "NAME_INVALID_READ",
       "DIGEST_INVALID",
       "BLOB_UNKNOWN",
@@ -224,7 +224,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     needs: "delete",
     body: "none",
     answers: [answers.deleted],
-    refusals: ["NAME_INVALID", "DIGEST_INVALID", "BLOB_UNKNOWN", "BLOB_REFERENCED"],
+    errors: ["NAME_INVALID", "DIGEST_INVALID", "BLOB_UNKNOWN", "BLOB_REFERENCED"],
     says: "Delete a blob that no manifest names",
     run: deleteBlob,
   },
@@ -237,7 +237,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     body: "none",
     headers: [requestHeaders.ifNoneMatch],
     answers: [answers.manifest, answers.unchanged],
-    refusals: ["NAME_INVALID_READ", "DIGEST_INVALID", "MANIFEST_UNKNOWN", "NAME_UNKNOWN"],
+    errors: ["NAME_INVALID_READ", "DIGEST_INVALID", "MANIFEST_UNKNOWN", "NAME_UNKNOWN"],
     says: "Read a manifest by tag or digest",
     run: getManifest,
   },
@@ -252,7 +252,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     headers: [requestHeaders.ifMatch, requestHeaders.ifAbsent],
     takes: manifestBody,
     answers: [answers.manifestCreated],
-    refusals: [
+    errors: [
       "NAME_INVALID",
       "DIGEST_INVALID",
       "MANIFEST_INVALID",
@@ -278,7 +278,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     body: "none",
     headers: [requestHeaders.ifMatch],
     answers: [answers.deleted],
-    refusals: [
+    errors: [
       "NAME_INVALID",
       "DIGEST_INVALID",
       "MANIFEST_INVALID",
@@ -300,7 +300,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     body: "none",
     query: [query.n, query.last],
     answers: [answers.tags],
-    refusals: ["NAME_INVALID_READ", "NAME_UNKNOWN", "PARAMETER_INVALID"],
+    errors: ["NAME_INVALID_READ", "NAME_UNKNOWN", "PARAMETER_INVALID"],
     says: "List a repository's tags",
     run: getTags,
   },
@@ -313,7 +313,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     body: "none",
     query: [query.artifactType, query.last],
     answers: [answers.referrers],
-    refusals: ["NAME_INVALID_READ", "DIGEST_INVALID", "PARAMETER_INVALID"],
+    errors: ["NAME_INVALID_READ", "DIGEST_INVALID", "PARAMETER_INVALID"],
     says: "List the manifests that refer to a digest",
     run: getReferrers,
   },
@@ -325,7 +325,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     needs: "pull",
     body: "none",
     answers: [answers.extensions],
-    refusals: ["NAME_INVALID_READ"],
+    errors: ["NAME_INVALID_READ"],
     says: "List the extensions of a repository",
     run: discoverExtensions,
   },
@@ -337,7 +337,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     needs: "none",
     body: "none",
     answers: [answers.healthy],
-    refusals: [],
+    errors: [],
     uncounted: true,
     says: "Tell that the process runs",
     run: getLivez,
@@ -350,7 +350,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     needs: "none",
     body: "none",
     answers: [answers.healthy, answers.notReady],
-    refusals: [],
+    errors: [],
     uncounted: true,
     says: "Tell whether requests are welcome",
     run: getReadyz,
@@ -363,7 +363,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     needs: "none",
     body: "none",
     answers: [answers.healthy, answers.notReady],
-    refusals: [],
+    errors: [],
     uncounted: true,
     says: "Tell whether the start is complete",
     run: getStartupz,

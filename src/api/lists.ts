@@ -9,7 +9,7 @@ import type { Reply } from "../http/endpoint.ts";
 import { jsonReply, textReply } from "../http/reply.ts";
 import { nextLink } from "../lib/http_fields.ts";
 import { digestProblem } from "../oci/digest.ts";
-import { refuse } from "../oci/errors.ts";
+import { apiError } from "../oci/errors.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 import { referrersIndex } from "../oci/referrers.ts";
 import {
@@ -72,7 +72,7 @@ function typeParameters(call: Call): string[] {
   const given = call.query.getAll("artifactType").map((type) => type.replaceAll(" ", "+"));
   const types = given.filter((type) => type !== "");
   if (types.length > artifactTypesMax) {
-    throw refuse("PARAMETER_INVALID", {
+    throw apiError("PARAMETER_INVALID", {
       message: `Expected up to ${artifactTypesMax} artifactType parameters, got ${types.length}`,
     });
   }
@@ -87,7 +87,7 @@ function pageParameters(call: Call): PageRequest {
 function countParameter(text: string | null): number | null {
   if (text === null) return null;
   if (!/^\d+$/.test(text)) {
-    throw refuse("PARAMETER_INVALID", {
+    throw apiError("PARAMETER_INVALID", {
       message: `Expected n=<whole number>, got ${shorten(text)}`,
     });
   }

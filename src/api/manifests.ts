@@ -11,7 +11,7 @@ import type { Reply } from "../http/endpoint.ts";
 import { bodyReply, emptyReply } from "../http/reply.ts";
 import { formatBytes } from "../lib/bytes.ts";
 import { matchesEntityTag } from "../lib/http_fields.ts";
-import { refuse } from "../oci/errors.ts";
+import { apiError } from "../oci/errors.ts";
 import { isTag, type Reference } from "../oci/reference.ts";
 import type { ManifestRecord } from "../metadata/metadata.ts";
 import { deleteManifest as removeManifest, deleteTag } from "../registry/delete.ts";
@@ -97,12 +97,12 @@ function allowedTags(call: Call, reference: Reference, tags: readonly string[]):
   const isTag = reference.kind === "tag";
   const rules = new Map((isTag ? [reference.tag] : tags).map((tag) => [tag, ruleOf(tag)]));
   const isBare = !isTag && !caller.may("create", repository);
-  if (isBare || [...rules.values()].includes("none")) throw refuse("DENIED");
+  if (isBare || [...rules.values()].includes("none")) throw apiError("DENIED");
   return (tag) => rules.get(tag) ?? "none";
 }
 
 function tooLarge(app: App): Error {
-  return refuse("MANIFEST_TOO_LARGE", {
+  return apiError("MANIFEST_TOO_LARGE", {
     message: `This registry takes manifests of up to ${formatBytes(app.manifestBytesMax)}`,
   });
 }
@@ -112,12 +112,12 @@ function tagParameters(call: Call, reference: Reference): string[] {
   const tags = [...new Set(call.query.getAll("tag"))];
   if (tags.length === 0) return [];
   if (reference.kind === "tag") {
-    throw refuse("PARAMETER_INVALID", {
+    throw apiError("PARAMETER_INVALID", {
       message: "Expected ?tag= beside a digest in the path, got it beside a tag",
     });
   }
   if (tags.length > tagsMax) {
-    throw refuse("TOO_MANY_TAGS", {
+    throw apiError("TOO_MANY_TAGS", {
       message: `Expected up to ${tagsMax} tags in one request, got ${tags.length}`,
     });
   }

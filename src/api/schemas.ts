@@ -6,7 +6,7 @@
  * Leaves to others: checking what is pushed (`oci/manifest.ts`): these say what bodies look like.
  */
 import type { JsonSchema } from "../http/endpoint.ts";
-import { refusals } from "../oci/errors.ts";
+import { apiErrors } from "../oci/errors.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 
 const text: JsonSchema = { type: "string" };
@@ -77,7 +77,7 @@ export const schemas = {
           additionalProperties: false,
           properties: {
             code: {
-              enum: [...new Set(Object.values(refusals).map(({ code }) => code))],
+              enum: [...new Set(Object.values(apiErrors).map(({ code }) => code))],
               description: "What clients act on.",
             },
             message: { ...text, description: "What was expected, what came, what to do." },

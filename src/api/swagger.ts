@@ -11,7 +11,7 @@ import type { Reply } from "../http/endpoint.ts";
 import { bodyReply, emptyReply, textReply } from "../http/reply.ts";
 import { matchesEntityTag } from "../lib/http_fields.ts";
 import { digestOf } from "../oci/digest.ts";
-import { refuse } from "../oci/errors.ts";
+import { apiError } from "../oci/errors.ts";
 import type { App } from "./app.ts";
 import { viewerFile } from "./viewer.ts";
 
@@ -121,7 +121,7 @@ export async function redirectToPage(): Promise<Reply> {
 /** GET of a file of the page. @throws NOT_FOUND. */
 export async function getSwaggerAsset(call: Call): Promise<Reply> {
   const asset = await assetOf(call.params["asset"] ?? "");
-  if (asset === null) throw refuse("NOT_FOUND");
+  if (asset === null) throw apiError("NOT_FOUND");
   const identity = { etag: `"${asset.tag}"`, "cache-control": "private, no-cache" };
   const condition = call.header("if-none-match");
   if (condition !== null && matchesEntityTag(condition, asset.tag))

@@ -17,7 +17,7 @@ import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
 import { jsonReply } from "../http/reply.ts";
 import { parseMediaType } from "../lib/http_fields.ts";
-import { refuse } from "../oci/errors.ts";
+import { apiError } from "../oci/errors.ts";
 import { shorten, type App } from "./app.ts";
 
 const formBytesMax = 64 * 1024;
@@ -56,13 +56,13 @@ export async function postToken(call: Call, app: App): Promise<Reply> {
 }
 
 function service({ auth }: App): { auth: Auth; tokens: TokenService } {
-  if (auth === null || auth.tokens === null) throw refuse("NOT_FOUND");
+  if (auth === null || auth.tokens === null) throw apiError("NOT_FOUND");
   return { auth, tokens: auth.tokens };
 }
 
 function checkService({ service }: TokenService, asked: string | null): void {
   if (asked === null || asked === service) return;
-  throw refuse("PARAMETER_INVALID", {
+  throw apiError("PARAMETER_INVALID", {
     message: `Expected service=${service}, got ${shorten(asked)}`,
   });
 }
@@ -75,7 +75,7 @@ async function identify(login: () => PolicyCaller | Promise<PolicyCaller>): Prom
     if (provenBy !== "token" && provenBy !== "outside token") return caller;
     throw new LoginFailed("invalid", "a token is no login");
   } catch (error) {
-    if (error instanceof LoginFailed) throw error.refusal(basic, null);
+    if (error instanceof LoginFailed) throw error.toApiError(basic, null);
     throw error;
   }
 }
@@ -83,11 +83,11 @@ async function identify(login: () => PolicyCaller | Promise<PolicyCaller>): Prom
 async function readForm(call: Call): Promise<URLSearchParams> {
   const type = parseMediaType(call.header("content-type"));
   if (type?.toLowerCase() !== "application/x-www-form-urlencoded") {
-    throw refuse("REQUEST_INVALID", {
+    throw apiError("REQUEST_INVALID", {
       message: "Expected a form, application/x-www-form-urlencoded",
     });
   }
-  const bytes = await call.readBody(formBytesMax, () => refuse("REQUEST_TOO_LARGE"));
+  const bytes = await call.readBody(formBytesMax, () => apiError("REQUEST_TOO_LARGE"));
   return new URLSearchParams(new TextDecoder().decode(bytes));
 }
 

@@ -11,7 +11,7 @@ import type { Reply } from "../http/endpoint.ts";
 import { emptyReply } from "../http/reply.ts";
 import { parseContentRange } from "../lib/byte_range.ts";
 import { isAlgorithm, type Digest } from "../oci/digest.ts";
-import { refuse, RegistryError } from "../oci/errors.ts";
+import { apiError, ApiError } from "../oci/errors.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import { mountBlob } from "../registry/mount_blob.ts";
 import { finishUpload as publishUpload } from "../registry/push_blob.ts";
@@ -22,7 +22,7 @@ import { requireDigest, shorten, unsupportedDigest, type App } from "./app.ts";
 export async function startUpload(call: Call, app: App): Promise<Reply> {
   const algorithm = call.query.get("digest-algorithm");
   if (algorithm !== null && !isAlgorithm(algorithm)) {
-    throw refuse("DIGEST_INVALID", {
+    throw apiError("DIGEST_INVALID", {
       message: `Expected the digest-algorithm sha256 or sha512, got ${shorten(algorithm)}`,
     });
   }
@@ -92,7 +92,7 @@ export async function finishUpload(call: Call, app: App): Promise<Reply> {
 export async function uploadStatus(call: Call, app: App): Promise<Reply> {
   const id = uploadId(call);
   const sizeBytes = await app.registry.uploads.size(call.repository, id, ownerOf(call));
-  if (sizeBytes === null) throw refuse("UPLOAD_UNKNOWN");
+  if (sizeBytes === null) throw apiError("UPLOAD_UNKNOWN");
   return emptyReply(204, sessionHeaders(call.repository, id, sizeBytes));
 }
 
@@ -132,8 +132,8 @@ async function withState<T>(call: Call, upload: HeldUpload, work: () => Promise<
   try {
     return await work();
   } catch (error) {
-    if (!(error instanceof RegistryError) || error.refusal !== "UPLOAD_RANGE") throw error;
-    throw refuse("UPLOAD_RANGE", {
+    if (!(error instanceof ApiError) || error.reason !== "UPLOAD_RANGE") throw error;
+    throw apiError("UPLOAD_RANGE", {
       message: error.message,
       headers: sessionHeaders(call.repository, uploadId(call), upload.sizeBytes),
     });
@@ -162,7 +162,7 @@ function chunkOf(call: Call) {
   if (header === null) return null;
   const chunk = parseContentRange(header);
   if (chunk !== null) return chunk;
-  throw refuse("UPLOAD_INVALID", {
+  throw apiError("UPLOAD_INVALID", {
     message: `Expected Content-Range: <first>-<last>, got ${shorten(header)}`,
   });
 }
@@ -174,7 +174,7 @@ function uploadId(call: Call): string {
 function digestParameter(call: Call): Digest {
   const text = call.query.get("digest");
   if (text === null) {
-    throw refuse("DIGEST_INVALID", { message: "Expected ?digest=<digest of the whole blob>" });
+    throw apiError("DIGEST_INVALID", { message: "Expected ?digest=<digest of the whole blob>" });
   }
   return requireDigest(text, () => unsupportedDigest(text));
 }

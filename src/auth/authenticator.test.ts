@@ -220,7 +220,7 @@ describe("failures", () => {
       const failed = await failureOf(() =>
         w.authenticator.authenticate(basic(name, "wrong"), here),
       );
-      const refusal = failed.refusal({ kind: "basic", realm: "zot" }, null);
+      const refusal = failed.toApiError({ kind: "basic", realm: "zot" }, null);
       seen.push(JSON.stringify([failed.kind, refusal.status, refusal.errors, refusal.headers]));
     }
     expect(new Set(seen).size).toBe(1);
@@ -240,7 +240,7 @@ describe("failures", () => {
     const hashes = w.gate.runs;
     const failed = await failureOf(() => w.authenticator.authenticate(basic("bob", "x"), here));
     expect(failed).toMatchObject({ kind: "throttled", retryAfterS: 90 });
-    expect(failed.refusal(null, null)).toMatchObject({
+    expect(failed.toApiError(null, null)).toMatchObject({
       status: 429,
       headers: { "retry-after": "90" },
     });
@@ -359,7 +359,7 @@ describe("a directory", () => {
     expect((await w.authenticator.authenticate(basic("alice", "right"), here)).name).toBe("alice");
     for (const header of [basic("lee", "other"), basic("alice", "wrong"), basic("zoe", "x")]) {
       const failed = await failureOf(() => w.authenticator.authenticate(header, here));
-      expect(failed.refusal(null, null)).toMatchObject({ status: 503 });
+      expect(failed.toApiError(null, null)).toMatchObject({ status: 503 });
     }
     // Never for longer than what was verified is trusted.
     w.clock.advance(60_000);

@@ -3,7 +3,7 @@
  *
  * Promises: what a caller may do is what the policy gives its identity, cut down to the scope of the token or key
  * that proved it; decisions that depend on nothing else are remembered, in a bounded table.
- * Leaves to others: what a refusal is answered with (`challenge.ts`).
+ * Leaves to others: what an API error is answered with (`challenge.ts`).
  */
 import { Lru } from "../lib/lru.ts";
 import type { CompiledPolicy } from "./compile_policy.ts";

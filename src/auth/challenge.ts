@@ -5,7 +5,7 @@
  * `http.externalUrl`, or an outside one), else Basic. The realm comes from the configuration, never from the request.
  * Promises: every value is quoted, printable and on one line.
  */
-import { refuse, type RegistryError } from "../oci/errors.ts";
+import { apiError, type ApiError } from "../oci/errors.ts";
 
 /** Path of the registry's own token service, as zot's. */
 export const tokenPath = "/zot/auth/token";
@@ -34,9 +34,9 @@ export function loginRequired(
   challenge: Challenge | null,
   scope: string | null,
   error: BearerError | null = null,
-): RegistryError {
-  if (challenge === null) return refuse("DENIED");
-  return refuse("UNAUTHORIZED", {
+): ApiError {
+  if (challenge === null) return apiError("DENIED");
+  return apiError("UNAUTHORIZED", {
     headers: { "www-authenticate": challengeHeader(challenge, scope, error) },
   });
 }

@@ -3,7 +3,7 @@
  *
  * Promises: the client hears the same whatever was wrong; the reason is for the log.
  */
-import { refuse, type RegistryError } from "../oci/errors.ts";
+import { apiError, type ApiError } from "../oci/errors.ts";
 import { loginRequired, type Challenge } from "./challenge.ts";
 
 export type LoginFailure = "invalid" | "invalid-token" | "throttled" | "unavailable";
@@ -25,16 +25,16 @@ export class LoginFailed extends Error {
   }
 
   /** What the client is told. `scope` is what its request needs. */
-  refusal(challenge: Challenge | null, scope: string | null): RegistryError {
+  toApiError(challenge: Challenge | null, scope: string | null): ApiError {
     const headers = { "retry-after": String(this.retryAfterS ?? 1) };
     if (this.kind === "throttled") {
-      return refuse("TOO_MANY_REQUESTS", {
+      return apiError("TOO_MANY_REQUESTS", {
         message: "Too many failed logins; try again later",
         headers,
       });
     }
     if (this.kind === "unavailable") {
-      return refuse("UNAVAILABLE", {
+      return apiError("UNAVAILABLE", {
         message: "Logins cannot be checked at present; try again later",
         headers,
         cause: this,

@@ -1,5 +1,5 @@
 /**
- * `zot serve`: an owner that supervises worker processes, and follows its configuration file.
+ * `zot serve`: a primary that supervises worker processes, and follows its configuration file.
  *
  * Promises: prints one line when the registry can be pushed to; on SIGTERM or SIGINT finishes what is in flight
  * within the grace time, writes every index.json and returns 0; a second one ends it at once; SIGHUP looks at the
@@ -9,7 +9,7 @@
  */
 import type { Config } from "../config/schema.ts";
 import { checkLogFiles, flushLogs, openLog, type Log } from "../lib/log.ts";
-import { checkLive, openTls, startOwner, type Owner } from "../server.ts";
+import { checkLive, openTls, startPrimary, type Primary } from "../server.ts";
 import { ConfigFollower } from "./config_follower.ts";
 import { pushHint } from "./push_hint.ts";
 import { Signals } from "./signals.ts";
@@ -37,10 +37,10 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     for (const worker of options.workers) worker.kill();
     return 1;
   }
-  const { owner, supervisor } = opened;
+  const { primary, supervisor } = opened;
   const url = await supervisor.start();
   if (url === null) {
-    await owner.stop();
+    await primary.stop();
     flushLogs();
     return 1;
   }
@@ -65,7 +65,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
   log.info({ signal }, "stopping");
   await follower?.close();
   await supervisor.stop();
-  await owner.stop();
+  await primary.stop();
   log.info("stopped");
   flushLogs();
   return 0;
@@ -86,13 +86,13 @@ async function open(
   config: Config,
   early: readonly WorkerProcess[],
   log: Log,
-): Promise<{ owner: Owner; supervisor: Supervisor } | null> {
+): Promise<{ primary: Primary; supervisor: Supervisor } | null> {
   try {
     const tls = await openTls(config, log, (material) => supervisor.replaceTls(material));
     if (!config.storage.shared) await requireFreePort(config);
-    const owner = await startOwner(config, log);
-    const supervisor = new Supervisor(config, { owner, tls, log, early });
-    return { owner, supervisor };
+    const primary = await startPrimary(config, log);
+    const supervisor = new Supervisor(config, { primary, tls, log, early });
+    return { primary, supervisor };
   } catch (error) {
     tell(error);
     return null;

@@ -11,7 +11,7 @@ import type { TlsFiles } from "../http/tls_files.ts";
 import type { TlsMaterial } from "../http/tls_material.ts";
 import type { Log } from "../lib/log.ts";
 import { answerCommit } from "../metadata/commit_channel.ts";
-import { urlOf, type MetricsPlace, type Owner } from "../server.ts";
+import { urlOf, type MetricsPlace, type Primary } from "../server.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 import { WorkerProcess } from "./worker_process.ts";
 
@@ -38,7 +38,7 @@ interface Slot {
 
 export class Supervisor {
   #config: Config;
-  readonly #owner: Owner;
+  readonly #primary: Primary;
   readonly #tls: TlsFiles | null;
   readonly #log: Log;
   /** Workers that were started before there was a supervisor. */
@@ -53,7 +53,7 @@ export class Supervisor {
   constructor(
     config: Config,
     parts: {
-      readonly owner: Owner;
+      readonly primary: Primary;
       readonly tls: TlsFiles | null;
       readonly log: Log;
       /** Taken as the first workers. */
@@ -61,7 +61,7 @@ export class Supervisor {
     },
   ) {
     this.#config = config;
-    this.#owner = parts.owner;
+    this.#primary = parts.primary;
     this.#tls = parts.tls;
     this.#log = parts.log;
     this.#early = [...parts.early];
@@ -79,7 +79,7 @@ export class Supervisor {
     const others = this.#slots.slice(alone.length);
     const listening = await Promise.all(others.map((slot) => this.#spawn(slot)));
     if (listening.includes(false)) return null;
-    void this.#owner.reconciled.then(() => {
+    void this.#primary.reconciled.then(() => {
       this.#reconciled = true;
       for (const slot of this.#slots) this.#send(slot, { type: "reconciled" });
     });
@@ -97,7 +97,7 @@ export class Supervisor {
    */
   async reconfigure(config: Config): Promise<readonly string[]> {
     this.#config = config;
-    this.#owner.reconfigure(config);
+    this.#primary.reconfigure(config);
     const slots = [...this.#slots, ...this.#leaving];
     const found = await Promise.all(slots.map((slot) => this.#configure(slot)));
     // Nobody answers new connections by what is no longer in force.
@@ -169,7 +169,7 @@ export class Supervisor {
   /** Starts a slot's worker; resolves with whether it came to listen. */
   #spawn(slot: Slot): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const metrics = this.#owner.metrics?.place(slot.index + 1) ?? null;
+    const metrics = this.#primary.metrics?.place(slot.index + 1) ?? null;
     const child = this.#early.shift() ?? new WorkerProcess();
     slot.child = child;
     slot.metrics = metrics;
@@ -180,7 +180,7 @@ export class Supervisor {
         resolve(false);
         slot.child = null;
         slot.configured?.(null);
-        if (metrics !== null) this.#owner.metrics?.ended(metrics, !this.#isWanted(slot));
+        if (metrics !== null) this.#primary.metrics?.ended(metrics, !this.#isWanted(slot));
         this.#restart(slot, ended);
       },
     });
@@ -189,7 +189,7 @@ export class Supervisor {
 
   #receive(slot: Slot, message: FromWorker, resolve: (listening: boolean) => void): void {
     if (message.type === "commit") {
-      void answerCommit(this.#owner.committer, message).then((reply) => this.#send(slot, reply));
+      void answerCommit(this.#primary.committer, message).then((reply) => this.#send(slot, reply));
     } else if (message.type === "hello") {
       this.#send(slot, {
         type: "init",

@@ -14,7 +14,7 @@ import { LoginFailed } from "../auth/login_failed.ts";
 import type { Action } from "../auth/options.ts";
 import type { RequestFacts } from "../auth/policy.ts";
 import type { Clock } from "../lib/clock.ts";
-import { refuse } from "../oci/errors.ts";
+import { apiError } from "../oci/errors.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import type { Call, Connection } from "./call.ts";
 import type { Endpoint, Permission } from "./endpoint.ts";
@@ -75,7 +75,7 @@ export class Admission {
 
   #refuseLogin(call: Call, permission: Permission, error: unknown): never {
     if (!(error instanceof LoginFailed)) throw error;
-    throw error.refusal(this.#challengeFor(permission), scopeFor(call, permission));
+    throw error.toApiError(this.#challengeFor(permission), scopeFor(call, permission));
   }
 
   #challengeFor(permission: Permission): Challenge | null {
@@ -91,7 +91,7 @@ export class Admission {
     if (need === undefined) return this.#decideRegistry(call, permission, caller);
     const { repository } = call;
     for (const action of need.actions) if (caller.may(action, repository)) return;
-    throw this.#refusal(call, permission, caller, need);
+    throw this.#denied(call, permission, caller, need);
   }
 
   /** Permissions that name no repository. */
@@ -109,7 +109,7 @@ export class Admission {
     }
     if (permission === "metrics" && caller.mayReadMetrics()) return;
     const challenge = this.#challengeFor(permission);
-    throw caller.name === null ? loginRequired(challenge, scope) : refuse("DENIED");
+    throw caller.name === null ? loginRequired(challenge, scope) : apiError("DENIED");
   }
 
   /**
@@ -124,7 +124,7 @@ export class Admission {
     return policy?.userAccess === true && askedClients.test(call.header("user-agent") ?? "");
   }
 
-  #refusal(call: Call, permission: Permission, caller: PolicyCaller, { actions }: Need): Error {
+  #denied(call: Call, permission: Permission, caller: PolicyCaller, { actions }: Need): Error {
     const { challenge } = this.#options;
     const scope = scopeFor(call, permission);
     const granted = actions.some(
@@ -135,7 +135,7 @@ export class Admission {
       return loginRequired(challenge, scope, hasToken ? "insufficient_scope" : null);
     }
     const { message } = caller.decide(actions[0] ?? "read", call.repository);
-    return refuse("DENIED", message === undefined ? {} : { detail: { reason: message } });
+    return apiError("DENIED", message === undefined ? {} : { detail: { reason: message } });
   }
 
   #factsOf(call: Call): RequestFacts {

@@ -7,7 +7,7 @@
  */
 import { everyone, type Caller } from "../auth/caller.ts";
 import { MemoryBudget } from "../lib/memory_budget.ts";
-import { refuse } from "../oci/errors.ts";
+import { apiError } from "../oci/errors.ts";
 
 /** Bodies up to this size, which is that of most manifests, need no room among the others. */
 const plainBytesMax = 16 * 1024;
@@ -116,7 +116,7 @@ export class Call {
 
   /**
    * The whole body within a limit.
-   * @throws the refusal that `tooLarge` makes, as soon as the limit is known to be passed; SIZE_INVALID when the
+   * @throws the API error that `tooLarge` makes, as soon as the limit is known to be passed; SIZE_INVALID when the
    * client went away in the middle; UNAVAILABLE while slow clients hold all the memory that there is for bodies.
    */
   async readBody(bytesMax: number, tooLarge: () => Error): Promise<Uint8Array> {
@@ -133,7 +133,7 @@ export class Call {
       return bytes;
     } catch (error) {
       if (request.signal.aborted) {
-        throw refuse("SIZE_INVALID", { message: "The body ended early", cause: error });
+        throw apiError("SIZE_INVALID", { message: "The body ended early", cause: error });
       }
       throw error;
     } finally {
@@ -149,7 +149,7 @@ class Room {
   /** A body of this size so far, that may grow to `mostBytes`. @throws UNAVAILABLE. */
   need(bytes: number, mostBytes: number): void {
     if (bytes <= plainBytesMax || this.#bytes > 0) return;
-    if (!held.take(mostBytes)) throw refuse("UNAVAILABLE", { headers: { "retry-after": "1" } });
+    if (!held.take(mostBytes)) throw apiError("UNAVAILABLE", { headers: { "retry-after": "1" } });
     this.#bytes = mostBytes;
   }
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { manualClock } from "../lib/clock.ts";
-import { refusals, refuse } from "../oci/errors.ts";
+import { apiErrors, apiError } from "../oci/errors.ts";
 import type { Call, Connection } from "./call.ts";
 import { Cors } from "./cors.ts";
 import { Dispatcher, type AccessRecord } from "./dispatch.ts";
@@ -21,7 +21,7 @@ function row(path: string, run: Run, more: Partial<Endpoint<null>> = {}): Endpoi
     needs: "pull",
     body: "none",
     answers: [],
-    refusals: [],
+    errors: [],
     says: "",
     run,
     ...more,
@@ -54,7 +54,7 @@ async function ask(
     cors: new Cors([]),
     clock,
     idPrefix: "p-",
-    explain: (error) => (String(error).includes("disk") ? { refusal: "STORAGE_FULL" } : null),
+    explain: (error) => (String(error).includes("disk") ? { reason: "STORAGE_FULL" } : null),
     onAnswer: (record, failure) => seen.push({ record, failure }),
     isStopping: () => init.stopping ?? false,
   });
@@ -134,7 +134,7 @@ describe("targets", () => {
     async (url) => {
       const { reply, record } = await ask([echo], url);
       expect(reply.status).toBe(404);
-      expect(record).toMatchObject({ what: "none", refusal: "NOT_FOUND" });
+      expect(record).toMatchObject({ what: "none", reason: "NOT_FOUND" });
     },
   );
 
@@ -143,18 +143,21 @@ describe("targets", () => {
     expect(longest.reply.status).toBe(200);
     const { reply, record } = await ask([echo], `http://h/${"x".repeat(4000)}?${"y".repeat(4191)}`);
     expect(reply.status).toBe(414);
-    expect(record).toMatchObject({ what: "none", path: "", refusal: "URL_TOO_LONG" });
+    expect(record).toMatchObject({ what: "none", path: "", reason: "URL_TOO_LONG" });
   });
 });
 
 describe("failures", () => {
-  test("that are refusals are answered as their row says, and not logged with a cause", async () => {
-    const error = refuse("UPLOAD_RANGE", { headers: { range: "0-4" }, cause: new Error("inner") });
+  test("that are apiErrors are answered as their row says, and not logged with a cause", async () => {
+    const error = apiError("UPLOAD_RANGE", {
+      headers: { range: "0-4" },
+      cause: new Error("inner"),
+    });
     const { reply, record, failure } = await ask([failing(error)], "http://h/x");
     expect(reply.status).toBe(416);
     expect(reply.headers).toMatchObject({ range: "0-4", "x-request-id": record.id });
     expect(text(reply)).not.toContain("inner");
-    expect(record).toMatchObject({ refusal: "UPLOAD_RANGE", status: 416 });
+    expect(record).toMatchObject({ reason: "UPLOAD_RANGE", status: 416 });
     expect(failure).toBeNull();
   });
 
@@ -163,9 +166,9 @@ describe("failures", () => {
     const { reply, record, failure } = await ask([failing(error)], "http://h/x");
     expect(reply.status).toBe(500);
     expect(JSON.parse(text(reply))).toEqual({
-      errors: [{ code: "UNKNOWN", message: refusals.UNKNOWN.message }],
+      errors: [{ code: "UNKNOWN", message: apiErrors.UNKNOWN.message }],
     });
-    expect(record).toMatchObject({ refusal: "UNKNOWN", error: error.message });
+    expect(record).toMatchObject({ reason: "UNKNOWN", error: error.message });
     expect(failure).toBe(error);
   });
 
@@ -180,13 +183,13 @@ describe("failures", () => {
     const { reply, record, failure } = await ask([failing(error)], "http://h/x");
     expect(reply.status).toBe(507);
     expect(text(reply)).not.toContain("no room on the disk");
-    expect(record.refusal).toBe("STORAGE_FULL");
+    expect(record.reason).toBe("STORAGE_FULL");
     expect(failure).toBe(error);
   });
 
   test("a 405 of a handler says what else the path serves", async () => {
     const rows = [
-      row("/x", () => Promise.reject(refuse("BLOB_REFERENCED")), { methods: ["PUT"] }),
+      row("/x", () => Promise.reject(apiError("BLOB_REFERENCED")), { methods: ["PUT"] }),
       row("/x", (call) => hello.run(call, null), { methods: ["GET"] }),
     ];
     const { reply } = await ask(rows, "http://h/x", { method: "PUT" });
@@ -201,16 +204,16 @@ describe("checks before a handler", () => {
     ["pull", "NAME_INVALID_READ"],
     ["push", "NAME_INVALID"],
     ["delete", "NAME_INVALID"],
-  ] as const)("a bad name is refused where %s is needed", async (needs, refusal) => {
+  ] as const)("a bad name is refused where %s is needed", async (needs, reason) => {
     const rows = [row("/v2/{repository...}/x", never, { needs })];
     const { record } = await ask(rows, "http://h/v2/UPPER/x");
-    expect(record).toMatchObject({ refusal, what: "test.row", repository: null });
+    expect(record).toMatchObject({ reason, what: "test.row", repository: null });
   });
 
   test("an encoded body is refused where a body is taken, and only there", async () => {
     const init = { method: "PUT", headers: { "content-encoding": "gzip" } };
     const taking = row("/x", never, { body: "bytes" });
-    expect((await ask([taking], "http://h/x", init)).record.refusal).toBe("CONTENT_ENCODING");
+    expect((await ask([taking], "http://h/x", init)).record.reason).toBe("CONTENT_ENCODING");
     expect((await ask([hello], "http://h/x", init)).record.status).toBe(200);
   });
 });

@@ -1,14 +1,14 @@
 /**
- * The pipeline of a request: target, row, name, admission, handler, refusal, log line. Top to bottom.
+ * The pipeline of a request: target, row, name, admission, handler, reason, log line. Top to bottom.
  *
  * Promises: one parsed path serves routing, admission and the handler; every request ends in exactly one
- * answer and one log line; whatever a handler throws becomes a refusal of the table, and only refusals of 5xx
+ * answer and one log line; whatever a handler throws becomes an API error of the table, and only API errors of 5xx
  * are logged with their cause. Nothing of a request but its path, length and client goes into a log.
  * Leaves to others: sockets (`listen.ts`), endpoints (`api`), who may do what (`admit`).
  */
 import type { Clock } from "../lib/clock.ts";
 import type { NetworkSet } from "../lib/networks.ts";
-import { refuse, RegistryError, type RefusalName } from "../oci/errors.ts";
+import { apiError, ApiError, type ApiErrorName } from "../oci/errors.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import type { Admission } from "./admission.ts";
 import { Call, type Connection } from "./call.ts";
@@ -32,8 +32,8 @@ export interface AccessRecord {
   /** Bytes of the answer's body that were announced; for uploads the bytes of the request that came. */
   readonly bytes: number;
   readonly durationMs: number;
-  /** Name of the refusal in the table, on answers that are one. */
-  readonly refusal?: RefusalName;
+  /** Name of the API error in the table, on answers that are one. */
+  readonly reason?: ApiErrorName;
   readonly error?: string;
   /** The client went away before its body was whole; nobody read the answer. */
   readonly aborted?: true;
@@ -58,8 +58,8 @@ export interface DispatchOptions<App> extends DispatchSettings<App> {
   readonly clock: Clock;
   /** Prefix of request ids: tells processes apart. */
   readonly idPrefix: string;
-  /** Maps failures of the layers below to refusals; null for what it does not know. */
-  readonly explain: (error: unknown) => { refusal: RefusalName; message?: string } | null;
+  /** Maps failures of the layers below to API errors; null for what it does not know. */
+  readonly explain: (error: unknown) => { reason: ApiErrorName; message?: string } | null;
   readonly onAnswer: (record: AccessRecord, failure: unknown) => void;
   /** While true, answers ask clients to close their connection. */
   readonly isStopping: () => boolean;
@@ -78,9 +78,9 @@ interface Handled<App> {
   readonly reply: Reply;
   readonly row: Endpoint<App> | null;
   readonly call: Call | null;
-  /** What was thrown, and the refusal that it became; null when nothing was. */
+  /** What was thrown, and the API error that it became; null when nothing was. */
   readonly failure: unknown;
-  readonly refusal: RefusalName | null;
+  readonly reason: ApiErrorName | null;
 }
 
 interface Target {
@@ -130,18 +130,18 @@ export class Dispatcher<App> {
     let call: Call | null = null;
     try {
       checkCertificate(connection);
-      if (target === null) throw refuse("NOT_FOUND");
+      if (target === null) throw apiError("NOT_FOUND");
       if (target === "too-long") throw urlTooLong();
       const { path, query } = target;
       const has = (name: string): boolean => query !== "" && hasParameter(query, name);
       const match = router.match(request.method, path, has);
       if (match.kind === "matched") ({ row } = match);
       if (row?.uncounted !== true) this.#checkRate(request, connection);
-      if (match.kind === "no-path") throw refuse("NOT_FOUND");
+      if (match.kind === "no-path") throw apiError("NOT_FOUND");
       if (match.kind === "no-method") {
         if (request.method !== "OPTIONS") throw wrongMethod(request.method, match.allow);
         const reply = cors.preflight(request.headers.get("origin"), match.allow);
-        return { reply, row, call, failure: null, refusal: null };
+        return { reply, row, call, failure: null, reason: null };
       }
       ({ row } = match);
       if (cors.isForeignWrite(request.method, request.headers)) throw foreignPage();
@@ -160,11 +160,11 @@ export class Dispatcher<App> {
       const admitted = this.#options.admission?.admit(call, row);
       if (admitted !== undefined) await admitted;
       checkEncoding(row, call);
-      return { reply: await row.run(call, app), row, call, failure: null, refusal: null };
+      return { reply: await row.run(call, app), row, call, failure: null, reason: null };
     } catch (error) {
-      const refused = this.#refusalOf(error);
+      const refused = this.#errorOf(error);
       const reply = withAllow(errorReply(refused), row, request.method, router);
-      return { reply, row, call, failure: error, refusal: refused.refusal };
+      return { reply, row, call, failure: error, reason: refused.reason };
     }
   }
 
@@ -173,15 +173,15 @@ export class Dispatcher<App> {
     if (!rates) return;
     const name = (): string | null =>
       admission?.knownName(request.headers.get("authorization"), connection) ?? null;
-    const refusal = rates.check(request.method, connection.address, name);
-    if (refusal !== null) throw refusal;
+    const denied = rates.check(request.method, connection.address, name);
+    if (denied !== null) throw denied;
   }
 
-  #refusalOf(error: unknown): RegistryError {
-    if (error instanceof RegistryError) return error;
+  #errorOf(error: unknown): ApiError {
+    if (error instanceof ApiError) return error;
     const known = this.#options.explain(error);
-    if (known === null) return refuse("UNKNOWN", { cause: error });
-    return refuse(known.refusal, {
+    if (known === null) return apiError("UNKNOWN", { cause: error });
+    return apiError(known.reason, {
       cause: error,
       ...(known.message === undefined ? {} : { message: known.message }),
     });
@@ -211,7 +211,7 @@ export class Dispatcher<App> {
       readonly durationMs: number;
     },
   ): void {
-    const { row, call, reply, failure, refusal } = done.handled;
+    const { row, call, reply, failure, reason } = done.handled;
     this.#options.onAnswer(
       {
         id: done.id,
@@ -224,7 +224,7 @@ export class Dispatcher<App> {
         status: reply.status,
         bytes: bytesOf(request, row, call, reply),
         durationMs: Math.round(done.durationMs * 1000) / 1000,
-        ...(refusal === null ? {} : { refusal }),
+        ...(reason === null ? {} : { reason }),
         ...(failure instanceof Error ? { error: failure.message } : {}),
         ...(isAborted(request, row) ? { aborted: true } : {}),
       },
@@ -259,8 +259,8 @@ function pathOf(target: Target | "too-long" | null): string {
   return target === null || target === "too-long" ? "" : target.path;
 }
 
-function urlTooLong(): RegistryError {
-  return refuse("URL_TOO_LONG", {
+function urlTooLong(): ApiError {
+  return apiError("URL_TOO_LONG", {
     message: `URL is longer than the ${urlBytesMax} bytes that this registry reads`,
   });
 }
@@ -286,11 +286,11 @@ function withAllow<App>(
 function checkCertificate({ certificateProblem }: Connection): void {
   if (!certificateProblem) return;
   const message = `The client certificate is not accepted: ${certificateProblem}`;
-  throw refuse("DENIED", { message });
+  throw apiError("DENIED", { message });
 }
 
-function foreignPage(): RegistryError {
-  return refuse("DENIED", {
+function foreignPage(): ApiError {
+  return apiError("DENIED", {
     message:
       "Pages of other origins may not write here; http.allowOrigin would have to name theirs",
   });
@@ -298,14 +298,14 @@ function foreignPage(): RegistryError {
 
 function requireCertificate<App>({ name }: Endpoint<App>, { certificate }: Connection): void {
   if (certificate !== null || name.startsWith("health.")) return;
-  throw refuse("UNAUTHORIZED", {
+  throw apiError("UNAUTHORIZED", {
     message:
       "Authentication is required: show a client certificate of an authority of this registry",
   });
 }
 
-function wrongMethod(method: string, allow: string): RegistryError {
-  return refuse("UNSUPPORTED", {
+function wrongMethod(method: string, allow: string): ApiError {
+  return apiError("UNSUPPORTED", {
     message: `This path serves ${allow}; the request was ${method}`,
     headers: { allow },
   });
@@ -315,7 +315,7 @@ function wrongMethod(method: string, allow: string): RegistryError {
 function checkRepository<App>(row: Endpoint<App>, params: Readonly<Record<string, string>>): void {
   const repository = params["repository"];
   if (repository === undefined || isRepositoryName(repository)) return;
-  throw refuse(row.needs === "pull" ? "NAME_INVALID_READ" : "NAME_INVALID");
+  throw apiError(row.needs === "pull" ? "NAME_INVALID_READ" : "NAME_INVALID");
 }
 
 /** The digest is that of the bytes as sent, so an encoded body cannot be what the client means. */
@@ -323,7 +323,7 @@ function checkEncoding<App>(row: Endpoint<App>, call: Call): void {
   if (row.body === "none") return;
   const encoding = call.header("content-encoding");
   if (encoding !== null && encoding !== "" && encoding.toLowerCase() !== "identity") {
-    throw refuse("CONTENT_ENCODING");
+    throw apiError("CONTENT_ENCODING");
   }
 }
 

@@ -5,7 +5,7 @@
  * page and the coverage test all read the same rows. Handlers are generic in `App`, the services of the layer that
  * defines the rows, so this folder knows no endpoint.
  */
-import type { RefusalName } from "../oci/errors.ts";
+import type { ApiErrorName } from "../oci/errors.ts";
 import type { Call } from "./call.ts";
 
 export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -93,7 +93,7 @@ export interface Endpoint<App> {
   /** Shape of the request's body; absent with the body policy `none`. */
   readonly takes?: Content;
   readonly answers: readonly Answer[];
-  readonly refusals: readonly RefusalName[];
+  readonly errors: readonly ApiErrorName[];
   /** No request rate keeps callers from it: it is how the server is watched. */
   readonly uncounted?: true;
   /** One line for the reference page. */

@@ -1,14 +1,14 @@
 /**
  * The OpenAPI 3.1 document of an endpoint table: a pure function from rows to JSON.
  *
- * Promises: every row, method, parameter, header, body, answer and refusal of the table is in it, and nothing else.
+ * Promises: every row, method, parameter, header, body, answer and API error of the table is in it, and nothing else.
  * Rows of one path and method are told apart by their query, which OpenAPI cannot say: they become one operation
  * that holds what any of them takes and gives. A header is required where each of them gives it. `{name...}` becomes
  * `{name}`; that its slashes stay as they are is said in words.
  * Leaves to others: the shared tables that rows refer to (`OpenApiParts`), serving it (`api/swagger.ts`).
  * Source: OpenAPI Specification 3.1.1.
  */
-import { refusals as refusalTable, type RefusalName } from "../oci/errors.ts";
+import { apiErrors as apiErrorTable, type ApiErrorName } from "../oci/errors.ts";
 import { must } from "../lib/assert.ts";
 import type { Answer, Content, Endpoint, JsonSchema, Method, Parameter } from "./endpoint.ts";
 
@@ -22,15 +22,15 @@ export interface OpenApiParts {
   readonly groups: Readonly<Record<string, string>>;
   readonly pathParameters: Readonly<Record<string, Parameter>>;
   readonly schemas: Readonly<Record<string, JsonSchema>>;
-  /** Schema of the body of every refusal. */
+  /** Schema of the body of every reason. */
   readonly errorSchema: JsonSchema;
   readonly commonHeaders: readonly Parameter[];
-  /** Of every refusal, and what some refusals add. */
-  readonly refusedHeaders: readonly Parameter[];
-  readonly refusalHeaders: Readonly<Partial<Record<RefusalName, readonly Parameter[]>>>;
+  /** Of every reason, and what some errors add. */
+  readonly errorHeaders: readonly Parameter[];
+  readonly headersByError: Readonly<Partial<Record<ApiErrorName, readonly Parameter[]>>>;
   /** Refusals that any request may meet, and any request that needs a permission. */
-  readonly always: readonly RefusalName[];
-  readonly unpermitted: readonly RefusalName[];
+  readonly always: readonly ApiErrorName[];
+  readonly unpermitted: readonly ApiErrorName[];
 }
 
 type Row = Endpoint<never>;
@@ -214,7 +214,7 @@ function contentOf(contents: readonly Content[]): Json {
 }
 
 function responsesOf(rows: readonly Row[], method: Method, parts: OpenApiParts): Json {
-  const all = rows.flatMap((row) => [...row.answers, ...refusedAnswers(row, parts)]);
+  const all = rows.flatMap((row) => [...row.answers, ...errorAnswers(row, parts)]);
   const possible = all.filter(({ status }) => method !== "HEAD" || !ofRanges.includes(status));
   const byStatus = [...Map.groupBy(possible, ({ status }) => status)].sort(([a], [b]) => a - b);
   return Object.fromEntries(
@@ -280,7 +280,7 @@ function freeName(base: string, taken: Readonly<Record<string, unknown>>): strin
 
 /** Headers that stand once, in the components. */
 function sharedHeaders(parts: OpenApiParts): readonly Parameter[] {
-  return [...parts.commonHeaders, ...parts.refusedHeaders];
+  return [...parts.commonHeaders, ...parts.errorHeaders];
 }
 
 function isShared(header: Parameter, parts: OpenApiParts): boolean {
@@ -297,27 +297,27 @@ function headerOf({ says, schema, required }: Parameter): Json {
   return { description: says, ...(required === true ? { required: true } : {}), schema };
 }
 
-/** The refusals of a row as answers: one for each status. */
-function refusedAnswers(row: Row, parts: OpenApiParts): Answer[] {
+/** The errors of a row as answers: one for each status. */
+function errorAnswers(row: Row, parts: OpenApiParts): Answer[] {
   const names = new Set([
-    ...row.refusals,
+    ...row.errors,
     ...parts.always,
     ...(row.needs === "none" ? [] : parts.unpermitted),
   ]);
-  const byStatus = Map.groupBy(names, (name) => refusalTable[name].status);
-  return [...byStatus].map(([status, refusals]) => ({
+  const byStatus = Map.groupBy(names, (name) => apiErrorTable[name].status);
+  return [...byStatus].map(([status, errors]) => ({
     status,
-    says: refusals.map((name) => `- \`${name}\`: ${refusalTable[name].message}`).join("\n"),
+    says: errors.map((name) => `- \`${name}\`: ${apiErrorTable[name].message}`).join("\n"),
     headers: merged(
-      refusals.map((name) => [...parts.refusedHeaders, ...(parts.refusalHeaders[name] ?? [])]),
+      errors.map((name) => [...parts.errorHeaders, ...(parts.headersByError[name] ?? [])]),
     ),
-    content: [{ types: ["application/json"], schema: errorsWith(refusals, parts) }],
+    content: [{ types: ["application/json"], schema: errorsWith(errors, parts) }],
   }));
 }
 
-/** The body of a refusal with one of these codes. */
-function errorsWith(refusals: readonly RefusalName[], { errorSchema }: OpenApiParts): JsonSchema {
-  const codes = [...new Set(refusals.map((name) => refusalTable[name].code))];
+/** The body of an API error with one of these codes. */
+function errorsWith(errors: readonly ApiErrorName[], { errorSchema }: OpenApiParts): JsonSchema {
+  const codes = [...new Set(errors.map((name) => apiErrorTable[name].code))];
   const code = codes.length === 1 ? { const: codes[0] } : { enum: codes };
   return { ...errorSchema, properties: { errors: { items: { properties: { code } } } } };
 }

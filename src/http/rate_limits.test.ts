@@ -29,7 +29,7 @@ function open(
   /** How many of so many requests at once are admitted. */
   const admitted = (count: number, method = "GET", address: string | null = "192.0.2.1"): number =>
     Array.from({ length: count }, () => limits.check(method, address)).filter(
-      (refusal) => refusal === null,
+      (reason) => reason === null,
     ).length;
   return { clock, limits, admitted, path };
 }
@@ -83,7 +83,7 @@ describe("a rate", () => {
     const { limits } = open({ rate: 1 });
     expect(limits.check("GET", null)).toBeNull();
     expect(limits.check("GET", null)).toMatchObject({
-      refusal: "TOO_MANY_REQUESTS",
+      reason: "TOO_MANY_REQUESTS",
       code: "TOOMANYREQUESTS",
       status: 429,
       headers: { "retry-after": "1" },

@@ -14,7 +14,7 @@
 import { networkOf } from "../auth/throttle.ts";
 import type { Clock } from "../lib/clock.ts";
 import { openSharedPage } from "../lib/shared_page.ts";
-import { refuse, type RegistryError } from "../oci/errors.ts";
+import { apiError, type ApiError } from "../oci/errors.ts";
 import { countedMethods, type RateLimitValues } from "./limit_options.ts";
 
 /** What a bucket holds, in time: so a number on the page is never further ahead than this. */
@@ -55,14 +55,14 @@ export class RateLimits {
   }
 
   /**
-   * Counts a request; the refusal when it is one too many. `address` is the client's, null when it is not known;
+   * Counts a request; the API error when it is one too many. `address` is the client's, null when it is not known;
    * `name` that of a user who has logged in lately, who is the same caller wherever he comes from.
    */
   check(
     method: string,
     address: string | null,
     name: () => string | null = () => null,
-  ): RegistryError | null {
+  ): ApiError | null {
     const nowUs = Math.floor(this.#clock.now() * 1000) | 0;
     // A caller that is over its own rate takes nothing from the others.
     if (this.#caller !== null) {
@@ -138,9 +138,9 @@ function methodRates({ methods }: RateLimitValues) {
   return rates;
 }
 
-function tooMany({ option, perSecond }: Rate, waitUs: number): RegistryError {
+function tooMany({ option, perSecond }: Rate, waitUs: number): ApiError {
   const seconds = Math.ceil(waitUs / bucketUs);
-  return refuse("TOO_MANY_REQUESTS", {
+  return apiError("TOO_MANY_REQUESTS", {
     message: `Too many requests; expected up to ${perSecond} a second (${option}), try again in ${seconds} s`,
     headers: { "retry-after": String(seconds) },
   });

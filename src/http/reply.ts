@@ -2,11 +2,11 @@
  * Every kind of answer that handlers give, as data.
  *
  * Promises: bodies have an exact length and are never compressed; JSON has the bare content type that
- * clients compare exactly; a refusal has the body of the specification. Header values are made from
+ * clients compare exactly; an API error has the body of the specification. Header values are made from
  * validated text only.
  * Leaves to others: turning a `Reply` into bytes on a connection (`listen.ts`).
  */
-import { errorBody, type RegistryError } from "../oci/errors.ts";
+import { errorBody, type ApiError } from "../oci/errors.ts";
 import type { Reply, ReplyBody } from "./endpoint.ts";
 
 const json = "application/json";
@@ -47,6 +47,6 @@ export function bodyReply(
   return { status, headers, body };
 }
 
-export function errorReply(error: RegistryError): Reply {
+export function errorReply(error: ApiError): Reply {
   return textReply(error.status, errorBody(error), json, error.headers);
 }

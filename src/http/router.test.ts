@@ -20,7 +20,7 @@ function row(
     needs: "none",
     body: "none",
     answers: [],
-    refusals: [],
+    errors: [],
     says: "",
     run: () => Promise.reject(new Error("not run here")),
   };

@@ -1,7 +1,7 @@
 // At most so many at once, at most so many waiting: for work that is expensive for everybody else.
 //
 // Who comes when all places are taken waits in line; who comes when the line is full is refused at
-// once (`GateFull`), so that a flood costs nothing but the refusals. The work itself decides how
+// once (`GateFull`), so that a flood costs nothing but the API errors. The work itself decides how
 // long it takes.
 
 import { assert } from "./assert.ts";

@@ -118,7 +118,7 @@ describe("the worker's end", () => {
   });
 });
 
-describe("the owner's end", () => {
+describe("the primary's end", () => {
   const request: CommitRequest = { type: "commit", id: 7, commit: commit("a") };
   const answering = (work: () => Promise<CommitOutcome>): Promise<CommitReply> => {
     const committer: Committer = { commit: work };

@@ -77,7 +77,7 @@ export class ChannelCommitter implements Committer {
   }
 }
 
-/** The owner's end: answers one request. Never rejects. */
+/** The primary's end: answers one request. Never rejects. */
 export async function answerCommit(
   committer: Committer,
   request: CommitRequest,

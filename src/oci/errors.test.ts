@@ -1,7 +1,7 @@
 // Refusals: the table keeps to the specification's codes, and every body has the specified shape.
 
 import { describe, expect, test } from "bun:test";
-import { errorBody, refusals, refuse, RegistryError, type RefusalRow } from "./errors.ts";
+import { errorBody, apiErrors, apiError, ApiError, type ApiErrorRow } from "./errors.ts";
 
 /** distribution-spec, "Error codes": the only ones that JSON of a 4xx answer may hold. */
 const registeredCodes = [
@@ -21,7 +21,7 @@ const registeredCodes = [
   "TOOMANYREQUESTS",
 ];
 
-const rows: [string, RefusalRow][] = Object.entries(refusals);
+const rows: [string, ApiErrorRow][] = Object.entries(apiErrors);
 
 describe("the table", () => {
   test.each(rows)("%s keeps the rules of a row", (_, { code, status, message, section }) => {
@@ -71,25 +71,25 @@ describe("the table", () => {
     ["UNAVAILABLE", "UNAVAILABLE", 503],
     ["UNKNOWN", "UNKNOWN", 500],
   ] as const)("%s answers %s with %d", (name, code, status) => {
-    expect(refusals[name]).toMatchObject({ code, status });
+    expect(apiErrors[name]).toMatchObject({ code, status });
   });
 });
 
-describe("refuse", () => {
+describe("apiError", () => {
   test("takes everything from the row", () => {
-    const error = refuse("BLOB_UNKNOWN");
-    expect(error).toBeInstanceOf(RegistryError);
+    const error = apiError("BLOB_UNKNOWN");
+    expect(error).toBeInstanceOf(ApiError);
     expect(error).toBeInstanceOf(Error);
     expect(error).toMatchObject({
-      name: "RegistryError",
-      refusal: "BLOB_UNKNOWN",
+      name: "ApiError",
+      reason: "BLOB_UNKNOWN",
       code: "BLOB_UNKNOWN",
       status: 404,
-      message: refusals.BLOB_UNKNOWN.message,
+      message: apiErrors.BLOB_UNKNOWN.message,
       headers: {},
     });
     expect(JSON.parse(errorBody(error))).toEqual({
-      errors: [{ code: "BLOB_UNKNOWN", message: refusals.BLOB_UNKNOWN.message }],
+      errors: [{ code: "BLOB_UNKNOWN", message: apiErrors.BLOB_UNKNOWN.message }],
     });
   });
 
@@ -97,7 +97,7 @@ describe("refuse", () => {
     const cause = new Error("secret path");
     const headers = { Range: "0-9", Location: "/v2/a/blobs/uploads/x" };
     const options = { message: "Expected 10", detail: { offset: 10 }, headers, cause };
-    const error = refuse("UPLOAD_RANGE", options);
+    const error = apiError("UPLOAD_RANGE", options);
     expect(error).toMatchObject({ status: 416, message: "Expected 10", headers, cause });
     expect(errorBody(error)).toBe(
       '{"errors":[{"code":"BLOB_UPLOAD_INVALID","message":"Expected 10","detail":{"offset":10}}]}',
@@ -110,7 +110,7 @@ describe("refuse", () => {
       { message: "Layer is unknown", detail: { digest: "sha256:a" } },
       { message: "Config is unknown" },
     ];
-    const error = refuse("MANIFEST_BLOB_UNKNOWN", { errors });
+    const error = apiError("MANIFEST_BLOB_UNKNOWN", { errors });
     expect(error.message).toBe("Layer is unknown");
     expect(JSON.parse(errorBody(error))).toEqual({
       errors: [
@@ -125,12 +125,12 @@ describe("refuse", () => {
   });
 
   test("the list is never empty", () => {
-    expect(refuse("MANIFEST_BLOB_UNKNOWN", { errors: [] }).errors).toHaveLength(1);
+    expect(apiError("MANIFEST_BLOB_UNKNOWN", { errors: [] }).errors).toHaveLength(1);
   });
 
   test("details that are falsy are details", () => {
     for (const detail of [null, 0, "", false]) {
-      expect(JSON.parse(errorBody(refuse("DENIED", { detail }))).errors[0].detail).toBe(detail);
+      expect(JSON.parse(errorBody(apiError("DENIED", { detail }))).errors[0].detail).toBe(detail);
     }
   });
 });

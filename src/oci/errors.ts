@@ -1,24 +1,24 @@
-// THE table of refusals: every way the registry says no, with its code, status and default text.
+// THE table of apiErrors: every way the registry says no, with its code, status and default text.
 //
-// A refusal is made from a row with `refuse(name)`, thrown anywhere, and turned into a response in
+// An API error is made from a row with `apiError(name)`, thrown anywhere, and turned into a response in
 // one place. In a 4xx answer `code` must be one of the codes registered in distribution-spec, "Error
 // codes", so several rows share a code and differ in status. `section` says where the answer is
 // defined; "ours" means that the specification leaves it to the registry. Never use MANIFEST_INVALID
 // for policy or quota: some clients then push the image again in another format.
 
-export interface RefusalRow {
+export interface ApiErrorRow {
   /** The specification's code, which clients read. */
   readonly code: string;
   readonly status: number;
   /** The default text: capital, no full stop. */
   readonly message: string;
-  /** Where the refusal is defined. */
+  /** Where the API error is defined. */
   readonly section: string;
 }
 
 const codes = 'distribution-spec, "Error codes"';
 
-export const refusals = {
+export const apiErrors = {
   BLOB_UNKNOWN: {
     code: "BLOB_UNKNOWN",
     status: 404,
@@ -235,9 +235,9 @@ export const refusals = {
     message: "Registry failed to answer this request",
     section: "RFC 9110 §15.6.1",
   },
-} as const satisfies Record<string, RefusalRow>;
+} as const satisfies Record<string, ApiErrorRow>;
 
-export type RefusalName = keyof typeof refusals;
+export type ApiErrorName = keyof typeof apiErrors;
 
 /** One entry of the error body. `detail` is any JSON value. */
 export interface ErrorEntry {
@@ -246,10 +246,10 @@ export interface ErrorEntry {
   readonly detail?: unknown;
 }
 
-/** A refusal on its way to the client. Made by `refuse`. */
-export class RegistryError extends Error {
-  override readonly name = "RegistryError";
-  readonly refusal: RefusalName;
+/** An API error on its way to the client. Made by `apiError`. */
+export class ApiError extends Error {
+  override readonly name = "ApiError";
+  readonly reason: ApiErrorName;
   readonly code: string;
   readonly status: number;
   /** What the body lists; never empty. */
@@ -257,11 +257,11 @@ export class RegistryError extends Error {
   /** Headers that the response must carry, such as Location and Range of an upload. */
   readonly headers: Readonly<Record<string, string>>;
 
-  constructor(refusal: RefusalName, options: RefusalOptions) {
-    const row = refusals[refusal];
+  constructor(reason: ApiErrorName, options: ApiErrorOptions) {
+    const row = apiErrors[reason];
     const errors = entriesOf(row, options);
     super(errors[0]?.message ?? row.message, { cause: options.cause });
-    this.refusal = refusal;
+    this.reason = reason;
     this.code = row.code;
     this.status = row.status;
     this.errors = errors;
@@ -269,23 +269,23 @@ export class RegistryError extends Error {
   }
 }
 
-export interface RefusalOptions {
+export interface ApiErrorOptions {
   /** Replaces the row's text: what was expected, what came, what to do. */
   message?: string;
   detail?: unknown;
   headers?: Record<string, string>;
   /** Makes one entry per item, such as each missing blob; an empty list counts as none. */
   errors?: { message: string; detail?: unknown }[];
-  /** What led to the refusal; logged, never shown to the client. */
+  /** What led to the reason; logged, never shown to the client. */
   cause?: unknown;
 }
 
-/** Makes the refusal of this name. Returns it: the caller throws, so that control flow stays visible. */
-export function refuse(name: RefusalName, options: RefusalOptions = {}): RegistryError {
-  return new RegistryError(name, options);
+/** Makes the API error of this name. Returns it: the caller throws, so that control flow stays visible. */
+export function apiError(name: ApiErrorName, options: ApiErrorOptions = {}): ApiError {
+  return new ApiError(name, options);
 }
 
-function entriesOf(row: RefusalRow, options: RefusalOptions): ErrorEntry[] {
+function entriesOf(row: ApiErrorRow, options: ApiErrorOptions): ErrorEntry[] {
   const { message = row.message, detail, errors = [] } = options;
   const items = errors.length > 0 ? errors : [{ message, detail }];
   return items.map((item) => {
@@ -295,6 +295,6 @@ function entriesOf(row: RefusalRow, options: RefusalOptions): ErrorEntry[] {
 }
 
 /** The JSON body of distribution-spec, "Error codes", to be sent as `application/json`. */
-export function errorBody(error: RegistryError): string {
+export function errorBody(error: ApiError): string {
   return JSON.stringify({ errors: error.errors });
 }

@@ -1,9 +1,9 @@
 // Manifests: one row per rule of the stages of a push that look at the bytes, in their order; and
-// random input, which must end in a manifest or in a RegistryError.
+// random input, which must end in a manifest or in a ApiError.
 
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { RegistryError, type RefusalName } from "./errors.ts";
+import { ApiError, type ApiErrorName } from "./errors.ts";
 import { manifestBytesMax, parseManifest, type Manifest } from "./manifest.ts";
 import { mediaTypes } from "./media_types.ts";
 
@@ -25,23 +25,23 @@ function parse(body: unknown, contentType: string | null = null): Manifest {
   return parseManifest(encoder.encode(text), contentType);
 }
 
-/** The refusal of a body, or null when it is accepted. */
-function refusalOf(body: unknown, contentType: string | null = null): RegistryError | null {
+/** The API error of a body, or null when it is accepted. */
+function errorOf(body: unknown, contentType: string | null = null): ApiError | null {
   return caught(() => parse(body, contentType));
 }
 
-function caught(work: () => unknown): RegistryError | null {
+function caught(work: () => unknown): ApiError | null {
   try {
     work();
     return null;
   } catch (error) {
-    if (error instanceof RegistryError) return error;
+    if (error instanceof ApiError) return error;
     throw error;
   }
 }
 
-function expectRefusal(error: RegistryError | null, name: RefusalName, message: string): void {
-  expect(error?.refusal).toBe(name);
+function expectApiError(error: ApiError | null, name: ApiErrorName, message: string): void {
+  expect(error?.reason).toBe(name);
   expect(error?.errors.map((entry) => entry.message).join("\n")).toContain(message);
 }
 
@@ -80,8 +80,8 @@ describe("stage 4, media type", () => {
     // The type is looked at before the bytes are.
     ["text/html", "{", "text/html"],
   ])("Content-Type %p with this body is refused", (contentType, body, message) => {
-    const error = refusalOf(body, contentType);
-    expectRefusal(error, "MANIFEST_TYPE", message);
+    const error = errorOf(body, contentType);
+    expectApiError(error, "MANIFEST_TYPE", message);
     expect([error?.status, error?.code]).toEqual([415, "MANIFEST_INVALID"]);
   });
 });
@@ -102,7 +102,7 @@ describe("stage 6, JSON", () => {
     ["balanced depth", "[".repeat(500_000) + "]".repeat(500_000), "deeper than 64"],
   ])("%s is refused", (_, body, message) => {
     const bytes = typeof body === "string" ? encoder.encode(body) : body;
-    expectRefusal(
+    expectApiError(
       caught(() => parseManifest(bytes, ociImage)),
       "MANIFEST_INVALID",
       message,
@@ -114,22 +114,22 @@ describe("stage 6, JSON", () => {
     (name) => {
       const text = JSON.stringify({ ...image, subject: null, manifests: null }).slice(0, -1);
       const escaped = `\\u00${name.charCodeAt(0).toString(16)}${name.slice(1)}`;
-      expect(refusalOf(`${text}}`)).toBeNull();
+      expect(errorOf(`${text}}`)).toBeNull();
       for (const again of [name, escaped]) {
-        expectRefusal(refusalOf(`${text},"${again}":null}`), "MANIFEST_INVALID", "more than once");
+        expectApiError(errorOf(`${text},"${again}":null}`), "MANIFEST_INVALID", "more than once");
       }
     },
   );
 
   test("a repeated name inside of a descriptor is refused", () => {
     const text = JSON.stringify(image).replace('"size":10', '"size":10,"size":11');
-    expectRefusal(refusalOf(text), "MANIFEST_INVALID", "more than once");
+    expectApiError(errorOf(text), "MANIFEST_INVALID", "more than once");
   });
 
   test("depth 64, white space around, and any order of members are fine", () => {
     const deep = `${"[".repeat(63)}${"]".repeat(63)}`;
     const text = ` \n{"x":${deep},${JSON.stringify(image).slice(1)}\r\n\t `;
-    expect(refusalOf(text)).toBeNull();
+    expect(errorOf(text)).toBeNull();
   });
 });
 
@@ -145,7 +145,7 @@ describe("stage 7, envelope", () => {
     ["Docker image without mediaType", { ...image, mediaType: undefined }, dockerImage, "missing"],
     ["Docker list without mediaType", { ...index, mediaType: undefined }, dockerList, "missing"],
   ])("%s is refused", (_, body, contentType, message) => {
-    expectRefusal(refusalOf(body, contentType), "MANIFEST_INVALID", message);
+    expectApiError(errorOf(body, contentType), "MANIFEST_INVALID", message);
   });
 });
 
@@ -160,7 +160,7 @@ describe("stage 8, confusion of types (CVE-2021-41190)", () => {
     ["a Docker list with layers", { ...index, mediaType: dockerList, layers: [layer] }],
     ["a Docker image with manifests", { ...image, mediaType: dockerImage, manifests: [] }],
   ])("%s is refused", (_, body) => {
-    expectRefusal(refusalOf(body), "MANIFEST_INVALID", "must not contain");
+    expectApiError(errorOf(body), "MANIFEST_INVALID", "must not contain");
   });
 
   test.each([
@@ -173,8 +173,8 @@ describe("stage 8, confusion of types (CVE-2021-41190)", () => {
     "artifacttype",
     "Annotations",
   ])("%p, which Go reads without regard to case, is refused", (name) => {
-    expectRefusal(refusalOf({ ...image, [name]: [] }), "MANIFEST_INVALID", "must be written");
-    expectRefusal(refusalOf({ ...index, [name]: [] }), "MANIFEST_INVALID", "must be written");
+    expectApiError(errorOf({ ...image, [name]: [] }), "MANIFEST_INVALID", "must be written");
+    expectApiError(errorOf({ ...index, [name]: [] }), "MANIFEST_INVALID", "must be written");
   });
 });
 
@@ -204,7 +204,7 @@ describe("stage 9, structure", () => {
     ],
     ["a subject of null", { ...image, subject: null }],
   ])("%s is accepted", (_, body) => {
-    expect(refusalOf(body)).toBeNull();
+    expect(errorOf(body)).toBeNull();
   });
 
   test.each<[string, object, string]>([
@@ -242,7 +242,7 @@ describe("stage 9, structure", () => {
       "subject.digest",
     ],
   ])("%s is refused", (_, body, message) => {
-    expectRefusal(refusalOf(body), "MANIFEST_INVALID", message);
+    expectApiError(errorOf(body), "MANIFEST_INVALID", message);
   });
 
   test("all problems of this stage are listed, one entry each", () => {
@@ -254,7 +254,7 @@ describe("stage 9, structure", () => {
       artifactType: 5,
       subject: 6,
     };
-    const messages = refusalOf(broken)?.errors.map(({ message }) => message.split(" ")[0]!);
+    const messages = errorOf(broken)?.errors.map(({ message }) => message.split(" ")[0]!);
     expect(messages).toEqual([
       "config",
       "layers[0]",
@@ -267,7 +267,7 @@ describe("stage 9, structure", () => {
 
   test("the list of problems is bounded", () => {
     const layers = Array.from({ length: 100_000 }, () => null);
-    expect(refusalOf({ ...image, layers })?.errors).toHaveLength(32);
+    expect(errorOf({ ...image, layers })?.errors).toHaveLength(32);
   });
 });
 
@@ -378,7 +378,7 @@ describe("random input", () => {
     "x",
   );
 
-  test("bytes give a manifest or a RegistryError", () => {
+  test("bytes give a manifest or a ApiError", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), contentTypes, (bytes, contentType) => {
         const error = caught(() => parseManifest(bytes, contentType));
@@ -387,7 +387,7 @@ describe("random input", () => {
     );
   });
 
-  test("JSON that resembles a manifest gives a manifest or a RegistryError", () => {
+  test("JSON that resembles a manifest gives a manifest or a ApiError", () => {
     const anything = fc.jsonValue({ maxDepth: 4 });
     const described = fc.oneof(
       { weight: 3, arbitrary: fc.constantFrom(config, layer, descriptor(ociImage)) },
@@ -412,7 +412,7 @@ describe("random input", () => {
     let accepted = 0;
     fc.assert(
       fc.property(body, contentTypes, (value, contentType) => {
-        const error = refusalOf(value, contentType);
+        const error = errorOf(value, contentType);
         if (error === null) accepted += 1;
         else expect(error.errors.length).toBeGreaterThan(0);
       }),
@@ -421,7 +421,7 @@ describe("random input", () => {
     expect(accepted).toBeGreaterThan(0);
   });
 
-  test("one changed byte of a good manifest gives a manifest or a RegistryError", () => {
+  test("one changed byte of a good manifest gives a manifest or a ApiError", () => {
     const bytes = encoder.encode(
       JSON.stringify({ ...image, annotations: { a: "b" }, subject: layer }),
     );

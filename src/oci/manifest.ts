@@ -1,4 +1,4 @@
-// Manifests: from the bytes of a push to what the registry needs to know of them, or a refusal.
+// Manifests: from the bytes of a push to what the registry needs to know of them, or an API error.
 //
 // These are the checks that need nothing but the bytes and their Content-Type: media type, strict
 // JSON, envelope, confusion of types, structure, subject. Order matters: the first stage that fails
@@ -11,7 +11,7 @@ import { isJsonObject, isStringMap, parseStrictJson, showJson } from "../lib/str
 import type { JsonObject } from "../lib/strict_json.ts";
 import { MiB } from "../lib/bytes.ts";
 import { checkDescriptor, type Descriptor } from "./descriptor.ts";
-import { refuse } from "./errors.ts";
+import { apiError } from "./errors.ts";
 import { isForeignLayerType, isManifestType, manifestType, mediaTypes } from "./media_types.ts";
 import type { ManifestType } from "./media_types.ts";
 
@@ -45,7 +45,7 @@ export interface ManifestReference {
 
 /**
  * Reads and checks the bytes of a manifest. `contentType` is the header of the push, parameters and
- * all; null or `application/json` leaves the type to the body. Throws a RegistryError:
+ * all; null or `application/json` leaves the type to the body. Throws a ApiError:
  * MANIFEST_TYPE for a type that is no manifest, MANIFEST_INVALID for the rest.
  */
 export function parseManifest(bytes: Uint8Array, contentType: string | null): Manifest {
@@ -70,13 +70,13 @@ function declaredType(contentType: string | null): string | null {
 
 function unsupportedType(mediaType: string): Error {
   const expected = "expected an OCI or Docker (version 2) image manifest or index";
-  return refuse("MANIFEST_TYPE", {
+  return apiError("MANIFEST_TYPE", {
     message: `Media type ${showJson(mediaType)} is not that of a manifest; ${expected}`,
   });
 }
 
 function invalid(message: string): Error {
-  return refuse("MANIFEST_INVALID", { message });
+  return apiError("MANIFEST_INVALID", { message });
 }
 
 function parseBody(bytes: Uint8Array): JsonObject {
@@ -93,7 +93,7 @@ function typeOfBody(body: JsonObject): string {
   const mediaType = body["mediaType"];
   if (typeof mediaType === "string") return mediaType;
   const message = "Manifest has no media type; set Content-Type or mediaType in the manifest";
-  throw refuse("MANIFEST_TYPE", { message });
+  throw apiError("MANIFEST_TYPE", { message });
 }
 
 interface DeclaredManifest {
@@ -165,7 +165,7 @@ function readStructure(body: JsonObject, { mediaType, row }: DeclaredManifest): 
   const subject = row.family === "oci" ? readSubject(body, problems) : null;
   if (problems.length > 0) {
     const errors = problems.slice(0, problemsMax).map((message) => ({ message }));
-    throw refuse("MANIFEST_INVALID", { errors });
+    throw apiError("MANIFEST_INVALID", { errors });
   }
   const config = references.find(({ role }) => role === "config");
   const artifactType = ownArtifactType ?? config?.descriptor.mediaType ?? null;

@@ -37,12 +37,12 @@ describe("a blob", () => {
     await using world = await openWorld();
     await pushImage(world, app, "v1");
     const refused = await reasonOf(blob(world, layer));
-    expect(refused).toMatchObject({ refusal: "BLOB_REFERENCED", status: 405 });
+    expect(refused).toMatchObject({ reason: "BLOB_REFERENCED", status: 405 });
     expect(String(refused)).toContain(app.digest);
     expect(await world.registry.metadata.blobSize(repository, layer)).not.toBeNull();
     // An untagged manifest needs it as well.
     await tag(world, "v1");
-    expect(await reasonOf(blob(world, layer))).toMatchObject({ refusal: "BLOB_REFERENCED" });
+    expect(await reasonOf(blob(world, layer))).toMatchObject({ reason: "BLOB_REFERENCED" });
     await manifest(world, app.digest);
     await blob(world, layer);
     expect(await world.registry.metadata.blobSize(repository, layer)).toBeNull();
@@ -60,10 +60,10 @@ describe("a blob", () => {
 
   test("that is not there is unknown", async () => {
     await using world = await openWorld();
-    expect(await reasonOf(blob(world, layer))).toMatchObject({ refusal: "BLOB_UNKNOWN" });
+    expect(await reasonOf(blob(world, layer))).toMatchObject({ reason: "BLOB_UNKNOWN" });
     await pushBlob(world, app.blobs[1]!);
     await blob(world, layer);
-    expect(await reasonOf(blob(world, layer))).toMatchObject({ refusal: "BLOB_UNKNOWN" });
+    expect(await reasonOf(blob(world, layer))).toMatchObject({ reason: "BLOB_UNKNOWN" });
   });
 
   test("and a push of the manifest that needs it, at once: one of them is refused", async () => {
@@ -74,7 +74,7 @@ describe("a blob", () => {
         reasonOf(blob(world, layer)),
         reasonOf(putManifest(world, app.bytes, "v1")),
       ]);
-      const refusals = [deleted, pushed].map((reason) => (reason as { refusal?: string }).refusal);
+      const refusals = [deleted, pushed].map((reason) => (reason as { reason?: string }).reason);
       expect([
         ["BLOB_REFERENCED", undefined],
         [undefined, "MANIFEST_BLOB_UNKNOWN"],
@@ -99,7 +99,7 @@ describe("a manifest", () => {
       ["v1", null, app.digest, "bob"],
     ]);
     expect(await reasonOf(manifest(world, app.digest))).toMatchObject({
-      refusal: "MANIFEST_UNKNOWN",
+      reason: "MANIFEST_UNKNOWN",
     });
   });
 
@@ -113,7 +113,7 @@ describe("a manifest", () => {
     });
     const parent = await putManifest(world, index, "multi");
     const refused = await reasonOf(manifest(world, app.digest));
-    expect(refused).toMatchObject({ refusal: "BLOB_REFERENCED", status: 405 });
+    expect(refused).toMatchObject({ reason: "BLOB_REFERENCED", status: 405 });
     expect(String(refused)).toContain(parent);
     await manifest(world, parent);
     await manifest(world, app.digest);
@@ -140,21 +140,21 @@ describe("a tag", () => {
     expect(await metadata.tags(repository, { after: null, limit: 9 })).toEqual(["v2"]);
     await tag(world, "v2");
     expect(await metadata.manifestByDigest(repository, app.digest)).not.toBeNull();
-    expect(await reasonOf(tag(world, "v2"))).toMatchObject({ refusal: "MANIFEST_UNKNOWN" });
+    expect(await reasonOf(tag(world, "v2"))).toMatchObject({ reason: "MANIFEST_UNKNOWN" });
   });
 
   test("goes only from where the caller saw it, when that is asked", async () => {
     await using world = await openWorld();
     await pushImage(world, app, "v1");
     expect(await reasonOf(tag(world, "v1", [image(2).digest]))).toMatchObject({
-      refusal: "PRECONDITION_FAILED",
+      reason: "PRECONDITION_FAILED",
     });
     await tag(world, "v1", [app.digest]);
-    expect(await reasonOf(tag(world, "v1"))).toMatchObject({ refusal: "MANIFEST_UNKNOWN" });
+    expect(await reasonOf(tag(world, "v1"))).toMatchObject({ reason: "MANIFEST_UNKNOWN" });
   });
 
   test("of a repository that is not there is told as that", async () => {
     await using world = await openWorld();
-    expect(await reasonOf(tag(world, "v1"))).toMatchObject({ refusal: "NAME_UNKNOWN" });
+    expect(await reasonOf(tag(world, "v1"))).toMatchObject({ reason: "NAME_UNKNOWN" });
   });
 });

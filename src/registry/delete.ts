@@ -7,7 +7,7 @@
  */
 import type { FailedPrecondition, Precondition } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";
-import { refuse } from "../oci/errors.ts";
+import { apiError } from "../oci/errors.ts";
 import type { TagCondition } from "./push_manifest.ts";
 import type { Registry } from "./registry.ts";
 import { unknownIn, unknownReference } from "./unknown.ts";
@@ -37,7 +37,7 @@ export async function deleteTag(
   if (isFailed(outcome.failed, "tag-exists")) {
     throw await unknownReference(registry, repository, tag);
   }
-  throw refuse("PRECONDITION_FAILED");
+  throw apiError("PRECONDITION_FAILED");
 }
 
 /**
@@ -64,8 +64,8 @@ export async function deleteManifest(
   if (isFailed(outcome.failed, "manifest-exists")) {
     throw await unknownReference(registry, repository, digest);
   }
-  if (isFailed(outcome.failed, "tags-at-most")) throw refuse("MANIFEST_COLLISION");
-  throw refuse("BLOB_REFERENCED", {
+  if (isFailed(outcome.failed, "tags-at-most")) throw apiError("MANIFEST_COLLISION");
+  throw apiError("BLOB_REFERENCED", {
     message: `The index ${foundIn(outcome.failed)} names this manifest; delete the index first`,
     detail: { digest },
   });
@@ -88,7 +88,7 @@ export async function deleteBlob(
   if (isFailed(outcome.failed, "blob-linked")) {
     throw await unknownIn(registry, repository, "BLOB_UNKNOWN", { digest });
   }
-  throw refuse("BLOB_REFERENCED", {
+  throw apiError("BLOB_REFERENCED", {
     message: `The manifest ${foundIn(outcome.failed)} names this blob; delete the manifest first`,
     detail: { digest },
   });

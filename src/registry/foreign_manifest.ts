@@ -8,7 +8,7 @@
  */
 import type { NewManifest } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";
-import { RegistryError } from "../oci/errors.ts";
+import { ApiError } from "../oci/errors.ts";
 import { parseManifest, type Manifest } from "../oci/manifest.ts";
 import { isManifestType } from "../oci/media_types.ts";
 
@@ -31,7 +31,7 @@ export function readForeignManifest(
   try {
     return knownManifest(digest, bytes, parseManifest(bytes, mediaType));
   } catch (error) {
-    if (!(error instanceof RegistryError)) throw error;
+    if (!(error instanceof ApiError)) throw error;
     return looseManifest(digest, mediaType, bytes);
   }
 }

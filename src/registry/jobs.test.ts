@@ -166,21 +166,21 @@ describe("jobs", () => {
     await jobs.stop();
   });
 
-  test("of a server without the duty: it serves, does nothing, and takes over when it can", async () => {
+  test("of a server without the lease: it serves, does nothing, and takes over when it can", async () => {
     await using world = await openWorld();
     await pushImage(world, image(1), "v1");
-    const duty = { free: false, claims: 0 };
+    const lease = { free: false, claims: 0 };
     const { jobs, counts } = startJobs(world, {
       claim: () => {
-        duty.claims += 1;
-        return duty.free ? { release: () => undefined } : null;
+        lease.claims += 1;
+        return lease.free ? { release: () => undefined } : null;
       },
     });
     await until(world, "it can serve", () => counts.reconciled > 0);
     for (let index = 0; index < 20; index += 1) await world.clock.advance(second);
     expect(counts.walks).toBe(0);
     expect(await readIndex(world)).toBeNull();
-    duty.free = true;
+    lease.free = true;
     await until(world, "index.json is written", () => indexIsExact(world), second);
     await until(world, "the disk is walked", () => counts.walks === 1, minute);
     await jobs.stop();
@@ -273,7 +273,7 @@ describe("a stop", () => {
     expect(await world.registry.metadata.staleLayouts(9)).toEqual([]);
   });
 
-  test("releases the duty, also when the last look fails", async () => {
+  test("releases the lease, also when the last look fails", async () => {
     await using world = await openWorld();
     await pushImage(world, image(1), "v1");
     let released = 0;

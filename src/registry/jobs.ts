@@ -17,7 +17,7 @@ export interface JobsOptions {
   readonly report: Report;
   /** Sessions untouched for this long are dropped (`storage.uploadIdle`). */
   readonly uploadIdleMs: number;
-  /** Takes the duty of running jobs; null while another server has it. */
+  /** Takes the lease of running jobs; null while another server has it. */
   readonly claim: () => Claim | null;
   /** Called once layouts were compared with the facts for the first time. */
   readonly onReconciled: () => void;
@@ -79,12 +79,12 @@ export class Jobs {
     }
   }
 
-  /** Ends the loops; then, with the duty still held, brings every index.json up to date. Never rejects. */
+  /** Ends the loops; then, with the lease still held, brings every index.json up to date. Never rejects. */
   async stop(): Promise<void> {
     const { registry, report } = this.#options;
     this.#stopping.abort();
     await Promise.all(this.#loops);
-    if (!this.#holdsDuty()) return;
+    if (!this.#holdsLease()) return;
     try {
       await this.#projector.run("last");
       await sweepOrphans(registry);
@@ -147,7 +147,7 @@ export class Jobs {
       this.#kicks.set(job, kick);
       let pauseMs: number | null = null;
       try {
-        if (this.#holdsDuty()) pauseMs = await this.#run(job, signal);
+        if (this.#holdsLease()) pauseMs = await this.#run(job, signal);
         // Another server of this root looks at the layouts; this one can serve what the facts know.
         else this.#options.onReconciled();
       } catch (error) {
@@ -174,7 +174,7 @@ export class Jobs {
     }
   }
 
-  #holdsDuty(): boolean {
+  #holdsLease(): boolean {
     this.#claim ??= this.#options.claim();
     return this.#claim !== null;
   }

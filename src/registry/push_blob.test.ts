@@ -155,7 +155,7 @@ describe("an upload that fails", () => {
     const id = await sessionWith(world, first);
     const wrong = digestOf("sha256", sample(1));
     expect(await finish(world.registry, id, wrong, last)).toMatchObject({
-      refusal: "DIGEST_INVALID",
+      reason: "DIGEST_INVALID",
     });
     expect(await world.registry.uploads.size(repository, id)).toBe(first.length);
     expect(await world.registry.metadata.repositoryExists(repository)).toBe(false);
@@ -182,7 +182,7 @@ describe("an upload that fails", () => {
     const work = world.registry.uploads.hold(repository, id, (upload) =>
       finishUpload(world.registry, upload, { repository, digest, last, by: null }),
     );
-    expect(await reasonOf(work)).toMatchObject({ refusal: "SIZE_INVALID" });
+    expect(await reasonOf(work)).toMatchObject({ reason: "SIZE_INVALID" });
     expect(await world.registry.uploads.size(repository, id)).toBe(3000);
   });
 
@@ -201,12 +201,12 @@ describe("an upload that fails", () => {
       expect(await world.registry.uploads.size(repository, id)).toBe(bytes.length);
       // What was published for it cannot be changed through it any more.
       expect(await finish(world.registry, id, digest, sample(1))).toMatchObject({
-        refusal: "UPLOAD_INVALID",
+        reason: "UPLOAD_INVALID",
       });
       const file = await world.registry.storage.readBlob(repository, digest, bytes.length);
       expect(file).toEqual(bytes);
       const wrong = digestOf("sha256", sample(1));
-      expect(await finish(world.registry, id, wrong)).toMatchObject({ refusal: "DIGEST_INVALID" });
+      expect(await finish(world.registry, id, wrong)).toMatchObject({ reason: "DIGEST_INVALID" });
       expect(await finish(world.registry, id, digest)).toEqual({ value: undefined });
       expect(await readBlob(world)).toEqual(bytes);
       expect(await sessions(world)).toEqual([]);
@@ -222,7 +222,7 @@ describe("an upload that fails", () => {
       sweeps += 1;
       world.registry.storage.removeBlobNow(repository, digest);
     });
-    expect(await finish(sweeping, id, digest)).toMatchObject({ refusal: "UNAVAILABLE" });
+    expect(await finish(sweeping, id, digest)).toMatchObject({ reason: "UNAVAILABLE" });
     expect(sweeps).toBe(3);
     expect(await readBlob(world)).toBeNull();
     expect(await finish(world.registry, id, digest)).toEqual({ value: undefined });

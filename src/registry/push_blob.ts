@@ -7,7 +7,7 @@
  * Leaves to others: sessions (`../storage/uploads.ts`), the answer (`api`).
  */
 import { algorithmOf, type Digest } from "../oci/digest.ts";
-import { refuse } from "../oci/errors.ts";
+import { apiError } from "../oci/errors.ts";
 import { blobKey } from "../storage/layout.ts";
 import type { AppendRequest, HeldUpload } from "../storage/uploads.ts";
 import type { Registry } from "./registry.ts";
@@ -38,12 +38,12 @@ export async function finishUpload(
   const { brokenOff } = await upload.append(request.last);
   if (brokenOff) {
     await upload.truncate(before);
-    throw refuse("SIZE_INVALID", { message: "The body ended before its announced length" });
+    throw apiError("SIZE_INVALID", { message: "The body ended before its announced length" });
   }
   const actual = await upload.digest(algorithmOf(request.digest));
   if (actual !== request.digest) {
     await upload.truncate(before);
-    throw refuse("DIGEST_INVALID", {
+    throw apiError("DIGEST_INVALID", {
       message: `The digest of the ${upload.sizeBytes} bytes is ${actual}, the request says ${request.digest}`,
       detail: { digest: request.digest },
     });
@@ -70,7 +70,9 @@ async function publishUpload(
     });
     if (outcome.committed) return;
   }
-  throw refuse("UNAVAILABLE", { message: "The blob was swept while it was pushed; push it again" });
+  throw apiError("UNAVAILABLE", {
+    message: "The blob was swept while it was pushed; push it again",
+  });
 }
 
 /** Links an equal blob of another repository; false when there is none. */

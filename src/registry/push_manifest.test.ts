@@ -65,7 +65,7 @@ describe("a push", () => {
     await putManifest(world, app.bytes, "v2");
     const onlyNew = { ...byDigest, tagIs: [null] };
     expect(await reasonOf(pushManifest(world.registry, onlyNew))).toMatchObject({
-      refusal: "PRECONDITION_FAILED",
+      reason: "PRECONDITION_FAILED",
     });
     expect(await metadata.tags(repository, { after: null, limit: 9 })).toEqual(["v2"]);
     await pushManifest(world.registry, byDigest);
@@ -80,7 +80,7 @@ describe("a push", () => {
       deleteBlob(world.registry, { repository, target: layer, by: null }),
     );
     expect(await reasonOf(pushManifest(racing, request()))).toMatchObject({
-      refusal: "MANIFEST_BLOB_UNKNOWN",
+      reason: "MANIFEST_BLOB_UNKNOWN",
     });
     expect(await world.registry.metadata.manifestByDigest(repository, app.digest)).toBeNull();
     await world.settle();
@@ -101,7 +101,7 @@ describe("a push", () => {
     });
     const conditional = request({ tagIs: [image(2).digest] });
     expect(await reasonOf(pushManifest(racing, conditional))).toMatchObject({
-      refusal: "PRECONDITION_FAILED",
+      reason: "PRECONDITION_FAILED",
     });
     await world.settle();
     expect(await filesOf(world)).toContain(blobKey(repository, app.digest));
@@ -112,7 +112,7 @@ describe("a push", () => {
   test("that is refused at once writes nothing", async () => {
     await using world = await openWorld();
     expect(await reasonOf(pushManifest(world.registry, request()))).toMatchObject({
-      refusal: "MANIFEST_BLOB_UNKNOWN",
+      reason: "MANIFEST_BLOB_UNKNOWN",
     });
     expect(await filesOf(world)).toEqual([]);
     expect(await world.registry.metadata.repositoryExists(repository)).toBe(false);

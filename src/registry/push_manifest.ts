@@ -8,7 +8,7 @@
  * Leaves to others: reading the body within its limit, the answer (`api`), grammar (`oci`).
  */
 import { algorithmOf, digestOf, type Digest } from "../oci/digest.ts";
-import { refuse, type RegistryError } from "../oci/errors.ts";
+import { apiError, type ApiError } from "../oci/errors.ts";
 import { parseManifest, type Manifest } from "../oci/manifest.ts";
 import type { Reference } from "../oci/reference.ts";
 import type {
@@ -88,7 +88,7 @@ async function commitWithBytes(
     if (outcome.committed) return;
     await releaseRefused(registry, { repository, digest, tagRules }, outcome.failed);
   }
-  throw refuse("UNAVAILABLE", {
+  throw apiError("UNAVAILABLE", {
     message: "The manifest was swept while it was pushed; push it again",
   });
 }
@@ -102,13 +102,13 @@ async function releaseRefused(
   const { repository, digest } = push;
   try {
     throwFailed(failed, push.tagRules);
-  } catch (refusal) {
+  } catch (error) {
     await registry.metadata.commit({
       preconditions: [],
       changes: [{ kind: "release-bytes", repository, digest }],
       by: null,
     });
-    throw refusal;
+    throw error;
   }
 }
 
@@ -117,7 +117,7 @@ function checkedDigest({ reference, bytes }: PushRequest): Digest {
   if (reference.kind === "tag") return digestOf("sha256", bytes);
   const actual = digestOf(algorithmOf(reference.digest), bytes);
   if (actual === reference.digest) return actual;
-  throw refuse("DIGEST_INVALID", {
+  throw apiError("DIGEST_INVALID", {
     message: `The digest of the ${bytes.length} bytes is ${actual}, the path says ${reference.digest}`,
     detail: { digest: reference.digest },
   });
@@ -184,10 +184,10 @@ function newManifest({ bytes }: PushRequest, digest: Digest, manifest: Manifest)
   };
 }
 
-/** Turns failed preconditions into the refusal that they mean; missing bytes alone are no refusal. */
+/** Turns failed preconditions into the API error that they mean; missing bytes alone are no reason. */
 function throwFailed(failed: readonly FailedPrecondition[], rules: TagRules): void {
   const forbidden = forbiddenTag(failed, rules);
-  if (forbidden !== null) throw refuse("DENIED", { detail: { tag: forbidden } });
+  if (forbidden !== null) throw apiError("DENIED", { detail: { tag: forbidden } });
   const moved = failed.find(({ precondition }) => isTagPrecondition(precondition));
   if (moved !== undefined) throw movedTag(moved);
   const missing = failed.filter(
@@ -211,9 +211,9 @@ function digestIn({ precondition }: FailedPrecondition): string {
   return "digest" in precondition ? precondition.digest : "";
 }
 
-function missingReferences(missing: readonly FailedPrecondition[]): RegistryError {
+function missingReferences(missing: readonly FailedPrecondition[]): ApiError {
   const digests = [...new Set(missing.map(digestIn))];
-  return refuse("MANIFEST_BLOB_UNKNOWN", {
+  return apiError("MANIFEST_BLOB_UNKNOWN", {
     errors: digests.map((digest) => ({
       message: `${digest} is named by the manifest and is not in this repository; push it first`,
       detail: { digest },
@@ -221,10 +221,10 @@ function missingReferences(missing: readonly FailedPrecondition[]): RegistryErro
   });
 }
 
-function wrongSize(failed: FailedPrecondition): RegistryError {
+function wrongSize(failed: FailedPrecondition): ApiError {
   const { precondition, found } = failed;
   const expected = precondition.kind === "blob-linked" ? precondition.sizeBytes : undefined;
-  return refuse("MANIFEST_INVALID", {
+  return apiError("MANIFEST_INVALID", {
     message: `The descriptor of ${digestIn(failed)} says ${expected} bytes, the blob has ${found}`,
     detail: { digest: digestIn(failed) },
   });
@@ -234,9 +234,9 @@ function isTagPrecondition(precondition: Precondition): boolean {
   return precondition.kind === "tag-is" || precondition.kind === "tag-exists";
 }
 
-function movedTag({ precondition, found }: FailedPrecondition): RegistryError {
+function movedTag({ precondition, found }: FailedPrecondition): ApiError {
   const tag = "tag" in precondition ? precondition.tag : "";
-  return refuse("PRECONDITION_FAILED", {
+  return apiError("PRECONDITION_FAILED", {
     message:
       found === null ? `The tag ${tag} does not exist` : `The tag ${tag} points at ${found} now`,
   });

@@ -27,7 +27,7 @@ import {
 import { sample } from "../../test/contracts/driver_samples.ts";
 import { digestOf, type Digest } from "../oci/digest.ts";
 import { mediaTypes } from "../oci/media_types.ts";
-import { asideDirectory, indexKey } from "../storage/layout.ts";
+import { quarantineDirectory, indexKey } from "../storage/layout.ts";
 import { deleteBlob, deleteManifest, deleteTag } from "./delete.ts";
 import { readManifest } from "./read_manifest.ts";
 import { reconcileLayout } from "./reconcile_layout.ts";
@@ -48,7 +48,8 @@ async function tagsOf({ registry }: World, at = repository): Promise<string[]> {
 
 const errorsOf = (world: World): string[] =>
   world.reports.filter(({ level }) => level === "error").map(({ message }) => message);
-const asideOf = (world: World): Promise<string[]> => readdir(world.pathOf(asideDirectory));
+const quarantineOf = (world: World): Promise<string[]> =>
+  readdir(world.pathOf(quarantineDirectory));
 
 /** An old file: not one that a tool may still be writing. */
 async function rest(world: World, at = repository): Promise<void> {
@@ -234,7 +235,7 @@ describe("what cannot be taken in", () => {
     const result = await reconcile(world);
     expect(result.problems).toContain(`blob ${digest}: its bytes have another digest`);
     expect(await world.registry.metadata.blobSize(repository, digest)).toBeNull();
-    expect(await asideOf(world)).toHaveLength(1);
+    expect(await quarantineOf(world)).toHaveLength(1);
     // Pushed again it is whole, and the image as well.
     await pushBlob(world, layer);
     expect(await world.registry.storage.readBlob(repository, digest, 9999)).toEqual(layer);
@@ -289,17 +290,17 @@ describe("what cannot be taken in", () => {
     await rest(world);
     await world.settle();
     expect(errorsOf(world)).toEqual(["index.json cannot be read: index.json is not JSON"]);
-    const aside = await asideOf(world);
+    const aside = await quarantineOf(world);
     expect(aside).toHaveLength(1);
-    expect(await readFile(world.pathOf(`${asideDirectory}/${aside[0]}`), "utf8")).toBe(text);
+    expect(await readFile(world.pathOf(`${quarantineDirectory}/${aside[0]}`), "utf8")).toBe(text);
     expect(world.reports.find(({ level }) => level === "error")?.fields).toMatchObject({
       repository,
-      kept: `${asideDirectory}/${aside[0]}`,
+      kept: `${quarantineDirectory}/${aside[0]}`,
     });
     expect(await readIndex(world)).toEqual([`v1 ${app.digest}`]);
     // And it is kept once, not each time that somebody looks.
     await world.settle();
-    expect(await asideOf(world)).toHaveLength(1);
+    expect(await quarantineOf(world)).toHaveLength(1);
   });
 
   test("an index.json of a lost database that cannot be read still gives its blobs", async () => {
@@ -312,7 +313,7 @@ describe("what cannot be taken in", () => {
       const size = await world.registry.metadata.blobSize(repository, digestOf("sha256", bytes));
       expect(size).toBe(bytes.length);
     }
-    expect(await asideOf(world)).toHaveLength(1);
+    expect(await quarantineOf(world)).toHaveLength(1);
   });
 
   test("an index.json that cannot be read and is a moment old may still be being written: it is left alone", async () => {
@@ -327,13 +328,13 @@ describe("what cannot be taken in", () => {
       await world.settle();
       expect(await readFile(path, "utf8")).toBe(part);
     }
-    expect(await asideOf(world)).toEqual([]);
+    expect(await quarantineOf(world)).toEqual([]);
     // The tool comes to the end of its writing.
     const entries = [named(ours.descriptor, "v1"), named(theirs.descriptor, "v2")];
     await writeLayout(world, { index: entries });
     await world.settle();
     expect(await readIndex(world)).toEqual([`v1 ${ours.digest}`, `v2 ${theirs.digest}`]);
-    expect(await asideOf(world)).toEqual([]);
+    expect(await quarantineOf(world)).toEqual([]);
   });
 });
 
@@ -367,7 +368,7 @@ describe("an acknowledged push", () => {
     expect(await tagsOf(world)).toEqual(expected);
     expect(await readIndex(world)).toEqual(expected);
     expect(errorsOf(world)).toEqual([]);
-    expect(await asideOf(world)).toEqual([]);
+    expect(await quarantineOf(world)).toEqual([]);
   });
 
   test("nor after a crash in between", async () => {
@@ -398,7 +399,7 @@ describe("an acknowledged push", () => {
     expect(errorsOf(world)).toEqual([
       `tag v1: index.json says ${theirs.digest}, and a push since then made it ${ours.digest}, which stands`,
     ]);
-    expect(await asideOf(world)).toHaveLength(1);
+    expect(await quarantineOf(world)).toHaveLength(1);
   });
 
   test("a tag that the tool moved, and nobody else, moves, with history", async () => {

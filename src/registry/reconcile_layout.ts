@@ -70,7 +70,7 @@ export async function reconcileLayout(
   const taken = await takeIn(intake, read.entries);
   const problems = [...read.problems, ...taken.problems];
   if (problems.length > 0) {
-    const kept = await storage.keepAside(repository, index.text, clock.now());
+    const kept = await storage.quarantineIndex(repository, index.text, clock.now());
     for (const problem of problems) report("error", problem, { repository, kept });
   }
   const { manifests, blobs } = taken;

@@ -25,19 +25,17 @@ function registryOf(
   } as unknown as Registry;
 }
 
-const refusalOf = async (registry: Registry): Promise<string> =>
-  (await unknownIn(registry, "team/app", "BLOB_UNKNOWN", { digest: parseDigest("") })).refusal;
+const errorOf = async (registry: Registry): Promise<string> =>
+  (await unknownIn(registry, "team/app", "BLOB_UNKNOWN", { digest: parseDigest("") })).reason;
 
 describe("something unknown", () => {
   test("of a repository that is not on disk is absent", async () => {
-    expect(await refusalOf(registryOf({ stamp: null, state: null }, () => {}))).toBe(
-      "BLOB_UNKNOWN",
-    );
+    expect(await errorOf(registryOf({ stamp: null, state: null }, () => {}))).toBe("BLOB_UNKNOWN");
   });
 
   test("of a layout that another tool left is not known yet", async () => {
     const disk = { stamp: "foreign", state: null };
-    expect(await refusalOf(registryOf(disk, () => {}))).toBe("UNAVAILABLE");
+    expect(await errorOf(registryOf(disk, () => {}))).toBe("UNAVAILABLE");
   });
 
   test("is absent while the first index.json of ours is being written", async () => {
@@ -47,6 +45,6 @@ describe("something unknown", () => {
       disk.state = planned;
       disk.stamp = stamp;
     });
-    expect(await refusalOf(registry)).toBe("BLOB_UNKNOWN");
+    expect(await errorOf(registry)).toBe("BLOB_UNKNOWN");
   });
 });

@@ -1,12 +1,12 @@
 /**
  * What to answer for something that the facts do not know.
  *
- * Promises: it is absent, with the refusal that the caller names, unless its repository lies on disk and was not
+ * Promises: it is absent, with the API error that the caller names, unless its repository lies on disk and was not
  * taken in yet (a first start on a foreign root, a lost database): then the answer is "try again", because a 404
  * would be believed.
  */
 import type { LayoutState } from "../metadata/metadata.ts";
-import { refuse, type RefusalName, type RegistryError } from "../oci/errors.ts";
+import { apiError, type ApiErrorName, type ApiError } from "../oci/errors.ts";
 import { isOurs } from "./reconcile_layout.ts";
 import type { Registry } from "./registry.ts";
 
@@ -16,22 +16,22 @@ const retryAfterS = "5";
 export async function unknownIn(
   registry: Registry,
   repository: string,
-  refusal: RefusalName,
+  reason: ApiErrorName,
   detail: unknown,
-): Promise<RegistryError> {
-  if (!(await awaitsIntake(registry, repository))) return refuse(refusal, { detail });
-  return refuse("UNAVAILABLE", {
+): Promise<ApiError> {
+  if (!(await awaitsIntake(registry, repository))) return apiError(reason, { detail });
+  return apiError("UNAVAILABLE", {
     message: "This repository lies on disk and is still being read; try again",
     headers: { "retry-after": retryAfterS },
   });
 }
 
-/** As `unknownIn`, with the refusal that tells an unknown manifest from an unknown repository. */
+/** As `unknownIn`, with the API error that tells an unknown manifest from an unknown repository. */
 export async function unknownReference(
   registry: Registry,
   repository: string,
   reference: string,
-): Promise<RegistryError> {
+): Promise<ApiError> {
   const known = await registry.metadata.repositoryExists(repository);
   const detail = { name: repository, reference };
   return unknownIn(registry, repository, known ? "MANIFEST_UNKNOWN" : "NAME_UNKNOWN", detail);

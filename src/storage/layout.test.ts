@@ -6,7 +6,7 @@ import { isAbsolute, join, normalize, relative } from "node:path";
 import { digestOf, type Algorithm } from "../oci/digest.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import {
-  asideKey,
+  quarantineKey,
   blobKey,
   blobsKey,
   epochsFile,
@@ -157,8 +157,8 @@ describe("our own keys", () => {
   const at = Date.UTC(2026, 0, 2, 3, 4, 5, 6);
 
   test("a file set aside has a flat name that tells where it stood and when", () => {
-    expect(asideKey("a/b/index.json", at)).toBe(
-      "_zot/aside/2026-01-02T03:04:05.006Z.a+b+index.json",
+    expect(quarantineKey("a/b/index.json", at)).toBe(
+      "_zot/quarantine/2026-01-02T03:04:05.006Z.a+b+index.json",
     );
   });
 
@@ -166,10 +166,12 @@ describe("our own keys", () => {
     const longest = "a".repeat(255);
     const deep = Array.from({ length: 128 }, () => "a").join("/");
     const names = [longest, deep, `${"b".repeat(200)}/${"c".repeat(54)}`];
-    const keys = names.map((repository) => asideKey(indexKey(repository), at));
+    const keys = names.map((repository) => quarantineKey(indexKey(repository), at));
     for (const key of keys) expect(key.split("/").at(-1)!.length).toBeLessThanOrEqual(255);
     expect(new Set(keys).size).toBe(names.length);
     // Names that differ only at their end stay apart.
-    expect(asideKey(`${longest.slice(1)}x`, at)).not.toBe(asideKey(`${longest.slice(1)}y`, at));
+    expect(quarantineKey(`${longest.slice(1)}x`, at)).not.toBe(
+      quarantineKey(`${longest.slice(1)}y`, at),
+    );
   });
 });

@@ -33,7 +33,7 @@ export const lockFile = `${ownDirectory}/lock`;
 export const tokenKeyFile = `${ownDirectory}/token_key.json`;
 export const uploadsDirectory = `${ownDirectory}/uploads`;
 export const temporaryDirectory = `${ownDirectory}/temporary`;
-export const asideDirectory = `${ownDirectory}/aside`;
+export const quarantineDirectory = `${ownDirectory}/quarantine`;
 
 /** Components that mean something inside a layout. */
 const layoutComponents = /\/(blobs|index\.json|oci-layout)(?=\/|$)/g;
@@ -70,13 +70,13 @@ export function markerKey(repository: string): string {
 const flatNameLengthMax = 180;
 
 /** A key for a file set aside: flat, dated, and never inside a layout. */
-export function asideKey(key: string, at: number): string {
+export function quarantineKey(key: string, at: number): string {
   assert(!key.includes(".."), "a key has no parent segments");
   const date = new Date(at).toISOString();
   const flat = key.replaceAll("/", "+");
-  if (flat.length <= flatNameLengthMax) return `${asideDirectory}/${date}.${flat}`;
+  if (flat.length <= flatNameLengthMax) return `${quarantineDirectory}/${date}.${flat}`;
   const name = `${digestOfText(key).slice(0, 16)}.${flat.slice(-flatNameLengthMax)}`;
-  return `${asideDirectory}/${date}.${name}`;
+  return `${quarantineDirectory}/${date}.${name}`;
 }
 
 function digestOfText(text: string): string {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requireRoot, requireTool, run } from "../../test/processes.ts";
 import { tempDirectory } from "../../test/temp.ts";
-import { claimDuty, claimFile, claimRoot } from "./root_lock.ts";
+import { claimLease, claimFile, claimRoot } from "./root_lock.ts";
 
 /** Slow machines need longer for the random ones; nothing here waits for time to pass. */
 setDefaultTimeout(30_000);
@@ -140,17 +140,17 @@ describe.skipIf(!nobody)("a parent that may not be read", () => {
   });
 });
 
-describe("a duty", () => {
-  test("is one server's at a time, and the duties do not meet", async () => {
+describe("a lease", () => {
+  test("is one server's at a time, and the leases do not meet", async () => {
     await using directory = await tempDirectory();
     claimRoot(directory.path, "shared");
-    const jobs = claimDuty(directory.path, "jobs");
+    const jobs = claimLease(directory.path, "jobs");
     expect(jobs).not.toBeNull();
-    expect(claimDuty(directory.path, "jobs")).toBeNull();
-    const other = claimDuty(directory.path, "other");
+    expect(claimLease(directory.path, "jobs")).toBeNull();
+    const other = claimLease(directory.path, "other");
     expect(other).not.toBeNull();
     jobs?.release();
-    const again = claimDuty(directory.path, "jobs");
+    const again = claimLease(directory.path, "jobs");
     expect(again).not.toBeNull();
     again?.release();
     other?.release();

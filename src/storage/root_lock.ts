@@ -43,9 +43,9 @@ export function claimRoot(rootDirectory: string, mode: "alone" | "shared"): Clai
   return claim;
 }
 
-/** Claims a named duty of the root, such as its background jobs; null when another process has it. */
-export function claimDuty(rootDirectory: string, duty: string): Claim | null {
-  return tryClaim(join(rootDirectory, ownDirectory, `${duty}.lock`), "exclusive");
+/** Claims a named lease of the root, such as its background jobs; null when another process has it. */
+export function claimLease(rootDirectory: string, lease: string): Claim | null {
+  return tryClaim(join(rootDirectory, ownDirectory, `${lease}.lock`), "exclusive");
 }
 
 /**

@@ -125,9 +125,9 @@ test("an index.json that is set aside is kept as it was, each time under a name 
   const { root, storage } = opened;
   const long = `${"a".repeat(250)}/b`;
   const kept = [
-    await storage.keepAside("team/app", "one", 1),
-    await storage.keepAside("team/app", "two", 2),
-    await storage.keepAside(long, "three", 2),
+    await storage.quarantineIndex("team/app", "one", 1),
+    await storage.quarantineIndex("team/app", "two", 2),
+    await storage.quarantineIndex(long, "three", 2),
   ];
   const texts = await Promise.all(kept.map((key) => readFile(join(root, key), "utf8")));
   expect(texts).toEqual(["one", "two", "three"]);

@@ -11,7 +11,14 @@ import { MiB } from "../lib/bytes.ts";
 import { algorithms, type Digest } from "../oci/digest.ts";
 import { ociLayoutText } from "../oci/layout_index.ts";
 import type { ContentRange, ContentStat, Driver } from "./driver.ts";
-import { asideKey, blobKey, blobsKey, indexKey, markerKey, repositoryOfKey } from "./layout.ts";
+import {
+  quarantineKey,
+  blobKey,
+  blobsKey,
+  indexKey,
+  markerKey,
+  repositoryOfKey,
+} from "./layout.ts";
 
 /** An index.json beyond this is not read: 100,000 tags make about 30 MiB. */
 const indexBytesMax = 512 * MiB;
@@ -111,8 +118,8 @@ export class Storage {
   }
 
   /** Keeps a copy of an index.json that is about to be replaced; returns where. */
-  async keepAside(repository: string, text: string, at: number): Promise<string> {
-    const aside = asideKey(indexKey(repository), at);
+  async quarantineIndex(repository: string, text: string, at: number): Promise<string> {
+    const aside = quarantineKey(indexKey(repository), at);
     await this.driver.replace(aside, new TextEncoder().encode(text));
     return aside;
   }

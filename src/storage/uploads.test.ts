@@ -8,7 +8,7 @@ import { sample, unlimited } from "../../test/contracts/driver_samples.ts";
 import { memoryDirectory } from "../../test/memory_directory.ts";
 import { systemClock } from "../lib/clock.ts";
 import { digestOf } from "../oci/digest.ts";
-import { RegistryError } from "../oci/errors.ts";
+import { ApiError } from "../oci/errors.ts";
 import { FilesystemDriver } from "./drivers/filesystem.ts";
 import { uploadsDirectory } from "./layout.ts";
 import { Uploads, type AppendRequest, type Chunk, type HeldUpload } from "./uploads.ts";
@@ -59,13 +59,13 @@ const chunk = (
   chunk: { first, last },
 });
 
-/** The refusal that a call ends in; a call that succeeds fails the test. */
-async function refusalOf(work: Promise<unknown>): Promise<string> {
+/** The API error that a call ends in; a call that succeeds fails the test. */
+async function errorOf(work: Promise<unknown>): Promise<string> {
   const error = await work.then(
     () => new Error("it was not refused"),
     (reason: unknown) => reason,
   );
-  if (error instanceof RegistryError) return error.refusal;
+  if (error instanceof ApiError) return error.reason;
   throw error;
 }
 
@@ -87,7 +87,7 @@ describe("a session", () => {
     });
     expect(await world.uploads.size(repository, id)).toBeNull();
     const again = world.uploads.hold(repository, id, async () => undefined);
-    expect(await refusalOf(again)).toBe("UPLOAD_UNKNOWN");
+    expect(await errorOf(again)).toBe("UPLOAD_UNKNOWN");
   });
 
   test("has an id that cannot be guessed and is never given twice", async () => {
@@ -116,7 +116,7 @@ describe("a session", () => {
     for (const [at, other] of others) {
       expect(await world.uploads.size(at, other)).toBeNull();
       const work = world.uploads.hold(at, other, async () => undefined);
-      expect([at, other, await refusalOf(work)]).toEqual([at, other, "UPLOAD_UNKNOWN"]);
+      expect([at, other, await errorOf(work)]).toEqual([at, other, "UPLOAD_UNKNOWN"]);
     }
     expect(await world.uploads.size(repository, id)).toBe(0);
   });
@@ -127,7 +127,7 @@ describe("a session", () => {
     await world.uploads.hold(repository, id, async (upload) => {
       for (const uploads of [world.uploads, world.elsewhere]) {
         const work = uploads.hold(repository, id, (other) => other.append(stream(sample(99))));
-        expect(await refusalOf(work)).toBe("UPLOAD_BUSY");
+        expect(await errorOf(work)).toBe("UPLOAD_BUSY");
       }
       await upload.append(stream(sample(10)));
     });
@@ -152,7 +152,7 @@ describe("a session", () => {
     });
     const more = (upload: HeldUpload) => upload.append(stream(sample(3)));
     const work = world.elsewhere.hold(repository, id, more);
-    expect(await refusalOf(work)).toBe("UPLOAD_INVALID");
+    expect(await errorOf(work)).toBe("UPLOAD_INVALID");
     expect(await world.uploads.size(repository, id)).toBe(10);
     expect(await world.driver.read("team/app/blobs/sha256/x", 99)).toEqual(sample(10));
   });
@@ -207,7 +207,7 @@ describe("a chunk", () => {
       const after = refused === undefined ? 10 + body.length : 10;
       await world.uploads.hold(repository, id, async (upload) => {
         await upload.append(chunk(0, sample(10, 7)));
-        if (refused !== undefined) expect(await refusalOf(upload.append(request))).toBe(refused);
+        if (refused !== undefined) expect(await errorOf(upload.append(request))).toBe(refused);
         else expect((await upload.append(request)).brokenOff).toBe(false);
         expect(upload.sizeBytes).toBe(after);
         const all = Buffer.concat([sample(10, 7), body]).subarray(0, after);
@@ -239,7 +239,7 @@ describe("a chunk", () => {
         };
         const request = { ...stream(bytes), chunk: position };
         const work = uploads.hold(repository, id, (upload) => upload.append(request));
-        if (wrong !== 0) expect(await refusalOf(work)).toBe("UPLOAD_RANGE");
+        if (wrong !== 0) expect(await errorOf(work)).toBe("UPLOAD_RANGE");
         else {
           await work;
           model = Buffer.concat([model, bytes]);

@@ -9,7 +9,7 @@
  */
 import { createHash } from "node:crypto";
 import type { Algorithm, Digest } from "../oci/digest.ts";
-import { refuse } from "../oci/errors.ts";
+import { apiError } from "../oci/errors.ts";
 import type { AppendOptions, ByteSource, Driver, Stage } from "./driver.ts";
 import { StagePublished, StageTooLarge } from "./driver.ts";
 
@@ -60,11 +60,11 @@ export class Uploads {
     work: (upload: HeldUpload) => Promise<T>,
     owner = "",
   ): Promise<T> {
-    if (!idPattern.test(id)) throw refuse("UPLOAD_UNKNOWN");
+    if (!idPattern.test(id)) throw apiError("UPLOAD_UNKNOWN");
     const stage = await this.#driver.openStage(stageId(repository, id, owner));
-    if (stage === null) throw refuse("UPLOAD_UNKNOWN");
+    if (stage === null) throw apiError("UPLOAD_UNKNOWN");
     if (stage === "busy") {
-      throw refuse("UPLOAD_BUSY", {
+      throw apiError("UPLOAD_BUSY", {
         message: "Another request is writing to this upload; ask its status and go on from there",
       });
     }
@@ -122,7 +122,7 @@ export class HeldUpload {
     const { chunk } = request;
     if (chunk !== null && appendedBytes !== chunk.last - chunk.first + 1) {
       await this.#stage.truncate(before);
-      throw refuse("SIZE_INVALID", {
+      throw apiError("SIZE_INVALID", {
         message: `Content-Range names ${chunk.last - chunk.first + 1} bytes, the body had ${appendedBytes}`,
       });
     }
@@ -148,13 +148,13 @@ export class HeldUpload {
   #checkChunk({ chunk, source }: AppendRequest): void {
     if (chunk === null) return;
     if (chunk.first !== this.#stage.sizeBytes) {
-      throw refuse("UPLOAD_RANGE", {
+      throw apiError("UPLOAD_RANGE", {
         message: `Expected a chunk that starts at byte ${this.#stage.sizeBytes}, got one at ${chunk.first}`,
       });
     }
     const length = chunk.last - chunk.first + 1;
     if (source.lengthBytes !== null && source.lengthBytes !== length) {
-      throw refuse("SIZE_INVALID", {
+      throw apiError("SIZE_INVALID", {
         message: `Content-Range names ${length} bytes, Content-Length says ${source.lengthBytes}`,
       });
     }
@@ -165,11 +165,11 @@ export class HeldUpload {
       return await this.#stage.append(source, options);
     } catch (error) {
       if (error instanceof StageTooLarge) {
-        throw refuse("UPLOAD_TOO_LARGE", { message: error.message, cause: error });
+        throw apiError("UPLOAD_TOO_LARGE", { message: error.message, cause: error });
       }
       if (!(error instanceof StagePublished)) throw error;
       // An earlier request came as far as naming the bytes, and was not acknowledged.
-      throw refuse("UPLOAD_INVALID", {
+      throw apiError("UPLOAD_INVALID", {
         message: "This upload is complete: close it under its digest without a body, or cancel it",
         cause: error,
       });

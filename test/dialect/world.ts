@@ -47,7 +47,7 @@ export interface Serving extends AsyncDisposable {
   /** Messages of warnings in its log. */
   warnings(): Promise<unknown[]>;
   fetch(caller: Caller, target: string, init?: RequestInit): Promise<Response>;
-  /** The status of a verb; of a push, that of the first refusal. Each caller has a tag of its own. */
+  /** The status of a verb; of a push, that of the first API error. Each caller has a tag of its own. */
   ask(caller: Caller, verb: Verb, repository: string): Promise<number>;
   /** SIGTERM; the exit code. */
   stop(): Promise<number>;

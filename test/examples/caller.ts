@@ -50,7 +50,7 @@ export class Caller {
     return (await this.ask("GET", path)).status;
   }
 
-  /** Pushes a manifest whose content is its `says`; the first refusal, or the answer to the manifest. */
+  /** Pushes a manifest whose content is its `says`; the first API error, or the answer to the manifest. */
   async pushed(repository: string, tag: string, says = "hello"): Promise<Answer> {
     const config = Buffer.from("{}");
     const digest = digestOf(config);

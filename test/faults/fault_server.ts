@@ -1,4 +1,4 @@
-// A whole server in one process, for tests that fault its system calls or end it: owner and one worker.
+// A whole server in one process, for tests that fault its system calls or end it: primary and one worker.
 //
 //     fault_server.ts <root> [planted bug]
 //
@@ -11,7 +11,7 @@
 import { checkConfig } from "../../src/config/load.ts";
 import { openLog } from "../../src/lib/log.ts";
 import type { Committer } from "../../src/metadata/metadata.ts";
-import { startOwner, startWorker } from "../../src/server.ts";
+import { startPrimary, startWorker } from "../../src/server.ts";
 
 const [rootDirectory = "", planted = ""] = process.argv.slice(2);
 const loaded = checkConfig({
@@ -22,16 +22,16 @@ const loaded = checkConfig({
 if ("problems" in loaded) throw new Error(loaded.problems.join("\n"));
 const { config } = loaded;
 const log = await openLog({ level: config.log.level, output: config.log.output, base: {} });
-const owner = await startOwner(config, log);
+const primary = await startPrimary(config, log);
 const worker = await startWorker({
   config,
   log,
-  committer: planted === "acknowledges-early" ? early(owner.committer) : owner.committer,
+  committer: planted === "acknowledges-early" ? early(primary.committer) : primary.committer,
   port: 0,
   sharePort: false,
   idPrefix: "fault-",
 });
-void owner.reconciled.then(() => {
+void primary.reconciled.then(() => {
   worker.health.started = true;
 });
 console.log(`listening http://127.0.0.1:${worker.port}`);

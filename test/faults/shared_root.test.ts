@@ -40,7 +40,7 @@ test("two servers share a root, and one of them may be killed", async () => {
   for (const load of again) await load.stop();
   expect(await journal.check(second.url)).toEqual([]);
 
-  // The first one had the duty of writing index.json; the second one has it now.
+  // The first one had the lease of writing index.json; the second one has it now.
   await eventually("index.json is exact", () => checkAtRest(rootDirectory, journal).length === 0);
   expect(await second.stop()).toBe(0);
   expect(checkRoot(rootDirectory).violations).toEqual([]);

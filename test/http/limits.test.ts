@@ -22,7 +22,7 @@ const full = "connections: as many as there may be; new ones wait";
 const room = "connections: there is room again";
 
 describe("request rates", () => {
-  test("beyond a rate the answer is 429 with the time to wait and the body of a refusal", async () => {
+  test("beyond a rate the answer is 429 with the time to wait and the body of an API error", async () => {
     await using world = await startWorld({ http: { ratelimit: { rate: 2 } } });
     const answers = [];
     for (let count = 0; count < 12; count += 1) answers.push(await world.send("GET", "/v2/"));
@@ -42,7 +42,7 @@ describe("request rates", () => {
     });
     const lines = world.records.filter(({ status }) => status === 429);
     expect(lines).toHaveLength(refused.length);
-    expect(lines[0]).toMatchObject({ refusal: "TOO_MANY_REQUESTS", what: "base.get" });
+    expect(lines[0]).toMatchObject({ reason: "TOO_MANY_REQUESTS", what: "base.get" });
   });
 
   test("a caller is refused before it is asked who it is, and unknown paths count as well", async () => {

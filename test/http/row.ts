@@ -2,18 +2,18 @@
 //
 // Promises of `testRows`: each row runs in a repository of its own (`{r}`; `{r2}` is a second one); an answer
 // must come from the named row of the endpoint table, with exactly the headers that the step names beside those of
-// every answer; a refusal must be the named one, in the specification's shape, and leave nothing on disk; every GET
+// every answer; an API error must be the named one, in the specification's shape, and leave nothing on disk; every GET
 // is repeated as HEAD, which must say the same without a body. Endpoint and answer stand in the row as plain data, so
 // that `test/endpoints.test.ts` can tell what the tables cover without running them.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Exchange } from "../../src/client/exchange.ts";
-import { refusals, type RefusalName } from "../../src/oci/errors.ts";
+import { apiErrors, type ApiErrorName } from "../../src/oci/errors.ts";
 import type { Content, ManifestContent } from "./content.ts";
 import { addedFiles, filesOf, startWorld, type SendOptions, type World } from "./world.ts";
 
-/** A status, or the name of the refusal. */
-export type Answer = number | RefusalName;
+/** A status, or the name of the reason. */
+export type Answer = number | ApiErrorName;
 
 /** Header by name; a text may hold `{r}` and the like; null means that it must not be there. */
 export type Headers = Readonly<Record<string, string | RegExp>>;
@@ -26,15 +26,15 @@ export interface Step {
   /** Name of the row of the endpoint table; "none" when no row may run. */
   readonly endpoint: string;
   readonly answer: Answer;
-  /** Headers beside those of every answer. A refusal needs to name only what it adds. */
+  /** Headers beside those of every answer. An API error needs to name only what it adds. */
   readonly has?: Headers;
   /** The body: bytes, text, or a JSON value; absent means none, or an error body. */
   readonly gives?: unknown;
   /** For what cannot be written down beforehand. */
   readonly check?: (answer: Exchange, scene: Scene) => void | Promise<void>;
-  /** For a refusal: what its first message must say. */
+  /** For a reason: what its first message must say. */
   readonly says?: RegExp;
-  /** A refusal that is allowed to change the disk, such as one that follows a body that was kept. */
+  /** An API error that is allowed to change the disk, such as one that follows a body that was kept. */
   readonly leaves?: "bytes";
 }
 
@@ -134,7 +134,7 @@ export function testStories(
         await run(newScene(world));
         const seen = world.records
           .slice(recorded)
-          .map(({ what, refusal, status }) => `${what} ${refusal ?? status}`);
+          .map(({ what, reason, status }) => `${what} ${reason ?? status}`);
         for (const pair of covers) expect(seen).toContain(pair.join(" "));
       },
       30_000,
@@ -191,12 +191,12 @@ async function runStep(scene: Scene, step: Step): Promise<Exchange> {
     shown,
     endpoint: record?.what,
     status: answer.status,
-    refusal: record?.refusal,
+    reason: record?.reason,
   }).toEqual({
     shown,
     endpoint: step.endpoint,
     status: statusOf(step.answer),
-    refusal: typeof step.answer === "string" ? step.answer : undefined,
+    reason: typeof step.answer === "string" ? step.answer : undefined,
   });
   expect(record?.aborted, "the client stayed").toBeUndefined();
   expectHeaders(scene, step, answer, shown);
@@ -225,7 +225,7 @@ function optionsOf(scene: Scene, step: Step): SendOptions {
 }
 
 function statusOf(answer: Answer): number {
-  return typeof answer === "number" ? answer : refusals[answer].status;
+  return typeof answer === "number" ? answer : apiErrors[answer].status;
 }
 
 function bodyText(answer: Exchange): string {
@@ -291,7 +291,7 @@ function expectBody(scene: Scene, step: Step, answer: Exchange, method: string):
 
 /** The body that distribution-spec, "Error codes", asks for. */
 function expectErrorBody(step: Step, answer: Exchange): void {
-  const row = refusals[step.answer as RefusalName];
+  const row = apiErrors[step.answer as ApiErrorName];
   const body = JSON.parse(Buffer.from(answer.body).toString()) as { errors: unknown[] };
   expect(Object.keys(body)).toEqual(["errors"]);
   expect(body.errors.length).toBeGreaterThan(0);

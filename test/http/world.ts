@@ -15,7 +15,13 @@ import { RegistryClient } from "../../src/client/registry_client.ts";
 import { checkConfig } from "../../src/config/load.ts";
 import type { AccessRecord } from "../../src/http/dispatch.ts";
 import type { Log } from "../../src/lib/log.ts";
-import { openApiText, type Owner, startOwner, startWorker, type Worker } from "../../src/server.ts";
+import {
+  openApiText,
+  type Primary,
+  startPrimary,
+  startWorker,
+  type Worker,
+} from "../../src/server.ts";
 import { descriptionOf } from "../described.ts";
 import { type TempDirectory, tempDirectory } from "../temp.ts";
 
@@ -116,43 +122,43 @@ async function startWorldIn(
 }
 
 interface Running {
-  readonly owner: Owner;
+  readonly primary: Primary;
   readonly worker: Worker;
   readonly client: RegistryClient;
 }
 
-type Config = Parameters<typeof startOwner>[0];
+type Config = Parameters<typeof startPrimary>[0];
 
 async function start(config: Config, log: Log): Promise<Running> {
-  const owner = await startOwner(config, log);
+  const primary = await startPrimary(config, log);
   try {
-    return await startWith(owner, config, log);
+    return await startWith(primary, config, log);
   } catch (error) {
-    await owner.stop();
+    await primary.stop();
     throw error;
   }
 }
 
-async function startWith(owner: Owner, config: Config, log: Log): Promise<Running> {
+async function startWith(primary: Primary, config: Config, log: Log): Promise<Running> {
   const worker = await startWorker({
     config,
     log,
-    committer: owner.committer,
-    metrics: owner.metrics?.place(1) ?? null,
+    committer: primary.committer,
+    metrics: primary.metrics?.place(1) ?? null,
     port: 0,
     sharePort: false,
     idPrefix: "test-",
   });
-  await owner.reconciled;
+  await primary.reconciled;
   worker.health.started = true;
   const client = new RegistryClient({ url: `http://127.0.0.1:${worker.port}` });
-  return { owner, worker, client };
+  return { primary, worker, client };
 }
 
-async function stop({ owner, worker, client }: Running): Promise<void> {
+async function stop({ primary, worker, client }: Running): Promise<void> {
   client.close();
   await worker.stop(2_000);
-  await owner.stop();
+  await primary.stop();
 }
 
 function capturingLog(take: (line: Record<string, unknown>) => void): Log {

@@ -1,5 +1,5 @@
 /**
- * Metrics as the server puts them together: what the owner opens, what a worker serves.
+ * Metrics as the server puts them together: what the primary opens, what a worker serves.
  *
  * Everything here is null or empty while `extensions.metrics` is off.
  */
@@ -13,34 +13,39 @@ import type { Registry, Report } from "../../registry/registry.ts";
 import { metricsEndpoints } from "./endpoints.ts";
 import { metricsText } from "./metrics_page.ts";
 import {
-  openOwnerMetrics,
+  openPrimaryMetrics,
   openWorkerMetrics,
   type MetricsPlace,
-  type OwnerMetrics,
+  type PrimaryMetrics,
 } from "./open_metrics.ts";
 import type { MetricsOptions } from "./options.ts";
 import type { ServerMetrics } from "./server_metrics.ts";
 import { UsageMeter } from "./usage_meter.ts";
 
-export type { MetricsPlace, OwnerMetrics } from "./open_metrics.ts";
+export type { MetricsPlace, PrimaryMetrics } from "./open_metrics.ts";
 export type { ServerMetrics } from "./server_metrics.ts";
 
 /** What requests are counted by, in every process alike. */
 const countedRows = [...endpoints, ...metricsEndpoints<App>("/", async () => "")];
 
-/** The owner begins to count. */
+/** The primary begins to count. */
 export function openCounting(
   { enable, repositoriesMax }: MetricsOptions,
   rootDirectory: string,
   clock: Clock,
-): OwnerMetrics | null {
+): PrimaryMetrics | null {
   if (!enable) return null;
-  return openOwnerMetrics({ rootDirectory, sizes: { repositoriesMax }, rows: countedRows, clock });
+  return openPrimaryMetrics({
+    rootDirectory,
+    sizes: { repositoriesMax },
+    rows: countedRows,
+    clock,
+  });
 }
 
-/** The owner begins to measure what repositories hold. */
+/** The primary begins to measure what repositories hold. */
 export function startMeter(
-  counting: OwnerMetrics | null,
+  counting: PrimaryMetrics | null,
   { metadata, clock }: Registry,
   report: Report,
 ): UsageMeter | null {
@@ -55,7 +60,7 @@ export function startMeter(
   return meter;
 }
 
-/** A worker begins to count where the owner said. */
+/** A worker begins to count where the primary said. */
 export function joinCounting(
   place: MetricsPlace | null | undefined,
   clock: Clock,

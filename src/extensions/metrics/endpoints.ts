@@ -34,7 +34,7 @@ export function metricsEndpoints<App>(
           content: [{ types: ["text/plain"], schema: { type: "string" } }],
         },
       ],
-      refusals: [],
+      errors: [],
       says: "Read what the server counts",
       run: async ({ caller }) => {
         // Where callers log in, names are not for those who did not, whatever they may count.

@@ -1,5 +1,5 @@
 /**
- * Where the processes of a server count: the owner makes the page, and gives each worker its place in it.
+ * Where the processes of a server count: the primary makes the page, and gives each worker its place in it.
  *
  * Promises: the page is a file of this server alone, which goes with it; those of servers that died are removed by the
  * next start. A place is held by one process at a time.
@@ -18,7 +18,7 @@ export interface MetricsPlace {
   readonly path: string;
   readonly sizes: MetricsSizes;
   readonly region: number;
-  /** 0 for the owner; workers count from 1. */
+  /** 0 for the primary; workers count from 1. */
   readonly role: number;
 }
 
@@ -26,7 +26,7 @@ export interface MetricsSizes {
   readonly repositoriesMax: number;
 }
 
-export interface OwnerMetrics {
+export interface PrimaryMetrics {
   readonly metrics: ServerMetrics;
   /** A place for a worker; null when all are held. */
   place(role: number): MetricsPlace | null;
@@ -36,12 +36,12 @@ export interface OwnerMetrics {
 }
 
 /** Makes the page of a server. `rows` is its endpoint table. */
-export function openOwnerMetrics(options: {
+export function openPrimaryMetrics(options: {
   readonly rootDirectory: string;
   readonly sizes: MetricsSizes;
   readonly rows: readonly CountedRow[];
   readonly clock: Clock;
-}): OwnerMetrics {
+}): PrimaryMetrics {
   const { sizes, rows, clock } = options;
   const claim = claimFile(options.rootDirectory, "metrics");
   const { path } = claim;

@@ -77,10 +77,10 @@ describe("a request", () => {
     ]);
   });
 
-  test("that is refused counts by the refusal's name", () => {
+  test("that is refused counts by the name of the API error", () => {
     const { count, lines } = counting();
-    count({ status: 404, refusal: "MANIFEST_UNKNOWN" });
-    expect(lines("refusals")).toEqual(['zot_http_refusals_total{refusal="MANIFEST_UNKNOWN"} 1']);
+    count({ status: 404, reason: "MANIFEST_UNKNOWN" });
+    expect(lines("apiErrors")).toEqual(['zot_http_api_errors_total{reason="MANIFEST_UNKNOWN"} 1']);
   });
 
   test.each([

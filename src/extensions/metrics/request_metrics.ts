@@ -8,7 +8,7 @@
 import type { BodyPolicy } from "../../http/endpoint.ts";
 import type { AccessRecord } from "../../http/dispatch.ts";
 import type { MetricRegion } from "../../lib/metrics/metric_page.ts";
-import { refusals } from "../../oci/errors.ts";
+import { apiErrors } from "../../oci/errors.ts";
 import { noRepository, repositorySlots, type MetricShape } from "./metric_shape.ts";
 import { codes, methods, uploadEvents, type UploadEvent } from "./table.ts";
 
@@ -37,7 +37,7 @@ export class RequestMetrics {
   readonly #methods = new Map<string, number>(methods.map((name, at) => [name, at]));
   readonly #codes: readonly number[];
   readonly #rows: ReadonlyMap<string, { readonly at: number; readonly takesBody: boolean }>;
-  readonly #refusals = new Map(Object.keys(refusals).map((name, at) => [name, at]));
+  readonly #apiErrors = new Map(Object.keys(apiErrors).map((name, at) => [name, at]));
   readonly #none: number | null;
 
   /** `rows` are those that the labels of the shape name, in the same order. */
@@ -56,7 +56,7 @@ export class RequestMetrics {
   }
 
   count(record: AccessRecord): void {
-    const { method, status, what, bytes, refusal } = record;
+    const { method, status, what, bytes, reason } = record;
     const seconds = record.durationMs / 1000;
     const { placed } = this.#shape;
     const region = this.#region;
@@ -71,8 +71,8 @@ export class RequestMetrics {
       const direction = row?.takesBody === true ? placed.receivedBytes : placed.sentBytes;
       region.add(direction.at(rowAt), bytes);
     }
-    if (refusal !== undefined) {
-      region.add(placed.refusals.at(this.#refusals.get(refusal) ?? 0));
+    if (reason !== undefined) {
+      region.add(placed.apiErrors.at(this.#apiErrors.get(reason) ?? 0));
     }
     if (method !== "GET" && method !== "HEAD") this.#countUpload(what, status);
     if (this.#none !== null) this.#countRepository(record, seconds);

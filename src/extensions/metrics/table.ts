@@ -6,7 +6,7 @@
  * repositories. `docs/guides/metrics.md` is printed from here.
  */
 import type { Metric } from "../../lib/metrics/metric.ts";
-import { refusals } from "../../oci/errors.ts";
+import { apiErrors } from "../../oci/errors.ts";
 
 /** Methods by name; any other counts as `other`. */
 export const methods = [
@@ -22,7 +22,17 @@ export const methods = [
 /** The codes that HTTP defines and the registry may send; any other counts as `other`. */
 export const codes: readonly string[] = [
   ...new Set(
-    [200, 201, 202, 204, 206, 304, 307, 308, ...Object.values(refusals).map(({ status }) => status)]
+    [
+      200,
+      201,
+      202,
+      204,
+      206,
+      304,
+      307,
+      308,
+      ...Object.values(apiErrors).map(({ status }) => status),
+    ]
       .sort((a, b) => a - b)
       .map(String),
   ),
@@ -99,11 +109,11 @@ function requestMetrics({ endpoints }: MetricNames) {
       labels: [endpoint],
       sparse: true,
     },
-    refusals: {
-      name: "zot_http_refusals_total",
+    apiErrors: {
+      name: "zot_http_api_errors_total",
       type: "counter",
-      says: "Refused requests, by the refusal's name in docs/reference/errors.md.",
-      labels: [{ name: "refusal", values: Object.keys(refusals) }],
+      says: "Refused requests, by the name of the API error in docs/reference/errors.md.",
+      labels: [{ name: "reason", values: Object.keys(apiErrors) }],
       sparse: true,
     },
   } as const satisfies Record<string, Metric>;

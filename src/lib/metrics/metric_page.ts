@@ -47,7 +47,7 @@ export interface RegionHolder {
   readonly process: number;
   /** Milliseconds since the epoch. */
   readonly startedAt: number;
-  /** What it is, as the owner of the page numbers it. */
+  /** What it is, as the primary of the page numbers it. */
   readonly role: number;
 }
 

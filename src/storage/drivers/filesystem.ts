@@ -17,7 +17,7 @@ import {
   type Stage,
   type StageInfo,
 } from "../driver.ts";
-import { asideDirectory, temporaryDirectory, uploadsDirectory } from "../layout.ts";
+import { quarantineDirectory, temporaryDirectory, uploadsDirectory } from "../layout.ts";
 import {
   absentOr,
   codeOf,
@@ -61,7 +61,7 @@ export class FilesystemDriver implements Driver {
   /** Makes the directories that the driver itself needs. */
   async prepare(): Promise<void> {
     makeDirectories(this.#root);
-    for (const key of [uploadsDirectory, temporaryDirectory, asideDirectory]) {
+    for (const key of [uploadsDirectory, temporaryDirectory, quarantineDirectory]) {
       await this.#files.ensureDirectory(this.#path(key));
     }
   }

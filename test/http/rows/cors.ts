@@ -54,7 +54,7 @@ const foreign: readonly Readonly<Record<string, string>>[] = [
 /** For a server with the defaults: any page may call it, and none with credentials of the browser. */
 export const openCorsRows: readonly Row[] = [
   {
-    rule: "Any page may read every answer, refusals as well",
+    rule: "Any page may read every answer, API errors as well",
     source,
     steps: [
       {

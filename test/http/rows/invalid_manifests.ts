@@ -1,6 +1,6 @@
 // The table of manifests that are refused: size, type, JSON, envelope, structure, missing content [end-7].
 //
-// Every refusal must leave nothing: no manifest, no tag, no repository, no file.
+// Every API error must leave nothing: no manifest, no tag, no repository, no file.
 
 import { chunkedBody } from "../../../src/client/transport.ts";
 import { mediaTypes } from "../../../src/oci/media_types.ts";
