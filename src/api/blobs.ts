@@ -14,7 +14,7 @@ import { assert } from "../lib/assert.ts";
 import type { Digest } from "../oci/digest.ts";
 import { apiError } from "../oci/errors.ts";
 import { cachedBytesMax } from "../registry/content_cache.ts";
-import { deleteBlob as removeBlob } from "../registry/delete.ts";
+import { removeBlob } from "../registry/delete.ts";
 import { unknownIn } from "../registry/unknown.ts";
 import { requireDigest, unsupportedDigest, type App } from "./app.ts";
 import { multipartBody } from "./multipart_body.ts";

@@ -20,7 +20,7 @@ import { swaggerEndpoints } from "./swagger_endpoints.ts";
 import {
   appendUpload,
   cancelUpload,
-  finishUpload,
+  closeUpload,
   mountOrStart,
   postBlob,
   startUpload,
@@ -171,7 +171,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     answers: [answers.blobCreated],
     errors: [...appendErrors, "DIGEST_INVALID"],
     says: "Close an upload under its digest, with or without last bytes",
-    run: finishUpload,
+    run: closeUpload,
   },
   {
     name: "upload.status",

@@ -14,7 +14,7 @@ import { matchesEntityTag } from "../lib/http_fields.ts";
 import { apiError } from "../oci/errors.ts";
 import { isTag, type Reference } from "../oci/reference.ts";
 import type { ManifestRecord } from "../metadata/metadata.ts";
-import { deleteManifest as removeManifest, deleteTag } from "../registry/delete.ts";
+import { removeManifest, removeTag } from "../registry/delete.ts";
 import { pushManifest, type TagCondition } from "../registry/push_manifest.ts";
 import { anyTag, type TagRule, type TagRules } from "../registry/tag_rule.ts";
 import { findManifest, readManifest } from "../registry/read_manifest.ts";
@@ -143,7 +143,7 @@ export async function deleteManifest(call: Call, app: App): Promise<Reply> {
   const { repository } = call;
   const reference = requireReference(call, "write");
   if (reference.kind === "tag") {
-    await deleteTag(app.registry, {
+    await removeTag(app.registry, {
       repository,
       target: reference.tag,
       tagIs: tagCondition(call),

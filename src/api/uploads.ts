@@ -14,7 +14,7 @@ import { isAlgorithm, type Digest } from "../oci/digest.ts";
 import { apiError, ApiError } from "../oci/errors.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import { mountBlob } from "../registry/mount_blob.ts";
-import { finishUpload as publishUpload } from "../registry/push_blob.ts";
+import { finishUpload } from "../registry/push_blob.ts";
 import type { AppendRequest, HeldUpload } from "../storage/uploads.ts";
 import { requireDigest, shorten, unsupportedDigest, type App } from "./app.ts";
 
@@ -82,7 +82,7 @@ export async function appendUpload(call: Call, app: App): Promise<Reply> {
 }
 
 /** PUT: takes the last bytes, if any, and closes the session under its digest [end-6]. */
-export async function finishUpload(call: Call, app: App): Promise<Reply> {
+export async function closeUpload(call: Call, app: App): Promise<Reply> {
   return hold(call, app, (upload) =>
     withState(call, upload, () => finish(call, app, upload, digestParameter(call))),
   );
@@ -114,7 +114,7 @@ function ownerOf(call: Call): string {
 
 async function finish(call: Call, app: App, upload: HeldUpload, digest: Digest): Promise<Reply> {
   const { repository } = call;
-  await publishUpload(app.registry, upload, {
+  await finishUpload(app.registry, upload, {
     repository,
     digest,
     last: appendRequest(call, app),

@@ -14,7 +14,7 @@ import {
 } from "../../test/registry/world.ts";
 import { digestOf, type Digest } from "../oci/digest.ts";
 import { mediaTypes } from "../oci/media_types.ts";
-import { deleteBlob, deleteManifest, deleteTag } from "./delete.ts";
+import { removeBlob, removeManifest, removeTag } from "./delete.ts";
 
 /** Slow machines need longer for the random ones; nothing here waits for time to pass. */
 setDefaultTimeout(30_000);
@@ -23,14 +23,14 @@ const app = image(1);
 const layer = digestOf("sha256", app.blobs[1]!);
 
 const blob = ({ registry }: World, target: Digest, at = repository) =>
-  deleteBlob(registry, { repository: at, target, by: "bob" });
+  removeBlob(registry, { repository: at, target, by: "bob" });
 const manifest = ({ registry }: World, target: Digest) =>
-  deleteManifest(registry, { repository, target, by: "bob" });
+  removeManifest(registry, { repository, target, by: "bob" });
 const tag = (
   { registry }: World,
   target: string,
   tagIs: readonly (string | null)[] | null = null,
-) => deleteTag(registry, { repository, target, by: "bob", tagIs });
+) => removeTag(registry, { repository, target, by: "bob", tagIs });
 
 describe("a blob", () => {
   test("that a manifest names stays, until that is deleted", async () => {

@@ -19,7 +19,7 @@ export interface DeleteRequest<T> {
 }
 
 /** @throws MANIFEST_UNKNOWN or NAME_UNKNOWN, PRECONDITION_FAILED. */
-export async function deleteTag(
+export async function removeTag(
   registry: Registry,
   request: DeleteRequest<string> & { readonly tagIs: TagCondition },
 ): Promise<void> {
@@ -44,7 +44,7 @@ export async function deleteTag(
  * `tagsMax` refuses to delete a manifest that more tags point at; null does not ask.
  * @throws MANIFEST_UNKNOWN or NAME_UNKNOWN, BLOB_REFERENCED when an index names the manifest, MANIFEST_COLLISION.
  */
-export async function deleteManifest(
+export async function removeManifest(
   registry: Registry,
   request: DeleteRequest<Digest> & { readonly tagsMax?: number | null },
 ): Promise<void> {
@@ -72,7 +72,7 @@ export async function deleteManifest(
 }
 
 /** @throws BLOB_UNKNOWN, BLOB_REFERENCED when a manifest names the blob. */
-export async function deleteBlob(
+export async function removeBlob(
   registry: Registry,
   { repository, target: digest, by }: DeleteRequest<Digest>,
 ): Promise<void> {

@@ -17,7 +17,7 @@ import {
 import { eventually } from "../../test/processes.ts";
 import { uploadsDirectory } from "../storage/layout.ts";
 import { Storage } from "../storage/storage.ts";
-import { deleteManifest } from "./delete.ts";
+import { removeManifest } from "./delete.ts";
 import { Jobs, type JobsOptions } from "./jobs.ts";
 import type { Registry } from "./registry.ts";
 
@@ -108,7 +108,7 @@ describe("jobs", () => {
     jobs.kick();
     await until(world, "index.json follows", () => indexIsExact(world));
     const target = image(2).digest;
-    await deleteManifest(world.registry, { repository, target, by: null });
+    await removeManifest(world.registry, { repository, target, by: null });
     jobs.kick();
     await until(
       world,

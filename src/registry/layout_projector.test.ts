@@ -23,7 +23,7 @@ import {
 } from "../../test/registry/world.ts";
 import { isOciLayout } from "../oci/layout_index.ts";
 import { blobKey, indexKey } from "../storage/layout.ts";
-import { deleteBlob, deleteManifest, deleteTag } from "./delete.ts";
+import { removeBlob, removeManifest, removeTag } from "./delete.ts";
 import { LayoutProjector } from "./layout_projector.ts";
 import type { Registry } from "./registry.ts";
 
@@ -79,8 +79,8 @@ describe("index.json", () => {
           const request = { repository: at, by: null };
           const work =
             what === "untag"
-              ? deleteTag(world.registry, { ...request, target: tag, tagIs: null })
-              : deleteManifest(world.registry, { ...request, target: target.digest });
+              ? removeTag(world.registry, { ...request, target: tag, tagIs: null })
+              : removeManifest(world.registry, { ...request, target: target.digest });
           await work.catch(() => undefined); // It was not there.
         }
         await checkListed(world, repositories);
@@ -193,7 +193,7 @@ describe("a process that ends in the middle", () => {
       const ending = new LayoutProjector(endingAt(world.registry, kind), world.report);
       await ending.run("all");
       expect(await readIndex(world)).toHaveLength(kind === "plan-layout" ? 2 : 3);
-      await deleteTag(world.registry, { repository, target: "goes", by: null, tagIs: null });
+      await removeTag(world.registry, { repository, target: "goes", by: null, tagIs: null });
       await world.crash();
       await world.settle();
       const expected = [`new ${image(2).digest}`, `stays ${app.digest}`];
@@ -228,10 +228,10 @@ describe("bytes of what was deleted", () => {
     await pushImage(world, gone, "v2");
     const loose = await pushBlob(world, sample(20));
     await world.settle();
-    await deleteManifest(world.registry, { repository, target: gone.digest, by: null });
+    await removeManifest(world.registry, { repository, target: gone.digest, by: null });
     const layer = gone.descriptor.digest;
     expect(layer).toBe(gone.digest);
-    await deleteBlob(world.registry, { repository, target: loose, by: null });
+    await removeBlob(world.registry, { repository, target: loose, by: null });
     const { sweepOrphans } = await import("./sweep_orphans.ts");
     expect(await sweepOrphans(world.registry)).toBe(0);
     expect(await world.registry.storage.statBlob(repository, gone.digest)).not.toBeNull();

@@ -7,7 +7,7 @@ import { sample } from "../../test/contracts/driver_samples.ts";
 import { openWorld, pushBlob, repository, type World } from "../../test/registry/world.ts";
 import { digestOf } from "../oci/digest.ts";
 import { blobKey } from "../storage/layout.ts";
-import { deleteBlob } from "./delete.ts";
+import { removeBlob } from "./delete.ts";
 import { mountBlob } from "./mount_blob.ts";
 
 const bytes = sample(1000);
@@ -40,7 +40,7 @@ describe("a mount", () => {
       expect(await mount(world, from)).toBe(true);
       expect(await readTarget(world)).toEqual(bytes);
       expect((await stat(world.pathOf(blobKey(target, digest)))).nlink).toBe(2);
-      await deleteBlob(world.registry, { repository, target: digest, by: null });
+      await removeBlob(world.registry, { repository, target: digest, by: null });
       await world.settle();
       expect(await world.registry.storage.statBlob(repository, digest)).toBeNull();
       expect(await readTarget(world)).toEqual(bytes);
@@ -60,7 +60,7 @@ describe("a mount", () => {
     "a repository without it": (world) => pushBlob(world, sample(3)),
     "a repository that deleted it": async (world) => {
       await pushBlob(world, bytes);
-      await deleteBlob(world.registry, { repository, target: digest, by: null });
+      await removeBlob(world.registry, { repository, target: digest, by: null });
     },
     "a repository that lost its bytes": async (world) => {
       await pushBlob(world, bytes);

@@ -18,7 +18,7 @@ import { MetadataFull, MetadataUnavailable } from "../metadata/metadata.ts";
 import { digestOf, type Digest } from "../oci/digest.ts";
 import { blobKey, uploadsDirectory } from "../storage/layout.ts";
 import type { AppendRequest } from "../storage/uploads.ts";
-import { deleteBlob } from "./delete.ts";
+import { removeBlob } from "./delete.ts";
 import { finishUpload } from "./push_blob.ts";
 import type { Registry } from "./registry.ts";
 
@@ -94,7 +94,7 @@ describe("a pushed blob", () => {
     expect(new Set(infos.map(({ ino }) => ino)).size).toBe(1);
     expect(infos[0]!.nlink).toBe(repositories.length);
     // Each has it on its own: deleting one leaves the others.
-    await deleteBlob(world.registry, { repository, target: digest, by: null });
+    await removeBlob(world.registry, { repository, target: digest, by: null });
     await world.settle();
     expect((await stat(world.pathOf(blobKey("third", digest)))).nlink).toBe(3);
     expect(await readBlob(world)).toBeNull();

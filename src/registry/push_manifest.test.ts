@@ -18,7 +18,7 @@ import {
 import { digestOf } from "../oci/digest.ts";
 import type { Commit } from "../metadata/metadata.ts";
 import { blobKey } from "../storage/layout.ts";
-import { deleteBlob, deleteTag } from "./delete.ts";
+import { removeBlob, removeTag } from "./delete.ts";
 import { pushManifest, type PushRequest } from "./push_manifest.ts";
 
 /** Slow machines need longer for the random ones; nothing here waits for time to pass. */
@@ -77,7 +77,7 @@ describe("a push", () => {
     await pushBlobs(world);
     const layer = digestOf("sha256", app.blobs[1]!);
     const racing = crossed(world, () =>
-      deleteBlob(world.registry, { repository, target: layer, by: null }),
+      removeBlob(world.registry, { repository, target: layer, by: null }),
     );
     expect(await reasonOf(pushManifest(racing, request()))).toMatchObject({
       reason: "MANIFEST_BLOB_UNKNOWN",
@@ -97,7 +97,7 @@ describe("a push", () => {
     await pushBlobs(world);
     const racing = crossed(world, async () => {
       await putManifest(world, app.bytes, "other");
-      await deleteTag(world.registry, { repository, target: "v1", by: null, tagIs: null });
+      await removeTag(world.registry, { repository, target: "v1", by: null, tagIs: null });
     });
     const conditional = request({ tagIs: [image(2).digest] });
     expect(await reasonOf(pushManifest(racing, conditional))).toMatchObject({

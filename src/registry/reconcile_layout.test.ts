@@ -28,7 +28,7 @@ import { sample } from "../../test/contracts/driver_samples.ts";
 import { digestOf, type Digest } from "../oci/digest.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 import { quarantineDirectory, indexKey } from "../storage/layout.ts";
-import { deleteBlob, deleteManifest, deleteTag } from "./delete.ts";
+import { removeBlob, removeManifest, removeTag } from "./delete.ts";
 import { readManifest } from "./read_manifest.ts";
 import { reconcileLayout } from "./reconcile_layout.ts";
 
@@ -159,7 +159,7 @@ describe("a layout of another tool", () => {
     expect(await tagsOf(world)).toEqual([`multi ${outerDescriptor.digest}`]);
     for (const digest of [amd64.digest, innerDescriptor.digest, arm64.digest]) {
       expect(await world.registry.metadata.manifestByDigest(repository, digest)).not.toBeNull();
-      const refused = deleteManifest(world.registry, {
+      const refused = removeManifest(world.registry, {
         repository,
         target: digest,
         by: null,
@@ -218,7 +218,7 @@ describe("a layout of another tool", () => {
       const record = await world.registry.metadata.manifestByTag(repository, "old");
       expect(record).toEqual({ digest, mediaType, sizeBytes: bytes.length });
       const target = digestOf("sha256", layer);
-      const refused = deleteBlob(world.registry, { repository, target, by: null });
+      const refused = removeBlob(world.registry, { repository, target, by: null });
       expect(await reasonOf(refused)).toMatchObject({ status: 405 });
     });
   }
@@ -350,7 +350,7 @@ describe("an acknowledged push", () => {
     const path = world.pathOf(indexKey(repository));
     const theirs = JSON.parse(await readFile(path, "utf8")) as { manifests: object[] };
     await pushImage(world, moved, "moves");
-    await deleteTag(world.registry, { repository, target: "goes", by: null, tagIs: null });
+    await removeTag(world.registry, { repository, target: "goes", by: null, tagIs: null });
     // The tool adds its image to the index that it read before.
     theirs.manifests.push(named(other.descriptor, "theirs"));
     await writeLayout(world, {
@@ -430,7 +430,7 @@ describe("an acknowledged push", () => {
     // The server listens before it has looked everywhere.
     await pushImage(world, pushed, "latest");
     await pushImage(world, pushed, "goes");
-    await deleteTag(world.registry, { repository, target: "goes", by: null, tagIs: null });
+    await removeTag(world.registry, { repository, target: "goes", by: null, tagIs: null });
     await world.settle();
     expect(await tagsOf(world)).toEqual([`latest ${pushed.digest}`]);
     expect(await world.registry.metadata.manifestByDigest(repository, old.digest)).not.toBeNull();
@@ -459,8 +459,8 @@ describe("an acknowledged push", () => {
     await pushImage(world, kept, "v1");
     await pushImage(world, gone, null);
     await world.settle();
-    await deleteManifest(world.registry, { repository, target: gone.digest, by: null });
-    await deleteBlob(world.registry, { repository, target: loose, by: null });
+    await removeManifest(world.registry, { repository, target: gone.digest, by: null });
+    await removeBlob(world.registry, { repository, target: loose, by: null });
     await rest(world); // Somebody touched index.json, which still lists the manifest.
     await reconcile(world);
     expect(await world.registry.metadata.manifestByDigest(repository, gone.digest)).toBeNull();

@@ -14,7 +14,7 @@ import {
 } from "../../test/registry/world.ts";
 import { digestOf, type Digest } from "../oci/digest.ts";
 import { blobKey } from "../storage/layout.ts";
-import { deleteBlob, deleteManifest } from "./delete.ts";
+import { removeBlob, removeManifest } from "./delete.ts";
 import { mountBlob } from "./mount_blob.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
 
@@ -25,7 +25,7 @@ const blobs = [1, 2, 3].map((seed) => sample(100 * seed, seed));
 const other = "team/other";
 
 const remove = (world: World, target: Digest, at: string): Promise<unknown> =>
-  deleteBlob(world.registry, { repository: at, target, by: null }).catch(() => undefined);
+  removeBlob(world.registry, { repository: at, target, by: null }).catch(() => undefined);
 
 test("removes every orphan once, in rounds, and tells how many", async () => {
   await using world = await openWorld();
@@ -99,7 +99,7 @@ describe("races", () => {
     await pushImage(world, app, "v1");
     for (let round = 0; round < 30; round += 1) {
       await Promise.all([
-        deleteManifest(world.registry, { repository, target: app.digest, by: null }).catch(
+        removeManifest(world.registry, { repository, target: app.digest, by: null }).catch(
           () => undefined,
         ),
         world.projector.run("all").then(() => sweepOrphans(world.registry)),
