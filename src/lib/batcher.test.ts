@@ -193,3 +193,63 @@ describe("Batcher", () => {
     );
   });
 });
+
+describe("weights", () => {
+  /** Items weigh what they are. */
+  function weighed(heavyWaitingMax = 1_000) {
+    const runs: { items: number[]; end: PromiseWithResolvers<number[]> }[] = [];
+    const batcher = new Batcher<number, number>({
+      run: (items) => {
+        const end = Promise.withResolvers<number[]>();
+        runs.push({ items, end });
+        return end.promise;
+      },
+      itemsMax: 100,
+      waitingMax: 100,
+      weights: { weigh: (item) => item, weightMax: 10, heavyMin: 10, heavyWaitingMax },
+    });
+    const endLast = async (): Promise<void> => {
+      const last = runs.at(-1)!;
+      last.end.resolve(last.items);
+      await settle();
+      await settle();
+    };
+    return { batcher, runs, endLast };
+  }
+
+  test("one heavy item runs between the batches of the others, which wait for no second one", async () => {
+    const { batcher, runs, endLast } = weighed();
+    const all = [50, 51, 52].map((item) => batcher.submit(item));
+    await settle();
+    all.push(batcher.submit(1), batcher.submit(2));
+    await endLast();
+    all.push(batcher.submit(3));
+    for (let run = 0; run < 5; run += 1) await endLast();
+    expect(runs.map(({ items }) => items)).toEqual([[50], [1, 2], [51], [3], [52]]);
+    expect(await Promise.all(all)).toEqual([50, 51, 52, 1, 2, 3]);
+  });
+
+  test("a batch ends before it weighs too much", async () => {
+    const { batcher, runs, endLast } = weighed();
+    const all = [4, 4, 4, 9, 1, 1].map((item) => batcher.submit(item));
+    await settle();
+    for (let run = 0; run < 4; run += 1) await endLast();
+    expect(runs.map(({ items }) => items)).toEqual([[4, 4], [4], [9, 1], [1]]);
+    await Promise.all(all);
+  });
+
+  test("heavy items are refused beyond what may wait of them, the others are not", async () => {
+    const { batcher, endLast } = weighed(100);
+    const first = batcher.submit(500);
+    await settle();
+    const next = batcher.submit(500);
+    expect(await reasonOf(batcher.submit(10))).toBeInstanceOf(BatcherFull);
+    const light = batcher.submit(1);
+    for (let run = 0; run < 3; run += 1) await endLast();
+    expect(await Promise.all([first, next, light])).toEqual([500, 500, 1]);
+    const again = batcher.submit(60);
+    await settle();
+    await endLast();
+    expect(await again).toBe(60);
+  });
+});

@@ -4,7 +4,12 @@
 // comes while a run is in flight waits for the next one. Batches run in order and never overlap. A
 // rejected run rejects exactly the callers of its batch; the next batch runs all the same. The
 // number of waiting callers is bounded: beyond it a submit is refused at once (`BatcherFull`).
+//
+// Items may have weights. A batch takes items until `weightMax` is reached. Heavy items wait in a line of their own
+// and run one at a time, in turn with the batches of the others: who brings little waits for one heavy item at most,
+// however many of them wait.
 
+import { setImmediate } from "node:timers/promises";
 import { assert } from "./assert.ts";
 
 /** So many callers wait already that one more is refused. The work was not begun. */
@@ -19,10 +24,23 @@ export interface BatcherOptions<T, R> {
   itemsMax: number;
   /** The most callers that wait for a run to begin, those of the running batch not counted. */
   waitingMax: number;
+  /** Without it every item weighs nothing. */
+  weights?: BatchWeights<T>;
+}
+
+export interface BatchWeights<T> {
+  weigh: (item: T) => number;
+  /** What a batch weighs at most; an item alone may weigh more. */
+  weightMax: number;
+  /** Items from this weight on are heavy. */
+  heavyMin: number;
+  /** What all waiting heavy items weigh at most; one alone may weigh more. */
+  heavyWaitingMax: number;
 }
 
 interface Waiting<T, R> {
   item: T;
+  weight: number;
   resolve: (result: R) => void;
   reject: (reason: unknown) => void;
 }
@@ -30,8 +48,11 @@ interface Waiting<T, R> {
 export class Batcher<T, R> {
   readonly #options: BatcherOptions<T, R>;
   readonly #idleWaiters: (() => void)[] = [];
-  #waiting: Waiting<T, R>[] = [];
-  #active = false; // A run is in flight, or its microtask is on the way.
+  readonly #light: Waiting<T, R>[] = [];
+  readonly #heavy: Waiting<T, R>[] = [];
+  #heavyWeight = 0;
+  #wasHeavy = false; // The last run was of a heavy item.
+  #active = false; // A run is in flight, or is on the way.
 
   constructor(options: BatcherOptions<T, R>) {
     assert(options.itemsMax > 0 && options.waitingMax > 0, "A batch takes at least one item");
@@ -40,13 +61,19 @@ export class Batcher<T, R> {
 
   /** Adds the item to the next batch. Resolves with its result once that batch has run. */
   submit(item: T): Promise<R> {
-    if (this.#waiting.length >= this.#options.waitingMax) {
-      return Promise.reject(
-        new BatcherFull(`${this.#waiting.length} callers wait already; try again later`),
-      );
+    const { weights, waitingMax } = this.#options;
+    const weight = weights?.weigh(item) ?? 0;
+    const isHeavy = weights !== undefined && weight >= weights.heavyMin;
+    const waiting = this.#light.length + this.#heavy.length;
+    const isFull =
+      waiting >= waitingMax ||
+      (isHeavy && this.#heavyWeight > 0 && this.#heavyWeight + weight > weights.heavyWaitingMax);
+    if (isFull) {
+      return Promise.reject(new BatcherFull(`${waiting} callers wait already; try again later`));
     }
     const { promise, resolve, reject } = Promise.withResolvers<R>();
-    this.#waiting.push({ item, resolve, reject });
+    (isHeavy ? this.#heavy : this.#light).push({ item, weight, resolve, reject });
+    if (isHeavy) this.#heavyWeight += weight;
     this.#schedule();
     return promise;
   }
@@ -67,7 +94,7 @@ export class Batcher<T, R> {
 
   /** Runs one batch and settles its callers. Never rejects. */
   async #runNext(): Promise<void> {
-    const batch = this.#waiting.splice(0, this.#options.itemsMax);
+    const batch = this.#takeBatch();
     try {
       const results = await this.#options.run(batch.map(({ item }) => item));
       assert(results.length === batch.length, "A run returns one result per item");
@@ -75,9 +102,34 @@ export class Batcher<T, R> {
     } catch (error) {
       for (const { reject } of batch) reject(error);
     }
+    // After a long run those whose submits are still on their way to this process come first.
+    if (this.#wasHeavy) await setImmediate();
     this.#active = false;
     // The callers just settled run first, so that what they submit at once joins the next batch.
-    if (this.#waiting.length > 0) this.#schedule();
+    if (this.#light.length + this.#heavy.length > 0) this.#schedule();
     else for (const wake of this.#idleWaiters.splice(0)) wake();
+  }
+
+  #takeBatch(): Waiting<T, R>[] {
+    const [first] = this.#heavy;
+    const isHeavyTurn = first !== undefined && (!this.#wasHeavy || this.#light.length === 0);
+    this.#wasHeavy = isHeavyTurn;
+    if (!isHeavyTurn) return this.#light.splice(0, this.#lightCount());
+    this.#heavy.shift();
+    this.#heavyWeight -= first.weight;
+    return [first];
+  }
+
+  /** How many of those that wait make a batch. */
+  #lightCount(): number {
+    const { itemsMax, weights } = this.#options;
+    const count = Math.min(this.#light.length, itemsMax);
+    if (weights === undefined) return count;
+    let weight = 0;
+    const end = this.#light.slice(0, count).findIndex((waiting) => {
+      weight += waiting.weight;
+      return weight > weights.weightMax;
+    });
+    return end === -1 ? count : Math.max(end, 1);
   }
 }

@@ -191,6 +191,9 @@ export interface Commit {
   readonly by: string | null;
 }
 
+/** Failed preconditions that are told at most: those behind them are not looked at. */
+export const failedMax = 128;
+
 /** A precondition that did not hold, with what was found instead. */
 export interface FailedPrecondition {
   readonly precondition: Precondition;
@@ -227,8 +230,8 @@ export interface Page {
 export interface Metadata extends Committer {
   repositoryExists(repository: string): Promise<boolean>;
   /**
-   * The preconditions that do not hold now: lets a caller refuse early. Only `commit` decides.
-   * `bytes-present` is taken to hold.
+   * The preconditions that do not hold now, the first `failedMax` of them: lets a caller refuse early. Only `commit`
+   * decides. `bytes-present` is taken to hold.
    */
   check(preconditions: readonly Precondition[]): Promise<FailedPrecondition[]>;
   /** The size in bytes of a blob linked in the repository. */

@@ -266,8 +266,19 @@ describe("stage 9, structure", () => {
   });
 
   test("the list of problems is bounded", () => {
-    const layers = Array.from({ length: 100_000 }, () => null);
+    const layers = Array.from({ length: 10_000 }, () => null);
     expect(errorOf({ ...image, layers })?.errors).toHaveLength(32);
+  });
+
+  test.each([
+    ["layers", image, layer],
+    ["manifests", index, descriptor(ociImage)],
+  ])("the number of %s is bounded, whether they are equal or not", (name, base, each) => {
+    const of = (length: number): unknown[] => Array.from({ length }, () => each);
+    expect(errorOf({ ...base, [name]: of(10_000) })).toBeNull();
+    expect(errorOf({ ...base, [name]: of(10_001) })?.message).toBe(
+      `${name} must hold up to 10000 descriptors, but holds 10001`,
+    );
   });
 });
 

@@ -21,6 +21,11 @@ export const manifestBytesMax = 4 * MiB;
 const depthMax = 64;
 /** So many problems are listed at most; the answer stays small whatever was sent. */
 const problemsMax = 32;
+/**
+ * Descriptors in `layers` or `manifests`. Images have up to 127 layers, caches and artifacts of many files some
+ * thousands; each costs the one writer of the metadata a check and a row.
+ */
+export const descriptorsMax = 10_000;
 
 export interface Manifest {
   /** The type to store and serve: as given at the push, without parameters. */
@@ -197,6 +202,12 @@ function readList(body: JsonObject, name: string, problems: string[]): Descripto
   const list = body[name] ?? [];
   if (!Array.isArray(list)) {
     problems.push(`${name} must be an array of descriptors, but is ${showJson(list)}`);
+    return [];
+  }
+  if (list.length > descriptorsMax) {
+    problems.push(
+      `${name} must hold up to ${descriptorsMax} descriptors, but holds ${list.length}`,
+    );
     return [];
   }
   const descriptors: Descriptor[] = [];

@@ -16,6 +16,7 @@ import {
   type World,
 } from "../../test/registry/world.ts";
 import { digestOf } from "../oci/digest.ts";
+import type { ApiError } from "../oci/errors.ts";
 import type { Commit } from "../metadata/metadata.ts";
 import { blobKey } from "../storage/layout.ts";
 import { removeBlob, removeTag } from "./delete.ts";
@@ -116,6 +117,51 @@ describe("a push", () => {
     });
     expect(await filesOf(world)).toEqual([]);
     expect(await world.registry.metadata.repositoryExists(repository)).toBe(false);
+  });
+
+  test("that names one layer ten thousand times costs as much as one that names it once", async () => {
+    await using world = await openWorld();
+    await pushBlobs(world);
+    const commits: Commit[] = [];
+    const seen = watched(world.registry, async (commit) => void commits.push(commit));
+    const { layers } = JSON.parse(new TextDecoder().decode(app.bytes));
+    const many = image(1, { layers: Array.from({ length: 10_000 }, () => layers[0]) });
+    await pushManifest(seen, request());
+    await pushManifest(seen, request({ bytes: many.bytes }));
+    const [once, often] = commits;
+    expect(often!.preconditions).toHaveLength(once!.preconditions.length);
+    const references = commits.map(
+      ({ changes: [put] }) => put?.kind === "put-manifest" && put.manifest.references.length,
+    );
+    expect(references).toEqual([2, 2]);
+  });
+
+  const absent = (seed: number): object => ({
+    mediaType: "application/vnd.oci.image.layer.v1.tar",
+    digest: digestOf("sha256", new TextEncoder().encode(`absent ${seed}`)),
+    size: 10,
+  });
+
+  test("that names ten thousand absent layers looks for some, and lists as many", async () => {
+    await using world = await openWorld();
+    await pushBlobs(world);
+    const layers = Array.from({ length: 10_000 }, (_, seed) => absent(seed));
+    const refused = await reasonOf(
+      pushManifest(world.registry, request({ bytes: image(1, { layers }).bytes })),
+    );
+    const { reason, errors } = refused as ApiError;
+    expect([reason, errors.length]).toEqual(["MANIFEST_BLOB_UNKNOWN", 129]);
+    expect(errors.at(-1)?.message).toBe("No more than 128 are listed; others may be missing, too");
+  });
+
+  test("whose tag moved is told so, however many layers are absent", async () => {
+    await using world = await openWorld();
+    await pushBlobs(world);
+    const layers = Array.from({ length: 1_000 }, (_, seed) => absent(seed));
+    const push = request({ bytes: image(1, { layers }).bytes, tagIs: "present" });
+    expect(await reasonOf(pushManifest(world.registry, push))).toMatchObject({
+      reason: "PRECONDITION_FAILED",
+    });
   });
 
   test("that a sweep crosses writes its bytes again", async () => {

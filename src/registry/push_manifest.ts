@@ -11,11 +11,12 @@ import { algorithmOf, digestOf, type Digest } from "../oci/digest.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
 import { parseManifest, type Manifest } from "../oci/manifest.ts";
 import type { Reference } from "../oci/reference.ts";
-import type {
-  Change,
-  FailedPrecondition,
-  NewManifest,
-  Precondition,
+import {
+  failedMax,
+  type Change,
+  type FailedPrecondition,
+  type NewManifest,
+  type Precondition,
 } from "../metadata/metadata.ts";
 import type { Registry } from "./registry.ts";
 import { anyTag, forbiddenTag, rulePreconditions, type TagRules } from "./tag_rule.ts";
@@ -61,8 +62,9 @@ export async function pushManifest(registry: Registry, request: PushRequest): Pr
   const commit = {
     preconditions: [
       ...rulePreconditions(request.repository, pushedTags(request), tagRules),
-      ...referencePreconditions(request.repository, manifest),
+      // Tags first: not all of many missing references are told.
       ...tagPreconditions(request),
+      ...referencePreconditions(request.repository, manifest),
     ],
     changes: changesOf(request, digest, manifest),
     by: request.by,
@@ -123,19 +125,20 @@ function checkedDigest({ reference, bytes }: PushRequest): Digest {
   });
 }
 
+/** Each once, however often the manifest names it. */
 function referencePreconditions(repository: string, manifest: Manifest): Precondition[] {
-  return manifest.references
-    .filter((reference) => reference.required)
-    .map(({ descriptor, target }) =>
+  const preconditions = new Map<string, Precondition>();
+  for (const { descriptor, target, required } of manifest.references) {
+    if (!required) continue;
+    const { digest, size: sizeBytes } = descriptor;
+    preconditions.set(
+      `${target} ${digest} ${sizeBytes}`,
       target === "manifest"
-        ? { kind: "manifest-exists", repository, digest: descriptor.digest }
-        : {
-            kind: "blob-linked",
-            repository,
-            digest: descriptor.digest,
-            sizeBytes: descriptor.size,
-          },
+        ? { kind: "manifest-exists", repository, digest }
+        : { kind: "blob-linked", repository, digest, sizeBytes },
     );
+  }
+  return [...preconditions.values()];
 }
 
 function pushedTags({ reference, tags }: PushRequest): readonly string[] {
@@ -170,6 +173,12 @@ function changesOf(request: PushRequest, digest: Digest, manifest: Manifest): Ch
 
 function newManifest({ bytes }: PushRequest, digest: Digest, manifest: Manifest): NewManifest {
   const { subject, annotations } = manifest;
+  const references = new Map(
+    manifest.references.map(({ descriptor, target }) => [
+      `${target} ${descriptor.digest}`,
+      { digest: descriptor.digest, target },
+    ]),
+  );
   return {
     digest,
     mediaType: manifest.mediaType,
@@ -177,10 +186,7 @@ function newManifest({ bytes }: PushRequest, digest: Digest, manifest: Manifest)
     subject: subject?.digest ?? null,
     artifactType: manifest.artifactType,
     annotations: subject === null || annotations === null ? null : JSON.stringify(annotations),
-    references: manifest.references.map(({ descriptor, target }) => ({
-      digest: descriptor.digest,
-      target,
-    })),
+    references: [...references.values()],
   };
 }
 
@@ -191,20 +197,12 @@ function throwFailed(failed: readonly FailedPrecondition[], rules: TagRules): vo
   const moved = failed.find(({ precondition }) => isTagPrecondition(precondition));
   if (moved !== undefined) throw movedTag(moved);
   const missing = failed.filter(
-    ({ precondition }) =>
-      precondition.kind === "manifest-exists" ||
-      (precondition.kind === "blob-linked" && isAbsent(failed, precondition.digest)),
+    ({ precondition: { kind }, found }) =>
+      kind === "manifest-exists" || (kind === "blob-linked" && found === null),
   );
   if (missing.length > 0) throw missingReferences(missing);
   const resized = failed.find(({ precondition }) => precondition.kind === "blob-linked");
   if (resized !== undefined) throw wrongSize(resized);
-}
-
-function isAbsent(failed: readonly FailedPrecondition[], digest: string): boolean {
-  return failed.some(
-    ({ precondition, found }) =>
-      precondition.kind === "blob-linked" && precondition.digest === digest && found === null,
-  );
 }
 
 function digestIn({ precondition }: FailedPrecondition): string {
@@ -213,12 +211,14 @@ function digestIn({ precondition }: FailedPrecondition): string {
 
 function missingReferences(missing: readonly FailedPrecondition[]): ApiError {
   const digests = [...new Set(missing.map(digestIn))];
-  return apiError("MANIFEST_BLOB_UNKNOWN", {
-    errors: digests.map((digest) => ({
-      message: `${digest} is named by the manifest and is not in this repository; push it first`,
-      detail: { digest },
-    })),
-  });
+  const errors: { message: string; detail?: unknown }[] = digests.map((digest) => ({
+    message: `${digest} is named by the manifest and is not in this repository; push it first`,
+    detail: { digest },
+  }));
+  if (missing.length >= failedMax) {
+    errors.push({ message: `No more than ${failedMax} are listed; others may be missing, too` });
+  }
+  return apiError("MANIFEST_BLOB_UNKNOWN", { errors });
 }
 
 function wrongSize(failed: FailedPrecondition): ApiError {

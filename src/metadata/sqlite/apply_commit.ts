@@ -8,14 +8,15 @@
  * Leaves to others: opening, batching and flushing the transaction (`sqlite_writer.ts`).
  */
 import type { Database } from "bun:sqlite";
-import type {
-  BytesUnderLock,
-  Change,
-  Commit,
-  CommitOutcome,
-  FailedPrecondition,
-  Precondition,
-  RepositoryChange,
+import {
+  failedMax,
+  type BytesUnderLock,
+  type Change,
+  type Commit,
+  type CommitOutcome,
+  type FailedPrecondition,
+  type Precondition,
+  type RepositoryChange,
 } from "../metadata.ts";
 import { applyApiKeyChange } from "./api_key_rows.ts";
 
@@ -57,14 +58,23 @@ export function applyCommit(context: CommitContext, commit: Commit): CommitOutco
   return { committed: true };
 }
 
-/** The preconditions that do not hold in the database as it is. */
+/** The preconditions that do not hold in the database as it is: the first `failedMax` of them. */
 export function failedPreconditions(
   context: CommitContext,
   preconditions: readonly Precondition[],
 ): FailedPrecondition[] {
   const failed: FailedPrecondition[] = [];
+  // Most commits speak of one repository, in thousands of preconditions when a manifest is large.
+  const ids = new Map<string, number | null>();
   for (const precondition of preconditions) {
-    const found = checkPrecondition(context, precondition);
+    if (failed.length >= failedMax) break;
+    const { repository } = precondition;
+    let id = ids.get(repository);
+    if (id === undefined) {
+      id = findRepository(context, repository);
+      ids.set(repository, id);
+    }
+    const found = checkPrecondition(context, id, precondition);
     if (found !== holds) failed.push({ precondition, found });
   }
   return failed;
@@ -122,8 +132,11 @@ const checks: Checks = {
     work.bytes.present(repository, digest) ? holds : null,
 };
 
-function checkPrecondition(work: CommitContext, precondition: Precondition): Found {
-  const id = findRepository(work, precondition.repository);
+function checkPrecondition(
+  work: CommitContext,
+  id: number | null,
+  precondition: Precondition,
+): Found {
   const check = checks[precondition.kind] as (
     context: CommitContext,
     id: number | null,

@@ -5,7 +5,7 @@ import { Database } from "bun:sqlite";
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { change, digest, repository } from "../../../test/contracts/metadata_facts.ts";
+import { change, digest, manifest, repository } from "../../../test/contracts/metadata_facts.ts";
 import { canMount, smallDisk } from "../../../test/faults/small_disk.ts";
 import { memoryDirectory } from "../../../test/memory_directory.ts";
 import { run } from "../../../test/processes.ts";
@@ -251,6 +251,29 @@ describe.skipIf(!mountable)("a full disk", () => {
     await metadata.close();
     await reopened.close();
   });
+});
+
+test("a small commit waits for one large one at most, however many there are", async () => {
+  await using directory = await memoryDirectory();
+  const writer = openWriter(join(directory.path, "metadata.db"));
+  const references = Array.from({ length: 5_000 }, (_, index) => ({
+    digest: digest(`layer ${index}`),
+    target: "blob" as const,
+  }));
+  const ended: string[] = [];
+  const of = async (name: string, put: Change): Promise<void> => {
+    await commit(writer, put);
+    ended.push(name);
+  };
+  const large = Array.from({ length: 8 }, (_, index) =>
+    of("large", change.put(manifest(`large ${index}`, { references }))),
+  );
+  await large[0];
+  const small = Array.from({ length: 8 }, (_, index) => of("small", change.put(`small ${index}`)));
+  await Promise.all(small);
+  expect(ended.filter((name) => name === "large").length).toBeLessThanOrEqual(2);
+  await Promise.all(large);
+  await writer.close();
 });
 
 describe("several processes", () => {

@@ -3,7 +3,8 @@
  *
  * Promises: commits that arrive while a transaction is being flushed share the next one; each is
  * all or nothing, and a batch that fails as a whole is tried again one commit at a time, so that
- * one caller's trouble is not everybody's. With `durable`, a commit resolves after its flush.
+ * one caller's trouble is not everybody's. A commit of many steps runs alone, and others have their turn between two
+ * of them. With `durable`, a commit resolves after its flush.
  * Leaves to others: who may write (`../commit_channel.ts` carries commits of other processes here).
  */
 import { constants, Database, SQLiteError } from "bun:sqlite";
@@ -19,6 +20,13 @@ import { migrate } from "./schema.ts";
 const batchCommitsMax = 512;
 /** Commits that may wait for a transaction; more are refused rather than queued without end. */
 const waitingCommitsMax = 10_000;
+/**
+ * Steps (a check, a row) of the commits in one transaction: about a tenth of a second. A commit of more than
+ * `heavySteps` runs alone, in turn with the others; so many steps may wait in such commits.
+ */
+const batchStepsMax = 10_000;
+const heavySteps = 256;
+const heavyStepsMax = 200_000;
 /** How long a write waits for another server on the same root. */
 const busyMs = 10_000;
 
@@ -48,6 +56,12 @@ export class SqliteWriter implements Committer {
       run: async (commits) => this.#runBatch(commits),
       itemsMax: batchCommitsMax,
       waitingMax: waitingCommitsMax,
+      weights: {
+        weigh: stepsOf,
+        weightMax: batchStepsMax,
+        heavyMin: heavySteps,
+        heavyWaitingMax: heavyStepsMax,
+      },
     });
   }
 
@@ -110,6 +124,15 @@ export class SqliteWriter implements Committer {
     );
     return work.immediate();
   }
+}
+
+/** How many checks and rows a commit takes, about. */
+function stepsOf({ preconditions, changes }: Commit): number {
+  let steps = preconditions.length + changes.length;
+  for (const change of changes) {
+    if (change.kind === "put-manifest") steps += change.manifest.references.length;
+  }
+  return steps;
 }
 
 /** The store holds names that are nobody else's business; its log gets the same mode. */
