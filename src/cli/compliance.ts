@@ -19,6 +19,7 @@ import { groups, type Version } from "../compliance/suite.ts";
 import { nearest } from "../lib/nearest.ts";
 import type { Given, Output } from "./command.ts";
 import { credentialsOf, limitsOf, Mistake, text, tlsOf, write } from "./registry_flags.ts";
+import { onStopSignal } from "./on_stop_signal.ts";
 
 /** What `-V` takes: the versions that are judged, and those that decide the exit status. */
 const versionChoices: Readonly<Record<string, { asked: Version[]; judged: Version[] }>> = {
@@ -60,9 +61,7 @@ export async function complianceCommand(given: Given, output: Output): Promise<n
 
 async function run(plan: Plan, output: Output): Promise<Report> {
   const stopped = new AbortController();
-  const stop = (): void => stopped.abort();
-  process.once("SIGINT", stop);
-  process.once("SIGTERM", stop);
+  const ignoreSignals = onStopSignal(() => stopped.abort());
   const showsProgress = output.columns !== undefined;
   try {
     return await runCompliance({
@@ -71,8 +70,7 @@ async function run(plan: Plan, output: Output): Promise<Report> {
       ...(showsProgress ? { onProgress: progressLine(output) } : {}),
     });
   } finally {
-    process.off("SIGINT", stop);
-    process.off("SIGTERM", stop);
+    ignoreSignals();
     if (showsProgress) output.error("\r\u001B[K");
   }
 }

@@ -44,7 +44,7 @@ One process supervises others (http.workers), which share the port. One that die
     signals: [
       [
         "SIGTERM, SIGINT",
-        "Stop: no new connections, and requests in flight get http.graceTimeout. A second one ends everything at once, which is as safe as a crash.",
+        "Stop: no new connections, and requests in flight get http.graceTimeout. Another one, two seconds or more after the first, ends everything at once, which is as safe as a crash.",
       ],
       [
         "SIGHUP",

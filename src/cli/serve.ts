@@ -2,10 +2,10 @@
  * `zot serve`: a primary that supervises worker processes, and follows its configuration file.
  *
  * Promises: prints one line when the registry can be pushed to; on SIGTERM or SIGINT finishes what is in flight
- * within the grace time, writes every index.json and returns 0; a second one ends it at once; SIGHUP looks at the
- * configuration file now. Workers end when their supervisor does.
+ * within the grace time, writes every index.json and returns 0; SIGHUP looks at the configuration file now. Workers end
+ * when their supervisor does.
  * Leaves to others: joining the parts (`../server.ts`), the workers (`supervisor.ts`), what a changed file does
- * (`config_follower.ts`), telling a reload from a terminal that is closed (`signals.ts`).
+ * (`config_follower.ts`), what signals mean (`signals.ts`).
  */
 import type { Config } from "../config/schema.ts";
 import { checkLogFiles, flushLogs, openLog, type Log } from "../lib/log.ts";

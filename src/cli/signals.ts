@@ -5,10 +5,12 @@
  * stops when that terminal is gone, unless it was told to ignore the signal (`nohup`). Asking the system for the
  * terminal tells the two apart.
  *
- * Promises: SIGHUP never ends a server that starts; a second signal to stop ends the process at once.
- * Leaves to others: how to stop (`serve.ts`), how to reload (`config_follower.ts`).
+ * Promises: SIGHUP never ends a server that starts.
+ * Leaves to others: how to stop (`serve.ts`), how to reload (`config_follower.ts`), a second signal to
+ * stop (`on_stop_signal.ts`).
  */
 import { closeSync, constants, openSync, readFileSync } from "node:fs";
+import { onStopSignal } from "./on_stop_signal.ts";
 
 /** The process's own terminal, if it has one; opening it fails as soon as that is gone. */
 const terminalPath = "/dev/tty";
@@ -33,12 +35,7 @@ export class Signals {
       this.#stopping = true;
       resolve(name);
     };
-    for (const name of ["SIGTERM", "SIGINT"] as const) {
-      process.on(name, () => {
-        if (this.#stopping) process.kill(process.pid, "SIGKILL");
-        this.#askStop(name);
-      });
-    }
+    onStopSignal(this.#askStop);
     process.on("SIGHUP", () => void this.#hangUp());
   }
 

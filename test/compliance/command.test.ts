@@ -127,6 +127,7 @@ describe("a compliant registry", () => {
       await Bun.sleep(5);
     }
     child.kill("SIGINT");
+    child.kill("SIGTERM"); // `npm exec` passes on what the terminal has sent already.
     const [out, error, status] = await Promise.all([
       new Response(child.stdout).text(),
       new Response(child.stderr).text(),
