@@ -122,5 +122,5 @@ describe("zot bench", () => {
       garbage.close();
       silent.close();
     }
-  }, 60_000);
+  });
 });

@@ -14,7 +14,7 @@ import type { Clock } from "../lib/clock.ts";
 import { GateFull } from "../lib/gate.ts";
 import type { ApiKeyRecord } from "../metadata/metadata.ts";
 import { keyPrefix, type ApiKeys } from "./api_keys.ts";
-import { readCredentials, type Credentials } from "./basic.ts";
+import { passwordCredentials, readCredentials, type Credentials } from "./basic.ts";
 import { IssuerUnavailable } from "./bearer.ts";
 import { PolicyCaller } from "./caller.ts";
 import { certificateIdentity, type CertificateNames } from "./client_certificate.ts";
@@ -98,14 +98,7 @@ export class Authenticator {
     if (header === null || header === emptyBasic || !this.#canLogIn) {
       return this.#withoutHeader(origin);
     }
-    const { clock } = this.#options;
-    const key = this.#cache.keyOf(header);
-    const hit = this.#cache.find(key, clock.monotonicMs(), clock.now());
-    if (hit === null) return this.#loginOnce(key, readCredentials(header), origin);
-    if (hit.kind === "hit") return hit.caller;
-    return hit.answer.then(
-      (caller) => caller ?? this.#loginOnce(key, readCredentials(header), origin),
-    );
+    return this.#recall(header, () => readCredentials(header), origin);
   }
 
   /** Whose credentials these were when they were verified lately; null when they were not. Verifies nothing. */
@@ -120,8 +113,23 @@ export class Authenticator {
 
   /** A name and password that came otherwise than in a header. @throws LoginFailed. */
   async login(name: string, password: string, origin: Origin): Promise<PolicyCaller> {
-    const header = `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`;
-    return await this.authenticate(header, origin);
+    // No header holds a NUL, so that none is taken for this.
+    const text = `\0${name}\0${password}`;
+    return await this.#recall(text, () => passwordCredentials(name, password), origin);
+  }
+
+  /** The caller whom these credentials proved lately, else whom they prove now. `text` tells them from all others. */
+  #recall(
+    text: string,
+    read: () => Credentials,
+    origin: Origin,
+  ): PolicyCaller | Promise<PolicyCaller> {
+    const { clock } = this.#options;
+    const key = this.#cache.keyOf(text);
+    const hit = this.#cache.find(key, clock.monotonicMs(), clock.now());
+    if (hit === null) return this.#loginOnce(key, read(), origin);
+    if (hit.kind === "hit") return hit.caller;
+    return hit.answer.then((caller) => caller ?? this.#loginOnce(key, read(), origin));
   }
 
   #callerOf(identity: Identity): PolicyCaller {

@@ -40,11 +40,16 @@ function readBasic(value: string): Credentials {
   }
   const colon = text.indexOf(":");
   if (colon === -1) return malformed("the Basic credentials have no colon");
-  const name = text.slice(0, colon);
-  const password = text.slice(colon + 1);
+  return passwordCredentials(text.slice(0, colon), text.slice(colon + 1));
+}
+
+/** A name and its password, however they came. */
+export function passwordCredentials(name: string, password: string): Credentials {
   if (name === "" && password === "") return { kind: "none" };
   // RFC 7617 §2: neither may hold control characters. A NUL would end the password for some hashes.
-  if (/[\0-\x1f\x7f]/.test(text)) return malformed("the Basic credentials hold control characters");
+  if (/[\0-\x1f\x7f]/.test(name + password)) {
+    return malformed("the name or the password holds control characters");
+  }
   return { kind: "password", name, password };
 }
 

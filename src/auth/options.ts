@@ -439,5 +439,3 @@ export type LdapOptions = AuthValues["ldap"];
 export type BearerOptions = AuthValues["bearer"];
 export type OidcIssuer = BearerOptions["oidc"][number];
 export type MtlsOptions = AuthValues["mtls"];
-
-export { checkAuthOptions } from "./check_options.ts";

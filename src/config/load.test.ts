@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { tempDirectory } from "../../test/temp.ts";
-import { checkConfig, defaultConfig, loadConfig } from "./load.ts";
+import { checkConfig, type Config, loadConfig } from "./load.ts";
 
 const json = `{
   "distSpecVersion": "1.1.1",
@@ -104,9 +104,14 @@ describe("loadConfig", () => {
 });
 
 describe("defaults", () => {
+  const configOf = (loaded: ReturnType<typeof checkConfig>): Config => {
+    if ("problems" in loaded) throw new Error(loaded.problems.join("; "));
+    return loaded.config;
+  };
+
   test("this machine only, a port known to zot's users, flushed writes", async () => {
     await using home = await tempDirectory();
-    const config = defaultConfig({ HOME: home.path });
+    const config = configOf(checkConfig({}, { HOME: home.path }));
     expect(config).toEqual({
       distSpecVersion: "1.1.1",
       goVersion: "",
@@ -163,7 +168,7 @@ describe("defaults", () => {
   });
 
   test("a configuration cannot be changed", () => {
-    const config = defaultConfig();
+    const config = configOf(checkConfig({}));
     expect(() => Object.assign(config.http, { port: 1 })).toThrow(TypeError);
     expect(() => Object.assign(config.http.compat, { 0: "x" })).toThrow(TypeError);
     expect(Object.isFrozen(config)).toBe(true);

@@ -5,9 +5,10 @@
 
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { checkAuthOptions } from "../auth/options.ts";
+import { checkAuthOptions } from "../auth/check_options.ts";
 import { checkTlsOptions } from "../http/options.ts";
 import { checkValue, type Checked } from "./check.ts";
+import { whyUnreadable } from "../lib/why_unreadable.ts";
 import { dataDirectory } from "./data_directory.ts";
 import { DIST_SPEC_VERSION } from "./specification.ts";
 import { parseText } from "./parse.ts";
@@ -15,7 +16,6 @@ import type { Config, FileValues } from "./schema.ts";
 import type { Environment } from "./substitute.ts";
 
 export type { Config } from "./schema.ts";
-import { whyUnreadable } from "../lib/why_unreadable.ts";
 
 /** A configuration, the paths that the file itself set, and what to warn of. */
 export interface Sound {
@@ -56,13 +56,6 @@ export async function loadText(
 export function checkConfig(value: unknown, env: Environment = process.env): Loaded {
   const checked = checkValue(value, env);
   return "problems" in checked ? checked : complete(checked, env);
-}
-
-/** What is in force without a file: this machine only, and a directory of the user's own. */
-export function defaultConfig(env: Environment = process.env): Config {
-  const loaded = checkConfig({}, env);
-  if ("problems" in loaded) throw new Error(`Defaults do not fit: ${loaded.problems.join("; ")}`);
-  return loaded.config;
 }
 
 /** What options must fulfil together, beyond the type of each. */

@@ -142,5 +142,5 @@ describe.skipIf(!requireTool("openssl"))("a certificate", () => {
       },
     );
     await fc.assert(property, { numRuns: 25 });
-  }, 30_000);
+  });
 });

@@ -33,11 +33,6 @@ export function count(min: number): z.ZodNumber {
   return z.int({ error }).min(min, { error }).meta({ title: "whole number" });
 }
 
-/** One of a closed set of words. */
-export function oneOf<const W extends readonly [string, ...string[]]>(words: W) {
-  return z.enum(words, { error: `one of ${words.join(", ")}` }).meta({ title: "word" });
-}
-
 /** A list of words from a closed set. */
 export function listOf<const W extends readonly [string, ...string[]]>(words: W) {
   const word = z.enum(words, { error: `one of ${words.join(", ")}` });

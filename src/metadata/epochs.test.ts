@@ -1,6 +1,6 @@
 // What workers remember of facts: only what no later commit may have changed, whichever process made it.
 
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { change, repository } from "../../test/contracts/metadata_facts.ts";
 import { canMount, smallDisk } from "../../test/faults/small_disk.ts";
@@ -9,9 +9,6 @@ import { run } from "../../test/processes.ts";
 import { EpochCommitter, Epochs } from "./epochs.ts";
 import { FactCache } from "./fact_cache.ts";
 import type { Change, CommitOutcome } from "./metadata.ts";
-
-/** Slow machines need longer for the random ones; nothing here waits for time to pass. */
-setDefaultTimeout(30_000);
 
 const script = join(import.meta.dir, "../../test/contracts/epoch_process.ts");
 

@@ -9,11 +9,10 @@
  * Leaves to others: several servers on one root, which do not share the moment of acknowledgement and so must
  * not remember (`server.ts`).
  */
-import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
+import { openSharedPage } from "../lib/shared_page.ts";
 import type { Commit, CommitOutcome, Committer, RepositoryChange } from "./metadata.ts";
 
 const slots = 1024;
-const bytesPerSlot = 4;
 
 /** Changes after which something remembered may be wrong; what only adds is never remembered as absent. */
 const forgetting: Readonly<Record<RepositoryChange["kind"], boolean>> = {
@@ -35,9 +34,7 @@ export class Epochs {
 
   /** Opens the page, making it when it is not there. */
   constructor(path: string) {
-    makePage(path);
-    const page = Bun.mmap(path, { shared: true });
-    this.#counters = new Int32Array(page.buffer, page.byteOffset, slots);
+    this.#counters = openSharedPage(path, new Int32Array(slots));
   }
 
   slotOf(repository: string): number {
@@ -50,17 +47,6 @@ export class Epochs {
 
   bump(repository: string): void {
     Atomics.add(this.#counters, this.slotOf(repository), 1);
-  }
-}
-
-/** Writes the page out: a hole in the file would end the process that first moves a counter on a full disk. */
-function makePage(path: string): void {
-  const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, 0o600);
-  try {
-    const page = new Uint8Array(slots * bytesPerSlot);
-    if (fstatSync(descriptor).size < page.length) writeSync(descriptor, page, 0, page.length, 0);
-  } finally {
-    closeSync(descriptor);
   }
 }
 

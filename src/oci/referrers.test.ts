@@ -1,9 +1,8 @@
-// Lists of referrers: the exact body of [end-12], and the tag of the specification's fallback.
+// Lists of referrers: the exact body of [end-12].
 
 import { describe, expect, test } from "bun:test";
 import { digestOf } from "./digest.ts";
-import { fallbackTag, referrersIndex } from "./referrers.ts";
-import { isTag } from "./reference.ts";
+import { referrersIndex } from "./referrers.ts";
 
 const digest = digestOf("sha256", new TextEncoder().encode("{}"));
 
@@ -29,18 +28,5 @@ describe("referrersIndex", () => {
     const { urls: _urls, platform: _platform, ...listed } = full;
     expect(JSON.stringify(manifests)).toBe(JSON.stringify([listed, bare]));
     expect(Object.keys(manifests[0].annotations)).toEqual(["a", "__proto__"]);
-  });
-});
-
-describe("fallbackTag", () => {
-  test("is algorithm and digits, joined by a dash, cut to 64 digits", () => {
-    expect(fallbackTag(digest)).toBe(digest.replace(":", "-"));
-    const long = digestOf("sha512", new Uint8Array());
-    expect(fallbackTag(long)).toBe(`sha512-${long.slice(7, 71)}`);
-  });
-
-  test("is a legal tag", () => {
-    expect(isTag(fallbackTag(digest))).toBe(true);
-    expect(isTag(fallbackTag(digestOf("sha512", new Uint8Array(3))))).toBe(true);
   });
 });

@@ -1,6 +1,6 @@
 // Deletes: a blob or child that a manifest needs stays, a tag goes alone, a manifest with its tags.
 
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { reasonOf } from "../../test/reason_of.ts";
 import {
   bytesOf,
@@ -15,9 +15,6 @@ import {
 import { digestOf, type Digest } from "../oci/digest.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 import { removeBlob, removeManifest, removeTag } from "./delete.ts";
-
-/** Slow machines need longer for the random ones; nothing here waits for time to pass. */
-setDefaultTimeout(30_000);
 
 const app = image(1);
 const layer = digestOf("sha256", app.blobs[1]!);

@@ -1,6 +1,6 @@
 // Background work under a clock that the test moves: what runs when, who runs it, and what a stop leaves.
 
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { utimes } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -20,9 +20,6 @@ import { Storage } from "../storage/storage.ts";
 import { removeManifest } from "./delete.ts";
 import { Jobs, type JobsOptions } from "./jobs.ts";
 import type { Registry } from "./registry.ts";
-
-/** Slow machines need longer for the random ones; nothing here waits for time to pass. */
-setDefaultTimeout(30_000);
 
 const minute = 60_000;
 const second = 1_000;

@@ -1,6 +1,6 @@
 // index.json on disk: always whole, exact at rest, and never the reason why a deleted tag comes back.
 
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { readFileSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -26,9 +26,6 @@ import { blobKey, indexKey } from "../storage/layout.ts";
 import { removeBlob, removeManifest, removeTag } from "./delete.ts";
 import { LayoutProjector } from "./layout_projector.ts";
 import type { Registry } from "./registry.ts";
-
-/** Slow machines need longer for the random ones; nothing here waits for time to pass. */
-setDefaultTimeout(30_000);
 
 /** A registry whose process ends when it comes to a change of this kind. */
 function endingAt(registry: Registry, kind: string): Registry {

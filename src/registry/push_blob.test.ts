@@ -1,6 +1,6 @@
 // The end of an upload: what a blob is afterwards, what is shared, and what is left when it fails.
 
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { stat } from "node:fs/promises";
 import { sample, unlimited } from "../../test/contracts/driver_samples.ts";
 import { reasonOf } from "../../test/reason_of.ts";
@@ -21,9 +21,6 @@ import type { AppendRequest } from "../storage/uploads.ts";
 import { removeBlob } from "./delete.ts";
 import { finishUpload } from "./push_blob.ts";
 import type { Registry } from "./registry.ts";
-
-/** Slow machines need longer for the random ones; nothing here waits for time to pass. */
-setDefaultTimeout(30_000);
 
 const bytes = sample(5000);
 const digest = digestOf("sha256", bytes);

@@ -1,7 +1,7 @@
 // A pushed manifest: all of it in one commit or nothing, of what is here when it is committed, and no bytes left
 // of one that was refused. What a manifest must be is tested in `oci` and over HTTP.
 
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { reasonOf } from "../../test/reason_of.ts";
 import {
   filesOf,
@@ -21,9 +21,6 @@ import type { Commit } from "../metadata/metadata.ts";
 import { blobKey } from "../storage/layout.ts";
 import { removeBlob, removeTag } from "./delete.ts";
 import { pushManifest, type PushRequest } from "./push_manifest.ts";
-
-/** Slow machines need longer for the random ones; nothing here waits for time to pass. */
-setDefaultTimeout(30_000);
 
 const app = image(1);
 

@@ -1,6 +1,6 @@
 // Layouts that other tools wrote: what is taken in, what is told, and that no acknowledged push is undone by them.
 
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { requireTool, runOk } from "../../test/processes.ts";
@@ -31,9 +31,6 @@ import { quarantineDirectory, indexKey } from "../storage/layout.ts";
 import { removeBlob, removeManifest, removeTag } from "./delete.ts";
 import { readManifest } from "./read_manifest.ts";
 import { reconcileLayout } from "./reconcile_layout.ts";
-
-/** Slow machines need longer for the random ones; nothing here waits for time to pass. */
-setDefaultTimeout(30_000);
 
 const all = { after: null, limit: 999 };
 

@@ -1,6 +1,6 @@
 // Sweeps against pushes of the same digests: bytes that a fact names are there, bytes that none names go.
 
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { sample } from "../../test/contracts/driver_samples.ts";
 import {
@@ -17,9 +17,6 @@ import { blobKey } from "../storage/layout.ts";
 import { removeBlob, removeManifest } from "./delete.ts";
 import { mountBlob } from "./mount_blob.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
-
-/** Slow machines need longer for the random ones; nothing here waits for time to pass. */
-setDefaultTimeout(30_000);
 
 const blobs = [1, 2, 3].map((seed) => sample(100 * seed, seed));
 const other = "team/other";

@@ -1,15 +1,12 @@
 // Who serves a root: one server or several that share, told by the kernel's locks and by nothing that lasts.
 
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { chmod, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { requireRoot, requireTool, run } from "../../test/processes.ts";
 import { tempDirectory } from "../../test/temp.ts";
 import { claimLease, claimFile, claimRoot } from "./root_lock.ts";
-
-/** Slow machines need longer for the random ones; nothing here waits for time to pass. */
-setDefaultTimeout(30_000);
 
 const script = join(import.meta.dir, "../../test/contracts/claim_process.ts");
 

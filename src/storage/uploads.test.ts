@@ -1,6 +1,6 @@
 // Upload sessions: whose they are, what a chunk must be, that losers of a race leave them whole, and expiry.
 
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { utimes } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,9 +13,6 @@ import { FilesystemDriver } from "./drivers/filesystem.ts";
 import { uploadsDirectory } from "./layout.ts";
 import { Uploads, type AppendRequest, type Chunk, type HeldUpload } from "./uploads.ts";
 import { reasonOf } from "../../test/reason_of.ts";
-
-/** Slow machines need longer for the random ones; nothing here waits for time to pass. */
-setDefaultTimeout(30_000);
 
 const repository = "team/app";
 

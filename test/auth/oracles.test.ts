@@ -177,4 +177,4 @@ test("a token, and a login that is remembered, outlive no permission: a changed 
   expect(await statuses()).toEqual([404, 404]);
   await change(zot, configOf(["create"]));
   expect(await statuses()).toEqual([403, 403]);
-}, 30_000);
+});

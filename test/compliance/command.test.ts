@@ -63,7 +63,7 @@ describe("a compliant registry", () => {
     expect(ended.status).toBe(0);
     expect(ended.out).toContain("Distribution specification 1.1: compliant");
     expect(ended.out).not.toContain("\u001B");
-  }, 30_000);
+  });
 
   test("--json gives the report with totals that add up", async () => {
     const ended = await compliance([zot.url, "--json", "--groups", "mount", "-V", "1.1"]);
@@ -75,7 +75,7 @@ describe("a compliant registry", () => {
     expect(passed + skipped + unsupported + failed + error).toBe(report.cases.length);
     expect(report.positive.passed + report.negative.passed).toBe(passed);
     expect(report.cases[0].exchanges.length).toBeGreaterThan(0);
-  }, 30_000);
+  });
 
   test("--output writes files in the form of their extension, and prints nothing", async () => {
     await using directory = await tempDirectory("compliance");
@@ -98,7 +98,7 @@ describe("a compliant registry", () => {
     const asked = ["--output", path("page"), "--format", "html"];
     expect((await compliance([zot.url, ...asked, "--groups", "ping"])).status).toBe(0);
     expect(await readFile(path("page"), "utf8")).toStartWith("<!doctype html>");
-  }, 30_000);
+  });
 
   test("--read-only pushes nothing", async () => {
     const repository = "readonly/content";
@@ -111,7 +111,7 @@ describe("a compliant registry", () => {
       ),
     );
     expect([...methods].toSorted()).toEqual(["GET", "HEAD"]);
-  }, 30_000);
+  });
 
   test("an interrupt ends the run with 2, and what was pushed is removed", async () => {
     const repository = "interrupted/first";
@@ -138,7 +138,7 @@ describe("a compliant registry", () => {
     const report = JSON.parse(out);
     expect(report.aborted).toBe("Stopped by the user");
     expect(report.leftBehind).toEqual({ manifests: 0, tags: 0, blobs: 0, uploads: 0 });
-  }, 60_000);
+  });
 });
 
 describe("no registry", () => {
@@ -248,4 +248,4 @@ test("a registry that breaks a rule ends with 1 and says which", async () => {
   expect(ended.status).toBe(1);
   expect(ended.out).toContain("✘ tags/order");
   expect(ended.out).toContain("Distribution specification 1.0: not compliant");
-}, 30_000);
+});

@@ -340,7 +340,7 @@ export function listenerContract(name: string, kind: ListenerKind): void {
       kept.send(request("GET /file/500000 HTTP/1.1", host));
       expect(await fresh.closed(30_000)).toBe("");
       expect(statuses(await kept.closed(30_000))).toEqual([200]);
-    }, 60_000);
+    });
 
     test.concurrent("a reader that takes nothing is cut, one that is slow is not", async () => {
       // The runtime's clock has ticks of four seconds: a limit within one tick cuts everybody.

@@ -21,8 +21,8 @@ export interface OpenStore extends AsyncDisposable {
   readonly metadata: Metadata;
   /** Opens the same facts once more, as another process would for reading; closed with the store. */
   readonly another: () => Metadata;
-  /** Commits and transactions so far: how many commits shared one. */
-  readonly counters: () => { readonly commits: number; readonly batches: number };
+  /** How many commits each transaction held. */
+  readonly batches: number[];
 }
 
 export interface StoreOptions {

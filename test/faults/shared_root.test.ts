@@ -45,4 +45,4 @@ test("two servers share a root, and one of them may be killed", async () => {
   expect(await second.stop()).toBe(0);
   expect(checkRoot(rootDirectory).violations).toEqual([]);
   expect(checkAtRest(rootDirectory, journal)).toEqual([]);
-}, 60_000);
+});

@@ -186,7 +186,7 @@ describe.skipIf(!requireTool("openssl", "curl"))("client certificates", () => {
         }
       }),
     );
-  }, 60_000);
+  });
 
   describe("past the front", () => {
     let inside = 0;

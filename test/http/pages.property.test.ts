@@ -90,7 +90,7 @@ test("a walk over tags visits each that stays exactly once, in byte order", asyn
     }),
     25,
   );
-}, 60_000);
+});
 
 test("a walk over the catalog visits each repository exactly once, in byte order", async () => {
   const name = fc.stringMatching(/^[a-c][0-2]?(\/[a-c])?$/);
@@ -121,4 +121,4 @@ test("a walk over the catalog visits each repository exactly once, in byte order
     ),
     10,
   );
-}, 60_000);
+});

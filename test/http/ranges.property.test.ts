@@ -108,4 +108,4 @@ test("every Range gets what the model says, from memory and from files", async (
     }),
     400,
   );
-}, 60_000);
+});

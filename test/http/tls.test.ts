@@ -132,7 +132,7 @@ describe.skipIf(!requireTool("openssl")).each([...kinds])("%s", (_, open) => {
       expect(await socket.closed(15_000)).not.toContain("HTTP");
     }
     expect((await ask(listener.port)).status).toBe(200);
-  }, 60_000);
+  });
 
   interface Answer {
     readonly status: number;

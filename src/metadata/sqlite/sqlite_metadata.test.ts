@@ -1,7 +1,6 @@
 // The SQLite store passes the contract of metadata stores (test/contracts/metadata.ts), with and without what it
 // remembers between requests.
 
-import { setDefaultTimeout } from "bun:test";
 import { join } from "node:path";
 import { metadataContract, type OpenEmptyStore } from "../../../test/contracts/metadata.ts";
 import { memoryDirectory } from "../../../test/memory_directory.ts";
@@ -9,15 +8,14 @@ import { EpochCommitter, Epochs } from "../epochs.ts";
 import { SqliteMetadata } from "./sqlite_metadata.ts";
 import { SqliteWriter } from "./sqlite_writer.ts";
 
-/** Slow machines need longer for the random ones; nothing here waits for time to pass. */
-setDefaultTimeout(30_000);
-
 /** A store as a server of its own has it; `remembers` adds the shared counters that workers rely on. */
 function opener(remembers: boolean): OpenEmptyStore {
   return async ({ clock, bytes }) => {
     const directory = await memoryDirectory("zot-metadata");
     const path = join(directory.path, "metadata.db");
-    const writer = new SqliteWriter({ path, durable: false, clock, bytes });
+    const batches: number[] = [];
+    const onBatch = (commits: number): void => void batches.push(commits);
+    const writer = new SqliteWriter({ path, durable: false, clock, bytes, onBatch });
     const epochs = remembers ? () => new Epochs(join(directory.path, "epochs")) : () => null;
     const own = epochs();
     const committer = own === null ? writer : new EpochCommitter(writer, own);
@@ -29,7 +27,7 @@ function opener(remembers: boolean): OpenEmptyStore {
         opened.push(metadata);
         return metadata;
       },
-      counters: () => writer.counters,
+      batches,
       [Symbol.asyncDispose]: async () => {
         for (const metadata of opened) await metadata.close();
         await writer.close();

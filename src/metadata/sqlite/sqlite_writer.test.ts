@@ -2,7 +2,7 @@
 // trouble is that of one commit.
 
 import { Database } from "bun:sqlite";
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import { change, digest, manifest, repository } from "../../../test/contracts/metadata_facts.ts";
@@ -21,9 +21,6 @@ import { migrate, migrations } from "./schema.ts";
 import { SqliteMetadata } from "./sqlite_metadata.ts";
 import { SqliteWriter } from "./sqlite_writer.ts";
 import { reasonOf } from "../../../test/reason_of.ts";
-
-/** Slow machines need longer for the random ones; nothing here waits for time to pass. */
-setDefaultTimeout(30_000);
 
 const noBytes: BytesUnderLock = { present: () => true, remove: () => undefined };
 

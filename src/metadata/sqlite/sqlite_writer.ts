@@ -46,8 +46,6 @@ export class SqliteWriter implements Committer {
   readonly #database: Database;
   readonly #options: SqliteWriterOptions;
   readonly #batcher: Batcher<Commit, Settled>;
-  #commits = 0;
-  #batches = 0;
 
   constructor(options: SqliteWriterOptions) {
     this.#options = options;
@@ -63,11 +61,6 @@ export class SqliteWriter implements Committer {
         heavyWaitingMax: heavyStepsMax,
       },
     });
-  }
-
-  /** Commits and transactions so far: their ratio is the size of the batches. */
-  get counters(): { readonly commits: number; readonly batches: number } {
-    return { commits: this.#commits, batches: this.#batches };
   }
 
   async commit(commit: Commit): Promise<CommitOutcome> {
@@ -91,8 +84,6 @@ export class SqliteWriter implements Committer {
   }
 
   #runBatch(commits: Commit[]): Settled[] {
-    this.#commits += commits.length;
-    this.#batches += 1;
     const { clock, onBatch } = this.#options;
     const startedMs = clock.monotonicMs();
     try {

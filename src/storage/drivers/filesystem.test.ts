@@ -1,7 +1,7 @@
 // The file system driver passes the contract of drivers (test/contracts/driver.ts), durable and not; and what
 // only it does: modes, hard links, leftovers, full disks, and the order of the calls that durability rests on.
 
-import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mkdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { driverContract } from "../../../test/contracts/driver.ts";
@@ -15,9 +15,6 @@ import { digestOf } from "../../oci/digest.ts";
 import { StorageFull } from "../driver.ts";
 import { FilesystemDriver } from "./filesystem.ts";
 import { reasonOf } from "../../../test/reason_of.ts";
-
-/** Slow machines need longer for the random ones; nothing here waits for time to pass. */
-setDefaultTimeout(30_000);
 
 const script = join(import.meta.dir, "../../../test/contracts/filesystem_process.ts");
 

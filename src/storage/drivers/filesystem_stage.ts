@@ -189,8 +189,7 @@ export class FilesystemStage implements Stage {
       const brokenOff = await this.#transfer(body, lengthBytes, options);
       await this.#measure();
       // Not while bytes still come: the runtime may have reserved space that holds none of them yet.
-      this.#tools.hashes.follow(this.#id, this.#path, "sha256");
-      this.#tools.hashes.settle(this.#id, this.#sizeBytes);
+      this.#tools.hashes.follow(this.#id, this.#path, "sha256", this.#sizeBytes);
       return brokenOff || (lengthBytes !== null && this.#sizeBytes - start < lengthBytes);
     } finally {
       watch.abort();

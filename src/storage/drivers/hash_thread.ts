@@ -19,14 +19,9 @@ export class HashThread {
   #nextId = 1;
   readonly #waiting = new Map<number, Waiting>();
 
-  /** Begins to digest a file that still grows; the digest is asked for later under the same key. */
-  follow(key: string, path: string, algorithm: Algorithm): void {
-    this.#post({ type: "follow", key, path, algorithm });
-  }
-
-  /** The file has this size now and keeps it until the next request. */
-  settle(key: string, sizeBytes: number): void {
-    this.#post({ type: "settle", key, sizeBytes });
+  /** Begins to digest the file's first `sizeBytes` bytes; the digest is asked for later under the same key. */
+  follow(key: string, path: string, algorithm: Algorithm, sizeBytes: number): void {
+    this.#post({ type: "follow", key, path, algorithm, sizeBytes });
   }
 
   forget(key: string): void {
