@@ -68,8 +68,7 @@ export async function getReferrers(call: Call, app: App): Promise<Reply> {
 }
 
 function typeParameters(call: Call): string[] {
-  // No media type holds a blank: one stands for a plus that the client did not encode.
-  const given = call.query.getAll("artifactType").map((type) => type.replaceAll(" ", "+"));
+  const given = call.query.getAll("artifactType").map(withPluses);
   const types = given.filter((type) => type !== "");
   if (types.length > artifactTypesMax) {
     throw apiError("PARAMETER_INVALID", {
@@ -77,6 +76,21 @@ function typeParameters(call: Call): string[] {
     });
   }
   return types;
+}
+
+/**
+ * A plus that the client did not encode arrives as a blank. Media types hold blanks only around the semicolons of
+ * their parameters and in quotes.
+ */
+function withPluses(mediaType: string): string {
+  return mediaType
+    .split(";")
+    .map((part) => (part.includes('"') ? part : part.replace(/(?<=\S) +(?=\S)/g, pluses)))
+    .join(";");
+}
+
+function pluses(blanks: string): string {
+  return "+".repeat(blanks.length);
 }
 
 function pageParameters(call: Call): PageRequest {

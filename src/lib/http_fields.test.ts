@@ -2,7 +2,13 @@
 
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { isMediaType, matchesEntityTag, nextLink, parseMediaType } from "./http_fields.ts";
+import {
+  essenceOf,
+  isMediaType,
+  matchesEntityTag,
+  nextLink,
+  parseMediaType,
+} from "./http_fields.ts";
 
 describe("nextLink", () => {
   test("is a relative target with an encoded query", () => {
@@ -74,10 +80,76 @@ describe("parseMediaType", () => {
   ])("%p is none", (header) => {
     expect(parseMediaType(header)).toBeNull();
   });
+});
 
-  test("isMediaType allows no parameters and no blanks", () => {
-    expect(isMediaType("a/b")).toBe(true);
-    for (const text of ["a/b;c=d", " a/b", "a/b ", "a/b\n"]) expect(isMediaType(text)).toBe(false);
+describe("isMediaType", () => {
+  test.each([
+    "a/b",
+    "text/html;charset=utf-8",
+    "text/html; charset=UTF-8",
+    "application/vnd.dev.sigstore.bundle+json;version=0.2",
+    "application/vnd.dev.sigstore.bundle.v0.3+json",
+    "a/b;c=d;e=f",
+    "a/b \t; c=d\t;\te=f",
+    'a/b;c="d e; f"',
+    'a/b;c="\\"\\\\"',
+    'a/b;c=""',
+    "a/b;",
+    "a/b;;c=d",
+    "a/b;c=%20'*|`~",
+    `a/b;c=${"x".repeat(1024 - 6)}`,
+  ])("%p is one", (text) => {
+    expect(isMediaType(text)).toBe(true);
+  });
+
+  test.each([
+    " a/b",
+    "a/b ",
+    "a/b\n",
+    "a/b;c",
+    "a/b;c=",
+    "a/b;=d",
+    "a/b;c =d",
+    "a/b;c= d",
+    "a/b;c=d e",
+    "a/b;c=d,e",
+    "a/b;c=ü",
+    'a/b;c="',
+    'a/b;c="\\"',
+    'a/b;c="d"e',
+    'a/b;c="\r\nX: y"',
+    "a/b;c=d\r\nX: y",
+    "a/b;c=d\n",
+    "a/b; ",
+    "*/*;q=1",
+    `a/b;c=${"x".repeat(1024 - 5)}`,
+  ])("%p is none", (text) => {
+    expect(isMediaType(text)).toBe(false);
+  });
+
+  test("whatever is made by the grammar is one, and its essence is its beginning", () => {
+    const word = fc.stringMatching(/^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,8}$/);
+    const blank = fc.stringMatching(/^[ \t]{0,3}$/);
+    const quoted = fc
+      .stringMatching(/^[\t -~]{0,8}$/)
+      .map((text) => `"${text.replace(/["\\]/g, "\\$&")}"`);
+    const parameter = fc.tuple(blank, blank, word, fc.oneof(word, quoted));
+    fc.assert(
+      fc.property(fc.array(parameter, { maxLength: 5 }), (parameters) => {
+        const text = parameters.map(([a, b, name, value]) => `${a};${b}${name}=${value}`).join("");
+        expect(isMediaType(`Text/x+y${text}`)).toBe(true);
+        expect(essenceOf(`Text/x+y${text}`)).toBe("text/x+y");
+        expect(parseMediaType(`Text/x+y${text}`)).toBe("Text/x+y");
+      }),
+    );
+  });
+
+  test("hostile texts cost no more than linear time", () => {
+    for (const piece of [" ", "\t;", "; ", ";a=b ", ' ;a="b"', "\\", 'a="', "; \t a"]) {
+      for (const start of ["a/b", "a/b;", 'a/b;c="']) {
+        expect(isMediaType(`${start}${piece.repeat(1000)}\n`.slice(0, 1023) + "\n")).toBe(false);
+      }
+    }
   });
 });
 

@@ -17,12 +17,20 @@ function encode(text: string): string {
   return encodeURIComponent(text.toWellFormed());
 }
 
-const mediaType =
-  /^[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}\/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}$/;
+const token = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
+const quoted = String.raw`"(?:[\t !#-[\]-~]|\\[\t -~])*"`;
+const parameter = `${token}=(?:${token}|${quoted})`;
+const essence = "[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}/[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}";
+const essencePattern = new RegExp(`^${essence}$`);
+/** Blanks belong to one semicolon or to one parameter, never to either: so that a long run of them costs linear time. */
+const mediaTypePattern = new RegExp(`^${essence}(?:[ \t]*;(?:[ \t]*${parameter})?)*$`);
 
-/** Tells whether the text is a media type without parameters (RFC 6838 §4.2). */
+/** Characters of a media type with its parameters. */
+const mediaTypeLengthMax = 1024;
+
+/** Tells whether the text is a media type, with or without parameters (RFC 6838 §4.2, RFC 9110 §8.3.1). */
 export function isMediaType(text: string): boolean {
-  return mediaType.test(text);
+  return text.length <= mediaTypeLengthMax && mediaTypePattern.test(text);
 }
 
 /**
@@ -31,9 +39,18 @@ export function isMediaType(text: string): boolean {
  */
 export function parseMediaType(header: string | null): string | null {
   if (header === null) return null;
-  const end = header.indexOf(";");
-  const text = (end === -1 ? header : header.slice(0, end)).trim();
-  return isMediaType(text) ? text : null;
+  const text = withoutParameters(header);
+  return essencePattern.test(text) ? text : null;
+}
+
+function withoutParameters(text: string): string {
+  const end = text.indexOf(";");
+  return (end === -1 ? text : text.slice(0, end)).trim();
+}
+
+/** The part of a media type that says what it is, to be compared: in lower case, without parameters. */
+export function essenceOf(mediaType: string): string {
+  return withoutParameters(mediaType).toLowerCase();
 }
 
 /** The next of a list of entity tags: weak or not, quoted, or bare as old docker engines send it. */

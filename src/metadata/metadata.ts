@@ -163,6 +163,11 @@ export type Precondition =
   | { readonly kind: "manifest-exists"; readonly repository: string; readonly digest: string }
   /** No manifest of the repository names the digest. */
   | { readonly kind: "unreferenced"; readonly repository: string; readonly digest: string }
+  /**
+   * No index of the repository that something names (a tag, another index, its own subject) lists the manifest, and
+   * no manifest names it as a blob. An index that nothing names protects nothing.
+   */
+  | { readonly kind: "unprotected"; readonly repository: string; readonly digest: string }
   /** The tag points at one of these digests; `null` among them stands for "the tag does not exist". */
   | {
       readonly kind: "tag-is";

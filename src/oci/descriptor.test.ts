@@ -57,7 +57,7 @@ describe("checkDescriptor refuses", () => {
     ["nothing", undefined, "but is missing"],
     ["no media type", { ...empty, mediaType: undefined }, "layers[3].mediaType"],
     ["an empty media type", { ...empty, mediaType: "" }, "layers[3].mediaType"],
-    ["a media type with parameters", { ...empty, mediaType: "a/b;c=d" }, "without parameters"],
+    ["a parameter without value", { ...empty, mediaType: "a/b;c" }, "layers[3].mediaType"],
     ["a media type that is a number", { ...empty, mediaType: 1 }, "layers[3].mediaType"],
     ["no digest", { ...empty, digest: undefined }, "layers[3].digest"],
     ["a digest that is an object", { ...empty, digest: {} }, "layers[3].digest"],

@@ -44,8 +44,9 @@ export function checkDescriptor(value: unknown, where: string): CheckedDescripto
   }
   const { mediaType, digest, size } = value;
   if (typeof mediaType !== "string" || !isMediaType(mediaType)) {
-    const expected = "must be a media type without parameters";
-    return { problem: `${where}.mediaType ${expected}, but is ${showJson(mediaType)}` };
+    return {
+      problem: `${where}.mediaType must be a media type, but is ${showJson(mediaType)}`,
+    };
   }
   if (typeof digest !== "string" || digestProblem(digest) === "malformed") {
     const expected = "must be a digest such as sha256:<64 lower-case hex digits>";

@@ -134,7 +134,7 @@ export const apiErrors = {
     section: codes,
   },
   MANIFEST_COLLISION: {
-    code: "DENIED",
+    code: "MANIFEST_INVALID",
     status: 409,
     message: "Several tags point at this manifest; delete the tags, or all but one of them first",
     section: "[end-9], ours, as in zot",

@@ -6,7 +6,7 @@
 // configs, layers, children and artifacts are accepted. The bytes are stored as they came; nothing
 // here is ever written back. Left to others: name, size limit, digest, and whether references exist.
 
-import { isMediaType, parseMediaType } from "../lib/http_fields.ts";
+import { essenceOf, isMediaType, parseMediaType } from "../lib/http_fields.ts";
 import { isJsonObject, isStringMap, parseStrictJson, showJson } from "../lib/strict_json.ts";
 import type { JsonObject } from "../lib/strict_json.ts";
 import { MiB } from "../lib/bytes.ts";
@@ -68,7 +68,7 @@ export function parseManifest(bytes: Uint8Array, contentType: string | null): Ma
 function declaredType(contentType: string | null): string | null {
   if (contentType === null || contentType.trim() === "") return null;
   const mediaType = parseMediaType(contentType);
-  if (mediaType?.toLowerCase() === mediaTypes.json) return null;
+  if (mediaType !== null && essenceOf(mediaType) === mediaTypes.json) return null;
   if (mediaType === null || !isManifestType(mediaType)) throw unsupportedType(contentType);
   return mediaType;
 }
@@ -96,7 +96,7 @@ function parseBody(bytes: Uint8Array): JsonObject {
 
 function typeOfBody(body: JsonObject): string {
   const mediaType = body["mediaType"];
-  if (typeof mediaType === "string") return mediaType;
+  if (typeof mediaType === "string") return parseMediaType(mediaType) ?? mediaType;
   const message = "Manifest has no media type; set Content-Type or mediaType in the manifest";
   throw apiError("MANIFEST_TYPE", { message });
 }
@@ -115,7 +115,7 @@ function checkEnvelope(body: JsonObject, { mediaType, row }: DeclaredManifest): 
     if (!row.mediaTypeRequired) return;
     throw invalid(`mediaType is missing; a Docker manifest must repeat ${row.mediaType}`);
   }
-  if (typeof own !== "string" || own.toLowerCase() !== mediaType.toLowerCase()) {
+  if (typeof own !== "string" || essenceOf(own) !== essenceOf(mediaType)) {
     throw invalid(`mediaType is ${showJson(own)}, but Content-Type is ${showJson(mediaType)}`);
   }
 }

@@ -21,6 +21,7 @@ describe("manifest types", () => {
     const row = { mediaType, family, kind, mediaTypeRequired };
     expect(manifestType(mediaType)).toEqual(row);
     expect(manifestType(mediaType.toUpperCase())).toEqual(row);
+    expect(manifestType(`${mediaType}; charset=utf-8`)).toEqual(row);
     expect(isManifestType(mediaType)).toBe(true);
   });
 
@@ -35,7 +36,6 @@ describe("manifest types", () => {
     "application/vnd.docker.distribution.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v1+prettyjws",
     "application/vnd.oci.image.manifest.v2+json",
-    "application/vnd.oci.image.manifest.v1+json; charset=utf-8",
     "application/vnd.oci.image.config.v1+json",
     "application/vnd.oci.artifact.manifest.v1+json",
     "constructor",
@@ -49,6 +49,7 @@ test("foreign layers are known in any case; ordinary layers are not foreign", ()
   for (const mediaType of foreignLayerTypes) {
     expect(isForeignLayerType(mediaType)).toBe(true);
     expect(isForeignLayerType(mediaType.toUpperCase())).toBe(true);
+    expect(isForeignLayerType(`${mediaType};a=b`)).toBe(true);
   }
   for (const mediaType of [
     mediaTypes.ociLayer,

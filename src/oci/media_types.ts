@@ -2,7 +2,9 @@
 //
 // What is in the table can be pushed as a manifest; a type of the future would have references that
 // we could neither see nor protect. Types of configs, layers and artifacts are not listed: any will
-// do. Media types are compared without regard to case and stored as they were given.
+// do. Media types are compared without regard to case and parameters, and stored as they were given.
+
+import { essenceOf } from "../lib/http_fields.ts";
 
 export const mediaTypes = {
   ociImage: "application/vnd.oci.image.manifest.v1+json",
@@ -45,9 +47,9 @@ export const foreignLayerTypes: readonly string[] = [
 const rowsByMediaType = new Map(manifestTypes.map((row) => [row.mediaType, row]));
 const foreignLayers = new Set(foreignLayerTypes);
 
-/** The row of a manifest media type (without parameters, in any case); null for any other type. */
+/** The row of a manifest media type (in any case, parameters aside); null for any other type. */
 export function manifestType(mediaType: string): ManifestType | null {
-  return rowsByMediaType.get(mediaType) ?? rowsByMediaType.get(mediaType.toLowerCase()) ?? null;
+  return rowsByMediaType.get(mediaType) ?? rowsByMediaType.get(essenceOf(mediaType)) ?? null;
 }
 
 export function isManifestType(mediaType: string): boolean {
@@ -55,5 +57,5 @@ export function isManifestType(mediaType: string): boolean {
 }
 
 export function isForeignLayerType(mediaType: string): boolean {
-  return foreignLayers.has(mediaType) || foreignLayers.has(mediaType.toLowerCase());
+  return foreignLayers.has(mediaType) || foreignLayers.has(essenceOf(mediaType));
 }

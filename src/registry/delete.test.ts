@@ -116,6 +116,26 @@ describe("a manifest", () => {
     await manifest(world, app.digest);
   });
 
+  test("of an index that lost its tag goes, and the index stays readable", async () => {
+    await using world = await openWorld();
+    await pushImage(world, app, null);
+    const list = { schemaVersion: 2, mediaType: mediaTypes.ociIndex };
+    const index = bytesOf({ ...list, manifests: [app.descriptor] });
+    const parent = await putManifest(world, index, "multi");
+    await tag(world, "multi");
+    await manifest(world, app.digest);
+    const { metadata } = world.registry;
+    expect(await metadata.manifestByDigest(repository, app.digest)).toBeNull();
+    expect(await metadata.manifestByDigest(repository, parent)).not.toBeNull();
+    // An index that lists the one without a tag names it.
+    await putManifest(world, app.bytes, app.digest);
+    const descriptor = { mediaType: list.mediaType, digest: parent, size: index.length };
+    await putManifest(world, bytesOf({ ...list, manifests: [descriptor] }), "outer");
+    expect(await reasonOf(manifest(world, app.digest))).toMatchObject({
+      reason: "BLOB_REFERENCED",
+    });
+  });
+
   test("goes though it is a subject: its referrers stay, and are still listed", async () => {
     await using world = await openWorld();
     await pushImage(world, app, "v1");

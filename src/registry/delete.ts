@@ -2,8 +2,8 @@
  * Deleting tags, manifests and blobs [end-9, end-10].
  *
  * Promises: a delete is visible everywhere when this returns, and kept as history. A tag goes alone; a manifest
- * goes with every tag that points at it; a blob or child manifest that a manifest of the repository names is
- * not deleted. Bytes are removed afterwards by the sweep, never before the fact is committed.
+ * goes with every tag that points at it; a blob that a manifest of the repository names is not deleted, nor is a
+ * child of an index, unless nothing names that index. Bytes are removed afterwards by the sweep, never before the fact is committed.
  */
 import type { FailedPrecondition, Precondition } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";
@@ -55,7 +55,7 @@ export async function removeManifest(
         ? []
         : [{ kind: "tags-at-most", repository, digest, count: tagsMax } as const]),
       { kind: "manifest-exists", repository, digest },
-      { kind: "unreferenced", repository, digest },
+      { kind: "unprotected", repository, digest },
     ],
     changes: [{ kind: "remove-manifest", repository, digest }],
     by,
@@ -99,5 +99,10 @@ function isFailed(failed: readonly FailedPrecondition[], kind: Precondition["kin
 }
 
 function foundIn(failed: readonly FailedPrecondition[]): string {
-  return String(failed.find(({ precondition }) => precondition.kind === "unreferenced")?.found);
+  return String(
+    failed.find(
+      ({ precondition }) =>
+        precondition.kind === "unreferenced" || precondition.kind === "unprotected",
+    )?.found,
+  );
 }

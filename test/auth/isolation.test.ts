@@ -11,7 +11,7 @@ import type { ManifestContent } from "../http/content.ts";
 import { filesOf } from "../http/world.ts";
 import { tempDirectory } from "../temp.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
-import { jsonOf, startAuthWorld, type AuthWorld, type User } from "./world.ts";
+import { jsonOf, startAuthWorld, textOf, type AuthWorld, type User } from "./world.ts";
 
 let world: AuthWorld;
 beforeAll(async () => {
@@ -317,7 +317,10 @@ test("detectManifestCollision keeps a manifest of several tags from being delete
     expect((await put("adminA", "r", tag, "m", other)).status).toBe(201);
   const remove = (reference: string) =>
     other.as("adminA", "DELETE", `/v2/r/manifests/${reference}`);
-  expect((await remove(digest)).status).toBe(409);
+  const refused = await remove(digest);
+  expect(refused.status).toBe(409);
+  // As zot words it.
+  expect(textOf(refused)).toContain(`"code":"MANIFEST_INVALID"`);
   expect((await remove("one")).status).toBe(202);
   expect((await remove(digest)).status).toBe(202);
 });

@@ -40,6 +40,11 @@ const unreferenced = (name: string): Precondition => ({
   repository,
   digest: digest(name),
 });
+const unprotected = (name: string): Precondition => ({
+  kind: "unprotected",
+  repository,
+  digest: digest(name),
+});
 const tagIs = (tag: string, ...names: (string | null)[]): Precondition => ({
   kind: "tag-is",
   repository,
@@ -66,6 +71,13 @@ const parent = manifest("parent", {
     { digest: digest("child"), target: "manifest" },
     { digest: digest("layer"), target: "blob" },
   ],
+});
+
+/** An index that is no referrer of anything. */
+const bare = manifest("bare", { mediaType: mediaTypes.ociIndex, references: parent.references });
+const outer = manifest("outer", {
+  mediaType: mediaTypes.ociIndex,
+  references: [{ digest: digest("bare"), target: "manifest" }],
 });
 
 const rows: readonly Row[] = [
@@ -176,6 +188,42 @@ const rows: readonly Row[] = [
     says: "the index that named it is gone",
     given: [change.put(parent), change.remove("parent")],
     precondition: unreferenced("child"),
+  },
+
+  { says: "no repository", given: [], precondition: unprotected("child") },
+  {
+    says: "an index without a tag names it",
+    given: [change.put(bare)],
+    precondition: unprotected("child"),
+  },
+  {
+    says: "an index with a tag names it",
+    given: [change.put(bare), change.tag("v1", "bare")],
+    precondition: unprotected("child"),
+    found: bare.digest,
+  },
+  {
+    says: "the index that names it has lost its tag",
+    given: [change.put(bare), change.tag("v1", "bare"), change.untag("v1")],
+    precondition: unprotected("child"),
+  },
+  {
+    says: "another index lists the one that names it",
+    given: [change.put(bare), change.put(outer)],
+    precondition: unprotected("child"),
+    found: bare.digest,
+  },
+  {
+    says: "the index that names it refers to a subject",
+    given: [change.put(parent)],
+    precondition: unprotected("child"),
+    found: parent.digest,
+  },
+  {
+    says: "a manifest without a tag names it as a blob",
+    given: [change.put(bare)],
+    precondition: unprotected("layer"),
+    found: bare.digest,
   },
 
   { says: "no repository, and none wanted", given: [], precondition: tagIs("v1", null) },

@@ -20,6 +20,9 @@ import {
 } from "../metadata.ts";
 import { applyApiKeyChange } from "./api_key_rows.ts";
 
+/** Indexes that a delete looks at, to see whether something names them; with more the manifest stays. */
+const parentsMax = 1_000;
+
 type Row = Record<string, string | number | null>;
 type Value = string | number | null;
 
@@ -111,6 +114,20 @@ const checks: Checks = {
       digest,
     );
     return row === null ? holds : String(row["parent"]);
+  },
+  unprotected: (work, id, { digest }) => {
+    const parents = all(
+      work,
+      "SELECT parent, target FROM manifest_references WHERE repository = ? AND child = ? LIMIT ?",
+      id,
+      digest,
+      parentsMax,
+    );
+    const protects = parents.find(
+      ({ parent, target }) => target !== "manifest" || isListed(work, id, String(parent)),
+    );
+    if (protects !== undefined) return String(protects["parent"]);
+    return parents.length < parentsMax ? holds : String(parents[0]?.["parent"]);
   },
   "tag-is": (work, id, { tag, digests }) => {
     const found = tagDigest(work, id, tag);
@@ -359,6 +376,26 @@ function isNamed(work: CommitContext, id: number | null, digest: string): boolea
   return (
     get(work, "SELECT 1 FROM blobs WHERE repository = ? AND digest = ?", id, digest) !== null ||
     get(work, "SELECT 1 FROM manifests WHERE repository = ? AND digest = ?", id, digest) !== null
+  );
+}
+
+/** Whether something names a manifest: a tag, an index, or its own subject, in whose list of referrers it stands. */
+function isListed(work: CommitContext, id: number | null, digest: string): boolean {
+  return (
+    get(work, "SELECT 1 FROM tags WHERE repository = ? AND digest = ? LIMIT 1", id, digest) !==
+      null ||
+    get(
+      work,
+      "SELECT 1 FROM manifest_references WHERE repository = ? AND child = ? LIMIT 1",
+      id,
+      digest,
+    ) !== null ||
+    get(
+      work,
+      "SELECT 1 FROM manifests WHERE repository = ? AND digest = ? AND subject IS NOT NULL",
+      id,
+      digest,
+    ) !== null
   );
 }
 

@@ -77,6 +77,7 @@ describe("every statement of a commit finds its rows by an index", () => {
     { kind: "blob-linked", repository, digest: digest("x") },
     { kind: "manifest-exists", repository, digest: digest("x") },
     { kind: "unreferenced", repository, digest: digest("x") },
+    { kind: "unprotected", repository, digest: digest("x") },
     { kind: "tag-is", repository, tag: "v1", digests: [null] },
     { kind: "tag-exists", repository, tag: "v1" },
     { kind: "digest-free", repository, digest: digest("x") },

@@ -216,7 +216,7 @@ const badDescriptors: readonly (readonly [says: RegExp, descriptor: unknown])[] 
   [/descriptor object/, []],
   [/mediaType/, { ...descriptor(layer, "x/y"), mediaType: undefined }],
   [/mediaType/, descriptor(layer, "no-slash")],
-  [/mediaType/, descriptor(layer, "x/y; charset=utf-8")],
+  [/mediaType/, descriptor(layer, "x/y; charset")],
   [/digest/, { ...descriptor(layer, "x/y"), digest: undefined }],
   [/digest/, { ...descriptor(layer, "x/y"), digest: layer.digest.toUpperCase() }],
   [/digest/, { ...descriptor(layer, "x/y"), digest: "sha256:abc" }],

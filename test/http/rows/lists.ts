@@ -178,6 +178,14 @@ const wide = index([], {
   annotations: { kind: "index" },
 });
 
+const bundleType = "application/vnd.dev.sigstore.bundle+json;version=0.2";
+const bundle = referrer(subject, 4, { artifactType: bundleType });
+/** The type of its config, which is shown where an image has no artifact type. */
+const page = referrer(subject, 5, {
+  artifactType: undefined,
+  config: descriptor(config, 'text/html; charset="utf-8"'),
+});
+
 const entries: Record<string, Descriptor> = {
   signed: descriptor(signed, signed.mediaType, {
     artifactType: signature,
@@ -190,6 +198,14 @@ const entries: Record<string, Descriptor> = {
     annotations: { n: "3" },
   }),
   wide: descriptor(wide, wide.mediaType, { annotations: { kind: "index" } }),
+  bundle: descriptor(bundle, bundle.mediaType, {
+    artifactType: bundleType,
+    annotations: { n: "4" },
+  }),
+  page: descriptor(page, page.mediaType, {
+    artifactType: 'text/html; charset="utf-8"',
+    annotations: { n: "5" },
+  }),
 };
 
 function referrers(
@@ -257,6 +273,24 @@ const referrerRows: readonly Row[] = [
     steps: [
       referrers(["sbom"], { query: `?artifactType=${encodeURIComponent(sbom)}`, filtered: true }),
       referrers(["sbom"], { query: `?artifactType=${sbom}`, filtered: true }),
+    ],
+  },
+  {
+    rule: "An artifact type with parameters is listed, and asked for, as it was pushed",
+    source: "RFC 9110 §8.3.1, RFC 6838",
+    given: [...referring4, put(bundle), put(page)],
+    steps: [
+      referrers([...every, "bundle", "page"]),
+      ...[
+        encodeURIComponent(bundleType),
+        bundleType,
+        bundleType.replace("+", "%2B"),
+        bundleType.replace(";", "%3B"),
+      ].map((type) => referrers(["bundle"], { query: `?artifactType=${type}`, filtered: true })),
+      ...["text/html;%20charset=%22utf-8%22", "text/html;+charset=%22utf-8%22"].map((type) =>
+        referrers(["page"], { query: `?artifactType=${type}`, filtered: true }),
+      ),
+      referrers([], { query: "?artifactType=text/html", filtered: true }),
     ],
   },
   {

@@ -72,6 +72,21 @@ function remove(reference: string): Step {
   };
 }
 
+/** Parameters in every media type that a manifest holds. */
+const parametersImage = image({
+  config: descriptor(config, "text/html;charset=utf-8"),
+  layers: [descriptor(layer, "application/vnd.dev.sigstore.bundle+json;version=0.2")],
+  artifactType: 'application/vnd.example; a="b c"',
+  subject: descriptor(second, `${mediaTypes.ociImage};a=b`),
+});
+const parametersIndex = index([
+  descriptor(parametersImage, `${mediaTypes.ociImage}; charset=utf-8`, { artifactType: "a/b;c=d" }),
+]);
+const parameters: Step = {
+  ...push(parametersImage, parametersImage.digest, { "oci-subject": second.digest }),
+  headers: { "content-type": `${mediaTypes.ociImage};charset=utf-8` },
+};
+
 function tags(...names: string[]): Step {
   return {
     send: "GET /v2/{r}/tags/list",
@@ -245,6 +260,17 @@ const pushes: readonly Row[] = [
       push(index([]), "none"),
       push(index([first, first]), "twice"),
       pull(index([index([first])]), "nested"),
+    ],
+  },
+  {
+    rule: "Media types may have parameters wherever one stands, and are served as they were pushed",
+    source: "RFC 9110 §8.3.1, RFC 6838",
+    given: blobs,
+    steps: [
+      parameters,
+      push(parametersIndex, "index"),
+      pull(parametersImage),
+      pull(parametersIndex),
     ],
   },
   {
@@ -532,6 +558,24 @@ const deletions: readonly Row[] = [
       { ...remove(first.digest), answer: "MANIFEST_UNKNOWN", has: {} },
       push(first, "a"),
       pull(first, "a"),
+    ],
+  },
+  {
+    rule: "A child of an index that nothing names goes, and the index is still served",
+    source: "ours, as in zot",
+    given: [...blobs, { manifest: first }, { manifest: index([first]), tag: "index" }],
+    steps: [
+      remove("index"),
+      remove(first.digest),
+      unknown(first.digest),
+      pull(index([first])),
+      push(first, first.digest),
+      push(index([first]), "again"),
+      {
+        ...remove(first.digest),
+        answer: "BLOB_REFERENCED",
+        has: { allow: "GET, HEAD, PUT, OPTIONS" },
+      },
     ],
   },
   {
