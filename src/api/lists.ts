@@ -37,7 +37,7 @@ export async function getTags(call: Call, app: App): Promise<Reply> {
 export async function getCatalog(call: Call, app: App): Promise<Reply> {
   const page = pageParameters(call);
   const { items, next } = await listRepositories(app.registry, page, (repository) =>
-    call.caller.may("read", repository),
+    call.caller.maySee(repository),
   );
   return jsonReply(200, { repositories: items }, linkHeaders("/v2/_catalog", page, next));
 }

@@ -10,7 +10,7 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";
 import type { ApiKeyRecord, Metadata } from "../metadata/metadata.ts";
 import type { Identity } from "./identity.ts";
-import { keyScope } from "./scope.ts";
+import { emptyScope, keyScope } from "./scope.ts";
 
 export const keyPrefix = "zak_";
 const keyPattern = /^zak_[0-9a-f]{32}$/;
@@ -87,6 +87,12 @@ export class ApiKeys {
     return record;
   }
 
+  /** The live key of this id; null when it was revoked or has expired. */
+  async byId(id: string): Promise<ApiKeyRecord | null> {
+    const record = await this.#metadata.apiKeyById(id);
+    return record === null || this.isExpired(record) ? null : record;
+  }
+
   isExpired({ expiresAt }: ApiKeyRecord): boolean {
     return expiresAt !== null && this.#clock.now() >= expiresAt;
   }
@@ -103,8 +109,14 @@ export class ApiKeys {
   identityOf(record: ApiKeyRecord, groups: readonly string[]): Identity {
     const read = keyScope(record.scopes);
     // A scope that does not read any more is good for nothing.
-    const scope = "problem" in read ? { allows: () => false, catalog: false } : read.scope;
-    const identity: Identity = { name: record.owner, groups, provenBy: "api key", scope };
+    const scope = "problem" in read ? emptyScope : read.scope;
+    const identity: Identity = {
+      name: record.owner,
+      groups,
+      provenBy: "api key",
+      scope,
+      keyId: record.id,
+    };
     return record.provenBy === "workload" ? { ...identity, claimsLost: true } : identity;
   }
 }

@@ -26,6 +26,7 @@ import type { Ldap } from "./ldap.ts";
 import { LdapUnavailable } from "./ldap_connection.ts";
 import { LoginFailed } from "./login_failed.ts";
 import type { MtlsOptions } from "./options.ts";
+import { emptyScope, keyScope } from "./scope.ts";
 import { networkOf, type Throttle } from "./throttle.ts";
 import { TokenRefused, type ProvenToken, type TokenService } from "./token_service.ts";
 
@@ -181,7 +182,7 @@ export class Authenticator {
       case "password":
         return await this.#provePassword(credentials.name, credentials.password, network);
       case "bearer":
-        return tokenProof(await this.#verifyToken(credentials.token));
+        return await this.#proveToken(credentials.token);
       case "malformed":
         throw new LoginFailed("invalid", credentials.reason);
       default:
@@ -268,6 +269,21 @@ export class Authenticator {
     if (provenBy === "ldap") return (await ldap?.find(owner))?.groups ?? null;
     // Groups that a token told ended with it: nobody here hears when its issuer takes them away.
     return [];
+  }
+
+  /** A token that was made from an API key ends with it, and lists no more than it. */
+  async #proveToken(token: string): Promise<Proof> {
+    const proof = tokenProof(await this.#verifyToken(token));
+    const { keyId, scope } = proof.identity;
+    if (keyId === undefined || scope === null) return proof;
+    const findKey = async (): Promise<ApiKeyRecord | null> =>
+      (await this.#options.methods.apiKeys?.byId(keyId)) ?? null;
+    const record = await findKey();
+    if (record === null) throw new TokenRefused("the API key that it was made from is gone");
+    const key = keyScope(record.scopes);
+    const lists = "problem" in key ? emptyScope.lists : (key.scope?.lists ?? scope.lists);
+    const identity = { ...proof.identity, scope: { ...scope, lists } };
+    return { ...proof, identity, recheck: async () => (await findKey()) !== null };
   }
 
   async #verifyToken(token: string): Promise<ProvenToken> {

@@ -17,8 +17,10 @@ export interface Caller {
   /** The name for logs and history; null for the anonymous caller. */
   readonly name: string | null;
   may(action: Action, repository: string): boolean;
-  /** May list repositories; the list shows only those it may read. */
+  /** May list repositories; the list shows only those that it may see there. */
   mayList(): boolean;
+  /** May see the repository in the list of repositories. */
+  maySee(repository: string): boolean;
   /** The same caller asking about another tag or digest than that of the path, where conditions look at it. */
   about(reference: string): Caller;
 }
@@ -41,6 +43,7 @@ export const everyone: Caller = {
   name: null,
   may: (action) => action !== "detectManifestCollision",
   mayList: () => true,
+  maySee: () => true,
   about: () => everyone,
 };
 
@@ -66,11 +69,17 @@ export class PolicyCaller implements Caller {
 
   may(action: Action, repository: string): boolean {
     if (this.#isFree) return action !== "detectManifestCollision";
-    if (this.#decisions === null) return this.decide(action, repository).allowed;
-    const key = `${action} ${repository}`;
+    return this.#remembered(
+      `${action} ${repository}`,
+      () => this.decide(action, repository).allowed,
+    );
+  }
+
+  #remembered(key: string, decideNow: () => boolean): boolean {
+    if (this.#decisions === null) return decideNow();
     const known = this.#decisions.get(key);
     if (known !== null) return known;
-    const { allowed } = this.decide(action, repository);
+    const allowed = decideNow();
     this.#decisions.set(key, allowed);
     return allowed;
   }
@@ -128,6 +137,16 @@ export class PolicyCaller implements Caller {
     const { scope } = this.identity;
     if (scope !== null && !scope.catalog) return false;
     return this.isWelcome();
+  }
+
+  /** What a token is good for narrows what it pulls, not what it lists: clients ask for the list alone. */
+  maySee(repository: string): boolean {
+    const { scope } = this.identity;
+    if (scope === null) return this.may("read", repository);
+    return this.#remembered(
+      `see ${repository}`,
+      () => scope.lists(repository) && this.decideByPolicy("read", repository).allowed,
+    );
   }
 
   /**

@@ -26,6 +26,8 @@ export interface Identity {
   readonly provenBy: ProvenBy;
   /** What a token or an API key is good for; null when nothing narrows the identity. */
   readonly scope: Scope | null;
+  /** Id of the API key that proved it, or that its token was made from. */
+  readonly keyId?: string;
   /** The scope alone decides: an outside issuer speaks for the policy. */
   readonly scopeDecides?: true;
   /** What an outside issuer claims, for conditions of policies. */

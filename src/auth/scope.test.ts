@@ -76,7 +76,15 @@ describe("scopes of API keys", () => {
     expect(key?.allows("push", "lib/a")).toBe(false);
     expect(key?.allows("pull", "repo2")).toBe(false);
     expect(key?.catalog).toBe(true);
-    expect(scope(["registry:catalog:*"])?.allows("pull", "a")).toBe(false);
+    expect(key?.lists("team/a/b")).toBe(true);
+    expect(key?.lists("repo2")).toBe(false);
+  });
+
+  test("the catalog alone is the whole list, and no pull", () => {
+    const key = scope(["registry:catalog:*"]);
+    expect([key?.catalog, key?.lists("a"), key?.allows("pull", "a")]).toEqual([true, true, false]);
+    expect(scope(["registry:catalog:*", "a"])?.lists("b")).toBe(false);
+    expect(scope(["repository:a:push"])?.lists("a")).toBe(false);
   });
 
   test.each([

@@ -26,8 +26,14 @@ export interface AccessEntry {
 
 export interface Scope {
   allows(action: ScopeAction, repository: string): boolean;
+  /** Whether it is good for the list of repositories at all. */
   readonly catalog: boolean;
+  /** Whether that list may show the repository. */
+  lists(repository: string): boolean;
 }
+
+/** Good for nothing. */
+export const emptyScope: Scope = { allows: () => false, catalog: false, lists: () => false };
 
 /** Texts of scopes longer than this ask for nothing. */
 const scopeLengthMax = 4096;
@@ -79,6 +85,8 @@ export function scopeOf(entries: readonly AccessEntry[]): Scope {
   return {
     allows: (action, repository) => repositories.get(repository)?.has(action) === true,
     catalog,
+    // `registry:catalog:*` is the whole list; the policy says what is on it.
+    lists: () => catalog,
   };
 }
 
@@ -111,8 +119,10 @@ export function keyScope(
   }
   const allows = (action: ScopeAction, repository: string): boolean =>
     grants.some((grant) => grant.actions.includes(action) && matchesGlob(grant.glob, repository));
-  // A key that names repositories may list them: the list shows only what it may pull.
-  return { scope: { allows, catalog: catalog || grants.length > 0 } };
+  // A key that names repositories may list them, and no others.
+  const lists = (repository: string): boolean =>
+    grants.length === 0 ? catalog : allows("pull", repository);
+  return { scope: { allows, catalog: catalog || grants.length > 0, lists } };
 }
 
 const tooLong = `Expected scopes that unfold to up to ${keyGlobsLengthMax} characters together, got more`;

@@ -5,6 +5,8 @@
  * A token names the user, the groups that policies mention, and its scope. The policy is asked again whenever it is
  * used, so that a token never outlives a permission by more than the policy's own change.
  *
+ * A token that was made from an API key names it, so that it ends with the key.
+ *
  * Promises: the scope of a token is the intersection of what was requested, what the policy gives and what the proof
  * itself was good for; a token fits a request header; only our key, algorithm, issuer and audience verify.
  * Leaves to others: HTTP (`api/tokens.ts`), keys on disk (`token_key.ts`).
@@ -86,7 +88,7 @@ export class TokenService {
   async issue(caller: PolicyCaller, requested: readonly AccessEntry[]): Promise<IssuedToken> {
     const { keys, issuer, service, lifetimeMs, namedGroups, clock } = this.#options;
     const access = grantedAccess(caller, requested);
-    const { name, groups } = caller.identity;
+    const { name, groups, keyId } = caller.identity;
     const issuedAtS = Math.floor(clock.now() / 1000);
     const lifetimeS = Math.floor(lifetimeMs / 1000);
     const named = groups.filter((group) => namedGroups.has(group));
@@ -94,6 +96,7 @@ export class TokenService {
       access,
       ...(named.length === 0 ? {} : { groups: fitting(named) }),
       ...(losesClaims(caller.identity) ? { claims_lost: true } : {}),
+      ...(keyId === undefined ? {} : { api_key: keyId }),
     })
       .setProtectedHeader({ alg: tokenAlgorithm, typ: "JWT", kid: keys.signing.kid })
       .setIssuer(issuer)
@@ -179,7 +182,7 @@ function fitting(groups: readonly string[]): string[] {
 }
 
 function identityOf(payload: Record<string, unknown>): Identity {
-  const { sub, access, groups } = payload;
+  const { sub, access, groups, api_key: keyId } = payload;
   if (typeof sub !== "string" || (sub !== "" && !isUserName(sub)) || !Array.isArray(access)) {
     throw new TokenRefused("the claims are not ours");
   }
@@ -188,6 +191,7 @@ function identityOf(payload: Record<string, unknown>): Identity {
     groups: Array.isArray(groups) ? groups.filter((each) => typeof each === "string") : [],
     provenBy: "token",
     scope: scopeOf(readAccess(access)),
+    ...(typeof keyId === "string" ? { keyId } : {}),
   };
   if (isAnonymous(identity)) return { ...identity, groups: [] };
   return payload["claims_lost"] === true ? { ...identity, claimsLost: true } : identity;

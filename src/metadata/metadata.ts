@@ -272,6 +272,7 @@ export interface Metadata extends Committer {
   isOrphan(repository: string, digest: Digest): Promise<boolean>;
 
   apiKeyByHash(hash: string): Promise<ApiKeyRecord | null>;
+  apiKeyById(id: string): Promise<ApiKeyRecord | null>;
   /** Keys of a user, oldest first. */
   apiKeysOf(owner: string, limit: number): Promise<ApiKeyRecord[]>;
   /**

@@ -5,6 +5,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SignJWT } from "jose";
+import { emptyIndexPush } from "../http/content.ts";
 import { startWorld, type World } from "../http/world.ts";
 import { tempDirectory, type TempDirectory } from "../temp.ts";
 import { jsonOf } from "./world.ts";
@@ -61,10 +62,21 @@ describe("a token of the service", () => {
     expect([null, "alice"]).toContain(who as never);
   });
 
-  test("for the catalog lists what it may pull", async () => {
+  test("for the catalog lists every repository: its issuer decides", async () => {
+    for (const name of ["team/app", "team/other"]) {
+      const push = emptyIndexPush();
+      const allowed = await tokenFor({
+        access: [{ type: "repository", name, actions: ["pull", "push"] }],
+      });
+      const pushed = await world.send("PUT", `/v2/${name}/manifests/1`, {
+        ...push,
+        headers: { ...push.headers, ...allowed },
+      });
+      expect(pushed.status).toBe(201);
+    }
     const access = [{ type: "registry", name: "catalog", actions: ["*"] }];
     const answer = await world.send("GET", "/v2/_catalog", { headers: await tokenFor({ access }) });
-    expect(jsonOf(answer)).toEqual({ repositories: [] });
+    expect(jsonOf(answer)).toEqual({ repositories: ["team/app", "team/other"] });
   });
 
   test("is asked for, where there is none or another is needed", async () => {

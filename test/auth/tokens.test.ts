@@ -13,6 +13,7 @@ import type { Exchange } from "../../src/client/exchange.ts";
 import { openApiText } from "../../src/server.ts";
 import { Description } from "../described.ts";
 import { eventually } from "../processes.ts";
+import { emptyIndexPush } from "../http/content.ts";
 import { startWorld, type SendOptions } from "../http/world.ts";
 import { basic, jsonOf, startAuthWorld, usersFile, type AuthWorld, type User } from "./world.ts";
 
@@ -272,6 +273,73 @@ test("with passwords and anonymous access, Docker's engine is asked to log in, o
     headers: { authorization: "Basic Og==" },
   });
   expect(empty.status).toBe(404);
+});
+
+describe("a token for the catalog", () => {
+  let other: AuthWorld;
+  const target = `${tokenPath}?scope=${encodeURIComponent("registry:catalog:*")}`;
+  const catalogOf = async (authorization: string): Promise<unknown> =>
+    jsonOf(await other.send("GET", "/v2/_catalog", { headers: { authorization } }))["repositories"];
+  const bearerOf = async (headers: Record<string, string>): Promise<string> =>
+    `Bearer ${String(jsonOf(await other.send("GET", target, { headers }))["token"])}`;
+
+  beforeAll(async () => {
+    other = await startAuthWorld({ http: { externalUrl }, auth: { apikey: true } });
+    for (const name of ["a/one", "a/two", "b/one", "pub/one"]) {
+      const answer = await other.as("admin", "PUT", `/v2/${name}/manifests/1`, emptyIndexPush());
+      expect(answer.status).toBe(201);
+    }
+  });
+  afterAll(() => other[Symbol.asyncDispose]());
+
+  test.each(["admin", "adminA", "readerB", "nobody", null] as const)(
+    "of %p lists what their password lists",
+    async (user) => {
+      const { authorization = "" } = as(user);
+      const listed = jsonOf(await other.as(user, "GET", "/v2/_catalog"))["repositories"];
+      expect(listed).not.toEqual([]);
+      expect(await catalogOf(await bearerOf(user === null ? {} : { authorization }))).toEqual(
+        listed,
+      );
+    },
+  );
+
+  test("shows what a repository's token pulls to nobody else, and pulls nothing itself", async () => {
+    const token = await bearerOf(as("adminA"));
+    const answer = await other.send("GET", "/v2/a/one/tags/list", {
+      headers: { authorization: token },
+    });
+    expect(answer.status).toBe(401);
+    const pull = `${tokenPath}?scope=repository:a/one:pull`;
+    const pulling = String(jsonOf(await other.as("adminA", "GET", pull))["token"]);
+    const list = await other.send("GET", "/v2/_catalog", {
+      headers: { authorization: `Bearer ${pulling}` },
+    });
+    expect(list.status).toBe(401);
+  });
+
+  const keys: [scopes: string[], seen: string[]][] = [
+    [[], ["a/one", "a/two", "pub/one"]],
+    [["a/one"], ["a/one"]],
+    [["a/one", "registry:catalog:*"], ["a/one"]],
+    [["repository:a/*:push"], []],
+    [["registry:catalog:*"], ["a/one", "a/two", "pub/one"]],
+    [["b/**"], []],
+  ];
+  test.each(keys)("made from a key for %p lists %p, as the key does", async (scopes, seen) => {
+    const body = JSON.stringify({ label: "ci", scopes });
+    const made = jsonOf(await other.as("adminA", "POST", keyPath, { body }));
+    const authorization = basic("adminA", String(made["apiKey"]));
+    const token = await bearerOf({ authorization });
+    expect(await catalogOf(authorization)).toEqual(seen);
+    expect(await catalogOf(token)).toEqual(seen);
+    // The token ends with the key.
+    expect((await other.as("adminA", "DELETE", `${keyPath}?id=${made["uuid"]}`)).status).toBe(200);
+    const isRefused = async (): Promise<boolean> =>
+      (await other.send("GET", "/v2/_catalog", { headers: { authorization: token } })).status ===
+      401;
+    await eventually("the token is refused", isRefused, 3_000);
+  });
 });
 
 describe("API keys", () => {

@@ -231,6 +231,47 @@ describe.skipIf(!ready)("clients that log in", () => {
         clientTestMs,
       );
 
+      test(
+        "podman search lists what each may read",
+        async () => {
+          for (const [user, found] of [
+            ["alice", ["public/app", "team/app"]],
+            ["bob", ["public/app", "team/app"]],
+          ] as const) {
+            const creds = [`--creds=${user}:${password(user)}`, "--tls-verify=false"];
+            const format = "--format={{.Name}}";
+            const { stdout } = await tools.podman(
+              "search",
+              ...creds,
+              format,
+              `${registry.host}/app`,
+            );
+            const names = stdout.trim().split("\n").toSorted();
+            expect(names).toEqual(found.map((name) => `${registry.host}/${name}`));
+          }
+        },
+        clientTestMs,
+      );
+
+      test.skipIf(go === null)(
+        "crane catalog and regctl repo ls list what each may read",
+        async () => {
+          const { crane, regctl } = go!;
+          const home = join(directory.path, `catalog-${registry.port}`);
+          await mkdir(home, { recursive: true });
+          const env = { HOME: home, DOCKER_CONFIG: home };
+          const login = ["auth", "login", registry.host, "-u", "bob", "-p", password("bob")];
+          await runOk(crane, [...login, "--insecure"], { env });
+          const listed = await runOk(crane, ["catalog", "--insecure", registry.host], { env });
+          const names = ["public/app", "team/app"];
+          expect(listed.stdout.trim().split("\n")).toEqual(expect.arrayContaining(names));
+          await runOk(regctl, ["registry", "set", "--tls=disabled", registry.host], { env });
+          const other = await runOk(regctl, ["repo", "ls", registry.host], { env });
+          expect(other.stdout.trim().split("\n")).toEqual(expect.arrayContaining(names));
+        },
+        clientTestMs,
+      );
+
       test.skipIf(go === null)(
         "crane and oras-go log in, too",
         async () => {

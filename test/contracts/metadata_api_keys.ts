@@ -34,6 +34,8 @@ export function testApiKeys(open: OpenEmptyStore): void {
     await put(store.metadata, one);
     expect(await store.metadata.apiKeyByHash(one.hash)).toEqual(one);
     expect(await store.store.another().apiKeyByHash(one.hash)).toEqual(one);
+    expect(await store.metadata.apiKeyById("1")).toEqual(one);
+    expect(await store.metadata.apiKeyById("2")).toBeNull();
     expect(await store.metadata.apiKeyByHash("another hash")).toBeNull();
     expect(await store.metadata.apiKeyByHash("%")).toBeNull();
   });

@@ -88,6 +88,12 @@ export function index(
   return manifestOf(members, members.mediaType);
 }
 
+/** The request that pushes a manifest which names nothing, so that nothing has to be there before. */
+export function emptyIndexPush(): { headers: Record<string, string>; body: Uint8Array } {
+  const { bytes, mediaType } = index([]);
+  return { headers: { "content-type": mediaType }, body: bytes };
+}
+
 /** An artifact manifest that refers to a subject, with the annotation `n` to tell it from others. */
 export function referrer(
   subject: ManifestContent,

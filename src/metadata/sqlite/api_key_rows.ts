@@ -13,6 +13,7 @@ const columns =
 
 export const apiKeySql = {
   apiKeyByHash: `SELECT ${columns} FROM api_keys WHERE hash = ?1`,
+  apiKeyById: `SELECT ${columns} FROM api_keys WHERE id = ?1`,
   apiKeysOfOwner: `SELECT ${columns} FROM api_keys WHERE owner = ?1 ORDER BY created_at, id LIMIT ?2`,
 } as const;
 

@@ -109,6 +109,10 @@ export class SqliteMetadata implements Metadata {
     return this.#reader.isOrphan(repository, digest);
   }
 
+  async apiKeyById(id: string) {
+    return this.#reader.apiKeyById(id);
+  }
+
   async apiKeyByHash(hash: string) {
     return this.#reader.apiKeyByHash(hash);
   }

@@ -218,6 +218,11 @@ export class SqliteReader {
     return { items, next };
   }
 
+  apiKeyById(id: string): ApiKeyRecord | null {
+    const row = this.#get<ApiKeyRow>(sql.apiKeyById, id);
+    return row === null ? null : apiKeyOf(row);
+  }
+
   apiKeyByHash(hash: string): ApiKeyRecord | null {
     const row = this.#get<ApiKeyRow>(sql.apiKeyByHash, hash);
     return row === null ? null : apiKeyOf(row);
