@@ -29,7 +29,7 @@ export interface Scope {
   /** Whether it is good for the list of repositories at all. */
   readonly catalog: boolean;
   /** Whether that list may show the repository. */
-  lists(repository: string): boolean;
+  readonly lists: (repository: string) => boolean;
 }
 
 /** Good for nothing. */

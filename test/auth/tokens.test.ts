@@ -334,7 +334,9 @@ describe("a token for the catalog", () => {
     expect(await catalogOf(authorization)).toEqual(seen);
     expect(await catalogOf(token)).toEqual(seen);
     // The token ends with the key.
-    expect((await other.as("adminA", "DELETE", `${keyPath}?id=${made["uuid"]}`)).status).toBe(200);
+    expect(
+      (await other.as("adminA", "DELETE", `${keyPath}?id=${String(made["uuid"])}`)).status,
+    ).toBe(200);
     const isRefused = async (): Promise<boolean> =>
       (await other.send("GET", "/v2/_catalog", { headers: { authorization: token } })).status ===
       401;
