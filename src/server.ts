@@ -48,7 +48,7 @@ import { codeOf } from "./storage/drivers/durable_files.ts";
 import { FilesystemDriver } from "./storage/drivers/filesystem.ts";
 import { StorageFull } from "./storage/driver.ts";
 import { checkSettings, closeSettings, openSettings } from "./settings.ts";
-import { epochsFile, metadataFile } from "./storage/layout.ts";
+import { epochsFile, lockFile, metadataFile } from "./storage/layout.ts";
 import { claimLease, claimRoot, makeRoot } from "./storage/root_lock.ts";
 import { Storage } from "./storage/storage.ts";
 import { Uploads } from "./storage/uploads.ts";
@@ -61,6 +61,11 @@ export interface Primary {
   readonly committer: Committer;
   /** Resolves when what lay on disk before the start is served. */
   readonly reconciled: Promise<void>;
+  /**
+   * Resolves with one line for the operator when files that it holds open were removed or replaced. Nothing is
+   * acknowledged any more; all that is left to do is to end, without `stop`, which would write from lost metadata.
+   */
+  readonly lost: Promise<string>;
   /** Where workers count; null while metrics are off. */
   readonly metrics: PrimaryMetrics | null;
   /** Does its work by another configuration, which differs in what may change while it runs. */
@@ -90,6 +95,8 @@ export interface RunningServer {
   readonly url: string;
   readonly port: number;
   readonly reconciled: Promise<void>;
+  /** As `Primary.lost`. */
+  readonly lost: Promise<string>;
   stop(): Promise<void>;
 }
 
@@ -105,8 +112,12 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
   await driver.prepare();
   const storage = new Storage(driver);
   const counting = openCounting(config.extensions.metrics, rootDirectory, clock);
+  const epochs = new Epochs(join(rootDirectory, epochsFile));
+  const lost = Promise.withResolvers<string>();
   const writer = new SqliteWriter({
     path: join(rootDirectory, metadataFile),
+    kept: [epochsFile, lockFile].map((file) => join(rootDirectory, file)),
+    onLost: lost.resolve,
     durable: commit,
     clock,
     bytes: {
@@ -115,7 +126,7 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
     },
     onBatch: counting?.metrics.batch.bind(counting.metrics),
   });
-  const uncounted = new EpochCommitter(writer, new Epochs(join(rootDirectory, epochsFile)));
+  const uncounted = new EpochCommitter(writer, epochs);
   const facts = counting?.metrics.counted(uncounted, clock) ?? uncounted;
   const registry = openRegistry(config, storage, facts, { epochs: null, metrics: null });
   const reconciled = Promise.withResolvers<void>();
@@ -139,6 +150,7 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
       },
     },
     reconciled: reconciled.promise,
+    lost: lost.promise,
     metrics: counting,
     reconfigure: ({ storage }) => {
       jobs.uploadIdleMs = storage.uploadIdle;
@@ -335,6 +347,7 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     url: urlOf(config, worker.port),
     port: worker.port,
     reconciled: primary.reconciled,
+    lost: primary.lost,
     stop: async () => {
       tls?.close();
       await worker.stop(config.http.graceTimeout);

@@ -59,6 +59,8 @@ export interface Zot extends Registry {
   stderr(): readonly string[];
   /** The worker processes that live now. */
   workerPids(): number[];
+  /** Resolves with the exit code when the server ends by itself, or is ended. */
+  readonly exited: Promise<number>;
   /** SIGTERM, then waits for the exit code; an error when it takes more than 30 s or a worker remains. */
   stop(): Promise<number>;
   /** SIGKILL to the supervisor, then waits until its workers are gone too. */
@@ -130,6 +132,7 @@ async function start(options: ZotOptions, directory: TempDirectory): Promise<Zot
     },
     stderr: () => service.stderr(),
     workerPids,
+    exited: service.exited,
     stop,
     kill: async () => {
       const workers = workerPids();

@@ -55,7 +55,7 @@ One process supervises others (http.workers), which share the port. One that die
       [0, "Stopped by a signal; every index.json on disk is exact."],
       [
         1,
-        "Not started: the configuration has a problem, the port is taken, or the root directory cannot be used or is another server's. The reason is on standard error.",
+        "Not started: the configuration has a problem, the port is taken, or the root directory cannot be used or is another server's. The reason is on standard error. Or ended by itself, because its files under _zot were removed or replaced: the log says which one.",
       ],
       [137, "Ended at once by a second signal, as a shell tells it."],
     ],

@@ -16,6 +16,9 @@ import { Signals } from "./signals.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { WorkerProcess } from "./worker_process.ts";
 
+const lostFiles =
+  "files of the running server were removed or replaced: it acknowledges nothing and ends";
+
 export interface ServeOptions {
   /** Path of the configuration file; null when the defaults serve. */
   readonly configPath: string | null;
@@ -61,10 +64,18 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     if (follower === null) log.info("there is no configuration file that could be read again");
     else follower.reload();
   };
-  const signal = await signals.stop;
-  log.info({ signal }, "stopping");
+  const ended = await Promise.race([
+    signals.stop.then((signal) => ({ signal })),
+    primary.lost.then((problem) => ({ problem })),
+  ]);
+  if ("problem" in ended) log.fatal(ended, lostFiles);
+  else log.info(ended, "stopping");
   await follower?.close();
   await supervisor.stop();
+  if ("problem" in ended) {
+    flushLogs();
+    return 1;
+  }
   await primary.stop();
   log.info("stopped");
   flushLogs();

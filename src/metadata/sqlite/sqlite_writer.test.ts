@@ -3,7 +3,7 @@
 
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { statSync } from "node:fs";
+import { copyFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { change, digest, manifest, repository } from "../../../test/contracts/metadata_facts.ts";
 import { canMount, smallDisk } from "../../../test/faults/small_disk.ts";
@@ -161,6 +161,43 @@ describe("the files", () => {
       expect(size).toBeGreaterThanOrEqual(sizeMin);
     }
   });
+
+  const losses: Readonly<Record<string, (path: string) => void>> = {
+    "a removed database": (path) => rmSync(path),
+    "a removed log": (path) => rmSync(`${path}-wal`),
+    "a removed index of the log": (path) => rmSync(`${path}-shm`),
+    "a removed page of counters": (path) => rmSync(join(path, "../page")),
+    "a database that a copy has taken the place of": (path) => {
+      copyFileSync(path, `${path}.copy`);
+      renameSync(`${path}.copy`, path);
+    },
+  };
+  for (const [says, lose] of Object.entries(losses)) {
+    test(`${says}: nothing is acknowledged into it, and the end is told once`, async () => {
+      await using directory = await memoryDirectory();
+      const path = join(directory.path, "metadata.db");
+      const page = join(directory.path, "page");
+      writeFileSync(page, "");
+      const lost: string[] = [];
+      const writer = new SqliteWriter({
+        path,
+        durable: true,
+        clock: systemClock,
+        bytes: noBytes,
+        kept: [page],
+        onLost: (problem) => lost.push(problem),
+      });
+      await commit(writer, change.put("m"));
+      lose(path);
+      for (const tag of ["v1", "v2"]) {
+        const reason = await reasonOf(commit(writer, change.tag(tag, "m")));
+        expect(reason).toBeInstanceOf(MetadataUnavailable);
+        expect(String(reason)).toContain("The metadata is lost");
+      }
+      expect(lost).toHaveLength(1);
+      await writer.close();
+    });
+  }
 
   test("that are no database are told in one line", async () => {
     await using directory = await memoryDirectory();

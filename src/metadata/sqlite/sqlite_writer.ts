@@ -4,13 +4,15 @@
  * Promises: commits that arrive while a transaction is being flushed share the next one; each is
  * all or nothing, and a batch that fails as a whole is tried again one commit at a time, so that
  * one caller's trouble is not everybody's. A commit of many steps runs alone, and others have their turn between two
- * of them. With `durable`, a commit resolves after its flush.
+ * of them. With `durable`, a commit resolves after its flush. A commit into files that were removed or replaced
+ * meanwhile is never acknowledged, and none is taken any more.
  * Leaves to others: who may write (`../commit_channel.ts` carries commits of other processes here).
  */
 import { constants, Database, SQLiteError } from "bun:sqlite";
 import { closeSync, openSync } from "node:fs";
 import { Batcher } from "../../lib/batcher.ts";
 import type { Clock } from "../../lib/clock.ts";
+import { KeptFiles } from "../../lib/kept_files.ts";
 import type { BytesUnderLock, Commit, CommitOutcome, Committer } from "../metadata.ts";
 import { MetadataFull, MetadataUnavailable } from "../metadata.ts";
 import { applyCommit } from "./apply_commit.ts";
@@ -36,6 +38,10 @@ export interface SqliteWriterOptions {
   readonly durable: boolean;
   readonly clock: Clock;
   readonly bytes: BytesUnderLock;
+  /** Further files that an acknowledgement rests on, looked at with the store's own before each one. */
+  readonly kept?: readonly string[];
+  /** Called once, when one of these files was removed or replaced: the store is of no use any more. */
+  readonly onLost?: (problem: string) => void;
   /** Hears of every transaction: how many commits it held, and how long it took. */
   readonly onBatch?: ((commits: number, ms: number) => void) | undefined;
 }
@@ -46,10 +52,14 @@ export class SqliteWriter implements Committer {
   readonly #database: Database;
   readonly #options: SqliteWriterOptions;
   readonly #batcher: Batcher<Commit, Settled>;
+  readonly #kept: KeptFiles;
+  #lost: string | null = null;
 
   constructor(options: SqliteWriterOptions) {
     this.#options = options;
     this.#database = openDatabase(options);
+    const own = ["", "-wal", "-shm"].map((end) => `${options.path}${end}`);
+    this.#kept = new KeptFiles([...own, ...(options.kept ?? [])]);
     this.#batcher = new Batcher<Commit, Settled>({
       run: async (commits) => this.#runBatch(commits),
       itemsMax: batchCommitsMax,
@@ -61,6 +71,15 @@ export class SqliteWriter implements Committer {
         heavyWaitingMax: heavyStepsMax,
       },
     });
+  }
+
+  /** @throws MetadataUnavailable when the files are not there any more as they were opened. */
+  requireKept(): void {
+    if (this.#lost === null) {
+      this.#lost = this.#kept.problem();
+      if (this.#lost !== null) this.#options.onLost?.(this.#lost);
+    }
+    if (this.#lost !== null) throw new MetadataUnavailable(`The metadata is lost: ${this.#lost}`);
   }
 
   async commit(commit: Commit): Promise<CommitOutcome> {
@@ -84,6 +103,19 @@ export class SqliteWriter implements Committer {
   }
 
   #runBatch(commits: Commit[]): Settled[] {
+    try {
+      this.requireKept();
+      const settled = this.#settle(commits);
+      // What was written into a file that nobody will find must not count as kept.
+      this.requireKept();
+      return settled;
+    } catch (error) {
+      const lost = storeError(error);
+      return commits.map(() => ({ error: lost }));
+    }
+  }
+
+  #settle(commits: Commit[]): Settled[] {
     const { clock, onBatch } = this.#options;
     const startedMs = clock.monotonicMs();
     try {
@@ -156,6 +188,7 @@ function openDatabase(options: SqliteWriterOptions): Database {
 
 /** Names the failure for callers: a full disk is theirs to mend, the rest is the operator's. */
 function storeError(cause: unknown): Error {
+  if (cause instanceof MetadataUnavailable) return cause;
   if (cause instanceof SQLiteError && cause.code === "SQLITE_FULL") {
     return new MetadataFull("No space left for the metadata store", { cause });
   }
