@@ -14,6 +14,7 @@ import {
   layers,
   lengthViolations,
   placeViolations,
+  shortLimits,
   type Source,
   staleExceptions,
   withoutComments,
@@ -196,6 +197,30 @@ describe("files", () => {
   test("a long file is found", () => {
     expect(lengthViolations(planted("src/x.ts", "a;\n".repeat(451)))).toHaveLength(1);
     expect(lengthViolations(planted("src/x.ts", "a;\n".repeat(450)))).toEqual([]);
+  });
+});
+
+describe("limits of tests", () => {
+  test("a test ends by its condition, and one limit is for hangs", () => {
+    expect(shortLimits(code)).toEqual([]);
+  });
+
+  const broken = [
+    "  }, 30_000);",
+    "}, 5_000);",
+    "setDefaultTimeout(30_000);",
+    '    await eventually("it is out", () => isOut(), 2_000);',
+    "    const received = await socket.closed(5_000);",
+  ];
+
+  test.each(broken)("%s is found", (line) => {
+    expect(shortLimits(planted("test/x.test.ts", `// A header.\n${line}\n`))).toHaveLength(1);
+    expect(shortLimits(planted("src/x.ts", `// A header.\n${line}\n`))).toEqual([]);
+  });
+
+  test("a longer limit is not found, nor a timer", () => {
+    const text = "  }, 120_000);\n  }, testMs);\n  }, 200);\n";
+    expect(shortLimits(planted("test/x.test.ts", text))).toEqual([]);
   });
 });
 

@@ -87,6 +87,7 @@ export function importsOf({ path, text }: Source): Import[] {
   }));
 }
 
+const timeLimitPath = "test/time_limit.ts";
 const isTest = (path: string): boolean => path.endsWith(".test.ts");
 
 /** The folder in `src`, or the file that stands there alone. */
@@ -290,6 +291,27 @@ export function lengthViolations(sources: readonly Source[]): string[] {
     .map(
       ({ path, lines }) =>
         `${path}: ${lines} lines; at most ${linesMax}: split it by what it promises`,
+    );
+}
+
+/** Limits of a test, and of a wait in one, that a slow machine could reach. */
+const shortLimit =
+  /^\s*\}, [1-5]?\d_\d{3}\);$|\b(?:eventually\(.* |closed\()[1-4]?\d_\d{3}\);$|^\s*setDefaultTimeout\(/;
+
+/** A test ends by its condition; `time_limit.ts` and `processes.ts` say once when it counts as hanging. */
+export function shortLimits(sources: readonly Source[]): string[] {
+  return sources
+    .filter(({ path }) => (path.startsWith("test/") || isTest(path)) && path !== timeLimitPath)
+    .flatMap(({ path, text }) =>
+      withoutComments(text)
+        .split("\n")
+        .flatMap((line, at) =>
+          shortLimit.test(line)
+            ? [
+                `${path}:${at + 1}: ${line.trim()} is a limit of its own; leave it to ${timeLimitPath}`,
+              ]
+            : [],
+        ),
     );
 }
 

@@ -106,7 +106,7 @@ async function start(options: ZotOptions, directory: TempDirectory): Promise<Zot
     );
   const stop = async () => {
     const workers = workerPids();
-    const code = await service.stop(30_000);
+    const code = await service.stop();
     await workersGone(workers);
     return code;
   };

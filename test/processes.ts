@@ -20,6 +20,9 @@ export interface RunOptions {
   readonly stdin?: string;
 }
 
+/** How long a test waits for anything: below the limit of a test (`time_limit.ts`), so that it can say what for. */
+const waitMs = 50_000;
+
 /** Runs a command to its end; rejects only when it cannot start or when `timeoutMs` passes. */
 export async function run(
   command: string,
@@ -94,7 +97,7 @@ function metOrSkipped(met: boolean, reason: string): boolean {
 export async function eventually<T>(
   what: string,
   check: () => Promise<T | null | undefined | false> | T | null | undefined | false,
-  timeoutMs = 15_000,
+  timeoutMs = waitMs,
 ): Promise<T> {
   const until = performance.now() + timeoutMs;
   for (;;) {
@@ -139,7 +142,7 @@ export function startService(command: readonly string[], options: ServiceOptions
   const stderr: string[] = [];
   const read = Promise.all([collect(child.stdout, stdout), collect(child.stderr, stderr)]);
   const running = () => child.exitCode === null && child.signalCode === null;
-  const stop = async (limitMs = 20_000): Promise<number> => {
+  const stop = async (limitMs = waitMs): Promise<number> => {
     if (running()) child.kill("SIGTERM");
     const timer = setTimeout(() => child.kill("SIGKILL"), limitMs);
     const code = await child.exited;
@@ -161,7 +164,7 @@ export function startService(command: readonly string[], options: ServiceOptions
     exited: child.exited,
     running,
     stop,
-    async waitForLine(what, fits, timeoutMs = 30_000) {
+    async waitForLine(what, fits, timeoutMs = waitMs) {
       const shown = () => [...stdout, ...stderr].slice(-20).join("\n");
       const found = await eventually(
         what,

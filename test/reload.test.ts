@@ -92,7 +92,7 @@ describe("under load", () => {
       }
       await load.stop();
       expect(load.failures).toEqual([]);
-      await eventually("workers that left have ended", () => zot.workerPids().length === 2, 30_000);
+      await eventually("workers that left have ended", () => zot.workerPids().length === 2);
       expect(said(zot, "a worker ended")).toEqual([]);
       expect(zot.stderr()).toEqual([]);
     },
@@ -188,10 +188,10 @@ describe("workers that are in the way of a change", () => {
       );
       expect(String(told["problem"])).toMatch(/^worker [01]: expected an answer within/);
       // Another one takes its place.
-      await eventually("two others serve", () => zot.workerPids().length === 3, 30_000);
+      await eventually("two others serve", () => zot.workerPids().length === 3);
       await zot.configure({ http: { ...base, realm: "other" }, log: { level: "debug" } });
       process.kill(zot.pid, "SIGTERM");
-      await eventually("the server has ended", () => !isAlive(zot.pid), 30_000);
+      await eventually("the server has ended", () => !isAlive(zot.pid));
       expect(isAlive(stuck)).toBe(false);
     },
     testMs,

@@ -316,7 +316,7 @@ member: uid=bob,${usersDn}
 delete: member
 member: uid=alice,${usersDn}
 `);
-    await eventually("bob is a developer", async () => (await list("bob")) === 404, 3_000);
+    await eventually("bob is a developer", async () => (await list("bob")) === 404);
     expect([await list("alice"), await list("bob")]).toEqual([403, 404]);
   });
 });

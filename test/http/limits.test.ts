@@ -269,7 +269,7 @@ describe("connections", () => {
       const waiting = knock(zot.port);
       await zot.configure({ http: { workers: 1, connectionsMax: 50 } });
       await zot.waitForLog("there is room", (line) => line["msg"] === room);
-      await eventually("the one that waited comes in", () => waiting.opened(), 30_000);
+      await eventually("the one that waited comes in", () => waiting.opened());
       waiting.destroy();
       for (const socket of sockets) socket.destroy();
     },
