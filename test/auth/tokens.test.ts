@@ -340,7 +340,7 @@ describe("a token for the catalog", () => {
     const isRefused = async (): Promise<boolean> =>
       (await other.send("GET", "/v2/_catalog", { headers: { authorization: token } })).status ===
       401;
-    await eventually("the token is refused", isRefused, 3_000);
+    await eventually("the token is refused", isRefused);
   });
 });
 
