@@ -43,7 +43,7 @@ export function apiDocument<App>(rows: readonly Endpoint<App>[], version: string
     commonHeaders,
     errorHeaders,
     headersByError,
-    always: ["UNKNOWN", "UNAVAILABLE", "TOO_MANY_REQUESTS", "URL_TOO_LONG"],
+    always: ["UNKNOWN", "UNAVAILABLE", "TOO_MANY_REQUESTS", "URL_TOO_LONG", "TOO_COSTLY"],
     unpermitted: ["UNAUTHORIZED", "DENIED"],
   });
 }

@@ -8,6 +8,7 @@ import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
 import { jsonReply, textReply } from "../http/reply.ts";
 import { nextLink } from "../lib/http_fields.ts";
+import { stepsPerEntry } from "../lib/request_budget.ts";
 import { digestProblem } from "../oci/digest.ts";
 import { apiError } from "../oci/errors.ts";
 import { mediaTypes } from "../oci/media_types.ts";
@@ -36,9 +37,14 @@ export async function getTags(call: Call, app: App): Promise<Reply> {
 /** GET of the names of all repositories that the caller may read. */
 export async function getCatalog(call: Call, app: App): Promise<Reply> {
   const page = pageParameters(call);
-  const { items, next } = await listRepositories(app.registry, page, (repository) =>
-    call.caller.maySee(repository),
-  );
+  const { budget, caller } = call;
+  const { items, next } = await listRepositories(app.registry, page, {
+    mayRead: (repository) => {
+      budget.grant(stepsPerEntry);
+      return caller.maySee(repository);
+    },
+    spent: () => budget.spent,
+  });
   return jsonReply(200, { repositories: items }, linkHeaders("/v2/_catalog", page, next));
 }
 

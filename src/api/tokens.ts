@@ -32,7 +32,8 @@ export async function getToken(call: Call, app: App): Promise<Reply> {
   const caller = await identify(() =>
     auth.authenticator.authenticate(call.header("authorization"), call.connection),
   );
-  const issued = await tokens.issue(caller, parseScopes(call.query.getAll("scope")));
+  const asking = caller.paidBy(call.budget);
+  const issued = await tokens.issue(asking, parseScopes(call.query.getAll("scope")));
   call.caller = caller;
   return jsonReply(200, tokenBody(issued), noStore);
 }
@@ -47,7 +48,7 @@ export async function postToken(call: Call, app: App): Promise<Reply> {
   const password = form.get("password");
   if (name === null || password === null || name.includes(":")) return refused("invalid_request");
   const caller = await identify(() => auth.authenticator.login(name, password, call.connection));
-  const issued = await tokens.issue(caller, parseScopes(form.getAll("scope")));
+  const issued = await tokens.issue(caller.paidBy(call.budget), parseScopes(form.getAll("scope")));
   call.caller = caller;
   const scope = issued.access
     .map(({ type, name, actions }) => `${type}:${name}:${actions.join(",")}`)

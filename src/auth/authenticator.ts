@@ -134,7 +134,7 @@ export class Authenticator {
   }
 
   #callerOf(identity: Identity): PolicyCaller {
-    return new PolicyCaller(identity, this.#options.policy, null);
+    return new PolicyCaller(identity, this.#options.policy);
   }
 
   #withoutHeader({ certificate }: Origin): PolicyCaller {

@@ -6,10 +6,11 @@
  * Leaves to others: what an API error is answered with (`challenge.ts`).
  */
 import { Lru } from "../lib/lru.ts";
+import type { RequestBudget } from "../lib/request_budget.ts";
 import type { CompiledPolicy } from "./compile_policy.ts";
 import { anonymous, isAnonymous, type Identity } from "./identity.ts";
 import type { Action } from "./options.ts";
-import { decide, groupsOf, type Decision, type RequestFacts } from "./policy.ts";
+import { decide, groupsOf, type Decision, type Paying, type RequestFacts } from "./policy.ts";
 import type { ScopeAction } from "./scope.ts";
 
 export interface Caller {
@@ -23,6 +24,12 @@ export interface Caller {
   maySee(repository: string): boolean;
   /** The same caller asking about another tag or digest than that of the path, where conditions look at it. */
   about(reference: string): Caller;
+}
+
+/** A request of a caller, which pays for what is decided about it. */
+interface Asking {
+  readonly facts: RequestFacts | null;
+  readonly paying: Paying;
 }
 
 /** Decisions that one caller remembers. */
@@ -51,20 +58,25 @@ export class PolicyCaller implements Caller {
   readonly identity: Identity;
   readonly name: string | null;
   readonly #policy: CompiledPolicy | null;
-  readonly #facts: RequestFacts | null;
+  readonly #asking: Asking | null;
   readonly #decisions: Lru<string, boolean> | null;
   /** A user where no policy and no scope says otherwise. */
   readonly #isFree: boolean;
 
   /** `policy` is null when no access control is configured: then every user may do everything. */
-  constructor(identity: Identity, policy: CompiledPolicy | null, facts: RequestFacts | null) {
+  constructor(
+    identity: Identity,
+    policy: CompiledPolicy | null,
+    asking: Asking | null = null,
+    decisions: Lru<string, boolean> | null = null,
+  ) {
     this.identity = identity;
     this.name = isAnonymous(identity) ? null : identity.name;
     this.#policy = policy;
-    this.#facts = facts;
+    this.#asking = asking;
     this.#isFree = this.name !== null && policy === null && identity.scope === null;
     const lasting = policy?.conditional !== true;
-    this.#decisions = lasting ? new Lru({ entriesMax: decisionsMax }) : null;
+    this.#decisions = lasting ? (decisions ?? new Lru({ entriesMax: decisionsMax })) : null;
   }
 
   may(action: Action, repository: string): boolean {
@@ -95,7 +107,7 @@ export class PolicyCaller implements Caller {
   decideByPolicy(
     action: Action,
     repository: string,
-    facts: RequestFacts | "any" | null = this.#facts,
+    facts: RequestFacts | "any" | null = this.#asking?.facts ?? null,
   ): Decision {
     const { identity } = this;
     if (identity.scopeDecides === true) {
@@ -103,7 +115,8 @@ export class PolicyCaller implements Caller {
       return { allowed, reason: "the outside issuer decides" };
     }
     if (this.#policy !== null) {
-      return decide(this.#policy, { identity, action, repository, facts });
+      const paying = this.#asking?.paying ?? null;
+      return decide(this.#policy, { identity, action, repository, facts, paying });
     }
     const allowed = !isAnonymous(identity) && action !== "detectManifestCollision";
     return {
@@ -119,18 +132,31 @@ export class PolicyCaller implements Caller {
     );
   }
 
-  /** The same caller with a request at hand, for policies with conditions. */
-  at(facts: RequestFacts): PolicyCaller {
-    return new PolicyCaller(this.identity, this.#policy, facts);
+  /** The same caller with a request at hand, for policies with conditions; the request pays. */
+  at(facts: RequestFacts, budget: RequestBudget): PolicyCaller {
+    return this.#with({ facts, paying: { budget, outcomes: new Map() } });
+  }
+
+  /** The same caller, whose decisions are paid for by a request where they may be costly. */
+  paidBy(budget: RequestBudget): PolicyCaller {
+    if (this.identity.scope === null) return this;
+    return this.#with({ facts: null, paying: { budget, outcomes: new Map() } });
   }
 
   about(reference: string): PolicyCaller {
-    return this.#facts === null ? this : this.at({ ...this.#facts, reference });
+    const { facts = null, paying } = this.#asking ?? {};
+    if (facts === null || paying === undefined) return this;
+    return this.#with({ facts: { ...facts, reference }, paying });
+  }
+
+  #with(asking: Asking): PolicyCaller {
+    return new PolicyCaller(this.identity, this.#policy, asking, this.#decisions);
   }
 
   inScope(action: Action, repository: string): boolean {
     const { scope } = this.identity;
-    return scope === null || scope.allows(scopeActionOf[action], repository);
+    const budget = this.#asking?.paying.budget ?? null;
+    return scope === null || scope.allows(scopeActionOf[action], repository, budget);
   }
 
   mayList(): boolean {
@@ -145,7 +171,9 @@ export class PolicyCaller implements Caller {
     if (scope === null) return this.may("read", repository);
     return this.#remembered(
       `see ${repository}`,
-      () => scope.lists(repository) && this.decideByPolicy("read", repository).allowed,
+      () =>
+        scope.lists(repository, this.#asking?.paying.budget) &&
+        this.decideByPolicy("read", repository).allowed,
     );
   }
 

@@ -13,6 +13,7 @@ import {
   type Shape,
   type Value,
 } from "../lib/expression/expression.ts";
+import { BudgetSpent, RequestBudget } from "../lib/request_budget.ts";
 import { isUserName } from "./identity.ts";
 import type { OidcIssuer } from "./options.ts";
 
@@ -81,24 +82,38 @@ export function mapClaims(
   mapping: ClaimMapping,
   claims: Readonly<Record<string, unknown>>,
 ): { readonly user: MappedUser } | { readonly problem: string } {
+  try {
+    return mapWithin(new RequestBudget(), mapping, claims);
+  } catch (error) {
+    if (error instanceof BudgetSpent) return { problem: "its claims cost more than a login may" };
+    throw error;
+  }
+}
+
+/** All expressions of a mapping have one budget: an issuer lets its users write claims. */
+function mapWithin(
+  budget: RequestBudget,
+  mapping: ClaimMapping,
+  claims: Readonly<Record<string, unknown>>,
+): { readonly user: MappedUser } | { readonly problem: string } {
   const vars = new Map<string, Value>();
   const known = { claims: valueOf(claims), vars };
   for (const { name, expression } of mapping.variables) {
-    const outcome = evaluate(expression, known);
+    const outcome = evaluate(expression, known, budget);
     if ("problem" in outcome) return { problem: `variable ${name} needs ${outcome.problem}` };
     vars.set(name, outcome.value);
   }
   for (const { expression, message } of mapping.validations) {
-    const outcome = evaluate(expression, known);
+    const outcome = evaluate(expression, known, budget);
     if (!("value" in outcome) || outcome.value !== true) {
       return { problem: message === "" ? `${expression.text} does not hold` : message };
     }
   }
-  const name = evaluate(mapping.username, known);
+  const name = evaluate(mapping.username, known, budget);
   if (!("value" in name) || typeof name.value !== "string" || !isUserName(name.value)) {
     return { problem: `username needs ${"problem" in name ? name.problem : "a text"}` };
   }
-  const groups = mapping.groups === null ? { value: [] } : evaluate(mapping.groups, known);
+  const groups = mapping.groups === null ? { value: [] } : evaluate(mapping.groups, known, budget);
   if ("problem" in groups) return { problem: `groups needs ${groups.problem}` };
   return { user: { name: name.value, groups: groupList(groups.value) } };
 }

@@ -5,7 +5,12 @@
  * a condition that does not read. What comes out decides without reading anything again.
  * Leaves to others: deciding (`policy.ts`), types of the file's values (`options.ts`).
  */
-import { parseExpression, type Expression, type Shape } from "../lib/expression/expression.ts";
+import {
+  fieldsOf,
+  parseExpression,
+  type Expression,
+  type Shape,
+} from "../lib/expression/expression.ts";
 import { isHopeless, parseGlob, type Glob } from "../lib/glob.ts";
 import type { AccessControl, Action, PolicyGrant } from "./options.ts";
 
@@ -13,7 +18,21 @@ export interface CompiledCondition {
   readonly expression: Expression;
   /** What a caller is told when it does not hold; empty for nothing. */
   readonly message: string;
+  /** What it looks at of the things that differ between two questions of one request. */
+  readonly reads: ReadonlySet<Varying>;
 }
+
+/** Fields of `req` that differ between two questions of one request, and what makes them differ. */
+const varyingFields = {
+  action: "action",
+  repository: "repository",
+  reference: "reference",
+  referenceType: "reference",
+  tag: "reference",
+  digest: "reference",
+} as const;
+
+export type Varying = (typeof varyingFields)[keyof typeof varyingFields];
 
 /** Actions for users and groups, under conditions. */
 export interface Grant {
@@ -125,8 +144,9 @@ function compileGrant(grant: PolicyGrant, path: string, problems: string[]): Gra
   const conditions: CompiledCondition[] = [];
   for (const [index, { expression, message }] of grant.conditions.entries()) {
     const parsed = parseExpression(expression, { req: requestShape });
-    if ("expression" in parsed) conditions.push({ expression: parsed.expression, message });
-    else {
+    if ("expression" in parsed) {
+      conditions.push({ ...parsed, message, reads: readsOf(parsed.expression) });
+    } else {
       problems.push(`${path}.conditions[${index}].expression: expected ${parsed.problem}`);
     }
   }
@@ -136,6 +156,12 @@ function compileGrant(grant: PolicyGrant, path: string, problems: string[]): Gra
     actions: new Set(grant.actions),
     conditions,
   };
+}
+
+function readsOf(expression: Expression): Set<Varying> {
+  const fields = fieldsOf(expression, "req");
+  const varying = Object.entries(varyingFields);
+  return new Set(varying.filter(([name]) => fields?.has(name) !== false).map(([, of]) => of));
 }
 
 /** From group → users to user → groups. */

@@ -6,12 +6,20 @@
  * `anonymousPolicy` for callers who are not; then the `adminPolicy`. A policy with conditions grants only when
  * all of them hold, and what cannot be evaluated does not hold.
  *
- * Promises: deny is the default; a decision depends on its arguments alone; globs and conditions were read once and
- * nothing here throws.
+ * Promises: deny is the default; a decision depends on its arguments alone; globs and conditions were read once; a
+ * condition is computed once in a request, unless it looks at what the request asks about; nothing here throws but the
+ * end of a request's budget.
  * Leaves to others: who the caller is (`identity.ts`), what a token narrows (`caller.ts`).
  */
-import { evaluate, Moment, valueOf, type Value } from "../lib/expression/expression.ts";
+import {
+  evaluate,
+  Moment,
+  valueOf,
+  type Outcome,
+  type Value,
+} from "../lib/expression/expression.ts";
 import { matchesGlob } from "../lib/glob.ts";
+import type { RequestBudget } from "../lib/request_budget.ts";
 import { isAnonymous, type Identity } from "./identity.ts";
 import type { CompiledCondition, CompiledPolicy, Grant, Rule } from "./compile_policy.ts";
 import type { Action } from "./options.ts";
@@ -46,9 +54,21 @@ export interface Question {
    * when the request comes, such as the scope of a token.
    */
   readonly facts: RequestFacts | "any" | null;
+  /** The request that pays for the decision; without it nobody does. */
+  readonly paying?: Paying | null;
 }
 
-/** Decides one question. */
+/** What the questions of one request share. */
+export interface Paying {
+  readonly budget: RequestBudget;
+  /** What conditions have said. */
+  readonly outcomes: Map<CompiledCondition, Map<string, Outcome>>;
+}
+
+/** What one condition has said that is remembered: a list asks about each repository once. */
+const outcomesMax = 100;
+
+/** Decides one question. @throws BudgetSpent. */
 export function decide(policy: CompiledPolicy, question: Question): Decision {
   const rule = ruleFor(policy, question.repository);
   const groups = groupsOf(policy, question.identity);
@@ -72,10 +92,19 @@ export function ruleFor(policy: CompiledPolicy, repository: string): Rule | null
   return policy.rules.find(({ glob }) => matchesGlob(glob, repository)) ?? null;
 }
 
+/** Groups by policy and identity: callers may have thousands, and lists of them ask thousands of questions. */
+const knownGroups = new WeakMap<CompiledPolicy, WeakMap<Identity, ReadonlySet<string>>>();
+
 /** Groups from the proof and from the configuration. */
-export function groupsOf(policy: CompiledPolicy, { name, groups }: Identity): ReadonlySet<string> {
+export function groupsOf(policy: CompiledPolicy, identity: Identity): ReadonlySet<string> {
+  const { name, groups } = identity;
   if (name === "") return new Set();
-  return new Set([...groups, ...(policy.groupsByUser.get(name) ?? [])]);
+  const known = knownGroups.get(policy) ?? new WeakMap<Identity, ReadonlySet<string>>();
+  const found = known.get(identity);
+  if (found !== undefined) return found;
+  const all = new Set([...groups, ...(policy.groupsByUser.get(name) ?? [])]);
+  knownGroups.set(policy, known.set(identity, all));
+  return all;
 }
 
 interface Asked extends Question {
@@ -129,9 +158,10 @@ function refusedByCondition(
   place: string,
 ): Refused | null {
   if (conditions.length === 0 || asked.facts === "any") return null;
-  const variables = asked.facts === null ? null : requestVariables(asked, asked.facts);
-  for (const { expression, message } of conditions) {
-    const outcome = variables === null ? { problem: "a request" } : evaluate(expression, variables);
+  for (const condition of conditions) {
+    const { expression, message } = condition;
+    const { facts } = asked;
+    const outcome = facts === null ? { problem: "a request" } : outcomeOf(asked, facts, condition);
     if ("problem" in outcome) {
       return { reason: `${place}: ${expression.text} needs ${outcome.problem}` };
     }
@@ -141,6 +171,25 @@ function refusedByCondition(
     }
   }
   return null;
+}
+
+/** What a condition says: once for everything that it looks at. */
+function outcomeOf(asked: Asked, facts: RequestFacts, condition: CompiledCondition): Outcome {
+  const { paying = null } = asked;
+  const { expression, reads } = condition;
+  if (paying === null) return evaluate(expression, requestVariables(asked, facts));
+  const varying = {
+    action: asked.action,
+    repository: asked.repository,
+    reference: facts.reference,
+  };
+  const key = JSON.stringify([...reads].map((each) => varying[each]));
+  const known = paying.outcomes.get(condition) ?? new Map<string, Outcome>();
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const outcome = evaluate(expression, requestVariables(asked, facts), paying.budget);
+  if (known.size < outcomesMax) paying.outcomes.set(condition, known.set(key, outcome));
+  return outcome;
 }
 
 function requestVariables(asked: Asked, facts: RequestFacts): Record<string, Value> {
@@ -156,12 +205,24 @@ function requestVariables(asked: Asked, facts: RequestFacts): Record<string, Val
     ["referenceType", facts.reference === "" ? "" : isDigest ? "digest" : "tag"],
     ["tag", isDigest ? "" : facts.reference],
     ["digest", isDigest ? facts.reference : ""],
-    ["user", valueOf({ username: identity.name, groups: [...groups] })],
+    [
+      "user",
+      new Map<string, Value>([
+        ["username", identity.name],
+        ["groups", [...groups]],
+      ]),
+    ],
     [
       "auth",
       valueOf({ anonymous: isAnonymous(identity), admin: heldBy(asked, policy.admin) !== null }),
     ],
-    ["client", valueOf({ ip: facts.clientAddress, forwardedFor: facts.forwardedFor })],
+    [
+      "client",
+      new Map<string, Value>([
+        ["ip", facts.clientAddress],
+        ["forwardedFor", facts.forwardedFor],
+      ]),
+    ],
     ["tls", valueOf({ enabled: facts.tlsVersion !== null, version: facts.tlsVersion ?? "" })],
     // Lost ones stand for nothing: a condition on them cannot be computed, and so does not hold.
     ...(identity.claimsLost === true ? [] : [claimsField(identity)]),

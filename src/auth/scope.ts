@@ -9,6 +9,7 @@
  * narrow: nothing here looks at a policy.
  */
 import { matchesGlob, parseGlob, type Glob } from "../lib/glob.ts";
+import type { RequestBudget } from "../lib/request_budget.ts";
 
 /** What the globs of one key may unfold to together, in characters: users write them, and every request pays. */
 const keyGlobsLengthMax = 8192;
@@ -25,11 +26,12 @@ export interface AccessEntry {
 }
 
 export interface Scope {
-  allows(action: ScopeAction, repository: string): boolean;
+  /** @throws BudgetSpent when the request cannot pay for it. */
+  allows(action: ScopeAction, repository: string, request?: RequestBudget | null): boolean;
   /** Whether it is good for the list of repositories at all. */
   readonly catalog: boolean;
   /** Whether that list may show the repository. */
-  readonly lists: (repository: string) => boolean;
+  readonly lists: (repository: string, request?: RequestBudget | null) => boolean;
 }
 
 /** Good for nothing. */
@@ -117,11 +119,13 @@ export function keyScope(
     if (length > keyGlobsLengthMax) return { problem: tooLong };
     grants.push({ glob: parsed.glob, actions: granted });
   }
-  const allows = (action: ScopeAction, repository: string): boolean =>
-    grants.some((grant) => grant.actions.includes(action) && matchesGlob(grant.glob, repository));
+  const allows: Scope["allows"] = (action, repository, request = null) =>
+    grants.some(
+      (grant) => grant.actions.includes(action) && matchesGlob(grant.glob, repository, request),
+    );
   // A key that names repositories may list them, and no others.
-  const lists = (repository: string): boolean =>
-    grants.length === 0 ? catalog : allows("pull", repository);
+  const lists: Scope["lists"] = (repository, request = null) =>
+    grants.length === 0 ? catalog : allows("pull", repository, request);
   return { scope: { allows, catalog: catalog || grants.length > 0, lists } };
 }
 

@@ -61,7 +61,7 @@ function explain(config: Config, asked: Asked, output: Output): number {
     return 0;
   }
   const policy = hasAccessControl(http.accessControl) ? policyOf(config) : null;
-  const { allowed, reason } = new PolicyCaller(identity, policy, null).decideByPolicy(
+  const { allowed, reason } = new PolicyCaller(identity, policy).decideByPolicy(
     action,
     repository,
     "any",

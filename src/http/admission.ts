@@ -85,7 +85,9 @@ export class Admission {
 
   #decide(call: Call, permission: Permission, known: PolicyCaller): void {
     const { policy } = this.#options;
-    const caller = policy?.conditional === true ? known.at(this.#factsOf(call)) : known;
+    const { budget } = call;
+    const isConditional = policy?.conditional === true;
+    const caller = isConditional ? known.at(this.#factsOf(call), budget) : known.paidBy(budget);
     call.caller = caller;
     const need = needs[permission];
     if (need === undefined) return this.#decideRegistry(call, permission, caller);

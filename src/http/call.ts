@@ -7,6 +7,7 @@
  */
 import { everyone, type Caller } from "../auth/caller.ts";
 import { MemoryBudget } from "../lib/memory_budget.ts";
+import { RequestBudget } from "../lib/request_budget.ts";
 import { apiError } from "../oci/errors.ts";
 
 /** Bodies up to this size, which is that of most manifests, need no room among the others. */
@@ -70,6 +71,8 @@ export class Call {
   readonly connection: Connection;
   /** Who calls, and what they may do. Set once, when the call is admitted. */
   caller: Caller = everyone;
+  /** What may still be spent on answering. */
+  readonly budget = new RequestBudget();
   /** Bytes of the body that were taken; null while nobody counted. */
   takenBytes: number | null = null;
   readonly #queryText: string;

@@ -8,6 +8,7 @@
  */
 import type { Clock } from "../lib/clock.ts";
 import type { NetworkSet } from "../lib/networks.ts";
+import { BudgetSpent } from "../lib/request_budget.ts";
 import { apiError, ApiError, type ApiErrorName } from "../oci/errors.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import type { Admission } from "./admission.ts";
@@ -179,6 +180,7 @@ export class Dispatcher<App> {
 
   #errorOf(error: unknown): ApiError {
     if (error instanceof ApiError) return error;
+    if (error instanceof BudgetSpent) return apiError("TOO_COSTLY", { cause: error });
     const known = this.#options.explain(error);
     if (known === null) return apiError("UNKNOWN", { cause: error });
     return apiError(known.reason, {

@@ -8,6 +8,7 @@
  * Promises: a glob is read once, with one line for what is wrong; a match costs at most the product of the lengths
  * of glob and name, so that no name can make it slow.
  */
+import type { RequestBudget } from "./request_budget.ts";
 
 /** One character of a component, or a run. */
 type Token =
@@ -45,10 +46,24 @@ export function parseGlob(text: string): ParsedGlob {
   return { glob: { text, alternatives } };
 }
 
-/** Whether the whole name fits the glob. */
-export function matchesGlob(glob: Glob, name: string): boolean {
+/** Characters that are compared for the price of one step. */
+const charsPerStep = 16;
+
+/** Whether the whole name fits the glob, at the cost of a request, if there is one. @throws BudgetSpent. */
+export function matchesGlob(
+  glob: Glob,
+  name: string,
+  request: RequestBudget | null = null,
+): boolean {
   const components = name.split("/");
-  return glob.alternatives.some((alternative) => matchesComponents(alternative, components));
+  const work = { compared: 0 };
+  for (const alternative of glob.alternatives) {
+    const fits = matchesComponents(alternative, components, work);
+    request?.spend(1 + Math.floor(work.compared / charsPerStep));
+    work.compared %= charsPerStep;
+    if (fits) return true;
+  }
+  return false;
 }
 
 /**
@@ -76,14 +91,26 @@ function isHopelessComponent(
   });
 }
 
-function matchesComponents(pattern: readonly Component[], name: readonly string[]): boolean {
+/** Counts what a match compares. */
+interface Work {
+  compared: number;
+}
+
+function matchesComponents(
+  pattern: readonly Component[],
+  name: readonly string[],
+  work: Work,
+): boolean {
   // Where in the name the components so far may end.
   let ends = new Set([0]);
   for (const component of pattern) {
     const next = new Set<number>();
     for (const end of ends) {
+      work.compared += 1;
       if (component === "deep") for (let at = end; at <= name.length; at += 1) next.add(at);
-      else if (end < name.length && matchesTokens(component, name[end] ?? "")) next.add(end + 1);
+      else if (end < name.length && matchesTokens(component, name[end] ?? "", work)) {
+        next.add(end + 1);
+      }
     }
     if (next.size === 0) return false;
     ends = next;
@@ -92,12 +119,13 @@ function matchesComponents(pattern: readonly Component[], name: readonly string[
 }
 
 /** The classic match of runs: on a mismatch the latest run takes one character more. */
-function matchesTokens(tokens: readonly Token[], name: string): boolean {
+function matchesTokens(tokens: readonly Token[], name: string, work: Work): boolean {
   let at = 0;
   let token = 0;
   let runToken = -1;
   let runAt = 0;
   while (at < name.length) {
+    work.compared += 1;
     const current = tokens[token];
     if (current?.kind === "run") {
       runToken = token;

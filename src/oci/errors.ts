@@ -199,6 +199,12 @@ export const apiErrors = {
     message: "Too many requests; try again later",
     section: `${codes}, RFC 6585 §4`,
   },
+  TOO_COSTLY: {
+    code: "UNSUPPORTED",
+    status: 400,
+    message: "Request costs more than one may; send shorter headers, or ask for less at once",
+    section: "ours",
+  },
   REQUEST_INVALID: {
     code: "UNSUPPORTED",
     status: 400,

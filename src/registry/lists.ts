@@ -50,22 +50,36 @@ export async function listTags(
 
 /** Names that are read in one turn, so that a short page of a long catalog does not take as many. */
 const namesAtOnce = 500;
+/** Steps of decisions in one turn: about ten milliseconds. */
+const stepsAtOnce = 20_000;
 
-/** Repositories with a manifest that `mayRead` admits. */
+/** Who asks for a list of repositories. */
+export interface ListReader {
+  readonly mayRead: (repository: string) => boolean;
+  /** Steps that its decisions took so far. */
+  readonly spent: () => number;
+}
+
+/** Repositories with a manifest that the reader may read. */
 export async function listRepositories(
   registry: Registry,
   page: PageRequest,
-  mayRead: (repository: string) => boolean,
+  reader: ListReader,
 ): Promise<ListPage<string>> {
   const count = Math.min(page.count ?? pageEntriesDefault, pageEntriesMax);
   if (count === 0) return { items: [], next: null };
   const items: string[] = [];
   let after = page.last;
+  let turnEnds = stepsAtOnce;
   const limit = Math.max(count + 1, namesAtOnce);
   for (;;) {
     const names = await registry.metadata.catalog({ after, limit });
     for (const name of names) {
-      if (!mayRead(name)) continue;
+      if (reader.spent() >= turnEnds) {
+        await setImmediate();
+        turnEnds = reader.spent() + stepsAtOnce;
+      }
+      if (!reader.mayRead(name)) continue;
       if (items.length === count) return { items, next: items.at(-1) ?? null };
       items.push(name);
     }

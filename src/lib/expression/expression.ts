@@ -3,13 +3,14 @@
  * of zot's dialect are written in.
  *
  * Promises: an expression is read once and refused with one line when it names what does not exist; evaluating has
- * no effects, never throws, and has a bounded cost in time and memory; whatever cannot be computed is a problem, so
+ * no effects, throws nothing but BudgetSpent, and has a bounded cost in time and memory; whatever cannot be computed is a problem, so
  * that callers can fail closed. `a || b` is true when either is, even if the other cannot be computed; `&&`, `exists`
  * and `all` likewise. Values are data: no object of the runtime, and no prototype, can be reached.
  * Left out of the language: bytes, types as values, optional values, protocol buffers; numbers are all doubles, so
  * `10 / 4` is 2.5. Why this is ours: docs/dependencies.md.
  */
 import { must, unreachable } from "../assert.ts";
+import type { RequestBudget } from "../request_budget.ts";
 import { functions, type Context } from "./functions.ts";
 import { parseTokens, type Node } from "./parse.ts";
 import { parsePattern, type Pattern } from "./pattern.ts";
@@ -52,16 +53,57 @@ export function parseExpression(
 }
 
 /** The value of an expression, or why it has none. */
+export type Outcome = { readonly value: Value } | { readonly problem: string };
+
+/** Evaluates at the cost of a request, if there is one. @throws BudgetSpent when it has no more to spend. */
 export function evaluate(
   expression: Expression,
   variables: Readonly<Record<string, Value>>,
-): { readonly value: Value } | { readonly problem: string } {
-  const evaluation = new Evaluation(expression.patterns);
+  request: RequestBudget | null = null,
+): Outcome {
+  const evaluation = new Evaluation(expression.patterns, request);
   try {
     return { value: evaluation.run(expression.root, new Map(Object.entries(variables))) };
   } catch (error) {
     if (error instanceof ExpressionProblem) return { problem: error.message };
     throw error;
+  }
+}
+
+/** Fields of a variable that an expression looks at; null when it may look at any. */
+export function fieldsOf({ root }: Expression, variable: string): ReadonlySet<string> | null {
+  const fields = new Set<string>();
+  return collectFields(root, variable, fields) ? fields : null;
+}
+
+/** False when the variable itself is used, with whatever is in it. */
+function collectFields(node: Node, variable: string, fields: Set<string>): boolean {
+  if (node.kind === "name") return node.name !== variable;
+  if ((node.kind === "field" || node.kind === "has") && isVariable(node.of, variable)) {
+    fields.add(node.field);
+    return true;
+  }
+  return operandsOf(node).every((child) => collectFields(child, variable, fields));
+}
+
+function isVariable(node: Node, variable: string): boolean {
+  return node.kind === "name" && node.name === variable;
+}
+
+/** Every node right below one. */
+function operandsOf(node: Node): readonly Node[] {
+  switch (node.kind) {
+    case "field":
+    case "has":
+      return [node.of];
+    case "index":
+      return [node.of, node.index];
+    case "call":
+      return node.args;
+    case "each":
+      return [node.of, node.body];
+    default:
+      return childrenOf(node);
   }
 }
 
@@ -166,11 +208,12 @@ function childrenOf(node: Node): readonly Node[] {
 type Bindings = ReadonlyMap<string, Value>;
 
 class Evaluation {
-  readonly #budget = new Budget();
+  readonly #budget: Budget;
   readonly #context: Context;
 
-  constructor(patterns: ReadonlyMap<string, Pattern>) {
-    const budget = this.#budget;
+  constructor(patterns: ReadonlyMap<string, Pattern>, request: RequestBudget | null) {
+    const budget = new Budget(request);
+    this.#budget = budget;
     this.#context = {
       budget,
       patternOf: (source) => {

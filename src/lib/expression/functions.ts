@@ -94,9 +94,7 @@ const rows: Record<string, ExpressionFunction> = {
   endsWith: texts(2, (_context, text, end) => text.endsWith(end)),
   contains: texts(2, (_context, text, inner) => text.includes(inner)),
   matches: texts(2, ({ budget, patternOf }, text, source) => {
-    const pattern = patternOf(source);
-    budget.spendChars((text.length + 1) * pattern.size);
-    return pattern.test(text);
+    return patternOf(source).test(text, (comparisons) => budget.spendComparisons(comparisons));
   }),
   split: texts(2, ({ budget }, text, separator) => {
     const parts = separator === "" ? Array.from(text) : text.split(separator);

@@ -4,7 +4,8 @@
  *
  * The runtime's own expressions try again and again: `(a+)+$` takes seconds on thirty characters, and past a limit
  * they answer "does not match", which would make a negated condition hold.
- * Promises: a test costs at most `size` comparisons for each character; characters are code points.
+ * Promises: a test costs at most `size` comparisons for each character, and says how many it made as it goes;
+ * characters are code points.
  * Leaves to others: the syntax (`parse_pattern.ts`).
  */
 import { unreachable } from "../assert.ts";
@@ -39,11 +40,13 @@ type Program = readonly Instruction[];
 export interface Pattern {
   /** Comparisons that one character of a text can take. */
   readonly size: number;
-  /** Whether any part of the text fits. */
-  readonly test: (text: string) => boolean;
+  /** Whether any part of the text fits. `onWork` hears of comparisons soon after they were made, and may throw. */
+  readonly test: (text: string, onWork?: (comparisons: number) => void) => boolean;
 }
 
 const instructionsMax = 1000;
+/** Comparisons that are told of together. */
+const toldAtOnce = 1024;
 
 /** @throws ExpressionProblem when it is none, or too large. */
 export function parsePattern(source: string): Pattern {
@@ -53,7 +56,7 @@ export function parsePattern(source: string): Pattern {
   const sizes = program.map((each) => (each.op === "one" ? sizeOf(each.set) : 1));
   return {
     size: sizes.reduce((sum, size) => sum + size, 0),
-    test: (text) => new Walk(program, text).run(),
+    test: (text, onWork = () => {}) => new Walk(program, sizes, text, onWork).run(),
   };
 }
 
@@ -140,20 +143,36 @@ function emitRepeat(
 /** One text along one program. */
 class Walk {
   readonly #program: Program;
+  readonly #sizes: readonly number[];
+  readonly #onWork: (comparisons: number) => void;
+  #untold = 0;
   readonly #codes: readonly number[];
   /** Whether any set takes upper and lower case for the same. */
   readonly #folds: boolean;
   /** The last position at which each instruction was reached, so that it is followed once. */
   readonly #reachedAt: Int32Array;
 
-  constructor(program: Program, text: string) {
+  constructor(
+    program: Program,
+    sizes: readonly number[],
+    text: string,
+    onWork: (comparisons: number) => void,
+  ) {
     this.#program = program;
+    this.#sizes = sizes;
+    this.#onWork = onWork;
     this.#codes = Array.from(text, (char) => char.codePointAt(0) ?? 0);
     this.#folds = program.some((each) => each.op === "one" && each.set.fold);
     this.#reachedAt = new Int32Array(program.length).fill(-1);
   }
 
   run(): boolean {
+    const fits = this.#walk();
+    this.#onWork(this.#untold);
+    return fits;
+  }
+
+  #walk(): boolean {
     let places: number[] = [];
     for (let at = 0; at <= this.#codes.length; at += 1) {
       const starts = this.#after(places, at - 1);
@@ -162,8 +181,14 @@ class Walk {
       const next = this.#reach(starts, at);
       if (next === null) return true;
       places = next;
+      if (this.#untold >= toldAtOnce) this.#tell();
     }
     return false;
+  }
+
+  #tell(): void {
+    this.#onWork(this.#untold);
+    this.#untold = 0;
   }
 
   /** Where the character at a position leads from places that wait for one. */
@@ -174,6 +199,7 @@ class Walk {
     const starts: number[] = [];
     for (const place of places) {
       const instruction = this.#program[place];
+      this.#untold += this.#sizes[place] ?? 1;
       if (instruction?.op === "one" && isIn(instruction.set, code, folded)) starts.push(place + 1);
     }
     return starts;
@@ -184,6 +210,7 @@ class Walk {
     const waiting: number[] = [];
     for (let place = starts.pop(); place !== undefined; place = starts.pop()) {
       const instruction = this.#program[place];
+      this.#untold += 1;
       if (instruction === undefined || this.#reachedAt[place] === at) continue;
       this.#reachedAt[place] = at;
       if (instruction.op === "found") return null;

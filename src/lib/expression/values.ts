@@ -4,6 +4,7 @@
  * Promises: a wrong type is a problem, never a guess; times and numbers stay within what can be told apart; what
  * looks into a value or makes a new one pays for its size first, so neither time nor memory can run away.
  */
+import type { RequestBudget } from "../request_budget.ts";
 import { ExpressionProblem } from "./tokens.ts";
 
 /** A moment, in milliseconds since the epoch. */
@@ -37,23 +38,39 @@ const stepsMax = 50_000;
 /** Characters that are looked at for the price of one step. */
 const charsPerStep = 64;
 
-/** What one evaluation may still do. Once it is used up, nothing more can be computed. */
+/** Comparisons of a regular expression with a character for the price of one step. */
+const comparisonsPerStep = 8;
+
+/**
+ * What one evaluation may still do. Once it is used up, nothing more can be computed. What it does is paid for by its
+ * request, too, which ends when that has nothing left.
+ */
 export class Budget {
+  readonly #request: RequestBudget | null;
   #left = stepsMax;
+
+  constructor(request: RequestBudget | null = null) {
+    this.#request = request;
+  }
 
   get isSpent(): boolean {
     return this.#left < 0;
   }
 
-  /** @throws ExpressionProblem when the steps are used up. */
+  /** @throws ExpressionProblem when the steps are used up; BudgetSpent when those of the request are. */
   spend(steps: number): void {
     this.#left -= steps;
+    this.#request?.spend(steps);
     if (this.#left < 0) throw new ExpressionProblem(`up to ${stepsMax} steps`);
   }
 
   /** Pays for so many characters. */
   spendChars(chars: number): void {
     this.spend(Math.ceil(chars / charsPerStep));
+  }
+
+  spendComparisons(comparisons: number): void {
+    this.spend(Math.ceil(comparisons / comparisonsPerStep));
   }
 
   /** Pays for looking at each part of a value once. */
