@@ -1,6 +1,7 @@
 // Before and after `npm pack`: puts the viewer's files, with their licence, into the package, and takes them out again.
 //
-// The package then needs no `swagger-ui-dist`, whose own dependency reports every installation to its makers.
+// The package then needs no `swagger-ui-dist`, whose own dependency reports every installation to its makers
+// (`overrides` in package.json, which holds in this checkout only).
 
 import { copyFile, mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";

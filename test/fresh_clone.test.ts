@@ -31,7 +31,10 @@ test.skipIf(!ready)(
     await runOk("git", [...safe, "clone", "-q", "--no-hardlinks", packageDirectory, clone]);
     const data = join(directory.path, "data");
     const env = { XDG_DATA_HOME: data };
-    await runOk("npm", ["ci", "--no-audit", "--no-fund"], { cwd: clone, env, timeoutMs: 300_000 });
+    const install = { cwd: clone, env, timeoutMs: 300_000 };
+    const installed = await runOk("npm", ["ci", "--no-audit", "--no-fund"], install);
+    expect(installed.stderr).toBe("");
+    expect(installed.stdout.trim()).toMatch(/^added \d+ packages in \d+m?s$/);
 
     const ownNetwork = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"];
     const command = ["npm", "start"];

@@ -11,6 +11,8 @@ import packageJson from "../package.json" with { type: "json" };
 interface Entry {
   readonly version?: string;
   readonly resolved?: string;
+  readonly engines?: { readonly node?: string };
+  readonly hasInstallScript?: boolean;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
@@ -32,4 +34,18 @@ test("it names no registry, and what package.json asks for", () => {
     dependencies: packageJson.dependencies,
     devDependencies: packageJson.devDependencies,
   });
+});
+
+test("every package runs on the oldest Node that this one asks for", () => {
+  const oldest = packageJson.engines.node.replace(">=", "");
+  // Tools of developers ask for the last releases of that line.
+  const isFit = ({ engines }: Entry): boolean =>
+    engines?.node === undefined || Bun.semver.satisfies(`${oldest}.19.0`, engines.node);
+  expect(Object.keys(entries).filter((name) => !isFit(entries[name] ?? {}))).toEqual([]);
+});
+
+test("no package runs a script when it is installed but the runtime's, which is allowed by name", () => {
+  const scripts = Object.keys(entries).filter((name) => entries[name]?.hasInstallScript === true);
+  expect(scripts).toEqual(["node_modules/bun"]);
+  expect(packageJson.allowScripts).toEqual({ bun: true });
 });
