@@ -43,6 +43,7 @@ import { SqliteWriter } from "./metadata/sqlite/sqlite_writer.ts";
 import type { ApiErrorName } from "./oci/errors.ts";
 import { ContentCache } from "./registry/content_cache.ts";
 import { Jobs } from "./registry/jobs.ts";
+import { RootProbe } from "./registry/root_probe.ts";
 import type { Registry, Report } from "./registry/registry.ts";
 import { codeOf } from "./storage/drivers/durable_files.ts";
 import { FilesystemDriver } from "./storage/drivers/filesystem.ts";
@@ -66,6 +67,8 @@ export interface Primary {
    * acknowledged any more; all that is left to do is to end, without `stop`, which would write from lost metadata.
    */
   readonly lost: Promise<string>;
+  /** Calls the listener now and whenever it changes: why requests should go elsewhere for now; null for no reason. */
+  watchHealth(listener: (problem: string | null) => void): void;
   /** Where workers count; null while metrics are off. */
   readonly metrics: PrimaryMetrics | null;
   /** Does its work by another configuration, which differs in what may change while it runs. */
@@ -139,6 +142,16 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
     watcher: counting?.metrics.jobWatcher(),
   });
   jobs.start();
+  const probe = new RootProbe({
+    clock,
+    report: reporter(log),
+    isFull,
+    attempt: async () => {
+      await driver.probe();
+      writer.probe();
+    },
+  });
+  probe.start();
   const meter = startMeter(counting, registry, reporter(log));
   if (!commit) log.warn("storage.commit is false: a push that was acknowledged can be lost");
   return {
@@ -151,12 +164,14 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
     },
     reconciled: reconciled.promise,
     lost: lost.promise,
+    watchHealth: (listener) => probe.watch(listener),
     metrics: counting,
     reconfigure: ({ storage }) => {
       jobs.uploadIdleMs = storage.uploadIdle;
     },
     stop: async () => {
       await meter?.stop();
+      await probe.stop();
       await jobs.stop();
       await registry.metadata.close();
       await writer.close();
@@ -201,7 +216,7 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const registry = openRegistry(config, new Storage(driver), committer, { epochs, metrics });
   const page = servedPage(config.extensions.metrics, metrics, { registry, rootDirectory });
   const openApi = onceText(() => openApiText(config));
-  const health: Health = { started: false, stopping: false };
+  const health: Health = { started: false, stopping: false, problem: null };
   const throttle = new Throttle(options.tell);
   const parts = { log, registry, throttle, app: { health, openApi } };
   let settings = await openSettings(config, parts);
@@ -340,6 +355,9 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     await primary.stop();
     throw error;
   });
+  primary.watchHealth((problem) => {
+    worker.health.problem = problem;
+  });
   void primary.reconciled.then(() => {
     worker.health.started = true;
   });
@@ -396,12 +414,16 @@ const fullDisk: readonly (string | null)[] = ["ENOSPC", "EDQUOT", "SQLITE_FULL"]
 
 /** What failures of the layers below mean to a client. */
 function explainFailure(error: unknown): { reason: ApiErrorName; message?: string } | null {
-  const full = error instanceof StorageFull || error instanceof MetadataFull;
-  if (full || fullDisk.includes(codeOf(error))) return { reason: "STORAGE_FULL" };
+  if (isFull(error)) return { reason: "STORAGE_FULL" };
   if (error instanceof MetadataUnavailable || error instanceof BatcherFull) {
     return { reason: "UNAVAILABLE" };
   }
   return null;
+}
+
+function isFull(error: unknown): boolean {
+  const full = error instanceof StorageFull || error instanceof MetadataFull;
+  return full || fullDisk.includes(codeOf(error));
 }
 
 function reporter(log: Log): Report {

@@ -29,6 +29,8 @@ export interface Health {
   started: boolean;
   /** Requests in flight are being finished and no new ones are wanted. */
   stopping: boolean;
+  /** Why requests should go elsewhere for now, such as a root directory that cannot be written; null for no reason. */
+  problem: string | null;
 }
 
 /**

@@ -38,8 +38,9 @@ export async function getLivez(): Promise<Reply> {
 
 /** Requests are welcome here. */
 export async function getReadyz(_call: Call, app: App): Promise<Reply> {
-  const { started, stopping } = app.health;
+  const { started, stopping, problem } = app.health;
   if (stopping) return textReply(503, "stopping\n", "text/plain");
+  if (problem !== null) return textReply(503, `not ready: ${problem}\n`, "text/plain");
   return started ? textReply(200, "ok\n", "text/plain") : starting;
 }
 

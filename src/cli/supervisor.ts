@@ -1,5 +1,5 @@
 /**
- * The supervisor of worker processes: starts them, restarts one that dies, tells all of them what changes, and stops
+ * The supervisor of worker processes: starts them, restarts one that dies or hangs, tells all of them what changes, and stops
  * them.
  *
  * Promises: while one worker is away the others serve on; a worker that keeps dying is started with growing pauses;
@@ -12,7 +12,7 @@ import type { TlsMaterial } from "../http/tls_material.ts";
 import type { Log } from "../lib/log.ts";
 import { answerCommit } from "../metadata/commit_channel.ts";
 import { urlOf, type MetricsPlace, type Primary } from "../server.ts";
-import type { FromWorker, ToWorker } from "./worker_messages.ts";
+import { beatMs, type FromWorker, type ToWorker } from "./worker_messages.ts";
 import { WorkerProcess } from "./worker_process.ts";
 
 /** A worker that dies sooner than this after its start is restarted with growing pauses. */
@@ -21,6 +21,8 @@ const restartPauseMinMs = 50;
 const restartPauseMaxMs = 5_000;
 /** How long a worker may take to answer by another configuration, or to start, until the others no longer wait. */
 const configuredMs = 5_000;
+/** A worker that says nothing for so many beats is replaced. */
+const silentWorkerBeatsMax = 20;
 /** Time beyond the grace time for workers to end before they are killed. */
 const killAfterMs = 5_000;
 
@@ -32,6 +34,8 @@ interface Slot {
   metrics: MetricsPlace | null;
   startedAt: number;
   pauseMs: number;
+  /** Beats since its last word; null before its first. */
+  silentBeats: number | null;
   /** Waits for the worker's word on a configuration: what is wrong, or null. */
   configured: ((problem: string | null) => void) | null;
 }
@@ -47,6 +51,8 @@ export class Supervisor {
   /** Workers that are not needed any more and end what they have begun. */
   readonly #leaving = new Set<Slot>();
   #port: number;
+  #problem: string | null = null;
+  #beats: ReturnType<typeof setInterval> | null = null;
   #reconciled = false;
   #stopping = false;
 
@@ -71,6 +77,11 @@ export class Supervisor {
 
   /** Starts the workers; the first one finds the port. Null when it cannot listen. */
   async start(): Promise<string | null> {
+    this.#beats = setInterval(() => this.#beat(), beatMs);
+    this.#primary.watchHealth((problem) => {
+      this.#problem = problem;
+      this.#beat();
+    });
     // Where the kernel chooses the port, the first worker finds it and the others join.
     const alone = this.#port === 0 ? this.#slots.slice(0, 1) : [];
     for (const slot of alone) {
@@ -108,6 +119,7 @@ export class Supervisor {
 
   async stop(): Promise<void> {
     this.#stopping = true;
+    if (this.#beats !== null) clearInterval(this.#beats);
     this.#tls?.close();
     const { graceTimeout } = this.#config.http;
     const slots = [...this.#slots, ...this.#leaving];
@@ -118,6 +130,22 @@ export class Supervisor {
     }, graceTimeout + killAfterMs);
     await Promise.all(running.map((child) => child.exited));
     clearTimeout(timer);
+  }
+
+  /**
+   * Tells every worker that the primary is alive. Beats are counted rather than time: while this process stands still,
+   * nobody can be heard.
+   */
+  #beat(): void {
+    for (const slot of [...this.#slots, ...this.#leaving]) {
+      if (slot.child === null || slot.silentBeats === null) continue;
+      slot.silentBeats += 1;
+      this.#send(slot, { type: "alive", problem: this.#problem });
+      if (slot.silentBeats !== silentWorkerBeatsMax) continue;
+      const silentMs = silentWorkerBeatsMax * beatMs;
+      this.#log.error({ worker: slot.index, silentMs }, "a worker hangs; another takes its place");
+      slot.child.kill();
+    }
   }
 
   /** A worker that is not there, or goes meanwhile, is started with the new configuration. */
@@ -174,6 +202,7 @@ export class Supervisor {
     slot.child = child;
     slot.metrics = metrics;
     slot.startedAt = Date.now();
+    slot.silentBeats = null;
     child.listen({
       message: (message) => this.#receive(slot, message, resolve),
       exit: (ended) => {
@@ -188,6 +217,8 @@ export class Supervisor {
   }
 
   #receive(slot: Slot, message: FromWorker, resolve: (listening: boolean) => void): void {
+    slot.silentBeats = 0;
+    if (message.type === "alive") return;
     if (message.type === "commit") {
       void answerCommit(this.#primary.committer, message).then((reply) => this.#send(slot, reply));
     } else if (message.type === "hello") {
@@ -243,6 +274,7 @@ function newSlot(index: number): Slot {
     metrics: null,
     startedAt: 0,
     pauseMs: restartPauseMinMs,
+    silentBeats: null,
     configured: null,
   };
 }

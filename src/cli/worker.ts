@@ -8,6 +8,7 @@ import type { Config } from "../config/schema.ts";
 import { flushLogs, openLog } from "../lib/log.ts";
 import { ChannelCommitter } from "../metadata/commit_channel.ts";
 import { startWorker, type Worker } from "../server.ts";
+import { PrimaryPulse } from "./primary_pulse.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 
 /** The longest that a timer can be set to. */
@@ -21,11 +22,13 @@ export function runWorker(): Promise<number> {
   }
   const { promise, resolve } = Promise.withResolvers<number>();
   const committer = new ChannelCommitter((request) => send(request));
+  const pulse = new PrimaryPulse(committer);
   let starting: Promise<Worker> | null = null;
 
   const handle = async (message: ToWorker): Promise<void> => {
     if (message.type === "committed") committer.receive(message);
-    else if (message.type === "init") await (starting = start(message, committer));
+    else if (message.type === "init") await (starting = start(message, committer, pulse));
+    else if (message.type === "alive") answer(pulse, message.problem);
     else if (message.type === "tls") await (await starting)?.replaceTls(message.tls);
     else if (message.type === "reconciled") markStarted(await starting);
     else if (message.type === "login") (await starting)?.learn(message.news);
@@ -41,6 +44,7 @@ export function runWorker(): Promise<number> {
   });
   process.on("disconnect", () => {
     committer.close();
+    pulse.gone();
     resolve(1);
   });
   // The supervisor gets the terminal's signals as well, and says when to stop.
@@ -52,6 +56,7 @@ export function runWorker(): Promise<number> {
 async function start(
   { config, index, port, reconciled, tls, metrics }: Extract<ToWorker, { type: "init" }>,
   committer: ChannelCommitter,
+  pulse: PrimaryPulse,
 ): Promise<Worker> {
   const log = await openLog({
     level: config.log.level,
@@ -71,8 +76,14 @@ async function start(
     tell: (news) => send({ type: "login", news }),
   });
   worker.health.started = reconciled;
+  pulse.serve(worker, log);
   send({ type: "listening", port: worker.port });
   return worker;
+}
+
+function answer(pulse: PrimaryPulse, problem: string | null): void {
+  pulse.heard(problem);
+  send({ type: "alive" });
 }
 
 function markStarted(worker: Worker | null): void {

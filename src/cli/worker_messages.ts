@@ -2,13 +2,17 @@
  * What a supervisor and its workers say to each other.
  *
  * A worker says `hello`, is told who it is, says `listening` (or `failed`, and ends), sends commits and gets their
- * replies, is given new certificates and configurations, tells of logins and hears of those elsewhere, and is told to leave or to stop.
+ * replies, is given new certificates and configurations, tells of logins and hears of those elsewhere, and is told to
+ * leave or to stop. Once a second the supervisor says that it is alive, and a worker answers that.
  */
 import type { LoginNews } from "../auth/throttle.ts";
 import type { Config } from "../config/schema.ts";
 import type { TlsMaterial } from "../http/tls_material.ts";
 import type { CommitReply, CommitRequest } from "../metadata/commit_channel.ts";
 import type { MetricsPlace } from "../server.ts";
+
+/** How often workers are told that the primary is alive. */
+export const beatMs = 1_000;
 
 export type ToWorker =
   | {
@@ -24,6 +28,8 @@ export type ToWorker =
     }
   | { readonly type: "tls"; readonly tls: TlsMaterial }
   | { readonly type: "reconciled" }
+  /** The primary is alive; `problem` is why it finds that requests should go elsewhere, or null. */
+  | { readonly type: "alive"; readonly problem: string | null }
   | { readonly type: "login"; readonly news: LoginNews }
   /** Answer by this from now on, and say `configured`. */
   | { readonly type: "config"; readonly config: Config }
@@ -34,6 +40,7 @@ export type ToWorker =
 
 export type FromWorker =
   | { readonly type: "hello" }
+  | { readonly type: "alive" }
   | { readonly type: "listening"; readonly port: number }
   | { readonly type: "failed"; readonly message: string }
   | { readonly type: "login"; readonly news: LoginNews }

@@ -37,14 +37,14 @@ export class ChannelCommitter implements Committer {
   readonly #send: (request: CommitRequest) => void;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
-  #closed = false;
+  #reachable = true;
 
   constructor(send: (request: CommitRequest) => void) {
     this.#send = send;
   }
 
   commit(commit: Commit): Promise<CommitOutcome> {
-    if (this.#closed || this.#waiting.size >= waitingMax) {
+    if (!this.#reachable || this.#waiting.size >= waitingMax) {
       return Promise.reject(new MetadataUnavailable("The metadata writer does not answer"));
     }
     const id = this.#nextId++;
@@ -67,13 +67,18 @@ export class ChannelCommitter implements Committer {
     waiting.reject(full ? new MetadataFull(message) : new MetadataUnavailable(message));
   }
 
-  /** The other end is gone: what was sent may or may not have been committed. */
+  /** The other end is gone, or silent: what was sent may or may not have been committed, and nothing is sent. */
   close(): void {
-    this.#closed = true;
+    this.#reachable = false;
     for (const waiting of this.#waiting.values()) {
       waiting.reject(new MetadataUnavailable("The metadata writer went away; outcome unknown"));
     }
     this.#waiting.clear();
+  }
+
+  /** The other end speaks again. */
+  reopen(): void {
+    this.#reachable = true;
   }
 }
 

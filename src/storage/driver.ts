@@ -118,6 +118,8 @@ export interface Driver {
   stages(): AsyncIterable<StageInfo>;
   /** Removes leftovers of interrupted writes that are older than `ageMs`. */
   sweepTemporary(ageMs: number): Promise<number>;
+  /** Writes a small file as any other is written, and removes it. @throws what fails. */
+  probe(): Promise<void>;
   close(): Promise<void>;
 }
 

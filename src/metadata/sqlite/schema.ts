@@ -146,7 +146,7 @@ function applyStep(database: Database, step: Migration): void {
   database.run(`PRAGMA user_version = ${step.version}`);
 }
 
-function schemaVersion(database: Database): number {
+export function schemaVersion(database: Database): number {
   const row = database.query<{ user_version: number }, []>("PRAGMA user_version").get();
   return row?.user_version ?? 0;
 }

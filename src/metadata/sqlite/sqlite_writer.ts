@@ -16,7 +16,7 @@ import { KeptFiles } from "../../lib/kept_files.ts";
 import type { BytesUnderLock, Commit, CommitOutcome, Committer } from "../metadata.ts";
 import { MetadataFull, MetadataUnavailable } from "../metadata.ts";
 import { applyCommit } from "./apply_commit.ts";
-import { migrate } from "./schema.ts";
+import { migrate, schemaVersion } from "./schema.ts";
 
 /** Commits that share one transaction at most. */
 const batchCommitsMax = 512;
@@ -80,6 +80,18 @@ export class SqliteWriter implements Committer {
       if (this.#lost !== null) this.#options.onLost?.(this.#lost);
     }
     if (this.#lost !== null) throw new MetadataUnavailable(`The metadata is lost: ${this.#lost}`);
+  }
+
+  /** Writes and flushes something that changes nothing. @throws MetadataFull, MetadataUnavailable. */
+  probe(): void {
+    try {
+      this.requireKept();
+      const version = schemaVersion(this.#database);
+      const write = (): unknown => this.#database.run(`PRAGMA user_version = ${version}`);
+      this.#database.transaction(write).immediate();
+    } catch (cause) {
+      throw storeError(cause);
+    }
   }
 
   async commit(commit: Commit): Promise<CommitOutcome> {
@@ -167,7 +179,7 @@ function openDatabase(options: SqliteWriterOptions): Database {
     closeSync(openSync(options.path, "a", databaseMode));
     const database = new Database(options.path, { create: true, readwrite: true, strict: true });
     database.run(`PRAGMA busy_timeout = ${busyMs}`);
-    database.run("PRAGMA journal_mode = WAL");
+    useLog(database);
     // The log's files stay after a stop: on a full disk the next start could not make them, not even to read.
     database.fileControl(constants.SQLITE_FCNTL_PERSIST_WAL, 1);
     database.run(`PRAGMA synchronous = ${options.durable ? "FULL" : "NORMAL"}`);
@@ -183,6 +195,21 @@ function openDatabase(options: SqliteWriterOptions): Database {
         "look for free space, rights and a damaged file there",
       { cause },
     );
+  }
+}
+
+/** Several servers that make a database at once are told "busy" here at once, whatever `busy_timeout` says. */
+function useLog(database: Database): void {
+  const untilMs = performance.now() + busyMs;
+  for (;;) {
+    try {
+      database.run("PRAGMA journal_mode = WAL");
+      return;
+    } catch (error) {
+      const isBusy = error instanceof SQLiteError && error.code === "SQLITE_BUSY";
+      if (!isBusy || performance.now() > untilMs) throw error;
+      Bun.sleepSync(10);
+    }
   }
 }
 

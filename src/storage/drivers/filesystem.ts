@@ -214,6 +214,12 @@ export class FilesystemDriver implements Driver {
     return removed;
   }
 
+  async probe(): Promise<void> {
+    const path = this.#files.temporaryPath();
+    await this.#writeTemporary(path, new Uint8Array([1]));
+    await unlink(path);
+  }
+
   async close(): Promise<void> {
     this.#hashes.close();
   }

@@ -18,7 +18,7 @@ function probe(name: "live" | "ready" | "startup", status: 200 | 503, text: stri
 /** Runs the steps in a state of the server, and puts it back. */
 async function during(
   scene: Scene,
-  state: { readonly started: boolean; readonly stopping: boolean },
+  state: { readonly started: boolean; readonly stopping: boolean; readonly problem?: string },
   steps: readonly Step[],
 ): Promise<void> {
   const { health } = scene.world;
@@ -26,7 +26,7 @@ async function during(
   try {
     for (const step of steps) await scene.step(step);
   } finally {
-    Object.assign(health, { started: true, stopping: false });
+    Object.assign(health, { started: true, stopping: false, problem: null });
   }
 }
 
@@ -56,6 +56,17 @@ export const healthStories: readonly Story[] = [
       during(scene, { started: true, stopping: true }, [
         probe("live", 200, "ok\n"),
         probe("ready", 503, "stopping\n"),
+        probe("startup", 200, "ok\n"),
+      ]),
+  },
+  {
+    rule: "A server whose root cannot be written is alive, says why it is not ready, and was started",
+    source: "ours",
+    covers: [["health.ready", 503]],
+    run: (scene) =>
+      during(scene, { started: true, stopping: false, problem: "EROFS: read-only file system" }, [
+        probe("live", 200, "ok\n"),
+        probe("ready", 503, "not ready: EROFS: read-only file system\n"),
         probe("startup", 200, "ok\n"),
       ]),
   },
