@@ -15,6 +15,7 @@ import { Admission } from "./http/admission.ts";
 import { Cors } from "./http/cors.ts";
 import type { DispatchSettings } from "./http/dispatch.ts";
 import type { ListenLimits } from "./http/listen.ts";
+import { PublicUrl } from "./http/public_url.ts";
 import { limitsRates, RateLimits } from "./http/rate_limits.ts";
 import { checkTls, readTlsFiles } from "./http/tls_material.ts";
 import { systemClock } from "./lib/clock.ts";
@@ -35,7 +36,7 @@ export interface SettingsParts {
   /** The rest of what handlers may use. */
   readonly app: Omit<
     App,
-    "registry" | "auth" | "blobBytesMax" | "manifestBytesMax" | "uploadIdleMs"
+    "registry" | "auth" | "blobBytesMax" | "manifestBytesMax" | "publicUrl" | "uploadIdleMs"
   >;
 }
 
@@ -59,6 +60,7 @@ export async function openSettings(
     auth,
     blobBytesMax: http.blobBytesMax === 0 ? null : http.blobBytesMax,
     manifestBytesMax: http.manifestBytesMax,
+    publicUrl: openPublicUrl(config, parts, before),
     uploadIdleMs: http.readTimeout === 0 ? uploadIdleDefaultMs : http.readTimeout,
   };
   const dispatch = {
@@ -118,6 +120,17 @@ export async function checkFiles(config: Config): Promise<FileFindings> {
     await checkAuthFiles(config.http, { clock, tokenKeyPath: null, report: () => {} });
   });
   return { problems, warnings };
+}
+
+/** One that goes on has given its warning. */
+function openPublicUrl(
+  { http: { externalUrl } }: Config,
+  { log }: SettingsParts,
+  before: Settings | null,
+): PublicUrl {
+  const isSame = before !== null && before.config.http.externalUrl === externalUrl;
+  if (isSame) return before.dispatch.app.publicUrl;
+  return new PublicUrl(externalUrl, (line) => log.warn(line));
 }
 
 function authSetup({ storage: { rootDirectory } }: Config, log: Log): AuthSetup {

@@ -27,7 +27,10 @@ const contentDigest = header("Docker-Content-Digest", "Digest of the content.", 
 const etag = header("ETag", "The digest in quotes.");
 const cacheControl = header("Cache-Control", "How long the answer stays true.");
 const sandbox = header("Content-Security-Policy", "No browser runs what was pushed.");
-const location = header("Location", "Where the content is, or where the upload goes on.");
+const location = header(
+  "Location",
+  "Where the content is, or where the upload goes on: a path, or a URL below `http.externalUrl` where the request came by its host.",
+);
 const none = header("Content-Length", "Always 0.", { const: "0" });
 const length = header("Content-Length", "Bytes of the body.", {
   type: "string",
@@ -43,7 +46,7 @@ const uploadHeaders: readonly Parameter[] = [
 ];
 const link: Parameter = {
   name: "Link",
-  says: 'The next page, as `</v2/…>; rel="next"`; absent on the last one.',
+  says: 'The next page, as `</v2/…>; rel="next"`, below `http.externalUrl` as Location; absent on the last one.',
   schema: text,
 };
 const contentRange = header("Content-Range", "Which bytes of how many the body holds.", {

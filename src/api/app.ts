@@ -4,6 +4,7 @@
  */
 import type { Auth } from "../auth/open_auth.ts";
 import type { Call } from "../http/call.ts";
+import type { PublicUrl } from "../http/public_url.ts";
 import { digestProblem, parseDigest, type Digest } from "../oci/digest.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
@@ -18,6 +19,8 @@ export interface App {
   readonly manifestBytesMax: number;
   /** How long an upload's body may bring nothing. */
   readonly uploadIdleMs: number;
+  /** Where clients find what answers point at. */
+  readonly publicUrl: PublicUrl;
   readonly health: Health;
   /** The OpenAPI document of what this server serves, as JSON text. */
   readonly openApi: () => string;
@@ -31,6 +34,11 @@ export interface Health {
   stopping: boolean;
   /** Why requests should go elsewhere for now, such as a root directory that cannot be written; null for no reason. */
   problem: string | null;
+}
+
+/** What `Location` and `Link` say for a path of ours. */
+export function targetOf(call: Call, { publicUrl }: App, path: string): string {
+  return publicUrl.targetOf(path, call.request.headers);
 }
 
 /**

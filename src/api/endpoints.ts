@@ -72,9 +72,9 @@ const startRows: readonly Endpoint<App>[] = [
     query: [query.digest],
     headers: [requestHeaders.contentRange],
     takes: { ...octets, required: true },
-    answers: [answers.blobCreated],
+    answers: [answers.blobCreated, answers.uploadOpen],
     errors: [...bodyErrors, "DIGEST_INVALID"],
-    says: "Push a blob in one request",
+    says: "Push a blob in one request, or open an upload when it has no body",
     run: postBlob,
   },
   {

@@ -1,7 +1,7 @@
 /**
  * Tags, catalog and referrers, page by page [end-8, end-12, _catalog].
  *
- * Promises: `Link` is there exactly when there is more, relative and with our own parameters only; a count that
+ * Promises: `Link` is there exactly when there is more, with our own parameters only; a count that
  * is no number is refused, a large one is clamped.
  */
 import type { Call } from "../http/call.ts";
@@ -20,7 +20,7 @@ import {
   pageEntriesMax,
   type PageRequest,
 } from "../registry/lists.ts";
-import { malformedDigest, shorten, type App } from "./app.ts";
+import { malformedDigest, shorten, targetOf, type App } from "./app.ts";
 
 /** Types that one request may filter by. */
 const artifactTypesMax = 32;
@@ -31,7 +31,8 @@ export async function getTags(call: Call, app: App): Promise<Reply> {
   const page = pageParameters(call);
   const { items, next } = await listTags(app.registry, repository, page);
   const path = `/v2/${repository}/tags/list`;
-  return jsonReply(200, { name: repository, tags: items }, linkHeaders(path, page, next));
+  const headers = linkHeaders(targetOf(call, app, path), page, next);
+  return jsonReply(200, { name: repository, tags: items }, headers);
 }
 
 /** GET of the names of all repositories that the caller may read. */
@@ -45,7 +46,8 @@ export async function getCatalog(call: Call, app: App): Promise<Reply> {
     },
     spent: () => budget.spent,
   });
-  return jsonReply(200, { repositories: items }, linkHeaders("/v2/_catalog", page, next));
+  const headers = linkHeaders(targetOf(call, app, "/v2/_catalog"), page, next);
+  return jsonReply(200, { repositories: items }, headers);
 }
 
 /**
@@ -65,10 +67,8 @@ export async function getReferrers(call: Call, app: App): Promise<Reply> {
   if (artifactTypes.length > 0) headers["oci-filters-applied"] = "artifactType";
   if (next !== null) {
     const query = artifactTypes.map((type): [string, string] => ["artifactType", type]);
-    headers["link"] = nextLink(`/v2/${repository}/referrers/${subject}`, [
-      ...query,
-      ["last", next],
-    ]);
+    const target = targetOf(call, app, `/v2/${repository}/referrers/${subject}`);
+    headers["link"] = nextLink(target, [...query, ["last", next]]);
   }
   return textReply(200, referrersIndex([...items]), mediaTypes.ociIndex, headers);
 }

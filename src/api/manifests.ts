@@ -18,7 +18,7 @@ import { removeManifest, removeTag } from "../registry/delete.ts";
 import { pushManifest, type TagCondition } from "../registry/push_manifest.ts";
 import { anyTag, type TagRule, type TagRules } from "../registry/tag_rule.ts";
 import { findManifest, readManifest } from "../registry/read_manifest.ts";
-import { invalidTag, requireReference, type App } from "./app.ts";
+import { invalidTag, requireReference, targetOf, type App } from "./app.ts";
 
 /** Tags of one request: more would not fit the headers of the answer. */
 const tagsMax = 46;
@@ -70,7 +70,7 @@ export async function putManifest(call: Call, app: App): Promise<Reply> {
     by: call.by,
   });
   const headers: Record<string, string> = {
-    location: `/v2/${repository}/manifests/${digest}`,
+    location: targetOf(call, app, `/v2/${repository}/manifests/${digest}`),
     "docker-content-digest": digest,
     "content-length": "0",
   };

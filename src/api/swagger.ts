@@ -12,7 +12,7 @@ import { bodyReply, emptyReply, textReply } from "../http/reply.ts";
 import { matchesEntityTag } from "../lib/http_fields.ts";
 import { digestOf } from "../oci/digest.ts";
 import { apiError } from "../oci/errors.ts";
-import type { App } from "./app.ts";
+import { targetOf, type App } from "./app.ts";
 import { viewerFile } from "./viewer.ts";
 
 /** What the page may do; the viewer brings its icons as data and sets no styles of its own. */
@@ -114,8 +114,9 @@ export async function getSwaggerPage(): Promise<Reply> {
 }
 
 /** GET without the slash: what the page loads is named from the directory that it stands in. */
-export async function redirectToPage(): Promise<Reply> {
-  return emptyReply(308, { location: "/swagger/v2/", "content-length": "0" });
+export async function redirectToPage(call: Call, app: App): Promise<Reply> {
+  const location = targetOf(call, app, "/swagger/v2/");
+  return emptyReply(308, { location, "content-length": "0" });
 }
 
 /** GET of a file of the page. @throws NOT_FOUND. */

@@ -10,13 +10,15 @@ import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
 import { emptyReply } from "../http/reply.ts";
 import { parseContentRange } from "../lib/byte_range.ts";
-import { isAlgorithm, type Digest } from "../oci/digest.ts";
+import { algorithmOf, digestOf, isAlgorithm, type Digest } from "../oci/digest.ts";
 import { apiError, ApiError } from "../oci/errors.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import { mountBlob } from "../registry/mount_blob.ts";
 import { finishUpload } from "../registry/push_blob.ts";
 import type { AppendRequest, HeldUpload } from "../storage/uploads.ts";
-import { requireDigest, shorten, unsupportedDigest, type App } from "./app.ts";
+import { requireDigest, shorten, targetOf, unsupportedDigest, type App } from "./app.ts";
+
+const noBytes = new Uint8Array(0);
 
 /** POST: opens a session [end-4a, end-4c]. */
 export async function startUpload(call: Call, app: App): Promise<Reply> {
@@ -31,12 +33,18 @@ export async function startUpload(call: Call, app: App): Promise<Reply> {
 
 async function openSession(call: Call, app: App): Promise<Reply> {
   const id = await app.registry.uploads.start(call.repository, ownerOf(call));
-  return emptyReply(202, { ...sessionHeaders(call.repository, id, 0), "content-length": "0" });
+  return emptyReply(202, { ...sessionHeaders(call, app, id, 0), "content-length": "0" });
 }
 
-/** POST with `digest`: the whole blob in one request [end-4b]. */
+/**
+ * POST with `digest`: the whole blob in one request [end-4b]. Some clients announce the digest and send the bytes
+ * afterwards: without a body, and but for the empty blob, it opens a session.
+ */
 export async function postBlob(call: Call, app: App): Promise<Reply> {
   const digest = digestParameter(call);
+  if (call.lengthBytes === 0 && digest !== digestOf(algorithmOf(digest), noBytes)) {
+    return openSession(call, app);
+  }
   const { uploads } = app.registry;
   const id = await uploads.start(call.repository, ownerOf(call));
   const work = async (upload: HeldUpload): Promise<Reply> => {
@@ -65,7 +73,7 @@ export async function mountOrStart(call: Call, app: App): Promise<Reply> {
       mayRead: (repository) => call.caller.may("read", repository),
       by: call.by,
     }));
-  if (mounted) return createdBlob(call.repository, digest);
+  if (mounted) return createdBlob(call, app, digest);
   // What the client sends beside a mount is dropped: it goes on with the session.
   return openSession(call, app);
 }
@@ -75,7 +83,7 @@ export async function appendUpload(call: Call, app: App): Promise<Reply> {
   return hold(call, app, async (upload) => {
     const { sizeBytes } = await appendTo(call, app, upload);
     return emptyReply(202, {
-      ...sessionHeaders(call.repository, uploadId(call), sizeBytes),
+      ...sessionHeaders(call, app, uploadId(call), sizeBytes),
       "content-length": "0",
     });
   });
@@ -84,7 +92,7 @@ export async function appendUpload(call: Call, app: App): Promise<Reply> {
 /** PUT: takes the last bytes, if any, and closes the session under its digest [end-6]. */
 export async function closeUpload(call: Call, app: App): Promise<Reply> {
   return hold(call, app, (upload) =>
-    withState(call, upload, () => finish(call, app, upload, digestParameter(call))),
+    withState(call, app, upload, () => finish(call, app, upload, digestParameter(call))),
   );
 }
 
@@ -93,7 +101,7 @@ export async function uploadStatus(call: Call, app: App): Promise<Reply> {
   const id = uploadId(call);
   const sizeBytes = await app.registry.uploads.size(call.repository, id, ownerOf(call));
   if (sizeBytes === null) throw apiError("UPLOAD_UNKNOWN");
-  return emptyReply(204, sessionHeaders(call.repository, id, sizeBytes));
+  return emptyReply(204, sessionHeaders(call, app, id, sizeBytes));
 }
 
 /** DELETE: drops the session and its bytes [end-14]. */
@@ -120,22 +128,27 @@ async function finish(call: Call, app: App, upload: HeldUpload, digest: Digest):
     last: appendRequest(call, app),
     by: call.by,
   });
-  return createdBlob(repository, digest);
+  return createdBlob(call, app, digest);
 }
 
 function appendTo(call: Call, app: App, upload: HeldUpload) {
-  return withState(call, upload, () => upload.append(appendRequest(call, app)));
+  return withState(call, app, upload, () => upload.append(appendRequest(call, app)));
 }
 
 /** A chunk at the wrong place is answered with where the session stands: clients go on from there. */
-async function withState<T>(call: Call, upload: HeldUpload, work: () => Promise<T>): Promise<T> {
+async function withState<T>(
+  call: Call,
+  app: App,
+  upload: HeldUpload,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof ApiError) || error.reason !== "UPLOAD_RANGE") throw error;
     throw apiError("UPLOAD_RANGE", {
       message: error.message,
-      headers: sessionHeaders(call.repository, uploadId(call), upload.sizeBytes),
+      headers: sessionHeaders(call, app, uploadId(call), upload.sizeBytes),
     });
   }
 }
@@ -180,17 +193,22 @@ function digestParameter(call: Call): Digest {
 }
 
 /** Headers that tell a session's place and length: `0-0` also stands for nothing held [end-13]. */
-function sessionHeaders(repository: string, id: string, sizeBytes: number): Record<string, string> {
+function sessionHeaders(
+  call: Call,
+  app: App,
+  id: string,
+  sizeBytes: number,
+): Record<string, string> {
   return {
-    location: `/v2/${repository}/blobs/uploads/${id}`,
+    location: targetOf(call, app, `/v2/${call.repository}/blobs/uploads/${id}`),
     range: `0-${Math.max(sizeBytes - 1, 0)}`,
     "docker-upload-uuid": id,
   };
 }
 
-function createdBlob(repository: string, digest: Digest): Reply {
+function createdBlob(call: Call, app: App, digest: Digest): Reply {
   return emptyReply(201, {
-    location: `/v2/${repository}/blobs/${digest}`,
+    location: targetOf(call, app, `/v2/${call.repository}/blobs/${digest}`),
     "docker-content-digest": digest,
     "content-length": "0",
   });

@@ -199,6 +199,10 @@ describe("warnings", () => {
       ["distSpecVersion: expected 1.1.1, got 1.0.1; 1.1.1 is served"],
     ],
     [
+      { storage: root, http: { trustedProxies: ["127.0.0.1"] } },
+      [expect.stringMatching(/^http\.externalUrl: expected the URL that clients use.*got none/)],
+    ],
+    [
       { storage: { ...root, commit: false } },
       ["storage.commit: with false an acknowledged push may be lost when the machine stops"],
     ],

@@ -112,6 +112,12 @@ function warningsOf(values: FileValues, written: ReadonlySet<string>): string[] 
       warnings.push(`${path}: has no effect while storage.gc is false`);
     }
   }
+  if (values.http.trustedProxies.length > 0 && values.http.externalUrl === null) {
+    warnings.push(
+      "http.externalUrl: expected the URL that clients use, since http.trustedProxies names a proxy, got none; " +
+        "below a path of the proxy uploads lose their way, and clients are offered no tokens",
+    );
+  }
   return warnings;
 }
 

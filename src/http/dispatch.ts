@@ -138,7 +138,7 @@ export class Dispatcher<App> {
       const match = router.match(request.method, path, has);
       if (match.kind === "matched") ({ row } = match);
       if (row?.uncounted !== true) this.#checkRate(request, connection);
-      if (match.kind === "no-path") throw apiError("NOT_FOUND");
+      if (match.kind === "no-path") throw noPath(path);
       if (match.kind === "no-method") {
         if (request.method !== "OPTIONS") throw wrongMethod(request.method, match.allow);
         const reply = cors.preflight(request.headers.get("origin"), match.allow);
@@ -259,6 +259,15 @@ function targetOf(url: string): Target | "too-long" | null {
 
 function pathOf(target: Target | "too-long" | null): string {
   return target === null || target === "too-long" ? "" : target.path;
+}
+
+/** Nothing is served there; a proxy that leaves its own path in the request is the usual reason below `/v2/`. */
+function noPath(path: string): ApiError {
+  const prefix = /^(\/[\w.~-]{1,60}){1,3}(?=\/v2\/)/.exec(path)?.[0];
+  if (prefix === undefined || /^\/v2(\/|$)/.test(prefix)) return apiError("NOT_FOUND");
+  return apiError("NOT_FOUND", {
+    message: `Expected a path that begins with /v2/; a proxy in front must take ${prefix} away`,
+  });
 }
 
 function urlTooLong(): ApiError {

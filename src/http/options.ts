@@ -121,7 +121,9 @@ const plainOptions = optionTable({
     defaultSays: "none",
     served: true,
     applies: "live",
-    says: "URL under which clients reach the registry, when a proxy stands in front of it.",
+    says:
+      "URL under which clients reach the registry, when a proxy stands in front of it. Answers to requests by its host " +
+      "point there, also below a path of the proxy.",
   },
   trustedProxies: {
     type: networks,

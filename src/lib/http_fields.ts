@@ -4,12 +4,12 @@
 // field. Everything that is read costs linear time and never throws.
 
 /**
- * The Link field that leads to the next page (RFC 8288). `path` must be a valid, encoded path;
+ * The Link field that leads to the next page (RFC 8288). `target` must be a valid URL or path without query;
  * names and values of the query are encoded here.
  */
-export function nextLink(path: string, query: [string, string][]): string {
+export function nextLink(target: string, query: [string, string][]): string {
   const pairs = query.map(([name, value]) => `${encode(name)}=${encode(value)}`);
-  return `<${path}?${pairs.join("&")}>; rel="next"`;
+  return `<${target}?${pairs.join("&")}>; rel="next"`;
 }
 
 /** Percent-encodes a part of a query. Half of a surrogate pair, which has no encoding, becomes U+FFFD. */

@@ -591,7 +591,10 @@ const singleRequests: readonly Row[] = [
     steps: [
       post(`?digest=${empty.digest}`, { body: letters.bytes, answer: "DIGEST_INVALID" }),
       post(`?digest=${letters.digest}`, { body: large.bytes, answer: "DIGEST_INVALID" }),
-      post(`?digest=${letters.digest}`, { answer: "DIGEST_INVALID" }),
+      post(`?digest=${letters.digest}`, {
+        body: chunkedBody(empty.bytes),
+        answer: "DIGEST_INVALID",
+      }),
       post(`?digest=${letters.digest}`, {
         body: chunkedBody(large.bytes),
         answer: "DIGEST_INVALID",
@@ -600,6 +603,17 @@ const singleRequests: readonly Row[] = [
       post(`?digest=md5:${"a".repeat(32)}`, { body: letters.bytes, answer: "DIGEST_INVALID" }),
       post("?digest=", { body: letters.bytes, answer: "DIGEST_INVALID" }),
       post("?digest", { body: letters.bytes, answer: "DIGEST_INVALID" }),
+    ],
+  },
+  {
+    rule: "A digest without a body opens an upload, but for the empty blob",
+    source: "[end-4b], ours, as in distribution",
+    steps: [
+      { ...start, send: `${start.send}?digest=${letters.digest}`, endpoint: "blob.post" },
+      put(`?digest=${letters.digest}`, { body: letters.bytes, has: blobCreated(letters.digest) }),
+      readable(letters),
+      post(`?digest=${empty.digest}`, { has: blobCreated(empty.digest) }),
+      post("?digest=sha256:abc", { answer: "DIGEST_INVALID" }),
     ],
   },
   {
