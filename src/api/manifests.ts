@@ -6,12 +6,13 @@
  * Leaves to others: every rule (`registry/push_manifest.ts`, `registry/delete.ts`).
  */
 import { everyone } from "../auth/caller.ts";
+import { denied } from "../auth/denied.ts";
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
 import { bodyReply, emptyReply } from "../http/reply.ts";
 import { formatBytes } from "../lib/bytes.ts";
 import { matchesEntityTag } from "../lib/http_fields.ts";
-import { apiError } from "../oci/errors.ts";
+import { apiError, type ApiError } from "../oci/errors.ts";
 import { isTag, type Reference } from "../oci/reference.ts";
 import type { ManifestRecord } from "../metadata/metadata.ts";
 import { removeManifest, removeTag } from "../registry/delete.ts";
@@ -87,7 +88,7 @@ export async function putManifest(call: Call, app: App): Promise<Reply> {
 function allowedTags(call: Call, reference: Reference, tags: readonly string[]): TagRules {
   const { repository, caller } = call;
   if (caller === everyone) return anyTag;
-  const ruleOf = (name: string): TagRule => {
+  const askRule = (name: string): TagRule => {
     const asked = caller.about(name);
     if (asked.may("create", repository)) {
       return asked.may("update", repository) ? "any" : "new";
@@ -95,10 +96,17 @@ function allowedTags(call: Call, reference: Reference, tags: readonly string[]):
     return asked.may("update", repository) ? "existing" : "none";
   };
   const isTag = reference.kind === "tag";
-  const rules = new Map((isTag ? [reference.tag] : tags).map((tag) => [tag, ruleOf(tag)]));
-  const isBare = !isTag && !caller.may("create", repository);
-  if (isBare || [...rules.values()].includes("none")) throw apiError("DENIED");
-  return (tag) => rules.get(tag) ?? "none";
+  if (!isTag && !caller.may("create", repository)) {
+    throw denied(caller, { action: "create", repository });
+  }
+  const rules = new Map((isTag ? [reference.tag] : tags).map((tag) => [tag, askRule(tag)]));
+  const ruleOf = (tag: string): TagRule => rules.get(tag) ?? "none";
+  const forbidden = (tag: string): ApiError => {
+    const action = ruleOf(tag) === "new" ? "update" : "create";
+    return denied(caller.about(tag), { action, repository, tag });
+  };
+  for (const [tag, rule] of rules) if (rule === "none") throw forbidden(tag);
+  return { ruleOf, forbidden };
 }
 
 function tooLarge(app: App): Error {
@@ -138,6 +146,17 @@ function entityTags(header: string): string[] {
   return header.split(",").map((entry) => entry.trim().replace(/^"|"$/g, ""));
 }
 
+/** A policy that looks at tags is asked about each that goes with a manifest; another says the same of all of them. */
+function tagCheck({ caller, repository }: Call): ((tag: string) => void) | null {
+  if (!caller.isConditional) return null;
+  return (tag) => {
+    const asked = caller.about(tag);
+    if (!asked.may("delete", repository)) {
+      throw denied(asked, { action: "delete", repository, tag });
+    }
+  };
+}
+
 /** DELETE of a tag, or of a manifest with all its tags [end-9]. */
 export async function deleteManifest(call: Call, app: App): Promise<Reply> {
   const { repository } = call;
@@ -155,6 +174,7 @@ export async function deleteManifest(call: Call, app: App): Promise<Reply> {
       repository,
       target: reference.digest,
       tagsMax: isCareful ? 1 : null,
+      checkTag: tagCheck(call),
       by: call.by,
     });
   }

@@ -22,6 +22,10 @@ export interface Caller {
   mayList(): boolean;
   /** May see the repository in the list of repositories. */
   maySee(repository: string): boolean;
+  /** What the policy's author says to a caller whom a condition turned away; null for nothing. */
+  adviceFor(action: Action, repository: string): string | null;
+  /** Whether what it may do depends on the request, such as the tag that it names. */
+  readonly isConditional: boolean;
   /** The same caller asking about another tag or digest than that of the path, where conditions look at it. */
   about(reference: string): Caller;
 }
@@ -51,6 +55,8 @@ export const everyone: Caller = {
   may: (action) => action !== "detectManifestCollision",
   mayList: () => true,
   maySee: () => true,
+  adviceFor: () => null,
+  isConditional: false,
   about: () => everyone,
 };
 
@@ -141,6 +147,14 @@ export class PolicyCaller implements Caller {
   paidBy(budget: RequestBudget): PolicyCaller {
     if (this.identity.scope === null) return this;
     return this.#with({ facts: null, paying: { budget, outcomes: new Map() } });
+  }
+
+  adviceFor(action: Action, repository: string): string | null {
+    return this.decide(action, repository).message ?? null;
+  }
+
+  get isConditional(): boolean {
+    return (this.#asking?.facts ?? null) !== null;
   }
 
   about(reference: string): PolicyCaller {

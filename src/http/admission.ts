@@ -10,6 +10,7 @@ import type { Authenticator } from "../auth/authenticator.ts";
 import { PolicyCaller } from "../auth/caller.ts";
 import { loginRequired, type Challenge } from "../auth/challenge.ts";
 import type { CompiledPolicy } from "../auth/compile_policy.ts";
+import { denied } from "../auth/denied.ts";
 import { LoginFailed } from "../auth/login_failed.ts";
 import type { Action } from "../auth/options.ts";
 import type { RequestFacts } from "../auth/policy.ts";
@@ -136,8 +137,7 @@ export class Admission {
     if (caller.name === null || (granted && hasToken)) {
       return loginRequired(challenge, scope, hasToken ? "insufficient_scope" : null);
     }
-    const { message } = caller.decide(actions[0] ?? "read", call.repository);
-    return apiError("DENIED", message === undefined ? {} : { detail: { reason: message } });
+    return denied(caller, { action: actions[0] ?? "read", repository: call.repository });
   }
 
   #factsOf(call: Call): RequestFacts {

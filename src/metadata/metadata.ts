@@ -176,6 +176,13 @@ export type Precondition =
       readonly digests: readonly (string | null)[];
     }
   | { readonly kind: "tag-exists"; readonly repository: string; readonly tag: string }
+  /** These tags point at the digest, and no others. */
+  | {
+      readonly kind: "tags-are";
+      readonly repository: string;
+      readonly digest: string;
+      readonly tags: readonly string[];
+    }
   /** At most so many tags point at the digest. */
   | {
       readonly kind: "tags-at-most";
@@ -202,7 +209,7 @@ export const failedMax = 128;
 /** A precondition that did not hold, with what was found instead. */
 export interface FailedPrecondition {
   readonly precondition: Precondition;
-  /** What stood there: a size for `blob-linked`, a digest for `tag-is`, a number for `tags-at-most`; null for nothing. */
+  /** What stood there: a size for `blob-linked`, a digest for `tag-is`, a number for `tags-at-most` and `tags-are`; null for nothing. */
   readonly found: string | number | null;
 }
 
@@ -246,6 +253,8 @@ export interface Metadata extends Committer {
   manifestByDigest(repository: string, digest: Digest): Promise<ManifestRecord | null>;
   manifestByTag(repository: string, tag: string): Promise<ManifestRecord | null>;
   tags(repository: string, page: Page): Promise<string[]>;
+  /** Tags that point at the digest, by byte order. */
+  tagsOf(repository: string, digest: Digest, limit: number): Promise<string[]>;
   /** Repositories that hold at least one manifest. */
   catalog(page: Page): Promise<string[]>;
   /** Manifests whose subject is the digest, by digest. An empty `artifactTypes` means all. */

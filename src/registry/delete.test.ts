@@ -175,3 +175,73 @@ describe("a tag", () => {
     expect(await reasonOf(tag(world, "v1"))).toMatchObject({ reason: "NAME_UNKNOWN" });
   });
 });
+
+describe("a manifest whose tags are asked about one by one", () => {
+  const remove = (registry: World["registry"], checkTag: (tag: string) => void): Promise<void> =>
+    removeManifest(registry, { repository, target: app.digest, by: "bob", checkTag });
+  const protects =
+    (...names: string[]) =>
+    (tag: string): void => {
+      if (names.includes(tag)) throw new Error(`${tag} is protected`);
+    };
+  const tagsOf = (world: World) => world.registry.metadata.tagsOf(repository, app.digest, 10);
+
+  test("goes when all of them may, and stays whole when one may not", async () => {
+    await using world = await openWorld();
+    await pushImage(world, app, "tmp1");
+    await pushImage(world, app, "prod");
+    expect(String(await reasonOf(remove(world.registry, protects("prod"))))).toContain(
+      "prod is protected",
+    );
+    expect(await tagsOf(world)).toEqual(["prod", "tmp1"]);
+    await tag(world, "prod");
+    await remove(world.registry, protects("prod"));
+    expect(await world.registry.metadata.manifestByDigest(repository, app.digest)).toBeNull();
+  });
+
+  /** A registry in which `meanwhile` happens between asking about tags and the commit. */
+  function busy(world: World, meanwhile: () => Promise<unknown>): World["registry"] {
+    const { metadata } = world.registry;
+    const racing = Object.create(metadata, {
+      tagsOf: {
+        value: async (...asked: Parameters<typeof metadata.tagsOf>) => {
+          const tags = await metadata.tagsOf(...asked);
+          await meanwhile();
+          return tags;
+        },
+      },
+      commit: { value: metadata.commit.bind(metadata) },
+    }) as typeof metadata;
+    return { ...world.registry, metadata: racing };
+  }
+
+  test("a tag that is set meanwhile is asked about, too", async () => {
+    await using world = await openWorld();
+    await pushImage(world, app, "tmp1");
+    const registry = busy(world, () => pushImage(world, app, "prod"));
+    expect(String(await reasonOf(remove(registry, protects("prod"))))).toContain("prod");
+    expect(await tagsOf(world)).toEqual(["prod", "tmp1"]);
+    // One that may go is asked about as well, and goes.
+    await remove(registry, protects());
+    expect(await tagsOf(world)).toEqual([]);
+  });
+
+  test("whose tags never rest is not deleted, and the client is told to try again", async () => {
+    await using world = await openWorld();
+    await pushImage(world, app, "tmp1");
+    let count = 0;
+    const registry = busy(world, () => pushImage(world, app, `more${(count += 1)}`));
+    expect(await reasonOf(remove(registry, protects()))).toMatchObject({ reason: "UNAVAILABLE" });
+    expect(await world.registry.metadata.manifestByDigest(repository, app.digest)).not.toBeNull();
+  });
+
+  test("that has more tags than are asked about keeps them", async () => {
+    await using world = await openWorld();
+    await pushImage(world, app, "v0");
+    const set = (at: number) =>
+      ({ kind: "set-tag", repository, tag: `v${at}`, digest: app.digest }) as const;
+    await world.commit(...Array.from({ length: 1001 }, (_, at) => set(at)));
+    const refused = await reasonOf(remove(world.registry, protects()));
+    expect(refused).toMatchObject({ reason: "MANIFEST_COLLISION" });
+  });
+});

@@ -40,35 +40,72 @@ export async function removeTag(
   throw apiError("PRECONDITION_FAILED");
 }
 
+/** Tags that a delete by digest asks about, one by one. */
+const askedTagsMax = 1_000;
+/** Tags may come and go between asking about them and the commit; then they are asked about again. */
+const tagTriesMax = 8;
+
+export interface ManifestDelete extends DeleteRequest<Digest> {
+  /** Refuses to delete a manifest that more tags point at; null does not ask. */
+  readonly tagsMax?: number | null;
+  /** Throws when a tag may not go; null where the digest alone decides. */
+  readonly checkTag?: ((tag: string) => void) | null;
+}
+
 /**
- * `tagsMax` refuses to delete a manifest that more tags point at; null does not ask.
- * @throws MANIFEST_UNKNOWN or NAME_UNKNOWN, BLOB_REFERENCED when an index names the manifest, MANIFEST_COLLISION.
+ * @throws MANIFEST_UNKNOWN or NAME_UNKNOWN, BLOB_REFERENCED when an index names the manifest, MANIFEST_COLLISION, and
+ * what `checkTag` throws.
  */
-export async function removeManifest(
-  registry: Registry,
-  request: DeleteRequest<Digest> & { readonly tagsMax?: number | null },
-): Promise<void> {
+export async function removeManifest(registry: Registry, request: ManifestDelete): Promise<void> {
+  for (let attempt = 1; attempt <= tagTriesMax; attempt += 1) {
+    if (await tryRemoveManifest(registry, request)) return;
+  }
+  throw apiError("UNAVAILABLE", {
+    message: "The manifest's tags kept changing while it was deleted; delete it again",
+  });
+}
+
+/** False when its tags are others than those that were asked about. */
+async function tryRemoveManifest(registry: Registry, request: ManifestDelete): Promise<boolean> {
   const { repository, target: digest, by, tagsMax = null } = request;
   const outcome = await registry.metadata.commit({
     preconditions: [
       ...(tagsMax === null
         ? []
         : [{ kind: "tags-at-most", repository, digest, count: tagsMax } as const]),
+      ...(await checkedTags(registry, request)),
       { kind: "manifest-exists", repository, digest },
       { kind: "unprotected", repository, digest },
     ],
     changes: [{ kind: "remove-manifest", repository, digest }],
     by,
   });
-  if (outcome.committed) return;
+  if (outcome.committed) return true;
   if (isFailed(outcome.failed, "manifest-exists")) {
     throw await unknownReference(registry, repository, digest);
   }
   if (isFailed(outcome.failed, "tags-at-most")) throw apiError("MANIFEST_COLLISION");
+  if (isFailed(outcome.failed, "tags-are")) return false;
   throw apiError("BLOB_REFERENCED", {
     message: `The index ${foundIn(outcome.failed)} names this manifest; delete the index first`,
     detail: { digest },
   });
+}
+
+/** Asks about every tag that goes with the manifest, and makes the answer hold in the commit. */
+async function checkedTags(
+  registry: Registry,
+  { repository, target: digest, checkTag = null }: ManifestDelete,
+): Promise<Precondition[]> {
+  if (checkTag === null) return [];
+  const tags = await registry.metadata.tagsOf(repository, digest, askedTagsMax + 1);
+  if (tags.length > askedTagsMax) {
+    throw apiError("MANIFEST_COLLISION", {
+      message: `More than ${askedTagsMax} tags point at this manifest; delete tags first`,
+    });
+  }
+  for (const tag of tags) checkTag(tag);
+  return [{ kind: "tags-are", repository, digest, tags }];
 }
 
 /** @throws BLOB_UNKNOWN, BLOB_REFERENCED when a manifest names the blob. */

@@ -193,7 +193,7 @@ function newManifest({ bytes }: PushRequest, digest: Digest, manifest: Manifest)
 /** Turns failed preconditions into the API error that they mean; missing bytes alone are no reason. */
 function throwFailed(failed: readonly FailedPrecondition[], rules: TagRules): void {
   const forbidden = forbiddenTag(failed, rules);
-  if (forbidden !== null) throw apiError("DENIED", { detail: { tag: forbidden } });
+  if (forbidden !== null) throw rules.forbidden(forbidden);
   const moved = failed.find(({ precondition }) => isTagPrecondition(precondition));
   if (moved !== undefined) throw movedTag(moved);
   const missing = failed.filter(

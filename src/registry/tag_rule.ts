@@ -6,13 +6,21 @@
  * Leaves to others: who the caller is (`api` passes the rule).
  */
 import type { FailedPrecondition, Precondition } from "../metadata/metadata.ts";
+import { apiError, type ApiError } from "../oci/errors.ts";
 
 /** What a caller may do with one tag. */
 export type TagRule = "any" | "new" | "existing" | "none";
-/** The rule of each tag; without one every tag may be set. */
-export type TagRules = (tag: string) => TagRule;
+export interface TagRules {
+  ruleOf(tag: string): TagRule;
+  /** The API error for a tag that its rule forbids to set. */
+  forbidden(tag: string): ApiError;
+}
 
-export const anyTag: TagRules = () => "any";
+/** Without rules every tag may be set. */
+export const anyTag: TagRules = {
+  ruleOf: () => "any",
+  forbidden: () => apiError("DENIED"),
+};
 
 /** What must hold for the tags to be set. Tags of the rule "none" are not asked for here. */
 export function rulePreconditions(
@@ -21,7 +29,7 @@ export function rulePreconditions(
   rules: TagRules,
 ): Precondition[] {
   return tags.flatMap((tag): Precondition[] => {
-    const rule = rules(tag);
+    const rule = rules.ruleOf(tag);
     if (rule === "new") return [{ kind: "tag-is", repository, tag, digests: [null] }];
     return rule === "existing" ? [{ kind: "tag-exists", repository, tag }] : [];
   });
@@ -37,8 +45,9 @@ export function forbiddenTag(
       precondition.kind === "tag-is" &&
       precondition.digests.length === 1 &&
       precondition.digests[0] === null &&
-      rules(precondition.tag) === "new";
-    const isMissing = precondition.kind === "tag-exists" && rules(precondition.tag) === "existing";
+      rules.ruleOf(precondition.tag) === "new";
+    const isMissing =
+      precondition.kind === "tag-exists" && rules.ruleOf(precondition.tag) === "existing";
     if (isNew || isMissing) return precondition.tag;
   }
   return null;

@@ -6,7 +6,15 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { sha256 } from "../clients/base_image.ts";
-import { config, content, descriptor, layer, manifestOf } from "../http/content.ts";
+import {
+  config,
+  content,
+  descriptor,
+  emptyIndexPush,
+  index,
+  layer,
+  manifestOf,
+} from "../http/content.ts";
 import type { ManifestContent } from "../http/content.ts";
 import { filesOf } from "../http/world.ts";
 import { tempDirectory } from "../temp.ts";
@@ -358,6 +366,91 @@ test("conditions look at the request, each tag of it, and tell why not", async (
   expect((await put("writerA", "r", `${digest}?tag=v1`, "m", other)).status).toBe(201);
   expect((await other.as("writerA", "GET", "/v2/r/manifests/v1")).status).toBe(200);
   expect((await other.as("writerA", "HEAD", "/v2/r/manifests/v1")).status).toBe(403);
+});
+
+describe("a policy that protects tags", () => {
+  let other: AuthWorld;
+  const grant = (users: string[], actions: string[], expression: string) => ({
+    users,
+    actions,
+    conditions: [{ expression, message: "only tmp tags" }],
+  });
+  beforeAll(async () => {
+    other = await startAuthWorld({
+      accessControl: {
+        repositories: {
+          "**": {
+            policies: [
+              { users: ["writerA"], actions: ["read"] },
+              grant(
+                ["writerA", "creatorA"],
+                ["create", "update", "delete"],
+                'req.referenceType != "tag" || req.tag.startsWith("tmp")',
+              ),
+            ],
+          },
+        },
+        adminPolicy: { users: ["admin"], actions: ["read", "create", "update", "delete"] },
+      },
+    });
+  });
+  afterAll(() => other[Symbol.asyncDispose]());
+
+  const push = (user: User, target: string) =>
+    other.as(user, "PUT", `/v2/r/manifests/${target}`, emptyIndexPush());
+  const { digest } = index([]);
+  const tagsNow = async () => jsonOf(await other.as("admin", "GET", "/v2/r/tags/list"))["tags"];
+
+  test("is not passed by a delete, a push or a move by digest", async () => {
+    for (const tag of ["prod", "tmp1"]) expect((await push("admin", tag)).status).toBe(201);
+    const refused = await other.as("writerA", "DELETE", `/v2/r/manifests/${digest}`);
+    expect(refused.status).toBe(403);
+    expect(jsonOf(refused)).toEqual({
+      errors: [
+        {
+          code: "DENIED",
+          message: "writerA may not delete the tag prod in r",
+          detail: { reason: "only tmp tags", tag: "prod" },
+        },
+      ],
+    });
+    expect((await push("writerA", `${digest}?tag=tmp2&tag=prod`)).status).toBe(403);
+    expect((await push("writerA", "prod")).status).toBe(403);
+    expect(await tagsNow()).toEqual(["prod", "tmp1"]);
+    expect((await push("writerA", `${digest}?tag=tmp2`)).status).toBe(201);
+    expect((await other.as("admin", "DELETE", "/v2/r/manifests/prod")).status).toBe(202);
+    expect((await other.as("writerA", "DELETE", `/v2/r/manifests/${digest}`)).status).toBe(202);
+  });
+
+  test("tells its tags to nobody who may not read", async () => {
+    expect((await push("admin", "prod")).status).toBe(201);
+    const refused = await other.as("creatorA", "DELETE", `/v2/r/manifests/${digest}`);
+    expect(refused.status).toBe(403);
+    expect(Buffer.from(refused.body).toString()).not.toContain("prod");
+  });
+});
+
+describe("a 403", () => {
+  const plain = "Access to this resource is denied";
+  const rows: [user: User, method: string, target: string, message: string][] = [
+    ["readerA", "PUT", "a/priv/manifests/v2", "readerA may not create in a/priv"],
+    ["readerA", "POST", "a/priv/blobs/uploads/", "readerA may not create in a/priv"],
+    ["creatorA", "PUT", "a/priv/manifests/v1", "creatorA may not update the tag v1 in a/priv"],
+    ["writerA", "DELETE", "a/priv/manifests/v1", "writerA may not delete in a/priv"],
+    ["nobody", "PUT", "pub/open/manifests/v1", "nobody may not create in pub/open"],
+    ["readerA", "PUT", "a/none/manifests/v1", "readerA may not create in a/none"],
+    ["nobody", "PUT", "a/priv/manifests/v1", plain],
+    ["nobody", "GET", "a/priv/tags/list", plain],
+    ["readerB", "DELETE", "a/priv/manifests/v1", plain],
+    ["readerB", "DELETE", "a/none/manifests/v1", plain],
+  ];
+  test.each(rows)("of %s for %s %s says: %s", async (user, method, target, message) => {
+    const { headers, body } = emptyIndexPush();
+    const sent = method === "PUT" ? { headers, body } : {};
+    const answer = await world.as(user, method, `/v2/${target}`, sent);
+    expect(answer.status).toBe(403);
+    expect(jsonOf(answer)).toMatchObject({ errors: [{ code: "DENIED", message }] });
+  });
 });
 
 test("a denied push leaves nothing: no file, no repository, no upload", async () => {

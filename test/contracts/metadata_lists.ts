@@ -89,6 +89,7 @@ export function testLists(open: OpenEmptyStore): void {
       expect(await tested.metadata.tags(repository, { after, limit })).toEqual(expected);
     }
     expect(await tested.metadata.tags("no/such", { after: null, limit: 9 })).toEqual([]);
+    expect(await tested.metadata.tagsOf("no/such", digest("m"), 9)).toEqual([]);
   });
 
   test("a repository leaves the catalog with its last manifest", async () => {

@@ -58,6 +58,12 @@ const tagged = (name: string, count: number): Precondition => ({
   digest: digest(name),
   count,
 });
+const tagsAre = (name: string, ...tags: string[]): Precondition => ({
+  kind: "tags-are",
+  repository,
+  digest: digest(name),
+  tags,
+});
 const free = (name: string): Precondition => ({
   kind: "digest-free",
   repository,
@@ -158,6 +164,38 @@ const rows: readonly Row[] = [
     given: [change.put("m"), ...["a", "b", "c"].map((tag) => change.tag(tag, "m"))],
     precondition: tagged("m", 1),
     found: 2,
+  },
+
+  { says: "no repository", given: [], precondition: tagsAre("m") },
+  { says: "no tag, as expected", given: [change.put("m")], precondition: tagsAre("m") },
+  {
+    says: "the same tags in another order, beside those of another manifest",
+    given: [
+      change.put("m"),
+      change.put("n"),
+      change.tag("b", "m"),
+      change.tag("a", "m"),
+      change.tag("c", "n"),
+    ],
+    precondition: tagsAre("m", "b", "a"),
+  },
+  {
+    says: "a tag more",
+    given: [change.put("m"), ...["a", "b", "c"].map((tag) => change.tag(tag, "m"))],
+    precondition: tagsAre("m", "a"),
+    found: 2,
+  },
+  {
+    says: "another tag of as many",
+    given: [change.put("m"), change.tag("b", "m")],
+    precondition: tagsAre("m", "a"),
+    found: 1,
+  },
+  {
+    says: "a tag less",
+    given: [change.put("m"), change.tag("a", "m")],
+    precondition: tagsAre("m", "a", "b"),
+    found: 1,
   },
 
   { says: "no repository", given: [], precondition: unreferenced("child") },

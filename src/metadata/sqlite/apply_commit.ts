@@ -134,6 +134,19 @@ const checks: Checks = {
     return digests.includes(found) ? holds : found;
   },
   "tag-exists": (work, id, { tag }) => (tagDigest(work, id, tag) === null ? null : holds),
+  "tags-are": (work, id, { digest, tags }) => {
+    const found = all(
+      work,
+      "SELECT name FROM tags WHERE repository = ? AND digest = ? LIMIT ?",
+      id,
+      digest,
+      tags.length + 1,
+    );
+    const expected = new Set(tags);
+    const isSame =
+      found.length === expected.size && found.every(({ name }) => expected.has(String(name)));
+    return isSame ? holds : found.length;
+  },
   "tags-at-most": (work, id, { digest, count }) => {
     const found = all(
       work,

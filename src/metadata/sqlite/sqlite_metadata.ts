@@ -73,6 +73,10 @@ export class SqliteMetadata implements Metadata {
     return this.#reader.tags(repository, page);
   }
 
+  async tagsOf(repository: string, digest: Digest, limit: number) {
+    return this.#reader.tagsOf(repository, digest, limit);
+  }
+
   async catalog(page: Page) {
     return this.#reader.catalog(page);
   }

@@ -50,6 +50,7 @@ export const sql = {
     `SELECT ${manifestColumns} FROM tags t ` +
     "JOIN manifests m ON m.repository = t.repository AND m.digest = t.digest " +
     "WHERE t.repository = ?1 AND t.name = ?2",
+  tagsOf: "SELECT name FROM tags WHERE repository = ?1 AND digest = ?2 ORDER BY name LIMIT ?3",
   tags: "SELECT name FROM tags WHERE repository = ?1 AND name > ?2 ORDER BY name LIMIT ?3",
   catalog:
     "SELECT name FROM repositories r WHERE name > ?1 " +
@@ -135,6 +136,11 @@ export class SqliteReader {
 
   manifestByTag(repository: string, tag: string): ManifestRecord | null {
     return this.#get<ManifestRecord>(sql.byTag, this.#idOf(repository), tag);
+  }
+
+  tagsOf(repository: string, digest: Digest, limit: number): string[] {
+    const id = this.#idOf(repository);
+    return this.#all<{ name: string }>(sql.tagsOf, id, digest, limit).map(({ name }) => name);
   }
 
   tags(repository: string, page: Page): string[] {

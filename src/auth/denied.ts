@@ -1,0 +1,30 @@
+/**
+ * The 403 of a caller who may not: it names who, what and where to a caller who may read the place, and nothing to
+ * others, for whom a repository that is there and one that is not look alike.
+ */
+import { apiError, type ApiError } from "../oci/errors.ts";
+import type { Caller } from "./caller.ts";
+import type { Action } from "./options.ts";
+
+export interface DeniedAct {
+  readonly action: Action;
+  readonly repository: string;
+  /** The tag that the action is about; absent for the repository as a whole. */
+  readonly tag?: string;
+}
+
+export function denied(caller: Caller, { action, repository, tag }: DeniedAct): ApiError {
+  // What the policy's author says of a condition is said to whoever meets it.
+  const reason = caller.adviceFor(action, repository);
+  const advice = reason === null ? {} : { reason };
+  if (!caller.may("read", repository)) {
+    return apiError("DENIED", reason === null ? {} : { detail: advice });
+  }
+  const who = caller.name ?? "an anonymous caller";
+  const what = tag === undefined ? action : `${action} the tag ${tag}`;
+  const detail = { ...advice, ...(tag === undefined ? {} : { tag }) };
+  return apiError("DENIED", {
+    message: `${who} may not ${what} in ${repository}`,
+    ...(Object.keys(detail).length === 0 ? {} : { detail }),
+  });
+}
