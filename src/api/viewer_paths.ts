@@ -3,10 +3,9 @@
 import icon from "swagger-ui-dist/favicon-32x32.png" with { type: "file" };
 import script from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "file" };
 import style from "swagger-ui-dist/swagger-ui.css" with { type: "file" };
-import type { ViewerFile } from "./viewer.ts";
 
-export const viewerPaths: Readonly<Record<ViewerFile, string>> = {
+export const viewerPaths = {
   "swagger-ui-bundle.js": script,
   "swagger-ui.css": style,
   "favicon-32x32.png": icon,
-};
+} as const;

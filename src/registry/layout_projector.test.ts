@@ -45,7 +45,7 @@ describe("index.json", () => {
     await pushImage(world, app, "latest");
     await pushImage(world, image(2), null);
     expect(await readIndex(world)).toBeNull();
-    await world.projector.project(repository);
+    await world.projector.run("all");
     expect(await readIndex(world)).toEqual([
       `latest ${app.digest}`,
       `v1 ${app.digest}`,
@@ -115,7 +115,7 @@ describe("index.json", () => {
       for (let index = 1; index <= 25; index += 1) {
         const { digest } = image(1);
         await world.commit({ kind: "set-tag", repository, tag: `v${index}`, digest });
-        await world.projector.project(repository);
+        await world.projector.run("all");
       }
       progress.writing = false;
     })();
@@ -324,8 +324,8 @@ test("one repository is written once at a time, whoever asks", async () => {
   });
   const projector = new LayoutProjector(watching, world.report);
   await Promise.all([
-    ...Array.from({ length: 5 }, () => projector.project(repository)),
-    projector.run("all"),
+    ...Array.from({ length: 5 }, () => projector.run("all")),
+    projector.run("last"),
     projector.takeIn(repository),
   ]);
   expect(open).toBe(0);

@@ -64,11 +64,6 @@ export class LayoutProjector {
     }
   }
 
-  /** Writes one repository's index.json from its facts. */
-  async project(repository: string): Promise<void> {
-    await this.#working.run(repository, () => this.#project(repository, "all"));
-  }
-
   /**
    * Takes in a layout that another tool changed, and writes it anew; nothing when it is ours.
    * @returns false when another tool seems to be writing it just now: look again soon.

@@ -6,7 +6,7 @@
 import { expect } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { passwordOf } from "../auth/world.ts";
-import type { Check } from "./config_rows.ts";
+import type { Check } from "./place.ts";
 
 const externalUrl = "https://registry.example.com";
 /** What clients are told when they must log in for a token first. */

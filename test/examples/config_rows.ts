@@ -6,20 +6,10 @@
 import { expect } from "bun:test";
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { eventually, type Zot } from "../harness.ts";
+import { eventually } from "../harness.ts";
 import { accessRows } from "./access_rows.ts";
-import { Caller, type CallerOptions } from "./caller.ts";
-import type { Place } from "./place.ts";
-
-/** A server that runs an example. */
-export interface Served {
-  readonly zot: Zot;
-  readonly place: Place;
-  /** A caller; anonymous without options. */
-  readonly as: (options?: CallerOptions) => Caller;
-}
-
-export type Check = (served: Served) => Promise<void>;
+import { Caller } from "./caller.ts";
+import type { Check, Place } from "./place.ts";
 
 /** Files of authorities and client certificates, as fetch takes them. */
 export async function tlsOf(

@@ -12,6 +12,17 @@ import { usersFile } from "../auth/world.ts";
 import { TestAuthority, type Certificate } from "../certificates.ts";
 import { packageDirectory, startZot, tempDirectory, type Zot } from "../harness.ts";
 import { startSlapd } from "../slapd.ts";
+import type { Caller, CallerOptions } from "./caller.ts";
+
+/** A server that runs an example. */
+export interface Served {
+  readonly zot: Zot;
+  readonly place: Place;
+  /** A caller; anonymous without options. */
+  readonly as: (options?: CallerOptions) => Caller;
+}
+
+export type Check = (served: Served) => Promise<void>;
 
 /** Users of every htpasswd file; passwords are those of `passwordOf` in ../auth/world.ts. */
 export const users = ["ann", "ben", "admin", "prometheus"];

@@ -30,17 +30,9 @@ import {
   pushByStream,
   skipRefusedAlgorithm,
 } from "./blob_steps.ts";
-import { type DataSet, dataSets } from "./data_sets.ts";
+import { dataSets, type DataSet, type Filled } from "./data_sets.ts";
 import { referrersCases } from "./data_set_referrers.ts";
 import { compareStrings } from "./tags.ts";
-
-/** A data set with its content. Tags carry the run's suffix, so that runs do not meet. */
-export interface Filled {
-  set: DataSet;
-  blobs: readonly Blob[];
-  manifests: readonly ManifestContent[];
-  tags: readonly (readonly [tag: string, manifest: ManifestContent])[];
-}
 
 export function contentScenarios(seed: string): Scenario[] {
   return [...dataSets.map((set) => dataSetScenario(fill(set, seed))), badDigest()];

@@ -7,7 +7,7 @@ import { expectJson, expectStatus, expectThat, expectType } from "../expect.ts";
 import { type Case, positive } from "../suite.ts";
 import type { Trial } from "../trial.ts";
 import { Unsupported, Wrong } from "../verdict.ts";
-import type { Filled } from "./content.ts";
+import type { Filled } from "./data_sets.ts";
 
 export function referrersCases({ manifests, set }: Filled): Case[] {
   const bySubject = new Map<string, Descriptor[]>();

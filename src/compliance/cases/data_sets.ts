@@ -6,6 +6,7 @@ import type { Descriptor } from "../../oci/descriptor.ts";
 import { type Algorithm, digestOf } from "../../oci/digest.ts";
 import { mediaTypes } from "../../oci/media_types.ts";
 import {
+  type Blob,
   type ContentMaker,
   emptyJson,
   exampleTypes,
@@ -30,6 +31,14 @@ export interface DataSet {
 
 /** Tags and what they point to; tags get a suffix of the run. */
 export type Tagged = readonly (readonly [tag: string, manifest: ManifestContent])[];
+
+/** A data set with its content. Tags carry the run's suffix, so that runs do not meet. */
+export interface Filled {
+  set: DataSet;
+  blobs: readonly Blob[];
+  manifests: readonly ManifestContent[];
+  tags: readonly (readonly [tag: string, manifest: ManifestContent])[];
+}
 
 const platforms = [
   { os: "linux", architecture: "amd64" },
