@@ -28,6 +28,7 @@ import { auditAnswer, logAnswer } from "./http/access_log.ts";
 import { Dispatcher } from "./http/dispatch.ts";
 import { listen, type Listener, type ListenLimits, type ListenOptions } from "./http/listen.ts";
 import { listenMutualTls } from "./http/listen_mutual_tls.ts";
+import { isEveryInterface, listenProblem } from "./http/listen_problem.ts";
 import { Router } from "./http/router.ts";
 import { TlsFiles } from "./http/tls_files.ts";
 import type { TlsMaterial } from "./http/tls_material.ts";
@@ -185,6 +186,7 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
 /** Whether a configuration can be put into force while the server runs. @throws with one line for the operator. */
 export const checkLive = checkSettings;
 
+export { isEveryInterface, outsideAddresses, requireListen } from "./http/listen_problem.ts";
 export { checkFiles } from "./settings.ts";
 
 /** What a worker is started with. */
@@ -301,8 +303,13 @@ function openListener(
       log.error({ error: String(error) }, "a request failed below HTTP"),
     onFull: (full: boolean) => logFull(log, full),
   };
-  if (tls === null || tls.ca === null) return listen({ ...options, tls });
-  return listenMutualTls({ ...options, tls });
+  try {
+    return tls === null || tls.ca === null
+      ? listen({ ...options, tls })
+      : listenMutualTls({ ...options, tls });
+  } catch (cause) {
+    throw new Error(listenProblem(cause, { address: options.address, port }), { cause });
+  }
 }
 
 /**
@@ -387,9 +394,14 @@ function onceText(make: () => string): () => string {
 }
 
 /** The URL of a listener, for people and clients on this machine. */
-export function urlOf({ http: { address, tls } }: Config, port: number): string {
+export function urlOf(config: Config, port: number): string {
+  const { address } = config.http;
+  return urlAt(config, isEveryInterface(address) ? "127.0.0.1" : address, port);
+}
+
+/** The URL of a listener as clients know it that reach it by this name or address. */
+export function urlAt({ http: { tls } }: Config, host: string, port: number): string {
   const scheme = tls.cert === null ? "http" : "https";
-  const host = address === "0.0.0.0" || address === "::" ? "127.0.0.1" : address;
   return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 

@@ -9,9 +9,9 @@
  */
 import type { Config } from "../config/schema.ts";
 import { checkLogFiles, flushLogs, openLog, type Log } from "../lib/log.ts";
-import { checkLive, openTls, startPrimary, type Primary } from "../server.ts";
+import { checkLive, openTls, requireListen, startPrimary, type Primary } from "../server.ts";
+import { announcement, whereabouts, type Whereabouts } from "./announce.ts";
 import { ConfigFollower } from "./config_follower.ts";
-import { pushHint } from "./push_hint.ts";
 import { Signals } from "./signals.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { WorkerProcess } from "./worker_process.ts";
@@ -47,18 +47,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     flushLogs();
     return 1;
   }
-  log.info(
-    {
-      url,
-      workers: config.http.workers,
-      rootDirectory: config.storage.rootDirectory,
-      config: options.configPath,
-    },
-    "listening",
-  );
-  flushLogs();
-  if (options.configPath === null)
-    process.stderr.write(pushHint(url, config.storage.rootDirectory));
+  announce(config, options, { log, places: whereabouts(config, url, opened.certificate) });
   const follower = follow(config, options, { supervisor, log });
   signals.onReload = () => {
     if (follower === null) log.info("there is no configuration file that could be read again");
@@ -82,6 +71,29 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
   return 0;
 }
 
+/** The line for machines, and for a person at a terminal how to push. */
+function announce(
+  config: Config,
+  { configPath }: ServeOptions,
+  { log, places }: { readonly log: Log; readonly places: Whereabouts },
+): void {
+  const { rootDirectory } = config.storage;
+  const outside = places.outsideUrls.length === 0 ? {} : { outsideUrls: places.outsideUrls };
+  log.info(
+    {
+      url: places.url,
+      ...outside,
+      workers: config.http.workers,
+      rootDirectory,
+      config: configPath,
+    },
+    "listening",
+  );
+  flushLogs();
+  const isWatched = configPath === null || process.stderr.isTTY;
+  if (isWatched) process.stderr.write(announcement(config, places));
+}
+
 /** Null when they cannot be written, which is told. */
 async function openLogs(config: Config): Promise<Log | null> {
   try {
@@ -97,13 +109,13 @@ async function open(
   config: Config,
   early: readonly WorkerProcess[],
   log: Log,
-): Promise<{ primary: Primary; supervisor: Supervisor } | null> {
+): Promise<{ primary: Primary; supervisor: Supervisor; certificate: string | null } | null> {
   try {
     const tls = await openTls(config, log, (material) => supervisor.replaceTls(material));
-    if (!config.storage.shared) await requireFreePort(config);
+    requireListen(config.http, config.storage.shared);
     const primary = await startPrimary(config, log);
     const supervisor = new Supervisor(config, { primary, tls, log, early });
-    return { primary, supervisor };
+    return { primary, supervisor, certificate: tls?.current.cert ?? null };
   } catch (error) {
     tell(error);
     return null;
@@ -131,27 +143,4 @@ function follow(
   });
   follower.start();
   return follower;
-}
-
-/**
- * Workers share their port, and would share it with a stranger of the same user as well: so one listener that
- * shares with nobody is tried first.
- */
-async function requireFreePort({ http }: Config): Promise<void> {
-  if (http.port === 0) return;
-  try {
-    const probe = Bun.listen({
-      hostname: http.address,
-      port: http.port,
-      socket: { data() {} },
-    });
-    probe.stop(true);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new Error(
-      `http.port: expected to listen on ${http.address}:${http.port}, and cannot (${reason}); ` +
-        "end what listens there or choose another port",
-      { cause },
-    );
-  }
 }

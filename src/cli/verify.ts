@@ -2,7 +2,7 @@
 // What is valid here starts, if the port is free and the root directory can be used.
 
 import { loadConfig } from "../config/load.ts";
-import { checkFiles } from "../server.ts";
+import { checkFiles, isEveryInterface } from "../server.ts";
 import type { Output } from "./command.ts";
 
 /** Checks the file at `path`; prints each problem on its own line. Returns the exit status. */
@@ -19,8 +19,9 @@ export async function verify(path: string, output: Output): Promise<number> {
   for (const problem of files.problems) output.error(`${problem}\n`);
   if (files.problems.length > 0) return 1;
   const { http, storage } = loaded.config;
-  output.out(
-    `${path} is valid: it serves ${storage.rootDirectory} on ${http.address}:${http.port}\n`,
-  );
+  const where = isEveryInterface(http.address)
+    ? `every interface, port ${http.port}`
+    : `${http.address}:${http.port}`;
+  output.out(`${path} is valid: it serves ${storage.rootDirectory} on ${where}\n`);
   return 0;
 }
