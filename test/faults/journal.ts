@@ -1,6 +1,8 @@
 // What clients were told: every acknowledgement, and every request whose outcome nobody told them.
 //
-// It lives in the test's memory, away from the faulted disk. `check` asks a server for all of it again.
+// It lives in the test's memory, away from the faulted disk. `check` asks a server for all of it again. After a power
+// cut no acknowledgement counts until `resume`: a flush that races the file system's shutdown may return success, so
+// that the server acknowledges in good faith what the disk never got.
 // Promises: an acknowledged push must be readable byte for byte; a tag must be where its last acknowledged change
 // left it, or where a later change of unknown outcome wanted it; whatever is answered has the digest that it
 // claims. Each tag and digest is changed by one client at a time, so that its order is known.
@@ -34,12 +36,24 @@ export class Journal {
   readonly #tags = new Map<string, Tag>();
   acknowledged = 0;
   unknown = 0;
+  #isPowerCut = false;
+
+  /** To be called in the same breath as the cut: what is read from a socket later counts as unknown. */
+  powerIsCut(): void {
+    this.#isPowerCut = true;
+  }
+
+  resume(): void {
+    this.#isPowerCut = false;
+  }
 
   /** A push was acknowledged. */
   stored(repository: string, kind: Content["kind"], digest: string, bytes: Uint8Array): void {
-    this.acknowledged += 1;
-    const content = { repository, kind, digest, bytes, required: true };
-    this.#contents.set(`${repository} ${kind} ${digest}`, content);
+    const key = `${repository} ${kind} ${digest}`;
+    if (this.#isPowerCut) this.unknown += 1;
+    else this.acknowledged += 1;
+    const required = !this.#isPowerCut || this.#contents.get(key)?.required === true;
+    this.#contents.set(key, { repository, kind, digest, bytes, required });
   }
 
   /** A delete was asked for: from now on it may be gone. */
@@ -58,6 +72,10 @@ export class Journal {
 
   /** The last change of the tag that was asked for was acknowledged. */
   moved(repository: string, tag: string): void {
+    if (this.#isPowerCut) {
+      this.unknown += 1;
+      return;
+    }
     this.acknowledged += 1;
     const known = this.#tags.get(`${repository} ${tag}`);
     if (known !== undefined) known.possible = known.possible.slice(-1);

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import { canCutPower, cutPower } from "./power_cut.ts";
 
 const seed = Number(process.env["ZOT_SEED"] ?? Date.now() % 1_000_000);
-const timeoutMs = 60_000;
+const timeoutMs = 120_000;
 
 describe.skipIf(!(await canCutPower()))("a power cut", () => {
   test(

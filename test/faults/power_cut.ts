@@ -3,7 +3,7 @@
 //
 // The cut is the FS_IOC_SHUTDOWN ioctl without flushing the journal. Every cycle cuts either right after an
 // acknowledgement, when nothing later can have flushed it by accident, or in the middle of many clients' work.
-// Then the disk is checked without a server, and a new one must serve all that was ever acknowledged.
+// Then the disk is checked without a server, and a new one must serve all that was ever acknowledged before a cut.
 // Promises: image and mount are gone at the end of the scope.
 
 import { dlopen, FFIType, ptr } from "bun:ffi";
@@ -76,10 +76,12 @@ async function workUntilCut(
   const alone = random(3) > 0;
   const load = startLoad({ url: server.url, journal, clients: alone ? 1 : 8, seed });
   await load.acknowledged(1 + random(alone ? 12 : 120));
+  journal.powerIsCut();
   disk.cut();
   const stopped = load.stop();
   await server.kill();
   await stopped;
+  journal.resume();
 }
 
 interface Ext4Disk extends AsyncDisposable {
