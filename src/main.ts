@@ -6,6 +6,7 @@
 
 import type { Output } from "./cli/command.ts";
 import { runCommandLine } from "./cli/program.ts";
+import { wantsColour } from "./cli/wants_colour.ts";
 
 let outWritten = Promise.resolve();
 let errorWritten = Promise.resolve();
@@ -17,7 +18,7 @@ const output: Output = {
   error(text) {
     errorWritten = written(process.stderr, text);
   },
-  colour: process.stdout.isTTY && (process.env["NO_COLOR"] ?? "") === "",
+  colour: wantsColour(),
   columns: process.stdout.isTTY ? process.stdout.columns : undefined,
 };
 

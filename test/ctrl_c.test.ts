@@ -5,8 +5,9 @@ import { expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { descendants, eventually, isAlive, packageDirectory, requireTool } from "./harness.ts";
+import { descendants, eventually, isAlive, requireTool } from "./harness.ts";
 import { tempDirectory } from "./temp.ts";
+import { startInTerminal } from "./terminal.ts";
 
 const testMs = 120_000;
 /** More than once: which signal comes first is a matter of luck. */
@@ -34,28 +35,6 @@ test.skipIf(!requireTool("npm")).each(Array.from({ length: rounds }, (_, round) 
   },
   testMs,
 );
-
-/** Runs a command in a pseudo-terminal of its own, whose foreground group gets the terminal's signals. */
-function startInTerminal(command: readonly string[]) {
-  let text = "";
-  const child = Bun.spawn([...command], {
-    cwd: packageDirectory,
-    env: { ...process.env, NO_COLOR: "1" },
-    terminal: { cols: 120, rows: 40, data: (_, data) => void (text += Buffer.from(data)) },
-  });
-  return {
-    pid: child.pid,
-    /** What it has printed so far. */
-    text: () => text,
-    type: (keys: string) => void child.terminal?.write(keys),
-    [Symbol.asyncDispose]: async () => {
-      for (const pid of [child.pid, ...descendants(child.pid)].filter(isAlive)) {
-        process.kill(pid, "SIGKILL");
-      }
-      await child.exited;
-    },
-  };
-}
 
 /** A push of which all but the last byte was sent; resolves once the server has read what came. */
 async function beginPush(port: number, content: string) {

@@ -36,7 +36,7 @@ export const programPage: Omit<HelpPage, "says" | "examples"> = {
 /** Pages by the name of the command. */
 export const helpPages = {
   serve: {
-    says: `Serves what the configuration says, until a signal stops it. Without a configuration it listens on 127.0.0.1:8080, which only this machine reaches, and keeps its images in a directory of your own. A line with "listening" says that it can be pushed to. The log is JSON, one object a line, or coloured text on a terminal.
+    says: `Serves what the configuration says, until a signal stops it. Without a configuration it listens on 127.0.0.1:8080, which only this machine reaches, and keeps its images in a directory of your own. A line with "listening" says that it can be pushed to. The log is JSON, one object a line; on a terminal it is text, one line for each request.
 
 While it serves, the file is looked at several times a second. What changed in it takes effect without dropping a request, as far as the reference marks it live; the rest waits for the next start. A file with a problem changes nothing, and the log says why.
 

@@ -12,6 +12,7 @@ import { checkLogFiles, flushLogs, openLog, type Log } from "../lib/log.ts";
 import { checkLive, openTls, requireListen, startPrimary, type Primary } from "../server.ts";
 import { announcement, whereabouts, type Whereabouts } from "./announce.ts";
 import { ConfigFollower } from "./config_follower.ts";
+import { wantsColour } from "./wants_colour.ts";
 import { Signals } from "./signals.ts";
 import { Supervisor } from "./supervisor.ts";
 import type { WorkerProcess } from "./worker_process.ts";
@@ -98,7 +99,8 @@ function announce(
 async function openLogs(config: Config): Promise<Log | null> {
   try {
     checkLogFiles(config.log);
-    return await openLog({ level: config.log.level, output: config.log.output, base: {} });
+    const { level, output } = config.log;
+    return await openLog({ level, output, base: {}, colour: wantsColour() });
   } catch (error) {
     tell(error);
     return null;

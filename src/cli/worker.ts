@@ -9,6 +9,7 @@ import { flushLogs, openLog } from "../lib/log.ts";
 import { ChannelCommitter } from "../metadata/commit_channel.ts";
 import { startWorker, type Worker } from "../server.ts";
 import { PrimaryPulse } from "./primary_pulse.ts";
+import { wantsColour } from "./wants_colour.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 
 /** The longest that a timer can be set to. */
@@ -62,6 +63,7 @@ async function start(
     level: config.log.level,
     output: config.log.output,
     base: { worker: index },
+    colour: wantsColour(),
   });
   const idPrefix = `${index}-${process.pid.toString(36)}-`;
   const worker = await startWorker({

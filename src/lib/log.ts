@@ -1,5 +1,5 @@
 /**
- * The log: JSON lines for machines, coloured lines on a terminal.
+ * The log: JSON lines for machines, lines for people on a terminal (`terminal_line.ts`).
  *
  * Promises: a line is whole, also when several processes write to one pipe; lines are written together a few
  * times a second at most (errors at once), so that logging does not cost a system call per request; fields
@@ -18,6 +18,7 @@ import {
 } from "node:fs";
 import { dirname, resolve } from "node:path";
 import pino, { type DestinationStream, type Logger } from "pino";
+import { terminalLine } from "./terminal_line.ts";
 
 /** The log, and beside it the one for answered requests, whose fields are fixed and need no blanking. */
 export type Log = Logger & { readonly access: Logger };
@@ -27,6 +28,8 @@ export interface LogOptions {
   readonly level: LogLevelName;
   /** A file to append to; null for standard output. */
   readonly output: string | null;
+  /** Whether a terminal wants colours. */
+  readonly colour?: boolean;
   /** Fields of every line, such as the worker's number. */
   readonly base: Readonly<Record<string, string | number>>;
 }
@@ -46,7 +49,9 @@ const secretPaths = secretNames.flatMap((name) => [name, `*.${name}`, `*.*.${nam
 /** Opens the log. On a terminal lines are for people, elsewhere they are JSON. */
 export async function openLog(options: LogOptions): Promise<Log> {
   const forPeople = options.output === null && process.stdout.isTTY;
-  const destination = forPeople ? await prettyLines() : new LineBuffer(options.output);
+  const isColoured = options.colour === true;
+  const format = forPeople ? (line: string) => terminalLine(line, isColoured) : null;
+  const destination = new LineBuffer(options.output, format);
   const common = {
     level: options.level,
     base: options.base,
@@ -99,16 +104,12 @@ export function flushLogs(): void {
   for (const buffer of openBuffers) buffer.flush();
 }
 
-/** Loaded only for a terminal: a server that nobody watches starts without it. */
-async function prettyLines(): Promise<DestinationStream> {
-  const { default: pretty } = await import("pino-pretty");
-  return pretty({ sync: true, ignore: "pid,hostname", translateTime: "SYS:HH:MM:ss.l" });
-}
-
 const openBuffers = new Set<LineBuffer>();
 
 class LineBuffer implements DestinationStream {
   readonly #path: string | null;
+  /** Makes lines for people, who want to see each at once; null for machines. */
+  readonly #format: ((line: string) => string) | null;
   #descriptor: number;
   #lookedAtMs = performance.now();
   #lines: string[] = [];
@@ -120,8 +121,9 @@ class LineBuffer implements DestinationStream {
   #rest: Uint8Array = new Uint8Array(0);
 
   /** Appends to the file at `path`; null for standard output. */
-  constructor(path: string | null) {
+  constructor(path: string | null, format: ((line: string) => string) | null) {
     this.#path = path;
+    this.#format = format;
     this.#descriptor = path === null ? 1 : openLogFile(path);
     openBuffers.add(this);
   }
@@ -131,9 +133,8 @@ class LineBuffer implements DestinationStream {
       this.#dropped += 1;
       return;
     }
-    this.#lines.push(line);
-    this.#bytes += line.length;
-    if (isUrgent(line)) this.flush();
+    this.#push(line);
+    if (this.#format !== null || isUrgent(line)) this.flush();
     else this.#timer ??= setTimeout(() => this.flush(), flushDelayMs);
   }
 
@@ -143,7 +144,7 @@ class LineBuffer implements DestinationStream {
     if (this.#dropped > 0) {
       const time = new Date().toISOString();
       const said = { level: "warn", time, msg: "log lines were dropped", count: this.#dropped };
-      this.#lines.push(`${JSON.stringify(said)}\n`);
+      this.#push(`${JSON.stringify(said)}\n`);
       this.#dropped = 0;
     }
     while (this.#writeRest() && this.#lines.length > 0) {
@@ -152,6 +153,12 @@ class LineBuffer implements DestinationStream {
       for (const line of piece) this.#bytes -= line.length;
       this.#rest = Buffer.from(piece.join(""));
     }
+  }
+
+  #push(line: string): void {
+    const text = this.#format?.(line) ?? line;
+    this.#lines.push(text);
+    this.#bytes += text.length;
   }
 
   /** A file that was moved away is made anew; only between two pieces, so that none is torn. */
