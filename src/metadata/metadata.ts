@@ -238,6 +238,26 @@ export interface Page {
   readonly limit: number;
 }
 
+/** A page of a list whose entries are filtered or large. */
+export interface ScanPage extends Page {
+  /** Entries that are looked at, whether they are listed or not, so that a page costs the same whatever it finds. */
+  readonly limit: number;
+  /** Bytes of annotations that are read; a first entry is listed whatever it has. */
+  readonly bytesMax: number;
+}
+
+export interface ReferrersPage {
+  readonly records: readonly ReferrerRecord[];
+  /** The last entry that was looked at; null when there are no more. */
+  readonly next: string | null;
+}
+
+export interface CatalogPage {
+  readonly names: readonly string[];
+  /** The last repository that was looked at; null when there are no more. */
+  readonly next: string | null;
+}
+
 /** The whole store. */
 export interface Metadata extends Committer {
   repositoryExists(repository: string): Promise<boolean>;
@@ -255,15 +275,15 @@ export interface Metadata extends Committer {
   tags(repository: string, page: Page): Promise<string[]>;
   /** Tags that point at the digest, by byte order. */
   tagsOf(repository: string, digest: Digest, limit: number): Promise<string[]>;
-  /** Repositories that hold at least one manifest. */
-  catalog(page: Page): Promise<string[]>;
+  /** Repositories that hold at least one manifest. `limit` counts those that hold none, too. */
+  catalog(page: Page): Promise<CatalogPage>;
   /** Manifests whose subject is the digest, by digest. An empty `artifactTypes` means all. */
   referrers(
     repository: string,
     subject: string,
     artifactTypes: readonly string[],
-    page: Page,
-  ): Promise<ReferrerRecord[]>;
+    page: ScanPage,
+  ): Promise<ReferrersPage>;
   history(repository: string, tag: string | null, limit: number): Promise<HistoryRecord[]>;
 
   /** Repositories whose `index.json` is behind, oldest change first. */

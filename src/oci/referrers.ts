@@ -4,8 +4,20 @@
 // of the manifest (see `Manifest.artifactType`). Choosing, ordering, filtering and paging are left to
 // the caller.
 
+import { MiB } from "../lib/bytes.ts";
 import type { Descriptor } from "./descriptor.ts";
+import type { Manifest } from "./manifest.ts";
 import { mediaTypes } from "./media_types.ts";
+
+/** Annotations of a manifest with a subject, as JSON: a list of referrers shows them whole. Clients take 4 MiB of it. */
+export const annotationsBytesMax = MiB;
+
+/** The annotations that a list of referrers shows, as JSON; null for none, "too-large" for more than it can show. */
+export function listedAnnotations({ subject, annotations }: Manifest): string | null | "too-large" {
+  if (subject === null || annotations === null) return null;
+  const text = JSON.stringify(annotations);
+  return Buffer.byteLength(text) > annotationsBytesMax ? "too-large" : text;
+}
 
 /** The body of a referrers answer: an image index whose `manifests` is never null. */
 export function referrersIndex(descriptors: Descriptor[]): string {

@@ -142,9 +142,9 @@ describe("a manifest", () => {
     const sbom = image(2, { subject: app.descriptor });
     await pushImage(world, sbom, null);
     await manifest(world, app.digest);
-    const page = { after: null, limit: 9 };
-    const referrers = await world.registry.metadata.referrers(repository, app.digest, [], page);
-    expect(referrers.map(({ digest }) => digest)).toEqual([sbom.digest]);
+    const page = { after: null, limit: 9, bytesMax: 999 };
+    const { records } = await world.registry.metadata.referrers(repository, app.digest, [], page);
+    expect(records.map(({ digest }) => digest)).toEqual([sbom.digest]);
   });
 });
 

@@ -11,6 +11,7 @@ import type { Digest } from "../oci/digest.ts";
 import { ApiError } from "../oci/errors.ts";
 import { parseManifest, type Manifest } from "../oci/manifest.ts";
 import { isManifestType } from "../oci/media_types.ts";
+import { listedAnnotations } from "../oci/referrers.ts";
 
 export interface ForeignManifest {
   readonly manifest: NewManifest;
@@ -37,15 +38,15 @@ export function readForeignManifest(
 }
 
 function knownManifest(digest: Digest, bytes: Uint8Array, parsed: Manifest): ForeignManifest {
-  const { subject, annotations } = parsed;
+  const annotations = listedAnnotations(parsed);
   return {
     manifest: {
       digest,
       mediaType: parsed.mediaType,
       sizeBytes: bytes.length,
-      subject: subject?.digest ?? null,
+      subject: parsed.subject?.digest ?? null,
       artifactType: parsed.artifactType,
-      annotations: subject === null || annotations === null ? null : JSON.stringify(annotations),
+      annotations: annotations === "too-large" ? null : annotations,
       references: parsed.references.map((reference) => ({
         digest: reference.descriptor.digest,
         target: reference.target,

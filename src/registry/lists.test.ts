@@ -1,7 +1,7 @@
 // Lists: what pages hold is in the tables of test/http; here is what a long catalog does to everybody else.
 
 import { expect, test } from "bun:test";
-import type { Page } from "../metadata/metadata.ts";
+import type { CatalogPage, Page } from "../metadata/metadata.ts";
 import { listRepositories } from "./lists.ts";
 import type { Registry } from "./registry.ts";
 
@@ -9,10 +9,11 @@ import type { Registry } from "./registry.ts";
 function catalogOf(length: number) {
   const names = Array.from({ length }, (_, at) => `r${String(at).padStart(4, "0")}`);
   let reads = 0;
-  const catalog = ({ after, limit }: Page): Promise<string[]> => {
+  const catalog = ({ after, limit }: Page): Promise<CatalogPage> => {
     reads += 1;
     const first = after === null ? 0 : names.indexOf(after) + 1;
-    return Promise.resolve(names.slice(first, first + limit));
+    const found = names.slice(first, first + limit);
+    return Promise.resolve({ names: found, next: found.length < limit ? null : found.at(-1)! });
   };
   return { registry: { metadata: { catalog } } as unknown as Registry, reads: () => reads };
 }

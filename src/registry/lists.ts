@@ -3,7 +3,7 @@
  *
  * Promises: byte order everywhere; a page costs its own length, whatever the repository holds; `next` is
  * the cursor of a page that exists, null on the last. A referrers page also stays below a size that
- * clients accept.
+ * clients accept, and reads little more than it shows.
  */
 import { setImmediate } from "node:timers/promises";
 import { MiB } from "../lib/bytes.ts";
@@ -73,7 +73,7 @@ export async function listRepositories(
   let turnEnds = stepsAtOnce;
   const limit = Math.max(count + 1, namesAtOnce);
   for (;;) {
-    const names = await registry.metadata.catalog({ after, limit });
+    const { names, next } = await registry.metadata.catalog({ after, limit });
     for (const name of names) {
       if (reader.spent() >= turnEnds) {
         await setImmediate();
@@ -83,8 +83,8 @@ export async function listRepositories(
       if (items.length === count) return { items, next: items.at(-1) ?? null };
       items.push(name);
     }
-    if (names.length < limit) return { items, next: null };
-    after = names.at(-1) ?? null;
+    if (next === null) return { items, next: null };
+    after = next;
     // Who may read little makes us look at much: others have their turn in between.
     await setImmediate();
   }
@@ -111,21 +111,29 @@ export async function listReferrers(
   subject: string,
   options: { readonly artifactTypes: readonly string[]; readonly last: string | null },
 ): Promise<ListPage<Descriptor>> {
-  const records = await registry.metadata.referrers(repository, subject, options.artifactTypes, {
-    after: options.last,
-    limit: referrersEntriesMax + 1,
-  });
+  const { metadata } = registry;
   const items: Descriptor[] = [];
   let bytes = 0;
-  for (const record of records) {
-    const descriptor = describe(record);
-    bytes += Buffer.byteLength(JSON.stringify(descriptor));
-    const full =
-      items.length === referrersEntriesMax || (bytes > referrersBytesMax && items.length > 0);
-    if (full) return { items, next: items.at(-1)?.digest ?? null };
-    items.push(descriptor);
+  let after = options.last;
+  for (;;) {
+    const page = await metadata.referrers(repository, subject, options.artifactTypes, {
+      after,
+      limit: referrersEntriesMax + 1,
+      bytesMax: referrersBytesMax - bytes,
+    });
+    for (const record of page.records) {
+      const descriptor = describe(record);
+      bytes += Buffer.byteLength(JSON.stringify(descriptor));
+      const full =
+        items.length === referrersEntriesMax || (bytes > referrersBytesMax && items.length > 0);
+      if (full) return { items, next: items.at(-1)?.digest ?? null };
+      items.push(descriptor);
+    }
+    if (page.next === null) return { items, next: null };
+    after = page.next;
+    // A filter that fits little, or large annotations: others have their turn in between.
+    await setImmediate();
   }
-  return { items, next: null };
 }
 
 function describe(record: ReferrerRecord): Descriptor {

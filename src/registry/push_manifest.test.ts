@@ -189,3 +189,17 @@ describe("a push", () => {
     }
   });
 });
+
+test("annotations that a list of referrers would show are bounded, others are not", async () => {
+  await using world = await openWorld();
+  await pushBlobs(world);
+  const annotations = (bytes: number): object => ({ annotations: { pad: "x".repeat(bytes) } });
+  const of = (members: object): PushRequest => request({ bytes: image(1, members).bytes });
+  const subject = { subject: image(2).descriptor };
+  const MiB = 1024 * 1024;
+  expect(
+    await reasonOf(pushManifest(world.registry, of({ ...subject, ...annotations(MiB) }))),
+  ).toMatchObject({ reason: "MANIFEST_TOO_LARGE" });
+  await pushManifest(world.registry, of({ ...subject, ...annotations(MiB - 10) }));
+  await pushManifest(world.registry, of(annotations(2 * MiB)));
+});

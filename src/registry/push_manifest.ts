@@ -7,10 +7,12 @@
  * push leaves no bytes.
  * Leaves to others: reading the body within its limit, the answer (`api`), grammar (`oci`).
  */
+import { formatBytes } from "../lib/bytes.ts";
 import { algorithmOf, digestOf, type Digest } from "../oci/digest.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
 import { parseManifest, type Manifest } from "../oci/manifest.ts";
 import type { Reference } from "../oci/reference.ts";
+import { annotationsBytesMax, listedAnnotations } from "../oci/referrers.ts";
 import {
   failedMax,
   type Change,
@@ -172,7 +174,8 @@ function changesOf(request: PushRequest, digest: Digest, manifest: Manifest): Ch
 }
 
 function newManifest({ bytes }: PushRequest, digest: Digest, manifest: Manifest): NewManifest {
-  const { subject, annotations } = manifest;
+  const annotations = listedAnnotations(manifest);
+  if (annotations === "too-large") throw largeAnnotations();
   const references = new Map(
     manifest.references.map(({ descriptor, target }) => [
       `${target} ${descriptor.digest}`,
@@ -183,11 +186,17 @@ function newManifest({ bytes }: PushRequest, digest: Digest, manifest: Manifest)
     digest,
     mediaType: manifest.mediaType,
     sizeBytes: bytes.length,
-    subject: subject?.digest ?? null,
+    subject: manifest.subject?.digest ?? null,
     artifactType: manifest.artifactType,
-    annotations: subject === null || annotations === null ? null : JSON.stringify(annotations),
+    annotations,
     references: [...references.values()],
   };
+}
+
+function largeAnnotations(): ApiError {
+  return apiError("MANIFEST_TOO_LARGE", {
+    message: `A manifest with a subject has annotations of up to ${formatBytes(annotationsBytesMax)} here: lists of referrers show them`,
+  });
 }
 
 /** Turns failed preconditions into the API error that they mean; missing bytes alone are no reason. */

@@ -32,7 +32,7 @@ import { removeBlob, removeManifest, removeTag } from "./delete.ts";
 import { readManifest } from "./read_manifest.ts";
 import { reconcileLayout } from "./reconcile_layout.ts";
 
-const all = { after: null, limit: 999 };
+const all = { after: null, limit: 999, bytesMax: 1_000_000 };
 
 async function tagsOf({ registry }: World, at = repository): Promise<string[]> {
   const tags = await registry.metadata.tags(at, all);
@@ -174,8 +174,8 @@ describe("a layout of another tool", () => {
       index: [named(app.descriptor, "v1"), sbom.descriptor],
     });
     await reconcile(world);
-    const referrers = await world.registry.metadata.referrers(repository, app.digest, [], all);
-    expect(referrers.map(({ digest, annotations }) => [digest, annotations])).toEqual([
+    const { records } = await world.registry.metadata.referrers(repository, app.digest, [], all);
+    expect(records.map(({ digest, annotations }) => [digest, annotations])).toEqual([
       [sbom.digest, '{"example.kind":"sbom"}'],
     ]);
   });
@@ -517,7 +517,7 @@ describe("a lost database", () => {
         metadata.referrers(at, image(index).digest, [], all),
       );
       return {
-        catalog: await metadata.catalog(all),
+        catalog: (await metadata.catalog(all)).names,
         records: await Promise.all(
           repositories.map(async (at) => (await metadata.layoutRecords(at)).records),
         ),

@@ -32,6 +32,22 @@ async function pages<T>(
   }
 }
 
+/** As `pages`, for lists that say themselves where the next page begins. */
+async function scanned<Scanned extends { readonly next: string | null }, T>(
+  read: (page: Page) => Promise<Scanned>,
+  limit: number,
+  itemsOf: (page: Scanned) => readonly T[],
+): Promise<T[]> {
+  const items: T[] = [];
+  for (let after: string | null = null; ;) {
+    const page: Scanned = await read({ after, limit });
+    expect(itemsOf(page).length).toBeLessThanOrEqual(limit);
+    items.push(...itemsOf(page));
+    if (page.next === null) return items;
+    after = page.next;
+  }
+}
+
 const itself = (item: string): string => item;
 const byBytes = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
 
@@ -66,7 +82,8 @@ export function testLists(open: OpenEmptyStore): void {
         await tested.did(change.create(empty), change.link("layer", empty));
         for (const name of full) await tested.did(change.put("m", name));
         const read = (page: Page) => tested.metadata.catalog(page);
-        expect(await pages(read, { limit, keyOf: itself })).toEqual(full.toSorted(byBytes));
+        const listed = await scanned(read, limit, ({ names }) => names);
+        expect(listed).toEqual(full.toSorted(byBytes));
       },
     );
     await fc.assert(property, { numRuns: 15 });
@@ -94,7 +111,7 @@ export function testLists(open: OpenEmptyStore): void {
 
   test("a repository leaves the catalog with its last manifest", async () => {
     await using tested = await openTested(open);
-    const catalog = () => tested.metadata.catalog({ after: null, limit: 9 });
+    const catalog = async () => (await tested.metadata.catalog({ after: null, limit: 9 })).names;
     await tested.did(change.put("m"), change.put("n"));
     await tested.did(change.remove("m"));
     expect(await catalog()).toEqual([repository]);
@@ -131,7 +148,10 @@ function testReferrers(open: OpenEmptyStore): void {
     metadata: Metadata,
     artifactTypes: readonly string[],
     page: Page = { after: null, limit: 1000 },
-  ) => metadata.referrers(repository, subject, artifactTypes, page);
+    bytesMax = 1_000_000,
+  ) => metadata.referrers(repository, subject, artifactTypes, { ...page, bytesMax });
+  const listed = async (metadata: Metadata, artifactTypes: readonly string[]) =>
+    (await read(metadata, artifactTypes)).records;
 
   test("referrers: any pages make the whole list by digest, of any types", async () => {
     const property = fc.asyncProperty(
@@ -149,11 +169,14 @@ function testReferrers(open: OpenEmptyStore): void {
           .filter(({ type }) => wanted.length === 0 || wanted.includes(type as never))
           .map((row) => row.digest)
           .toSorted(byBytes);
-        const listed = await pages((page) => read(tested.metadata, wanted, page), {
-          limit,
-          keyOf: (record) => record.digest,
-        });
-        expect(listed.map((record) => record.digest)).toEqual(expected);
+        for (const bytesMax of [0, 40, 1_000]) {
+          const found = await scanned(
+            (page) => read(tested.metadata, wanted, page, bytesMax),
+            limit,
+            ({ records }) => records,
+          );
+          expect(found.map((record) => record.digest)).toEqual(expected);
+        }
       },
     );
     await fc.assert(property, { numRuns: 15 });
@@ -169,18 +192,39 @@ function testReferrers(open: OpenEmptyStore): void {
       artifactType: types[0],
       annotations: '{"name":"sbom"}',
     };
-    expect(await read(tested.metadata, [])).toEqual([shown]);
+    expect(await listed(tested.metadata, [])).toEqual([shown]);
     await tested.did(change.put("subject"), change.remove("subject"));
-    expect(await read(tested.metadata, [types[0]])).toEqual([shown]);
+    expect(await listed(tested.metadata, [types[0]])).toEqual([shown]);
     await tested.did(change.remove("sbom"));
-    expect(await read(tested.metadata, [])).toEqual([]);
+    expect(await listed(tested.metadata, [])).toEqual([]);
+  });
+
+  test("referrers: no more annotations are read than asked for, but for those of a first entry", async () => {
+    await using tested = await openTested(open);
+    await tested.did(...Array.from({ length: 9 }, (_, index) => referrer(`${index}`, types[0])));
+    const page = { after: null, limit: 9 };
+    const counts = [0, 12, 23, 24, 1_000].map(async (bytesMax) => {
+      const { records, next } = await read(tested.metadata, [], page, bytesMax);
+      expect(next).toBe(records.at(-1)?.digest ?? null);
+      return records.length;
+    });
+    expect(await Promise.all(counts)).toEqual([1, 1, 1, 2, 9]);
+  });
+
+  test("referrers: a page looks at so many, whether they are of the types or not", async () => {
+    await using tested = await openTested(open);
+    const all = Array.from({ length: 9 }, (_, index) => `${index}`);
+    await tested.did(...all.map((name) => referrer(name, types[0])));
+    const { records, next } = await read(tested.metadata, ["a/b"], { after: null, limit: 4 });
+    const sorted = all.map((name) => digest(name)).toSorted(byBytes);
+    expect([records.length, next]).toEqual([0, sorted[3] ?? null]);
   });
 
   test("referrers of another repository, or of an unknown one, are not listed", async () => {
     await using tested = await openTested(open);
     await tested.did(change.create(), change.put(manifest("sbom", { subject }), otherRepository));
-    expect(await read(tested.metadata, [])).toEqual([]);
-    const page = { after: null, limit: 9 };
-    expect(await tested.metadata.referrers("no/such", subject, [], page)).toEqual([]);
+    expect(await listed(tested.metadata, [])).toEqual([]);
+    const page = { after: null, limit: 9, bytesMax: 99 };
+    expect((await tested.metadata.referrers("no/such", subject, [], page)).records).toEqual([]);
   });
 }

@@ -16,6 +16,7 @@ import type {
   Metadata,
   Page,
   Precondition,
+  ScanPage,
 } from "../metadata.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
 
@@ -81,7 +82,7 @@ export class SqliteMetadata implements Metadata {
     return this.#reader.catalog(page);
   }
 
-  async referrers(repository: string, subject: string, types: readonly string[], page: Page) {
+  async referrers(repository: string, subject: string, types: readonly string[], page: ScanPage) {
     return this.#reader.referrers(repository, subject, types, page);
   }
 

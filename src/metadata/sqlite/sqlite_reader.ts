@@ -14,6 +14,7 @@ import { failedPreconditions } from "./apply_commit.ts";
 import type {
   ApiKeyRecord,
   BytesUnderLock,
+  CatalogPage,
   FailedPrecondition,
   HistoryRecord,
   Holding,
@@ -24,6 +25,8 @@ import type {
   Page,
   Precondition,
   ReferrerRecord,
+  ReferrersPage,
+  ScanPage,
 } from "../metadata.ts";
 
 /** Names whose ids are remembered; a repository keeps its id for ever. */
@@ -53,13 +56,15 @@ export const sql = {
   tagsOf: "SELECT name FROM tags WHERE repository = ?1 AND digest = ?2 ORDER BY name LIMIT ?3",
   tags: "SELECT name FROM tags WHERE repository = ?1 AND name > ?2 ORDER BY name LIMIT ?3",
   catalog:
-    "SELECT name FROM repositories r WHERE name > ?1 " +
-    "AND EXISTS (SELECT 1 FROM manifests m WHERE m.repository = r.id) ORDER BY name LIMIT ?2",
+    "SELECT name, EXISTS (SELECT 1 FROM manifests m WHERE m.repository = r.id) AS held " +
+    "FROM repositories r WHERE name > ?1 ORDER BY name LIMIT ?2",
+  // The size of annotations is known without reading them (`octet_length`), and so is whether there are any.
   referrers:
-    `SELECT ${manifestColumns}, m.artifact_type AS artifactType, m.annotations AS annotations ` +
+    `SELECT ${manifestColumns}, m.artifact_type AS artifactType, ` +
+    "octet_length(m.annotations) AS annotationsBytes " +
     "FROM manifests m INDEXED BY manifests_subject WHERE m.repository = ?1 AND m.subject = ?2 AND m.digest > ?3 " +
-    "AND (?5 IS NULL OR m.artifact_type IN (SELECT value FROM json_each(?5))) " +
     "ORDER BY m.digest LIMIT ?4",
+  annotations: "SELECT annotations FROM manifests WHERE repository = ?1 AND digest = ?2",
   history: `SELECT ${historyColumns} WHERE h.repository = ?1 ORDER BY h.sequence DESC LIMIT ?2`,
   historyOfTag:
     `SELECT ${historyColumns} WHERE h.repository = ?1 AND h.tag = ?2 ` +
@@ -96,6 +101,10 @@ export const sql = {
 } as const;
 
 type Value = string | number | null;
+
+type ReferrerRow = Omit<ReferrerRecord, "annotations"> & {
+  readonly annotationsBytes: number | null;
+};
 
 /** A reader holds no lock, so the bytes are not asked: their precondition is the writer's. */
 const bytesUnasked: BytesUnderLock = { present: () => true, remove: () => {} };
@@ -153,25 +162,40 @@ export class SqliteReader {
     return rows.map((row) => row.name);
   }
 
-  catalog(page: Page): string[] {
-    const rows = this.#all<{ name: string }>(sql.catalog, page.after ?? "", page.limit);
-    return rows.map((row) => row.name);
+  catalog({ after, limit }: Page): CatalogPage {
+    const rows = this.#all<{ name: string; held: number }>(sql.catalog, after ?? "", limit);
+    const names = rows.filter(({ held }) => held === 1).map(({ name }) => name);
+    return { names, next: rows.length < limit ? null : (rows.at(-1)?.name ?? null) };
   }
 
   referrers(
     repository: string,
     subject: string,
     artifactTypes: readonly string[],
-    page: Page,
-  ): ReferrerRecord[] {
-    const types = artifactTypes.length === 0 ? null : JSON.stringify(artifactTypes);
-    return this.#all<ReferrerRecord>(
-      sql.referrers,
-      this.#idOf(repository),
-      subject,
-      page.after ?? "",
-      page.limit,
-      types,
+    page: ScanPage,
+  ): ReferrersPage {
+    const id = this.#idOf(repository);
+    const { limit, bytesMax } = page;
+    const rows = this.#all<ReferrerRow>(sql.referrers, id, subject, page.after ?? "", limit);
+    const types = new Set(artifactTypes);
+    const records: ReferrerRecord[] = [];
+    let next = page.after;
+    let bytes = 0;
+    for (const { annotationsBytes, ...row } of rows) {
+      if (types.size === 0 || (row.artifactType !== null && types.has(row.artifactType))) {
+        bytes += annotationsBytes ?? 0;
+        if (bytes > bytesMax && records.length > 0) return { records, next };
+        const annotations = annotationsBytes === null ? null : this.#annotationsOf(id, row.digest);
+        records.push({ ...row, annotations });
+      }
+      next = row.digest;
+    }
+    return { records, next: rows.length < limit ? null : next };
+  }
+
+  #annotationsOf(id: number | null, digest: Digest): string | null {
+    return (
+      this.#get<{ annotations: string | null }>(sql.annotations, id, digest)?.annotations ?? null
     );
   }
 
