@@ -12,11 +12,14 @@ import { mediaTypes } from "./media_types.ts";
 /** Annotations of a manifest with a subject, as JSON: a list of referrers shows them whole. Clients take 4 MiB of it. */
 export const annotationsBytesMax = MiB;
 
-/** The annotations that a list of referrers shows, as JSON; null for none, "too-large" for more than it can show. */
-export function listedAnnotations({ subject, annotations }: Manifest): string | null | "too-large" {
-  if (subject === null || annotations === null) return null;
+/** The annotations that a list of referrers shows, as JSON or null, and whether it can show them. */
+export function listedAnnotations({ subject, annotations }: Manifest): {
+  readonly text: string | null;
+  readonly fit: boolean;
+} {
+  if (subject === null || annotations === null) return { text: null, fit: true };
   const text = JSON.stringify(annotations);
-  return Buffer.byteLength(text) > annotationsBytesMax ? "too-large" : text;
+  return { text, fit: Buffer.byteLength(text) <= annotationsBytesMax };
 }
 
 /** The body of a referrers answer: an image index whose `manifests` is never null. */

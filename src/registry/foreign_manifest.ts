@@ -46,7 +46,7 @@ function knownManifest(digest: Digest, bytes: Uint8Array, parsed: Manifest): For
       sizeBytes: bytes.length,
       subject: parsed.subject?.digest ?? null,
       artifactType: parsed.artifactType,
-      annotations: annotations === "too-large" ? null : annotations,
+      annotations: annotations.fit ? annotations.text : null,
       references: parsed.references.map((reference) => ({
         digest: reference.descriptor.digest,
         target: reference.target,

@@ -175,7 +175,7 @@ function changesOf(request: PushRequest, digest: Digest, manifest: Manifest): Ch
 
 function newManifest({ bytes }: PushRequest, digest: Digest, manifest: Manifest): NewManifest {
   const annotations = listedAnnotations(manifest);
-  if (annotations === "too-large") throw largeAnnotations();
+  if (!annotations.fit) throw largeAnnotations();
   const references = new Map(
     manifest.references.map(({ descriptor, target }) => [
       `${target} ${descriptor.digest}`,
@@ -188,7 +188,7 @@ function newManifest({ bytes }: PushRequest, digest: Digest, manifest: Manifest)
     sizeBytes: bytes.length,
     subject: manifest.subject?.digest ?? null,
     artifactType: manifest.artifactType,
-    annotations,
+    annotations: annotations.text,
     references: [...references.values()],
   };
 }

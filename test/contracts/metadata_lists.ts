@@ -211,6 +211,17 @@ function testReferrers(open: OpenEmptyStore): void {
     expect(await Promise.all(counts)).toEqual([1, 1, 1, 2, 9]);
   });
 
+  test("referrers: long annotations are shown as they were pushed, and go with their manifest", async () => {
+    await using tested = await openTested(open);
+    const long = JSON.stringify({ pad: "ä".repeat(1_000) });
+    const put = (text: string | null) =>
+      change.put(manifest("long", { subject, annotations: text, artifactType: types[0] }));
+    await tested.did(put(long), put(long));
+    expect((await listed(tested.metadata, []))[0]?.annotations).toBe(long);
+    await tested.did(change.remove("long"), put(null));
+    expect((await listed(tested.metadata, []))[0]?.annotations).toBeNull();
+  });
+
   test("referrers: a page looks at so many, whether they are of the types or not", async () => {
     await using tested = await openTested(open);
     const all = Array.from({ length: 9 }, (_, index) => `${index}`);

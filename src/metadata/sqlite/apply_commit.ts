@@ -19,6 +19,7 @@ import {
   type RepositoryChange,
 } from "../metadata.ts";
 import { applyApiKeyChange } from "./api_key_rows.ts";
+import { removeAnnotations, storeAnnotations } from "./long_annotations.ts";
 
 /** Indexes that a delete looks at, to see whether something names them; with more the manifest stays. */
 const parentsMax = 1_000;
@@ -213,7 +214,11 @@ const appliers: Appliers = {
       manifest.sizeBytes,
       manifest.subject,
       manifest.artifactType,
-      manifest.annotations,
+      storeAnnotations(
+        work.database,
+        { repository: id, manifest: manifest.digest },
+        manifest.annotations,
+      ),
       work.now,
       work.by,
     );
@@ -255,6 +260,7 @@ const appliers: Appliers = {
     const removed = "DELETE FROM manifests WHERE repository = ? AND digest = ?";
     if (run(work, removed, id, digest) === 0) return;
     run(work, "DELETE FROM manifest_references WHERE repository = ? AND parent = ?", id, digest);
+    removeAnnotations(work.database, id, digest);
     writeHistory(work, id, null, null, digest);
     work.freed.push([id, digest]);
     work.touched.add(id);

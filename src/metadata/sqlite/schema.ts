@@ -47,7 +47,7 @@ export const migrations: readonly Migration[] = [
         size          INTEGER NOT NULL,
         subject       TEXT,
         artifact_type TEXT,
-        annotations   TEXT,               -- JSON, only beside a subject
+        annotations   TEXT,               -- JSON, only beside a subject; since version 3 see long_annotations
         pushed_at     INTEGER NOT NULL,
         pushed_by     TEXT,
         PRIMARY KEY (repository, digest)
@@ -113,6 +113,19 @@ export const migrations: readonly Migration[] = [
         last_used_at INTEGER
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX api_keys_owner ON api_keys (owner, created_at, id);
+    `,
+  },
+  {
+    version: 3,
+    summary: "long annotations lie apart from the rows that every look-up compares",
+    sql: `
+      CREATE TABLE long_annotations (
+        id         INTEGER PRIMARY KEY,
+        repository INTEGER NOT NULL,
+        manifest   TEXT NOT NULL,
+        text       TEXT NOT NULL
+      ) STRICT;
+      CREATE UNIQUE INDEX long_annotations_manifest ON long_annotations (repository, manifest);
     `,
   },
 ];

@@ -11,6 +11,7 @@ import { Lru } from "../../lib/lru.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { apiKeyOf, apiKeySql, type ApiKeyRow } from "./api_key_rows.ts";
 import { failedPreconditions } from "./apply_commit.ts";
+import { annotationsBytes, isLong } from "./long_annotations.ts";
 import type {
   ApiKeyRecord,
   BytesUnderLock,
@@ -58,13 +59,11 @@ export const sql = {
   catalog:
     "SELECT name, EXISTS (SELECT 1 FROM manifests m WHERE m.repository = r.id) AS held " +
     "FROM repositories r WHERE name > ?1 ORDER BY name LIMIT ?2",
-  // The size of annotations is known without reading them (`octet_length`), and so is whether there are any.
   referrers:
-    `SELECT ${manifestColumns}, m.artifact_type AS artifactType, ` +
-    "octet_length(m.annotations) AS annotationsBytes " +
+    `SELECT ${manifestColumns}, m.artifact_type AS artifactType, m.annotations AS annotations ` +
     "FROM manifests m INDEXED BY manifests_subject WHERE m.repository = ?1 AND m.subject = ?2 AND m.digest > ?3 " +
     "ORDER BY m.digest LIMIT ?4",
-  annotations: "SELECT annotations FROM manifests WHERE repository = ?1 AND digest = ?2",
+  longAnnotations: "SELECT text FROM long_annotations WHERE repository = ?1 AND manifest = ?2",
   history: `SELECT ${historyColumns} WHERE h.repository = ?1 ORDER BY h.sequence DESC LIMIT ?2`,
   historyOfTag:
     `SELECT ${historyColumns} WHERE h.repository = ?1 AND h.tag = ?2 ` +
@@ -101,10 +100,6 @@ export const sql = {
 } as const;
 
 type Value = string | number | null;
-
-type ReferrerRow = Omit<ReferrerRecord, "annotations"> & {
-  readonly annotationsBytes: number | null;
-};
 
 /** A reader holds no lock, so the bytes are not asked: their precondition is the writer's. */
 const bytesUnasked: BytesUnderLock = { present: () => true, remove: () => {} };
@@ -176,27 +171,26 @@ export class SqliteReader {
   ): ReferrersPage {
     const id = this.#idOf(repository);
     const { limit, bytesMax } = page;
-    const rows = this.#all<ReferrerRow>(sql.referrers, id, subject, page.after ?? "", limit);
+    const rows = this.#all<ReferrerRecord>(sql.referrers, id, subject, page.after ?? "", limit);
     const types = new Set(artifactTypes);
     const records: ReferrerRecord[] = [];
     let next = page.after;
     let bytes = 0;
-    for (const { annotationsBytes, ...row } of rows) {
+    for (const row of rows) {
       if (types.size === 0 || (row.artifactType !== null && types.has(row.artifactType))) {
-        bytes += annotationsBytes ?? 0;
+        bytes += annotationsBytes(row.annotations);
         if (bytes > bytesMax && records.length > 0) return { records, next };
-        const annotations = annotationsBytes === null ? null : this.#annotationsOf(id, row.digest);
-        records.push({ ...row, annotations });
+        records.push(this.#withAnnotations(id, row));
       }
       next = row.digest;
     }
     return { records, next: rows.length < limit ? null : next };
   }
 
-  #annotationsOf(id: number | null, digest: Digest): string | null {
-    return (
-      this.#get<{ annotations: string | null }>(sql.annotations, id, digest)?.annotations ?? null
-    );
+  #withAnnotations(id: number | null, row: ReferrerRecord): ReferrerRecord {
+    if (row.annotations === null || !isLong(row.annotations)) return row;
+    const long = this.#get<{ text: string }>(sql.longAnnotations, id, row.digest);
+    return { ...row, annotations: long?.text ?? null };
   }
 
   history(repository: string, tag: string | null, limit: number): HistoryRecord[] {

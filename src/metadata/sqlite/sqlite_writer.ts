@@ -29,6 +29,8 @@ const waitingCommitsMax = 10_000;
 const batchStepsMax = 10_000;
 const heavySteps = 256;
 const heavyStepsMax = 200_000;
+/** Characters of annotations that are written for the price of a row. */
+const charsPerStep = 4096;
 /** How long a write waits for another server on the same root. */
 const busyMs = 10_000;
 
@@ -165,7 +167,9 @@ export class SqliteWriter implements Committer {
 function stepsOf({ preconditions, changes }: Commit): number {
   let steps = preconditions.length + changes.length;
   for (const change of changes) {
-    if (change.kind === "put-manifest") steps += change.manifest.references.length;
+    if (change.kind !== "put-manifest") continue;
+    const { references, annotations } = change.manifest;
+    steps += references.length + (annotations?.length ?? 0) / charsPerStep;
   }
   return steps;
 }

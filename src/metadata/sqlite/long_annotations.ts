@@ -1,0 +1,41 @@
+/**
+ * Annotations in the rows of manifests: short ones as they are, long ones in a table of their own.
+ *
+ * A look-up in `manifests` compares whole rows, so that a row of a megabyte would be read by look-ups of its
+ * neighbours, too. Such a row says how long its annotations are, as `@1000008`, which no JSON begins with.
+ */
+import type { Database } from "bun:sqlite";
+
+/** Bytes of annotations that stay in the row. */
+const shortBytesMax = 512;
+
+const insert =
+  "INSERT OR IGNORE INTO long_annotations (repository, manifest, text) VALUES (?1, ?2, ?3)";
+const remove = "DELETE FROM long_annotations WHERE repository = ?1 AND manifest = ?2";
+
+/** What stands in the row of a manifest; puts long annotations into their table. */
+export function storeAnnotations(
+  database: Database,
+  { repository, manifest }: { readonly repository: number; readonly manifest: string },
+  text: string | null,
+): string | null {
+  const bytes = text === null ? 0 : Buffer.byteLength(text);
+  if (text === null || bytes <= shortBytesMax) return text;
+  database.query<unknown, [number, string, string]>(insert).run(repository, manifest, text);
+  return `@${bytes}`;
+}
+
+export function removeAnnotations(database: Database, repository: number, manifest: string): void {
+  database.query<unknown, [number, string]>(remove).run(repository, manifest);
+}
+
+/** Bytes of the annotations of a row. */
+export function annotationsBytes(stored: string | null): number {
+  if (stored === null) return 0;
+  return isLong(stored) ? Number(stored.slice(1)) : Buffer.byteLength(stored);
+}
+
+/** Whether the annotations of a row are in their table. */
+export function isLong(stored: string): boolean {
+  return stored.startsWith("@");
+}
