@@ -20,6 +20,7 @@ export {
   requireTool,
   run,
   runOk,
+  type RunOptions,
   type Service,
   startService,
 } from "./processes.ts";

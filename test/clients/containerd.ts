@@ -13,6 +13,8 @@ export interface Containerd extends AsyncDisposable {
   ctr(...args: readonly string[]): Promise<Output>;
   /** The command line of `ctr` with these arguments, for what runs until it is stopped. */
   command(...args: readonly string[]): readonly string[];
+  /** Where it listens. */
+  readonly socket: string;
   /** The snapshotter that works here: overlayfs, or native (plain copies) where mounts are refused. */
   readonly snapshotter: string;
 }
@@ -44,6 +46,7 @@ export async function startContainerd(): Promise<Containerd> {
     return {
       ctr: (...args) => runOk("ctr", [...base, ...args], { env }),
       command: (...args) => ["ctr", ...base, ...args],
+      socket,
       snapshotter: overlay ? "overlayfs" : "native",
       [Symbol.asyncDispose]: dispose,
     };
@@ -68,7 +71,7 @@ address = "${socket}.ttrpc"
 }
 
 /** Unmounts what a container runtime left mounted, the deepest first. */
-async function unmountBelow(directory: string): Promise<void> {
+export async function unmountBelow(directory: string): Promise<void> {
   const mounts = await readFile("/proc/self/mounts", "utf8");
   const below = mounts
     .split("\n")
