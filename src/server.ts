@@ -132,11 +132,12 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
   });
   const uncounted = new EpochCommitter(writer, epochs);
   const facts = counting?.metrics.counted(uncounted, clock) ?? uncounted;
-  const registry = openRegistry(config, storage, facts, { epochs: null, metrics: null });
+  const report = reporter(log);
+  const registry = openRegistry(config, storage, facts, { epochs: null, metrics: null, report });
   const reconciled = Promise.withResolvers<void>();
   const jobs = new Jobs({
     registry,
-    report: reporter(log),
+    report,
     uploadIdleMs: config.storage.uploadIdle,
     claim: () => claimLease(rootDirectory, "jobs"),
     onReconciled: reconciled.resolve,
@@ -145,7 +146,7 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
   jobs.start();
   const probe = new RootProbe({
     clock,
-    report: reporter(log),
+    report,
     isFull,
     attempt: async () => {
       await driver.probe();
@@ -153,7 +154,7 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
     },
   });
   probe.start();
-  const meter = startMeter(counting, registry, reporter(log));
+  const meter = startMeter(counting, registry, report);
   if (!commit) log.warn("storage.commit is false: a push that was acknowledged can be lost");
   return {
     committer: {
@@ -215,7 +216,8 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const epochs = config.storage.shared ? null : new Epochs(join(rootDirectory, epochsFile));
   const metrics = joinCounting(options.metrics, clock);
   const { committer } = options;
-  const registry = openRegistry(config, new Storage(driver), committer, { epochs, metrics });
+  const parties = { epochs, metrics, report: reporter(log) };
+  const registry = openRegistry(config, new Storage(driver), committer, parties);
   const page = servedPage(config.extensions.metrics, metrics, { registry, rootDirectory });
   const openApi = onceText(() => openApiText(config));
   const health: Health = { started: false, stopping: false, problem: null };
@@ -409,9 +411,10 @@ function openRegistry(
   config: Config,
   storage: Storage,
   committer: Committer,
-  { epochs, metrics }: { readonly epochs: Epochs | null; readonly metrics: ServerMetrics | null },
+  parties: { epochs: Epochs | null; metrics: ServerMetrics | null; report: Report },
 ): Registry {
   const path = join(config.storage.rootDirectory, metadataFile);
+  const { epochs, metrics, report } = parties;
   return {
     storage,
     metadata: new SqliteMetadata(path, committer, epochs, metrics?.lookup("facts")),
@@ -419,6 +422,7 @@ function openRegistry(
     clock,
     contentCache: new ContentCache(metrics?.lookup("content")),
     dedupe: config.storage.dedupe,
+    report,
   };
 }
 

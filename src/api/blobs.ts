@@ -12,12 +12,15 @@ import { parseRange, type InclusiveRange } from "../lib/byte_range.ts";
 import { matchesEntityTag } from "../lib/http_fields.ts";
 import { assert } from "../lib/assert.ts";
 import type { Digest } from "../oci/digest.ts";
+import type { Holding } from "../metadata/metadata.ts";
 import { apiError } from "../oci/errors.ts";
+import { readContent, requireFile } from "../registry/content.ts";
 import { cachedBytesMax } from "../registry/content_cache.ts";
 import { removeBlob } from "../registry/delete.ts";
 import { unknownIn } from "../registry/unknown.ts";
 import { requireDigest, unsupportedDigest, type App } from "./app.ts";
 import { multipartBody } from "./multipart_body.ts";
+import { requireHeld } from "./require_held.ts";
 
 /** Parts of a multiple range; more are answered 400, which clients read as "ask for fewer". */
 const rangePartsMax = 64;
@@ -36,15 +39,14 @@ export async function getBlob(call: Call, app: App): Promise<Reply> {
     return emptyReply(304, identityHeaders(digest));
   }
   const blob = { repository, digest, sizeBytes };
-  const range = call.method === "GET" ? call.header("range") : null;
+  if (call.method === "HEAD") {
+    requireHeld(call, app, blob, "BLOB_UNKNOWN");
+    return emptyReply(200, blobHeaders(digest, sizeBytes));
+  }
+  if (sizeBytes > cachedBytesMax) requireFile(app.registry, blob);
+  const range = call.header("range");
   if (range === null || !rangeStillFits(call, digest)) return wholeBlob(app, blob);
   return rangedBlob(app, blob, range);
-}
-
-interface FoundBlob {
-  readonly repository: string;
-  readonly digest: Digest;
-  readonly sizeBytes: number;
 }
 
 function blobDigest(call: Call): Digest {
@@ -73,28 +75,18 @@ function blobHeaders(digest: Digest, lengthBytes: number | null): Record<string,
   };
 }
 
-function wholeBlob(app: App, blob: FoundBlob): Reply {
+function wholeBlob(app: App, blob: Holding): Reply {
   const headers = blobHeaders(blob.digest, blob.sizeBytes);
   return bodyReply(200, blobBody(app, blob, null), headers);
 }
 
 /** The bytes of a blob: from memory while they are few, else from the file as they are sent. */
-function blobBody(app: App, blob: FoundBlob, range: InclusiveRange | null): Uint8Array | Blob {
+function blobBody(app: App, blob: Holding, range: InclusiveRange | null): Uint8Array | Blob {
   const { registry } = app;
   const { repository, digest, sizeBytes } = blob;
   if (sizeBytes > cachedBytesMax) return registry.storage.blobContent(repository, digest, range);
-  const bytes = registry.contentCache.get(digest) ?? smallBlob(app, blob);
+  const bytes = readContent(registry, blob);
   return range === null ? bytes : bytes.subarray(range.first, range.last + 1);
-}
-
-function smallBlob({ registry }: App, { repository, digest, sizeBytes }: FoundBlob): Uint8Array {
-  const bytes = registry.storage.readBlobNow(repository, digest);
-  assert(
-    bytes !== null && bytes.length === sizeBytes,
-    `blob ${digest} of ${repository} should have ${sizeBytes} bytes on disk, has ${bytes?.length ?? "none"}`,
-  );
-  registry.contentCache.set(digest, bytes);
-  return bytes;
 }
 
 /** `If-Range`: a range is of use only for the content that the client has the rest of. */
@@ -105,7 +97,7 @@ function rangeStillFits(call: Call, digest: Digest): boolean {
   return validator === `"${digest}"`;
 }
 
-async function rangedBlob(app: App, blob: FoundBlob, header: string): Promise<Reply> {
+async function rangedBlob(app: App, blob: Holding, header: string): Promise<Reply> {
   const { digest, sizeBytes } = blob;
   const parsed = parseRange(header, sizeBytes, { partsMax: rangePartsMax });
   if (parsed.kind === "ignore") return wholeBlob(app, blob);
@@ -127,7 +119,7 @@ async function rangedBlob(app: App, blob: FoundBlob, header: string): Promise<Re
 /** One part per range, in the order of the request (RFC 9110 §14.6). */
 async function severalRanges(
   app: App,
-  blob: FoundBlob,
+  blob: Holding,
   ranges: readonly InclusiveRange[],
 ): Promise<Reply> {
   const { digest, sizeBytes } = blob;

@@ -18,8 +18,10 @@ import type { ManifestRecord } from "../metadata/metadata.ts";
 import { removeManifest, removeTag } from "../registry/delete.ts";
 import { pushManifest, type TagCondition } from "../registry/push_manifest.ts";
 import { anyTag, type TagRule, type TagRules } from "../registry/tag_rule.ts";
-import { findManifest, readManifest } from "../registry/read_manifest.ts";
+import { readContent } from "../registry/content.ts";
+import { findManifest } from "../registry/find_manifest.ts";
 import { invalidTag, requireReference, targetOf, type App } from "./app.ts";
+import { requireHeld } from "./require_held.ts";
 
 /** Tags of one request: more would not fit the headers of the answer. */
 const tagsMax = 46;
@@ -40,8 +42,13 @@ export async function getManifest(call: Call, app: App): Promise<Reply> {
     "content-length": String(record.sizeBytes),
     "content-security-policy": "default-src 'none'; sandbox",
   };
-  if (call.method === "HEAD") return emptyReply(200, headers);
-  return bodyReply(200, readManifest(app.registry, repository, record), headers);
+  const { digest, sizeBytes } = record;
+  const content = { repository, digest, sizeBytes };
+  if (call.method === "HEAD") {
+    requireHeld(call, app, content, "MANIFEST_UNKNOWN");
+    return emptyReply(200, headers);
+  }
+  return bodyReply(200, readContent(app.registry, content), headers);
 }
 
 function identityHeaders(record: ManifestRecord, reference: Reference): Record<string, string> {

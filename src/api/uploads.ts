@@ -1,10 +1,9 @@
 /**
  * Uploads: start, append, finish, status, cancel, single request, mount [end-4, 5, 6, 11, 13, 14].
  *
- * Promises: the whole identity of a session is in its path, of unreserved characters, so that clients may do to the
- * query what they like; a status tells what is on disk; checks come in an order that leaves the session alive
- * whenever the client can go on.
- * Leaves to others: bytes and locks (`storage/uploads.ts`), publishing (`registry/push_blob.ts`).
+ * A session is named by its path alone, in unreserved characters, so that clients may do to the query what they like. A
+ * status tells what is on disk. Checks come in an order that leaves the session alive whenever the client can go on.
+ * Bytes and locks are in `storage/uploads.ts`, publishing in `registry/push_blob.ts`.
  */
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
@@ -81,9 +80,10 @@ export async function mountOrStart(call: Call, app: App): Promise<Reply> {
 /** PATCH: appends a stream or a chunk [end-5]. */
 export async function appendUpload(call: Call, app: App): Promise<Reply> {
   return hold(call, app, async (upload) => {
-    const { sizeBytes } = await appendTo(call, app, upload);
+    const append = () => upload.append(appendRequest(call, app));
+    const { sizeBytes } = await withState(call, app, upload, append);
     return emptyReply(202, {
-      ...sessionHeaders(call, app, uploadId(call), sizeBytes),
+      ...sessionHeaders(call, app, sessionOf(call).id, sizeBytes),
       "content-length": "0",
     });
   });
@@ -98,7 +98,7 @@ export async function closeUpload(call: Call, app: App): Promise<Reply> {
 
 /** GET: where the session stands [end-13]. */
 export async function uploadStatus(call: Call, app: App): Promise<Reply> {
-  const id = uploadId(call);
+  const { id } = sessionOf(call);
   const sizeBytes = await app.registry.uploads.size(call.repository, id, ownerOf(call));
   if (sizeBytes === null) throw apiError("UPLOAD_UNKNOWN");
   return emptyReply(204, sessionHeaders(call, app, id, sizeBytes));
@@ -112,7 +112,7 @@ export async function cancelUpload(call: Call, app: App): Promise<Reply> {
 
 /** Works on the session of the path as its only holder; the session of somebody else is not there. */
 function hold<T>(call: Call, app: App, work: (upload: HeldUpload) => Promise<T>): Promise<T> {
-  return app.registry.uploads.hold(call.repository, uploadId(call), work, ownerOf(call));
+  return app.registry.uploads.hold(call.repository, sessionOf(call).id, work, ownerOf(call));
 }
 
 /** Whom a session belongs to: the user, however they prove it with each request. */
@@ -131,11 +131,10 @@ async function finish(call: Call, app: App, upload: HeldUpload, digest: Digest):
   return createdBlob(call, app, digest);
 }
 
-function appendTo(call: Call, app: App, upload: HeldUpload) {
-  return withState(call, app, upload, () => upload.append(appendRequest(call, app)));
-}
-
-/** A chunk at the wrong place is answered with where the session stands: clients go on from there. */
+/**
+ * Bytes for the wrong place are answered with where the session stands: clients go on from there. A chunk says its
+ * place; a body without one belongs behind what was acknowledged.
+ */
 async function withState<T>(
   call: Call,
   app: App,
@@ -143,12 +142,15 @@ async function withState<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   try {
+    if (call.header("content-range") === null) {
+      upload.requireBytes(sessionOf(call).acknowledgedBytes);
+    }
     return await work();
   } catch (error) {
     if (!(error instanceof ApiError) || error.reason !== "UPLOAD_RANGE") throw error;
     throw apiError("UPLOAD_RANGE", {
       message: error.message,
-      headers: sessionHeaders(call, app, uploadId(call), upload.sizeBytes),
+      headers: sessionHeaders(call, app, sessionOf(call).id, upload.sizeBytes),
     });
   }
 }
@@ -180,8 +182,18 @@ function chunkOf(call: Call) {
   });
 }
 
-function uploadId(call: Call): string {
-  return call.params["upload"] ?? "";
+interface Session {
+  readonly id: string;
+  /** How many bytes an answer has acknowledged, by the Location that the client kept. */
+  readonly acknowledgedBytes: number;
+}
+
+/** `<id>` or `<id>.<acknowledged bytes>`. */
+const sessionPattern = /^([^.]*)(?:\.(\d{1,15}))?$/;
+
+function sessionOf(call: Call): Session {
+  const [, id = "", acknowledged = "0"] = sessionPattern.exec(call.params["upload"] ?? "") ?? [];
+  return { id, acknowledgedBytes: Number(acknowledged) };
 }
 
 function digestParameter(call: Call): Digest {
@@ -192,15 +204,19 @@ function digestParameter(call: Call): Digest {
   return requireDigest(text, () => unsupportedDigest(text));
 }
 
-/** Headers that tell a session's place and length: `0-0` also stands for nothing held [end-13]. */
+/**
+ * Headers that tell a session's place and length: `0-0` also stands for nothing held [end-13]. The place names what was
+ * acknowledged: only the client knows that after a crash of the machine, which may take bytes that were not flushed.
+ */
 function sessionHeaders(
   call: Call,
   app: App,
   id: string,
   sizeBytes: number,
 ): Record<string, string> {
+  const session = sizeBytes === 0 ? id : `${id}.${sizeBytes}`;
   return {
-    location: targetOf(call, app, `/v2/${call.repository}/blobs/uploads/${id}`),
+    location: targetOf(call, app, `/v2/${call.repository}/blobs/uploads/${session}`),
     range: `0-${Math.max(sizeBytes - 1, 0)}`,
     "docker-upload-uuid": id,
   };

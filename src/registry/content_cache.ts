@@ -1,8 +1,8 @@
 /**
  * Bytes of manifests and small blobs that were read lately, by digest.
  *
- * Promises: content under a digest never changes, so nothing ever goes stale here; what a repository may show
- * is asked of the metadata each time, before this cache. Bounded in bytes.
+ * Only bytes that were proved to have their digest come in (`content.ts`), so nothing here is wrong or goes stale; what
+ * a repository may show is asked of the metadata each time, before this cache. Bounded in bytes.
  */
 import { Lru } from "../lib/lru.ts";
 import { KiB, MiB } from "../lib/bytes.ts";

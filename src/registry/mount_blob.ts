@@ -6,6 +6,7 @@
  * Leaves to others: whether the caller may read the source (`api` passes only those it may).
  */
 import type { Digest } from "../oci/digest.ts";
+import { isSource } from "./content.ts";
 import type { Registry } from "./registry.ts";
 
 /** A sweep may remove the link before its commit; then it is made again. */
@@ -56,7 +57,8 @@ async function mountFrom(
   for (let attempt = 1; attempt <= mountTriesMax; attempt += 1) {
     const sizeBytes = await metadata.blobSize(source, digest);
     if (sizeBytes === null) return false;
-    if (source !== repository && !(await storage.linkBlob(source, repository, digest)))
+    if (!isSource(registry, { repository: source, digest, sizeBytes })) return false;
+    if (source !== repository && !(await storage.shareBlob(source, repository, digest)))
       return false;
     const outcome = await metadata.commit({
       preconditions: [{ kind: "bytes-present", repository, digest }],

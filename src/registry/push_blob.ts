@@ -1,21 +1,18 @@
 /**
  * The end of an upload: verified bytes become a blob of the repository [end-6, end-4b].
  *
- * Promises: the digest is computed from what lies on disk; bytes are flushed and have their name before
- * the fact is committed; the fact is committed before this returns. A wrong digest keeps the session as it
- * was before this request. Equal bytes of another repository are shared, not stored twice.
- * Leaves to others: sessions (`../storage/uploads.ts`), the answer (`api`).
+ * The digest is computed from what lies on disk; bytes are flushed and have their name before the metadata name them;
+ * the metadata are committed before this returns. A request that fails leaves the session as it was, so that it can be
+ * repeated. Sessions are in `../storage/uploads.ts`, the place of the bytes is in `place_blob.ts`.
  */
 import { algorithmOf, type Digest } from "../oci/digest.ts";
 import { apiError } from "../oci/errors.ts";
-import { blobKey } from "../storage/layout.ts";
 import type { AppendRequest, HeldUpload } from "../storage/uploads.ts";
+import { mendCopies, placeBlob } from "./place_blob.ts";
 import type { Registry } from "./registry.ts";
 
 /** A sweep may remove bytes between their publishing and their commit; then they are published again. */
 const publishTriesMax = 3;
-/** Other repositories that are asked for an equal blob. */
-const donorsMax = 3;
 
 export interface FinishRequest {
   readonly repository: string;
@@ -26,8 +23,9 @@ export interface FinishRequest {
 }
 
 /**
- * Finishes a held session. On a wrong digest or a broken body the session goes back to where it stood.
- * @throws what `HeldUpload.append` throws, DIGEST_INVALID, SIZE_INVALID.
+ * Finishes a held session. When that fails the session goes back to where it stood, so that the same request can be made
+ * again.
+ * @throws what `HeldUpload.append` throws, DIGEST_INVALID, SIZE_INVALID, UNAVAILABLE.
  */
 export async function finishUpload(
   registry: Registry,
@@ -35,21 +33,27 @@ export async function finishUpload(
   request: FinishRequest,
 ): Promise<void> {
   const before = upload.sizeBytes;
-  const { brokenOff } = await upload.append(request.last);
+  try {
+    await takeLast(upload, request);
+    await publishUpload(registry, upload, request);
+  } catch (error) {
+    await upload.goBack(before);
+    throw error;
+  }
+  await upload.discard();
+}
+
+async function takeLast(upload: HeldUpload, { digest, last }: FinishRequest): Promise<void> {
+  const { sizeBytes, brokenOff } = await upload.append(last);
   if (brokenOff) {
-    await upload.truncate(before);
     throw apiError("SIZE_INVALID", { message: "The body ended before its announced length" });
   }
-  const actual = await upload.digest(algorithmOf(request.digest));
-  if (actual !== request.digest) {
-    await upload.truncate(before);
-    throw apiError("DIGEST_INVALID", {
-      message: `The digest of the ${upload.sizeBytes} bytes is ${actual}, the request says ${request.digest}`,
-      detail: { digest: request.digest },
-    });
-  }
-  await publishUpload(registry, upload, request);
-  await upload.discard();
+  const actual = await upload.digest(algorithmOf(digest));
+  if (actual === digest) return;
+  throw apiError("DIGEST_INVALID", {
+    message: `The digest of the ${sizeBytes} bytes is ${actual}, the request says ${digest}`,
+    detail: { digest },
+  });
 }
 
 async function publishUpload(
@@ -61,34 +65,17 @@ async function publishUpload(
   const { sizeBytes } = upload;
   for (let attempt = 1; attempt <= publishTriesMax; attempt += 1) {
     await storage.ensureRepository(repository);
-    const shared = await shareBlob(registry, repository, digest, sizeBytes);
-    if (!shared) await upload.publish(blobKey(repository, digest));
+    const damaged = await placeBlob(registry, upload, { repository, digest });
     const outcome = await metadata.commit({
       preconditions: [{ kind: "bytes-present", repository, digest }],
       changes: [{ kind: "link-blob", repository, digest, sizeBytes }],
       by,
     });
-    if (outcome.committed) return;
+    if (!outcome.committed) continue;
+    await mendCopies(registry, { repository, digest, sizeBytes }, damaged);
+    return;
   }
   throw apiError("UNAVAILABLE", {
     message: "The blob was swept while it was pushed; push it again",
   });
-}
-
-/** Links an equal blob of another repository; false when there is none. */
-async function shareBlob(
-  registry: Registry,
-  repository: string,
-  digest: Digest,
-  sizeBytes: number,
-): Promise<boolean> {
-  if (!registry.dedupe) return false;
-  const { storage, metadata } = registry;
-  const donors = await metadata.repositoriesWithBlob(digest, repository, donorsMax);
-  for (const donor of donors) {
-    const stat = await storage.statBlob(donor, digest);
-    if (stat?.sizeBytes !== sizeBytes) continue;
-    if (await storage.linkBlob(donor, repository, digest)) return true;
-  }
-  return false;
 }

@@ -8,7 +8,7 @@
  * Leaves to others: reading the body within its limit, the answer (`api`), grammar (`oci`).
  */
 import { formatBytes } from "../lib/bytes.ts";
-import { algorithmOf, digestOf, type Digest } from "../oci/digest.ts";
+import { algorithmOf, digestOf, parseDigest, type Digest } from "../oci/digest.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
 import { parseManifest, type Manifest } from "../oci/manifest.ts";
 import type { Reference } from "../oci/reference.ts";
@@ -20,6 +20,7 @@ import {
   type NewManifest,
   type Precondition,
 } from "../metadata/metadata.ts";
+import { isHeld } from "./content.ts";
 import type { Registry } from "./registry.ts";
 import { anyTag, forbiddenTag, rulePreconditions, type TagRules } from "./tag_rule.ts";
 
@@ -72,6 +73,7 @@ export async function pushManifest(registry: Registry, request: PushRequest): Pr
     by: request.by,
   };
   throwFailed(await registry.metadata.check(commit.preconditions), tagRules);
+  await requireReferences(registry, request.repository, manifest);
   await commitWithBytes(registry, request, digest, commit);
   return { digest, subject: manifest.subject?.digest ?? null };
 }
@@ -141,6 +143,29 @@ function referencePreconditions(repository: string, manifest: Manifest): Precond
     );
   }
   return [...preconditions.values()];
+}
+
+/** What the manifest names and the disk has not as it was recorded has to be pushed again first. */
+async function requireReferences(
+  registry: Registry,
+  repository: string,
+  manifest: Manifest,
+): Promise<void> {
+  const seen = new Set<string>();
+  const missing: Digest[] = [];
+  for (const { descriptor, target, required } of manifest.references) {
+    const digest = parseDigest(descriptor.digest);
+    if (!required || digest === null || seen.has(digest)) continue;
+    seen.add(digest);
+    const sizeBytes =
+      target === "blob"
+        ? descriptor.size
+        : (await registry.metadata.manifestByDigest(repository, digest))?.sizeBytes;
+    if (sizeBytes === undefined || isHeld(registry, { repository, digest, sizeBytes })) continue;
+    missing.push(digest);
+    if (missing.length >= failedMax) break;
+  }
+  if (missing.length > 0) throw unknownReferences(missing, missing.length >= failedMax);
 }
 
 function pushedTags({ reference, tags }: PushRequest): readonly string[] {
@@ -220,11 +245,15 @@ function digestIn({ precondition }: FailedPrecondition): string {
 
 function missingReferences(missing: readonly FailedPrecondition[]): ApiError {
   const digests = [...new Set(missing.map(digestIn))];
+  return unknownReferences(digests, missing.length >= failedMax);
+}
+
+function unknownReferences(digests: readonly string[], cutOff: boolean): ApiError {
   const errors: { message: string; detail?: unknown }[] = digests.map((digest) => ({
     message: `${digest} is named by the manifest and is not in this repository; push it first`,
     detail: { digest },
   }));
-  if (missing.length >= failedMax) {
+  if (cutOff) {
     errors.push({ message: `No more than ${failedMax} are listed; others may be missing, too` });
   }
   return apiError("MANIFEST_BLOB_UNKNOWN", { errors });

@@ -29,7 +29,7 @@ import { digestOf, type Digest } from "../oci/digest.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 import { quarantineDirectory, indexKey } from "../storage/layout.ts";
 import { removeBlob, removeManifest, removeTag } from "./delete.ts";
-import { readManifest } from "./read_manifest.ts";
+import { readContent } from "./content.ts";
 import { reconcileLayout } from "./reconcile_layout.ts";
 
 const all = { after: null, limit: 999, bytesMax: 1_000_000 };
@@ -69,7 +69,7 @@ describe("a layout of another tool", () => {
     for (const { digest, bytes, blobs } of [first, second]) {
       const record = await metadata.manifestByDigest(repository, digest);
       expect(record).toMatchObject({ digest, sizeBytes: bytes.length });
-      expect(readManifest(world.registry, repository, record!)).toEqual(Buffer.from(bytes));
+      expect(readContent(world.registry, { ...record!, repository })).toEqual(Buffer.from(bytes));
       for (const blob of blobs) {
         expect(await metadata.blobSize(repository, digestOf("sha256", blob))).toBe(blob.length);
       }
@@ -249,7 +249,7 @@ describe("what cannot be taken in", () => {
     expect(await tagsOf(world)).toEqual([]);
     await putManifest(world, app.bytes, "v1");
     const record = await world.registry.metadata.manifestByTag(repository, "v1");
-    expect(readManifest(world.registry, repository, record!)).toEqual(Buffer.from(app.bytes));
+    expect(readContent(world.registry, { ...record!, repository })).toEqual(Buffer.from(app.bytes));
     expect(await world.registry.storage.readBlob(repository, app.digest, 9999)).toEqual(app.bytes);
   });
 

@@ -18,6 +18,8 @@ export interface Registry {
   readonly contentCache: ContentCache;
   /** Keep equal blobs of several repositories as one file (`storage.dedupe`). */
   readonly dedupe: boolean;
+  /** Hears of what the operator should know and no answer tells. */
+  readonly report: Report;
 }
 
 /** A line for the operator about work that no request asked for. */

@@ -52,8 +52,11 @@ export interface ContentRange {
 export interface Stage {
   /** Bytes held now. */
   readonly sizeBytes: number;
+  /** The bytes are content by now, which never changes: the stage can only be published again or discarded. */
+  readonly published: boolean;
   /**
-   * Takes the source once, in order, at the end of the stage.
+   * Takes the source once, in order, at the end of the stage. A published stage takes only what it ends with already:
+   * the body of a request that is repeated, since its answer was an error or got lost.
    * @throws StorageFull, StageTooLarge; the bytes of this call are then gone again. StagePublished.
    */
   append(source: ByteSource, options: AppendOptions): Promise<AppendResult>;
@@ -61,6 +64,8 @@ export interface Stage {
   truncate(sizeBytes: number): Promise<void>;
   /** The digest of all bytes held, read back from where they lie. */
   digest(algorithm: Algorithm): Promise<Digest>;
+  /** Whether the content of `key` is byte for byte what this stage holds, read back from where both lie. */
+  compare(key: string): Promise<"equal" | "different" | "absent">;
   /**
    * Flushes the bytes and makes them the content of `key`, in place of whatever stood there, which may be damaged.
    * The stage is kept, to publish again or to discard, and takes no more bytes. Bytes that cannot be
@@ -81,8 +86,8 @@ export interface StageInfo {
 
 export interface Driver {
   stat(key: string): Promise<ContentStat | null>;
-  /** As `stat`, at once: for the check under the metadata writer's lock. */
-  isPresent(key: string): boolean;
+  /** The size alone, at once: for the hot path, and for the check under the metadata writer's lock. */
+  sizeNow(key: string): number | null;
   /** Lazily opened content for an answer body; the caller knows that the key exists. */
   content(key: string, range: ContentRange | null): Blob;
   /** All bytes under the key, at most `bytesMax` (more is an error). */
@@ -100,9 +105,11 @@ export interface Driver {
   ): Promise<string>;
   /**
    * Makes `to` the same content as `from` without copying, in place of whatever stood there; false when `from` is
-   * absent or cannot be shared any further.
+   * absent or the file system refuses to share it. The content is flushed first, whoever wrote it.
    */
   link(from: string, to: string): Promise<boolean>;
+  /** As `link`, with bytes of its own; false when `from` is absent. */
+  copy(from: string, to: string): Promise<boolean>;
   /** Makes content that somebody else put under a key as durable as one's own; false when it is absent. */
   flush(key: string): Promise<boolean>;
   remove(key: string): Promise<boolean>;

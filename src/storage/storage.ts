@@ -37,9 +37,14 @@ export class Storage {
     return this.driver.stat(blobKey(repository, digest));
   }
 
-  /** As `statBlob` for presence only, at once: for the check under the metadata writer's lock. */
+  /** The file's size at once (it costs less than a promise); null when there is none. */
+  blobSizeNow(repository: string, digest: Digest): number | null {
+    return this.driver.sizeNow(blobKey(repository, digest));
+  }
+
+  /** For the check under the metadata writer's lock. */
   hasBlobNow(repository: string, digest: Digest): boolean {
-    return this.driver.isPresent(blobKey(repository, digest));
+    return this.blobSizeNow(repository, digest) !== null;
   }
 
   /** The blob's bytes as an answer body, opened when it is sent. */
@@ -71,10 +76,24 @@ export class Storage {
     return found !== null && Buffer.compare(found, bytes) === 0;
   }
 
-  /** Makes a blob of one repository a blob of another, as one inode; false when it cannot. */
+  /**
+   * Makes a blob of one repository a blob of another: one inode where the file system allows it, else a copy. False when
+   * the first has no such file.
+   */
+  async shareBlob(from: string, to: string, digest: Digest): Promise<boolean> {
+    if (await this.linkBlob(from, to, digest)) return true;
+    return this.driver.copy(blobKey(from, digest), blobKey(to, digest));
+  }
+
+  /** As `shareBlob`, as one inode or not at all. */
   async linkBlob(from: string, to: string, digest: Digest): Promise<boolean> {
     await this.ensureRepository(to);
     return this.driver.link(blobKey(from, digest), blobKey(to, digest));
+  }
+
+  /** Makes a blob that is there as durable as one that we wrote; false when it is not there. */
+  flushBlob(repository: string, digest: Digest): Promise<boolean> {
+    return this.driver.flush(blobKey(repository, digest));
   }
 
   /** Removes bytes at once; for the sweep under the metadata writer's lock. */

@@ -109,6 +109,20 @@ export class HeldUpload {
   }
 
   /**
+   * Refuses to go on where bytes that were acknowledged are gone, as after a crash of the machine: what a sender adds
+   * would land in the wrong place. @throws UPLOAD_RANGE.
+   */
+  requireBytes(acknowledgedBytes: number): void {
+    const { sizeBytes } = this.#stage;
+    if (sizeBytes >= acknowledgedBytes) return;
+    throw apiError("UPLOAD_RANGE", {
+      message:
+        `The upload has ${sizeBytes} of the ${acknowledgedBytes} bytes that were acknowledged: ` +
+        `the machine crashed in between; go on from byte ${sizeBytes}`,
+    });
+  }
+
+  /**
    * Adds a request's bytes and returns the new size.
    * A chunk must begin where the session ends and be as long as it says; else nothing of it is kept. A plain
    * stream that breaks off keeps what came [end-5].
@@ -121,7 +135,7 @@ export class HeldUpload {
     request.onTaken?.(appendedBytes);
     const { chunk } = request;
     if (chunk !== null && appendedBytes !== chunk.last - chunk.first + 1) {
-      await this.#stage.truncate(before);
+      await this.goBack(before);
       throw apiError("SIZE_INVALID", {
         message: `Content-Range names ${chunk.last - chunk.first + 1} bytes, the body had ${appendedBytes}`,
       });
@@ -129,12 +143,21 @@ export class HeldUpload {
     return { sizeBytes: this.#stage.sizeBytes, brokenOff };
   }
 
-  truncate(sizeBytes: number): Promise<void> {
-    return this.#stage.truncate(sizeBytes);
+  /**
+   * Undoes the appends of a request that failed, so that it can be repeated as it was. Bytes that are content by now
+   * stay: of them a repeated request takes note, and adds nothing.
+   */
+  async goBack(sizeBytes: number): Promise<void> {
+    if (!this.#stage.published) await this.#stage.truncate(sizeBytes);
   }
 
   digest(algorithm: Algorithm): Promise<Digest> {
     return this.#stage.digest(algorithm);
+  }
+
+  /** Whether a blob that is there is byte for byte this one. */
+  compare(key: string): Promise<"equal" | "different" | "absent"> {
+    return this.#stage.compare(key);
   }
 
   publish(key: string): Promise<void> {
@@ -147,12 +170,15 @@ export class HeldUpload {
 
   #checkChunk({ chunk, source }: AppendRequest): void {
     if (chunk === null) return;
-    if (chunk.first !== this.#stage.sizeBytes) {
+    const { sizeBytes, published } = this.#stage;
+    const length = chunk.last - chunk.first + 1;
+    // What is complete can only be sent once more.
+    const next = published ? sizeBytes - length : sizeBytes;
+    if (chunk.first !== next) {
       throw apiError("UPLOAD_RANGE", {
-        message: `Expected a chunk that starts at byte ${this.#stage.sizeBytes}, got one at ${chunk.first}`,
+        message: `Expected a chunk that starts at byte ${sizeBytes}, got one at ${chunk.first}`,
       });
     }
-    const length = chunk.last - chunk.first + 1;
     if (source.lengthBytes !== null && source.lengthBytes !== length) {
       throw apiError("SIZE_INVALID", {
         message: `Content-Range names ${length} bytes, Content-Length says ${source.lengthBytes}`,
@@ -170,7 +196,8 @@ export class HeldUpload {
       if (!(error instanceof StagePublished)) throw error;
       // An earlier request came as far as naming the bytes, and was not acknowledged.
       throw apiError("UPLOAD_INVALID", {
-        message: "This upload is complete: close it under its digest without a body, or cancel it",
+        message:
+          "This upload is complete: close it under its digest, without a body or with the last one again, or cancel it",
         cause: error,
       });
     }

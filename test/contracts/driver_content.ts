@@ -13,7 +13,7 @@ export function testContent(open: OpenEmptyDriver): void {
     await using opened = await open();
     const { driver } = opened;
     expect(await driver.stat(key)).toBeNull();
-    expect(driver.isPresent(key)).toBe(false);
+    expect(driver.sizeNow(key)).toBeNull();
     expect(await driver.read(key, 100)).toBeNull();
     expect(driver.readNow(key)).toBeNull();
     expect(await driver.link(key, other)).toBe(false);
@@ -32,7 +32,7 @@ export function testContent(open: OpenEmptyDriver): void {
       const stamp = await driver.replace(key, bytes);
       expect(await driver.stat(key)).toMatchObject({ sizeBytes: length, stamp });
       expect(await driver.flush(key)).toBe(true);
-      expect(driver.isPresent(key)).toBe(true);
+      expect(driver.sizeNow(key)).not.toBeNull();
       expect(await driver.read(key, length)).toEqual(bytes);
       expect(new Uint8Array(driver.readNow(key) ?? [1])).toEqual(bytes);
       expect(await driver.content(key, null).bytes()).toEqual(bytes);
@@ -156,9 +156,9 @@ export function testContent(open: OpenEmptyDriver): void {
     await driver.replace(other, sample(10));
     expect(await driver.remove(key)).toBe(true);
     expect(await driver.remove(key)).toBe(false);
-    expect(driver.isPresent(key)).toBe(false);
+    expect(driver.sizeNow(key)).toBeNull();
     driver.removeNow(other);
-    expect(driver.isPresent(other)).toBe(false);
+    expect(driver.sizeNow(other)).toBeNull();
     await driver.replace(key, sample(3));
     expect(await driver.read(key, 3)).toEqual(sample(3));
   });

@@ -58,7 +58,7 @@ export function testPublishing(open: OpenEmptyDriver): void {
         progress.publishing = false;
       });
       while (progress.publishing) {
-        expect(driver.isPresent(key)).toBe(true);
+        expect(driver.sizeNow(key)).not.toBeNull();
         await new Promise((resolve) => setImmediate(resolve));
       }
       await published;

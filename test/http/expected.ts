@@ -69,8 +69,10 @@ export function manifestCreated(digest: string, more: Headers = {}): Headers {
 
 /** An upload that holds `sizeBytes`; of repository `{r}` if no other is named. */
 export function session(sizeBytes: number): Headers {
+  // It names what was acknowledged: after a crash of the machine only the client knows.
+  const acknowledged = sizeBytes === 0 ? "" : `\\.${sizeBytes}`;
   return {
-    location: new RegExp(`^/v2/[a-z0-9/._-]+/blobs/uploads/${uuid}$`),
+    location: new RegExp(`^/v2/[a-z0-9/._-]+/blobs/uploads/${uuid}${acknowledged}$`),
     range: `0-${Math.max(sizeBytes - 1, 0)}`,
     "docker-upload-uuid": new RegExp(`^${uuid}$`),
   };

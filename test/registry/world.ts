@@ -60,7 +60,7 @@ export async function openWorld(options: { readonly dedupe?: boolean } = {}): Pr
   const report: Report = (level, message, fields = {}) => {
     reports.push({ level, message, fields: { ...fields } });
   };
-  let opened = await open(root, clock, options.dedupe ?? true);
+  let opened = await open(root, clock, options.dedupe ?? true, report);
   let projector = new LayoutProjector(opened.registry, report);
   return {
     root,
@@ -83,7 +83,7 @@ export async function openWorld(options: { readonly dedupe?: boolean } = {}): Pr
           await rm(join(root, `${metadataFile}${end}`), { force: true });
         }
       }
-      opened = await open(root, clock, options.dedupe ?? true);
+      opened = await open(root, clock, options.dedupe ?? true, report);
       projector = new LayoutProjector(opened.registry, report);
     },
     settle: async () => {
@@ -100,7 +100,7 @@ export async function openWorld(options: { readonly dedupe?: boolean } = {}): Pr
   };
 }
 
-async function open(root: string, clock: World["clock"], dedupe: boolean) {
+async function open(root: string, clock: World["clock"], dedupe: boolean, report: Report) {
   await mkdir(join(root, ownDirectory), { recursive: true });
   const driver = new FilesystemDriver({ rootDirectory: root, durable: false, clock });
   await driver.prepare();
@@ -122,6 +122,7 @@ async function open(root: string, clock: World["clock"], dedupe: boolean) {
     clock,
     contentCache: new ContentCache(),
     dedupe,
+    report,
   };
   const close = async (): Promise<void> => {
     await registry.metadata.close();

@@ -1,6 +1,5 @@
 /**
- * The file operations that durability rests on: whole writes, flushes of files and directories, names that
- * survive power loss.
+ * The file operations that durability rests on: flushes of files and directories, names that survive power loss.
  *
  * Promises: with `durable`, a name made through here is on disk when the promise resolves, and so are the names
  * of the directories above it, whoever made them; one flush of a directory serves everybody whose entry
@@ -13,6 +12,7 @@ import { link, mkdir, open, rename, stat, unlink, type FileHandle } from "node:f
 import { dirname } from "node:path";
 import { Lru } from "../../lib/lru.ts";
 import { StorageFull } from "../driver.ts";
+import { copyBytes } from "./file_bytes.ts";
 
 export const directoryMode = 0o700;
 export const fileMode = 0o600;
@@ -27,6 +27,25 @@ export function codeOf(error: unknown): string | null {
   return typeof code === "string" ? code : null;
 }
 
+/**
+ * Why a hard link is refused where a copy is possible: not on this file system (EPERM, ENOTSUP, ENOSYS), not to a file of
+ * somebody else (EPERM with `fs.protected_hardlinks`, EACCES), not across mounts, volumes or quotas (EXDEV), no name
+ * more for this file (EMLINK).
+ */
+const linkRefusals: readonly string[] = [
+  "EPERM",
+  "EACCES",
+  "EXDEV",
+  "EMLINK",
+  "ENOTSUP",
+  "EOPNOTSUPP",
+  "ENOSYS",
+];
+
+export function isLinkRefused(error: unknown): boolean {
+  return linkRefusals.includes(codeOf(error) ?? "");
+}
+
 /** Null for an absent file; throws everything else, a full disk as `StorageFull`. */
 export function absentOr(error: unknown): null {
   if (codeOf(error) === "ENOENT") return null;
@@ -37,21 +56,6 @@ export function storageError(error: unknown): unknown {
   const code = codeOf(error);
   if (code === null || !fullCodes.includes(code)) return error;
   return new StorageFull("No space left in the root directory", { cause: error });
-}
-
-/** Writes all bytes at a position; a short write is continued, never believed. */
-export async function writeAll(
-  handle: FileHandle,
-  bytes: Uint8Array,
-  position: number,
-): Promise<void> {
-  let written = 0;
-  while (written < bytes.length) {
-    const left = bytes.length - written;
-    const { bytesWritten } = await handle.write(bytes, written, left, position + written);
-    if (bytesWritten <= 0) throw new StorageFull("The file system took no more bytes");
-    written += bytesWritten;
-  }
 }
 
 /** Makes a directory and those above it, and flushes the names of those it made; for the start alone. */
@@ -139,7 +143,7 @@ export class DurableFiles {
 
   /**
    * Gives the file at `from` a second name, in place of whatever had it. False when there is no such file.
-   * @throws an error with code EMLINK when the file has all the names that it can have.
+   * @throws an error that `isLinkRefused` knows when a copy has to do.
    */
   async linkOver(from: string, to: string): Promise<boolean> {
     await this.ensureDirectory(dirname(to));
@@ -149,6 +153,25 @@ export class DurableFiles {
     });
     if (linked) await this.flushDirectory(dirname(to));
     return linked;
+  }
+
+  /** Gives the bytes of an open file, copied and flushed, to a name, in place of whatever had it. */
+  async copyOver(from: FileHandle, to: string): Promise<void> {
+    await this.ensureDirectory(dirname(to));
+    const temporary = this.temporaryPath();
+    const copy = await open(temporary, "wx", fileMode);
+    try {
+      try {
+        await copyBytes(from, copy);
+        await this.flushFile(copy);
+      } finally {
+        await copy.close();
+      }
+      await this.renameOver(temporary, to);
+    } catch (error) {
+      await unlink(temporary).catch(() => null);
+      throw error;
+    }
   }
 
   /** Moves a file to a name, in place of whatever had it. */

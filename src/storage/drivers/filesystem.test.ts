@@ -147,7 +147,7 @@ describe("files", () => {
     expect(String(await reasonOf(driver.list(key)))).toContain("ENOTDIR");
     expect(String(await reasonOf(driver.remove(key)))).toContain("ENOTDIR");
     expect(() => driver.readNow(key)).toThrow("ENOTDIR");
-    expect(() => driver.isPresent(key)).toThrow("ENOTDIR");
+    expect(() => driver.sizeNow(key)).toThrow("ENOTDIR");
     expect(() => driver.removeNow(key)).toThrow("ENOTDIR");
     await driver.close();
   });

@@ -20,13 +20,13 @@ import {
 import { quarantineDirectory, temporaryDirectory, uploadsDirectory } from "../layout.ts";
 import {
   absentOr,
-  codeOf,
   DurableFiles,
   fileMode,
+  isLinkRefused,
   makeDirectories,
   storageError,
-  writeAll,
 } from "./durable_files.ts";
+import { writeAll } from "./file_bytes.ts";
 import { tryLock } from "./file_lock.ts";
 import { FilesystemStage, type StageTools } from "./filesystem_stage.ts";
 import { HashThread } from "./hash_thread.ts";
@@ -73,8 +73,8 @@ export class FilesystemDriver implements Driver {
     return { sizeBytes: Number(size), stamp: stampOf(info), changedAt: Number(mtimeMs) };
   }
 
-  isPresent(key: string): boolean {
-    return statSync(this.#path(key), { throwIfNoEntry: false }) !== undefined;
+  sizeNow(key: string): number | null {
+    return statSync(this.#path(key), { throwIfNoEntry: false })?.size ?? null;
   }
 
   content(key: string, range: ContentRange | null): Blob {
@@ -123,27 +123,47 @@ export class FilesystemDriver implements Driver {
   }
 
   async link(from: string, to: string): Promise<boolean> {
+    const source = this.#path(from);
+    if (!(await this.#flushBytes(source))) return false;
     try {
-      return await this.#files.linkOver(this.#path(from), this.#path(to));
+      return await this.#files.linkOver(source, this.#path(to));
     } catch (error) {
-      // The file has all the names it can have: the caller stores a copy of its own.
-      if (codeOf(error) === "EMLINK") return false;
+      if (isLinkRefused(error)) return false;
       throw storageError(error);
+    }
+  }
+
+  async copy(from: string, to: string): Promise<boolean> {
+    const handle = await open(this.#path(from), "r").catch(absentOr);
+    if (handle === null) return false;
+    try {
+      await this.#files.copyOver(handle, this.#path(to));
+      return true;
+    } catch (error) {
+      throw storageError(error);
+    } finally {
+      await handle.close();
     }
   }
 
   async flush(key: string): Promise<boolean> {
     const path = this.#path(key);
+    if (!(await this.#flushBytes(path))) return false;
+    await this.#files.ensureDirectory(dirname(path));
+    await this.#files.flushDirectory(dirname(path));
+    return true;
+  }
+
+  /** False when there is no such file. */
+  async #flushBytes(path: string): Promise<boolean> {
     const handle = await open(path, "r").catch(absentOr);
     if (handle === null) return false;
     try {
       await this.#files.flushFile(handle);
+      return true;
     } finally {
       await handle.close();
     }
-    await this.#files.ensureDirectory(dirname(path));
-    await this.#files.flushDirectory(dirname(path));
-    return true;
   }
 
   async remove(key: string): Promise<boolean> {

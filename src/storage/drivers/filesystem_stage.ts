@@ -1,15 +1,14 @@
 /**
  * One upload's bytes as a file in `_zot/uploads`, held under an exclusive lock.
  *
- * Promises what `Stage` in `../driver.ts` promises. Bodies are taken by the runtime straight into the
+ * Does what `Stage` in `../driver.ts` promises. Bodies are taken by the runtime straight into the
  * file, and the hashing thread reads them back as soon as they are complete; what counts is always the file's length, never
  * what a write call said. A body that ends early keeps its bytes; one that cannot be stored (full disk,
  * limit) is rolled back to where this append began. Bytes that an earlier append settled never change,
  * which is what lets a running digest be kept between requests.
  * Leaves to others: who may touch an upload, and what its digest must be (`../uploads.ts`).
  */
-import type { FileHandle } from "node:fs/promises";
-import { unlink } from "node:fs/promises";
+import { open, unlink, type FileHandle } from "node:fs/promises";
 import { assert, AssertionError } from "../../lib/assert.ts";
 import { KiB } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -23,18 +22,24 @@ import {
   type ByteSource,
   type Stage,
 } from "../driver.ts";
-import { absentOr, codeOf, storageError, writeAll, type DurableFiles } from "./durable_files.ts";
+import {
+  absentOr,
+  codeOf,
+  isLinkRefused,
+  storageError,
+  type DurableFiles,
+} from "./durable_files.ts";
+import { bytesOf, hasBytesAt, writeAll } from "./file_bytes.ts";
 import { MemoryBudget } from "../../lib/memory_budget.ts";
 import { unlock } from "./file_lock.ts";
 import type { HashThread } from "./hash_thread.ts";
+import { watchIdle } from "./idle_watch.ts";
 
 /** Bodies up to this size are read into memory: cheaper than a thread and a native transfer. */
 const smallBodyBytesMax = 256 * KiB;
 /** Of all of them on their way, in this process; while there are as many, small bodies go the way of large ones. */
 const smallBodiesBytesMax = 32 * 1024 * KiB;
 const smallBodies = new MemoryBudget(smallBodiesBytesMax);
-/** How often an append in flight is checked for progress, as a part of the idle limit. */
-const idleChecks = 4;
 
 /** What was found when the stage was opened. */
 export interface StageState {
@@ -75,9 +80,13 @@ export class FilesystemStage implements Stage {
     return this.#sizeBytes;
   }
 
+  get published(): boolean {
+    return this.#published;
+  }
+
   async append(source: ByteSource, options: AppendOptions): Promise<AppendResult> {
     const start = this.#sizeBytes;
-    if (this.#published) return appendNothing(source);
+    if (this.#published) return this.#takeRepeated(source, options);
     try {
       const brokenOff = await this.#take(source, options);
       return { appendedBytes: this.#sizeBytes - start, brokenOff };
@@ -98,13 +107,45 @@ export class FilesystemStage implements Stage {
     return this.#tools.hashes.digest(this.#id, this.#path, algorithm, this.#sizeBytes);
   }
 
+  async compare(key: string): Promise<"equal" | "different" | "absent"> {
+    const other = await open(this.#tools.pathOf(key), "r").catch(absentOr);
+    if (other === null) return "absent";
+    try {
+      return (await this.#equals(other)) ? "equal" : "different";
+    } finally {
+      await other.close();
+    }
+  }
+
+  async #equals(other: FileHandle): Promise<boolean> {
+    if ((await other.stat()).size !== this.#sizeBytes) return false;
+    if (this.#whole !== null) return hasBytesAt(other, this.#whole, 0);
+    let position = 0;
+    for await (const part of bytesOf(this.#handle)) {
+      if (!(await hasBytesAt(other, part, position))) return false;
+      position += part.length;
+    }
+    return position === this.#sizeBytes;
+  }
+
   async publish(key: string): Promise<void> {
     const { files, pathOf } = this.#tools;
     await this.#flush();
+    const wasPublished = this.#published;
     this.#published = true;
     try {
       const linked = await files.linkOver(this.#path, pathOf(key));
       assert(linked, `storage: the upload ${this.#id} vanished while it was held`);
+    } catch (error) {
+      if (!isLinkRefused(error)) throw storageError(error);
+      this.#published = wasPublished;
+      await this.#publishCopy(pathOf(key));
+    }
+  }
+
+  async #publishCopy(path: string): Promise<void> {
+    try {
+      await this.#tools.files.copyOver(this.#handle, path);
     } catch (error) {
       throw storageError(error);
     }
@@ -156,24 +197,36 @@ export class FilesystemStage implements Stage {
 
   async #takeSmall(body: Request, lengthBytes: number, options: AppendOptions): Promise<boolean> {
     if (lengthBytes === 0) return false;
-    let bytes: Uint8Array;
+    const { bytes, brokenOff } = await this.#collect(body, lengthBytes, options);
+    await this.#takeBytes(bytes);
+    return brokenOff || bytes.length < lengthBytes;
+  }
+
+  /** Reads a small body part by part, so that its progress can be seen. */
+  async #collect(
+    body: Request,
+    lengthBytes: number,
+    options: AppendOptions,
+  ): Promise<{ bytes: Uint8Array; brokenOff: boolean }> {
+    const parts: Uint8Array[] = [];
+    let arrivedBytes = 0;
+    let brokenOff = false;
     const watch = new AbortController();
-    void this.#limitTime(options, watch.signal);
+    void watchIdle(this.#tools.clock, options, async () => arrivedBytes, watch.signal);
     try {
-      bytes = new Uint8Array(await body.arrayBuffer());
+      for await (const part of body.body ?? []) {
+        parts.push(part);
+        arrivedBytes += part.length;
+      }
     } catch {
-      return true;
+      brokenOff = true;
     } finally {
       watch.abort();
     }
-    await this.#takeBytes(bytes);
-    return bytes.length < lengthBytes;
-  }
-
-  /** A small body comes in one piece, whose progress cannot be seen: it has the idle limit for all of it. */
-  async #limitTime(options: AppendOptions, signal: AbortSignal): Promise<void> {
-    await this.#tools.clock.sleep(options.idleMs, signal);
-    if (!signal.aborted) options.onIdle();
+    const [first = new Uint8Array(), ...others] = parts;
+    const bytes = others.length === 0 ? first : Buffer.concat(parts, arrivedBytes);
+    assert(bytes.length <= lengthBytes, "the runtime ends a body at its announced length");
+    return { bytes, brokenOff };
   }
 
   async #takeStream(
@@ -184,7 +237,7 @@ export class FilesystemStage implements Stage {
     this.#whole = null;
     const start = this.#sizeBytes;
     const watch = new AbortController();
-    void this.#watchIdle(options, watch.signal);
+    void watchIdle(this.#tools.clock, options, () => this.#fileBytes(), watch.signal);
     try {
       const brokenOff = await this.#transfer(body, lengthBytes, options);
       await this.#measure();
@@ -255,45 +308,51 @@ export class FilesystemStage implements Stage {
     this.#sizeBytes = sizeBytes;
   }
 
-  /** Cuts a sender off from whom no byte came for `idleMs`: progress is the file's growth. */
-  async #watchIdle(options: AppendOptions, signal: AbortSignal): Promise<void> {
-    const { clock } = this.#tools;
-    let seen = -1;
-    let since = clock.monotonicMs();
-    while (!signal.aborted) {
-      await clock.sleep(options.idleMs / idleChecks, signal);
-      if (signal.aborted) return;
-      const size = await this.#handle.stat().then(
-        (info) => info.size,
-        () => null,
-      );
-      if (size === null) return;
-      if (size !== seen) {
-        seen = size;
-        since = clock.monotonicMs();
-      } else if (clock.monotonicMs() - since >= options.idleMs) {
-        options.onIdle();
-        return;
+  /** Null once the file is closed. */
+  #fileBytes(): Promise<number | null> {
+    return this.#handle.stat().then(
+      (info) => info.size,
+      () => null,
+    );
+  }
+
+  /**
+   * Takes for a published stage what it ends with already. A body of unknown length can only be told to be the same
+   * where it is the whole of the content.
+   */
+  async #takeRepeated(source: ByteSource, options: AppendOptions): Promise<AppendResult> {
+    const { body, lengthBytes } = source;
+    const parts = body instanceof Uint8Array ? [body] : (body.body ?? []);
+    let position = lengthBytes === null ? 0 : this.#sizeBytes - lengthBytes;
+    let arrivedBytes = 0;
+    const watch = new AbortController();
+    void watchIdle(this.#tools.clock, options, async () => arrivedBytes, watch.signal);
+    try {
+      for await (const part of parts) {
+        if (!(await this.#has(part, position))) throw complete();
+        position += part.length;
+        arrivedBytes += part.length;
       }
+    } catch (error) {
+      if (isLocalFailure(error)) throw error;
+      return { appendedBytes: arrivedBytes, brokenOff: true };
+    } finally {
+      watch.abort();
     }
+    const missing = arrivedBytes > 0 && position < this.#sizeBytes;
+    if (missing && lengthBytes === null) throw complete();
+    return { appendedBytes: arrivedBytes, brokenOff: missing };
+  }
+
+  async #has(bytes: Uint8Array, position: number): Promise<boolean> {
+    if (bytes.length === 0) return true;
+    if (position < 0 || position + bytes.length > this.#sizeBytes) return false;
+    return hasBytesAt(this.#handle, bytes, position);
   }
 }
 
-/** What is left to append to published content: a body that turns out to be empty. */
-async function appendNothing({ body, lengthBytes }: ByteSource): Promise<AppendResult> {
-  const none =
-    body instanceof Uint8Array
-      ? body.length === 0
-      : lengthBytes === 0 || (lengthBytes === null && (await isEmpty(body)));
-  if (none) return { appendedBytes: 0, brokenOff: false };
-  throw new StagePublished("The upload is complete: nothing can be added to it");
-}
-
-async function isEmpty(body: Request): Promise<boolean> {
-  for await (const chunk of body.body ?? []) {
-    if (chunk.length > 0) return false;
-  }
-  return true;
+function complete(): StagePublished {
+  return new StagePublished("The upload is complete: nothing can be added to it");
 }
 
 /** Whether storing failed; otherwise it was the sender who failed. */
@@ -303,6 +362,6 @@ function isLocalFailure(error: unknown): boolean {
   return code !== null && /^E[A-Z]+$/.test(code) && !senderCodes.includes(code);
 }
 
-const localErrors = [StageTooLarge, StorageFull, AssertionError];
+const localErrors = [StageTooLarge, StagePublished, StorageFull, AssertionError];
 /** Error codes of a connection that went away. */
 const senderCodes: readonly string[] = ["ECONNRESET", "EPIPE", "ECONNABORTED", "ETIMEDOUT"];

@@ -400,8 +400,10 @@ function lyingAfterGap(): Fault {
   const gaps = new Map<string, number>();
   return async (request, forward) => {
     const answer = await forward(request);
-    if (answer.status === 416) gaps.set(request.path, (gaps.get(request.path) ?? 0) + 1);
-    if (!isStatus(request) || (gaps.get(request.path) ?? 0) < 2) return answer;
+    // A location may tell how far the session has come; the session stays the same.
+    const session = request.path.replace(/\.\d+(?=$|\?)/, "");
+    if (answer.status === 416) gaps.set(session, (gaps.get(session) ?? 0) + 1);
+    if (!isStatus(request) || (gaps.get(session) ?? 0) < 2) return answer;
     return { ...answer, headers: withHeader(answer.headers, "Range", "0-2047") };
   };
 }

@@ -1,0 +1,31 @@
+/** What HEAD says of content: clients ask by it what they still have to push, before they push. */
+import type { Call } from "../http/call.ts";
+import type { Holding } from "../metadata/metadata.ts";
+import { apiError } from "../oci/errors.ts";
+import { DamagedContent, reportDamage, requireContent } from "../registry/content.ts";
+import type { App } from "./app.ts";
+
+/**
+ * Content that is damaged is not there for somebody who may push it: then they repair it.
+ * @throws the API error `unknown` for them, DamagedContent for others.
+ */
+export function requireHeld(
+  call: Call,
+  { registry }: App,
+  content: Holding,
+  unknown: "BLOB_UNKNOWN" | "MANIFEST_UNKNOWN",
+): void {
+  try {
+    requireContent(registry, content);
+  } catch (error) {
+    const { repository, caller } = call;
+    const mayPush = caller.may("create", repository) || caller.may("update", repository);
+    if (!(error instanceof DamagedContent) || !mayPush) throw error;
+    reportDamage(registry, content, error);
+    throw apiError(unknown, {
+      message: "The content is known to this repository, and its bytes are damaged; push it again",
+      detail: { digest: content.digest },
+      cause: error,
+    });
+  }
+}

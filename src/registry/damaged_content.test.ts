@@ -1,0 +1,190 @@
+// Files that are not what was recorded, and what becomes of them: never read as a clean answer, never shared on, never
+// good enough for a manifest, and mended by the next push of the same bytes wherever it is made.
+
+import { describe, expect, test } from "bun:test";
+import { open, rm, stat, truncate } from "node:fs/promises";
+import { sample } from "../../test/contracts/driver_samples.ts";
+import { reasonOf } from "../../test/reason_of.ts";
+import { image, openWorld, pushBlob, putManifest, type World } from "../../test/registry/world.ts";
+import { digestOf, type Digest } from "../oci/digest.ts";
+import { blobKey } from "../storage/layout.ts";
+import { readContent, requireContent, requireFile } from "./content.ts";
+import { mountBlob } from "./mount_blob.ts";
+
+/** Small enough for memory, and too large for it. */
+const sizes = [5_000, 300_000];
+
+/** What can become of a file; each changes the inode, as a faulty disk or a careless tool does. */
+const damages: Readonly<Record<string, (path: string) => Promise<void>>> = {
+  "changed in three bytes": async (path) => {
+    const file = await open(path, "r+");
+    await file.write(new Uint8Array([1, 2, 3]), 0, 3, 1000);
+    await file.close();
+  },
+  "cut short": (path) => truncate(path, 100),
+  "cut to nothing": (path) => truncate(path, 0),
+  "made longer": async (path) => {
+    const file = await open(path, "a");
+    await file.write(new Uint8Array(7));
+    await file.close();
+  },
+  gone: (path) => rm(path),
+};
+
+interface Damaged extends AsyncDisposable {
+  readonly world: World;
+  readonly bytes: Uint8Array;
+  readonly digest: Digest;
+  readonly bytesIn: (at: string) => Promise<Uint8Array | null>;
+}
+
+/** A world in which these repositories have a blob, whose file in the first one was damaged. */
+async function damaged(
+  damage: (path: string) => Promise<void>,
+  sizeBytes: number,
+  repositories: readonly string[],
+  dedupe = true,
+): Promise<Damaged> {
+  const world = await openWorld({ dedupe });
+  const bytes = sample(sizeBytes);
+  const digest = digestOf("sha256", bytes);
+  for (const at of repositories) await pushBlob(world, bytes, at);
+  await damage(world.pathOf(blobKey(repositories[0]!, digest)));
+  return {
+    world,
+    bytes,
+    digest,
+    bytesIn: async (at) => {
+      const found = await world.registry.storage.readBlob(at, digest, sizeBytes * 2);
+      return found === null ? null : new Uint8Array(found);
+    },
+    [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+  };
+}
+
+for (const [how, damage] of Object.entries(damages)) {
+  for (const sizeBytes of sizes) {
+    describe(`a blob of ${sizeBytes} bytes whose file was ${how}`, () => {
+      test("is right again when it is pushed again", async () => {
+        await using at = await damaged(damage, sizeBytes, ["a"]);
+        await pushBlob(at.world, at.bytes, "a");
+        expect(await at.bytesIn("a")).toEqual(at.bytes);
+      });
+
+      test("is not shared with the next repository, whose push mends it", async () => {
+        await using at = await damaged(damage, sizeBytes, ["a"]);
+        await pushBlob(at.world, at.bytes, "c");
+        expect(await at.bytesIn("c")).toEqual(at.bytes);
+        expect(await at.bytesIn("a")).toEqual(at.bytes);
+        const messages = at.world.reports.map(({ level, message, fields }) => [
+          level,
+          message,
+          fields["repository"],
+        ]);
+        expect(messages).toEqual([
+          ["warn", "a damaged copy was replaced by the bytes of a push", "a"],
+        ]);
+      });
+
+      test("is mended in every repository that shares the file", async () => {
+        const sharers = ["a", "b", "c", "d", "e", "f/g"];
+        // Who has a good file has nothing to compare with others.
+        for (const pushed of how === "gone" ? ["a", "new"] : ["a", "f/g", "new"]) {
+          await using at = await damaged(damage, sizeBytes, sharers);
+          await pushBlob(at.world, at.bytes, pushed);
+          for (const sharer of [...sharers, pushed]) {
+            expect([sharer, await at.bytesIn(sharer)]).toEqual([sharer, at.bytes]);
+          }
+          const info = async (name: string) => stat(at.world.pathOf(blobKey(name, at.digest)));
+          expect((await info("a")).ino).toBe((await info(pushed)).ino);
+        }
+      });
+
+      test("is mended from a good file of another repository", async () => {
+        await using at = await damaged(damage, sizeBytes, ["a", "b"], false);
+        expect(await at.bytesIn("b")).toEqual(at.bytes);
+        await pushBlob(at.world, at.bytes, "a");
+        expect(await at.bytesIn("a")).toEqual(at.bytes);
+      });
+    });
+  }
+}
+
+const wrongLength = Object.entries(damages).filter(([how]) => how !== "changed in three bytes");
+
+for (const [how, damage] of wrongLength) {
+  for (const sizeBytes of sizes) {
+    describe(`a blob of ${sizeBytes} bytes whose file was ${how}`, () => {
+      test("is an error to readers that says what was found where", async () => {
+        await using at = await damaged(damage, sizeBytes, ["team/a"]);
+        const content = { repository: "team/a", digest: at.digest, sizeBytes };
+        const { registry } = at.world;
+        const reads = sizeBytes === sizes[0] ? [readContent, requireContent] : [requireContent];
+        for (const read of [...reads, requireFile]) {
+          expect(() => read(registry, content)).toThrow(`${at.digest} of team/a should be`);
+        }
+      });
+
+      test("is no source of a mount, nor there for one", async () => {
+        await using at = await damaged(damage, sizeBytes, ["a"]);
+        for (const repository of ["a", "c"]) {
+          for (const from of ["a", null]) {
+            const request = { repository, digest: at.digest, from, mayRead: () => true, by: null };
+            expect(await mountBlob(at.world.registry, request)).toBe(false);
+          }
+        }
+        expect(await at.world.registry.metadata.blobSize("c", at.digest)).toBeNull();
+      });
+
+      test("is unknown to a manifest that names it, until it is pushed again", async () => {
+        await using world = await openWorld();
+        const { bytes, blobs } = image(1, { annotations: { filler: "x".repeat(sizeBytes) } });
+        for (const blob of blobs) await pushBlob(world, blob, "a");
+        const digest = digestOf("sha256", blobs[1]!);
+        await damage(world.pathOf(blobKey("a", digest)));
+        expect(await reasonOf(putManifest(world, bytes, "one", "a"))).toMatchObject({
+          reason: "MANIFEST_BLOB_UNKNOWN",
+          errors: [{ detail: { digest } }],
+        });
+        expect(world.reports).toMatchObject([
+          { level: "error", fields: { repository: "a", digest } },
+        ]);
+        await pushBlob(world, blobs[1]!, "a");
+        await putManifest(world, bytes, "one", "a");
+      });
+    });
+  }
+}
+
+describe("small content that was changed in three bytes", () => {
+  const change = damages["changed in three bytes"]!;
+
+  test("is an error to readers, and kept from every other repository's readers", async () => {
+    await using at = await damaged(change, 5_000, ["a", "b"]);
+    const { registry } = at.world;
+    const content = (repository: string) => ({
+      repository,
+      digest: at.digest,
+      sizeBytes: at.bytes.length,
+    });
+    for (const repository of ["a", "b", "a"]) {
+      expect(() => readContent(registry, content(repository))).toThrow("another digest");
+    }
+    await pushBlob(at.world, at.bytes, "b");
+    for (const repository of ["a", "b"]) {
+      expect(Buffer.compare(readContent(registry, content(repository)), at.bytes)).toBe(0);
+    }
+  });
+
+  test("is no source of a mount", async () => {
+    await using at = await damaged(change, 5_000, ["a"]);
+    const request = {
+      repository: "c",
+      digest: at.digest,
+      from: "a",
+      mayRead: () => true,
+      by: null,
+    };
+    expect(await mountBlob(at.world.registry, request)).toBe(false);
+  });
+});

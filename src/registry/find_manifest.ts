@@ -1,0 +1,24 @@
+/**
+ * Looks a manifest up by tag or digest [end-3]. Only manifests of this repository are found; their bytes are read by
+ * `content.ts`.
+ */
+import type { Reference } from "../oci/reference.ts";
+import type { ManifestRecord } from "../metadata/metadata.ts";
+import type { Registry } from "./registry.ts";
+import { unknownReference } from "./unknown.ts";
+
+/** @throws MANIFEST_UNKNOWN or NAME_UNKNOWN. */
+export async function findManifest(
+  registry: Registry,
+  repository: string,
+  reference: Reference,
+): Promise<ManifestRecord> {
+  const { metadata } = registry;
+  const found =
+    reference.kind === "tag"
+      ? await metadata.manifestByTag(repository, reference.tag)
+      : await metadata.manifestByDigest(repository, reference.digest);
+  if (found !== null) return found;
+  const text = reference.kind === "tag" ? reference.tag : reference.digest;
+  throw await unknownReference(registry, repository, text);
+}

@@ -1,0 +1,127 @@
+/**
+ * Gives the bytes of a complete upload their place in a repository, and mends damaged copies of them elsewhere.
+ *
+ * Where the same blob lies already, in this repository or in another one, that file is shared instead of storing the
+ * bytes twice. The pushed bytes are at hand, so nothing is shared unless it was compared with them byte for byte
+ * (docs/decisions/0018-shared-content-is-compared.md).
+ */
+import type { Digest } from "../oci/digest.ts";
+import { blobKey } from "../storage/layout.ts";
+import type { HeldUpload } from "../storage/uploads.ts";
+import type { Holding } from "../metadata/metadata.ts";
+import type { Registry } from "./registry.ts";
+
+/** Other repositories whose copy is compared: each costs reading it. */
+const donorsMax = 3;
+/** Other repositories that are looked at once a damaged copy was found. */
+const mendedMax = 1_000;
+
+/** A copy that is not what was pushed. */
+export interface Damaged {
+  readonly repository: string;
+  /** Tells the file, so that others who share it are known by theirs; null for one that is gone. */
+  readonly stamp: string | null;
+}
+
+interface Blob {
+  readonly repository: string;
+  readonly digest: Digest;
+}
+
+/** Puts the upload's bytes under their digest, flushed. Returns the damaged copies that it met. */
+export async function placeBlob(
+  registry: Registry,
+  upload: HeldUpload,
+  { repository, digest }: Blob,
+): Promise<Damaged[]> {
+  const damaged: Damaged[] = [];
+  const donors = registry.dedupe
+    ? await registry.metadata.repositoriesWithBlob(digest, repository, donorsMax)
+    : [];
+  for (const donor of [repository, ...donors]) {
+    const found = await compare(registry, upload, { repository: donor, digest });
+    if (found === "equal" && (await share(registry, donor, repository, digest))) return damaged;
+    // That the pushed repository has nothing yet is no news.
+    const isNew = found === "absent" && donor === repository;
+    if (found !== "equal" && !isNew) damaged.push(await described(registry, donor, digest));
+  }
+  await upload.publish(blobKey(repository, digest));
+  return damaged;
+}
+
+/** A copy that cannot be read is not known to be right. */
+async function compare(registry: Registry, upload: HeldUpload, copy: Blob) {
+  try {
+    return await upload.compare(blobKey(copy.repository, copy.digest));
+  } catch (error) {
+    registry.report("error", "content could not be read, and is not shared", {
+      ...copy,
+      problem: String(error),
+    });
+    return "different";
+  }
+}
+
+function share(registry: Registry, donor: string, repository: string, digest: Digest) {
+  const { storage } = registry;
+  return donor === repository
+    ? storage.flushBlob(repository, digest)
+    : storage.linkBlob(donor, repository, digest);
+}
+
+async function described(
+  { storage }: Registry,
+  repository: string,
+  digest: Digest,
+): Promise<Damaged> {
+  const stat = await storage.statBlob(repository, digest).catch(() => null);
+  return { repository, stamp: stat?.stamp ?? null };
+}
+
+/**
+ * Puts the good bytes, which `repository` has by now, in the place of damaged copies: of those that were met, of those
+ * who share their file, and of every file that is gone or has another length. What cannot be mended is reported: the
+ * push itself has succeeded.
+ */
+export async function mendCopies(
+  registry: Registry,
+  { repository, digest, sizeBytes }: Holding,
+  damaged: readonly Damaged[],
+): Promise<void> {
+  if (damaged.length === 0) return;
+  const { metadata, storage, report } = registry;
+  const stamps = new Set(damaged.map(({ stamp }) => stamp));
+  if (damaged.some((copy) => copy.repository === repository)) {
+    report("warn", mended, { repository, digest });
+  }
+  const holders = registry.dedupe
+    ? await metadata.repositoriesWithBlob(digest, repository, mendedMax)
+    : [];
+  for (const holder of holders) {
+    const copy = { repository: holder, digest };
+    try {
+      const stat = await storage.statBlob(holder, digest);
+      if (stat?.sizeBytes === sizeBytes && !stamps.has(stat.stamp)) continue;
+      await mend(registry, copy, repository);
+      report("warn", mended, copy);
+    } catch (error) {
+      report("error", "a damaged copy could not be replaced", { ...copy, problem: String(error) });
+    }
+  }
+}
+
+const mended = "a damaged copy was replaced by the bytes of a push";
+
+async function mend(
+  { storage, metadata }: Registry,
+  { repository, digest }: Blob,
+  from: string,
+): Promise<void> {
+  await storage.shareBlob(from, repository, digest);
+  // The repository may have lost the blob meanwhile: then the sweep takes the file again.
+  await metadata.commit({
+    preconditions: [],
+    changes: [{ kind: "release-bytes", repository, digest }],
+    by: null,
+  });
+}
