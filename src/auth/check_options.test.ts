@@ -38,8 +38,12 @@ const problems: [http: object, problem: string][] = [
     "http.auth.bearer.jwksUrl: expected an https URL",
   ],
   [
-    { auth: { bearer: { ...bearer, realm: "ümlaut" } } },
-    "http.auth.bearer.realm: expected printable",
+    { auth: { bearer: { ...bearer, service: "ümlaut" } } },
+    "http.auth.bearer.service: expected printable",
+  ],
+  [
+    { auth: { bearer: { ...bearer, realm: "https://ümlaut/" } } },
+    "http.auth.bearer.realm: expected the http or https URL of the token service, got",
   ],
   [
     { auth: { bearer: { oidc: [{ ...issuer, issuer: "http://issuer.example.com" }] } } },
@@ -74,10 +78,10 @@ const problems: [http: object, problem: string][] = [
   ],
   [
     { accessControl: { repositories: { "/a": {} } } },
-    'http.accessControl.repositories["/a"]: expected a glob that a repository name can fit; did you mean "a"?',
+    'http.accessControl.repositories["/a"]: expected a glob that a repository name can fit, got "/a"; did you mean "a"?',
   ],
   [{ accessControl: { adminPolicy: { actions: ["fly"] } } }, "expected one of read, create"],
-  [{ accessControl: { adminPolicy: { user: ["x"] } } }, "expected a known key"],
+  [{ accessControl: { adminPolicy: { user: ["x"] } } }, 'got "user"; did you mean users?'],
 ];
 
 describe("problems", () => {

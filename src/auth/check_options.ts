@@ -4,6 +4,8 @@
  * Promises: one line for each problem, path first, in the words of every other problem of a configuration; files are
  * not opened here (`authenticator.ts` says what is wrong in them).
  */
+import { isHttpUrl } from "../lib/address_types.ts";
+import { formatDuration } from "../lib/duration.ts";
 import { compilePolicy } from "./compile_policy.ts";
 import { checkMapping } from "./claim_mapping.ts";
 import { isSafeUrl } from "./safe_url.ts";
@@ -74,15 +76,27 @@ export function hasAccessControl(control: AccessControl): boolean {
 
 type Has = (prefix: string) => boolean;
 
+const attributeName = /^[A-Za-z][\w;.-]*$/;
+
 function ldapProblems({ ldap }: AuthValues, has: Has): string[] {
   if (!has("http.auth.ldap")) return [];
   const problems: string[] = [];
   for (const key of ["address", "baseDN", "userAttribute"] as const) {
     if (ldap[key] === null) problems.push(`http.auth.ldap.${key}: expected a value, got none`);
   }
-  if (ldap.userAttribute !== null && !/^[A-Za-z][\w;.-]*$/.test(ldap.userAttribute)) {
+  if (ldap.userAttribute !== null && !attributeName.test(ldap.userAttribute)) {
     problems.push(
       `http.auth.ldap.userAttribute: expected the name of an attribute, such as uid, got ${JSON.stringify(ldap.userAttribute)}`,
+    );
+  }
+  if (ldap.userGroupAttribute !== null && !attributeName.test(ldap.userGroupAttribute)) {
+    problems.push(
+      `http.auth.ldap.userGroupAttribute: expected the name of an attribute, such as memberOf, got ${JSON.stringify(ldap.userGroupAttribute)}`,
+    );
+  }
+  if (ldap.baseDN !== null && !/^[A-Za-z\d.-]+ *=/.test(ldap.baseDN)) {
+    problems.push(
+      `http.auth.ldap.baseDN: expected a distinguished name, such as ou=users,dc=example,dc=com, got ${JSON.stringify(ldap.baseDN)}`,
     );
   }
   if (ldap.credentialsFile !== null && (ldap.bindDN ?? ldap.bindPassword) !== null) {
@@ -113,9 +127,17 @@ function bearerProblems({ bearer }: AuthValues): string[] {
   if (bearer.realm !== null && !keyed && bearer.oidc.length === 0) {
     problems.push("http.auth.bearer: expected cert, jwksUrl or oidc beside the realm, got none");
   }
+  if (keyed && bearer.realm !== null && !isHttpUrl(bearer.realm)) {
+    problems.push(
+      `http.auth.bearer.realm: expected the http or https URL of the token service, got ${JSON.stringify(bearer.realm)}`,
+    );
+    return problems;
+  }
   for (const key of ["realm", "service"] as const) {
     if (bearer[key] !== null && !/^[\x20-\x7e]*$/.test(bearer[key])) {
-      problems.push(`http.auth.bearer.${key}: expected printable ASCII, which headers can carry`);
+      problems.push(
+        `http.auth.bearer.${key}: expected printable ASCII, which headers can carry, got ${JSON.stringify(bearer[key])}`,
+      );
     }
   }
   if (bearer.jwksUrl !== null && !isSafeUrl(bearer.jwksUrl)) {
@@ -157,7 +179,8 @@ function mtlsProblems({ mtls }: AuthValues, has: Has): string[] {
 function tokenProblems({ token }: AuthValues): string[] {
   if (token.lifetime <= tokenLifetimeMsMax) return [];
   return [
-    "http.auth.token.lifetime: expected a duration between 1m and 5m: a token outlives the login that it stands for",
+    `http.auth.token.lifetime: expected a duration between 1m and 5m, got ${formatDuration(token.lifetime)}; ` +
+      "a token outlives the login that it stands for",
   ];
 }
 

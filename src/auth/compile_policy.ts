@@ -11,6 +11,7 @@ import {
   type Expression,
   type Shape,
 } from "../lib/expression/expression.ts";
+import { showJson } from "../lib/strict_json.ts";
 import { isHopeless, parseGlob, type Glob } from "../lib/glob.ts";
 import type { AccessControl, Action, PolicyGrant } from "./options.ts";
 
@@ -123,11 +124,13 @@ export function compilePolicy(
 function readGlob(text: string, path: string, problems: string[]): Glob | null {
   const parsed = parseGlob(text);
   if ("problem" in parsed) {
-    problems.push(`${path}: expected ${parsed.problem}`);
+    problems.push(`${path}: expected ${parsed.problem}, got ${showJson(text)}`);
     return null;
   }
   if (!isHopeless(parsed.glob, names)) return parsed.glob;
-  problems.push(`${path}: expected a glob that a repository name can fit; ${advice(text)}`);
+  problems.push(
+    `${path}: expected a glob that a repository name can fit, got ${showJson(text)}; ${advice(text)}`,
+  );
   return null;
 }
 

@@ -47,7 +47,7 @@ describe("hashes", () => {
       `sha512:${await shaCrypt(6, "secret")}`,
       `name with spaces, ünd=more:${await bcrypt("pässwörd:with:colons")}`,
     ];
-    writeFileSync(path, `# users\n\n${lines.join("\r\n")}\n`);
+    writeFileSync(path, `# users\n\n  # more\n \t\n${lines.join("\r\n")}\n`);
     const { htpasswd } = open(path);
     for (const name of ["a", "b", "y", "sha256", "sha512"]) {
       expect(await htpasswd.verify(name, "secret")).toBe(true);
@@ -97,6 +97,24 @@ describe("bad lines stop the start", () => {
     [
       "alice:",
       "line 2: expected a hash of bcrypt ($2y$), SHA-256 ($5$) or SHA-512 crypt ($6$), got nothing",
+    ],
+    [
+      " " + good.replace("ok", "alice"),
+      'line 2: expected a name without blanks around it, got " alice"',
+    ],
+    [
+      good.replace("ok", "alice "),
+      'line 2: expected a name without blanks around it, got "alice "',
+    ],
+    [`${good.replace("ok", "alice")} `, "line 2: expected nothing behind the hash, got a blank"],
+    [`${good.replace("ok", "alice")}\t`, "line 2: expected nothing behind the hash, got a blank"],
+    [
+      `${good.replace("ok", "alice")} # of the build`,
+      "line 2: expected nothing behind the hash; comments have lines of their own",
+    ],
+    [
+      good.replace("ok:", "alice: "),
+      "line 2: expected the hash right behind the colon, got a blank",
     ],
     ["alice:secret", "got something else"],
     ["alice:$apr1$salt$hash", "got MD5 crypt"],

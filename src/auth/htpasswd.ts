@@ -9,6 +9,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";
 import type { Gate } from "../lib/gate.ts";
+import { showJson } from "../lib/strict_json.ts";
 import { WatchedFile } from "../lib/watched_file.ts";
 import { isUserName } from "./identity.ts";
 import { parsePasswordHash, verifyPassword, type PasswordHash } from "./password_hash.ts";
@@ -16,7 +17,7 @@ import { parsePasswordHash, verifyPassword, type PasswordHash } from "./password
 export type HtpasswdUsers = ReadonlyMap<string, PasswordHash>;
 
 /**
- * Reads the lines of a file. Empty lines and lines that begin with `#` are passed over.
+ * Reads the lines of a file. Empty lines and comments, which begin with `#`, are passed over.
  * @throws with the number of the first line that is wrong.
  */
 export function parseHtpasswd(bytes: Uint8Array, path: string): HtpasswdUsers {
@@ -24,15 +25,21 @@ export function parseHtpasswd(bytes: Uint8Array, path: string): HtpasswdUsers {
   const text = decode(bytes, path);
   for (const [index, line] of text.split("\n").entries()) {
     const trimmed = line.replace(/\r$/, "");
-    if (trimmed.trim() === "" || trimmed.startsWith("#")) continue;
+    if (/^\s*(#|$)/.test(trimmed)) continue;
     const wrong = (problem: string): Error =>
       new Error(`${path}: line ${index + 1}: expected ${problem}`);
     const colon = trimmed.indexOf(":");
     const name = trimmed.slice(0, colon);
     if (colon === -1) throw wrong("name:hash, got no colon");
     if (!isUserName(name)) throw wrong("a name before the colon");
+    if (name.trim() !== name) throw wrong(`a name without blanks around it, got ${showJson(name)}`);
     if (users.has(name)) throw wrong(`each name once, got ${name} again`);
-    const parsed = parsePasswordHash(trimmed.slice(colon + 1));
+    const [hash = "", rest = ""] = trimmed.slice(colon + 1).split(/(?=\s)(.*)/s);
+    if (hash === "" && rest !== "") throw wrong("the hash right behind the colon, got a blank");
+    if (rest.trim() !== "")
+      throw wrong("nothing behind the hash; comments have lines of their own");
+    if (rest !== "") throw wrong("nothing behind the hash, got a blank");
+    const parsed = parsePasswordHash(hash);
     if ("problem" in parsed) throw wrong(parsed.problem);
     users.set(name, parsed.hash);
   }

@@ -5,11 +5,15 @@
 
 import * as z from "zod";
 import { optionTable, type OptionValues } from "../lib/option.ts";
-import { count, duration, flag, pathOrNone, textOrNone, urlOrNone } from "../lib/option_types.ts";
+import { hostOrNone, urlOrNone } from "../lib/address_types.ts";
+import { count, duration, flag, pathOrNone, textOrNone } from "../lib/option_types.ts";
 
 /** What a policy may allow. `detectManifestCollision` makes a delete by digest more careful. */
 export const actions = ["read", "create", "update", "delete", "detectManifestCollision"] as const;
 export type Action = (typeof actions)[number];
+
+/** Longer than any client waits. */
+const failDelaySecondsMax = 60;
 
 const text = z.string({ error: "text" });
 const textList = z.array(text, { error: "a list of texts" });
@@ -97,7 +101,7 @@ export const accessControlOptions = {
 
 const ldapOptions = optionTable({
   address: {
-    type: textOrNone,
+    type: hostOrNone,
     default: "",
     defaultSays: "none, LDAP is off",
     served: true,
@@ -105,7 +109,7 @@ const ldapOptions = optionTable({
     says: "Host name of the directory.",
   },
   port: {
-    type: count(0),
+    type: count(0, 65_535),
     default: 0,
     defaultSays: "636, and 389 with `insecure`",
     served: true,
@@ -347,6 +351,7 @@ const mtlsOptions = optionTable({
           ),
         { error: `a list with any of ${attributes.join(", ")}` },
       )
+      .min(1, { error: `a list with any of ${attributes.join(", ")}` })
       .meta({ title: "list of words" }),
     default: ["CommonName"],
     served: true,
@@ -387,7 +392,7 @@ const mtlsOptions = optionTable({
 export const authOptions = {
   ...optionTable({
     failDelay: {
-      type: count(0),
+      type: count(0, failDelaySecondsMax),
       default: 0,
       served: true,
       applies: "live",

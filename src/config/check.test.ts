@@ -97,7 +97,7 @@ const table: [string, unknown, string[]][] = [
     { storage: { dedupe: "true" }, http: { workers: "2" } },
     [
       'storage.dedupe: expected true or false, got "true"; remove the quotes',
-      'http.workers: expected a whole number of at least 1, got "2"; remove the quotes',
+      'http.workers: expected a whole number from 1 to 256, got "2"; remove the quotes',
     ],
   ],
   [
@@ -105,7 +105,7 @@ const table: [string, unknown, string[]][] = [
     { distSpecVersion: 1.1, http: { realm: true } },
     [
       "distSpecVersion: expected text, got 1.1; put it in quotes",
-      "http.realm: expected text, got true; put it in quotes",
+      "http.realm: expected one line of printable ASCII text, got true; put it in quotes",
     ],
   ],
   [
@@ -113,8 +113,8 @@ const table: [string, unknown, string[]][] = [
     { http: { port: 65_536, workers: 0, manifestBytesMax: 0 } },
     [
       'http.port: expected a port from 0 to 65535 ("0" lets the kernel choose), got 65536',
-      "http.workers: expected a whole number of at least 1, got 0",
-      'http.manifestBytesMax: expected a number of bytes of at least 1, or a size such as "4MiB", got 0',
+      "http.workers: expected a whole number from 1 to 256, got 0",
+      'http.manifestBytesMax: expected a number of bytes of at least 1 and at most 64 MiB, or a size such as "4MiB", got 0',
     ],
   ],
   [
@@ -146,7 +146,7 @@ const table: [string, unknown, string[]][] = [
     "an address that would mean every interface",
     { http: { address: "" } },
     [
-      'http.address: expected a host name or an IP address, such as "127.0.0.1", ' +
+      'http.address: expected a host name or an IP address without a port, such as "127.0.0.1", ' +
         'or "0.0.0.0" for all, got ""',
     ],
   ],
@@ -161,7 +161,7 @@ const table: [string, unknown, string[]][] = [
   [
     "a variable that holds the wrong thing, without showing it",
     { http: { workers: "${SECRET}" } },
-    ["http.workers: expected a whole number of at least 1, got something else from ${SECRET}"],
+    ["http.workers: expected a whole number from 1 to 256, got something else from ${SECRET}"],
   ],
   [
     "a key that is not served, switched on by a variable",

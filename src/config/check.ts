@@ -9,8 +9,8 @@ import type { Option } from "../lib/option.ts";
 import { isJsonObject } from "../lib/strict_json.ts";
 import { childOf, keyTree, type KeyNode } from "./key_tree.ts";
 import { knownKeys, type KnownKey } from "./known_keys.ts";
-import { notServed, showPath, unknownKey, wrongValue } from "./problem.ts";
-import { readValue, type PathPart, type ValueContext } from "./read_value.ts";
+import { notServed, showPath, unknownKey, unknownMember, wrongValue } from "./problem.ts";
+import { keysWithin, readValue, type PathPart, type ValueContext } from "./read_value.ts";
 import { fileSchema, options, typedValues, type FileValues } from "./schema.ts";
 import { substitute, type Environment } from "./substitute.ts";
 
@@ -98,13 +98,20 @@ class Walk implements ValueContext {
   issue(issue: Issue, aligned: unknown): void {
     const path = issue.path.map((part) => (typeof part === "symbol" ? String(part) : part));
     if (issue.code === "unrecognized_keys" && Array.isArray(issue.keys)) {
-      for (const key of issue.keys) this.problem([...path, String(key)], "expected a known key");
+      const option = optionAbove(path);
+      const known = option === null ? [] : keysWithin(option.option.type, option.rest);
+      for (const key of issue.keys.map(String)) {
+        this.problem([...path, key], unknownMember(key, path, known));
+      }
       return;
     }
-    const option = optionAt(path);
+    const option = optionAbove(path);
     const variables = this.#variables.get(showPath(path)) ?? [];
     const value = path.reduce<unknown>(member, aligned);
-    this.problem(path, wrongValue(issue.message, value, { option, variables }));
+    this.problem(
+      path,
+      wrongValue(issue.message, value, { option: option?.option ?? null, variables }),
+    );
   }
 
   /** All problems, in the order of the file. */
@@ -196,10 +203,15 @@ function isServed(section: KeyNode): boolean {
   return [...section.children.values()].some((child) => child.option !== null || isServed(child));
 }
 
-function optionAt(path: Path): Option | null {
+/** The option that a path is in, and the way from there. */
+function optionAbove(path: Path): { readonly option: Option; readonly rest: Path } | null {
   let at: KeyNode | null = root;
-  for (const part of path) at = at === null ? null : childOf(at, String(part));
-  return at?.option ?? null;
+  for (const [index, part] of path.entries()) {
+    at = childOf(at, String(part));
+    if (at === null) return null;
+    if (at.option !== null) return { option: at.option, rest: path.slice(index + 1) };
+  }
+  return null;
 }
 
 function member(value: unknown, part: PathPart): unknown {

@@ -107,6 +107,9 @@ const served: Record<string, unknown> = {
   "storage.gcDelay": "2h",
   "storage.gcInterval": "2h",
   "http.port": "5000",
+  "http.allowOrigin": "https://ui.example.com",
+  "http.auth.bearer.realm": "https://auth.example.com/token",
+  "http.auth.ldap.baseDN": "dc=example,dc=com",
   "http.externalUrl": "https://registry.example.com",
   "http.readTimeout": "2m",
   "http.writeTimeout": "2m",
@@ -151,7 +154,9 @@ const companions: Record<string, object> = {
   },
   "http.auth.ldap.startTLS": { http: { auth: { ldap: { insecure: true } } } },
   "http.auth.bearer.realm": { http: { auth: { bearer: { cert: "x", service: "x" } } } },
-  "http.auth.bearer.cert": { http: { auth: { bearer: { realm: "x", service: "x" } } } },
+  "http.auth.bearer.cert": {
+    http: { auth: { bearer: { realm: "https://auth.example.com/token", service: "x" } } },
+  },
   "http.auth.bearer.oidc[].": { http: { auth: { bearer: { oidc: [issuer] } } } },
   "http.auth.bearer.oidc[].claimMapping.variables[].": {
     http: {

@@ -37,6 +37,18 @@ export function unknownKey(
   return `${start}; its keys are ${siblings.join(", ")}`;
 }
 
+/** A key that values of an option do not have. */
+export function unknownMember(
+  key: string,
+  path: readonly PathPart[],
+  known: readonly string[],
+): string {
+  const start = `expected a key of ${showPath(path)}, got ${showJson(key)}`;
+  const near = nearest(key, known);
+  if (near !== null) return `${start}; did you mean ${near}?`;
+  return known.length === 0 ? start : `${start}; its keys are ${known.join(", ")}`;
+}
+
 /** A key that is known and not served. */
 export function notServed(row: KnownKey): string {
   return `${row.feature} is not served by this version yet; ${wayOut(row)}`;
@@ -60,7 +72,14 @@ export function wrongValue(
     return `expected ${expected}, got something else from ${names}`;
   }
   const hint = option === null ? "" : quotesHint(option, value);
-  return `expected ${expected}, got ${showJson(value)}${hint}`;
+  const shown = option?.secret === true ? "something else" : showValue(value);
+  return `expected ${expected}, got ${shown}${hint}`;
+}
+
+/** A password in a URL is not repeated. */
+function showValue(value: unknown): string {
+  if (typeof value !== "string") return showJson(value);
+  return showJson(value.replace(/\/\/[^/\s]*@/, "//***@"));
 }
 
 /** Quotes that are missing, or too many, are the commonest slip in YAML. */

@@ -90,3 +90,18 @@ function unwrapped(schema: Schema): Schema {
   }
   return schema;
 }
+
+/** The keys that an object may have which stands at `path` within values of the schema; empty for anything else. */
+export function keysWithin(schema: Schema, path: readonly PathPart[]): readonly string[] {
+  const at = unwrapped(schema);
+  const [part, ...rest] = path;
+  if (part === undefined) return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+  const inner = memberOf(at, String(part));
+  return inner === null ? [] : keysWithin(inner, rest);
+}
+
+function memberOf(schema: Schema, name: string): Schema | null {
+  if (schema instanceof z.ZodArray) return schema.element;
+  if (schema instanceof z.ZodRecord) return schema.valueType;
+  return schema instanceof z.ZodObject ? (schema.shape[name] ?? null) : null;
+}

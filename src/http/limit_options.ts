@@ -42,6 +42,9 @@ export const rateLimitOptions = optionTable({
         ),
         { error: "a list of methods and their rates" },
       )
+      .refine((list) => new Set(list.map(({ method }) => method)).size === list.length, {
+        error: "each method once",
+      })
       .meta({ title: "list of rates" }),
     default: [],
     served: true,

@@ -5,24 +5,27 @@
 // their own (`auth/options.ts`).
 
 import { availableParallelism } from "node:os";
+import { MiB } from "../lib/bytes.ts";
 import { optionTable, type OptionValues } from "../lib/option.ts";
+import { baseUrlOrNone, listenAddress, origins } from "../lib/address_types.ts";
 import {
   bytes,
-  commaList,
   count,
   duration,
   durationOrOff,
-  listenAddress,
+  headerText,
   listOf,
   networks,
   pathOrNone,
   port,
-  text,
-  urlOrNone,
 } from "../lib/option_types.ts";
 import { rateLimitOptions } from "./limit_options.ts";
 
 const workersDefaultMax = 4;
+/** More than any machine has use for: a worker is a process with connections and caches of its own. */
+const workersMax = 256;
+/** No larger manifest is kept in memory, or taken in from a layout. */
+const manifestBytesMax = 64 * MiB;
 
 const tlsOptions = optionTable({
   cert: {
@@ -71,7 +74,7 @@ const plainOptions = optionTable({
     says: "Port to listen on, as a number or as text. `0` lets the kernel choose.",
   },
   workers: {
-    type: count(1),
+    type: count(1, workersMax),
     default: Math.min(workersDefaultMax, availableParallelism()),
     defaultSays: `one per core, up to ${workersDefaultMax}`,
     served: true,
@@ -79,7 +82,7 @@ const plainOptions = optionTable({
     says: "Number of processes that serve the port.",
   },
   allowOrigin: {
-    type: commaList,
+    type: origins,
     default: "*",
     served: true,
     applies: "live",
@@ -88,7 +91,7 @@ const plainOptions = optionTable({
       "only from origins that are named.",
   },
   realm: {
-    type: text,
+    type: headerText,
     default: "",
     served: true,
     applies: "live",
@@ -116,7 +119,7 @@ const plainOptions = optionTable({
     says: "How long a stop waits for requests in flight before it cuts them.",
   },
   externalUrl: {
-    type: urlOrNone,
+    type: baseUrlOrNone,
     default: "",
     defaultSays: "none",
     served: true,
@@ -160,7 +163,7 @@ const plainOptions = optionTable({
       "`0` is no limit but that of the process.",
   },
   manifestBytesMax: {
-    type: bytes(1),
+    type: bytes(1, manifestBytesMax),
     default: "4MiB",
     served: true,
     applies: "live",

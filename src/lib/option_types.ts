@@ -5,7 +5,7 @@
 // become milliseconds, sizes bytes, and an empty text that means "none" becomes null.
 
 import * as z from "zod";
-import { GiB, KiB, MiB, TiB } from "./bytes.ts";
+import { formatBytes, GiB, KiB, MiB, TiB } from "./bytes.ts";
 import { parseDuration } from "./duration.ts";
 import { parseNetwork } from "./networks.ts";
 
@@ -21,16 +21,34 @@ export const textOrNone = z
   .transform((value) => (value === "" ? null : value))
   .meta({ title: "text" });
 
+const printable = /^[\x20-\x7e]*$/;
+const lineError = "one line of printable ASCII text";
+
+/** Text that goes into a header. */
+export const headerText = z
+  .string({ error: lineError })
+  .regex(printable, { error: lineError })
+  .meta({ title: "text" });
+
+const pathError = "a path without blanks around it";
+// oxlint-disable-next-line no-control-regex -- the system takes paths with anything but NUL; people mean none of these
+const pathPattern = /^(?:|[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?)$/;
+
 /** A path of a file or directory; empty is null. */
 export const pathOrNone = z
   .string({ error: "a path" })
+  .regex(pathPattern, { error: pathError })
   .transform((value) => (value === "" ? null : value))
   .meta({ title: "path" });
 
-/** A whole number of at least `min`. */
-export function count(min: number): z.ZodNumber {
-  const error = `a whole number of at least ${min}`;
-  return z.int({ error }).min(min, { error }).meta({ title: "whole number" });
+/** A whole number of at least `min`, and at most `max` where that is given. */
+export function count(min: number, max?: number): z.ZodNumber {
+  const error =
+    max === undefined
+      ? `a whole number of at least ${min}`
+      : `a whole number from ${min} to ${max}`;
+  const least = z.int({ error }).min(min, { error });
+  return (max === undefined ? least : least.max(max, { error })).meta({ title: "whole number" });
 }
 
 /** A list of words from a closed set. */
@@ -54,19 +72,6 @@ export const networks = z
   )
   .transform((list): readonly string[] => list)
   .meta({ title: "list of networks" });
-
-/** A comma-separated list; blanks around the parts and empty parts are dropped. */
-export const commaList = z
-  .string({ error: "text with commas between the parts" })
-  .transform((value): readonly string[] => splitAtCommas(value))
-  .meta({ title: "comma-separated text" });
-
-function splitAtCommas(value: string): string[] {
-  return value
-    .split(",")
-    .map((part) => part.trim())
-    .filter((part) => part !== "");
-}
 
 /** Go's duration syntax, in milliseconds; at least `minMs`. */
 export function duration(minMs: number) {
@@ -98,15 +103,18 @@ const sizeUnits = new Map([
 ]);
 const sizePattern = /^(\d{1,15}) ?(B|KiB|MiB|GiB|TiB)?$/;
 
-/** A number of bytes, or text such as "4MiB"; at least `min` bytes. */
-export function bytes(min: number) {
-  const error = `a number of bytes of at least ${min}, or a size such as "4MiB"`;
+/** A number of bytes, or text such as "4MiB"; at least `min` bytes, and at most `max` where that is given. */
+export function bytes(min: number, max = Number.MAX_SAFE_INTEGER) {
+  const most = max === Number.MAX_SAFE_INTEGER ? "" : ` and at most ${formatBytes(max)}`;
+  const error = `a number of bytes of at least ${min}${most}, or a size such as "4MiB"`;
   return z
     .union([z.int({ error }).min(0, { error }), z.string().regex(sizePattern, { error })], {
       error,
     })
     .transform((value) => (typeof value === "number" ? value : parseSize(value)))
-    .refine((value) => Number.isSafeInteger(value) && value >= min, { error })
+    .refine((value) => Number.isSafeInteger(value) && value >= min && value <= max, {
+      error,
+    })
     .meta({ title: "size" });
 }
 
@@ -123,24 +131,3 @@ export const port = z
   .transform(Number)
   .refine((value) => value <= 65_535, portError)
   .meta({ title: "port" });
-
-const addressError = `a host name or an IP address, such as "127.0.0.1", or "0.0.0.0" for all`;
-
-/** What to listen on. Empty is refused: in Go it means every interface, which nobody expects. */
-export const listenAddress = z
-  .string({ error: addressError })
-  .regex(/^[0-9A-Za-z.:%_-]+$/, { error: addressError })
-  .meta({ title: "address" });
-
-const urlError = `an absolute URL, such as "https://registry.example.com"`;
-
-/** An absolute http or https URL without a trailing slash; empty is null. */
-export const urlOrNone = z
-  .string({ error: urlError })
-  .refine((value) => value === "" || isHttpUrl(value), { error: urlError })
-  .transform((value) => (value === "" ? null : value.replace(/\/+$/, "")))
-  .meta({ title: "URL" });
-
-function isHttpUrl(value: string): boolean {
-  return /^https?:\/\/[^/?#\s]+/.test(value) && URL.canParse(value);
-}

@@ -1,0 +1,239 @@
+// Values that people write by mistake, for every option: five each, all of which must be refused.
+//
+// Values are written as in a YAML file. What stands in `beside` is needed for the option to be looked at at all.
+
+interface WrongValues {
+  readonly wrong: readonly [string, string, string, string, string, ...string[]];
+  /** Other options of the file, as paths and YAML values. */
+  readonly beside?: Readonly<Record<string, string>>;
+}
+
+const flags = { wrong: ["yes", "1", '"true"', "[]", "on"] } as const;
+const texts = { wrong: ["1.1", "true", "[a]", "{a: b}", "5"] } as const;
+const paths = { wrong: ["true", "5", "[/a]", "{a: b}", '" "'] } as const;
+const durations = { wrong: ["30", "30 seconds", "-1s", "1d", "[30s]"] } as const;
+const positive = { wrong: ["0s", "30", "-1s", "1 h", "forever"] } as const;
+const counts = { wrong: ["-1", "1.5", '"5"', "1e20", "many"] } as const;
+const actionLists = { wrong: ["read", "[write]", "[READ]", "{read: true}", "[[read]]"] } as const;
+const tls = { "http.tls.cert": "/c", "http.tls.key": "/k", "http.tls.cacert": "/a" };
+const ldap = {
+  "http.auth.ldap.address": "ldap.example.com",
+  "http.auth.ldap.baseDN": "dc=example",
+  "http.auth.ldap.userAttribute": "uid",
+};
+
+export const wrongValues: Readonly<Record<string, WrongValues>> = {
+  distSpecVersion: texts,
+  goVersion: texts,
+  commit: texts,
+  releaseTag: texts,
+  binaryType: texts,
+
+  "storage.rootDirectory": { wrong: [...paths.wrong, '"/data\\0"'] },
+  "storage.dedupe": flags,
+  "storage.commit": flags,
+  "storage.shared": flags,
+  "storage.uploadIdle": positive,
+  "storage.gcDelay": durations,
+  "storage.gcInterval": durations,
+
+  "http.address": {
+    wrong: [
+      '""',
+      "127.0.0.1:5000",
+      "http://127.0.0.1",
+      "localhost:5000",
+      "300.1.1.1",
+      "1.2.3",
+      "':5000'",
+      "'*'",
+      "'[::1]'",
+      "'::1:::2'",
+      "-a-",
+      "a..b",
+      "under_score:1",
+    ],
+  },
+  "http.port": { wrong: ["70000", "-1", '"abc"', "1.5", '":5000"', '"50 00"', "true"] },
+  "http.workers": { wrong: ["0", "-1", "1.5", '"4"', "1e20", "100000"] },
+  "http.allowOrigin": {
+    wrong: [
+      "[https://a]",
+      "5",
+      "true",
+      "example.com",
+      "https://a.example/path",
+      "https://a.example/",
+      "'https://*.example.com'",
+      "https://a.example https://b.example",
+      "https://user@a.example",
+    ],
+  },
+  "http.realm": { wrong: ["5", "true", "[a]", "{a: b}", '"a\\nb"', '"ü"'] },
+  "http.readTimeout": { wrong: ["60", "0.5", "60 seconds", "1d", "[60s]"] },
+  "http.writeTimeout": { wrong: ["60", "0.5", "60 seconds", "1d", "[60s]"] },
+  "http.graceTimeout": durations,
+  "http.externalUrl": {
+    wrong: [
+      "registry.example.com",
+      "ftp://registry.example.com",
+      "https://user:password@registry.example.com",
+      "https://user@registry.example.com",
+      "https://registry.example.com/?a=b",
+      "https://registry.example.com/#a",
+      "https://",
+      "https://a b",
+      "https://registry.example.com/v2/",
+      "https://registry.example.com:99999",
+      "true",
+      "' https://registry.example.com'",
+      '"https://registry.example.com/ü"',
+    ],
+  },
+  "http.trustedProxies": {
+    wrong: ["10.0.0.0/8", "[10.0.0.0/33]", "[proxy]", "[5]", "[300.0.0.1]", '["10.0.0.1:80"]'],
+  },
+  "http.compat": { wrong: ["docker2s2", "[oci]", "[5]", "{docker2s2: true}", "true"] },
+  "http.blobBytesMax": { wrong: ["-1", "1.5", "10GB", "10 G", "[10GiB]", "lots"] },
+  "http.connectionsMax": counts,
+  "http.manifestBytesMax": { wrong: ["0", "-1", "4MB", "4M", '""', "65GiB"] },
+
+  "http.ratelimit.rate": { wrong: ["-1", "1.5", '"100"', "1000001", "fast"] },
+  "http.ratelimit.methods": {
+    wrong: [
+      "{GET: 5}",
+      "[{method: get, rate: 5}]",
+      "[{method: GET}]",
+      "[{method: GET, rate: 0}]",
+      "[{method: GET, rate: 5, burst: 5}]",
+      "[{method: GET, rate: 5}, {method: GET, rate: 6}]",
+      "[GET]",
+    ],
+  },
+  "http.ratelimit.perCaller": { wrong: ["-1", "1.5", '"100"', "1000001", "fast"] },
+
+  "http.tls.cert": { ...paths, beside: { "http.tls.key": "/k" } },
+  "http.tls.key": { ...paths, beside: { "http.tls.cert": "/c" } },
+  "http.tls.cacert": { ...paths, beside: { "http.tls.cert": "/c", "http.tls.key": "/k" } },
+
+  "http.auth.failDelay": { wrong: ["-1", "1.5", '"2"', "2s", "100000"] },
+  "http.auth.apikey": flags,
+  "http.auth.htpasswd.path": paths,
+
+  "http.auth.ldap.address": {
+    wrong: ["5", "[a]", "ldaps://ldap.example.com", "ldap.example.com:636", "'a b'", "true"],
+    beside: { "http.auth.ldap.baseDN": "dc=example", "http.auth.ldap.userAttribute": "uid" },
+  },
+  "http.auth.ldap.port": { wrong: ["-1", "70000", '"636"', "1.5", "ldaps"], beside: ldap },
+  "http.auth.ldap.insecure": { ...flags, beside: ldap },
+  "http.auth.ldap.startTLS": { ...flags, beside: ldap },
+  "http.auth.ldap.skipVerify": { ...flags, beside: ldap },
+  "http.auth.ldap.caCert": { ...paths, beside: ldap },
+  "http.auth.ldap.credentialsFile": { ...paths, beside: ldap },
+  "http.auth.ldap.bindDN": {
+    wrong: ["5", "[a]", "true", "{a: b}", "1.5"],
+    beside: { ...ldap, "http.auth.ldap.bindPassword": "x" },
+  },
+  "http.auth.ldap.bindPassword": {
+    wrong: ["5", "[a]", "true", "{a: b}", "1.5"],
+    beside: { ...ldap, "http.auth.ldap.bindDN": "cn=a,dc=b" },
+  },
+  "http.auth.ldap.baseDN": {
+    wrong: ["5", "[a]", "true", "example.com", '""'],
+    beside: { ...ldap },
+  },
+  "http.auth.ldap.subtreeSearch": { ...flags, beside: ldap },
+  "http.auth.ldap.userAttribute": {
+    wrong: ["5", "[uid]", "'user id'", "uid=", '""', "true"],
+    beside: ldap,
+  },
+  "http.auth.ldap.userFilter": {
+    wrong: ["5", "[a]", "'(a=b'", "true", "'a=(b'", "'(&)(x'"],
+    beside: ldap,
+  },
+  "http.auth.ldap.userGroupAttribute": {
+    wrong: ["5", "[memberOf]", "'member of'", "true", "memberOf="],
+    beside: ldap,
+  },
+  "http.auth.ldap.timeout": { ...positive, beside: ldap },
+
+  "http.auth.bearer.realm": {
+    wrong: ["5", "[a]", "auth.example.com", "true", "ftp://auth.example.com/token", "'a b'"],
+    beside: { "http.auth.bearer.service": "a", "http.auth.bearer.cert": "/c" },
+  },
+  "http.auth.bearer.service": {
+    wrong: ["5", "[a]", "true", "{a: b}", '""'],
+    beside: { "http.auth.bearer.realm": "https://a.example", "http.auth.bearer.cert": "/c" },
+  },
+  "http.auth.bearer.cert": {
+    ...paths,
+    beside: { "http.auth.bearer.realm": "https://a.example", "http.auth.bearer.service": "a" },
+  },
+  "http.auth.bearer.jwksUrl": {
+    wrong: ["keys.json", "ftp://a", "5", "http://auth.example.com/keys", "https://u:p@a.example/k"],
+    beside: { "http.auth.bearer.realm": "https://a.example", "http.auth.bearer.service": "a" },
+  },
+  "http.auth.bearer.issuer": texts,
+  "http.auth.bearer.algorithms": { wrong: ["ES256", "[HS256]", "[none]", "[es256]", "[5]"] },
+  "http.auth.bearer.oidc": {
+    wrong: [
+      "{issuer: https://a.example, audiences: [b]}",
+      "[{audiences: [b]}]",
+      "[{issuer: a.example, audiences: [b]}]",
+      "[{issuer: https://a.example}]",
+      "[{issuer: https://a.example, audiences: []}]",
+      "[{issuer: https://a.example, audiences: [b], claimMapping: {username: 'claims.('}}]",
+      "[{issuer: http://a.example, audiences: [b]}]",
+      "[{issuer: https://a.example, audiences: [b], audience: c}]",
+      "[https://a.example]",
+    ],
+  },
+
+  "http.auth.mtls.identityAttributes": {
+    wrong: ["CN", "[Name]", "[5]", "[]", "{CN: true}"],
+    beside: tls,
+  },
+  "http.auth.mtls.uriSanPattern": {
+    wrong: ["5", "'('", "'[z-a]'", "[a]", "true"],
+    beside: { ...tls, "http.auth.mtls.identityAttributes": "[URI]" },
+  },
+  "http.auth.mtls.uriSanIndex": counts,
+  "http.auth.mtls.dnsSanIndex": counts,
+  "http.auth.mtls.emailSanIndex": counts,
+
+  "http.auth.token.enable": flags,
+  "http.auth.token.lifetime": { wrong: ["5", "30s", "1h", "0s", "forever"] },
+
+  "http.accessControl.repositories": {
+    wrong: [
+      "[read]",
+      "{'**': [read]}",
+      "{'**': {anonymousPolicy: read}}",
+      "{'**': {anonymousPolicy: [write]}}",
+      "{'**': {policies: [{users: ann, actions: [read]}]}}",
+      "{'**': {policies: [{user: [ann], actions: [read]}]}}",
+      "{'[': {anonymousPolicy: [read]}}",
+      "{'**': {policies: [{users: [ann], actions: [read], conditions: [{expression: 'req.'}]}]}}",
+    ],
+    beside: { "http.auth.htpasswd.path": "/h" },
+  },
+  "http.accessControl.adminPolicy": {
+    wrong: ["[admin]", "{users: admin}", "{actions: [all]}", "{admins: [a]}", "admin"],
+    beside: { "http.auth.htpasswd.path": "/h" },
+  },
+  "http.accessControl.groups": {
+    wrong: ["[team]", "{team: [ann]}", "{team: {users: ann}}", "{team: {user: [ann]}}", "5"],
+  },
+  "http.accessControl.metrics.users": { wrong: ["ann", "[5]", "{ann: true}", "true", "[[ann]]"] },
+  "http.accessControl.metrics.anonymousPolicy": actionLists,
+
+  "log.level": { wrong: ["INFO", "verbose", "5", "true", "[info]"] },
+  "log.output": { wrong: [...paths.wrong, "/no/such/directory/zot.log"] },
+  "log.audit": { wrong: [...paths.wrong, "/no/such/directory/audit.log"] },
+
+  "extensions.metrics.enable": flags,
+  "extensions.metrics.repositoriesMax": { wrong: ["-1", "1.5", '"5"', "1e20", "many"] },
+  "extensions.metrics.prometheus.path": {
+    wrong: ["metrics", "5", "/v2/", "/a b", "'/a?b'", "/{x}", "[/metrics]"],
+  },
+};
