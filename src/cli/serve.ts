@@ -46,6 +46,7 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
   if (url === null) {
     await primary.stop();
     flushLogs();
+    tellBesides(config, "no worker could start; the log says why");
     return 1;
   }
   announce(config, options, { log, places: whereabouts(config, url, opened.certificate) });
@@ -58,8 +59,10 @@ export async function serve(config: Config, options: ServeOptions): Promise<numb
     signals.stop.then((signal) => ({ signal })),
     primary.lost.then((problem) => ({ problem })),
   ]);
-  if ("problem" in ended) log.fatal(ended, lostFiles);
-  else log.info(ended, "stopping");
+  if ("problem" in ended) {
+    log.fatal(ended, lostFiles);
+    tellBesides(config, `${lostFiles}: ${ended.problem}`);
+  } else log.info(ended, "stopping");
   await follower?.close();
   await supervisor.stop();
   if ("problem" in ended) {
@@ -100,7 +103,9 @@ async function openLogs(config: Config): Promise<Log | null> {
   try {
     checkLogFiles(config.log);
     const { level, output } = config.log;
-    return await openLog({ level, output, base: {}, colour: wantsColour() });
+    const log = await openLog({ level, output, base: {}, colour: wantsColour() });
+    tellBesides(config, `the log goes to ${output}`);
+    return log;
   } catch (error) {
     tell(error);
     return null;
@@ -122,6 +127,11 @@ async function open(
     tell(error);
     return null;
   }
+}
+
+/** For whoever watches the terminal while the log goes to a file. */
+function tellBesides({ log: { output } }: Config, line: string): void {
+  if (output !== null) process.stderr.write(`zot: ${line}\n`);
 }
 
 function tell(error: unknown): void {
