@@ -65,7 +65,12 @@ const index = await putJson(mediaTypes.ociIndex, {
 await Bun.write(join(layout, "oci-layout"), ociLayoutText);
 await Bun.write(
   join(layout, "index.json"),
-  writeLayoutIndex([packageJson.version, "latest"].map((tag) => ({ descriptor: index, tag }))),
+  [
+    ...writeLayoutIndex(
+      [[packageJson.version, "latest"].map((tag) => ({ descriptor: index, tag }))],
+      null,
+    ),
+  ].join(""),
 );
 console.log(`${layout}  ${packageJson.version}, latest  ${index.digest}`);
 

@@ -17,7 +17,7 @@ import { apiError } from "../oci/errors.ts";
 import { readContent, requireFile } from "../registry/content.ts";
 import { cachedBytesMax } from "../registry/content_cache.ts";
 import { removeBlob } from "../registry/delete.ts";
-import { unknownIn } from "../registry/unknown.ts";
+import { findIn } from "../registry/unknown.ts";
 import { requireDigest, unsupportedDigest, type App } from "./app.ts";
 import { multipartBody } from "./multipart_body.ts";
 import { requireHeld } from "./require_held.ts";
@@ -30,10 +30,11 @@ const octetStream = "application/octet-stream";
 export async function getBlob(call: Call, app: App): Promise<Reply> {
   const { repository } = call;
   const digest = blobDigest(call);
-  const sizeBytes = await app.registry.metadata.blobSize(repository, digest);
-  if (sizeBytes === null) {
-    throw await unknownIn(app.registry, repository, "BLOB_UNKNOWN", { digest });
-  }
+  const { registry } = app;
+  const sizeBytes = await findIn(registry, repository, () =>
+    registry.metadata.blobSize(repository, digest),
+  );
+  if (sizeBytes === null) throw apiError("BLOB_UNKNOWN", { detail: { digest } });
   const condition = call.header("if-none-match");
   if (condition !== null && matchesEntityTag(condition, digest)) {
     return emptyReply(304, identityHeaders(digest));

@@ -6,6 +6,7 @@
  * Leaves to others: where lines go (`lib/log.ts`, `lib/audit_log.ts`).
  */
 import type { AuditLog } from "../lib/audit_log.ts";
+import { ApiError } from "../oci/errors.ts";
 import type { Log } from "../lib/log.ts";
 import type { AccessRecord } from "./dispatch.ts";
 
@@ -30,6 +31,8 @@ export function logAnswer(log: Log, record: AccessRecord, failure: unknown): voi
 
 function causeOf(failure: unknown): string {
   if (!(failure instanceof Error)) return String(failure);
+  // An answer that was meant: where it was made says nothing.
+  if (failure instanceof ApiError && failure.cause === undefined) return failure.message;
   const cause = failure.cause instanceof Error ? ` (${failure.cause.message})` : "";
   return `${failure.stack ?? failure.message}${cause}`;
 }

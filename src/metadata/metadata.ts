@@ -81,6 +81,31 @@ export interface LayoutState {
   /** Stamps of the `index.json` that we wrote last, and of the one we were about to write. */
   readonly stampCurrent: string | null;
   readonly stampNext: string | null;
+  /** Tells this repository's generations from those of a repository of the same name before it, or elsewhere. */
+  readonly origin: string;
+}
+
+/** What `index.json` must list, as it stood at one moment. Always `close` it. */
+export interface LayoutSnapshot {
+  readonly generation: number;
+  readonly origin: string;
+  /** Tags by byte order, then untagged manifests by digest. */
+  pages(): Iterable<LayoutRecord[]>;
+  close(): void;
+}
+
+/** What a repository has under a digest; an orphan lost its last name and was not swept yet. */
+export interface Held {
+  readonly digest: string;
+  readonly as: "blob" | "manifest" | "orphan";
+}
+
+/** What is known of a tag's moves, beside a digest that somebody claims for it. */
+export interface TagPast {
+  /** Whether it ever pointed at that digest. */
+  readonly wasThere: boolean;
+  /** Its last move or removal; null when it was never set. */
+  readonly last: Pick<HistoryRecord, "by" | "generation"> | null;
 }
 
 /** A key that stands for its owner. The key itself is never stored. */
@@ -290,8 +315,25 @@ export interface Metadata extends Committer {
   staleLayouts(limit: number): Promise<string[]>;
   layoutLag(): Promise<LayoutLag>;
   layoutState(repository: string): Promise<LayoutState | null>;
-  /** What `index.json` must list: tags by byte order, then untagged manifests by digest. */
-  layoutRecords(repository: string): Promise<{ generation: number; records: LayoutRecord[] }>;
+  /** What `index.json` must list now; null for a repository that is not there. */
+  openLayout(repository: string): Promise<LayoutSnapshot | null>;
+  /** All repositories, by name. */
+  repositories(page: Page): Promise<string[]>;
+  /** What the repository has of these digests, in no order; the caller asks for some hundreds at once. */
+  held(repository: string, digests: readonly string[]): Promise<Held[]>;
+  /** Where these tags point. */
+  tagDigests(
+    repository: string,
+    tags: readonly string[],
+  ): Promise<{ readonly tag: string; readonly digest: string }[]>;
+  /** For each of these digests that a manifest here names as a manifest: one that does. */
+  parentsOf(
+    repository: string,
+    digests: readonly string[],
+  ): Promise<{ readonly child: string; readonly parent: Digest }[]>;
+  tagPast(repository: string, tag: string, digest: string): Promise<TagPast>;
+  /** Whether the manifest was removed by a commit after this generation. */
+  wasRemoved(repository: string, digest: string, generation: number): Promise<boolean>;
   /**
    * Bytes that a sweep may remove, oldest first: no fact names them any more, and neither does an `index.json`
    * that was recorded before they lost their name, for other tools read it.

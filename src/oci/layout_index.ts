@@ -1,23 +1,42 @@
-// OCI image layouts: index.json and oci-layout as text (image-spec image-layout.md).
-//
-// Reading is tolerant of what zot, skopeo, buildah and docker write: null for no manifests, several
-// descriptors for one digest, full references where a tag belongs. What cannot be used is reported,
-// entry by entry. Text that is no index at all throws, because an unreadable index must never pass
-// for an empty one. Writing follows zot: one descriptor per tag, untagged manifests listed without
-// the annotation. Whether the bytes are there is left to the caller.
-
-import { isJsonObject, showJson } from "../lib/strict_json.ts";
+/**
+ * OCI image layouts: index.json and oci-layout as text (image-spec image-layout.md).
+ *
+ * Reading is tolerant of what zot, skopeo, buildah and docker write: null for no manifests, several descriptors for
+ * one digest, full references where a tag belongs. What cannot be used is reported, entry by entry. Text that is no
+ * index at all throws, because an unreadable index must never pass for an empty one. Writing follows zot: one
+ * descriptor per tag, untagged manifests listed without the annotation. An index may have 100,000 entries, so both
+ * work entry by entry. Whether the bytes are there is left to the caller.
+ */
+import { MiB } from "../lib/bytes.ts";
+import { JsonElements } from "../lib/json_elements.ts";
+import { isJsonObject, showJson, type JsonObject } from "../lib/strict_json.ts";
 import { checkDescriptor, type Descriptor } from "./descriptor.ts";
 import { mediaTypes } from "./media_types.ts";
 import { isTag } from "./reference.ts";
 
 /** The annotation that holds the tag (image-spec annotations.md). */
 const refName = "org.opencontainers.image.ref.name";
+/**
+ * The annotation of an index.json that we wrote: from which state. Tools that change an index keep its annotations, so
+ * that it tells what they had read.
+ */
+const generationName = "io.zotregistry.layout.generation";
+/** The origin of the index.json of a repository that has no generation yet. */
+export const newOrigin = "new";
+/** Bytes of one entry, and of everything beside the entries. */
+const entryBytesMax = 4 * MiB;
 
 export interface LayoutEntry {
   /** Without the annotation that holds the tag. */
   descriptor: Descriptor;
   tag: string | null;
+}
+
+/** The state that an index.json was written from. */
+export interface LayoutBase {
+  /** Whose generation it is: another repository, or another life of the metadata, counts anew. */
+  readonly origin: string;
+  readonly generation: number;
 }
 
 /** The text is not an index. The message is one line for the operator. */
@@ -26,43 +45,61 @@ export class LayoutIndexError extends Error {
 }
 
 /**
- * Reads index.json. `skipped` says what was not taken over: an entry that is no descriptor, a name
- * that is no tag, a tag that an earlier entry holds (the first one wins, as for other readers; the
- * manifest itself stays, untagged). Throws LayoutIndexError when the text is not an index.
+ * Reads an index.json that comes in pieces. `skipped` says what was not taken over: an entry that is no descriptor, a
+ * name that is no tag, a tag that an earlier entry holds (the first one wins, as for other readers; the manifest
+ * itself stays, untagged).
  */
-export function readLayoutIndex(text: string): {
-  entries: LayoutEntry[];
-  skipped: { reason: string }[];
-} {
-  const entries: LayoutEntry[] = [];
-  const skipped: { reason: string }[] = [];
-  const tags = new Set<string>();
-  for (const [index, value] of parseManifests(text).entries()) {
-    const checked = checkDescriptor(value, `manifests[${index}]`);
+export class LayoutIndexReader {
+  readonly #elements = new JsonElements({ member: "manifests", bytesMax: entryBytesMax });
+  readonly #onSkipped: (reason: string) => void;
+  readonly #tags = new Set<string>();
+  #count = 0;
+
+  constructor(onSkipped: (reason: string) => void) {
+    this.#onSkipped = onSkipped;
+  }
+
+  /** The entries that are whole now. @throws LayoutIndexError. */
+  push(bytes: Uint8Array): LayoutEntry[] {
+    const texts = readable(() => this.#elements.push(bytes));
+    return texts.flatMap((text) => this.#entry(readable((): unknown => JSON.parse(text))));
+  }
+
+  /** What the index says beside its entries. @throws LayoutIndexError when all of it together was none. */
+  end(): LayoutBase | null {
+    const index = readable((): unknown => JSON.parse(this.#elements.end()));
+    return baseIn(checkedIndex(index));
+  }
+
+  #entry(value: unknown): LayoutEntry[] {
+    const place = `manifests[${this.#count++}]`;
+    const checked = checkDescriptor(value, place);
     if ("problem" in checked) {
-      skipped.push({ reason: checked.problem });
-      continue;
+      this.#onSkipped(checked.problem);
+      return [];
     }
     const { descriptor, name } = takeName(checked.descriptor);
     const tag = name === null ? null : tagOf(name);
-    const taken = tag !== null && tags.has(tag);
+    const taken = tag !== null && this.#tags.has(tag);
     if (name !== null && tag === null) {
-      skipped.push({ reason: `manifests[${index}] is named ${showJson(name)}, which is no tag` });
+      this.#onSkipped(`${place} is named ${showJson(name)}, which is no tag`);
     }
-    if (taken) skipped.push({ reason: `manifests[${index}] repeats the tag ${showJson(tag)}` });
-    if (tag !== null) tags.add(tag);
-    entries.push({ descriptor, tag: taken ? null : tag });
+    if (taken) this.#onSkipped(`${place} repeats the tag ${showJson(tag)}`);
+    if (tag !== null) this.#tags.add(tag);
+    return [{ descriptor, tag: taken ? null : tag }];
   }
-  return { entries, skipped };
 }
 
-function parseManifests(text: string): unknown[] {
-  let index: unknown;
+function readable<T>(read: () => T): T {
   try {
-    index = JSON.parse(text);
+    return read();
   } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
     throw new LayoutIndexError("index.json is not JSON", { cause });
   }
+}
+
+function checkedIndex(index: unknown): JsonObject {
   if (!isJsonObject(index)) {
     throw new LayoutIndexError(`index.json must hold an object, but holds ${showJson(index)}`);
   }
@@ -74,7 +111,15 @@ function parseManifests(text: string): unknown[] {
   if (!Array.isArray(manifests)) {
     throw new LayoutIndexError(`index.json must list manifests, but has ${showJson(manifests)}`);
   }
-  return manifests;
+  return index;
+}
+
+function baseIn({ annotations }: JsonObject): LayoutBase | null {
+  const text = isJsonObject(annotations) ? annotations[generationName] : null;
+  const found = typeof text === "string" ? /^([\w-]{1,64})\.(\d{1,15})$/.exec(text) : null;
+  const [, origin, generation] = found ?? [];
+  if (origin === undefined || generation === undefined) return null;
+  return { origin, generation: Number(generation) };
 }
 
 /** Takes the name out of the annotations, so that it cannot contradict the tag later. */
@@ -98,28 +143,29 @@ function tagOf(name: string): string | null {
 }
 
 /**
- * Writes index.json. Entries are ordered by tag, then the untagged ones by digest, so that equal
- * content gives equal text. A digest that has a tag, or was listed already, is not listed untagged.
- * The caller passes each tag once.
+ * Writes index.json, page by page. The caller gives each tag once, and untagged manifests that have no tag. Equal
+ * entries in an equal order give equal text.
  */
-export function writeLayoutIndex(entries: LayoutEntry[]): string {
-  const listed = new Set<string>();
-  const manifests: Descriptor[] = [];
-  const tagged = entries.filter((entry) => entry.tag !== null);
-  for (const { descriptor, tag } of tagged.sort((a, b) => compare(a.tag ?? "", b.tag ?? ""))) {
-    listed.add(descriptor.digest);
-    manifests.push(toJson(descriptor, tag));
+export function* writeLayoutIndex(
+  pages: Iterable<readonly LayoutEntry[]>,
+  base: LayoutBase | null,
+): Generator<string> {
+  yield `{"schemaVersion":2,"mediaType":${JSON.stringify(mediaTypes.ociIndex)},"manifests":[`;
+  let separator = "";
+  for (const page of pages) {
+    if (page.length === 0) continue;
+    const texts = page.map(({ descriptor, tag }) => JSON.stringify(toJson(descriptor, tag)));
+    yield separator + texts.join(",");
+    separator = ",";
   }
-  const untagged = entries.filter((entry) => entry.tag === null);
-  for (const { descriptor } of untagged.sort((a, b) =>
-    compare(a.descriptor.digest, b.descriptor.digest),
-  )) {
-    if (listed.has(descriptor.digest)) continue;
-    listed.add(descriptor.digest);
-    manifests.push(toJson(descriptor, null));
-  }
-  return JSON.stringify({ schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests });
+  const annotations = base && { [generationName]: `${base.origin}.${base.generation}` };
+  yield annotations === null ? "]}" : `],"annotations":${JSON.stringify(annotations)}}`;
 }
+
+/** What a new repository has: readable by every tool, and told from what another tool may have put there. */
+export const emptyIndexText = [...writeLayoutIndex([], { origin: newOrigin, generation: 0 })].join(
+  "",
+);
 
 /** The descriptor with its members in the order of the specification, and the tag in its place. */
 function toJson(descriptor: Descriptor, tag: string | null): Descriptor {
@@ -128,11 +174,6 @@ function toJson(descriptor: Descriptor, tag: string | null): Descriptor {
   const named = tag === null ? others : { ...others, [refName]: tag };
   const optional = Object.keys(named).length === 0 ? {} : { annotations: named };
   return { mediaType, digest, size, ...optional, ...rest };
-}
-
-function compare(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }
 
 /** The content of the file `oci-layout`. */

@@ -5,12 +5,17 @@
  * goes with every tag that points at it; a blob that a manifest of the repository names is not deleted, nor is a
  * child of an index, unless nothing names that index. Bytes are removed afterwards by the sweep, never before the fact is committed.
  */
-import type { FailedPrecondition, Precondition } from "../metadata/metadata.ts";
+import type {
+  Commit,
+  CommitOutcome,
+  FailedPrecondition,
+  Precondition,
+} from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";
 import { apiError } from "../oci/errors.ts";
 import type { TagCondition } from "./push_manifest.ts";
 import type { Registry } from "./registry.ts";
-import { unknownIn, unknownReference } from "./unknown.ts";
+import { unknownReference, wasTakenIn } from "./unknown.ts";
 
 export interface DeleteRequest<T> {
   readonly repository: string;
@@ -28,7 +33,7 @@ export async function removeTag(
   if (tagIs !== null && tagIs !== "present") {
     preconditions.push({ kind: "tag-is", repository, tag, digests: tagIs });
   }
-  const outcome = await registry.metadata.commit({
+  const outcome = await removeIn(registry, repository, "tag-exists", {
     preconditions,
     changes: [{ kind: "remove-tag", repository, tag }],
     by,
@@ -68,7 +73,7 @@ export async function removeManifest(registry: Registry, request: ManifestDelete
 /** False when its tags are others than those that were asked about. */
 async function tryRemoveManifest(registry: Registry, request: ManifestDelete): Promise<boolean> {
   const { repository, target: digest, by, tagsMax = null } = request;
-  const outcome = await registry.metadata.commit({
+  const outcome = await removeIn(registry, repository, "manifest-exists", {
     preconditions: [
       ...(tagsMax === null
         ? []
@@ -113,7 +118,7 @@ export async function removeBlob(
   registry: Registry,
   { repository, target: digest, by }: DeleteRequest<Digest>,
 ): Promise<void> {
-  const outcome = await registry.metadata.commit({
+  const outcome = await removeIn(registry, repository, "blob-linked", {
     preconditions: [
       { kind: "blob-linked", repository, digest },
       { kind: "unreferenced", repository, digest },
@@ -123,12 +128,25 @@ export async function removeBlob(
   });
   if (outcome.committed) return;
   if (isFailed(outcome.failed, "blob-linked")) {
-    throw await unknownIn(registry, repository, "BLOB_UNKNOWN", { digest });
+    throw apiError("BLOB_UNKNOWN", { detail: { digest } });
   }
   throw apiError("BLOB_REFERENCED", {
     message: `The manifest ${foundIn(outcome.failed)} names this blob; delete the manifest first`,
     detail: { digest },
   });
+}
+
+/** A commit that is tried again when what it wants was taken in from the disk meanwhile. */
+async function removeIn(
+  registry: Registry,
+  repository: string,
+  target: Precondition["kind"],
+  commit: Commit,
+): Promise<CommitOutcome> {
+  const outcome = await registry.metadata.commit(commit);
+  if (outcome.committed || !isFailed(outcome.failed, target)) return outcome;
+  if (!(await wasTakenIn(registry, repository))) return outcome;
+  return registry.metadata.commit(commit);
 }
 
 function isFailed(failed: readonly FailedPrecondition[], kind: Precondition["kind"]): boolean {

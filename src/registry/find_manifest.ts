@@ -5,7 +5,7 @@
 import type { Reference } from "../oci/reference.ts";
 import type { ManifestRecord } from "../metadata/metadata.ts";
 import type { Registry } from "./registry.ts";
-import { unknownReference } from "./unknown.ts";
+import { findIn, unknownReference } from "./unknown.ts";
 
 /** @throws MANIFEST_UNKNOWN or NAME_UNKNOWN. */
 export async function findManifest(
@@ -14,10 +14,11 @@ export async function findManifest(
   reference: Reference,
 ): Promise<ManifestRecord> {
   const { metadata } = registry;
-  const found =
+  const found = await findIn(registry, repository, () =>
     reference.kind === "tag"
-      ? await metadata.manifestByTag(repository, reference.tag)
-      : await metadata.manifestByDigest(repository, reference.digest);
+      ? metadata.manifestByTag(repository, reference.tag)
+      : metadata.manifestByDigest(repository, reference.digest),
+  );
   if (found !== null) return found;
   const text = reference.kind === "tag" ? reference.tag : reference.digest;
   throw await unknownReference(registry, repository, text);

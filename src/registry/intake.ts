@@ -1,13 +1,56 @@
 /**
  * What the parts of an intake of another tool's layout work with: `take_in_manifests.ts`, `take_in_tags.ts` and
- * `take_in_blobs.ts`, joined in `reconcile_layout.ts`.
+ * `take_in_blobs.ts`, joined in `reconcile_layout.ts`. All of them work page by page.
  */
 import type { Registry } from "./registry.ts";
+
+/** Problems that are told one by one; of more, only the number. */
+const problemsMax = 100;
+/** Digests, tags or files that are asked about at once. */
+export const pageMax = 256;
+
+/** `by` of a tag that was moved in an index.json; no user's name has a colon. */
+export const layoutAuthor = ":index.json";
 
 export interface Intake {
   readonly registry: Registry;
   readonly repository: string;
-  /** The generation that our last index.json showed: later facts are newer than the file. */
-  readonly projected: number;
+  /**
+   * The generation that the other tool had read before it wrote; null when it is not known. What was committed after
+   * it is newer than the file.
+   */
+  readonly base: number | null;
   readonly signal: AbortSignal | undefined;
+  readonly counts: IntakeCounts;
+  readonly problems: Problems;
+}
+
+export interface IntakeCounts {
+  /** New to the facts. */
+  manifests: number;
+  blobs: number;
+  tags: number;
+  /** What the file says of tags and manifests that were moved or removed since: they stay as they are. */
+  stale: number;
+}
+
+/** Lines about what could not be taken in: each once, a bounded number, and how many more. */
+export class Problems {
+  readonly #lines = new Set<string>();
+  #more = 0;
+
+  add(line: string): void {
+    if (this.#lines.has(line)) return;
+    if (this.#lines.size < problemsMax) this.#lines.add(line);
+    else this.#more += 1;
+  }
+
+  get lines(): string[] {
+    return this.#more === 0 ? [...this.#lines] : [...this.#lines, `and ${this.#more} more`];
+  }
+}
+
+/** What may be asked about at once, from a list of any length. */
+export function* pagesOf<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let from = 0; from < items.length; from += pageMax) yield items.slice(from, from + pageMax);
 }

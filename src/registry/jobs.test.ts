@@ -176,7 +176,7 @@ describe("jobs", () => {
     await until(world, "it can serve", () => counts.reconciled > 0);
     for (let index = 0; index < 20; index += 1) await world.clock.advance(second);
     expect(counts.walks).toBe(0);
-    expect(await readIndex(world)).toBeNull();
+    expect(await readIndex(world)).toEqual([]);
     lease.free = true;
     await until(world, "index.json is written", () => indexIsExact(world), second);
     await until(world, "the disk is walked", () => counts.walks === 1, minute);
@@ -198,9 +198,7 @@ describe("trouble", () => {
         const value: unknown = Reflect.get(target, property, target);
         if (typeof value !== "function") return value;
         return (key: string, ...rest: unknown[]) => {
-          if (property === "read" && key === "b/index.json") {
-            return Promise.reject(new Error("disk trouble"));
-          }
+          if (property === "content" && key === "b/index.json") throw new Error("disk trouble");
           if (property === "list" && key === "c") {
             return Promise.reject(new Error("no permission"));
           }

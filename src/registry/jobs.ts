@@ -52,6 +52,9 @@ const unfinishedMs = 2 * second;
 /** Files in `temporary` older than this belong to nobody. */
 const temporaryAgeMs = 60 * minute;
 
+/** Repositories that are asked for at once. */
+const repositoriesMax = 1_000;
+
 export class Jobs {
   readonly #options: JobsOptions;
   readonly #projector: LayoutProjector;
@@ -194,7 +197,32 @@ export class Jobs {
         report("error", "a layout could not be taken in", { repository, error: String(error) });
       }
     }
-    return finished;
+    return (await this.#restoreRemoved(signal)) && finished;
+  }
+
+  /** Repositories that have no index.json any more, and so are none on disk. */
+  async #restoreRemoved(signal: AbortSignal): Promise<boolean> {
+    const { registry, report } = this.#options;
+    const { metadata, storage } = registry;
+    let finished = true;
+    for (let after: string | null = null; ;) {
+      const page: string[] = await metadata.repositories({ after, limit: repositoriesMax });
+      for (const repository of page) {
+        try {
+          if ((await storage.indexStamp(repository)) !== null) continue;
+          if (!(await storage.hasBlobs(repository))) continue;
+          if (!(await this.#projector.takeIn(repository, signal))) finished = false;
+        } catch (error) {
+          signal.throwIfAborted();
+          report("error", "index.json could not be looked for", {
+            repository,
+            error: String(error),
+          });
+        }
+      }
+      if (page.length < repositoriesMax) return finished;
+      after = page.at(-1) ?? null;
+    }
   }
 }
 

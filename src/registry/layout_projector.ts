@@ -9,9 +9,9 @@
  * Leaves to others: when to run (`jobs.ts`), what a line of index.json looks like (`oci/layout_index.ts`).
  */
 import { KeyedMutex } from "../lib/keyed_mutex.ts";
-import type { LayoutRecord } from "../metadata/metadata.ts";
+import type { LayoutRecord, LayoutSnapshot } from "../metadata/metadata.ts";
 import { writeLayoutIndex, type LayoutEntry } from "../oci/layout_index.ts";
-import { isOurs, reconcileLayout } from "./reconcile_layout.ts";
+import { lookAtIndex, reconcileLayout } from "./reconcile_layout.ts";
 import type { Registry, Report } from "./registry.ts";
 
 /** Repositories looked at in one round. */
@@ -65,14 +65,17 @@ export class LayoutProjector {
   }
 
   /**
-   * Takes in a layout that another tool changed, and writes it anew; nothing when it is ours.
+   * Takes in a layout that another tool changed, and writes it anew, also where it was removed; nothing when it is
+   * ours.
    * @returns false when another tool seems to be writing it just now: look again soon.
    */
   async takeIn(repository: string, signal?: AbortSignal): Promise<boolean> {
-    const { storage, metadata } = this.#registry;
     return this.#working.run(repository, async () => {
-      const stamp = await storage.indexStamp(repository);
-      if (isOurs(stamp, await metadata.layoutState(repository))) return true;
+      const { ours, removed } = await lookAtIndex(this.#registry, repository);
+      if (ours && !removed) return true;
+      if (removed) {
+        this.#report("warn", "index.json was removed, and is written again", { repository });
+      }
       return (await this.#project(repository, "all", signal)) !== "unfinished";
     });
   }
@@ -82,11 +85,10 @@ export class LayoutProjector {
     mode: ProjectionMode,
     signal?: AbortSignal,
   ): Promise<Projected> {
-    const { metadata, storage, clock } = this.#registry;
+    const { clock } = this.#registry;
     const startedMs = clock.monotonicMs();
     for (let attempt = 1; attempt <= triesMax; attempt += 1) {
-      const stamp = await storage.indexStamp(repository);
-      const ours = isOurs(stamp, await metadata.layoutState(repository));
+      const { ours } = await lookAtIndex(this.#registry, repository);
       if (!ours && mode === "last") return "left";
       const { kind, stamp: seen } = await reconcileLayout(
         this.#registry,
@@ -107,8 +109,11 @@ export class LayoutProjector {
   /** Puts our index.json in the place of the one that was `seen`; false when that is another one by now. */
   async #write(repository: string, seen: string | null): Promise<boolean> {
     const { metadata, storage } = this.#registry;
-    const { generation, records } = await metadata.layoutRecords(repository);
-    const text = writeLayoutIndex(records.map(entryOf));
+    const layout = await metadata.openLayout(repository);
+    // Gone meanwhile, and with it whatever it wanted to show.
+    if (layout === null) return true;
+    const { generation } = layout;
+    const text = writeLayoutIndex(entryPages(layout), layout);
     try {
       const stamp = await storage.writeIndex(repository, text, async (planned) => {
         await this.#commit({ kind: "plan-layout", repository, seen, stamp: planned });
@@ -120,6 +125,8 @@ export class LayoutProjector {
     } catch (error) {
       if (error instanceof ChangedMeanwhile) return false;
       throw error;
+    } finally {
+      layout.close();
     }
   }
 
@@ -183,6 +190,10 @@ function isAborted(signal: AbortSignal | undefined): boolean {
 /** Another tool wrote index.json between our look and our writing. */
 class ChangedMeanwhile extends Error {
   override readonly name = "ChangedMeanwhile";
+}
+
+function* entryPages(layout: LayoutSnapshot): Generator<LayoutEntry[]> {
+  for (const page of layout.pages()) yield page.map(entryOf);
 }
 
 function entryOf(record: LayoutRecord): LayoutEntry {

@@ -8,9 +8,10 @@
 import { setImmediate } from "node:timers/promises";
 import { MiB } from "../lib/bytes.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
+import { apiError } from "../oci/errors.ts";
 import type { ReferrerRecord } from "../metadata/metadata.ts";
 import type { Registry } from "./registry.ts";
-import { unknownIn } from "./unknown.ts";
+import { findIn } from "./unknown.ts";
 
 /** Entries of a page at most; a larger `n` is clamped and the answer carries a Link. */
 export const pageEntriesMax = 10_000;
@@ -39,13 +40,14 @@ export async function listTags(
   repository: string,
   page: PageRequest,
 ): Promise<ListPage<string>> {
-  const list = await pageOf(page, (after, limit) =>
-    registry.metadata.tags(repository, { after, limit }),
-  );
-  if (list.items.length === 0 && !(await registry.metadata.repositoryExists(repository))) {
-    throw await unknownIn(registry, repository, "NAME_UNKNOWN", { name: repository });
-  }
-  return list;
+  const { metadata } = registry;
+  const list = await findIn(registry, repository, async () => {
+    const tags = await pageOf(page, (after, limit) => metadata.tags(repository, { after, limit }));
+    return tags.items.length > 0 ? tags : null;
+  });
+  if (list !== null) return list;
+  if (await metadata.repositoryExists(repository)) return { items: [], next: null };
+  throw apiError("NAME_UNKNOWN", { detail: { name: repository } });
 }
 
 /** Names that are read in one turn, so that a short page of a long catalog does not take as many. */

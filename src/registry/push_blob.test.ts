@@ -69,6 +69,7 @@ describe("a pushed blob", () => {
       expect(await sessions(world)).toEqual([]);
       expect(await filesOf(world)).toEqual([
         blobKey(repository, pushed),
+        `${repository}/index.json`,
         `${repository}/oci-layout`,
       ]);
     });
@@ -78,7 +79,7 @@ describe("a pushed blob", () => {
     await using world = await openWorld();
     for (let index = 0; index < 3; index += 1) await pushBlob(world, bytes);
     expect(await readBlob(world)).toEqual(bytes);
-    expect(await filesOf(world)).toHaveLength(2);
+    expect(await filesOf(world)).toHaveLength(3);
   });
 
   test("is one file with its equals in other repositories", async () => {

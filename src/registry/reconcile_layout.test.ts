@@ -7,6 +7,7 @@ import { requireTool, runOk } from "../../test/processes.ts";
 import { reasonOf } from "../../test/reason_of.ts";
 import {
   bytesOf,
+  changedIndex,
   factLines,
   image,
   kindsOf,
@@ -25,6 +26,7 @@ import {
   writeLayout,
 } from "../../test/registry/world.ts";
 import { sample } from "../../test/contracts/driver_samples.ts";
+import { layoutRecords } from "../../test/contracts/metadata_facts.ts";
 import { digestOf, type Digest } from "../oci/digest.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 import { quarantineDirectory, indexKey } from "../storage/layout.ts";
@@ -405,10 +407,11 @@ describe("an acknowledged push", () => {
     await pushImage(world, old, "v1");
     await world.settle();
     // Something else is not shown yet: that is no reason to drop the tool's move.
+    const read = await readFile(world.pathOf(indexKey(repository)), "utf8");
     await pushImage(world, unrelated, "other");
     await writeLayout(world, {
       blobs: [...theirs.blobs, theirs.bytes],
-      index: [named(theirs.descriptor, "v1")],
+      index: changedIndex(read, [named(theirs.descriptor, "v1")]),
     });
     await world.settle();
     expect(await tagsOf(world)).toEqual([`other ${unrelated.digest}`, `v1 ${theirs.digest}`]);
@@ -508,9 +511,11 @@ describe("a lost database", () => {
       const { metadata, storage } = world.registry;
       const blobs: unknown[] = [];
       for (const at of repositories) {
-        for (const { algorithm, hex } of await storage.listBlobs(at)) {
-          const digest = `${algorithm}:${hex}` as Digest;
-          blobs.push([at, digest, await metadata.blobSize(at, digest)]);
+        for await (const { algorithm, names } of storage.blobNames(at)) {
+          for (const hex of names.toSorted()) {
+            const digest = `${algorithm}:${hex}` as Digest;
+            blobs.push([at, digest, await metadata.blobSize(at, digest)]);
+          }
         }
       }
       const referrers = repositories.map((at, index) =>
@@ -519,7 +524,7 @@ describe("a lost database", () => {
       return {
         catalog: (await metadata.catalog(all)).names,
         records: await Promise.all(
-          repositories.map(async (at) => (await metadata.layoutRecords(at)).records),
+          repositories.map(async (at) => (await layoutRecords(metadata, at)).records),
         ),
         blobs,
         referrers: await Promise.all(referrers),
@@ -572,6 +577,28 @@ describe.skipIf(!requireTool("skopeo", "umoci"))("tools", () => {
     // And back: it reads what we wrote.
     const back = `oci:${join(world.root, "..", "back")}:again`;
     await runOk("skopeo", ["copy", "-q", `oci:${world.pathOf(repository)}:ours`, back]);
+  });
+
+  test("skopeo and umoci keep what tells which state they had read, so that an old copy undoes nothing", async () => {
+    await using world = await openWorld();
+    const [old, moved] = [image(1), image(2)];
+    for (const tag of ["latest", "goes"]) await pushImage(world, old, tag);
+    await world.settle();
+    const path = world.pathOf(indexKey(repository));
+    const read = await readFile(path, "utf8");
+    await pushImage(world, moved, "latest");
+    await removeTag(world.registry, { repository, target: "goes", by: null, tagIs: null });
+    await world.settle();
+    await writeFile(path, read);
+    const source = `oci:${await outside(world)}:v1`;
+    await runOk("skopeo", ["copy", "-q", source, `oci:${world.pathOf(repository)}:by-skopeo`]);
+    await runOk("umoci", ["tag", "--image", `${world.pathOf(repository)}:by-skopeo`, "by-umoci"]);
+    await world.settle();
+    const tags = await world.registry.metadata.tags(repository, all);
+    expect(tags).toEqual(["by-skopeo", "by-umoci", "latest"]);
+    const latest = await world.registry.metadata.manifestByTag(repository, "latest");
+    expect(latest?.digest).toBe(moved.digest);
+    expect(errorsOf(world)).toEqual([]);
   });
 
   test("umoci makes a layout, tags in it, and its changes follow", async () => {

@@ -1,24 +1,30 @@
 /**
- * Takes in what another tool put into a repository's layout: an image copied in, a root left by zot,
- * or every repository when the metadata was lost.
+ * Takes in what another tool put into a repository's layout: an image copied in, a root left by zot, or every
+ * repository when the metadata was lost.
  *
- * Promises: a layout whose index.json is ours as we wrote it costs one stat. Otherwise each manifest and
- * blob that the facts do not know is read and hashed before it is taken in, children and referrers
- * included; a tag that the other tool moved is moved, with a history row; nothing that the facts know is
- * dropped because a file does not mention it, and nothing that was pushed or deleted since our last
- * index.json is undone by one that does not know of it. Whatever cannot be taken in is reported, and the
- * index.json that named it is kept aside before ours replaces it.
- * Leaves to others: reading manifests (`take_in_manifests.ts`), hashing blobs (`take_in_blobs.ts`), writing
- * index.json (`layout_projector.ts`), when to look (`jobs.ts`).
+ * A layout whose index.json is ours as we wrote it costs one stat. Otherwise what the facts do not know is adopted
+ * (`../storage/adopt.ts`) before it is recorded, children and referrers included; what they know is not read again,
+ * and no more than a page of either is in memory. Nothing that the facts know is dropped because a file does not
+ * mention it, and nothing that was pushed or deleted since the tool read is undone (`take_in_tags.ts`). Whatever
+ * cannot be taken in is reported, and the index.json that named it is quarantined before ours replaces it; the rest
+ * goes on. Writing index.json is left to `layout_projector.ts`, when to look to `jobs.ts`.
  */
 import type { Clock } from "../lib/clock.ts";
 import type { LayoutState } from "../metadata/metadata.ts";
-import { parseDigest } from "../oci/digest.ts";
-import { LayoutIndexError, readLayoutIndex, type LayoutEntry } from "../oci/layout_index.ts";
-import type { Intake } from "./intake.ts";
+import {
+  isOciLayout,
+  LayoutIndexError,
+  LayoutIndexReader,
+  newOrigin,
+  type LayoutBase,
+  type LayoutEntry,
+} from "../oci/layout_index.ts";
+import { fileTrouble } from "../storage/adopt.ts";
+import type { OpenIndex } from "../storage/storage.ts";
+import { Problems, type Intake } from "./intake.ts";
 import type { Registry, Report } from "./registry.ts";
-import { takeInBlobs } from "./take_in_blobs.ts";
-import { takeInManifests, type TakenManifests } from "./take_in_manifests.ts";
+import { takeInFiles } from "./take_in_files.ts";
+import { takeInManifests } from "./take_in_manifests.ts";
 import { takeInTags } from "./take_in_tags.ts";
 
 /** An index.json that cannot be read and is younger than this may still be in the middle of being written. */
@@ -45,6 +51,30 @@ export function isOurs(stamp: string | null, state: LayoutState | null): boolean
   return stamp === null || stamp === state?.stampCurrent || stamp === state?.stampNext;
 }
 
+export interface StandingIndex {
+  /** Null when there is none. */
+  readonly stamp: string | null;
+  readonly state: LayoutState | null;
+  /** There is nothing in it, or none at all, that we have not written. */
+  readonly ours: boolean;
+  /** It was removed after we had written it. */
+  readonly removed: boolean;
+}
+
+/** Looks at the index.json that stands there without reading it. */
+export async function lookAtIndex(
+  { storage, metadata }: Registry,
+  repository: string,
+): Promise<StandingIndex> {
+  const stamp = await storage.indexStamp(repository);
+  const state = await metadata.layoutState(repository);
+  const written = (state?.projected ?? 0) > 0;
+  if (isOurs(stamp, state)) return { stamp, state, ours: true, removed: stamp === null && written };
+  // The first one of a new repository, or of one that lost its own. Without metadata its blobs are to be looked at.
+  const empty = state !== null && storage.hasEmptyIndex(repository);
+  return { stamp, state, ours: empty, removed: empty && written };
+}
+
 /**
  * Compares a layout with the facts and takes in what is new.
  * @throws when `signal` aborts: what was taken in until then stays, and the rest is found again.
@@ -55,65 +85,132 @@ export async function reconcileLayout(
   report: Report,
   signal?: AbortSignal,
 ): Promise<Reconciled> {
-  const { storage, metadata, clock } = registry;
-  const stamp = await storage.indexStamp(repository);
-  const state = await metadata.layoutState(repository);
-  if (isOurs(stamp, state)) return { ...nothing, kind: "ours", stamp };
-  const index = await storage.readIndex(repository);
+  const { storage, clock } = registry;
+  const { stamp, state, ours } = await lookAtIndex(registry, repository);
+  if (ours) return { ...nothing, kind: "ours", stamp };
+  const index = await storage.openIndex(repository);
   if (index === null) return { ...nothing, kind: "ours", stamp: null };
-  const read = readEntries(index.text);
-  if (read.unreadable && isYoung(index.changedAt, clock)) {
-    return { ...nothing, kind: "unfinished", stamp: index.stamp };
+  const unfinished: Reconciled = { ...nothing, kind: "unfinished", stamp: index.stamp };
+  const problems = new Problems();
+  const read = await readThrough(index, problems, signal);
+  if (read.kind === "no index" && isYoung(index.changedAt, clock)) return unfinished;
+  await createRepository(registry, repository);
+  const base = read.kind === "index" ? generationIn(read.base, state) : null;
+  const counts = { manifests: 0, blobs: 0, tags: 0, stale: 0 };
+  const intake: Intake = { registry, repository, base, signal, counts, problems };
+  await checkMarker(intake);
+  if (read.kind === "index") {
+    for await (const entries of entriesOf(index, () => undefined, signal))
+      await takeInEntries(intake, entries);
   }
-  const intake: Intake = { registry, repository, projected: state?.projected ?? 0, signal };
-  await createRepository(intake);
-  const taken = await takeIn(intake, read.entries);
-  const problems = [...read.problems, ...taken.problems];
-  if (problems.length > 0) {
-    const kept = await storage.quarantineIndex(repository, index.text, clock.now());
-    for (const problem of problems) report("error", problem, { repository, kept });
+  // Whoever replaced it while it was read may have written anything: from the beginning, then.
+  if ((await storage.indexStamp(repository)) !== index.stamp) return unfinished;
+  await takeInFiles(intake);
+  await tell(intake, read.kind === "unreadable" ? "move" : "copy", report);
+  const { manifests, blobs } = counts;
+  // What could not be read stands there no more.
+  const left = read.kind === "unreadable" ? null : index.stamp;
+  return { kind: "taken", stamp: left, manifests, blobs, problems: problems.lines };
+}
+
+type Read =
+  | { readonly kind: "index"; readonly base: LayoutBase | null }
+  /** Its text is none. */
+  | { readonly kind: "no index" }
+  /** Its bytes cannot be had. */
+  | { readonly kind: "unreadable" };
+
+/** Reads an index.json once, to know that all of it is one before any of it is believed. */
+async function readThrough(
+  index: OpenIndex,
+  problems: Problems,
+  signal: AbortSignal | undefined,
+): Promise<Read> {
+  if (index.lying === "other") {
+    problems.add("index.json: it is no file");
+    return { kind: "unreadable" };
   }
-  const { manifests, blobs } = taken;
+  try {
+    const entries = entriesOf(index, (reason) => problems.add(`index.json: ${reason}`), signal);
+    for (;;) {
+      const next = await entries.next();
+      if (next.done === true) return { kind: "index", base: next.value };
+    }
+  } catch (error) {
+    if (error instanceof LayoutIndexError) {
+      problems.add(`index.json cannot be read: ${error.message}`);
+      return { kind: "no index" };
+    }
+    problems.add(`index.json: ${fileTrouble(error)}`);
+    return { kind: "unreadable" };
+  }
+}
+
+/** The entries, as they come, and at the end what the index says of itself. */
+async function* entriesOf(
+  index: OpenIndex,
+  onSkipped: (reason: string) => void,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<LayoutEntry[], LayoutBase | null> {
+  const reader = new LayoutIndexReader(onSkipped);
+  for await (const piece of index.pieces()) {
+    signal?.throwIfAborted();
+    yield reader.push(piece);
+  }
+  return reader.end();
+}
+
+/** The generation that a tool had read, if it is one of this repository's and not of a later one that was lost. */
+function generationIn(base: LayoutBase | null, state: LayoutState | null): number | null {
+  if (base?.origin === newOrigin) return 0;
+  if (base === null || base.origin !== state?.origin) return null;
+  return base.generation <= state.generation ? base.generation : null;
+}
+
+async function takeInEntries(intake: Intake, entries: readonly LayoutEntry[]): Promise<void> {
+  intake.signal?.throwIfAborted();
+  await takeInManifests(
+    intake,
+    entries.map(({ descriptor }) => descriptor),
+  );
+  await takeInTags(intake, entries);
+}
+
+/** A layout of another version is read as far as it goes, since index.json was one. */
+async function checkMarker({ registry, repository, problems }: Intake): Promise<void> {
+  try {
+    const marker = await registry.storage.readMarker(repository);
+    if (marker === null || isOciLayout(marker)) return;
+    problems.add("oci-layout: expected imageLayoutVersion 1.x");
+  } catch (error) {
+    problems.add(`oci-layout: ${fileTrouble(error)}`);
+  }
+}
+
+async function tell(
+  { registry, repository, problems, counts }: Intake,
+  how: "copy" | "move",
+  report: Report,
+): Promise<void> {
+  const { lines } = problems;
+  if (lines.length > 0) {
+    const kept = await registry.storage.quarantineIndex(repository, how, registry.clock.now());
+    for (const line of lines) report("error", line, { repository, kept });
+  }
+  if (counts.stale > 0) {
+    const message =
+      "another tool wrote index.json from an older copy; what was pushed and deleted since stands";
+    report("warn", message, { repository, entries: counts.stale });
+  }
+  const { manifests, blobs, tags } = counts;
+  if (manifests + blobs + tags === 0 && lines.length === 0) return;
   report("info", "took in a layout that another tool wrote", {
     repository,
     manifests,
     blobs,
-    problems: problems.length,
+    tags,
+    problems: lines.length,
   });
-  return { kind: "taken", stamp: index.stamp, manifests, blobs, problems };
-}
-
-async function takeIn(intake: Intake, entries: readonly LayoutEntry[]) {
-  const manifests = await takeInManifests(
-    intake,
-    entries.map(({ descriptor }) => descriptor),
-  );
-  const tags = await takeInTags(intake, entries);
-  const blobs = await takeInBlobs(intake, manifests.digests);
-  const missing = await missingReferences(intake, manifests);
-  return {
-    manifests: manifests.taken,
-    blobs: blobs.taken,
-    problems: [...manifests.problems, ...tags.problems, ...blobs.problems, ...missing],
-  };
-}
-
-interface ReadEntries {
-  readonly entries: readonly LayoutEntry[];
-  readonly problems: readonly string[];
-  readonly unreadable: boolean;
-}
-
-function readEntries(text: string): ReadEntries {
-  try {
-    const { entries, skipped } = readLayoutIndex(text);
-    const problems = skipped.map(({ reason }) => `index.json: ${reason}`);
-    return { entries, problems, unreadable: false };
-  } catch (error) {
-    if (!(error instanceof LayoutIndexError)) throw error;
-    const problems = [`index.json cannot be read: ${error.message}`];
-    return { entries: [], problems, unreadable: true };
-  }
 }
 
 function isYoung(changedAt: number, clock: Clock): boolean {
@@ -121,29 +218,11 @@ function isYoung(changedAt: number, clock: Clock): boolean {
 }
 
 /** A layout without content is a repository as well. */
-async function createRepository({ registry, repository }: Intake): Promise<void> {
-  if (await registry.metadata.repositoryExists(repository)) return;
-  await registry.metadata.commit({
+async function createRepository({ metadata }: Registry, repository: string): Promise<void> {
+  if (await metadata.repositoryExists(repository)) return;
+  await metadata.commit({
     preconditions: [],
     changes: [{ kind: "create-repository", repository }],
     by: null,
   });
-}
-
-/** What the manifests that were taken in name and nobody has. */
-async function missingReferences(
-  { registry, repository }: Intake,
-  { references }: TakenManifests,
-): Promise<string[]> {
-  const { metadata } = registry;
-  const problems: string[] = [];
-  for (const [text, parent] of references) {
-    const digest = parseDigest(text);
-    const present =
-      digest !== null &&
-      ((await metadata.blobSize(repository, digest)) !== null ||
-        (await metadata.manifestByDigest(repository, digest)) !== null);
-    if (!present) problems.push(`manifest ${parent}: it names ${text}, which is not here`);
-  }
-  return problems;
 }

@@ -1,55 +1,39 @@
 /**
- * Links every blob file of a layout that the facts do not know, after hashing it.
+ * Links blobs of a layout that the facts do not know, once they are adopted (`../storage/adopt.ts`).
  *
- * Promises: a file whose bytes do not have the digest of its name is reported and not linked; a blob that was
- * deleted through us and waits for the sweep is left alone, and so is one that vanishes meanwhile; files are
- * hashed as streams, whatever their size.
+ * A blob that was deleted through us and waits for the sweep is left alone, and so is one that vanishes meanwhile.
  */
-import { algorithmOf, newHasher, parseDigest, type Digest } from "../oci/digest.ts";
-import type { Intake } from "./intake.ts";
+import { parseDigest, type Digest } from "../oci/digest.ts";
+import { Adoption } from "../storage/adopt.ts";
+import { pagesOf, type Intake } from "./intake.ts";
 
-/** Commits that are on their way at once. */
-const commitsMax = 256;
-
-export interface TakenBlobs {
-  readonly taken: number;
-  readonly problems: readonly string[];
+/** Takes in those of the digests that are new and here. */
+export async function takeInBlobs(intake: Intake, digests: readonly string[]): Promise<void> {
+  for (const page of pagesOf(digests)) await takeInPage(intake, await unknownOf(intake, page));
 }
 
-/** Takes in the blobs of a repository; `manifests` are the digests that are manifests. */
-export async function takeInBlobs(
-  intake: Intake,
-  manifests: ReadonlySet<string>,
-): Promise<TakenBlobs> {
-  const { registry, repository } = intake;
-  const problems: string[] = [];
-  let commits: Promise<boolean>[] = [];
-  let taken = 0;
-  const settle = async (): Promise<void> => {
-    taken += (await Promise.all(commits)).filter(Boolean).length;
-    commits = [];
-  };
-  for (const { algorithm, hex } of await registry.storage.listBlobs(repository)) {
-    intake.signal?.throwIfAborted();
-    const digest = parseDigest(`${algorithm}:${hex}`);
-    if (digest === null) {
-      problems.push(`blobs/${algorithm}/${hex}: not the name of a blob`);
-      continue;
-    }
-    if (manifests.has(digest) || (await isKnown(intake, digest))) continue;
-    const sizeBytes = await verifiedSize(intake, digest);
-    if (sizeBytes === null) {
-      problems.push(`blob ${digest}: its bytes have another digest`);
-      continue;
-    }
-    const commit = link(intake, digest, sizeBytes);
-    // Waited for later, and then thrown; nobody else needs to hear of it.
-    commit.catch(() => undefined);
-    commits.push(commit);
-    if (commits.length >= commitsMax) await settle();
+/** Those of some hundred digests that the facts do not know. */
+export async function unknownOf(
+  { registry, repository }: Intake,
+  page: readonly string[],
+): Promise<Digest[]> {
+  const held = await registry.metadata.held(repository, page);
+  const known = new Set(held.map(({ digest }) => digest));
+  return page.flatMap((text) => (known.has(text) ? [] : (parseDigest(text) ?? [])));
+}
+
+async function takeInPage(intake: Intake, digests: readonly Digest[]): Promise<void> {
+  const { registry, repository, signal, counts, problems } = intake;
+  const adoption = new Adoption(registry.storage, repository, signal);
+  const sizes = new Map<Digest, number>();
+  for (const digest of digests) {
+    const checked = await adoption.check(digest);
+    if (checked.kind === "right") sizes.set(digest, checked.sizeBytes);
+    else if (checked.kind === "bad") problems.add(`blob ${digest}: ${checked.problem}`);
   }
-  await settle();
-  return { taken, problems };
+  const adopted = await adoption.settle();
+  const linked = adopted.map((digest) => link(intake, digest, sizes.get(digest) ?? 0));
+  counts.blobs += (await Promise.all(linked)).filter(Boolean).length;
 }
 
 /** A commit of its own, so that one file that vanished does not refuse the others; they share a transaction. */
@@ -64,28 +48,4 @@ async function link(
     by: null,
   });
   return outcome.committed;
-}
-
-async function isKnown({ registry, repository }: Intake, digest: Digest): Promise<boolean> {
-  const { metadata } = registry;
-  return (
-    (await metadata.blobSize(repository, digest)) !== null ||
-    (await metadata.manifestByDigest(repository, digest)) !== null ||
-    (await metadata.isOrphan(repository, digest))
-  );
-}
-
-/** The size of a blob whose bytes have its digest; null when they have another. */
-async function verifiedSize(
-  { registry, repository, signal }: Intake,
-  digest: Digest,
-): Promise<number | null> {
-  const hasher = newHasher(algorithmOf(digest));
-  let sizeBytes = 0;
-  for await (const chunk of registry.storage.blobContent(repository, digest, null).stream()) {
-    signal?.throwIfAborted();
-    hasher.update(chunk);
-    sizeBytes += chunk.length;
-  }
-  return hasher.digest() === digest ? sizeBytes : null;
 }

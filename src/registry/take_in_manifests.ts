@@ -1,33 +1,24 @@
 /**
- * Records every manifest that a layout lists or reaches and the facts do not know, after hashing its bytes.
+ * Records every manifest that a layout lists or reaches and the facts do not know, once it and what it names are
+ * adopted (`../storage/adopt.ts`): children first, then blobs, then the manifest itself.
  *
- * Promises: children are followed to a bounded depth; a manifest that was deleted through us and waits for the
- * sweep is left alone; bytes that vanish meanwhile are not recorded. What cannot be recorded is told, once.
- * Leaves to others: what a manifest means (`foreign_manifest.ts`), the blobs that it names (`take_in_blobs.ts`).
+ * What the facts know is not read again. A manifest that was deleted through us is left alone while its bytes wait for
+ * the sweep, and afterwards unless somebody put them here again. What cannot be recorded is told, once.
  */
 import type { NewManifest } from "../metadata/metadata.ts";
-import { algorithmOf, digestOf, parseDigest, type Digest } from "../oci/digest.ts";
-import { readForeignManifest } from "./foreign_manifest.ts";
-import type { Intake } from "./intake.ts";
+import { MiB } from "../lib/bytes.ts";
+import { parseDigest, type Digest } from "../oci/digest.ts";
+import { Adoption } from "../storage/adopt.ts";
+import { readForeignManifest, type ForeignManifest } from "./foreign_manifest.ts";
+import { pagesOf, type Intake } from "./intake.ts";
+import { takeInBlobs } from "./take_in_blobs.ts";
 
 /** Manifests nested deeper than this are not followed. */
 const depthMax = 16;
-/** Commits that are on their way at once: they share transactions. */
-const commitsMax = 256;
 /** Larger files are no manifests. */
-const manifestBytesMax = 64 * 1024 * 1024;
+const manifestBytesMax = 64 * MiB;
 
-export interface TakenManifests {
-  /** How many were new to the facts. */
-  readonly taken: number;
-  /** Everything that is a manifest here, known before or not. */
-  readonly digests: ReadonlySet<string>;
-  /** What the new ones name and needs to be here, each with one manifest that names it. */
-  readonly references: ReadonlyMap<string, Digest>;
-  readonly problems: readonly string[];
-}
-
-interface Listed {
+export interface Listed {
   readonly digest: string;
   readonly mediaType: string;
 }
@@ -35,81 +26,108 @@ interface Listed {
 export async function takeInManifests(
   intake: Intake,
   listed: readonly Listed[],
-): Promise<TakenManifests> {
-  const walk = new ManifestWalk(intake);
-  for (const manifest of listed) await walk.take(manifest, 0);
-  await walk.settle();
-  return walk;
+  depth = 0,
+): Promise<void> {
+  for (const page of pagesOf(listed)) await takeInPage(intake, page, depth);
 }
 
-class ManifestWalk implements TakenManifests {
-  readonly digests = new Set<string>();
-  readonly references = new Map<string, Digest>();
-  readonly problems: string[] = [];
-  taken = 0;
-  readonly #intake: Intake;
-  readonly #seen = new Set<string>();
-  #commits: Promise<boolean>[] = [];
-
-  constructor(intake: Intake) {
-    this.#intake = intake;
+async function takeInPage(intake: Intake, page: readonly Listed[], depth: number): Promise<void> {
+  const { registry, repository, signal, counts } = intake;
+  const adoption = new Adoption(registry.storage, repository, signal);
+  const read: ForeignManifest[] = [];
+  for (const one of await newOf(intake, page, depth)) {
+    const manifest = await readOne(intake, adoption, one, depth);
+    if (manifest !== null) read.push(manifest);
   }
+  if (read.length === 0) return;
+  await takeInManifests(
+    intake,
+    read.flatMap(({ children }) => children),
+    depth + 1,
+  );
+  const blobs = new Set(read.flatMap(({ needed }) => needed));
+  for (const { children } of read) for (const { digest } of children) blobs.delete(digest);
+  await takeInBlobs(intake, [...blobs]);
+  const adopted = new Set(await adoption.settle());
+  const safe = read.filter(({ manifest }) => adopted.has(manifest.digest));
+  const recorded = await Promise.all(safe.map(({ manifest }) => record(intake, manifest)));
+  counts.manifests += recorded.filter(Boolean).length;
+  await tellMissing(intake, safe);
+}
 
-  async take({ digest: text, mediaType }: Listed, depth: number): Promise<void> {
-    this.#intake.signal?.throwIfAborted();
-    if (this.#seen.has(text)) return;
-    this.#seen.add(text);
+/** Those that the facts do not know, each once, with the media type that it is listed under. */
+async function newOf(
+  { registry, repository, problems, counts }: Intake,
+  page: readonly Listed[],
+  depth: number,
+): Promise<ReadonlyMap<Digest, string>> {
+  const types = new Map(page.map(({ digest, mediaType }) => [digest, mediaType]));
+  for (const { digest, as } of await registry.metadata.held(repository, [...types.keys()])) {
+    if (as === "blob") continue;
+    if (types.delete(digest) && as === "orphan") counts.stale += 1;
+  }
+  const found = new Map<Digest, string>();
+  for (const [text, mediaType] of types) {
     const digest = parseDigest(text);
     if (digest === null || depth > depthMax) {
-      this.problems.push(`manifest ${text}: not a digest that can be followed`);
-      return;
+      problems.add(`manifest ${text}: not a digest that can be followed`);
+    } else {
+      found.set(digest, mediaType);
     }
-    const { registry, repository } = this.#intake;
-    if (await registry.metadata.isOrphan(repository, digest)) return;
-    const bytes = await this.#verifiedBytes(digest);
-    if (bytes === null) return;
-    const foreign = readForeignManifest(digest, mediaType, bytes);
-    if (foreign === null) {
-      this.problems.push(`manifest ${digest}: neither an image manifest nor an index`);
-      return;
-    }
-    this.digests.add(digest);
-    for (const child of foreign.children) await this.take(child, depth + 1);
-    if ((await registry.metadata.manifestByDigest(repository, digest)) !== null) return;
-    const commit = this.#record(foreign.manifest);
-    // Waited for later, and then thrown; nobody else needs to hear of it.
-    commit.catch(() => undefined);
-    this.#commits.push(commit);
-    if (this.#commits.length >= commitsMax) await this.settle();
-    for (const needed of foreign.needed) this.references.set(needed, digest);
   }
+  return found;
+}
 
-  /** Waits for the commits that are on their way. */
-  async settle(): Promise<void> {
-    const committed = await Promise.all(this.#commits);
-    this.#commits = [];
-    this.taken += committed.filter(Boolean).length;
-  }
-
-  async #verifiedBytes(digest: Digest): Promise<Uint8Array | null> {
-    const { registry, repository } = this.#intake;
-    const bytes = await registry.storage.readBlob(repository, digest, manifestBytesMax);
-    if (bytes === null) {
-      this.problems.push(`manifest ${digest}: its bytes are missing`);
-      return null;
-    }
-    if (digestOf(algorithmOf(digest), bytes) === digest) return bytes;
-    this.problems.push(`manifest ${digest}: its bytes have another digest`);
+async function readOne(
+  { registry, repository, base, problems, counts }: Intake,
+  adoption: Adoption,
+  [digest, mediaType]: readonly [Digest, string],
+  depth: number,
+): Promise<ForeignManifest | null> {
+  const checked = await adoption.check(digest, manifestBytesMax);
+  if (checked.kind === "absent") {
+    // A child is told with the index that names it.
+    if (depth > 0) return null;
+    // The tool lists what it had read, and a delete removed since.
+    const removed = await registry.metadata.wasRemoved(repository, digest, base ?? 0);
+    if (removed) counts.stale += 1;
+    else problems.add(`manifest ${digest}: its bytes are missing`);
     return null;
   }
+  if (checked.kind === "bad") {
+    problems.add(`manifest ${digest}: ${checked.problem}`);
+    return null;
+  }
+  const foreign = readForeignManifest(digest, mediaType, checked.bytes ?? new Uint8Array());
+  if (foreign === null) problems.add(`manifest ${digest}: neither an image manifest nor an index`);
+  return foreign;
+}
 
-  async #record(manifest: NewManifest): Promise<boolean> {
-    const { registry, repository } = this.#intake;
-    const outcome = await registry.metadata.commit({
-      preconditions: [{ kind: "bytes-present", repository, digest: manifest.digest }],
-      changes: [{ kind: "put-manifest", repository, manifest }],
-      by: null,
-    });
-    return outcome.committed;
+/** A commit of its own: bytes that vanished refuse this one alone; they share a transaction. */
+async function record({ registry, repository }: Intake, manifest: NewManifest): Promise<boolean> {
+  const outcome = await registry.metadata.commit({
+    preconditions: [{ kind: "bytes-present", repository, digest: manifest.digest }],
+    changes: [{ kind: "put-manifest", repository, manifest }],
+    by: null,
+  });
+  return outcome.committed;
+}
+
+/** What the manifests name and nobody has. */
+async function tellMissing(
+  { registry, repository, problems }: Intake,
+  manifests: readonly ForeignManifest[],
+): Promise<void> {
+  const parents = new Map<string, Digest>();
+  for (const { manifest, needed } of manifests) {
+    for (const digest of needed) parents.set(digest, manifest.digest);
+  }
+  for (const page of pagesOf([...parents.keys()])) {
+    const held = await registry.metadata.held(repository, page);
+    const here = new Set(held.filter(({ as }) => as !== "orphan").map(({ digest }) => digest));
+    for (const digest of page.filter((needed) => !here.has(needed))) {
+      const parent = parents.get(digest) ?? "";
+      problems.add(`manifest ${parent}: it names ${digest}, which is not here`);
+    }
   }
 }

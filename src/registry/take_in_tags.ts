@@ -1,61 +1,79 @@
 /**
- * Sets the tags that another tool wrote into an index.json.
+ * Sets the tags that another tool wrote into an index.json, by comparing three: what the tool had read (the state of
+ * the generation that our annotation in the file tells), what it wrote, and what stands now.
  *
- * Promises: a tag that was pushed, moved or deleted through us since our last index.json stands as it is: the tool
- * wrote its file without knowing of it. Where the tool moved that tag as well, that is told. A tag that only
- * the tool changed is moved, with a history row, unless somebody pushes it in that very moment.
+ * A tag that only the tool changed is moved, with a history row, unless somebody pushes it in that very moment. A tag
+ * that was pushed, moved or deleted through us since the tool read stands; where the tool moved it as well, that is
+ * told. A tool that drops the annotation does not tell what it had read: then it may set tags that never were, and
+ * move those that a file set last; what the API did stands.
  */
 import { parseDigest, type Digest } from "../oci/digest.ts";
 import type { LayoutEntry } from "../oci/layout_index.ts";
-import type { Intake } from "./intake.ts";
+import { layoutAuthor, pagesOf, type Intake } from "./intake.ts";
 
-/** Tags that are set at once: their commits share transactions. */
-const tagsAtOnce = 256;
-/** Moves of one tag since the last index.json that are looked at. */
-const movesMax = 100;
-
-export async function takeInTags(
-  intake: Intake,
-  entries: readonly LayoutEntry[],
-): Promise<{ readonly problems: readonly string[] }> {
-  const problems: string[] = [];
-  for (let from = 0; from < entries.length; from += tagsAtOnce) {
-    intake.signal?.throwIfAborted();
-    const some = entries.slice(from, from + tagsAtOnce);
-    const found = await Promise.all(some.map((entry) => takeInTag(intake, entry)));
-    problems.push(...found.filter((problem) => problem !== null));
+export async function takeInTags(intake: Intake, entries: readonly LayoutEntry[]): Promise<void> {
+  const { registry, repository } = intake;
+  for (const page of pagesOf(entries)) {
+    const claims = new Map<string, Digest>();
+    for (const { tag, descriptor } of page) {
+      const digest = parseDigest(descriptor.digest);
+      if (tag !== null && digest !== null) claims.set(tag, digest);
+    }
+    const standing = await registry.metadata.tagDigests(repository, [...claims.keys()]);
+    const known = new Map(standing.map(({ tag, digest }) => [tag, digest]));
+    const changed = [...claims].filter(([tag, digest]) => known.get(tag) !== digest);
+    await Promise.all(
+      changed.map(([tag, digest]) => takeInTag(intake, tag, digest, known.get(tag) ?? null)),
+    );
   }
-  return { problems };
 }
 
-/** One line when the facts stand against the file. */
+/** What becomes of a tag of which the file and the facts say different things. */
 async function takeInTag(
-  { registry, repository, projected }: Intake,
-  { tag, descriptor }: LayoutEntry,
-): Promise<string | null> {
-  const digest = parseDigest(descriptor.digest);
-  if (tag === null || digest === null) return null;
-  const { metadata } = registry;
-  const known = (await metadata.manifestByTag(repository, tag))?.digest ?? null;
-  if (known === digest) return null;
-  const history = await metadata.history(repository, tag, movesMax);
-  const moves = history.filter(({ generation }) => generation > projected);
-  if (moves.length > 0) {
-    // The file says what the tag was before one of our moves, or after: the tool did not touch it.
-    const untouched = moves.some((move) => move.digest === digest || move.previous === digest);
-    return untouched ? null : conflict(tag, digest, known);
-  }
-  const outcome = await metadata.commit({
+  intake: Intake,
+  tag: string,
+  digest: Digest,
+  known: string | null,
+): Promise<void> {
+  const verdict = await judge(intake, tag, digest);
+  if (verdict === "set") await setTag(intake, tag, digest, known);
+  else if (verdict === "stale") intake.counts.stale += 1;
+  else intake.problems.add(conflict(tag, digest, known));
+}
+
+async function judge(
+  { registry, repository, base }: Intake,
+  tag: string,
+  digest: Digest,
+): Promise<"set" | "stale" | "conflict"> {
+  const { wasThere, last } = await registry.metadata.tagPast(repository, tag, digest);
+  if (last === null) return "set";
+  if (base !== null && last.generation <= base) return "set";
+  // What it was before our moves, or between them: the tool has not touched it.
+  if (wasThere) return "stale";
+  return base === null && last.by === layoutAuthor ? "set" : "conflict";
+}
+
+async function setTag(
+  { registry, repository, counts, problems }: Intake,
+  tag: string,
+  digest: Digest,
+  known: string | null,
+): Promise<void> {
+  const outcome = await registry.metadata.commit({
     preconditions: [
       { kind: "manifest-exists", repository, digest },
       { kind: "tag-is", repository, tag, digests: [known] },
     ],
     changes: [{ kind: "set-tag", repository, tag, digest }],
-    by: null,
+    by: layoutAuthor,
   });
-  if (outcome.committed) return null;
+  if (outcome.committed) {
+    counts.tags += 1;
+    return;
+  }
   const moved = outcome.failed.find(({ precondition }) => precondition.kind === "tag-is");
-  return moved === undefined ? null : conflict(tag, digest, moved.found);
+  if (moved !== undefined) problems.add(conflict(tag, digest, moved.found));
 }
 
 function conflict(tag: string, digest: Digest, stands: string | number | null): string {

@@ -1,32 +1,54 @@
 /**
- * What to answer for something that the facts do not know.
+ * Looking for something that the facts may not know yet, because another tool put its repository on disk (also: a first
+ * start on a root of zot, a lost database).
  *
- * Promises: it is absent, with the API error that the caller names, unless its repository lies on disk and was not
- * taken in yet (a first start on a foreign root, a lost database): then the answer is "try again", because a 404
- * would be believed.
+ * What is not found in such a repository is looked for again once it was taken in: the request itself asks the
+ * primary to read it, and waits. Only when that takes too long is the answer "try again"; a 404 would be believed.
  */
 import type { LayoutState } from "../metadata/metadata.ts";
-import { apiError, type ApiErrorName, type ApiError } from "../oci/errors.ts";
+import { apiError, type ApiError } from "../oci/errors.ts";
 import { isOurs } from "./reconcile_layout.ts";
 import type { Registry } from "./registry.ts";
 
-/** Seconds that a client is asked to wait for a repository to be taken in. */
+/** How long a request waits for its repository to be taken in. */
+const intakeWaitMs = 10_000;
+const lookEveryMs = 50;
+/** Seconds that a client is asked to wait after that. */
 const retryAfterS = "5";
 
-export async function unknownIn(
+/** What `find` finds, now or once the repository was taken in. @throws UNAVAILABLE when that takes long. */
+export async function findIn<T>(
   registry: Registry,
   repository: string,
-  reason: ApiErrorName,
-  detail: unknown,
-): Promise<ApiError> {
-  if (!(await awaitsIntake(registry, repository))) return apiError(reason, { detail });
-  return apiError("UNAVAILABLE", {
+  find: () => Promise<T | null>,
+): Promise<T | null> {
+  const found = await find();
+  if (found !== null || !(await wasTakenIn(registry, repository))) return found;
+  return find();
+}
+
+/** For a repository without what was looked for: whether it was taken in since. @throws as `findIn`. */
+export async function wasTakenIn(registry: Registry, repository: string): Promise<boolean> {
+  if (!(await awaitsIntake(registry, repository))) return false;
+  // The fact that it exists is enough: its index.json is behind, and whoever writes it takes in what lies there.
+  await registry.metadata.commit({
+    preconditions: [],
+    changes: [{ kind: "create-repository", repository }],
+    by: null,
+  });
+  const { clock } = registry;
+  const endMs = clock.monotonicMs() + intakeWaitMs;
+  while (clock.monotonicMs() < endMs) {
+    if (!(await awaitsIntake(registry, repository))) return true;
+    await clock.sleep(lookEveryMs);
+  }
+  throw apiError("UNAVAILABLE", {
     message: "This repository lies on disk and is still being read; try again",
     headers: { "retry-after": retryAfterS },
   });
 }
 
-/** As `unknownIn`, with the API error that tells an unknown manifest from an unknown repository. */
+/** The API error that tells an unknown manifest from an unknown repository. */
 export async function unknownReference(
   registry: Registry,
   repository: string,
@@ -34,14 +56,15 @@ export async function unknownReference(
 ): Promise<ApiError> {
   const known = await registry.metadata.repositoryExists(repository);
   const detail = { name: repository, reference };
-  return unknownIn(registry, repository, known ? "MANIFEST_UNKNOWN" : "NAME_UNKNOWN", detail);
+  return apiError(known ? "MANIFEST_UNKNOWN" : "NAME_UNKNOWN", { detail });
 }
 
-async function awaitsIntake(registry: Registry, repository: string): Promise<boolean> {
-  if (isProjected(await registry.metadata.layoutState(repository))) return false;
-  const stamp = await registry.storage.indexStamp(repository);
+async function awaitsIntake({ metadata, storage }: Registry, repository: string): Promise<boolean> {
+  if (isProjected(await metadata.layoutState(repository))) return false;
+  const stamp = await storage.indexStamp(repository);
+  if (stamp === null || storage.hasEmptyIndex(repository)) return false;
   // Asked again after the disk: an index.json of ours is planned in the facts before anybody can see it.
-  const state = await registry.metadata.layoutState(repository);
+  const state = await metadata.layoutState(repository);
   return !isProjected(state) && !isOurs(stamp, state);
 }
 

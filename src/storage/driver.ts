@@ -42,6 +42,12 @@ export interface ContentStat {
   readonly changedAt: number;
 }
 
+/** What lies under a key at this moment. Other tools put what they like into a layout. */
+export type Lying = "file" | "link" | "other";
+
+/** Bytes at hand, or as they come. */
+export type Bytes = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
 /** Inclusive byte positions. */
 export interface ContentRange {
   readonly first: number;
@@ -98,11 +104,7 @@ export interface Driver {
    * Puts bytes under a key in one step, whatever was there before.
    * `planned` is awaited with the stamp that the new content will have, before it can be seen.
    */
-  replace(
-    key: string,
-    bytes: Uint8Array,
-    planned?: (stamp: string) => Promise<void>,
-  ): Promise<string>;
+  replace(key: string, bytes: Bytes, planned?: (stamp: string) => Promise<void>): Promise<string>;
   /**
    * Makes `to` the same content as `from` without copying, in place of whatever stood there; false when `from` is
    * absent or the file system refuses to share it. The content is flushed first, whoever wrote it.
@@ -112,10 +114,20 @@ export interface Driver {
   copy(from: string, to: string): Promise<boolean>;
   /** Makes content that somebody else put under a key as durable as one's own; false when it is absent. */
   flush(key: string): Promise<boolean>;
+  /** As `flush`, for many keys at once. What is absent is passed over. */
+  flushAll(keys: readonly string[]): Promise<void>;
+  /** As `stat`, at once, with what it is: for content that somebody else put there. */
+  lookNow(key: string): (ContentStat & { readonly lying: Lying }) | null;
+  /** As `replace`, where nothing is; false when something is there. */
+  create(key: string, bytes: Uint8Array): Promise<boolean>;
+  /** Moves whatever is under a key, readable or not; false when it is absent. */
+  move(from: string, to: string): Promise<boolean>;
   remove(key: string): Promise<boolean>;
   /** As `remove`, at once and unflushed: for the sweep under the metadata writer's lock. */
   removeNow(key: string): void;
-  /** Names of directories and files directly under a key; empty when it is absent. */
+  /** Names of all that lies directly under a key, which may be many; empty when it is absent. */
+  names(key: string): Promise<string[]>;
+  /** As `names`, with what is a directory. */
   list(key: string): Promise<{ name: string; directory: boolean }[]>;
 
   createStage(id: string): Promise<void>;

@@ -82,18 +82,33 @@ describe("repositories", () => {
     expect(await readFile(join(root, markerKey("theirs")), "utf8")).toBe(theirs);
   });
 
-  test("tell the files under their blobs, and nothing that is none", async () => {
+  test("tell the names under their blobs, page by page", async () => {
     await using opened = await openStorage();
     const { put, storage } = opened;
     await put("a/blobs/sha256/one");
     await put("a/blobs/sha512/two");
     await put("a/blobs/md5/three");
-    await mkdir(join(opened.root, "a/blobs/sha256/directory"));
-    expect(await storage.listBlobs("a")).toEqual([
-      { algorithm: "sha256", hex: "one" },
-      { algorithm: "sha512", hex: "two" },
+    expect(await Array.fromAsync(storage.blobNames("a"))).toEqual([
+      { algorithm: "sha256", names: ["one"] },
+      { algorithm: "sha512", names: ["two"] },
     ]);
-    expect(await storage.listBlobs("no/such")).toEqual([]);
+    expect(await Array.fromAsync(storage.blobNames("no/such"))).toEqual([]);
+    const many = Array.from({ length: 1_100 }, (_, index) => `${index}`);
+    await Promise.all(many.map((name) => put(`many/blobs/sha256/${name}`)));
+    const pages = await Array.fromAsync(storage.blobNames("many"));
+    expect(pages.flatMap(({ names }) => names).toSorted()).toEqual(many.toSorted());
+    expect(pages.length).toBeGreaterThan(1);
+  });
+
+  test("tell a directory of blobs that cannot be read, and pass over it", async () => {
+    await using opened = await openStorage();
+    const { put, storage } = opened;
+    await put("a/blobs/sha256"); // A file where the directory should be.
+    await put("a/blobs/sha512/two");
+    const told: string[] = [];
+    const pages = storage.blobNames("a", (key, error) => void told.push(`${key} ${String(error)}`));
+    expect(await Array.fromAsync(pages)).toEqual([{ algorithm: "sha512", names: ["two"] }]);
+    expect(told).toEqual([expect.stringContaining("a/blobs/sha256 Error: ENOTDIR") as string]);
   });
 });
 
@@ -124,11 +139,20 @@ test("an index.json that is set aside is kept as it was, each time under a name 
   await using opened = await openStorage();
   const { root, storage } = opened;
   const long = `${"a".repeat(250)}/b`;
-  const kept = [
-    await storage.quarantineIndex("team/app", "one", 1),
-    await storage.quarantineIndex("team/app", "two", 2),
-    await storage.quarantineIndex(long, "three", 2),
-  ];
+  const put = (at: string, text: string): Promise<string> =>
+    storage.writeIndex(at, [text], () => Promise.resolve());
+  const kept: string[] = [];
+  for (const [at, text, time] of [
+    ["team/app", "one", 1],
+    ["team/app", "two", 2],
+    [long, "three", 2],
+  ] as const) {
+    await put(at, text);
+    kept.push(await storage.quarantineIndex(at, "copy", time));
+    expect(await storage.indexStamp(at)).not.toBeNull();
+  }
+  kept.push(await storage.quarantineIndex("team/app", "move", 3));
+  expect(await storage.indexStamp("team/app")).toBeNull();
   const texts = await Promise.all(kept.map((key) => readFile(join(root, key), "utf8")));
-  expect(texts).toEqual(["one", "two", "three"]);
+  expect(texts).toEqual(["one", "two", "three", "two"]);
 });

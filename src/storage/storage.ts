@@ -7,10 +7,10 @@
  * what `index.json` says (`registry`).
  */
 import { Lru } from "../lib/lru.ts";
-import { MiB } from "../lib/bytes.ts";
+import { KiB, MiB } from "../lib/bytes.ts";
 import { algorithms, type Digest } from "../oci/digest.ts";
-import { ociLayoutText } from "../oci/layout_index.ts";
-import type { ContentRange, ContentStat, Driver } from "./driver.ts";
+import { emptyIndexText, ociLayoutText } from "../oci/layout_index.ts";
+import type { ContentRange, ContentStat, Driver, Lying } from "./driver.ts";
 import {
   quarantineKey,
   blobKey,
@@ -24,6 +24,22 @@ import {
 const indexBytesMax = 512 * MiB;
 /** Repositories whose `oci-layout` is known to be there. */
 const knownRepositoriesMax = 10_000;
+
+const markerBytesMax = 64 * KiB;
+/** Names of blobs that are given at once. */
+const pageNames = 512;
+/** Text that is encoded at once. */
+const encodedMax = 64 * KiB;
+
+const emptyIndexBytes = new TextEncoder().encode(emptyIndexText);
+
+/** Hears of a directory that could not be read. */
+type Unreadable = (key: string, error: unknown) => void;
+
+export interface OpenIndex extends ContentStat {
+  readonly lying: Lying;
+  readonly pieces: () => AsyncIterable<Uint8Array>;
+}
 
 export class Storage {
   readonly driver: Driver;
@@ -101,25 +117,53 @@ export class Storage {
     this.driver.removeNow(blobKey(repository, digest));
   }
 
-  /** Makes the repository's directory a layout (`oci-layout` is there). */
+  /** Makes the repository's directory a layout that any tool reads, if it is none yet. */
   async ensureRepository(repository: string): Promise<void> {
     if (this.#marked.get(repository) === true) return;
-    const key = markerKey(repository);
-    if ((await this.driver.stat(key)) === null) {
-      await this.driver.replace(key, new TextEncoder().encode(ociLayoutText));
-    }
+    await this.#ensureMarker(repository);
+    const key = indexKey(repository);
+    if (this.driver.lookNow(key) === null) await this.driver.create(key, emptyIndexBytes);
     this.#marked.set(repository, true);
   }
 
-  async readIndex(
-    repository: string,
-  ): Promise<{ text: string; stamp: string; changedAt: number } | null> {
-    const stat = await this.driver.stat(indexKey(repository));
+  async #ensureMarker(repository: string): Promise<void> {
+    const key = markerKey(repository);
+    if (this.driver.lookNow(key) !== null) return;
+    await this.driver.replace(key, new TextEncoder().encode(ociLayoutText));
+  }
+
+  /** Whether there is a directory of blobs. */
+  async hasBlobs(repository: string): Promise<boolean> {
+    return (await this.driver.stat(blobsKey(repository))) !== null;
+  }
+
+  /** The text of `oci-layout`; null when it is absent. */
+  async readMarker(repository: string): Promise<string | null> {
+    const bytes = await this.driver.read(markerKey(repository), markerBytesMax);
+    return bytes === null ? null : new TextDecoder().decode(bytes);
+  }
+
+  /** Whether index.json is the one of `ensureRepository`, which nobody has written to since. */
+  hasEmptyIndex(repository: string): boolean {
+    const key = indexKey(repository);
+    const found = this.driver.lookNow(key);
+    if (found?.lying !== "file" || found.sizeBytes !== emptyIndexBytes.length) return false;
+    const bytes = this.driver.readNow(key);
+    return bytes !== null && Buffer.compare(bytes, emptyIndexBytes) === 0;
+  }
+
+  /** An index.json to be read in pieces, as often as one likes; null when it is absent. */
+  async openIndex(repository: string): Promise<OpenIndex | null> {
+    const key = indexKey(repository);
+    const stat = await this.driver.stat(key);
     if (stat === null) return null;
-    const bytes = await this.driver.read(indexKey(repository), indexBytesMax);
-    if (bytes === null) return null;
-    const { stamp, changedAt } = stat;
-    return { text: new TextDecoder().decode(bytes), stamp, changedAt };
+    if (stat.sizeBytes > indexBytesMax) {
+      throw new Error(
+        `storage: ${key} has ${stat.sizeBytes} bytes, expected ${indexBytesMax} at most`,
+      );
+    }
+    const lying = this.driver.lookNow(key)?.lying ?? "other";
+    return { ...stat, lying, pieces: () => this.driver.content(key, null).stream() };
   }
 
   async indexStamp(repository: string): Promise<string | null> {
@@ -129,38 +173,49 @@ export class Storage {
   /** Replaces index.json in one step; `planned` learns its stamp before anybody can see it. */
   async writeIndex(
     repository: string,
-    text: string,
+    text: Iterable<string>,
     planned: (stamp: string) => Promise<void>,
   ): Promise<string> {
-    await this.ensureRepository(repository);
-    return this.driver.replace(indexKey(repository), new TextEncoder().encode(text), planned);
+    // Not from memory: somebody may have taken it away.
+    await this.#ensureMarker(repository);
+    return this.driver.replace(indexKey(repository), encoded(text), planned);
   }
 
-  /** Keeps a copy of an index.json that is about to be replaced; returns where. */
-  async quarantineIndex(repository: string, text: string, at: number): Promise<string> {
-    const aside = quarantineKey(indexKey(repository), at);
-    await this.driver.replace(aside, new TextEncoder().encode(text));
-    return aside;
+  /**
+   * Keeps an index.json for a person to look at before it is replaced: a copy, or, where it cannot be read, itself.
+   * @returns where.
+   */
+  async quarantineIndex(repository: string, how: "copy" | "move", at: number): Promise<string> {
+    const from = indexKey(repository);
+    const kept = quarantineKey(from, at);
+    if (how === "move") await this.driver.move(from, kept);
+    else await this.driver.replace(kept, this.driver.content(from, null).stream());
+    return kept;
   }
 
-  /** Digests of all files under a repository's `blobs`, whatever put them there. */
-  async listBlobs(repository: string): Promise<{ algorithm: string; hex: string }[]> {
-    const found: { algorithm: string; hex: string }[] = [];
+  /**
+   * Names of everything under a repository's `blobs`, whatever put it there, page by page. A directory that cannot be
+   * read is told and passed over.
+   */
+  async *blobNames(
+    repository: string,
+    unreadable: Unreadable = () => undefined,
+  ): AsyncGenerator<{ readonly algorithm: string; readonly names: readonly string[] }> {
     for (const algorithm of Object.keys(algorithms)) {
-      for (const { name, directory } of await this.driver.list(blobsKey(repository, algorithm))) {
-        if (!directory) found.push({ algorithm, hex: name });
-      }
+      const key = blobsKey(repository, algorithm);
+      const names = await this.driver.names(key).catch((error: unknown) => {
+        unreadable(key, error);
+        return [];
+      });
+      while (names.length > 0) yield { algorithm, names: names.splice(-pageNames) };
     }
-    return found;
   }
 
   /**
    * Every directory under the root that is a layout with an index, by its repository name. A directory that cannot
    * be read is told and passed over.
    */
-  async *repositories(
-    unreadable: (key: string, error: unknown) => void = () => undefined,
-  ): AsyncIterable<string> {
+  async *repositories(unreadable: Unreadable = () => undefined): AsyncIterable<string> {
     const pending = [""];
     for (let key = pending.pop(); key !== undefined; key = pending.pop()) {
       const entries = await this.driver.list(key).catch((error: unknown) => {
@@ -178,4 +233,17 @@ export class Storage {
       }
     }
   }
+}
+
+/** Text as bytes, in pieces that are neither small nor large. */
+function* encoded(text: Iterable<string>): Generator<Uint8Array> {
+  const encoder = new TextEncoder();
+  let pending = "";
+  for (const part of text) {
+    pending += part;
+    if (pending.length < encodedMax) continue;
+    yield encoder.encode(pending);
+    pending = "";
+  }
+  yield encoder.encode(pending);
 }

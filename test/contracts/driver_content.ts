@@ -185,6 +185,70 @@ export function testContent(open: OpenEmptyDriver): void {
     );
   });
 
+  test("what comes in pieces is put whole", async () => {
+    await using opened = await open();
+    const { driver } = opened;
+    const bytes = sample(300_000);
+    async function* pieces(): AsyncGenerator<Uint8Array> {
+      for (let at = 0; at < bytes.length; at += 70_000) {
+        await Promise.resolve();
+        yield bytes.subarray(at, at + 70_000);
+      }
+    }
+    await driver.replace(key, pieces());
+    expect(await driver.read(key, bytes.length)).toEqual(bytes);
+    await driver.replace(key, []);
+    expect(await driver.stat(key)).toMatchObject({ sizeBytes: 0 });
+    // eslint-disable-next-line require-yield
+    async function* broken(): AsyncGenerator<Uint8Array> {
+      throw new Error("no more");
+    }
+    expect(String(await reasonOf(driver.replace(key, broken())))).toContain("no more");
+    expect(await driver.stat(key)).toMatchObject({ sizeBytes: 0 });
+  });
+
+  test("of many that create one key, one does", async () => {
+    await using opened = await open();
+    const drivers = [opened.driver, opened.another()];
+    const created = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => drivers[index % 2]!.create(key, sample(9, index))),
+    );
+    expect(created.filter(Boolean)).toHaveLength(1);
+    expect(await opened.driver.read(key, 9)).toEqual(sample(9, created.indexOf(true)));
+    expect(await opened.driver.create(key, sample(1))).toBe(false);
+  });
+
+  test("whatever lies under a key can be moved, a directory too", async () => {
+    await using opened = await open();
+    const { driver } = opened;
+    expect(await driver.move(key, other)).toBe(false);
+    await driver.replace(key, sample(10));
+    await driver.replace("a/index.json/inside", sample(20));
+    expect(await driver.move(key, other)).toBe(true);
+    expect(await driver.move("a/index.json", "b/moved")).toBe(true);
+    expect(await driver.stat(key)).toBeNull();
+    expect(await driver.read(other, 10)).toEqual(sample(10));
+    expect(await driver.read("b/moved/inside", 20)).toEqual(sample(20));
+  });
+
+  for (const count of [1, 40]) {
+    test(`${count} keys are flushed at once, also those that are absent`, async () => {
+      await using opened = await open();
+      const keys = Array.from({ length: count }, (_, index) => `a/${index}`);
+      for (const one of keys.slice(1)) await opened.driver.replace(one, sample(10));
+      await opened.driver.flushAll(keys);
+    });
+  }
+
+  test("what lies under a key is told at once", async () => {
+    await using opened = await open();
+    const { driver } = opened;
+    expect(driver.lookNow(key)).toBeNull();
+    const stamp = await driver.replace(key, sample(10));
+    expect(driver.lookNow(key)).toMatchObject({ sizeBytes: 10, stamp, lying: "file" });
+    expect(driver.lookNow("team")).toMatchObject({ lying: "other" });
+  });
+
   test("what one opening put, another sees", async () => {
     await using opened = await open();
     const other = opened.another();

@@ -4,7 +4,14 @@
 import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 import type { Change, Precondition } from "../../src/metadata/metadata.ts";
-import { type OpenEmptyStore, change, digest, openTested, repository } from "./metadata_facts.ts";
+import {
+  type OpenEmptyStore,
+  change,
+  digest,
+  layoutRecords,
+  openTested,
+  repository,
+} from "./metadata_facts.ts";
 
 const commits = 200;
 
@@ -53,7 +60,7 @@ export function testConcurrency(open: OpenEmptyStore): void {
       if (outcome.committed) continue;
       expect(outcome.failed).toEqual([{ precondition: isNew, found: digest(winners[0]!) }]);
     }
-    const { records } = await tested.metadata.layoutRecords(repository);
+    const { records } = await layoutRecords(tested.metadata, repository);
     expect(records).toHaveLength(1);
   });
 
@@ -97,7 +104,7 @@ export function testConcurrency(open: OpenEmptyStore): void {
         const asked = groups.map((steps) => () => tested.did(...steps.map((s) => model.apply(s))));
         if (together) await Promise.all(asked.map((ask) => ask()));
         else for (const ask of asked) await ask();
-        const { records } = await tested.metadata.layoutRecords(repository);
+        const { records } = await layoutRecords(tested.metadata, repository);
         expect(records.map(({ tag, digest }) => `${tag} ${digest}`).toSorted()).toEqual(
           model.records(),
         );

@@ -9,6 +9,7 @@ import type {
   BytesUnderLock,
   Change,
   CommitOutcome,
+  LayoutRecord,
   Metadata,
   NewManifest,
   Precondition,
@@ -159,6 +160,20 @@ export async function openTested(open: OpenEmptyStore): Promise<TestedStore> {
   };
 }
 
+/** What index.json must list, whole. */
+export async function layoutRecords(
+  metadata: Metadata,
+  at = repository,
+): Promise<{ generation: number; records: LayoutRecord[] }> {
+  const layout = await metadata.openLayout(at);
+  if (layout === null) return { generation: 0, records: [] };
+  try {
+    return { generation: layout.generation, records: [...layout.pages()].flat() };
+  } finally {
+    layout.close();
+  }
+}
+
 /** Everything that a store shows of a repository, and the catalog. */
 export async function whole(metadata: Metadata, at = repository): Promise<object> {
   const all = { after: null, limit: 1000 };
@@ -166,7 +181,7 @@ export async function whole(metadata: Metadata, at = repository): Promise<object
     exists: await metadata.repositoryExists(at),
     tags: await metadata.tags(at, all),
     catalog: await metadata.catalog(all),
-    layout: await metadata.layoutRecords(at),
+    layout: await layoutRecords(metadata, at),
     state: await metadata.layoutState(at),
     stale: await metadata.staleLayouts(1000),
     history: await metadata.history(at, null, 1000),
@@ -176,7 +191,7 @@ export async function whole(metadata: Metadata, at = repository): Promise<object
 
 /** Writes a repository's layout as the projector would: everything committed so far is in it. */
 export async function project(tested: TestedStore, at = repository): Promise<void> {
-  const { generation } = await tested.metadata.layoutRecords(at);
+  const { generation } = await layoutRecords(tested.metadata, at);
   const stamp = `stamp-${generation}`;
   await tested.did(change.plan(null, stamp, at));
   await tested.did(change.record(stamp, generation, at));

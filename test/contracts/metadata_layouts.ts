@@ -9,6 +9,7 @@ import {
   type OpenEmptyStore,
   change,
   digest,
+  layoutRecords,
   manifest,
   openTested,
   otherRepository,
@@ -61,13 +62,14 @@ export function testLayouts(open: OpenEmptyStore): void {
     await using tested = await openTested(open);
     const { metadata } = tested;
     await tested.did(change.put("m"));
-    const { generation } = await metadata.layoutRecords(repository);
+    const { generation } = await layoutRecords(metadata, repository);
     await tested.did(change.plan("theirs", "ours"));
     expect(await metadata.layoutState(repository)).toEqual({
       generation,
       projected: 0,
       stampCurrent: "theirs",
       stampNext: "ours",
+      origin: expect.any(String) as unknown as string,
     });
     await tested.did(change.record("ours", generation));
     expect(await metadata.layoutState(repository)).toEqual({
@@ -75,6 +77,7 @@ export function testLayouts(open: OpenEmptyStore): void {
       projected: generation,
       stampCurrent: "ours",
       stampNext: null,
+      origin: expect.any(String) as unknown as string,
     });
   });
 
@@ -82,7 +85,7 @@ export function testLayouts(open: OpenEmptyStore): void {
     await using tested = await openTested(open);
     const { metadata } = tested;
     await tested.did(change.put("m"));
-    const { generation } = await metadata.layoutRecords(repository);
+    const { generation } = await layoutRecords(metadata, repository);
     await tested.did(change.tag("v1", "m"));
     await tested.did(change.plan(null, "stamp"), change.record("stamp", generation));
     expect(await metadata.staleLayouts(9)).toEqual([repository]);
@@ -119,7 +122,7 @@ export function testLayouts(open: OpenEmptyStore): void {
       change.put("elsewhere", otherRepository),
       change.tag("c", "elsewhere", otherRepository),
     );
-    const { records, generation } = await tested.metadata.layoutRecords(repository);
+    const { records, generation } = await layoutRecords(tested.metadata, repository);
     const record = (name: string, tag: string | null) => {
       const { digest, mediaType, sizeBytes } = manifest(name);
       return { tag, digest, mediaType, sizeBytes };
@@ -132,7 +135,7 @@ export function testLayouts(open: OpenEmptyStore): void {
       ...names.map((name) => record(name, null)),
     ]);
     expect(generation).toBe((await tested.metadata.layoutState(repository))?.generation ?? NaN);
-    expect(await tested.metadata.layoutRecords("no/such")).toEqual({ generation: 0, records: [] });
+    expect(await layoutRecords(tested.metadata, "no/such")).toEqual({ generation: 0, records: [] });
   });
 
   testOrphans(open);

@@ -26,6 +26,7 @@ import { blobKey, indexKey, metadataFile, ownDirectory } from "../../src/storage
 import { Storage } from "../../src/storage/storage.ts";
 import { Uploads } from "../../src/storage/uploads.ts";
 import { sample, unlimited } from "../contracts/driver_samples.ts";
+import { layoutRecords } from "../contracts/metadata_facts.ts";
 import { memoryDirectory } from "../memory_directory.ts";
 
 export const repository = "team/app";
@@ -237,7 +238,7 @@ export function linesOf(indexText: string): string[] {
 
 /** What index.json must say by the facts. */
 export async function factLines({ registry }: World, at = repository): Promise<string[]> {
-  const { records } = await registry.metadata.layoutRecords(at);
+  const { records } = await layoutRecords(registry.metadata, at);
   return records.map(({ tag, digest }) => `${tag ?? "-"} ${digest}`);
 }
 
@@ -259,6 +260,16 @@ export async function writeLayout(
   const text =
     typeof index === "string" ? index : JSON.stringify({ schemaVersion: 2, manifests: index });
   await writeFile(world.pathOf(indexKey(at)), text);
+}
+
+/** What a tool writes that had read this index.json: with these entries in place of those of the same tags. */
+export function changedIndex(read: string, entries: readonly Descriptor[]): string {
+  const index = JSON.parse(read) as { manifests: Descriptor[] | null };
+  const tags = new Set(entries.map(({ annotations }) => annotations?.[refName]));
+  const kept = (index.manifests ?? []).filter(
+    ({ annotations }) => annotations?.[refName] === undefined || !tags.has(annotations[refName]),
+  );
+  return JSON.stringify({ ...index, manifests: [...kept, ...entries] }, null, 2);
 }
 
 /** Writes a blob's file, with whatever bytes. */

@@ -19,13 +19,12 @@ import {
   type RepositoryChange,
 } from "../metadata.ts";
 import { applyApiKeyChange } from "./api_key_rows.ts";
-import { removeAnnotations, storeAnnotations } from "./long_annotations.ts";
+import { removeAnnotations } from "./long_annotations.ts";
+import { putManifest } from "./put_manifest.ts";
+import { all, get, run } from "./statements.ts";
 
 /** Indexes that a delete looks at, to see whether something names them; with more the manifest stays. */
 const parentsMax = 1_000;
-
-type Row = Record<string, string | number | null>;
-type Value = string | number | null;
 
 /** Prepared statements by text, and who and when for the rows that they write. */
 export interface CommitContext {
@@ -204,47 +203,7 @@ const appliers: Appliers = {
     work.freed.push([id, digest]);
   },
   "put-manifest": (work, id, { manifest }) => {
-    const inserted = run(
-      work,
-      "INSERT INTO manifests (repository, digest, media_type, size, subject, artifact_type, annotations, pushed_at, pushed_by) " +
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-      id,
-      manifest.digest,
-      manifest.mediaType,
-      manifest.sizeBytes,
-      manifest.subject,
-      manifest.artifactType,
-      storeAnnotations(
-        work.database,
-        { repository: id, manifest: manifest.digest },
-        manifest.annotations,
-      ),
-      work.now,
-      work.by,
-    );
-    if (inserted === 0) {
-      // The same bytes pushed again may come under another media type: the latest push counts.
-      const retyped = run(
-        work,
-        "UPDATE manifests SET media_type = ? WHERE repository = ? AND digest = ? AND media_type <> ?",
-        manifest.mediaType,
-        id,
-        manifest.digest,
-        manifest.mediaType,
-      );
-      if (retyped > 0) work.touched.add(id);
-      return;
-    }
-    for (const reference of manifest.references) {
-      run(
-        work,
-        "INSERT OR IGNORE INTO manifest_references (repository, parent, child, target) VALUES (?, ?, ?, ?)",
-        id,
-        manifest.digest,
-        reference.digest,
-        reference.target,
-      );
-    }
+    if (!putManifest(work, id, manifest)) return;
     clearOrphan(work, id, manifest.digest);
     work.touched.add(id);
   },
@@ -351,7 +310,7 @@ function findRepository(work: CommitContext, name: string): number | null {
 function createRepository(work: Work, name: string): number {
   run(
     work,
-    "INSERT INTO repositories (name, created_at, stale_since) VALUES (?, ?, ?)",
+    "INSERT INTO repositories (name, created_at, stale_since, origin) VALUES (?, ?, ?, lower(hex(randomblob(8))))",
     name,
     work.now,
     work.now,
@@ -432,17 +391,4 @@ function addOrphan(work: Work, id: number, digest: string): void {
 
 function clearOrphan(work: Work, id: number, digest: string): number {
   return run(work, "DELETE FROM orphans WHERE repository = ? AND digest = ?", id, digest);
-}
-
-function get(work: CommitContext, sql: string, ...values: Value[]): Row | null {
-  return work.database.query<Row, Value[]>(sql).get(...values);
-}
-
-function all(work: CommitContext, sql: string, ...values: Value[]): Row[] {
-  return work.database.query<Row, Value[]>(sql).all(...values);
-}
-
-/** Runs a statement and returns how many rows it changed. */
-function run(work: CommitContext, sql: string, ...values: Value[]): number {
-  return work.database.query<Row, Value[]>(sql).run(...values).changes;
 }

@@ -7,6 +7,7 @@ import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { applyCommit } from "./apply_commit.ts";
 import { migrate } from "./schema.ts";
+import { layoutSql } from "./sqlite_layout.ts";
 import { sql } from "./sqlite_reader.ts";
 import { change, digest, repository } from "../../../test/contracts/metadata_facts.ts";
 import type { Change, Precondition } from "../metadata.ts";
@@ -42,7 +43,7 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
 
 describe("every statement of the reader finds its rows by an index", () => {
   const database = emptyDatabase();
-  for (const [name, text] of Object.entries(sql)) {
+  for (const [name, text] of Object.entries({ ...sql, ...layoutSql })) {
     test(name, () => {
       const plan = planOf(database, text);
       expect(plan.length).toBeGreaterThan(0);

@@ -128,6 +128,16 @@ export const migrations: readonly Migration[] = [
       CREATE UNIQUE INDEX long_annotations_manifest ON long_annotations (repository, manifest);
     `,
   },
+  {
+    version: 4,
+    summary: "removed manifests are found by their digest; a repository's generations are its own",
+    sql: `
+      ALTER TABLE repositories ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+      UPDATE repositories SET origin = lower(hex(randomblob(8)));
+      CREATE INDEX history_removed ON history (repository, previous, sequence)
+        WHERE tag IS NULL AND digest IS NULL;
+    `,
+  },
 ];
 
 const newest = migrations.reduce((version, step) => Math.max(version, step.version), 0);

@@ -18,9 +18,11 @@ import type {
   Precondition,
   ScanPage,
 } from "../metadata.ts";
+import { openLayout } from "./sqlite_layout.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
 
 export class SqliteMetadata implements Metadata {
+  readonly #path: string;
   readonly #reader: SqliteReader;
   readonly #committer: Committer;
   readonly #sizes: FactCache<number> | null;
@@ -33,6 +35,7 @@ export class SqliteMetadata implements Metadata {
     epochs: Epochs | null = null,
     onLookup: OnLookup | null = null,
   ) {
+    this.#path = path;
     this.#reader = new SqliteReader(path);
     this.#committer = committer;
     this.#sizes = epochs === null ? null : new FactCache(epochs, onLookup);
@@ -102,8 +105,32 @@ export class SqliteMetadata implements Metadata {
     return this.#reader.layoutState(repository);
   }
 
-  async layoutRecords(repository: string) {
-    return this.#reader.layoutRecords(repository);
+  async openLayout(repository: string) {
+    return openLayout(this.#path, repository);
+  }
+
+  async repositories(page: Page) {
+    return this.#reader.repositories(page);
+  }
+
+  async held(repository: string, digests: readonly string[]) {
+    return this.#reader.held(repository, digests);
+  }
+
+  async tagDigests(repository: string, tags: readonly string[]) {
+    return this.#reader.tagDigests(repository, tags);
+  }
+
+  async parentsOf(repository: string, digests: readonly string[]) {
+    return this.#reader.parentsOf(repository, digests);
+  }
+
+  async tagPast(repository: string, tag: string, digest: string) {
+    return this.#reader.tagPast(repository, tag, digest);
+  }
+
+  async wasRemoved(repository: string, digest: string, generation: number) {
+    return this.#reader.wasRemoved(repository, digest, generation);
   }
 
   async orphans(limit: number) {

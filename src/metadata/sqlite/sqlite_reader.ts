@@ -1,10 +1,9 @@
 /**
  * The read side of a SQLite store: one read-only connection per process.
  *
- * Promises: every method is one prepared statement with a bounded answer (but `layoutRecords`, which
- * the projector alone reads); it sees all commits acknowledged before it began, whichever process
- * wrote them. Readers never wait for the writer (write-ahead log).
- * Leaves to others: writing (`sqlite_writer.ts`).
+ * Promises: every method is one prepared statement with a bounded answer; it sees all commits acknowledged
+ * before it began, whichever process wrote them. Readers never wait for the writer (write-ahead log).
+ * Leaves to others: writing (`sqlite_writer.ts`), a whole layout (`sqlite_layout.ts`).
  */
 import { Database } from "bun:sqlite";
 import { Lru } from "../../lib/lru.ts";
@@ -17,10 +16,10 @@ import type {
   BytesUnderLock,
   CatalogPage,
   FailedPrecondition,
+  Held,
   HistoryRecord,
   Holding,
   LayoutLag,
-  LayoutRecord,
   LayoutState,
   ManifestRecord,
   Page,
@@ -28,6 +27,7 @@ import type {
   ReferrerRecord,
   ReferrersPage,
   ScanPage,
+  TagPast,
 } from "../metadata.ts";
 
 /** Names whose ids are remembered; a repository keeps its id for ever. */
@@ -71,16 +71,30 @@ export const sql = {
   stale:
     "SELECT name FROM repositories WHERE stale_since IS NOT NULL ORDER BY stale_since LIMIT ?1",
   state:
-    "SELECT generation, projected, stamp_current AS stampCurrent, stamp_next AS stampNext " +
-    "FROM repositories WHERE id = ?1",
-  tagged:
-    `SELECT t.name AS tag, ${manifestColumns} FROM tags t ` +
-    "JOIN manifests m ON m.repository = t.repository AND m.digest = t.digest " +
-    "WHERE t.repository = ?1 ORDER BY t.name",
-  untagged:
-    `SELECT NULL AS tag, ${manifestColumns} FROM manifests m WHERE m.repository = ?1 ` +
-    "AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.repository = m.repository AND t.digest = m.digest) " +
-    "ORDER BY m.digest",
+    "SELECT generation, projected, stamp_current AS stampCurrent, stamp_next AS stampNext, " +
+    "origin FROM repositories WHERE id = ?1",
+  repositories: "SELECT name FROM repositories WHERE name > ?1 ORDER BY name LIMIT ?2",
+  held: ["blob", "manifest", "orphan"]
+    .map(
+      (as) =>
+        `SELECT x.digest AS digest, '${as}' AS "as" FROM json_each(?2) ` +
+        `CROSS JOIN ${as}s x ON x.repository = ?1 AND x.digest = json_each.value`,
+    )
+    .join(" UNION ALL "),
+  tagDigests:
+    "SELECT t.name AS tag, t.digest AS digest FROM json_each(?2) " +
+    "CROSS JOIN tags t ON t.repository = ?1 AND t.name = json_each.value",
+  parents:
+    "SELECT json_each.value AS child, (SELECT parent FROM manifest_references r WHERE r.repository = ?1 " +
+    "AND r.child = json_each.value AND r.target = 'manifest' LIMIT 1) AS parent FROM json_each(?2)",
+  tagWas:
+    "SELECT 1 AS found FROM history WHERE repository = ?1 AND tag = ?2 " +
+    "AND (digest = ?3 OR previous = ?3) LIMIT 1",
+  tagLast:
+    "SELECT by, generation FROM history WHERE repository = ?1 AND tag = ?2 ORDER BY sequence DESC LIMIT 1",
+  removed:
+    "SELECT 1 AS found FROM history WHERE repository = ?1 AND tag IS NULL AND digest IS NULL " +
+    "AND previous = ?2 AND generation > ?3 LIMIT 1",
   orphans:
     "SELECT r.name AS repository, o.digest AS digest FROM orphans o " +
     "JOIN repositories r ON r.id = o.repository WHERE r.projected >= o.generation " +
@@ -211,17 +225,34 @@ export class SqliteReader {
     return this.#get<LayoutState>(sql.state, this.#idOf(repository));
   }
 
-  /** One snapshot: the generation and the rows belong together. */
-  layoutRecords(repository: string): { generation: number; records: LayoutRecord[] } {
-    const read = this.#database.transaction(() => {
-      const generation = this.layoutState(repository)?.generation ?? 0;
-      const records = [
-        ...this.#all<LayoutRecord>(sql.tagged, this.#idOf(repository)),
-        ...this.#all<LayoutRecord>(sql.untagged, this.#idOf(repository)),
-      ];
-      return { generation, records };
-    });
-    return read();
+  repositories(page: Page): string[] {
+    const rows = this.#all<{ name: string }>(sql.repositories, page.after ?? "", page.limit);
+    return rows.map((row) => row.name);
+  }
+
+  held(repository: string, digests: readonly string[]): Held[] {
+    return this.#all<Held>(sql.held, this.#idOf(repository), JSON.stringify(digests));
+  }
+
+  tagDigests(repository: string, tags: readonly string[]): { tag: string; digest: string }[] {
+    return this.#all(sql.tagDigests, this.#idOf(repository), JSON.stringify(tags));
+  }
+
+  parentsOf(repository: string, digests: readonly string[]): { child: string; parent: Digest }[] {
+    const id = this.#idOf(repository);
+    const text = JSON.stringify(digests);
+    const rows = this.#all<{ child: string; parent: Digest | null }>(sql.parents, id, text);
+    return rows.flatMap(({ child, parent }) => (parent === null ? [] : [{ child, parent }]));
+  }
+
+  tagPast(repository: string, tag: string, digest: string): TagPast {
+    const id = this.#idOf(repository);
+    const wasThere = this.#get(sql.tagWas, id, tag, digest) !== null;
+    return { wasThere, last: this.#get<NonNullable<TagPast["last"]>>(sql.tagLast, id, tag) };
+  }
+
+  wasRemoved(repository: string, digest: string, generation: number): boolean {
+    return this.#get(sql.removed, this.#idOf(repository), digest, generation) !== null;
   }
 
   orphans(limit: number): { repository: string; digest: Digest }[] {

@@ -174,6 +174,16 @@ export class DurableFiles {
     }
   }
 
+  /** Gives a file that was just written a name that nothing has; false when something has it. */
+  async moveNew(from: string, to: string): Promise<boolean> {
+    let isNew = true;
+    await this.#whereverRemoved(to, async () => {
+      isNew = await this.#linkOrMove(from, to);
+    });
+    if (isNew) await this.flushDirectory(dirname(to));
+    return isNew;
+  }
+
   /** Moves a file to a name, in place of whatever had it. */
   async renameOver(from: string, to: string): Promise<void> {
     const moved = await this.#whereverRemoved(to, () => rename(from, to));
@@ -195,6 +205,18 @@ export class DurableFiles {
       }
     }
     return false;
+  }
+
+  async #linkOrMove(from: string, to: string): Promise<boolean> {
+    try {
+      return await linkNew(from, to);
+    } catch (error) {
+      if (!isLinkRefused(error)) throw error;
+    }
+    // Without links the look and the move are two steps: what somebody puts there in between is lost.
+    if ((await stat(to).catch(absentOr)) !== null) return false;
+    await rename(from, to);
+    return true;
   }
 
   async #replaceByLink(from: string, to: string): Promise<void> {

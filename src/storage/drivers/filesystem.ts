@@ -6,14 +6,16 @@
  * directories 0700. `Bun.file` serves content, so that the kernel sends it without copies.
  * Leaves to others: what keys mean (`../layout.ts`).
  */
-import { constants, readFileSync, statSync, unlinkSync } from "node:fs";
+import { constants, lstatSync, readFileSync, statSync, unlinkSync } from "node:fs";
 import { open, readdir, stat, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Clock } from "../../lib/clock.ts";
 import {
+  type Bytes,
   type ContentRange,
   type ContentStat,
   type Driver,
+  type Lying,
   type Stage,
   type StageInfo,
 } from "../driver.ts";
@@ -34,6 +36,9 @@ import { HashThread } from "./hash_thread.ts";
 /** How a stage is opened: an upload that ended must not come back to life. */
 const openWithoutCreating = constants.O_RDWR;
 
+/** More files than these are flushed with all of the file system. */
+const flushedEachMax = 16;
+
 export interface FilesystemOptions {
   /** Absolute path of the root directory. */
   readonly rootDirectory: string;
@@ -44,12 +49,14 @@ export interface FilesystemOptions {
 
 export class FilesystemDriver implements Driver {
   readonly #root: string;
+  readonly #durable: boolean;
   readonly #clock: Clock;
   readonly #files: DurableFiles;
   readonly #hashes = new HashThread();
 
   constructor(options: FilesystemOptions) {
     this.#root = options.rootDirectory;
+    this.#durable = options.durable;
     this.#clock = options.clock;
     this.#files = new DurableFiles({
       durable: options.durable,
@@ -105,7 +112,7 @@ export class FilesystemDriver implements Driver {
 
   async replace(
     key: string,
-    bytes: Uint8Array,
+    bytes: Bytes,
     planned?: (stamp: string) => Promise<void>,
   ): Promise<string> {
     const path = this.#path(key);
@@ -166,6 +173,43 @@ export class FilesystemDriver implements Driver {
     }
   }
 
+  async flushAll(keys: readonly string[]): Promise<void> {
+    if (!this.#durable) return;
+    if (keys.length > flushedEachMax && (await this.#hashes.flushFileSystem(this.#root))) return;
+    for (const key of keys) await this.flush(key);
+  }
+
+  lookNow(key: string): (ContentStat & { readonly lying: Lying }) | null {
+    const path = this.#path(key);
+    const info = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+    if (info === undefined) return null;
+    const lying = info.isFile() ? "file" : info.isSymbolicLink() ? "link" : "other";
+    const changedAt = Number(info.mtimeMs);
+    return { sizeBytes: Number(info.size), stamp: stampOf(info), changedAt, lying };
+  }
+
+  async create(key: string, bytes: Uint8Array): Promise<boolean> {
+    const path = this.#path(key);
+    const temporary = this.#files.temporaryPath();
+    try {
+      await this.#files.ensureDirectory(dirname(path));
+      await this.#writeTemporary(temporary, bytes);
+      return await this.#files.moveNew(temporary, path);
+    } catch (error) {
+      throw storageError(error);
+    } finally {
+      await unlink(temporary).catch(() => null);
+    }
+  }
+
+  async move(from: string, to: string): Promise<boolean> {
+    const [source, target] = [this.#path(from), this.#path(to)];
+    if (lstatSync(source, { throwIfNoEntry: false }) === undefined) return false;
+    await this.#files.renameOver(source, target);
+    await this.#files.flushDirectory(dirname(source));
+    return true;
+  }
+
   async remove(key: string): Promise<boolean> {
     const path = this.#path(key);
     try {
@@ -183,6 +227,10 @@ export class FilesystemDriver implements Driver {
     } catch (error) {
       absentOr(error);
     }
+  }
+
+  async names(key: string): Promise<string[]> {
+    return (await readdir(this.#path(key)).catch(absentOr)) ?? [];
   }
 
   async list(key: string): Promise<{ name: string; directory: boolean }[]> {
@@ -275,10 +323,14 @@ export class FilesystemDriver implements Driver {
     return new FilesystemStage(id, path, handle, { sizeBytes, published: nlink > 1 }, tools);
   }
 
-  async #writeTemporary(path: string, bytes: Uint8Array): Promise<string> {
+  async #writeTemporary(path: string, bytes: Bytes): Promise<string> {
     const handle = await this.#createFile(path);
     try {
-      await writeAll(handle, bytes, 0);
+      let written = 0;
+      for await (const part of bytes instanceof Uint8Array ? [bytes] : bytes) {
+        await writeAll(handle, part, written);
+        written += part.length;
+      }
       await this.#files.flushFile(handle);
       return stampOf(await handle.stat({ bigint: true }));
     } finally {

@@ -5,12 +5,12 @@
  * thread fails. The thread never keeps a process alive on its own.
  */
 import { parseDigest, type Algorithm, type Digest } from "../../oci/digest.ts";
-import { must } from "../../lib/assert.ts";
+import { assert, must } from "../../lib/assert.ts";
 import { threadScript } from "../../lib/runtime.ts";
 import type { HashReply, HashRequest } from "./hash_worker.ts";
 
 interface Waiting {
-  resolve(digest: Digest): void;
+  resolve(reply: HashReply): void;
   reject(error: Error): void;
 }
 
@@ -30,18 +30,32 @@ export class HashThread {
 
   /** The digest of the file's first `sizeBytes` bytes. */
   digest(key: string, path: string, algorithm: Algorithm, sizeBytes: number): Promise<Digest> {
-    const id = this.#nextId++;
-    const answer = new Promise<Digest>((resolve, reject) => {
-      this.#waiting.set(id, { resolve, reject });
-    });
-    this.#post({ type: "digest", key, path, algorithm, sizeBytes, id });
-    return answer;
+    return this.#ask((id) => ({ type: "digest", key, path, algorithm, sizeBytes, id })).then(
+      (reply) => {
+        assert("digest" in reply, "the hash thread answers what it was asked");
+        return must(parseDigest(reply.digest), "the hash thread answers a digest");
+      },
+    );
+  }
+
+  /** Flushes the file system that holds a directory; false when the system has no such call. */
+  async flushFileSystem(path: string): Promise<boolean> {
+    const reply = await this.#ask((id) => ({ type: "flush", path, id }));
+    return "flushed" in reply && reply.flushed;
   }
 
   close(): void {
     this.#worker?.terminate();
     this.#worker = null;
     this.#rejectAll(new Error("hash thread closed"));
+  }
+
+  #ask(request: (id: number) => HashRequest): Promise<HashReply> {
+    const id = this.#nextId++;
+    const { promise, resolve, reject } = Promise.withResolvers<HashReply>();
+    this.#waiting.set(id, { resolve, reject });
+    this.#post(request(id));
+    return promise;
   }
 
   #post(request: HashRequest): void {
@@ -65,7 +79,7 @@ export class HashThread {
     this.#waiting.delete(reply.id);
     if (waiting === undefined) return;
     if ("error" in reply) waiting.reject(new Error(`hash thread: ${reply.error}`));
-    else waiting.resolve(must(parseDigest(reply.digest), "the hash thread answers a digest"));
+    else waiting.resolve(reply);
   }
 
   #rejectAll(error: Error): void {

@@ -3,12 +3,14 @@
  *
  * `follow` digests what one request has stored, so that the digest of an upload in several requests is nearly ready
  * when it is asked for. The running digest is kept for the next request of the same upload (an upload never rolls back
- * behind that position, see `filesystem_stage.ts`); one that is not kept is computed from the first byte.
+ * behind that position, see `filesystem_stage.ts`); one that is not kept is computed from the first byte. `flush` is
+ * here because it may take seconds, in which no commit could be answered.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { newHasher, type Algorithm, type Hasher } from "../../oci/digest.ts";
 import { Lru } from "../../lib/lru.ts";
 import { KiB } from "../../lib/bytes.ts";
+import { flushFileSystem } from "./file_system_flush.ts";
 
 export type HashRequest =
   | { type: "follow"; key: string; path: string; algorithm: Algorithm; sizeBytes: number }
@@ -20,9 +22,14 @@ export type HashRequest =
       algorithm: Algorithm;
       sizeBytes: number;
       id: number;
-    };
+    }
+  /** Flushes the file system that holds `path`. */
+  | { type: "flush"; path: string; id: number };
 
-export type HashReply = { id: number; digest: string } | { id: number; error: string };
+export type HashReply =
+  | { id: number; digest: string }
+  | { id: number; flushed: boolean }
+  | { id: number; error: string };
 
 interface Running {
   readonly path: string;
@@ -71,6 +78,9 @@ const handlers: {
   },
   digest: ({ key, path, algorithm, sizeBytes, id }) => {
     active.set(key, { ...take(key, path, algorithm), end: sizeBytes, replyTo: id });
+  },
+  flush: ({ path, id }) => {
+    self.postMessage({ id, flushed: flushFileSystem(path) });
   },
 };
 

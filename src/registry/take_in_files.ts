@@ -1,0 +1,53 @@
+/**
+ * Takes in every file under a layout's `blobs` that the facts do not know, whether a manifest names it or not: as a
+ * manifest where an index that came before it names it so, else as a blob.
+ */
+import { parseDigest, type Digest } from "../oci/digest.ts";
+import { fileTrouble } from "../storage/adopt.ts";
+import { readForeignManifest } from "./foreign_manifest.ts";
+import type { Intake } from "./intake.ts";
+import { takeInBlobs, unknownOf } from "./take_in_blobs.ts";
+import { takeInManifests } from "./take_in_manifests.ts";
+
+/** Takes in every file under `blobs` that the facts do not know. */
+export async function takeInFiles(intake: Intake): Promise<void> {
+  const { registry, repository, problems } = intake;
+  const unreadable = (key: string, error: unknown): void =>
+    problems.add(`${key}: ${fileTrouble(error)}`);
+  for await (const { algorithm, names } of registry.storage.blobNames(repository, unreadable)) {
+    intake.signal?.throwIfAborted();
+    const digests: Digest[] = [];
+    for (const name of names) {
+      const digest = parseDigest(`${algorithm}:${name}`);
+      if (digest === null) problems.add(`blobs/${algorithm}/${name}: not the name of a blob`);
+      else digests.push(digest);
+    }
+    const unknown = await unknownOf(intake, digests);
+    const manifests = await takeInChildren(intake, unknown);
+    await takeInBlobs(
+      intake,
+      unknown.filter((digest) => !manifests.has(digest)),
+    );
+  }
+}
+
+/** Manifests that an index named before they were here. Returns what is named so. */
+async function takeInChildren(
+  intake: Intake,
+  digests: readonly Digest[],
+): Promise<ReadonlySet<string>> {
+  const { registry, repository } = intake;
+  const children = await registry.metadata.parentsOf(repository, digests);
+  const listed = children.map(({ child, parent }) => ({
+    digest: child,
+    mediaType: mediaTypeIn(intake, parent, child),
+  }));
+  await takeInManifests(intake, listed);
+  return new Set(children.map(({ child }) => child));
+}
+
+function mediaTypeIn({ registry, repository }: Intake, parent: Digest, child: string): string {
+  const bytes = registry.storage.readBlobNow(repository, parent);
+  const named = bytes === null ? null : readForeignManifest(parent, "", bytes);
+  return named?.children.find(({ digest }) => digest === child)?.mediaType ?? "";
+}
