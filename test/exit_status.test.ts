@@ -55,14 +55,18 @@ const few = ["--scenarios", "^push-small$|^get-manifest", "-n", "1", "-c", "1"];
 const rows: readonly [command: string, status: number, ask: () => Promise<number>][] = [
   ["serve", 0, stopped],
   ["serve", 1, () => status("serve", "bad.yaml")],
+  ["serve", 2, () => status("serve", "-")],
   ["serve", 137, stoppedTwice],
   ["verify", 0, () => status("verify", "good.yaml")],
   ["verify", 1, () => status("verify", "bad.yaml")],
   ["verify", 1, () => status("verify", "none.yaml")],
+  ["verify", 2, () => status("verify")],
   ["authz", 0, () => status("authz", "policy.json", "-", "read", "app")],
   ["authz", 1, () => status("authz", "policy.json", "-", "create", "app")],
-  ["authz", 1, () => status("authz", "none.yaml", "-", "read", "app")],
+  ["authz", 2, () => status("authz", "none.yaml", "-", "read", "app")],
+  ["authz", 2, () => status("authz", "policy.json", "-", "push", "app")],
   ["schema", 0, () => status("schema")],
+  ["schema", 2, () => status("schema", "config.yaml")],
   ["compliance", 0, () => status("compliance", address("zot"), "--groups", "ping,tags")],
   ["compliance", 1, () => status("compliance", address("broken"), "--groups", "ping,tags")],
   ["compliance", 2, () => status("compliance", address("nobody"))],
@@ -73,6 +77,11 @@ const rows: readonly [command: string, status: number, ask: () => Promise<number
   ["bench", 2, () => status("bench", address("zot"), "--frob")],
   ["openapi", 0, () => status("openapi", "good.yaml")],
   ["openapi", 1, () => status("openapi", "bad.yaml")],
+  ["openapi", 2, () => status("openapi", "--frob")],
+  ["completion", 0, () => status("completion", "bash")],
+  ["completion", 2, () => status("completion", "csh")],
+  ["version", 0, () => status("version")],
+  ["version", 2, () => status("version", "1")],
 ];
 
 test.each(rows)(

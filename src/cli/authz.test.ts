@@ -78,14 +78,14 @@ describe("authz", () => {
     [["alice", "read"], "repository"],
   ])("%j is a mistake", async (words, says) => {
     const result = await authz(...words);
-    expect(result.status).toBe(1);
+    expect(result.status).toBe(2);
     expect(result.error).toContain(says);
   });
 
   test("a file that is wrong is told", async () => {
     const wrong = () => ({ http: { accessControl: { repositories: { "/a": {} } } } });
     const result = await run(wrong, "authz", "alice", "read", "a");
-    expect(result).toMatchObject({ status: 1, out: "" });
+    expect(result).toMatchObject({ status: 2, out: "" });
     expect(result.error).toContain('did you mean "a"?');
   });
 });

@@ -10,10 +10,11 @@ import { anonymous, type Identity } from "../auth/identity.ts";
 import { isAuthConfigured } from "../auth/check_options.ts";
 import { actions, type Action } from "../auth/options.ts";
 import { groupsOf, ruleFor } from "../auth/policy.ts";
-import { loadConfig, type Config } from "../config/load.ts";
+import type { Config } from "../config/load.ts";
 import { matchesGlob } from "../lib/glob.ts";
 import { isRepositoryName } from "../oci/reference.ts";
-import type { Output } from "./command.ts";
+import { mistakeStatus, type Output } from "./command.ts";
+import { loadGiven } from "./load_given.ts";
 
 export interface AuthzQuestion {
   readonly configPath: string;
@@ -25,25 +26,25 @@ export interface AuthzQuestion {
   readonly groups: readonly string[];
 }
 
-/** Prints the decision and its reasons. Returns 0 when it is allowed, 1 when it is not or cannot be told. */
+/** Prints the decision and its reasons. Returns 0 when it is allowed, 1 when it is not, 2 when it cannot be told. */
 export async function authz(question: AuthzQuestion, output: Output): Promise<number> {
   const action = actions.find((each) => each === question.action);
   if (action === undefined) {
     output.error(
       `zot: expected an action, one of ${actions.join(", ")}, got '${question.action}'\n`,
     );
-    return 1;
+    return mistakeStatus;
   }
   if (!isRepositoryName(question.repository)) {
     output.error(
       `zot: expected the name of a repository, such as team/app, got '${question.repository}'\n`,
     );
-    return 1;
+    return mistakeStatus;
   }
-  const loaded = await loadConfig(question.configPath);
+  const loaded = await loadGiven(question.configPath);
   if ("problems" in loaded) {
     for (const problem of loaded.problems) output.error(`${problem}\n`);
-    return 1;
+    return mistakeStatus;
   }
   return explain(loaded.config, { ...question, action }, output);
 }

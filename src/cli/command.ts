@@ -1,8 +1,11 @@
 // What a command is: a row of the table in `commands.ts`.
 //
 // Rows are data plus one function, which gets what the command line said and where to write, and
-// returns the exit status: 0 done, 1 not done and the reason is on standard error. Only `main.ts`
-// touches the process.
+// returns the exit status: 0 done, 1 not done and the reason is on standard error, 2 a mistake on the
+// command line. Only `main.ts` touches the process.
+
+/** Exit status of a mistake on the command line, of every command. */
+export const mistakeStatus = 2;
 
 /** Where a command writes. Texts end with a newline. */
 export interface Output {
@@ -18,6 +21,8 @@ export interface CommandArgument {
   readonly name: string;
   readonly required: boolean;
   readonly says: string;
+  /** What a shell completes it with: names of files, or these words. */
+  readonly completes?: "files" | readonly string[];
 }
 
 export interface CommandOption {
@@ -54,8 +59,6 @@ export interface Command {
   readonly summary: string;
   /** What `help <command>` says. */
   readonly help: HelpPage;
-  /** Exit status of a mistake on the command line; 1 when left out. */
-  readonly mistakeStatus?: number;
   /** true for commands that only the program itself calls. */
   readonly hidden?: boolean;
   readonly run: (given: Given, output: Output) => Promise<number>;

@@ -8,6 +8,13 @@ import { helpPages } from "./help_pages.ts";
 import { registryOptions } from "./registry_options.ts";
 
 const configArgument = "Configuration file in zot's dialect, JSON or YAML.";
+const config = { name: "config", says: configArgument, completes: "files" } as const;
+const configOrInput = { ...config, says: `${configArgument} - is standard input.` } as const;
+const url = {
+  name: "url",
+  required: false,
+  says: "Registry: host:port (HTTP on this machine, else HTTPS), or a URL.",
+} as const;
 
 /** Flags of `compliance`; those of the first release keep their letters. */
 const complianceOptions: Command["options"] = [
@@ -64,7 +71,7 @@ const benchOptions: Command["options"] = [
 export const commands: readonly Command[] = [
   {
     name: "serve",
-    arguments: [{ name: "config", required: false, says: configArgument }],
+    arguments: [{ ...config, required: false }],
     options: [],
     summary: "Serve a registry until it is told to stop",
     help: helpPages.serve,
@@ -75,21 +82,32 @@ export const commands: readonly Command[] = [
   },
   {
     name: "verify",
-    arguments: [{ name: "config", required: true, says: configArgument }],
-    options: [],
+    arguments: [{ ...configOrInput, required: true }],
+    options: [
+      {
+        flags: "--no-files",
+        says: "look at the configuration alone, not into the files that it names",
+      },
+    ],
     summary: "Check a configuration without serving it",
     help: helpPages.verify,
     run: async (given, output) => {
       const { verify } = await import("./verify.ts");
-      return await verify(given.arguments["config"] ?? "", output);
+      const looksIntoFiles = given.options["files"] !== false;
+      return await verify(given.arguments["config"] ?? "", { looksIntoFiles }, output);
     },
   },
   {
     name: "authz",
     arguments: [
-      { name: "config", required: true, says: configArgument },
+      { ...configOrInput, required: true },
       { name: "user", required: true, says: "Name of the user; - for an anonymous caller." },
-      { name: "action", required: true, says: "read, create, update or delete." },
+      {
+        name: "action",
+        required: true,
+        says: "read, create, update or delete.",
+        completes: ["read", "create", "update", "delete"],
+      },
       { name: "repository", required: true, says: "Name of the repository." },
     ],
     options: [
@@ -127,17 +145,10 @@ export const commands: readonly Command[] = [
   },
   {
     name: "compliance",
-    arguments: [
-      {
-        name: "url",
-        required: false,
-        says: "Registry: host:port (HTTP on this machine, else HTTPS), or a URL.",
-      },
-    ],
+    arguments: [url],
     options: complianceOptions,
     summary: "Judge any registry by the distribution specification",
     help: helpPages.compliance,
-    mistakeStatus: 2,
     run: async (given, output) => {
       const { complianceCommand } = await import("./compliance.ts");
       return await complianceCommand(given, output);
@@ -145,17 +156,10 @@ export const commands: readonly Command[] = [
   },
   {
     name: "bench",
-    arguments: [
-      {
-        name: "url",
-        required: false,
-        says: "Registry: host:port (HTTP on this machine, else HTTPS), or a URL.",
-      },
-    ],
+    arguments: [url],
     options: benchOptions,
     summary: "Measure how fast a registry is, alone or against another",
     help: helpPages.bench,
-    mistakeStatus: 2,
     run: async (given, output) => {
       const { benchCommand } = await import("./bench.ts");
       return await benchCommand(given, output);
@@ -163,13 +167,43 @@ export const commands: readonly Command[] = [
   },
   {
     name: "openapi",
-    arguments: [{ name: "config", required: false, says: configArgument }],
+    arguments: [{ ...configOrInput, required: false }],
     options: [],
     summary: "Print the OpenAPI document of the HTTP API",
     help: helpPages.openapi,
     run: async (given, output) => {
       const { openapi } = await import("./openapi.ts");
       return await openapi(given.arguments["config"] ?? null, output);
+    },
+  },
+  {
+    name: "completion",
+    arguments: [
+      {
+        name: "shell",
+        required: true,
+        says: "bash, zsh or fish.",
+        completes: ["bash", "zsh", "fish"],
+      },
+    ],
+    options: [],
+    summary: "Print a script by which a shell completes command lines",
+    help: helpPages.completion,
+    run: async (given, output) => {
+      const { completion } = await import("./completion.ts");
+      return completion(given.arguments["shell"] ?? "", commands, output);
+    },
+  },
+  {
+    name: "version",
+    arguments: [],
+    options: [],
+    summary: "Print the versions of zot and of what it is made of",
+    help: helpPages.version,
+    run: async (_given, output) => {
+      const { versionText } = await import("./version.ts");
+      output.out(versionText());
+      return 0;
     },
   },
   {

@@ -23,11 +23,14 @@ const configFiles: HelpPage["files"] = [
   ["config", "In zot's dialect, JSON or YAML; every key is in docs/reference/config.md."],
 ];
 
+const mistake: HelpPage["exitStatus"][number] = [2, "A mistake on the command line."];
+
 /** The page that `zot help` alone prints below its list. */
 export const programPage: Omit<HelpPage, "says" | "examples"> = {
   exitStatus: [
     [0, "Done."],
     [1, "Not done; the reason is on standard error. Some commands have more: see their help."],
+    mistake,
   ],
   environment: [["NO_COLOR", "When set, nothing is coloured. Only terminals see colours at all."]],
   seeAlso: ["zot help <command>", "docs/README.md", "examples/README.md"],
@@ -57,6 +60,7 @@ One process supervises others (http.workers), which share the port. One that die
         1,
         "Not started: the configuration has a problem, the port is taken, or the root directory cannot be used or is another server's. The reason is on standard error. Or ended by itself, because its files under _zot were removed or replaced: the log says which one.",
       ],
+      mistake,
       [137, "Ended at once by a second signal, as a shell tells it."],
     ],
     environment: [...configEnvironment, ...rootEnvironment],
@@ -73,21 +77,25 @@ One process supervises others (http.workers), which share the port. One that die
     seeAlso: ["zot help verify", "docs/guides/operate.md", "docs/reference/config.md"],
   },
   verify: {
-    says: `Reads the configuration and the files that it names (certificates, keys, users) as a start does, and prints one line for each problem: what was expected, what came, and what to do. What it passes can be served, if the port is free and the root directory can be used. Warnings are printed and are no problem. Nothing is started or changed.`,
-    exitStatus: [
-      [0, "It can be served."],
-      [1, "It cannot, or the file cannot be read."],
-    ],
+    says: `Reads the configuration and the files that it names (certificates, keys, users) as a start does, and prints one line for each problem: what was expected, what came, and what to do. What it passes can be served, if the port is free and the root directory can be used. Warnings are printed and are no problem. Nothing is started or changed.
+
+With --no-files the configuration alone is checked: for a machine that has not got those files, such as one that builds.`,
+    exitStatus: [[0, "It can be served."], [1, "It cannot, or the file cannot be read."], mistake],
     environment: [...configEnvironment, ...rootEnvironment],
     files: configFiles,
-    examples: ["zot verify config.yaml", "zot verify config.yaml && systemctl reload zot"],
+    examples: [
+      "zot verify config.yaml",
+      "zot verify config.yaml && systemctl reload zot",
+      "zot verify --no-files - < config.yaml",
+    ],
     seeAlso: ["zot help schema", "docs/guides/configure.md"],
   },
   authz: {
     says: `Decides with the very function that the server decides with, and prints the decision, the policy that made it, and every glob that fits the repository, the longest first: only that one counts. Groups of a directory or a token are not known here; --group gives them. Conditions are shown, and taken to hold.`,
     exitStatus: [
       [0, "Allowed."],
-      [1, "Not allowed; or it could not be told, and the reason is on standard error."],
+      [1, "Not allowed."],
+      [2, "It could not be told: a problem of the configuration, a mistake on the command line."],
     ],
     environment: configEnvironment,
     files: configFiles,
@@ -100,7 +108,7 @@ One process supervises others (http.workers), which share the port. One that die
   },
   schema: {
     says: `Prints a JSON Schema of all keys that this version serves, with their types, defaults and meaning. Editors complete and check configuration files with it.`,
-    exitStatus: [[0, "Printed."]],
+    exitStatus: [[0, "Printed."], mistake],
     examples: ["zot schema > zot.schema.json"],
     seeAlso: ["zot help verify", "docs/guides/configure.md"],
   },
@@ -145,14 +153,32 @@ Groups: ping, empty, push, upload, pull, mount, content, manifest, tags, referre
   },
   openapi: {
     says: `Prints the document that a registry with this configuration shows at /swagger/v2/, for generators of clients and other tools: every endpoint with its parameters, answers and errors. Without a configuration, that of the defaults.`,
-    exitStatus: [
-      [0, "Printed."],
-      [1, "The configuration has a problem."],
-    ],
+    exitStatus: [[0, "Printed."], [1, "The configuration has a problem."], mistake],
     environment: configEnvironment,
     files: configFiles,
     examples: ["zot openapi > zot.openapi.json", "zot openapi config.yaml"],
     seeAlso: ["docs/reference/http.md", "docs/reference/errors.md"],
+  },
+  completion: {
+    says: `Prints a script that tells a shell the commands, their options, and where files stand. It is made from this program's own table: print it again after an upgrade.`,
+    exitStatus: [[0, "Printed."], mistake],
+    files: [
+      ["/etc/bash_completion.d/zot", "Where bash looks for it, with the package bash-completion."],
+      ["/usr/local/share/zsh/site-functions/_zot", "Where zsh does."],
+      ["~/.config/fish/completions/zot.fish", "Where fish does."],
+    ],
+    examples: [
+      "zot completion bash > /etc/bash_completion.d/zot",
+      "zot completion zsh > /usr/local/share/zsh/site-functions/_zot",
+      "zot completion fish > ~/.config/fish/completions/zot.fish",
+    ],
+    seeAlso: ["docs/guides/install.md"],
+  },
+  version: {
+    says: `Prints what a bug report should name, one line for each part: zot, the specification that it serves, the runtime, and the commit where it is known. The same as zot --version.`,
+    exitStatus: [[0, "Printed."], mistake],
+    examples: ["zot version"],
+    seeAlso: ["CHANGELOG.md"],
   },
   worker: {
     says: "Started by 'zot serve', never by hand.",

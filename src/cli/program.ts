@@ -6,7 +6,7 @@
 
 import { Command as Program, CommanderError } from "commander";
 import { nearest } from "../lib/nearest.ts";
-import type { Command, Output } from "./command.ts";
+import { mistakeStatus, type Command, type Output } from "./command.ts";
 import { commands } from "./commands.ts";
 import { programPage } from "./help_pages.ts";
 import { helpText, type HelpStyle } from "./help_text.ts";
@@ -33,7 +33,7 @@ export async function runCommandLine(argv: readonly string[], output: Output): P
   const [first = ""] = words;
   if (!first.startsWith("-") && !commands.some((command) => command.name === first)) {
     output.error(`zot: ${unknownCommand(first)}\n`);
-    return 1;
+    return mistakeStatus;
   }
   let status = 0;
   const program = buildProgram(output, (code) => {
@@ -46,7 +46,7 @@ export async function runCommandLine(argv: readonly string[], output: Output): P
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return 0;
     output.error(`zot: ${oneLine(error.message, first)}\n`);
-    return commands.find(({ name }) => name === first)?.mistakeStatus ?? error.exitCode;
+    return mistakeStatus;
   }
 }
 

@@ -4,11 +4,18 @@
 // nothing. Serving itself is in `serve.ts` and `worker.ts`, loaded once there is something to serve.
 
 import { checkConfig, loadConfig } from "../config/load.ts";
-import type { Output } from "./command.ts";
+import { mistakeStatus, type Output } from "./command.ts";
+import { standardInput } from "./load_given.ts";
 import { WorkerProcess } from "./worker_process.ts";
 
 /** Serves what the file at `configPath` says, or the defaults. Returns the exit status. */
 export async function serveCommand(configPath: string | null, output: Output): Promise<number> {
+  if (configPath === standardInput) {
+    output.error(
+      "zot: expected a configuration file, which is followed while it serves; got standard input\n",
+    );
+    return mistakeStatus;
+  }
   const loaded = configPath === null ? checkConfig({}) : await loadConfig(configPath);
   if ("problems" in loaded) {
     for (const problem of loaded.problems) output.error(`${problem}\n`);

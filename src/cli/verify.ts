@@ -1,18 +1,24 @@
 // `zot verify`: what `zot serve` would say about a configuration and the files that it names, without serving it.
 // What is valid here starts, if the port is free and the root directory can be used.
 
-import { loadConfig } from "../config/load.ts";
 import { checkFiles, isEveryInterface } from "../server.ts";
 import type { Output } from "./command.ts";
+import { loadGiven, nameOfGiven } from "./load_given.ts";
 
-/** Checks the file at `path`; prints each problem on its own line. Returns the exit status. */
-export async function verify(path: string, output: Output): Promise<number> {
-  const loaded = await loadConfig(path);
+const noFindings = { problems: [], warnings: [] };
+
+/** Checks the configuration at `path`; prints each problem on its own line. Returns the exit status. */
+export async function verify(
+  path: string,
+  { looksIntoFiles }: { readonly looksIntoFiles: boolean },
+  output: Output,
+): Promise<number> {
+  const loaded = await loadGiven(path);
   if ("problems" in loaded) {
     for (const problem of loaded.problems) output.error(`${problem}\n`);
     return 1;
   }
-  const files = await checkFiles(loaded.config);
+  const files = looksIntoFiles ? await checkFiles(loaded.config) : noFindings;
   for (const warning of [...loaded.warnings, ...files.warnings]) {
     output.error(`warning: ${warning}\n`);
   }
@@ -22,6 +28,6 @@ export async function verify(path: string, output: Output): Promise<number> {
   const where = isEveryInterface(http.address)
     ? `every interface, port ${http.port}`
     : `${http.address}:${http.port}`;
-  output.out(`${path} is valid: it serves ${storage.rootDirectory} on ${where}\n`);
+  output.out(`${nameOfGiven(path)} is valid: it serves ${storage.rootDirectory} on ${where}\n`);
   return 0;
 }

@@ -84,6 +84,47 @@ describe("bin/zot", () => {
     });
   });
 
+  test("verify --no-files is content without the files; without it they are asked for", async () => {
+    const files = {
+      "c.yaml": "http: {auth: {htpasswd: {path: /none/users}}}\nstorage: {rootDirectory: /d}",
+    };
+    expect(await inDirectory(files, ["verify", "--no-files", "c.yaml"])).toMatchObject({ code: 0 });
+    expect(await inDirectory(files, ["verify", "c.yaml"])).toMatchObject({
+      code: 1,
+      stderr: "/none/users: expected a file that can be read, got no such file\n",
+    });
+  });
+
+  test.each([
+    [
+      "storage: {rootDirectory: /d}",
+      0,
+      "standard input is valid: it serves /d on 127.0.0.1:8080\n",
+    ],
+    [
+      '{"storage": {"rootDirectory": "/d"}}',
+      0,
+      "standard input is valid: it serves /d on 127.0.0.1:8080\n",
+    ],
+    ["storage: {rot: /d}", 1, 'storage.rot: expected a key of storage, got "rot"'],
+    ["a: [", 1, "standard input: line 1, column 5: "],
+    ["", 1, "standard input: expected a configuration, got nothing\n"],
+  ])("verify - reads standard input: %j", async (stdin, code, says) => {
+    const result = await run(zot, ["verify", "-"], { stdin });
+    expect(result.code).toBe(code);
+    expect(result.stdout + result.stderr).toStartWith(says);
+  });
+
+  test("authz and openapi read standard input", async () => {
+    for (const args of [
+      ["authz", "-", "ann", "read", "app"],
+      ["openapi", "-"],
+    ]) {
+      const { code, stderr } = await run(zot, args, { stdin: "storage: {rootDirectory: /d}" });
+      expect({ args, code, stderr }).toEqual({ args, code: 0, stderr: "" });
+    }
+  });
+
   test("schema prints the schema, whole", async () => {
     const { code, stdout, stderr } = await inDirectory({}, ["schema"]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
@@ -99,9 +140,9 @@ describe("bin/zot", () => {
     expect(version.stdout).toStartWith(`zot ${packageJson.version}\n`);
   });
 
-  test("a mistake is status 1", async () => {
+  test("a mistake is status 2", async () => {
     expect(await inDirectory({}, ["srve"])).toEqual({
-      code: 1,
+      code: 2,
       stdout: "",
       stderr: "zot: expected a command, got 'srve'; did you mean serve?\n",
     });
