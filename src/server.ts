@@ -52,6 +52,7 @@ import { StorageFull } from "./storage/driver.ts";
 import { checkSettings, closeSettings, openSettings } from "./settings.ts";
 import { epochsFile, lockFile, metadataFile } from "./storage/layout.ts";
 import { claimLease, claimRoot, makeRoot } from "./storage/root_lock.ts";
+import { FileReserve } from "./storage/drivers/reserve.ts";
 import { Storage } from "./storage/storage.ts";
 import { Uploads } from "./storage/uploads.ts";
 
@@ -114,7 +115,9 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
   const claim = claimRoot(rootDirectory, shared ? "shared" : "alone");
   const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
   await driver.prepare();
-  const storage = new Storage(driver);
+  const reserve = new FileReserve(rootDirectory);
+  reserve.fill();
+  const storage = new Storage(driver, reserve);
   const counting = openCounting(config.extensions.metrics, rootDirectory, clock);
   const epochs = new Epochs(join(rootDirectory, epochsFile));
   const lost = Promise.withResolvers<string>();
@@ -122,6 +125,7 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
     path: join(rootDirectory, metadataFile),
     kept: [epochsFile, lockFile].map((file) => join(rootDirectory, file)),
     onLost: lost.resolve,
+    spare: reserve,
     durable: commit,
     clock,
     bytes: {
@@ -149,6 +153,7 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
     report,
     isFull,
     attempt: async () => {
+      if (!reserve.fill()) throw new StorageFull("No space left for the reserve");
       await driver.probe();
       writer.probe();
     },

@@ -248,6 +248,16 @@ export interface BytesUnderLock {
   remove(repository: string, digest: Digest): void;
 }
 
+/** Space that is kept on the store's disk for commits that free more of it. */
+export interface SpareRoom {
+  /** Whether all of it is kept; takes what is missing where it can. */
+  fill(): boolean;
+  /** Gives it up; false when there is none. */
+  release(): boolean;
+  /** Whether the disk, and the quota of this user, have room beside it. */
+  hasRoom(): boolean;
+}
+
 /** The write side: one transaction per batch of commits. */
 export interface Committer {
   /**

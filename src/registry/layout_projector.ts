@@ -113,7 +113,7 @@ export class LayoutProjector {
     // Gone meanwhile, and with it whatever it wanted to show.
     if (layout === null) return true;
     const { generation } = layout;
-    const text = writeLayoutIndex(entryPages(layout), layout);
+    const text = () => writeLayoutIndex(entryPages(layout), layout);
     try {
       const stamp = await storage.writeIndex(repository, text, async (planned) => {
         await this.#commit({ kind: "plan-layout", repository, seen, stamp: planned });

@@ -130,6 +130,8 @@ export interface Driver {
   /** As `names`, with what is a directory. */
   list(key: string): Promise<{ name: string; directory: boolean }[]>;
 
+  /** For whoever is about to put something new. @throws StorageFull while what is left is kept for deletes. */
+  requireRoom(): void;
   createStage(id: string): Promise<void>;
   /** "busy" when another request holds it, null when there is none. */
   openStage(id: string): Promise<Stage | "busy" | null>;
@@ -140,6 +142,18 @@ export interface Driver {
   /** Writes a small file as any other is written, and removes it. @throws what fails. */
   probe(): Promise<void>;
   close(): Promise<void>;
+}
+
+/** Space that is kept for deletes, and for what has to be written before their bytes can go. */
+export interface Reserve {
+  /** Whether all of it is kept; takes what is missing where it can. */
+  fill(): boolean;
+  /** Gives its space to whoever needs it now; false when there is none to give. */
+  release(): boolean;
+  /** Whether there is room beside it, on the disk and within the quota. */
+  hasRoom(): boolean;
+  /** An `index.json` of this size is written: one like it must fit as well when the disk is full. */
+  coverIndex(sizeBytes: number): void;
 }
 
 /** No room: what was being written is gone, what stood before is untouched. */

@@ -10,6 +10,7 @@
  *         metadata.db (-wal, -shm)   the facts
  *         epochs                     counters that tell workers what they may remember
  *         rates                      counts of requests, where a rate is limited
+ *         reserve                    space for deletes on a full disk
  *         lock                       held while a server runs on this root
  *         token_key.json             signs the registry's own tokens; for nobody else to read
  *         uploads/<id>.<owner>       stages: bytes of open uploads
@@ -29,6 +30,7 @@ export const ownDirectory = "_zot";
 export const metadataFile = `${ownDirectory}/metadata.db`;
 export const epochsFile = `${ownDirectory}/epochs`;
 export const ratesFile = `${ownDirectory}/rates`;
+export const reserveFile = `${ownDirectory}/reserve`;
 export const lockFile = `${ownDirectory}/lock`;
 export const tokenKeyFile = `${ownDirectory}/token_key.json`;
 export const uploadsDirectory = `${ownDirectory}/uploads`;

@@ -54,6 +54,20 @@ describe("a root", () => {
     claimRoot(directory.path, "alone").release();
   });
 
+  test.skipIf(!requireTool("strace"))(
+    "whose file system has no locks is not taken for one that somebody serves",
+    async () => {
+      await using directory = await tempDirectory();
+      const inject = ["-f", "-qq", "-e", "trace=flock", "-e", "inject=flock:error=ENOLCK"];
+      const command = [process.execPath, script, directory.path, "alone"];
+      const { stdout, stderr } = await run("strace", [...inject, "-o", "/dev/null", ...command]);
+      expect(`${stdout}${stderr}`).toContain(
+        `expected a file system with working file locks, and that of ${directory.path} has none ` +
+          "(ENOLCK: no locks available, flock); start its lock service, as NFS needs one, or use a local file system",
+      );
+    },
+  );
+
   test("is free at once when its server is killed", async () => {
     await using directory = await tempDirectory();
     const other = await claimElsewhere(directory.path, "alone");

@@ -17,8 +17,8 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { tryLock } from "./drivers/file_lock.ts";
-import { fileMode, makeDirectories } from "./drivers/durable_files.ts";
+import { LocksBroken, tryLock } from "./drivers/file_lock.ts";
+import { codeOf, fileMode, fullCodes, makeDirectories } from "./drivers/durable_files.ts";
 import { lockFile, ownDirectory } from "./layout.ts";
 
 export interface Claim {
@@ -32,7 +32,7 @@ export interface Claim {
 export function claimRoot(rootDirectory: string, mode: "alone" | "shared"): Claim {
   makeRoot(rootDirectory);
   const path = join(rootDirectory, lockFile);
-  const claim = tryClaim(path, mode === "alone" ? "exclusive" : "shared");
+  const claim = claimOrExplain(rootDirectory, path, mode === "alone" ? "exclusive" : "shared");
   if (claim === null) {
     throw new Error(
       `storage.rootDirectory: expected ${rootDirectory} to be free, found it served by ${holder(path)}; ` +
@@ -41,6 +41,24 @@ export function claimRoot(rootDirectory: string, mode: "alone" | "shared"): Clai
   }
   checkLocks(path);
   return claim;
+}
+
+/** @throws Error with one line for the operator when locks do not work there at all. */
+function claimOrExplain(
+  rootDirectory: string,
+  path: string,
+  mode: "exclusive" | "shared",
+): Claim | null {
+  try {
+    return tryClaim(path, mode);
+  } catch (cause) {
+    if (!(cause instanceof LocksBroken)) throw cause;
+    throw new Error(
+      `storage.rootDirectory: expected a file system with working file locks, and that of ${rootDirectory} ` +
+        `has none (${cause.message}); start its lock service, as NFS needs one, or use a local file system`,
+      { cause },
+    );
+  }
 }
 
 /** Claims a named lease of the root, such as its background jobs; null when another process has it. */
@@ -105,16 +123,29 @@ function removeAbandoned(path: string): void {
 
 function tryClaim(path: string, mode: "exclusive" | "shared"): Claim | null {
   const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, fileMode);
-  if (!tryLock(descriptor, mode)) {
-    closeSync(descriptor);
-    return null;
+  if (!lockOrClose(descriptor, mode)) return null;
+  if (mode === "exclusive") writeHolder(descriptor);
+  return { release: () => closeSync(descriptor) };
+}
+
+function lockOrClose(descriptor: number, mode: "exclusive" | "shared"): boolean {
+  let locked = false;
+  try {
+    locked = tryLock(descriptor, mode);
+    return locked;
+  } finally {
+    if (!locked) closeSync(descriptor);
   }
-  if (mode === "exclusive") {
-    // For the message that a second server prints; the lock itself is the kernel's.
+}
+
+/** For the message that a second server prints; the lock itself is the kernel's, so a full disk does not matter. */
+function writeHolder(descriptor: number): void {
+  try {
     ftruncateSync(descriptor, 0);
     writeSync(descriptor, `${process.pid}\n`, 0);
+  } catch (error) {
+    if (!fullCodes.includes(codeOf(error) ?? "")) throw error;
   }
-  return { release: () => closeSync(descriptor) };
 }
 
 /** A file system whose locks do not exclude would let two requests write one upload. */

@@ -10,7 +10,14 @@ import { Lru } from "../lib/lru.ts";
 import { KiB, MiB } from "../lib/bytes.ts";
 import { algorithms, type Digest } from "../oci/digest.ts";
 import { emptyIndexText, ociLayoutText } from "../oci/layout_index.ts";
-import type { ContentRange, ContentStat, Driver, Lying } from "./driver.ts";
+import {
+  StorageFull,
+  type ContentRange,
+  type ContentStat,
+  type Driver,
+  type Lying,
+  type Reserve,
+} from "./driver.ts";
 import {
   quarantineKey,
   blobKey,
@@ -43,10 +50,13 @@ export interface OpenIndex extends ContentStat {
 
 export class Storage {
   readonly driver: Driver;
+  readonly #reserve: Reserve | null;
   readonly #marked = new Lru<string, true>({ entriesMax: knownRepositoriesMax });
 
-  constructor(driver: Driver) {
+  /** With a reserve, an index.json that finds no room may have its space. */
+  constructor(driver: Driver, reserve: Reserve | null = null) {
     this.driver = driver;
+    this.#reserve = reserve;
   }
 
   statBlob(repository: string, digest: Digest): Promise<ContentStat | null> {
@@ -79,6 +89,7 @@ export class Storage {
 
   /** Puts verified bytes of a manifest under their digest, in place of whatever stands there. */
   async putBlob(repository: string, digest: Digest, bytes: Uint8Array): Promise<void> {
+    this.driver.requireRoom();
     await this.ensureRepository(repository);
     const key = blobKey(repository, digest);
     const present = await this.driver.stat(key);
@@ -170,15 +181,32 @@ export class Storage {
     return (await this.driver.stat(indexKey(repository)))?.stamp ?? null;
   }
 
+  /** Another index.json of this size must fit when the disk is full. */
+  async #coverIndex(repository: string): Promise<void> {
+    const written = await this.driver.stat(indexKey(repository));
+    if (written !== null) this.#reserve?.coverIndex(written.sizeBytes);
+  }
+
   /** Replaces index.json in one step; `planned` learns its stamp before anybody can see it. */
   async writeIndex(
     repository: string,
-    text: Iterable<string>,
+    text: () => Iterable<string>,
     planned: (stamp: string) => Promise<void>,
   ): Promise<string> {
-    // Not from memory: somebody may have taken it away.
-    await this.#ensureMarker(repository);
-    return this.driver.replace(indexKey(repository), encoded(text), planned);
+    const write = async (): Promise<string> => {
+      // Not from memory: somebody may have taken it away.
+      await this.#ensureMarker(repository);
+      return this.driver.replace(indexKey(repository), encoded(text()), planned);
+    };
+    try {
+      const stamp = await write();
+      await this.#coverIndex(repository);
+      return stamp;
+    } catch (error) {
+      // What was deleted is removed only once no index.json lists it: it must not fail for want of space.
+      if (!(error instanceof StorageFull) || this.#reserve?.release() !== true) throw error;
+      return write();
+    }
   }
 
   /**

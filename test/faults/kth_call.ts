@@ -140,7 +140,7 @@ function optionsOf({ call, fault, k, on }: FaultPoint, root: string): string[] {
 }
 
 /** Attaches strace to a process and waits until it watches every thread. */
-async function attach(pid: number, log: string, options: readonly string[]) {
+export async function attach(pid: number, log: string, options: readonly string[]) {
   const command = ["strace", "-f", "-y", "-o", log, "-p", String(pid), ...options];
   const child = Bun.spawn(command, { stdin: "ignore", stdout: "ignore", stderr: "pipe" });
   const reader = child.stderr.getReader();

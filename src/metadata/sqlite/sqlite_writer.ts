@@ -13,9 +13,10 @@ import { closeSync, openSync } from "node:fs";
 import { Batcher } from "../../lib/batcher.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { KeptFiles } from "../../lib/kept_files.ts";
-import type { BytesUnderLock, Commit, CommitOutcome, Committer } from "../metadata.ts";
+import type { BytesUnderLock, Commit, CommitOutcome, Committer, SpareRoom } from "../metadata.ts";
 import { MetadataFull, MetadataUnavailable } from "../metadata.ts";
 import { applyCommit } from "./apply_commit.ts";
+import { freesSpace } from "./full_disk.ts";
 import { migrate, schemaVersion } from "./schema.ts";
 
 /** Commits that share one transaction at most. */
@@ -42,6 +43,8 @@ export interface SqliteWriterOptions {
   readonly bytes: BytesUnderLock;
   /** Further files that an acknowledgement rests on, looked at with the store's own before each one. */
   readonly kept?: readonly string[];
+  /** What deletes may use when the disk is full; null keeps nothing for them. */
+  readonly spare?: SpareRoom | null;
   /** Called once, when one of these files was removed or replaced: the store is of no use any more. */
   readonly onLost?: (problem: string) => void;
   /** Hears of every transaction: how many commits it held, and how long it took. */
@@ -56,10 +59,13 @@ export class SqliteWriter implements Committer {
   readonly #batcher: Batcher<Commit, Settled>;
   readonly #kept: KeptFiles;
   #lost: string | null = null;
+  /** There is no spare room: nothing but deletes is taken until it is there again. */
+  #isFull: boolean;
 
   constructor(options: SqliteWriterOptions) {
     this.#options = options;
     this.#database = openDatabase(options);
+    this.#isFull = options.spare?.fill() === false;
     const own = ["", "-wal", "-shm"].map((end) => `${options.path}${end}`);
     this.#kept = new KeptFiles([...own, ...(options.kept ?? [])]);
     this.#batcher = new Batcher<Commit, Settled>({
@@ -92,11 +98,12 @@ export class SqliteWriter implements Committer {
       const write = (): unknown => this.#database.run(`PRAGMA user_version = ${version}`);
       this.#database.transaction(write).immediate();
     } catch (cause) {
-      throw storeError(cause);
+      throw this.#asFull(cause);
     }
   }
 
   async commit(commit: Commit): Promise<CommitOutcome> {
+    if (this.#isFull && !freesSpace(commit)) this.#refill();
     const settled = await this.#batcher.submit(commit);
     if ("error" in settled) throw settled.error;
     return settled.outcome;
@@ -135,9 +142,11 @@ export class SqliteWriter implements Committer {
     try {
       const settled = this.#transact(commits);
       onBatch?.(commits.length, clock.monotonicMs() - startedMs);
+      // A log that is written over from its start each time takes no more of what is left.
+      if (this.#isFull) this.#restartLog();
       return settled;
     } catch (cause) {
-      if (commits.length === 1) return [{ error: storeError(cause) }];
+      if (commits.length === 1) return commits.map((commit) => this.#runFull(commit, cause));
       return commits.map((commit) => this.#runAlone(commit));
     }
   }
@@ -146,8 +155,59 @@ export class SqliteWriter implements Committer {
     try {
       return this.#transact([commit])[0] ?? { error: storeError("no outcome") };
     } catch (cause) {
-      return { error: storeError(cause) };
+      return this.#runFull(commit, cause);
     }
+  }
+
+  /** A commit failed. If that was for want of space, and it frees some, there are ways to find enough for it. */
+  #runFull(commit: Commit, cause: unknown): Settled {
+    let failure = this.#asFull(cause);
+    for (const makeRoom of [() => this.#restartLog(), () => this.#useSpare()]) {
+      if (!(failure instanceof MetadataFull) || !freesSpace(commit)) break;
+      if (!makeRoom()) continue;
+      try {
+        return this.#transact([commit])[0] ?? { error: failure };
+      } catch (again) {
+        failure = this.#asFull(again);
+      }
+    }
+    return { error: failure };
+  }
+
+  /** Lets the log be written over from its start, where no reader needs it: it then takes no more of the disk. */
+  #restartLog(): boolean {
+    try {
+      this.#database.run("PRAGMA wal_checkpoint(PASSIVE)");
+      return true;
+    } catch (error) {
+      if (error instanceof SQLiteError) return false;
+      throw error;
+    }
+  }
+
+  #useSpare(): boolean {
+    if (this.#options.spare?.release() !== true) return false;
+    this.#isFull = true;
+    this.#restartLog();
+    return true;
+  }
+
+  /** @throws MetadataFull while there is no room for what deletes need. */
+  #refill(): void {
+    if (this.#options.spare?.fill() === false) {
+      throw new MetadataFull("What is left of the disk is kept for deletes");
+    }
+    this.#isFull = false;
+  }
+
+  /** SQLite tells a full disk from other trouble, but not a quota that is used up. */
+  #asFull(cause: unknown): Error {
+    const isUnclear =
+      cause instanceof SQLiteError && cause.code?.startsWith("SQLITE_IOERR") === true;
+    if (isUnclear && this.#options.spare?.hasRoom() === false) {
+      return new MetadataFull("No space left for the metadata store", { cause });
+    }
+    return storeError(cause);
   }
 
   #transact(commits: Commit[]): Settled[] {

@@ -20,7 +20,7 @@ export const fileMode = 0o600;
 /** Directories known to exist, so that a push does not ask again. */
 const knownDirectoriesMax = 20_000;
 
-const fullCodes: readonly string[] = ["ENOSPC", "EDQUOT"];
+export const fullCodes: readonly string[] = ["ENOSPC", "EDQUOT"];
 
 export function codeOf(error: unknown): string | null {
   const code = (error as { code?: unknown } | null)?.code;

@@ -2,29 +2,63 @@
  * Advisory locks on open files (`flock(2)`), which the kernel frees when their holder dies.
  *
  * Promises: a lock belongs to one opened file: two openings of one path exclude each other, in one process
- * and across processes. Never waits: a held lock is answered at once.
+ * and across processes. Never waits: a held lock is answered at once. A file system that cannot lock is an error, and
+ * not taken for one whose file somebody else holds.
  * Leaves to others: what a lock protects, and never unlinking a file that others may be locking.
  */
-import { dlopen, FFIType } from "bun:ffi";
+import { FFIType, read } from "bun:ffi";
+import { openLibrary } from "./c_library.ts";
 
 const exclusive = 2;
 const shared = 1;
 const nonBlocking = 4;
 const unlocked = 8;
 
-/** The C library by platform; musl systems know it under another name. */
-const libraries: readonly string[] =
-  process.platform === "darwin"
-    ? ["libSystem.B.dylib"]
-    : ["libc.so.6", `libc.musl-${process.arch === "arm64" ? "aarch64" : "x86_64"}.so.1`, "libc.so"];
+const isDarwin = process.platform === "darwin";
 
-type Flock = (descriptor: number, operation: number) => number;
-let loaded: Flock | null = null;
+/** Errors that say that locks do not work here; every other one is that of a lock that is held. */
+const broken: ReadonlyMap<number, string> = new Map(
+  isDarwin
+    ? [
+        [77, "ENOLCK: no locks available"],
+        [45, "ENOTSUP: operation not supported"],
+        [22, "EINVAL: invalid argument"],
+        [5, "EIO: i/o error"],
+      ]
+    : [
+        [37, "ENOLCK: no locks available"],
+        [38, "ENOSYS: function not implemented"],
+        [95, "EOPNOTSUPP: operation not supported"],
+        [22, "EINVAL: invalid argument"],
+        [5, "EIO: i/o error"],
+      ],
+);
 
-/** Tries to lock an open file; false when another opening holds a conflicting lock. */
+/** Locks do not work on this file system, for example because its lock service does not run. */
+export class LocksBroken extends Error {
+  override readonly name = "LocksBroken";
+}
+
+const errnoName = isDarwin ? "__error" : "__errno_location";
+
+interface Library {
+  flock(descriptor: number, operation: number): number;
+  errno(): number;
+}
+
+let loaded: Library | null = null;
+
+/**
+ * Tries to lock an open file; false when another opening holds a conflicting lock.
+ * @throws LocksBroken.
+ */
 export function tryLock(descriptor: number, mode: "exclusive" | "shared"): boolean {
   loaded ??= load();
-  return loaded(descriptor, (mode === "exclusive" ? exclusive : shared) | nonBlocking) === 0;
+  const operation = (mode === "exclusive" ? exclusive : shared) | nonBlocking;
+  if (loaded.flock(descriptor, operation) === 0) return true;
+  const problem = broken.get(loaded.errno());
+  if (problem === undefined) return false;
+  throw new LocksBroken(`${problem}, flock`);
 }
 
 /**
@@ -32,22 +66,21 @@ export function tryLock(descriptor: number, mode: "exclusive" | "shared"): boole
  * moment after a native transfer, and a lock lives as long as any duplicate.
  */
 export function unlock(descriptor: number): void {
-  loaded?.(descriptor, unlocked);
+  loaded?.flock(descriptor, unlocked);
 }
 
-function load(): Flock {
-  const causes: unknown[] = [];
-  for (const library of libraries) {
-    try {
-      const { symbols } = dlopen(library, {
-        flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
-      });
-      return symbols.flock;
-    } catch (cause) {
-      causes.push(cause);
-    }
-  }
-  throw new Error(`storage: no C library with flock among ${libraries.join(", ")}`, {
-    cause: new AggregateError(causes),
+function load(): Library {
+  const { flock, ...others } = openLibrary({
+    flock: { args: [FFIType.i32, FFIType.i32], returns: FFIType.i32 },
+    [errnoName]: { args: [], returns: FFIType.ptr },
   });
+  const location = others[errnoName] as unknown as () => Parameters<typeof read.i32>[0] | null;
+  return {
+    flock,
+    // Read at once: the next call into the system may change it.
+    errno: () => {
+      const place = location();
+      return place === null ? 0 : read.i32(place, 0);
+    },
+  };
 }

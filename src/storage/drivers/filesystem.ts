@@ -32,6 +32,7 @@ import { writeAll } from "./file_bytes.ts";
 import { tryLock } from "./file_lock.ts";
 import { FilesystemStage, type StageTools } from "./filesystem_stage.ts";
 import { HashThread } from "./hash_thread.ts";
+import { requireRoom } from "./reserve.ts";
 
 /** How a stage is opened: an upload that ended must not come back to life. */
 const openWithoutCreating = constants.O_RDWR;
@@ -239,7 +240,12 @@ export class FilesystemDriver implements Driver {
     return entries.map((entry) => ({ name: entry.name, directory: entry.isDirectory() }));
   }
 
+  requireRoom(): void {
+    requireRoom(this.#root);
+  }
+
   async createStage(id: string): Promise<void> {
+    this.requireRoom();
     const handle = await this.#createFile(this.#stagePath(id));
     await handle.close();
   }
@@ -317,6 +323,7 @@ export class FilesystemDriver implements Driver {
       files: this.#files,
       hashes: this.#hashes,
       clock: this.#clock,
+      requireRoom: () => this.requireRoom(),
       pathOf: (key) => this.#path(key),
     };
     const { size: sizeBytes, nlink } = info;

@@ -52,6 +52,7 @@ export interface StageTools {
   readonly files: DurableFiles;
   readonly hashes: HashThread;
   readonly clock: Clock;
+  readonly requireRoom: () => void;
   readonly pathOf: (key: string) => string;
 }
 
@@ -88,6 +89,7 @@ export class FilesystemStage implements Stage {
     const start = this.#sizeBytes;
     if (this.#published) return this.#takeRepeated(source, options);
     try {
+      if (source.lengthBytes !== 0) this.#tools.requireRoom();
       const brokenOff = await this.#take(source, options);
       return { appendedBytes: this.#sizeBytes - start, brokenOff };
     } catch (error) {

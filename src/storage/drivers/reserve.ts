@@ -1,0 +1,91 @@
+/**
+ * Space that is kept for deletes: a file that is given up when the disk is full, so that what frees space never fails
+ * for want of it.
+ *
+ * Deleting writes before it frees anything: rows of the metadata, then an `index.json`. The primary gives the file up
+ * for those two and for nothing else, and makes it again as soon as there is room. While it is not there nothing new
+ * is taken (`requireRoom`), or pushes that come again and again would eat what deletes have freed.
+ */
+import { closeSync, constants, existsSync, fstatSync, openSync, rmSync, statfsSync } from "node:fs";
+import { join } from "node:path";
+import { MiB } from "../../lib/bytes.ts";
+import { StorageFull, type Reserve } from "../driver.ts";
+import { allocate } from "./allocate.ts";
+import { codeOf, fileMode, fullCodes } from "./durable_files.ts";
+import { reserveFile } from "../layout.ts";
+
+/** A hundredth of the file system, between these two. */
+const part = 100;
+const reserveBytesMin = MiB;
+const reserveBytesMax = 16 * MiB;
+/** Of the size of an index.json: the new one is written beside the old one, and the metadata needs some as well. */
+const indexFactor = 2;
+/** Less than this is no room. */
+const roomBytesMin = MiB / 4;
+
+export class FileReserve implements Reserve {
+  readonly #path: string;
+  #bytes: number;
+
+  constructor(rootDirectory: string) {
+    this.#path = join(rootDirectory, reserveFile);
+    this.#bytes = reserveBytes(rootDirectory);
+  }
+
+  fill(): boolean {
+    return this.#make(this.#path, this.#bytes);
+  }
+
+  release(): boolean {
+    if (!existsSync(this.#path)) return false;
+    rmSync(this.#path, { force: true });
+    return true;
+  }
+
+  hasRoom(): boolean {
+    const scratch = `${this.#path}.scratch`;
+    try {
+      return this.#make(scratch, roomBytesMin);
+    } finally {
+      rmSync(scratch, { force: true });
+    }
+  }
+
+  coverIndex(sizeBytes: number): void {
+    this.#bytes = Math.max(this.#bytes, sizeBytes * indexFactor);
+  }
+
+  /** False when the disk is full; then no new file is left behind. */
+  #make(path: string, sizeBytes: number): boolean {
+    const isNew = !existsSync(path);
+    try {
+      const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, fileMode);
+      try {
+        if (fstatSync(descriptor).size < sizeBytes) allocate(descriptor, sizeBytes);
+      } finally {
+        closeSync(descriptor);
+      }
+      return true;
+    } catch (error) {
+      if (isNew) rmSync(path, { force: true });
+      if (fullCodes.includes(codeOf(error) ?? "")) return false;
+      throw error;
+    }
+  }
+}
+
+/**
+ * For whoever is about to take something new.
+ * @throws StorageFull while the reserve was given up, and there is no room for it yet.
+ */
+export function requireRoom(rootDirectory: string): void {
+  if (existsSync(join(rootDirectory, reserveFile))) return;
+  const { bavail, bsize } = statfsSync(rootDirectory);
+  if (bavail * bsize >= reserveBytes(rootDirectory)) return;
+  throw new StorageFull("No space left in the root directory but what deletes need");
+}
+
+function reserveBytes(rootDirectory: string): number {
+  const { blocks, bsize } = statfsSync(rootDirectory);
+  return Math.min(Math.max(Math.floor((blocks * bsize) / part), reserveBytesMin), reserveBytesMax);
+}
