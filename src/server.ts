@@ -34,19 +34,17 @@ import { TlsFiles } from "./http/tls_files.ts";
 import type { TlsMaterial } from "./http/tls_material.ts";
 import { assert } from "./lib/assert.ts";
 import { AuditLog } from "./lib/audit_log.ts";
-import { BatcherFull } from "./lib/batcher.ts";
 import { systemClock } from "./lib/clock.ts";
 import { setLogLevel, type Log } from "./lib/log.ts";
 import { EpochCommitter, Epochs } from "./metadata/epochs.ts";
-import { MetadataFull, MetadataUnavailable, type Committer } from "./metadata/metadata.ts";
+import type { Committer } from "./metadata/metadata.ts";
 import { SqliteMetadata } from "./metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "./metadata/sqlite/sqlite_writer.ts";
-import type { ApiErrorName } from "./oci/errors.ts";
 import { ContentCache } from "./registry/content_cache.ts";
+import { explainFailure, isFull } from "./registry/explain_failure.ts";
 import { Jobs } from "./registry/jobs.ts";
 import { RootProbe } from "./registry/root_probe.ts";
 import type { Registry, Report } from "./registry/registry.ts";
-import { codeOf } from "./storage/drivers/durable_files.ts";
 import { FilesystemDriver } from "./storage/drivers/filesystem.ts";
 import { StorageFull } from "./storage/driver.ts";
 import { checkSettings, closeSettings, openSettings } from "./settings.ts";
@@ -429,22 +427,6 @@ function openRegistry(
     dedupe: config.storage.dedupe,
     report,
   };
-}
-
-const fullDisk: readonly (string | null)[] = ["ENOSPC", "EDQUOT", "SQLITE_FULL"];
-
-/** What failures of the layers below mean to a client. */
-function explainFailure(error: unknown): { reason: ApiErrorName; message?: string } | null {
-  if (isFull(error)) return { reason: "STORAGE_FULL" };
-  if (error instanceof MetadataUnavailable || error instanceof BatcherFull) {
-    return { reason: "UNAVAILABLE" };
-  }
-  return null;
-}
-
-function isFull(error: unknown): boolean {
-  const full = error instanceof StorageFull || error instanceof MetadataFull;
-  return full || fullDisk.includes(codeOf(error));
 }
 
 function reporter(log: Log): Report {

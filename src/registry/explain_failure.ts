@@ -1,0 +1,23 @@
+/** What failures of storage and metadata mean to a client. */
+import { BatcherFull } from "../lib/batcher.ts";
+import { MetadataFull, MetadataUnavailable } from "../metadata/metadata.ts";
+import type { ApiErrorName } from "../oci/errors.ts";
+import { StorageFull } from "../storage/driver.ts";
+
+/** Codes of a full disk, or a quota that is used up, where nobody has given them a class. */
+const fullCodes: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
+
+/** Null for what is no known failure. */
+export function explainFailure(error: unknown): { reason: ApiErrorName; message?: string } | null {
+  if (isFull(error)) return { reason: "STORAGE_FULL" };
+  if (error instanceof MetadataUnavailable || error instanceof BatcherFull) {
+    return { reason: "UNAVAILABLE" };
+  }
+  return null;
+}
+
+/** Whether something failed for want of space alone. */
+export function isFull(error: unknown): boolean {
+  if (error instanceof StorageFull || error instanceof MetadataFull) return true;
+  return error instanceof Error && "code" in error && fullCodes.has(error.code);
+}
