@@ -140,7 +140,11 @@ test("an index.json that is set aside is kept as it was, each time under a name 
   const { root, storage } = opened;
   const long = `${"a".repeat(250)}/b`;
   const put = (at: string, text: string): Promise<string> =>
-    storage.writeIndex(at, () => [text], () => Promise.resolve());
+    storage.writeIndex(
+      at,
+      () => [text],
+      () => Promise.resolve(),
+    );
   const kept: string[] = [];
   for (const [at, text, time] of [
     ["team/app", "one", 1],
