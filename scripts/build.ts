@@ -12,7 +12,7 @@
 import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
-import { commitOf } from "../src/cli/version.ts";
+import { commitOf } from "../src/lib/program_commit.ts";
 
 const root = join(import.meta.dir, "..");
 const output = join(root, "dist");

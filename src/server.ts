@@ -48,7 +48,7 @@ import type { Registry, Report } from "./registry/registry.ts";
 import { FilesystemDriver } from "./storage/drivers/filesystem.ts";
 import { StorageFull } from "./storage/driver.ts";
 import { checkSettings, closeSettings, openSettings } from "./settings.ts";
-import { epochsFile, lockFile, metadataFile } from "./storage/layout.ts";
+import { epochsFile, lockFile, metadataFile, ratesFile } from "./storage/layout.ts";
 import { claimLease, claimRoot, makeRoot } from "./storage/root_lock.ts";
 import { FileReserve } from "./storage/drivers/reserve.ts";
 import { Storage } from "./storage/storage.ts";
@@ -163,7 +163,10 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
     committer: {
       commit: async (request) => {
         const outcome = await facts.commit(request);
-        if (outcome.committed) jobs.kick();
+        if (outcome.committed) {
+          jobs.kick();
+          meter?.kick();
+        }
         return outcome;
       },
     },
@@ -182,6 +185,8 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
       await writer.close();
       await driver.close();
       counting?.close();
+      // Counters that mean nothing without this server's processes would only stand in backups.
+      if (!shared) for (const page of [epochsFile, ratesFile]) driver.removeNow(page);
       claim.release();
     },
   };

@@ -35,6 +35,8 @@ test.skipIf(!wanted)(
     }
     const version = await runOk("npx", ["zot", "--version"], options);
     expect(version.stdout).toStartWith("zot ");
+    expect(version.stdout).toMatch(/^commit [0-9a-f]{40,64}$/m);
+    expect(existsSync(join(packageDirectory, "commit"))).toBe(false);
     await using zot = await startZot({
       executable: join(path, "node_modules/.bin/zot"),
       cwd: path,

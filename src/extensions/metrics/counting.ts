@@ -8,7 +8,8 @@ import type { App } from "../../api/app.ts";
 import { endpoints } from "../../api/endpoints.ts";
 import type { Endpoint } from "../../http/endpoint.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { builtCommit, isCompiled } from "../../lib/runtime.ts";
+import { programCommit } from "../../lib/program_commit.ts";
+import { isCompiled } from "../../lib/runtime.ts";
 import type { Registry, Report } from "../../registry/registry.ts";
 import { metricsEndpoints } from "./endpoints.ts";
 import { metricsText } from "./metrics_page.ts";
@@ -84,7 +85,7 @@ export function servedPage(
   if (metrics === null) return [];
   const { clock } = registry;
   const info = [
-    ["commit", builtCommit ?? ""],
+    ["commit", programCommit() ?? ""],
     ["binaryType", isCompiled ? "executable" : "checkout"],
     ["goVersion", `bun ${process.versions.bun}`],
     ["version", packageJson.version],

@@ -64,6 +64,10 @@ describe("a request", () => {
       'zot_http_requests_total{method="HEAD",code="200"} 1',
       'zot_http_requests_total{method="PUT",code="201"} 1',
     ]);
+    expect(lines("endpointRequests")).toEqual([
+      'zot_http_endpoint_requests_total{endpoint="manifest.get",code="200"} 2',
+      'zot_http_endpoint_requests_total{endpoint="manifest.put",code="201"} 1',
+    ]);
     const put = lines("methodSeconds").filter((line) => line.includes('"PUT"'));
     expect(put).toContain('zot_http_method_latency_seconds_bucket{method="PUT",le="0.05"} 0');
     expect(put).toContain('zot_http_method_latency_seconds_bucket{method="PUT",le="0.1"} 1');

@@ -64,7 +64,9 @@ export class RequestMetrics {
     const row = this.#rows.get(what) ?? this.#rows.get(noRow);
     const rowAt = row?.at ?? 0;
     const { buckets = [] } = placed.methodSeconds.metric;
-    region.add(placed.requests.at(methodAt, this.#codes[status] ?? codes.length - 1));
+    const codeAt = this.#codes[status] ?? codes.length - 1;
+    region.add(placed.requests.at(methodAt, codeAt));
+    region.add(placed.endpointRequests.at(rowAt, codeAt));
     region.observe(placed.methodSeconds.at(methodAt), buckets, seconds);
     region.observe(placed.endpointSeconds.at(rowAt), buckets, seconds);
     if (bytes > 0 && method !== "HEAD") {

@@ -79,6 +79,13 @@ function requestMetrics({ endpoints }: MetricNames) {
       ],
       sparse: true,
     },
+    endpointRequests: {
+      name: "zot_http_endpoint_requests_total",
+      type: "counter",
+      says: "Answered requests, by row of the endpoint table and status code: which of them fails.",
+      labels: [endpoint, { name: "code", values: codes }],
+      sparse: true,
+    },
     methodSeconds: {
       name: "zot_http_method_latency_seconds",
       type: "histogram",
@@ -183,7 +190,7 @@ function storeMetrics({ jobs }: MetricNames) {
     storageBytes: {
       name: "zot_storage_bytes",
       type: "gauge",
-      says: "Bytes that repositories hold, each blob counted once however many repositories share it. Measured every minute, less often when that takes long.",
+      says: "Bytes that repositories hold, each blob counted once however many repositories share it. Measured within two seconds of a push or delete, less often when that takes long.",
     },
     repositories: {
       name: "zot_repositories",

@@ -48,6 +48,38 @@ test("blobs count once for all and in each repository; manifests in each", async
   expect(Object.fromEntries(found[0]?.repositories ?? [])).toEqual({ a: 110, b: 117 });
 });
 
+test("the first push is measured within two seconds, pushes that follow each other together", async () => {
+  const clock = manualClock();
+  const blobs: Holding[] = [];
+  const found: number[] = [];
+  const onUsage = ({ contentBytes }: Usage): void => void found.push(contentBytes);
+  const meter = new UsageMeter({
+    metadata: { holdings: (...asked) => holding(blobs, []).holdings(...asked) } as Metadata,
+    clock,
+    onUsage,
+    onProblem: () => {},
+  });
+  meter.start();
+  await clock.advance(30_000);
+  expect(found).toEqual([0]);
+  blobs.push(held("a", "x", 100));
+  meter.kick();
+  await clock.advance(100);
+  expect(found).toEqual([0, 100]);
+  for (let at = 0; at < 20; at += 1) {
+    blobs.push(held("a", String(at), 1));
+    meter.kick();
+    await clock.advance(10);
+  }
+  await clock.advance(1_100);
+  expect(found).toEqual([0, 100, 120]);
+  await clock.advance(50_000);
+  expect(found).toHaveLength(3);
+  await clock.advance(15_000);
+  expect(found).toHaveLength(4);
+  await meter.stop();
+});
+
 test("a long measurement is followed by a pause a hundred times as long", async () => {
   const clock = manualClock();
   let slices = 0;

@@ -1,9 +1,9 @@
 /**
- * Measures what repositories hold, now and then.
+ * Measures what repositories hold: soon after a commit, and every minute for commits of other servers.
  *
- * Promises: reads the facts slice by slice, and lets requests and commits in between; a measurement that took long
- * makes the next one wait for a hundred times as long, so that measuring never costs more than a hundredth of a
- * process. `stop` ends it between two slices.
+ * It reads the metadata slice by slice, and lets requests and commits in between. A measurement that took long makes
+ * the next one wait for a hundred times as long, so that measuring never costs more than a hundredth of a process.
+ * `stop` ends it between two slices.
  */
 import type { Clock } from "../../lib/clock.ts";
 import type { Metadata } from "../../metadata/metadata.ts";
@@ -16,6 +16,8 @@ export interface Usage {
 }
 
 const everyMs = 60_000;
+/** Pushes that follow each other closely are measured together. */
+const restMsMin = 1_000;
 const restFactor = 100;
 /** A few milliseconds of reading. */
 const sliceMax = 1_000;
@@ -30,6 +32,9 @@ export interface UsageMeterOptions {
 export class UsageMeter {
   readonly #options: UsageMeterOptions;
   readonly #stopping = new AbortController();
+  /** Whether something was committed since the last measurement began. */
+  #isChanged = false;
+  #waiting = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: UsageMeterOptions) {
@@ -40,8 +45,15 @@ export class UsageMeter {
     this.#loop = this.#run(this.#stopping.signal);
   }
 
+  /** Something was committed. */
+  kick(): void {
+    this.#isChanged = true;
+    this.#waiting.abort();
+  }
+
   async stop(): Promise<void> {
     this.#stopping.abort();
+    this.#waiting.abort();
     await this.#loop;
   }
 
@@ -49,14 +61,22 @@ export class UsageMeter {
     const { metadata, clock, onUsage, onProblem } = this.#options;
     while (!signal.aborted) {
       const startedMs = clock.monotonicMs();
+      this.#isChanged = false;
       try {
         onUsage(await measureUsage(metadata, clock, signal));
       } catch (error) {
         if (!signal.aborted) onProblem(error);
       }
-      const tookMs = clock.monotonicMs() - startedMs;
-      if (!signal.aborted) await clock.sleep(Math.max(everyMs, tookMs * restFactor), signal);
+      const restMs = Math.max((clock.monotonicMs() - startedMs) * restFactor, restMsMin);
+      await clock.sleep(restMs, signal);
+      await this.#waitForChange(everyMs - restMs);
     }
+  }
+
+  async #waitForChange(ms: number): Promise<void> {
+    if (this.#isChanged || this.#stopping.signal.aborted) return;
+    this.#waiting = new AbortController();
+    await this.#options.clock.sleep(ms, this.#waiting.signal);
   }
 }
 
