@@ -87,7 +87,7 @@ export function importsOf({ path, text }: Source): Import[] {
   }));
 }
 
-const timeLimitPath = "test/time_limit.ts";
+const timeLimitPath = "scripts/bun";
 const isTest = (path: string): boolean => path.endsWith(".test.ts");
 
 /** The folder in `src`, or the file that stands there alone. */
@@ -298,10 +298,10 @@ export function lengthViolations(sources: readonly Source[]): string[] {
 const shortLimit =
   /^\s*\}, [1-5]?\d_\d{3}\);$|\b(?:eventually\(.* |closed\()[1-4]?\d_\d{3}\);$|^\s*setDefaultTimeout\(/;
 
-/** A test ends by its condition; `time_limit.ts` and `processes.ts` say once when it counts as hanging. */
+/** A test ends by its condition; `scripts/bun` and `processes.ts` say once when it counts as hanging. */
 export function shortLimits(sources: readonly Source[]): string[] {
   return sources
-    .filter(({ path }) => (path.startsWith("test/") || isTest(path)) && path !== timeLimitPath)
+    .filter(({ path }) => path.startsWith("test/") || isTest(path))
     .flatMap(({ path, text }) =>
       withoutComments(text)
         .split("\n")

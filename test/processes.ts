@@ -20,7 +20,7 @@ export interface RunOptions {
   readonly stdin?: string;
 }
 
-/** How long a test waits for anything: below the limit of a test (`time_limit.ts`), so that it can say what for. */
+/** How long a test waits for anything: below the limit of a test (`scripts/bun`), so that it can say what for. */
 const waitMs = 50_000;
 
 /** Runs a command to its end; rejects only when it cannot start or when `timeoutMs` passes. */
