@@ -160,16 +160,7 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
   const meter = startMeter(counting, registry, report);
   if (!commit) log.warn("storage.commit is false: a push that was acknowledged can be lost");
   return {
-    committer: {
-      commit: async (request) => {
-        const outcome = await facts.commit(request);
-        if (outcome.committed) {
-          jobs.kick();
-          meter?.kick();
-        }
-        return outcome;
-      },
-    },
+    committer: waking(facts, [jobs, meter]),
     reconciled: reconciled.promise,
     lost: lost.promise,
     watchHealth: (listener) => probe.watch(listener),
@@ -188,6 +179,17 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
       // Counters that mean nothing without this server's processes would only stand in backups.
       if (!shared) for (const page of [epochsFile, ratesFile]) driver.removeNow(page);
       claim.release();
+    },
+  };
+}
+
+/** Tells background work of every commit. */
+function waking(committer: Committer, sleepers: readonly ({ kick(): void } | null)[]): Committer {
+  return {
+    commit: async (request) => {
+      const outcome = await committer.commit(request);
+      if (outcome.committed) for (const sleeper of sleepers) sleeper?.kick();
+      return outcome;
     },
   };
 }
