@@ -17,6 +17,7 @@ export const configExamples: Readonly<Record<string, string>> = {
   "storage.commit": `false`,
   "storage.shared": `true`,
   "storage.uploadIdle": `6h`,
+  "storage.sparseIndexes": `["mirror/**"]`,
   "storage.gcDelay": `2h`,
   "storage.gcInterval": `24h`,
 

@@ -432,6 +432,8 @@ function openRegistry(
     clock,
     contentCache: new ContentCache(metrics?.lookup("content")),
     dedupe: config.storage.dedupe,
+    // Settings of a worker say which may; nobody else is pushed to.
+    mayBeSparse: () => false,
     report,
   };
 }

@@ -18,6 +18,7 @@ import type { ListenLimits } from "./http/listen.ts";
 import { PublicUrl } from "./http/public_url.ts";
 import { limitsRates, RateLimits } from "./http/rate_limits.ts";
 import { checkTls, readTlsFiles } from "./http/tls_material.ts";
+import { matchesGlob, parseGlob } from "./lib/glob.ts";
 import { systemClock } from "./lib/clock.ts";
 import { checkLogFiles, type Log } from "./lib/log.ts";
 import { NetworkSet } from "./lib/networks.ts";
@@ -56,7 +57,11 @@ export async function openSettings(
   const auth = await openCallers(config, parts, before);
   const app: App = {
     ...parts.app,
-    registry: { ...parts.registry, dedupe: storage.dedupe },
+    registry: {
+      ...parts.registry,
+      dedupe: storage.dedupe,
+      mayBeSparse: matcherOf(storage.sparseIndexes),
+    },
     auth,
     blobBytesMax: http.blobBytesMax === 0 ? null : http.blobBytesMax,
     manifestBytesMax: http.manifestBytesMax,
@@ -120,6 +125,15 @@ export async function checkFiles(config: Config): Promise<FileFindings> {
     await checkAuthFiles(config.http, { clock, tokenKeyPath: null, report: () => {} });
   });
   return { problems, warnings };
+}
+
+/** Whether a name fits one of the globs, which the configuration has checked. */
+function matcherOf(texts: readonly string[]): (name: string) => boolean {
+  const globs = texts.flatMap((text) => {
+    const parsed = parseGlob(text);
+    return "glob" in parsed ? [parsed.glob] : [];
+  });
+  return (name) => globs.some((glob) => matchesGlob(glob, name));
 }
 
 /** One that goes on has given its warning. */

@@ -34,6 +34,9 @@ export const wrongValues: Readonly<Record<string, WrongValues>> = {
   "storage.commit": flags,
   "storage.shared": flags,
   "storage.uploadIdle": positive,
+  "storage.sparseIndexes": {
+    wrong: ["mirror/**", "[5]", '["[a-"]', '[""]', "{mirror: true}", "true"],
+  },
   "storage.gcDelay": durations,
   "storage.gcInterval": durations,
 

@@ -124,6 +124,7 @@ describe("defaults", () => {
         commit: true,
         shared: false,
         uploadIdle: 24 * 3_600_000,
+        sparseIndexes: [],
         gc: false,
         gcDelay: 3_600_000,
         gcInterval: 3_600_000,

@@ -10,14 +10,14 @@ import { metricsOptions } from "../extensions/metrics/options.ts";
 import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../lib/log_options.ts";
 import { isOption, type Option, type OptionTree, type OptionValues } from "../lib/option.ts";
-import { collectionOptions } from "../registry/options.ts";
+import { registryOptions } from "../registry/options.ts";
 import { storageOptions } from "../storage/options.ts";
 import { topOptions } from "./options.ts";
 
 /** Every option, in the order of the reference page. */
 export const options = {
   ...topOptions,
-  storage: { ...storageOptions, ...collectionOptions },
+  storage: { ...storageOptions, ...registryOptions },
   http: { ...httpOptions, auth: authOptions, accessControl: accessControlOptions },
   log: logOptions,
   extensions: { metrics: metricsOptions },

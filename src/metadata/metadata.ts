@@ -186,6 +186,15 @@ export type Precondition =
       readonly sizeBytes?: number;
     }
   | { readonly kind: "manifest-exists"; readonly repository: string; readonly digest: string }
+  /** The manifest has this size and media type (parameters aside), or is not there where it may be absent. */
+  | {
+      readonly kind: "child-fits";
+      readonly repository: string;
+      readonly digest: string;
+      readonly sizeBytes: number;
+      readonly mediaType: string;
+      readonly mayBeAbsent: boolean;
+    }
   /** No manifest of the repository names the digest. */
   | { readonly kind: "unreferenced"; readonly repository: string; readonly digest: string }
   /**
@@ -234,7 +243,7 @@ export const failedMax = 128;
 /** A precondition that did not hold, with what was found instead. */
 export interface FailedPrecondition {
   readonly precondition: Precondition;
-  /** What stood there: a size for `blob-linked`, a digest for `tag-is`, a number for `tags-at-most` and `tags-are`; null for nothing. */
+  /** What stood there: a size for `blob-linked`, a size or media type for `child-fits`, a digest for `tag-is`, a number for `tags-at-most` and `tags-are`; null for nothing. */
   readonly found: string | number | null;
 }
 

@@ -1,11 +1,34 @@
-// The options of the registry's own rules: today, the collection of what nothing names any more.
+// The options of the registry's own rules: what an index must find here, and the collection of what nothing names.
 //
 // They stand under `storage` in a configuration file, as in zot.
 
+import * as z from "zod";
 import { optionTable } from "../lib/option.ts";
+import { parseGlob } from "../lib/glob.ts";
 import { duration, flag } from "../lib/option_types.ts";
 
-export const collectionOptions = optionTable({
+const globsError = `a list of globs of repository names, such as ["mirror/**"]`;
+
+const globs = z
+  .array(
+    z
+      .string({ error: globsError })
+      .refine((text) => text !== "" && "glob" in parseGlob(text), { error: globsError }),
+    { error: globsError },
+  )
+  .transform((list): readonly string[] => list)
+  .meta({ title: "list of globs" });
+
+export const registryOptions = optionTable({
+  sparseIndexes: {
+    type: globs,
+    default: [],
+    served: true,
+    applies: "live",
+    says:
+      "Globs of repositories that take an index though manifests which it names are not there, as copies of a few " +
+      "platforms have it. A pull of one that is not there is 404.",
+  },
   gc: {
     type: flag,
     default: false,

@@ -67,7 +67,7 @@ export async function pushManifest(registry: Registry, request: PushRequest): Pr
       ...rulePreconditions(request.repository, pushedTags(request), tagRules),
       // Tags first: not all of many missing references are told.
       ...tagPreconditions(request),
-      ...referencePreconditions(request.repository, manifest),
+      ...referencePreconditions(registry, request.repository, manifest),
     ],
     changes: changesOf(request, digest, manifest),
     by: request.by,
@@ -130,17 +130,33 @@ function checkedDigest({ reference, bytes }: PushRequest): Digest {
 }
 
 /** Each once, however often the manifest names it. */
-function referencePreconditions(repository: string, manifest: Manifest): Precondition[] {
+function referencePreconditions(
+  { mayBeSparse }: Registry,
+  repository: string,
+  manifest: Manifest,
+): Precondition[] {
   const preconditions = new Map<string, Precondition>();
+  const mayBeAbsent = manifest.kind === "index" && mayBeSparse(repository);
   for (const { descriptor, target, required } of manifest.references) {
     if (!required) continue;
-    const { digest, size: sizeBytes } = descriptor;
-    preconditions.set(
-      `${target} ${digest} ${sizeBytes}`,
-      target === "manifest"
-        ? { kind: "manifest-exists", repository, digest }
-        : { kind: "blob-linked", repository, digest, sizeBytes },
-    );
+    const { digest, size: sizeBytes, mediaType } = descriptor;
+    if (target === "blob") {
+      preconditions.set(`${digest} ${sizeBytes}`, {
+        kind: "blob-linked",
+        repository,
+        digest,
+        sizeBytes,
+      });
+    } else {
+      preconditions.set(`${digest} ${sizeBytes} ${mediaType}`, {
+        kind: "child-fits",
+        repository,
+        digest,
+        sizeBytes,
+        mediaType,
+        mayBeAbsent,
+      });
+    }
   }
   return [...preconditions.values()];
 }
@@ -232,12 +248,14 @@ function throwFailed(failed: readonly FailedPrecondition[], rules: TagRules): vo
   if (moved !== undefined) throw movedTag(moved);
   const missing = failed.filter(
     ({ precondition: { kind }, found }) =>
-      kind === "manifest-exists" || (kind === "blob-linked" && found === null),
+      (kind === "child-fits" || kind === "blob-linked") && found === null,
   );
   if (missing.length > 0) throw missingReferences(missing);
-  const resized = failed.find(({ precondition }) => precondition.kind === "blob-linked");
-  if (resized !== undefined) throw wrongSize(resized);
+  const misdescribed = failed.find(({ precondition: { kind } }) => describing.has(kind));
+  if (misdescribed !== undefined) throw misdescription(misdescribed);
 }
+
+const describing: ReadonlySet<Precondition["kind"]> = new Set(["child-fits", "blob-linked"]);
 
 function digestIn({ precondition }: FailedPrecondition): string {
   return "digest" in precondition ? precondition.digest : "";
@@ -259,13 +277,21 @@ function unknownReferences(digests: readonly string[], cutOff: boolean): ApiErro
   return apiError("MANIFEST_BLOB_UNKNOWN", { errors });
 }
 
-function wrongSize(failed: FailedPrecondition): ApiError {
+/** Clients compare what they pull with the descriptor that led to it. */
+function misdescription(failed: FailedPrecondition): ApiError {
   const { precondition, found } = failed;
-  const expected = precondition.kind === "blob-linked" ? precondition.sizeBytes : undefined;
-  return apiError("MANIFEST_INVALID", {
-    message: `The descriptor of ${digestIn(failed)} says ${expected} bytes, the blob has ${found}`,
-    detail: { digest: digestIn(failed) },
-  });
+  const digest = digestIn(failed);
+  const what = precondition.kind === "child-fits" ? "manifest" : "blob";
+  const says =
+    typeof found === "string" && precondition.kind === "child-fits"
+      ? `${shown(precondition.mediaType)}, the ${what} was pushed as ${shown(found)}`
+      : `${"sizeBytes" in precondition ? precondition.sizeBytes : ""} bytes, the ${what} has ${found}`;
+  const message = `The descriptor of ${digest} says ${says}`;
+  return apiError("MANIFEST_INVALID", { message, detail: { digest } });
+}
+
+function shown(mediaType: string): string {
+  return JSON.stringify(mediaType);
 }
 
 function isTagPrecondition(precondition: Precondition): boolean {

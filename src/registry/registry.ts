@@ -18,6 +18,8 @@ export interface Registry {
   readonly contentCache: ContentCache;
   /** Keep equal blobs of several repositories as one file (`storage.dedupe`). */
   readonly dedupe: boolean;
+  /** Whether a repository takes an index though manifests that it names are not there (`storage.sparseIndexes`). */
+  readonly mayBeSparse: (repository: string) => boolean;
   /** Hears of what the operator should know and no answer tells. */
   readonly report: Report;
 }

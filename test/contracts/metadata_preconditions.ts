@@ -35,6 +35,15 @@ const exists = (name: string): Precondition => ({
   repository,
   digest: digest(name),
 });
+const fits = (name: string, changes: object = {}): Precondition => ({
+  kind: "child-fits",
+  repository,
+  digest: digest(name),
+  sizeBytes: name.length,
+  mediaType: mediaTypes.ociImage,
+  mayBeAbsent: false,
+  ...changes,
+});
 const unreferenced = (name: string): Precondition => ({
   kind: "unreferenced",
   repository,
@@ -196,6 +205,28 @@ const rows: readonly Row[] = [
     given: [change.put("m"), change.tag("a", "m")],
     precondition: tagsAre("m", "a", "b"),
     found: 1,
+  },
+
+  { says: "no repository", given: [], precondition: fits("m"), found: null },
+  { says: "no such child", given: [change.create()], precondition: fits("m"), found: null },
+  { says: "no child, and none needed", given: [], precondition: fits("m", { mayBeAbsent: true }) },
+  { says: "a child as described", given: [change.put("m")], precondition: fits("m") },
+  {
+    says: "a child as described, parameters and case aside",
+    given: [change.put("m")],
+    precondition: fits("m", { mediaType: `${mediaTypes.ociImage.toUpperCase()};a=b` }),
+  },
+  {
+    says: "a child of another size",
+    given: [change.put("m")],
+    precondition: fits("m", { sizeBytes: 2, mayBeAbsent: true }),
+    found: 1,
+  },
+  {
+    says: "a child of another type",
+    given: [change.put("m")],
+    precondition: fits("m", { mediaType: mediaTypes.ociIndex, mayBeAbsent: true }),
+    found: mediaTypes.ociImage,
   },
 
   { says: "no repository", given: [], precondition: unreferenced("child") },

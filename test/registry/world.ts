@@ -123,6 +123,7 @@ async function open(root: string, clock: World["clock"], dedupe: boolean, report
     clock,
     contentCache: new ContentCache(),
     dedupe,
+    mayBeSparse: (name) => name.startsWith("sparse/"),
     report,
   };
   const close = async (): Promise<void> => {

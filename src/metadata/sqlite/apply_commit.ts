@@ -8,6 +8,7 @@
  * Leaves to others: opening, batching and flushing the transaction (`sqlite_writer.ts`).
  */
 import type { Database } from "bun:sqlite";
+import { essenceOf } from "../../lib/http_fields.ts";
 import {
   failedMax,
   type BytesUnderLock,
@@ -106,6 +107,18 @@ const checks: Checks = {
     get(work, "SELECT 1 FROM manifests WHERE repository = ? AND digest = ?", id, digest) === null
       ? null
       : holds,
+  "child-fits": (work, id, { digest, sizeBytes, mediaType, mayBeAbsent }) => {
+    const row = get(
+      work,
+      "SELECT size, media_type FROM manifests WHERE repository = ? AND digest = ?",
+      id,
+      digest,
+    );
+    if (row === null) return mayBeAbsent ? holds : null;
+    if (row["size"] !== sizeBytes) return Number(row["size"]);
+    const found = String(row["media_type"]);
+    return essenceOf(found) === essenceOf(mediaType) ? holds : found;
+  },
   unreferenced: (work, id, { digest }) => {
     const row = get(
       work,

@@ -77,6 +77,14 @@ describe("every statement of a commit finds its rows by an index", () => {
   const preconditions: Precondition[] = [
     { kind: "blob-linked", repository, digest: digest("x") },
     { kind: "manifest-exists", repository, digest: digest("x") },
+    {
+      kind: "child-fits",
+      repository,
+      digest: digest("x"),
+      sizeBytes: 1,
+      mediaType: "a/b",
+      mayBeAbsent: false,
+    },
     { kind: "unreferenced", repository, digest: digest("x") },
     { kind: "unprotected", repository, digest: digest("x") },
     { kind: "tag-is", repository, tag: "v1", digests: [null] },

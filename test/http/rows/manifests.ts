@@ -561,6 +561,24 @@ const deletions: readonly Row[] = [
     ],
   },
   {
+    rule: "An index that describes a manifest wrongly is refused",
+    source: "image-spec, ours",
+    given: [...blobs, { manifest: first }],
+    steps: [
+      ...[
+        [descriptor(first, first.mediaType, { size: 1 }), /says 1 bytes, the manifest has/],
+        [descriptor(first, mediaTypes.ociIndex), /image\.index.*was pushed as .*image\.manifest/],
+        [descriptor(first, mediaTypes.dockerImage), /docker.*was pushed as/],
+      ].map(([child, says]): Step => ({
+        ...push(index([child as ReturnType<typeof descriptor>]), "wrong"),
+        answer: "MANIFEST_INVALID",
+        has: {},
+        says: says as RegExp,
+      })),
+      push(index([descriptor(first, first.mediaType.toUpperCase())]), "shouted"),
+    ],
+  },
+  {
     rule: "A child of an index that nothing names goes, and the index is still served",
     source: "ours, as in zot",
     given: [...blobs, { manifest: first }, { manifest: index([first]), tag: "index" }],
