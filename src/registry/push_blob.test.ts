@@ -211,6 +211,39 @@ describe("an upload that fails", () => {
     });
   }
 
+  for (const first of [0, 3000]) {
+    for (const failure of [
+      new MetadataFull("no space"),
+      new MetadataUnavailable("unknown outcome"),
+      "swept",
+    ] as const) {
+      const says = failure instanceof Error ? failure.name : failure;
+      test(`after ${first} bytes (${says}) can be repeated as it was, with its body`, async () => {
+        await using world = await openWorld();
+        for (const donor of [null, "team/other"]) {
+          if (donor !== null) await pushBlob(world, bytes, donor);
+          const id = await sessionWith(world, bytes.slice(0, first));
+          const failing = watched(world.registry, async (commit) => {
+            if (!kindsOf(commit).includes("link-blob")) return;
+            if (failure instanceof Error) throw failure;
+            world.registry.storage.removeBlobNow(repository, digest);
+          });
+          const last = bytes.slice(first);
+          for (let round = 0; round < 2; round += 1) {
+            const refused = await finish(failing, id, digest, last);
+            if (failure instanceof Error) expect(refused).toBe(failure);
+            else expect(refused).toMatchObject({ reason: "UNAVAILABLE" });
+          }
+          expect(await finish(world.registry, id, digest, last)).toEqual({ value: undefined });
+          expect(await readBlob(world)).toEqual(bytes);
+          expect(await sessions(world)).toEqual([]);
+          await removeBlob(world.registry, { repository, target: digest, by: null });
+          await world.settle();
+        }
+      });
+    }
+  }
+
   test("because the bytes are swept each time is told to be tried again, and loses nothing", async () => {
     await using world = await openWorld();
     const id = await sessionWith(world, bytes);

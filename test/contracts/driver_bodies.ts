@@ -189,40 +189,47 @@ export function testBodies(open: OpenEmptyDriver): void {
     });
   }
 
-  test("a sender that is silent for too long is told of; one that is slow is not", async () => {
-    await using opened = await open();
-    await opened.driver.createStage("one");
-    await using stage = await held(opened.driver, "one");
-    const idle = Promise.withResolvers<void>();
-    const told = { idle: false };
-    const options: AppendOptions = {
-      stageBytesMax: null,
-      idleMs: 60_000,
-      onIdle: () => {
-        told.idle = true;
-        idle.resolve();
-      },
-    };
-    const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
-    const writer = writable.getWriter();
-    const body = new Request("http://x/", { method: "PUT", body: readable });
-    const appending = stage.append({ body, lengthBytes: null }, options);
-    // Ten minutes at a few bytes per half a minute: slow, and always progress.
-    for (let count = 1; count <= 20; count += 1) {
-      await writer.write(sample(100));
-      while ((await opened.driver.statStage("one"))?.sizeBytes !== count * 100) await Bun.sleep(1);
-      await opened.clock.advance(30_000);
-      // The watcher asks the file system between its sleeps.
-      await Bun.sleep(1);
-    }
-    expect(told.idle).toBe(false);
-    while (!told.idle) {
-      await opened.clock.advance(15_000);
-      await Bun.sleep(1);
-    }
-    await idle.promise;
-    await writer.close();
-    expect(await appending).toEqual({ appendedBytes: 2000, brokenOff: false });
-    await stage.discard();
-  });
+  for (const announcedBytes of [null, 4000, 3_000_000]) {
+    const says = announcedBytes === null ? "no length" : `${announcedBytes} bytes announced`;
+    test(`with ${says}, a sender that is silent for too long is told of; one that is slow is not`, async () => {
+      await using opened = await open();
+      await opened.driver.createStage("one");
+      await using stage = await held(opened.driver, "one");
+      const told = { idle: false };
+      const options: AppendOptions = {
+        stageBytesMax: null,
+        idleMs: 60_000,
+        onIdle: () => {
+          told.idle = true;
+        },
+      };
+      const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
+      const writer = writable.getWriter();
+      const body = new Request("http://x/", { method: "PUT", body: readable });
+      const appending = stage.append({ body, lengthBytes: announcedBytes }, options);
+      // Ten minutes at a few bytes per half a minute: slow, and always progress.
+      for (let count = 1; count <= 20; count += 1) {
+        // Resolves when the stage has asked for it.
+        await writer.write(sample(100));
+        // A small body is in memory until it is whole; another one shows how far it has come.
+        const isSmall = announcedBytes !== null && announcedBytes < 10_000;
+        while (!isSmall && (await opened.driver.statStage("one"))?.sizeBytes !== count * 100) {
+          await Bun.sleep(1);
+        }
+        await opened.clock.advance(30_000);
+        // The watcher asks the file system between its sleeps.
+        await Bun.sleep(1);
+      }
+      expect(told.idle).toBe(false);
+      while (!told.idle) {
+        await opened.clock.advance(15_000);
+        await Bun.sleep(1);
+      }
+      await writer.close();
+      const brokenOff = announcedBytes !== null;
+      expect(await appending).toEqual({ appendedBytes: 2000, brokenOff });
+      expect(stage.sizeBytes).toBe(2000);
+      await stage.discard();
+    });
+  }
 }

@@ -17,6 +17,7 @@ export function testContent(open: OpenEmptyDriver): void {
     expect(await driver.read(key, 100)).toBeNull();
     expect(driver.readNow(key)).toBeNull();
     expect(await driver.link(key, other)).toBe(false);
+    expect(await driver.copy(key, other)).toBe(false);
     expect(await driver.remove(key)).toBe(false);
     expect(await driver.flush(key)).toBe(false);
     driver.removeNow(key);
@@ -132,6 +133,21 @@ export function testContent(open: OpenEmptyDriver): void {
     await driver.replace(other, sample(5));
     expect(await driver.read(key, 1000)).toEqual(sample(1000));
   });
+
+  for (const length of [0, 1, 300_000, 1_000_001]) {
+    test(`a copy of ${length} bytes is the same, takes the place of other content, and is on its own`, async () => {
+      await using opened = await open();
+      const { driver } = opened;
+      await driver.replace(key, sample(length));
+      await driver.replace(other, sample(10, 2));
+      for (let round = 0; round < 2; round += 1) {
+        expect(await driver.copy(key, other)).toBe(true);
+        expect(await driver.read(other, length)).toEqual(sample(length));
+      }
+      const [one, two] = [await driver.stat(key), await driver.stat(other)];
+      expect(one?.stamp).not.toBe(two?.stamp ?? "");
+    });
+  }
 
   for (const [says, damaged] of [
     ["of the same size", sample(1000, 2)],

@@ -2,7 +2,7 @@
 // only it does: modes, hard links, leftovers, full disks, and the order of the calls that durability rests on.
 
 import { describe, expect, test } from "bun:test";
-import { mkdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { driverContract } from "../../../test/contracts/driver.ts";
 import { held, sample, staged, unlimited } from "../../../test/contracts/driver_samples.ts";
@@ -227,6 +227,32 @@ describe.skipIf(!requireTool("strace"))("the order of system calls", () => {
     expect(calls.indexOf("fsync other", linked)).toBeGreaterThan(linked);
   });
 
+  test("what is linked is flushed before, whoever wrote it", async () => {
+    const calls = await tracedWork();
+    const linked = calls.indexOf("link team/published other/linked");
+    expect(calls.slice(0, linked)).toContain("fsync team/published");
+  });
+
+  for (const code of ["EPERM", "EACCES", "EXDEV", "EMLINK", "EOPNOTSUPP", "ENOSYS"]) {
+    test(`a hard link that is refused with ${code} is a copy, flushed before it has its name`, async () => {
+      await using directory = await tempDirectory();
+      const root = join(directory.path, "root");
+      const calls = await traced(directory.path, [], [`inject=link,linkat:error=${code}`]);
+      for (const [key, bytes] of Object.entries({ "team/published": 1000, "other/linked": 1000 })) {
+        const path = join(root, key);
+        expect(new Uint8Array(await readFile(path))).toEqual(sample(bytes));
+        expect(await stat(path)).toMatchObject({ nlink: 1, size: bytes });
+        const named = calls.findIndex((call) => call.startsWith("rename") && call.endsWith(key));
+        const [, temporary = ""] = calls[named]?.split(" ") ?? [];
+        expect(temporary).toMatch(/^_zot\/temporary\//);
+        expect(calls.slice(0, named)).toContain(`fsync ${temporary}`);
+        expect(calls.slice(named)).toContain(`fsync ${key.split("/")[0]}`);
+      }
+      const left = await readdir(join(root, "_zot/temporary"));
+      expect(left).toEqual([]);
+    });
+  }
+
   test("a new directory's own name is flushed, up to the root and the root's", async () => {
     const calls = await tracedWork();
     for (const [made, parent] of [
@@ -255,13 +281,22 @@ describe.skipIf(!requireTool("strace"))("the order of system calls", () => {
 /** The successful calls of the work of `filesystem_process.ts`, with paths relative to its root. */
 async function tracedWork(directories: readonly string[] = []): Promise<string[]> {
   await using directory = await tempDirectory();
-  const root = join(directory.path, "root");
+  return await traced(directory.path, directories, []);
+}
+
+async function traced(
+  place: string,
+  directories: readonly string[],
+  expressions: readonly string[],
+): Promise<string[]> {
+  const root = join(place, "root");
   for (const name of directories) await mkdir(join(root, name), { recursive: true });
-  const log = join(directory.path, "trace");
+  const log = join(place, "trace");
   const options = ["-f", "-y", "-qq", "-o", log, "-e", "signal=none"];
-  const traced = ["-e", "trace=fsync,link,linkat,rename,renameat,renameat2,mkdir,mkdirat"];
+  const calls = ["-e", "trace=fsync,link,linkat,rename,renameat,renameat2,mkdir,mkdirat"];
+  const injected = expressions.flatMap((expression) => ["-e", expression]);
   const command = [process.execPath, script, root, "work"];
-  const { stderr } = await run("strace", [...options, ...traced, ...command]);
+  const { stderr } = await run("strace", [...options, ...calls, ...injected, ...command]);
   expect(stderr).toBe("");
   return wholeLines(await readFile(log, "utf8")).flatMap((line) => relativeCall(line, root) ?? []);
 }
