@@ -132,7 +132,7 @@ async function checkAlive(
   return problems;
 }
 
-function optionsOf({ call, fault, k, on }: FaultPoint, root: string): string[] {
+export function optionsOf({ call, fault, k, on }: FaultPoint, root: string): string[] {
   const injected = fault === "kill" ? "signal=KILL" : `error=${fault}`;
   const options = ["-e", `trace=${call}`, "-e", `inject=${call}:${injected}:when=${k}`];
   if (on === "facts") options.push("-P", join(root, factsFile));

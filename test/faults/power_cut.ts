@@ -84,14 +84,14 @@ async function workUntilCut(
   journal.resume();
 }
 
-interface Ext4Disk extends AsyncDisposable {
+export interface Ext4Disk extends AsyncDisposable {
   readonly path: string;
   /** From now on nothing reaches the disk, and what had not reached it is lost. */
   readonly cut: () => void;
   readonly remount: () => Promise<void>;
 }
 
-async function ext4Disk(): Promise<Ext4Disk> {
+export async function ext4Disk(): Promise<Ext4Disk> {
   const directory = await tempDirectory("zot-power");
   const image = join(directory.path, "image");
   const path = join(directory.path, "disk");
