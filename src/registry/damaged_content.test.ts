@@ -2,7 +2,7 @@
 // good enough for a manifest, and mended by the next push of the same bytes wherever it is made.
 
 import { describe, expect, test } from "bun:test";
-import { open, rm, stat, truncate } from "node:fs/promises";
+import { lstat, open, rename, rm, stat, symlink, truncate } from "node:fs/promises";
 import { sample } from "../../test/contracts/driver_samples.ts";
 import { reasonOf } from "../../test/reason_of.ts";
 import { image, openWorld, pushBlob, putManifest, type World } from "../../test/registry/world.ts";
@@ -187,4 +187,38 @@ describe("small content that was changed in three bytes", () => {
     };
     expect(await mountBlob(at.world.registry, request)).toBe(false);
   });
+});
+
+describe("a file that another tool made a symbolic link", () => {
+  for (const [says, share] of Object.entries({
+    push: async (world: World, bytes: Uint8Array) => {
+      await pushBlob(world, bytes, "c");
+      return true;
+    },
+    mount: (world: World, _bytes: Uint8Array, digest: Digest) =>
+      mountBlob(world.registry, {
+        repository: "c",
+        digest,
+        from: "a",
+        mayRead: () => true,
+        by: null,
+      }),
+  })) {
+    for (const sizeBytes of sizes) {
+      test(`and a ${says} of ${sizeBytes} bytes: no repository depends on where it leads`, async () => {
+        await using at = await damaged(async () => undefined, sizeBytes, ["a"]);
+        const path = at.world.pathOf(blobKey("a", at.digest));
+        const elsewhere = `${at.world.root}/elsewhere`;
+        await rename(path, elsewhere);
+        await symlink(elsewhere, path);
+        expect(await share(at.world, at.bytes, at.digest)).toBe(true);
+        expect((await lstat(at.world.pathOf(blobKey("c", at.digest)))).isFile()).toBe(true);
+        await rm(elsewhere);
+        expect(await at.bytesIn("c")).toEqual(at.bytes);
+        await pushBlob(at.world, at.bytes, "a");
+        expect((await lstat(path)).isFile()).toBe(true);
+        expect(await at.bytesIn("a")).toEqual(at.bytes);
+      });
+    }
+  }
 });

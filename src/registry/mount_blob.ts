@@ -5,7 +5,9 @@
  * then on. Every reason not to mount is the same `false`: nothing tells whether the source has it.
  * Leaves to others: whether the caller may read the source (`api` passes only those it may).
  */
+import type { Holding } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";
+import { fileTrouble } from "../storage/adopt.ts";
 import { isSource } from "./content.ts";
 import type { Registry } from "./registry.ts";
 
@@ -53,13 +55,12 @@ async function mountFrom(
   source: string,
   { repository, digest, by }: MountRequest,
 ): Promise<boolean> {
-  const { metadata, storage } = registry;
+  const { metadata } = registry;
   for (let attempt = 1; attempt <= mountTriesMax; attempt += 1) {
     const sizeBytes = await metadata.blobSize(source, digest);
     if (sizeBytes === null) return false;
-    if (!isSource(registry, { repository: source, digest, sizeBytes })) return false;
-    if (source !== repository && !(await storage.shareBlob(source, repository, digest)))
-      return false;
+    const content = { repository: source, digest, sizeBytes };
+    if (!(await isShared(registry, content, repository))) return false;
     const outcome = await metadata.commit({
       preconditions: [{ kind: "bytes-present", repository, digest }],
       changes: [{ kind: "link-blob", repository, digest, sizeBytes }],
@@ -68,4 +69,17 @@ async function mountFrom(
     if (outcome.committed) return true;
   }
   return false;
+}
+
+/** Makes the source's content that of the target; false when it has none that is good, or none that can be read. */
+async function isShared(registry: Registry, content: Holding, target: string): Promise<boolean> {
+  const { repository: source, digest } = content;
+  try {
+    if (!isSource(registry, content)) return false;
+    return source === target || (await registry.storage.shareBlob(source, target, digest));
+  } catch (error) {
+    const problem = fileTrouble(error);
+    registry.report("error", "content cannot be mounted", { repository: source, digest, problem });
+    return false;
+  }
 }

@@ -213,9 +213,9 @@ export function testBodies(open: OpenEmptyDriver): void {
         await writer.write(sample(100));
         // A small body is in memory until it is whole; another one shows how far it has come.
         const isSmall = announcedBytes !== null && announcedBytes < 10_000;
-        while (!isSmall && (await opened.driver.statStage("one"))?.sizeBytes !== count * 100) {
-          await Bun.sleep(1);
-        }
+        const hasArrived = async () =>
+          isSmall || (await opened.driver.statStage("one"))?.sizeBytes === count * 100;
+        while (!(await hasArrived())) await Bun.sleep(1);
         await opened.clock.advance(30_000);
         // The watcher asks the file system between its sleeps.
         await Bun.sleep(1);

@@ -7,7 +7,7 @@
  * `StorageFull`, and only ENOENT means absent (`absentOr`).
  * Leaves to others: which names mean what (`filesystem.ts`, `filesystem_stage.ts`).
  */
-import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
+import { closeSync, constants, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { link, mkdir, open, rename, stat, unlink, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Lru } from "../../lib/lru.ts";
@@ -27,12 +27,16 @@ export function codeOf(error: unknown): string | null {
   return typeof code === "string" ? code : null;
 }
 
+/** Opens a file to be shared: a symbolic link would be linked itself, and what it leads to may change or go. */
+export const plainFile = constants.O_RDONLY | constants.O_NOFOLLOW;
+
 /**
  * Why a hard link is refused where a copy is possible: not on this file system (EPERM, ENOTSUP, ENOSYS), not to a file of
  * somebody else (EPERM with `fs.protected_hardlinks`, EACCES), not across mounts, volumes or quotas (EXDEV), no name
- * more for this file (EMLINK).
+ * more for this file (EMLINK), not to a symbolic link (ELOOP, by `plainFile`).
  */
 const linkRefusals: readonly string[] = [
+  "ELOOP",
   "EPERM",
   "EACCES",
   "EXDEV",

@@ -25,6 +25,7 @@ import {
   DurableFiles,
   fileMode,
   isLinkRefused,
+  plainFile,
   makeDirectories,
   storageError,
 } from "./durable_files.ts";
@@ -132,8 +133,8 @@ export class FilesystemDriver implements Driver {
 
   async link(from: string, to: string): Promise<boolean> {
     const source = this.#path(from);
-    if (!(await this.#flushBytes(source))) return false;
     try {
+      if (!(await this.#flushBytes(source, plainFile))) return false;
       return await this.#files.linkOver(source, this.#path(to));
     } catch (error) {
       if (isLinkRefused(error)) return false;
@@ -163,8 +164,8 @@ export class FilesystemDriver implements Driver {
   }
 
   /** False when there is no such file. */
-  async #flushBytes(path: string): Promise<boolean> {
-    const handle = await open(path, "r").catch(absentOr);
+  async #flushBytes(path: string, flags: number = constants.O_RDONLY): Promise<boolean> {
+    const handle = await open(path, flags).catch(absentOr);
     if (handle === null) return false;
     try {
       await this.#files.flushFile(handle);

@@ -26,6 +26,7 @@ import {
   absentOr,
   codeOf,
   isLinkRefused,
+  plainFile,
   storageError,
   type DurableFiles,
 } from "./durable_files.ts";
@@ -110,7 +111,8 @@ export class FilesystemStage implements Stage {
   }
 
   async compare(key: string): Promise<"equal" | "different" | "absent"> {
-    const other = await open(this.#tools.pathOf(key), "r").catch(absentOr);
+    // A symbolic link is no file of ours: what it leads to may change or go.
+    const other = await open(this.#tools.pathOf(key), plainFile).catch(absentOr);
     if (other === null) return "absent";
     try {
       return (await this.#equals(other)) ? "equal" : "different";
