@@ -25,6 +25,7 @@ const forgetting: Readonly<Record<RepositoryChange["kind"], boolean>> = {
   "create-repository": false,
   "plan-layout": false,
   "record-layout": false,
+  "raise-generation": false,
   "release-bytes": false,
   "sweep-orphan": false,
 };

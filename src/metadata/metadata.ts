@@ -171,6 +171,8 @@ export type RepositoryChange =
       readonly stamp: string;
       readonly generation: number;
     }
+  /** The repository's generation grows beyond this one, which somebody has seen. */
+  | { readonly kind: "raise-generation"; readonly repository: string; readonly generation: number }
   /** Gives bytes to the sweep that were written for a commit which was refused, unless something names them. */
   | { readonly kind: "release-bytes"; readonly repository: string; readonly digest: Digest }
   /** Removes bytes that nothing names at once; stands behind the precondition `digest-free`. */

@@ -24,6 +24,9 @@ const unfinishedRestMs = 2_000;
 /** How often a change by another tool in the very moment of our writing is taken in before it has to wait. */
 const triesMax = 3;
 
+/** Digests that a line about missing bytes names. */
+const toldMax = 10;
+
 /**
  * Which repositories a run writes: "rested" those that had their rest, "all" every one, "last" every one but those
  * that another tool changed, which may take long and are found again at the next start.
@@ -113,7 +116,8 @@ export class LayoutProjector {
     // Gone meanwhile, and with it whatever it wanted to show.
     if (layout === null) return true;
     const { generation } = layout;
-    const text = () => writeLayoutIndex(entryPages(layout), layout);
+    const missing = new Set<string>();
+    const text = () => writeLayoutIndex(this.#entryPages(repository, layout, missing), layout);
     try {
       const stamp = await storage.writeIndex(repository, text, async (planned) => {
         await this.#commit({ kind: "plan-layout", repository, seen, stamp: planned });
@@ -121,6 +125,7 @@ export class LayoutProjector {
         if ((await storage.indexStamp(repository)) !== seen) throw new ChangedMeanwhile();
       });
       await this.#commit({ kind: "record-layout", repository, stamp, generation });
+      if (missing.size > 0) this.#tellMissing(repository, missing);
       return true;
     } catch (error) {
       if (error instanceof ChangedMeanwhile) return false;
@@ -128,6 +133,39 @@ export class LayoutProjector {
     } finally {
       layout.close();
     }
+  }
+
+  /** What index.json lists: what the facts know, but for manifests whose bytes are `missing`. */
+  *#entryPages(
+    repository: string,
+    layout: LayoutSnapshot,
+    missing: Set<string>,
+  ): Generator<LayoutEntry[]> {
+    for (const page of layout.pages()) {
+      const listed = page.filter(({ digest }) => {
+        if (this.#isThere(repository, digest)) return true;
+        missing.add(digest);
+        return false;
+      });
+      yield listed.map(entryOf);
+    }
+  }
+
+  /** Only what is not there is missing: one file that cannot be looked at keeps no index.json from being written. */
+  #isThere(repository: string, digest: LayoutRecord["digest"]): boolean {
+    try {
+      return this.#registry.storage.hasBlobNow(repository, digest);
+    } catch {
+      return true;
+    }
+  }
+
+  #tellMissing(repository: string, missing: ReadonlySet<string>): void {
+    this.#report("error", "bytes of manifests are gone; index.json does not list them", {
+      repository,
+      manifests: missing.size,
+      digests: [...missing].slice(0, toldMax),
+    });
   }
 
   async #commit(change: Parameters<Registry["metadata"]["commit"]>[0]["changes"][number]) {
@@ -190,10 +228,6 @@ function isAborted(signal: AbortSignal | undefined): boolean {
 /** Another tool wrote index.json between our look and our writing. */
 class ChangedMeanwhile extends Error {
   override readonly name = "ChangedMeanwhile";
-}
-
-function* entryPages(layout: LayoutSnapshot): Generator<LayoutEntry[]> {
-  for (const page of layout.pages()) yield page.map(entryOf);
 }
 
 function entryOf(record: LayoutRecord): LayoutEntry {

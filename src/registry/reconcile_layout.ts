@@ -22,6 +22,7 @@ import {
 import { fileTrouble } from "../storage/adopt.ts";
 import type { OpenIndex } from "../storage/storage.ts";
 import { Problems, type Intake } from "./intake.ts";
+import { followLaterIndex } from "./older_metadata.ts";
 import type { Registry, Report } from "./registry.ts";
 import { takeInFiles } from "./take_in_files.ts";
 import { takeInManifests } from "./take_in_manifests.ts";
@@ -95,16 +96,23 @@ export async function reconcileLayout(
   const read = await readThrough(index, problems, signal);
   if (read.kind === "no index" && isYoung(index.changedAt, clock)) return unfinished;
   await createRepository(registry, repository);
-  const base = read.kind === "index" ? generationIn(read.base, state) : null;
+  const later = read.kind === "index" ? laterGeneration(read.base, state) : null;
+  const proved = later !== null && (await isNewest(registry, repository, index));
+  const known = read.kind === "index" ? generationIn(read.base, state) : null;
+  const base = proved ? later : known;
   const counts = { manifests: 0, blobs: 0, tags: 0, stale: 0 };
   const intake: Intake = { registry, repository, base, signal, counts, problems };
   await checkMarker(intake);
+  const tags = proved ? new Set<string>() : null;
   if (read.kind === "index") {
-    for await (const entries of entriesOf(index, () => undefined, signal))
+    for await (const entries of entriesOf(index, () => undefined, signal)) {
       await takeInEntries(intake, entries);
+      for (const { tag } of entries) if (tag !== null) tags?.add(tag);
+    }
   }
   // Whoever replaced it while it was read may have written anything: from the beginning, then.
   if ((await storage.indexStamp(repository)) !== index.stamp) return unfinished;
+  if (later !== null) await followLaterIndex(intake, { generation: later, tags });
   await takeInFiles(intake);
   await tell(intake, read.kind === "unreadable" ? "move" : "copy", report);
   const { manifests, blobs } = counts;
@@ -160,11 +168,27 @@ async function* entriesOf(
   return reader.end();
 }
 
-/** The generation that a tool had read, if it is one of this repository's and not of a later one that was lost. */
+/** The generation that a tool had read, if it is one of this repository's and the metadata know it. */
 function generationIn(base: LayoutBase | null, state: LayoutState | null): number | null {
   if (base?.origin === newOrigin) return 0;
   if (base === null || base.origin !== state?.origin) return null;
   return base.generation <= state.generation ? base.generation : null;
+}
+
+/** The generation of this repository that the file shows and the metadata have not come to; null when they have. */
+function laterGeneration(base: LayoutBase | null, state: LayoutState | null): number | null {
+  if (base === null || base.origin !== state?.origin) return null;
+  return base.generation > state.generation ? base.generation : null;
+}
+
+/** Whether no tag was changed here after the file was written: what was acknowledged since then stands. */
+async function isNewest(
+  { metadata }: Registry,
+  repository: string,
+  { changedAt }: OpenIndex,
+): Promise<boolean> {
+  const [last] = await metadata.history(repository, null, 1);
+  return last === undefined || last.at <= changedAt;
 }
 
 async function takeInEntries(intake: Intake, entries: readonly LayoutEntry[]): Promise<void> {

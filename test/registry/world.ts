@@ -46,7 +46,11 @@ export interface World extends AsyncDisposable {
   readonly clock: ReturnType<typeof manualClock>;
   readonly reports: Reported[];
   readonly report: Report;
-  crash(options?: { readonly loseFacts?: boolean }): Promise<void>;
+  crash(options?: {
+    readonly loseFacts?: boolean;
+    /** What somebody does while it is down. */
+    readonly meanwhile?: () => void;
+  }): Promise<void>;
   commit(...changes: Change[]): Promise<CommitOutcome>;
   /** Takes in every layout and writes every index.json, as a start and a moment of rest do. */
   settle(): Promise<void>;
@@ -77,8 +81,9 @@ export async function openWorld(options: { readonly dedupe?: boolean } = {}): Pr
     pathOf: (key) => join(root, key),
     commit: (...changes) =>
       opened.registry.metadata.commit({ preconditions: [], changes, by: null }),
-    crash: async ({ loseFacts = false } = {}) => {
+    crash: async ({ loseFacts = false, meanwhile } = {}) => {
       await opened.close();
+      meanwhile?.();
       if (loseFacts) {
         for (const end of ["", "-wal", "-shm"]) {
           await rm(join(root, `${metadataFile}${end}`), { force: true });

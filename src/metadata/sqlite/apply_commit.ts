@@ -279,6 +279,11 @@ const appliers: Appliers = {
       id,
     );
   },
+  "raise-generation": (work, id, { generation }) => {
+    const raise = "UPDATE repositories SET generation = MAX(generation, ?) WHERE id = ?";
+    run(work, raise, generation, id);
+    work.touched.add(id);
+  },
   "release-bytes": (work, id, { digest }) => {
     work.freed.push([id, digest]);
   },
@@ -299,6 +304,7 @@ const creating: Readonly<Record<RepositoryChange["kind"], boolean>> = {
   "remove-tag": false,
   "plan-layout": false,
   "record-layout": false,
+  "raise-generation": false,
   "release-bytes": false,
   "sweep-orphan": false,
 };

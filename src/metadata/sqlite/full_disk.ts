@@ -14,6 +14,7 @@ const freeing: Readonly<Record<Change["kind"], boolean>> = {
   "create-repository": false,
   "plan-layout": true,
   "record-layout": true,
+  "raise-generation": true,
   "release-bytes": true,
   "sweep-orphan": true,
   "put-api-key": false,

@@ -1,0 +1,81 @@
+/**
+ * What becomes of a repository whose metadata is older than its index.json: a database that was restored from a copy
+ * or lost its last commits, beside bytes that went on.
+ *
+ * Our annotation in the index.json tells: it has the repository's origin and a generation that the metadata has not
+ * come to. Then the file is the newer truth: what it names is taken in as from any tool (`reconcile_layout.ts`), and
+ * what it does not name any more had been deleted. Tags go as they went then; manifests go where their bytes are gone
+ * as well, and stay pullable by digest where they are not. The generation goes on after the one that was found, so
+ * that no number ever means two things.
+ */
+import type { RepositoryChange } from "../metadata/metadata.ts";
+import type { Digest } from "../oci/digest.ts";
+import { layoutAuthor, pageMax, pagesOf, type Intake } from "./intake.ts";
+
+export interface LaterIndex {
+  readonly generation: number;
+  /** All of its tags; null when something was pushed here after it was written, so that it proves nothing of tags. */
+  readonly tags: ReadonlySet<string> | null;
+}
+
+/** Removes what had been deleted by the time of the later index.json, and says so. */
+export async function followLaterIndex(
+  intake: Intake,
+  { generation, tags }: LaterIndex,
+): Promise<void> {
+  const { registry, repository } = intake;
+  const known = (await registry.metadata.layoutState(repository))?.generation ?? 0;
+  const gone = tags === null ? [] : await deletedTags(intake, tags);
+  const lost = await deletedManifests(intake);
+  const changes: RepositoryChange[] = [
+    ...gone.map((tag) => ({ kind: "remove-tag", repository, tag }) as const),
+    ...lost.map((digest) => ({ kind: "remove-manifest", repository, digest }) as const),
+  ];
+  for (const page of pagesOf(changes)) await commit(intake, page);
+  await commit(intake, [{ kind: "raise-generation", repository, generation }]);
+  registry.report(
+    "warn",
+    "the metadata is older than index.json: it was restored, or lost its end; what the disk has is taken in",
+    {
+      repository,
+      known,
+      found: generation,
+      removedTags: gone.length,
+      removedManifests: lost.length,
+    },
+  );
+}
+
+async function commit({ registry }: Intake, changes: readonly RepositoryChange[]): Promise<void> {
+  await registry.metadata.commit({ preconditions: [], changes, by: layoutAuthor });
+}
+
+async function deletedTags(
+  { registry, repository }: Intake,
+  listed: ReadonlySet<string>,
+): Promise<string[]> {
+  const gone: string[] = [];
+  for (let after: string | null = null; ;) {
+    const page: string[] = await registry.metadata.tags(repository, { after, limit: pageMax });
+    gone.push(...page.filter((tag) => !listed.has(tag)));
+    after = page.at(-1) ?? null;
+    if (page.length < pageMax) return gone;
+  }
+}
+
+/** Manifests of the metadata whose bytes are not there. */
+async function deletedManifests({ registry, repository }: Intake): Promise<Digest[]> {
+  const layout = await registry.metadata.openLayout(repository);
+  if (layout === null) return [];
+  const lost = new Set<Digest>();
+  try {
+    for (const page of layout.pages()) {
+      for (const { digest } of page) {
+        if (!registry.storage.hasBlobNow(repository, digest)) lost.add(digest);
+      }
+    }
+  } finally {
+    layout.close();
+  }
+  return [...lost];
+}
