@@ -6,7 +6,7 @@
 #   scripts/compliance_report.sh docker-registry          Debian's docker-registry, from the PATH
 #   scripts/compliance_report.sh distribution <program>   distribution's `registry`, that you have
 #   scripts/compliance_report.sh olareg <program>         olareg; the same
-#   scripts/compliance_report.sh zot <program>            zot in Go; the same
+#   scripts/compliance_report.sh zot-go <program>         zot (Go); the same
 #
 # Exit status: that of the last step that failed, else 0; that a registry is not compliant is a result, not a
 # failure.
@@ -91,9 +91,9 @@ olareg)
   "$program" serve --addr 127.0.0.1 --port "$port" --dir "$work/root" --store-type dir \
     --api-delete --api-blob-delete >"$work/log" 2>&1 &
   ;;
-zot)
+zot-go)
   need_program
-  title="zot in Go"
+  title="zot (Go)"
   printf '{"distSpecVersion":"1.1.1","storage":{"rootDirectory":"%s"},"http":{"address":"127.0.0.1","port":"%s"},"log":{"level":"error"}}\n' \
     "$work/root" "$port" >"$work/config.json"
   "$program" serve "$work/config.json" >"$work/log" 2>&1 &

@@ -37,6 +37,7 @@ const specified = [
 /** Rows that are tried by other files, by the beginning of their names. */
 const elsewhere: readonly (readonly [prefix: string, file: string])[] = [
   ["swagger.", "test/openapi.test.ts"],
+  ["home.", "test/http/home.test.ts"],
   ["auth.", "test/auth/tokens.test.ts"],
 ];
 const fileOf = (name: string): string | null =>

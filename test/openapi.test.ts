@@ -123,6 +123,7 @@ describe("answers of a running server", () => {
       const names = [...text.matchAll(/(?:src|href)="([^"]*)"/g)].map(([, name]) => name ?? "");
       expect(names.sort()).toEqual([
         "favicon-32x32.png",
+        "page.css",
         "page.js",
         "swagger-ui-bundle.js",
         "swagger-ui.css",
@@ -130,7 +131,7 @@ describe("answers of a running server", () => {
       for (const name of names) {
         const asset = await world.send("GET", `/swagger/v2/${name}`);
         expect(asset.status).toBe(200);
-        expect(asset.bodyBytes).toBeGreaterThan(100);
+        expect(asset.bodyBytes).toBeGreaterThan(10);
         const condition = { "if-none-match": asset.headers.get("etag") ?? "" };
         const again = await world.send("GET", `/swagger/v2/${name}`, { headers: condition });
         expect(again.status).toBe(304);
@@ -142,12 +143,27 @@ describe("answers of a running server", () => {
     expect(pagePolicy).not.toMatch(/https?:|\*|unsafe/);
   });
 
-  test("The page is found without its slash, and has no other files", async () => {
-    const found = await world.send("GET", "/swagger/v2");
-    expect(found.headers.get("location")).toBe("/swagger/v2/");
-    expect((await world.send("HEAD", "/swagger/v2")).status).toBe(308);
+  test("HEAD is in the document, and not shown twice", async () => {
+    expect(openApiText()).toContain('"head":');
+    const style = await world.send("GET", "/swagger/v2/page.css");
+    expect(Buffer.from(style.body).toString()).toContain(".opblock-head { display: none; }");
+  });
+
+  test("The page is found by parts of its path, and has no other files", async () => {
+    for (const path of ["/swagger", "/swagger/", "/swagger/v2"]) {
+      const found = await world.send("GET", path);
+      expect(found.headers.get("location")).toBe("/swagger/v2/");
+      expect((await world.send("HEAD", path)).status).toBe(308);
+    }
     for (const name of ["nothing.js", "package.json", "__proto__", "..%2Fapp.ts"]) {
       expect((await world.send("GET", `/swagger/v2/${name}`)).status).toBe(404);
+    }
+  });
+
+  test("A browser gets the first page", async () => {
+    for (const method of ["GET", "HEAD"] as const) {
+      const page = await world.send(method, "/", { headers: { accept: "text/html" } });
+      expect(page.status).toBe(200);
     }
   });
 

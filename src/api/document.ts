@@ -19,6 +19,7 @@ const groups: Readonly<Record<string, string>> = {
   referrer: "Manifests that refer to others",
   auth: "Tokens, and API keys for programs",
   health: "For supervisors and load balancers",
+  home: "For people with a browser",
   swagger: "This document and its page",
   metrics: "For Prometheus",
 };

@@ -35,6 +35,7 @@ const page = `<!doctype html>
     <title>zot: HTTP API</title>
     <link rel="icon" href="favicon-32x32.png">
     <link rel="stylesheet" href="swagger-ui.css">
+    <link rel="stylesheet" href="page.css">
   </head>
   <body>
     <div id="page"></div>
@@ -64,6 +65,10 @@ SwaggerUIBundle({
 });
 `;
 
+/** HEAD repeats GET without a body: it stands in the document, for generators of clients, and is not shown twice. */
+const pageStyle = `.opblock.opblock-head { display: none; }
+`;
+
 interface Asset {
   readonly type: string;
   readonly bytes: Uint8Array;
@@ -78,6 +83,10 @@ const sources: Readonly<
   "page.js": {
     type: "text/javascript; charset=utf-8",
     read: () => Promise.resolve(Buffer.from(pageScript)),
+  },
+  "page.css": {
+    type: "text/css; charset=utf-8",
+    read: () => Promise.resolve(Buffer.from(pageStyle)),
   },
   "swagger-ui-bundle.js": {
     type: "text/javascript; charset=utf-8",
@@ -113,7 +122,7 @@ export async function getSwaggerPage(): Promise<Reply> {
   });
 }
 
-/** GET without the slash: what the page loads is named from the directory that it stands in. */
+/** GET of a part of the path: what the page loads is named from the directory that it stands in. */
 export async function redirectToPage(call: Call, app: App): Promise<Reply> {
   const location = targetOf(call, app, "/swagger/v2/");
   return emptyReply(308, { location, "content-length": "0" });

@@ -1,21 +1,16 @@
 /**
  * Rows of the endpoint table for the OpenAPI document and its page, at the paths of the original.
  */
-import type { Answer, Endpoint, Parameter } from "../http/endpoint.ts";
+import type { Answer, Endpoint } from "../http/endpoint.ts";
 import type { App } from "./app.ts";
+import { pageHeader, text } from "./page_answers.ts";
 import { requestHeaders } from "./parameters.ts";
 import { schemaOf } from "./schemas.ts";
 import { getOpenApi, getSwaggerAsset, getSwaggerPage, redirectToPage } from "./swagger.ts";
 
-const text = { type: "string" } as const;
-
-function header(name: string, says: string): Parameter {
-  return { name, says, schema: text, required: true };
-}
-
-const length = header("Content-Length", "Bytes of the body.");
-const cacheControl = header("Cache-Control", "Asked for again each time.");
-const etag = header("ETag", "Digest of the file in quotes.");
+const length = pageHeader("Content-Length", "Bytes of the body.");
+const cacheControl = pageHeader("Cache-Control", "Asked for again each time.");
+const etag = pageHeader("ETag", "Digest of the file in quotes.");
 
 const pageAnswer: Answer = {
   status: 200,
@@ -23,8 +18,8 @@ const pageAnswer: Answer = {
   headers: [
     length,
     cacheControl,
-    header("Content-Security-Policy", "The page loads nothing from elsewhere."),
-    header("Referrer-Policy", "Nobody is told where a link was followed."),
+    pageHeader("Content-Security-Policy", "The page loads nothing from elsewhere."),
+    pageHeader("Referrer-Policy", "Nobody is told where a link was followed."),
   ],
   content: [{ types: ["text/html"], schema: text }],
 };
@@ -41,27 +36,30 @@ const pageRow = {
   run: getSwaggerPage,
 } as const satisfies Omit<Endpoint<App>, "path">;
 
+const redirectRow = {
+  name: "swagger.redirect",
+  spec: null,
+  methods: ["GET", "HEAD"],
+  needs: "none",
+  body: "none",
+  answers: [
+    {
+      status: 308,
+      says: "Where the page is.",
+      headers: [pageHeader("Location", "The page."), length],
+    },
+  ],
+  errors: [],
+  says: "Find the page by a part of its path",
+  run: redirectToPage,
+} as const satisfies Omit<Endpoint<App>, "path">;
+
 export const swaggerEndpoints: readonly Endpoint<App>[] = [
   { ...pageRow, path: "/swagger/v2/" },
   { ...pageRow, path: "/swagger/v2/index.html" },
-  {
-    name: "swagger.redirect",
-    spec: null,
-    methods: ["GET", "HEAD"],
-    path: "/swagger/v2",
-    needs: "none",
-    body: "none",
-    answers: [
-      {
-        status: 308,
-        says: "The page is one slash away.",
-        headers: [header("Location", "The page."), length],
-      },
-    ],
-    errors: [],
-    says: "Find the page without its slash",
-    run: redirectToPage,
-  },
+  { ...redirectRow, path: "/swagger" },
+  { ...redirectRow, path: "/swagger/" },
+  { ...redirectRow, path: "/swagger/v2" },
   {
     name: "swagger.document",
     spec: null,

@@ -51,6 +51,7 @@ const needs: Readonly<Record<string, Need>> = {
   "auth.key-list": "password",
   "auth.key-make": "password",
   "auth.key-revoke": "password",
+  "home.page": "nothing",
   "swagger.page": "page",
   "swagger.redirect": "nothing",
   "swagger.document": "page",

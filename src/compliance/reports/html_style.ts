@@ -49,7 +49,8 @@ blockquote { margin: 10px 0; padding: 4px 14px; border-left: 3px solid var(--lin
 pre span { color: var(--dim); } [hidden] { display: none !important; }
 @media (max-width: 680px) { main { padding: 20px 12px 60px; } h1, p { overflow-wrap: anywhere; }
   .verdict { flex: 1; } table { font-size: 13px; } th, td { padding: 4px; }
-  th:nth-child(2), td:nth-child(2) { display: none; } details.case > summary { flex-wrap: wrap; } }
+  th:nth-child(2), td:nth-child(2) { display: none; }
+  thead th:not(:first-child) { writing-mode: vertical-rl; padding-left: 12px; } details.case > summary { flex-wrap: wrap; } }
 @media print { .filters { display: none; } details.case { break-inside: avoid; } }
 `;
 

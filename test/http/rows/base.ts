@@ -88,7 +88,6 @@ const versionRows: readonly Row[] = [
 ];
 
 const unknownPaths = [
-  "/",
   "/v1/_ping",
   "/v1/search?q=x",
   "/v2/{r}",
