@@ -45,6 +45,7 @@ import { explainFailure, isFull } from "./registry/explain_failure.ts";
 import { Jobs } from "./registry/jobs.ts";
 import { RootProbe } from "./registry/root_probe.ts";
 import type { Registry, Report } from "./registry/registry.ts";
+import { otherRegistryAdvice } from "./storage/other_registry.ts";
 import { FilesystemDriver } from "./storage/drivers/filesystem.ts";
 import { StorageFull } from "./storage/driver.ts";
 import { checkSettings, closeSettings, openSettings } from "./settings.ts";
@@ -158,6 +159,8 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
   });
   probe.start();
   const meter = startMeter(counting, registry, report);
+  const advice = otherRegistryAdvice(rootDirectory);
+  if (advice !== null) log.warn(advice);
   if (!commit) log.warn("storage.commit is false: a push that was acknowledged can be lost");
   return {
     committer: waking(facts, [jobs, meter]),

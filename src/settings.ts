@@ -23,6 +23,7 @@ import { systemClock } from "./lib/clock.ts";
 import { checkLogFiles, type Log } from "./lib/log.ts";
 import { NetworkSet } from "./lib/networks.ts";
 import type { Registry } from "./registry/registry.ts";
+import { otherRegistryAdvice } from "./storage/other_registry.ts";
 import { ratesFile, tokenKeyFile } from "./storage/layout.ts";
 
 const clock = systemClock;
@@ -100,7 +101,8 @@ export interface FileFindings {
 
 /**
  * Reads the files that a start reads besides its configuration (logs, certificates, what callers are known by), and
- * says what the start would say. Makes and keeps nothing; storage and ports are not looked at.
+ * says what the start would say. Makes and keeps nothing; ports are not looked at, and the root directory only for another
+ * registry's layout.
  */
 export async function checkFiles(config: Config): Promise<FileFindings> {
   const problems: string[] = [];
@@ -112,6 +114,8 @@ export async function checkFiles(config: Config): Promise<FileFindings> {
       problems.push(error instanceof Error ? error.message : String(error));
     }
   };
+  const advice = otherRegistryAdvice(config.storage.rootDirectory);
+  if (advice !== null) warnings.push(advice);
   await attempt(() => checkLogFiles(config.log));
   await attempt(async () => {
     const { cert, key, cacert } = config.http.tls;

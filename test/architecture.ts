@@ -154,7 +154,7 @@ export const bans: readonly Ban[] = [
   {
     banned: /["'](node:)?fs(\/promises)?["']|\bBun\.(file|write)\b/,
     but: new RegExp(
-      "^src/(storage/drivers/|storage/root_lock\\.ts|lib/(audit_log|log|program_commit|watched_file|shared_page|kept_files)\\.ts|config/|cli/|bench/" +
+      "^src/(storage/drivers/|storage/(root_lock|other_registry)\\.ts|lib/(audit_log|log|program_commit|watched_file|shared_page|kept_files)\\.ts|config/|cli/|bench/" +
         "|metadata/sqlite/sqlite_writer\\.ts|extensions/metrics/system_figures\\.ts|auth/token_key\\.ts|http/(listening_socket|listen_problem|tls_material)\\.ts|api/viewer\\.ts)",
     ),
     say: "a method of the storage driver; or watchFile() of src/lib/watched_file.ts for files of the operator",

@@ -125,6 +125,17 @@ describe("bin/zot", () => {
     }
   });
 
+  test("docker-registry's configuration is recognised as what it is", async () => {
+    const text =
+      "version: 0.1\nstorage: {filesystem: {rootdirectory: /var/lib/registry}}\nhttp: {addr: ':5000'}\n";
+    const { code, stderr } = await inDirectory({ "config.yml": text }, ["serve", "config.yml"]);
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      "config.yml: expected a configuration of zot, got one of docker-registry (version: 0.1); its keys by the names " +
+        "that they have here: docs/guides/migrate.md, From docker-registry and others\n",
+    );
+  });
+
   test("schema prints the schema, whole", async () => {
     const { code, stdout, stderr } = await inDirectory({}, ["schema"]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });

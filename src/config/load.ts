@@ -4,13 +4,14 @@
 // log, or every problem there is, one line each; nothing throws for what a user wrote.
 
 import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { basename, resolve } from "node:path";
 import { checkAuthOptions } from "../auth/check_options.ts";
 import { checkTlsOptions } from "../http/options.ts";
 import { checkValue, type Checked } from "./check.ts";
 import { whyUnreadable } from "../lib/why_unreadable.ts";
 import { dataDirectory } from "./data_directory.ts";
 import { DIST_SPEC_VERSION } from "./specification.ts";
+import { otherDialectProblem } from "./other_dialect.ts";
 import { parseText } from "./parse.ts";
 import type { Config, FileValues } from "./schema.ts";
 import type { Environment } from "./substitute.ts";
@@ -49,7 +50,9 @@ export async function loadText(
   env: Environment = process.env,
 ): Promise<Loaded> {
   const parsed = await parseText(text, path);
-  return "problems" in parsed ? parsed : checkConfig(parsed.value, env);
+  if ("problems" in parsed) return parsed;
+  const otherDialect = otherDialectProblem(parsed.value, basename(path));
+  return otherDialect === null ? checkConfig(parsed.value, env) : { problems: [otherDialect] };
 }
 
 /** Checks what a parser gave. Relative paths are relative to the working directory, as in zot. */
