@@ -36,7 +36,11 @@ export async function listApiKeys(call: Call, app: App): Promise<Reply> {
 /** POST of a key's description: the only answer that holds the key. */
 export async function makeApiKey(call: Call, app: App): Promise<Reply> {
   const { keys, owner } = manage(call, app);
-  const bytes = await call.readBody(bodyBytesMax, () => apiError("REQUEST_TOO_LARGE"));
+  const bytes = await call.readBody({
+    bytesMax: bodyBytesMax,
+    idleMs: app.uploadIdleMs,
+    tooLarge: () => apiError("REQUEST_TOO_LARGE"),
+  });
   const wanted = readWanted(bytes, call, app.registry.clock.now());
   const made = await keys.make(owner, wanted);
   if (made === null) {

@@ -66,7 +66,11 @@ export async function putManifest(call: Call, app: App): Promise<Reply> {
   const reference = requireReference(call, "write");
   const tags = tagParameters(call, reference);
   const tagRules = allowedTags(call, reference, tags);
-  const bytes = await call.readBody(app.manifestBytesMax, () => tooLarge(app));
+  const bytes = await call.readBody({
+    bytesMax: app.manifestBytesMax,
+    idleMs: app.uploadIdleMs,
+    tooLarge: () => tooLarge(app),
+  });
   const { digest, subject } = await pushManifest(app.registry, {
     repository,
     reference,

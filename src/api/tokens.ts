@@ -20,6 +20,7 @@ import { parseMediaType } from "../lib/http_fields.ts";
 import { apiError } from "../oci/errors.ts";
 import { shorten, type App } from "./app.ts";
 
+/** A password may be the ID token of a workload; nothing else in the form is long. */
 const formBytesMax = 64 * 1024;
 const noStore = { "cache-control": "no-store" };
 /** How clients log in here. */
@@ -41,7 +42,7 @@ export async function getToken(call: Call, app: App): Promise<Reply> {
 /** POST of a form. */
 export async function postToken(call: Call, app: App): Promise<Reply> {
   const { auth, tokens } = service(app);
-  const form = await readForm(call);
+  const form = await readForm(call, app.uploadIdleMs);
   checkService(tokens, form.get("service"));
   if (form.get("grant_type") !== "password") return refused("unsupported_grant_type");
   const name = form.get("username");
@@ -81,14 +82,18 @@ async function identify(login: () => PolicyCaller | Promise<PolicyCaller>): Prom
   }
 }
 
-async function readForm(call: Call): Promise<URLSearchParams> {
+async function readForm(call: Call, idleMs: number): Promise<URLSearchParams> {
   const type = parseMediaType(call.header("content-type"));
   if (type?.toLowerCase() !== "application/x-www-form-urlencoded") {
     throw apiError("REQUEST_INVALID", {
       message: "Expected a form, application/x-www-form-urlencoded",
     });
   }
-  const bytes = await call.readBody(formBytesMax, () => apiError("REQUEST_TOO_LARGE"));
+  const bytes = await call.readBody({
+    bytesMax: formBytesMax,
+    idleMs,
+    tooLarge: () => apiError("REQUEST_TOO_LARGE"),
+  });
   return new URLSearchParams(new TextDecoder().decode(bytes));
 }
 

@@ -6,15 +6,10 @@
  * Leaves to others: who the caller is (`auth`, `admission.ts`), the answer (`reply.ts`).
  */
 import { everyone, type Caller } from "../auth/caller.ts";
-import { MemoryBudget } from "../lib/memory_budget.ts";
+import { networkOf } from "../auth/throttle.ts";
 import { RequestBudget } from "../lib/request_budget.ts";
-import { apiError } from "../oci/errors.ts";
-
-/** Bodies up to this size, which is that of most manifests, need no room among the others. */
-const plainBytesMax = 16 * 1024;
-/** Bytes of all larger bodies that are on their way into the memory of this process. */
-const heldBytesMax = 64 * 1024 * 1024;
-const held = new MemoryBudget(heldBytesMax);
+import { apiError, ApiError } from "../oci/errors.ts";
+import { plainBytesMax, type BodyMemory, type Room } from "./body_memory.ts";
 
 /** A client certificate that an authority of `http.tls.cacert` has signed, and that is valid now. */
 export interface PeerCertificate {
@@ -50,6 +45,14 @@ export interface Connection {
   cut(): void;
 }
 
+/** How a body is taken. */
+export interface BodyLimits {
+  readonly bytesMax: number;
+  /** How long it may bring nothing. */
+  readonly idleMs: number;
+  readonly tooLarge: () => Error;
+}
+
 export interface CallInit {
   readonly id: string;
   readonly method: string;
@@ -60,6 +63,8 @@ export interface CallInit {
   readonly params: Readonly<Record<string, string>>;
   readonly request: Request;
   readonly connection: Connection;
+  /** The memory for bodies. */
+  readonly bodies: BodyMemory;
 }
 
 export class Call {
@@ -69,6 +74,7 @@ export class Call {
   readonly params: Readonly<Record<string, string>>;
   readonly request: Request;
   readonly connection: Connection;
+  readonly bodies: BodyMemory;
   /** Who calls, and what they may do. Set once, when the call is admitted. */
   caller: Caller = everyone;
   /** What may still be spent on answering. */
@@ -77,6 +83,7 @@ export class Call {
   takenBytes: number | null = null;
   readonly #queryText: string;
   #query: URLSearchParams | null = null;
+  #room: Room | null = null;
 
   constructor(init: CallInit) {
     this.id = init.id;
@@ -85,6 +92,7 @@ export class Call {
     this.params = init.params;
     this.request = init.request;
     this.connection = init.connection;
+    this.bodies = init.bodies;
     this.#queryText = init.queryText;
   }
 
@@ -118,63 +126,76 @@ export class Call {
   }
 
   /**
-   * The whole body within a limit.
+   * The whole body within a limit; what it holds of the memory for bodies stays held until `end`.
    * @throws the API error that `tooLarge` makes, as soon as the limit is known to be passed; SIZE_INVALID when the
-   * client went away in the middle; UNAVAILABLE while slow clients hold all the memory that there is for bodies.
+   * client went away in the middle or sent nothing for `idleMs`; TOO_MANY_REQUESTS and UNAVAILABLE where there is no
+   * room for it.
    */
-  async readBody(bytesMax: number, tooLarge: () => Error): Promise<Uint8Array> {
+  async readBody({ bytesMax, idleMs, tooLarge }: BodyLimits): Promise<Uint8Array> {
     const { lengthBytes, request } = this;
     if (lengthBytes !== null && lengthBytes > bytesMax) throw tooLarge();
-    const room = new Room();
     try {
-      if (lengthBytes !== null) room.need(lengthBytes, lengthBytes);
-      const bytes =
-        lengthBytes === null
-          ? await collect(request, bytesMax, tooLarge, room)
-          : new Uint8Array(await request.arrayBuffer());
+      const isPlain = lengthBytes !== null && lengthBytes <= plainBytesMax;
+      const bytes = isPlain
+        ? new Uint8Array(await request.arrayBuffer())
+        : await this.#collect({ bytesMax, idleMs, tooLarge });
       this.takenBytes = bytes.length;
+      if (lengthBytes !== null && bytes.length < lengthBytes) throw endedEarly(null);
       return bytes;
     } catch (error) {
-      if (request.signal.aborted) {
-        throw apiError("SIZE_INVALID", { message: "The body ended early", cause: error });
-      }
-      throw error;
-    } finally {
-      room.leave();
+      if (error instanceof ApiError || !request.signal.aborted) throw error;
+      throw endedEarly(error);
     }
   }
+
+  /** The request is answered: its body is held no longer. */
+  end(): void {
+    this.#room?.leave();
+    this.#room = null;
+  }
+
+  async #collect({ bytesMax, idleMs, tooLarge }: BodyLimits): Promise<Uint8Array> {
+    const { request, connection } = this;
+    const lost = Promise.withResolvers<never>();
+    const holder = this.by === null ? networkOf(connection.address) : `user ${this.by}`;
+    const room = this.bodies.enter(holder, lost.reject);
+    this.#room = room;
+    // Progress is what is limited here; the runtime would cut bodies that are slow and do not pause.
+    connection.holdOpen();
+    let total = 0;
+    const watch = new AbortController();
+    void this.bodies.watchIdle({ idleMs, bytes: () => total, signal: watch.signal }, () => {
+      connection.cut();
+      lost.reject(endedEarly(null));
+    });
+    // Nobody may be waiting for it when it comes.
+    lost.promise.catch(() => {});
+    const reader = request.body?.getReader();
+    const chunks: Uint8Array[] = [];
+    try {
+      for (;;) {
+        const next =
+          reader === undefined ? noMore : await Promise.race([reader.read(), lost.promise]);
+        if (next.value === undefined) break;
+        total += next.value.length;
+        if (total > bytesMax) throw tooLarge();
+        room.grow(total);
+        chunks.push(next.value);
+      }
+    } catch (error) {
+      room.leave();
+      void reader?.cancel().catch(() => {});
+      throw error;
+    } finally {
+      watch.abort();
+    }
+    room.arrived();
+    return Buffer.concat(chunks, total);
+  }
 }
 
-/** What one body holds of the memory for all of them. */
-class Room {
-  #bytes = 0;
+const noMore = { value: undefined } as const;
 
-  /** A body of this size so far, that may grow to `mostBytes`. @throws UNAVAILABLE. */
-  need(bytes: number, mostBytes: number): void {
-    if (bytes <= plainBytesMax || this.#bytes > 0) return;
-    if (!held.take(mostBytes)) throw apiError("UNAVAILABLE", { headers: { "retry-after": "1" } });
-    this.#bytes = mostBytes;
-  }
-
-  leave(): void {
-    if (this.#bytes > 0) held.give(this.#bytes);
-    this.#bytes = 0;
-  }
-}
-
-async function collect(
-  request: Request,
-  bytesMax: number,
-  tooLarge: () => Error,
-  room: Room,
-): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let total = 0;
-  for await (const chunk of request.body ?? []) {
-    total += chunk.length;
-    if (total > bytesMax) throw tooLarge();
-    room.need(total, bytesMax);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks, total);
+function endedEarly(cause: unknown): ApiError {
+  return apiError("SIZE_INVALID", { message: "The body ended early", cause });
 }

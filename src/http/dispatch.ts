@@ -12,6 +12,7 @@ import { BudgetSpent } from "../lib/request_budget.ts";
 import { apiError, ApiError, type ApiErrorName } from "../oci/errors.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import type { Admission } from "./admission.ts";
+import { BodyMemory } from "./body_memory.ts";
 import { Call, type Connection } from "./call.ts";
 import type { Cors } from "./cors.ts";
 import type { Endpoint, Reply } from "./endpoint.ts";
@@ -91,10 +92,12 @@ interface Target {
 
 export class Dispatcher<App> {
   #options: DispatchOptions<App>;
+  readonly #bodies: BodyMemory;
   #count = 0;
 
   constructor(options: DispatchOptions<App>) {
     this.#options = options;
+    this.#bodies = new BodyMemory(options.clock);
   }
 
   /** Requests from now on are answered by these; those in flight go on as they began. */
@@ -110,6 +113,7 @@ export class Dispatcher<App> {
     const id = `${this.#options.idPrefix}${(++this.#count).toString(36)}`;
     const target = targetOf(request.url);
     const handled = await this.#handle(request, connection, id, target);
+    handled.call?.end();
     const reply = this.#finish(request, id, handled.reply);
     this.#record(request, connection, {
       id,
@@ -155,6 +159,7 @@ export class Dispatcher<App> {
         params: match.params,
         request,
         connection,
+        bodies: this.#bodies,
       });
       if (this.#options.certificateRequired === true) requireCertificate(row, connection);
       // A promise only where somebody must be asked: known callers cost none.

@@ -1,0 +1,158 @@
+/**
+ * The memory that bodies of requests may hold in one process, until their requests are answered.
+ *
+ * What counts is what has arrived, not what was announced. One caller (a user, else an address) has a share, so that
+ * no stranger holds all of it. Where there is no room for more, the body that comes in slowest gives its own up, if
+ * it is slow at all: so nobody is kept out by clients who begin and do not go on.
+ *
+ * Promises: bounded in bytes; bodies of the size of most manifests need no room; a body that is alone always has room.
+ * Leaves to others: reading bodies (`call.ts`).
+ */
+import { assert } from "../lib/assert.ts";
+import { MiB } from "../lib/bytes.ts";
+import type { Clock } from "../lib/clock.ts";
+import { apiError, type ApiError } from "../oci/errors.ts";
+
+/** Bodies up to this size, which is that of most manifests, need no room among the others. */
+export const plainBytesMax = 16 * 1024;
+/** Bytes of all larger bodies that have come into the memory of this process. */
+export const heldBytesMax = 64 * MiB;
+/** Of these, what one caller may hold. */
+export const callerBytesMax = 16 * MiB;
+/** A body that is not slow: a modem's speed, once it had time to begin. */
+const slowBytesPerSecond = 4 * 1024;
+const beginMs = 5_000;
+
+/** How often a body is looked at within its idle limit. */
+const idleLooks = 4;
+
+/** What one body holds. */
+export interface Room {
+  /** The body has so many bytes by now. @throws TOO_MANY_REQUESTS, UNAVAILABLE. */
+  grow(bytes: number): void;
+  /** Gives everything back. */
+  leave(): void;
+}
+
+interface Held {
+  readonly caller: string;
+  readonly sinceMs: number;
+  /** Called once when another body takes its room. */
+  readonly onLost: (error: ApiError) => void;
+  bytes: number;
+  /** It is here whole: nobody can call it slow. */
+  whole: boolean;
+}
+
+export class BodyMemory {
+  readonly #clock: Clock;
+  readonly #held = new Set<Held>();
+  readonly #byCaller = new Map<string, number>();
+  #bytes = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Bytes held now. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** A place for a body; `onLost` hears when it has to end for another one. */
+  enter(caller: string, onLost: (error: ApiError) => void): Room & { arrived(): void } {
+    const held: Held = {
+      caller,
+      sinceMs: this.#clock.monotonicMs(),
+      onLost,
+      bytes: 0,
+      whole: false,
+    };
+    return {
+      grow: (bytes) => this.#grow(held, bytes),
+      arrived: () => {
+        held.whole = true;
+      },
+      leave: () => this.#leave(held),
+    };
+  }
+
+  /** Calls `onIdle` when a body has brought nothing for so long, unless the signal ends the watch before. */
+  async watchIdle(
+    body: { readonly idleMs: number; readonly bytes: () => number; readonly signal: AbortSignal },
+    onIdle: () => void,
+  ): Promise<void> {
+    const { idleMs, bytes, signal } = body;
+    let seen = -1;
+    for (let quiet = 0; quiet < idleLooks; quiet += 1) {
+      if (bytes() !== seen) quiet = 0;
+      seen = bytes();
+      await this.#clock.sleep(idleMs / idleLooks, signal);
+      if (signal.aborted) return;
+    }
+    onIdle();
+  }
+
+  #grow(held: Held, bytes: number): void {
+    if (bytes <= plainBytesMax) return;
+    const more = bytes - held.bytes;
+    const ofCaller = this.#byCaller.get(held.caller) ?? 0;
+    // One alone has room, however large it is.
+    if (ofCaller > held.bytes && ofCaller + more > callerBytesMax) throw tooMany();
+    while (this.#bytes > held.bytes && this.#bytes + more > heldBytesMax) {
+      const slowest = this.#slowest(held);
+      if (slowest === null) throw noRoom();
+      this.#leave(slowest);
+      slowest.onLost(tooSlow());
+    }
+    held.bytes = bytes;
+    this.#held.add(held);
+    this.#bytes += more;
+    this.#byCaller.set(held.caller, ofCaller + more);
+  }
+
+  #leave(held: Held): void {
+    if (!this.#held.delete(held)) return;
+    const ofCaller = (this.#byCaller.get(held.caller) ?? 0) - held.bytes;
+    if (ofCaller === 0) this.#byCaller.delete(held.caller);
+    else this.#byCaller.set(held.caller, ofCaller);
+    this.#bytes -= held.bytes;
+    assert(this.#bytes >= 0 && ofCaller >= 0, "Only what was taken is given back");
+  }
+
+  /** The body that has come in slowest of those that are slow; null when there is none. */
+  #slowest(except: Held): Held | null {
+    const nowMs = this.#clock.monotonicMs();
+    let slowest: Held | null = null;
+    let leastSpeed = slowBytesPerSecond / 1000;
+    for (const held of this.#held) {
+      const ageMs = nowMs - held.sinceMs;
+      if (held === except || held.whole || ageMs < beginMs) continue;
+      const speed = held.bytes / ageMs;
+      if (speed >= leastSpeed) continue;
+      leastSpeed = speed;
+      slowest = held;
+    }
+    return slowest;
+  }
+}
+
+const soon = { headers: { "retry-after": "1" } };
+
+function tooMany(): ApiError {
+  return apiError("TOO_MANY_REQUESTS", {
+    message: `Bodies of one caller hold up to ${callerBytesMax / MiB} MiB here at once; send fewer at a time`,
+    ...soon,
+  });
+}
+
+function noRoom(): ApiError {
+  return apiError("UNAVAILABLE", soon);
+}
+
+function tooSlow(): ApiError {
+  return apiError("UNAVAILABLE", {
+    message: "The body came in too slowly while others waited for its memory; send it again",
+    ...soon,
+  });
+}

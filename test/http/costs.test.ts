@@ -1,0 +1,163 @@
+// Requests that cost much, beside callers who ask for little: real processes with one worker, so that everybody has to
+// wait for the same one. What is measured is whether others are served while it goes on, never how fast.
+//
+// Callers are told apart by their address of loopback. The bounds themselves stand in the tests of their files
+// (`request_budget`, `caller`, `body_memory` in `call`, `batcher`, `push_manifest`, `uploads`).
+
+import { describe, expect, test } from "bun:test";
+import { connect, type Socket } from "node:net";
+import { digestOf } from "../../src/oci/digest.ts";
+import { mediaTypes } from "../../src/oci/media_types.ts";
+import { eventually, startZot, type Zot } from "../harness.ts";
+import { request } from "./raw_socket.ts";
+
+const host = "Host: registry.example";
+const MiB = 1024 * 1024;
+const stranger = "127.0.0.2";
+const repository = "a";
+
+/** A connection from an address of its own, which sends this and takes what comes. */
+async function sendFrom(address: string, port: number, ...parts: readonly (string | Uint8Array)[]) {
+  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
+  const socket = connect({ host: "127.0.0.1", port, localAddress: address }, () => resolve(socket));
+  let received = "";
+  let closed = false;
+  socket.on("error", reject);
+  socket.on("error", () => (closed = true));
+  socket.on("close", () => (closed = true));
+  socket.on("data", (piece) => (received += piece.toString("latin1")));
+  await promise;
+  for (const part of parts) socket.write(part);
+  return {
+    status: () => Number(/^HTTP\/1\.1 (\d+)/.exec(received)?.[1] ?? 0),
+    isClosed: () => closed,
+    socket,
+  };
+}
+
+function blobDescriptor(bytes: Uint8Array) {
+  return { mediaType: mediaTypes.ociLayer, digest: digestOf("sha256", bytes), size: bytes.length };
+}
+
+const content = new TextEncoder().encode("{}");
+const config = { ...blobDescriptor(content), mediaType: mediaTypes.ociConfig };
+
+async function pushContent({ url }: Zot): Promise<void> {
+  const to = `${url}/v2/${repository}/blobs/uploads/?digest=${config.digest}`;
+  expect((await fetch(to, { method: "POST", body: content })).status).toBe(201);
+}
+
+function manifestOf(layers: readonly object[], members: object = {}): string {
+  const { ociImage: mediaType } = mediaTypes;
+  return JSON.stringify({ schemaVersion: 2, mediaType, config, layers, ...members });
+}
+
+async function putManifest({ url }: Zot, tag: string, body: string): Promise<number> {
+  const to = `${url}/v2/${repository}/manifests/${tag}`;
+  const headers = { "content-type": mediaTypes.ociImage };
+  const answer = await fetch(to, { method: "PUT", body, headers });
+  await answer.arrayBuffer();
+  return answer.status;
+}
+
+/** So many requests, from two clients that go on as soon as they are answered; others ask one by one meanwhile. */
+async function beside(
+  count: number,
+  attack: (index: number) => Promise<number>,
+  other: () => Promise<number>,
+) {
+  const statuses: number[] = [];
+  const overtaken: number[] = [];
+  let next = 0;
+  const client = async (): Promise<void> => {
+    while (next < count) statuses.push(await attack(next++));
+  };
+  const attacks = Promise.all([client(), client()]);
+  const others = new Set<number>();
+  while (statuses.length < count) {
+    const before = statuses.length;
+    others.add(await other());
+    overtaken.push(statuses.length - before);
+  }
+  await attacks;
+  /** How many answers of the attack one of the others waited for, at most. */
+  return { statuses: new Set(statuses), others, waitedFor: Math.max(...overtaken) };
+}
+
+const rounds = 20;
+
+describe("others are served while two clients push", () => {
+  const absent = (count: number): object[] =>
+    Array.from({ length: count }, (_, index) => ({
+      mediaType: mediaTypes.ociLayer,
+      digest: digestOf("sha256", new TextEncoder().encode(`absent ${index}`)),
+      size: 10,
+    }));
+  const equal = (size: number): object[] =>
+    Array.from({ length: 10_000 }, () => ({ ...blobDescriptor(content), size }));
+
+  test.each([
+    ["manifests of 10,000 absent layers", absent(10_000), 400],
+    ["manifests of 20,000 layers", absent(20_000), 400],
+    ["manifests of 10,000 equal layers of a wrong size", equal(3), 400],
+    ["manifests of 10,000 equal layers", equal(content.length), 201],
+  ])("%s", async (_, layers, status) => {
+    await using zot = await startZot({ config: { http: { workers: 1 } } });
+    await pushContent(zot);
+    // Each is another manifest, so that none is there already.
+    const bodies = Array.from({ length: rounds }, (_unused, index) =>
+      manifestOf(layers, { annotations: { index: `${index}` } }),
+    );
+    const found = await beside(
+      rounds,
+      (index) => putManifest(zot, `large${index}`, bodies[index] ?? ""),
+      async () => (await fetch(`${zot.url}/v2/`)).status,
+    );
+    expect(found.statuses).toEqual(new Set([status]));
+    expect(found.others).toEqual(new Set([200]));
+    // Two clients have two requests each around the moments of asking and answering.
+    expect(found.waitedFor).toBeLessThanOrEqual(4);
+  });
+});
+
+describe("memory for bodies", () => {
+  const large = 4 * MiB;
+
+  test("strangers who announce much and send little keep nobody from pushing", async () => {
+    await using zot = await startZot({ config: { http: { workers: 1 } } });
+    const announced = `Content-Length: ${large}`;
+    const strangers = await Promise.all(
+      Array.from({ length: 300 }, (_, index) =>
+        sendFrom(
+          stranger,
+          zot.port,
+          request(`PUT /v2/a/manifests/${index} HTTP/1.1`, host, announced),
+          "{}   ",
+        ),
+      ),
+    );
+    // Read, and found to be no manifest.
+    expect(await putManifest(zot, "other", " ".repeat(MiB))).toBe(400);
+    expect(strangers.filter(({ isClosed, status }) => isClosed() || status() > 0)).toEqual([]);
+    for (const { socket } of strangers) socket.destroy();
+  });
+
+  test("a stranger who holds all that he may keeps nobody from pushing", async () => {
+    await using zot = await startZot({ config: { http: { workers: 1 } } });
+    const announced = `Content-Length: ${large}`;
+    const part = new Uint8Array(large - 1);
+    const strangers = await Promise.all(
+      Array.from({ length: 40 }, (_, index) =>
+        sendFrom(
+          stranger,
+          zot.port,
+          request(`PUT /v2/a/manifests/${index} HTTP/1.1`, host, announced),
+          part,
+        ),
+      ),
+    );
+    await eventually("he is told so", () => strangers.some(({ status }) => status() === 429));
+    expect(await putManifest(zot, "other", " ".repeat(MiB))).toBe(400);
+    for (const { socket } of strangers) socket.destroy();
+  });
+});
