@@ -231,7 +231,12 @@ const appliers: Appliers = {
     }
     const removed = "DELETE FROM manifests WHERE repository = ? AND digest = ?";
     if (run(work, removed, id, digest) === 0) return;
-    run(work, "DELETE FROM manifest_references WHERE repository = ? AND parent = ?", id, digest);
+    run(
+      work,
+      "DELETE FROM manifest_references INDEXED BY manifest_references_parent WHERE repository = ? AND parent = ?",
+      id,
+      digest,
+    );
     removeAnnotations(work.database, id, digest);
     writeHistory(work, id, null, null, digest);
     work.freed.push([id, digest]);

@@ -38,7 +38,7 @@ export function putManifest(work: Work, id: number, manifest: NewManifest): bool
   if (changed === 0 && hasReferences(work, id, manifest)) return false;
   run(
     work,
-    "DELETE FROM manifest_references WHERE repository = ? AND parent = ?",
+    "DELETE FROM manifest_references INDEXED BY manifest_references_parent WHERE repository = ? AND parent = ?",
     id,
     manifest.digest,
   );
@@ -59,7 +59,7 @@ export function putManifest(work: Work, id: number, manifest: NewManifest): bool
 function hasReferences(work: Work, id: number, manifest: NewManifest): boolean {
   const rows = all(
     work,
-    "SELECT child, target FROM manifest_references WHERE repository = ? AND parent = ?",
+    "SELECT child, target FROM manifest_references INDEXED BY manifest_references_parent WHERE repository = ? AND parent = ?",
     id,
     manifest.digest,
   );

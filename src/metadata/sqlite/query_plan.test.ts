@@ -29,14 +29,19 @@ function planOf(database: Database, text: string): string[] {
     .map(({ detail }) => detail);
 }
 
-/** Steps that cost what a table holds: a walk without bounds, an index made on the fly, a sort. */
-const costly = /^SCAN (?!CONSTANT ROW|json_each)|AUTOMATIC|TEMP B-TREE/;
+/**
+ * Steps that cost what a table or a repository holds: a walk without bounds, or bounded by the repository alone, an
+ * index made on the fly, a sort.
+ */
+const costly = /^SCAN (?!CONSTANT ROW|json_each)|\(repository=\?\)|AUTOMATIC|TEMP B-TREE/;
 
 /**
  * Walks that a statement may make, by its name: of an index in the order of the answer, so that LIMIT ends
  * them, or of what one repository holds, for the projector alone.
  */
 const allowed: Readonly<Record<string, readonly RegExp[]>> = {
+  catalog: [/^SEARCH m USING PRIMARY KEY \(repository=\?\)$/],
+  history: [/^SEARCH h USING INDEX history_repository \(repository=\?\)$/],
   stale: [/^SCAN repositories USING INDEX repositories_stale$/],
   orphans: [/^SCAN o USING INDEX orphans_since$/],
 };
