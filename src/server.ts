@@ -431,7 +431,7 @@ function openRegistry(
   return {
     storage,
     metadata: new SqliteMetadata(path, committer, epochs, metrics?.lookup("facts")),
-    uploads: new Uploads(storage.driver),
+    uploads: new Uploads(storage.driver, clock),
     clock,
     contentCache: new ContentCache(metrics?.lookup("content")),
     dedupe: config.storage.dedupe,

@@ -31,7 +31,7 @@ export async function startUpload(call: Call, app: App): Promise<Reply> {
 }
 
 async function openSession(call: Call, app: App): Promise<Reply> {
-  const id = await app.registry.uploads.start(call.repository, ownerOf(call));
+  const id = await app.registry.uploads.start(call.repository, ownerOf(call), call.counted);
   return emptyReply(202, { ...sessionHeaders(call, app, id, 0), "content-length": "0" });
 }
 
@@ -45,7 +45,7 @@ export async function postBlob(call: Call, app: App): Promise<Reply> {
     return openSession(call, app);
   }
   const { uploads } = app.registry;
-  const id = await uploads.start(call.repository, ownerOf(call));
+  const id = await uploads.start(call.repository, ownerOf(call), call.counted);
   const work = async (upload: HeldUpload): Promise<Reply> => {
     try {
       return await finish(call, app, upload, digest);

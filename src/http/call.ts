@@ -106,6 +106,11 @@ export class Call {
     return this.caller.name;
   }
 
+  /** Whom limits count what is asked for: the user, else the network that the request comes from. */
+  get counted(): string {
+    return this.by === null ? networkOf(this.connection.address) : `user ${this.by}`;
+  }
+
   header(name: string): string | null {
     return this.request.headers.get(name);
   }
@@ -157,8 +162,7 @@ export class Call {
   async #collect({ bytesMax, idleMs, tooLarge }: BodyLimits): Promise<Uint8Array> {
     const { request, connection } = this;
     const lost = Promise.withResolvers<never>();
-    const holder = this.by === null ? networkOf(connection.address) : `user ${this.by}`;
-    const room = this.bodies.enter(holder, lost.reject);
+    const room = this.bodies.enter(this.counted, lost.reject);
     this.#room = room;
     // Progress is what is limited here; the runtime would cut bodies that are slow and do not pause.
     connection.holdOpen();

@@ -6,11 +6,12 @@ import { utimes } from "node:fs/promises";
 import { join } from "node:path";
 import { sample, unlimited } from "../../test/contracts/driver_samples.ts";
 import { memoryDirectory } from "../../test/memory_directory.ts";
-import { systemClock } from "../lib/clock.ts";
+import { manualClock, systemClock } from "../lib/clock.ts";
 import { digestOf } from "../oci/digest.ts";
 import { ApiError } from "../oci/errors.ts";
 import { FilesystemDriver } from "./drivers/filesystem.ts";
 import { uploadsDirectory } from "./layout.ts";
+import { callerUploadsMax } from "./open_uploads.ts";
 import { Uploads, type AppendRequest, type Chunk, type HeldUpload } from "./uploads.ts";
 import { reasonOf } from "../../test/reason_of.ts";
 
@@ -32,8 +33,8 @@ async function openWorld(): Promise<World> {
   return {
     root: directory.path,
     driver,
-    uploads: new Uploads(driver),
-    elsewhere: new Uploads(other),
+    uploads: new Uploads(driver, systemClock),
+    elsewhere: new Uploads(other, systemClock),
     [Symbol.asyncDispose]: async () => {
       await driver.close();
       await other.close();
@@ -302,7 +303,52 @@ describe("expiry", () => {
         };
       },
     });
-    expect(await new Uploads(listing).expire(Date.now(), hourMs)).toBe(0);
+    expect(await new Uploads(listing, systemClock).expire(Date.now(), hourMs)).toBe(0);
     expect(await world.uploads.size(repository, held)).toBe(4);
+  });
+
+  test("drops sessions that hold nothing sooner, however long others may rest", async () => {
+    await using world = await openWorld();
+    const empty = await world.uploads.start(repository);
+    const used = await world.uploads.start(repository);
+    await world.uploads.hold(repository, used, (upload) => upload.append(stream(sample(1))));
+    await age(world, hourMs);
+    expect(await world.uploads.expire(Date.now(), 24 * hourMs)).toBe(1);
+    expect(await world.uploads.size(repository, empty)).toBeNull();
+    expect(await world.uploads.size(repository, used)).toBe(1);
+  });
+});
+
+describe("open sessions", () => {
+  test("of one caller are limited, whichever worker opens them, and others open theirs", async () => {
+    await using world = await openWorld();
+    const clock = manualClock(0);
+    const [here, there] = [0, 1].map(() => new Uploads(world.driver, clock));
+    const ids: string[] = [];
+    for (let count = 0; count < callerUploadsMax; count += 1) {
+      ids.push(await here!.start(repository, "", "stranger"));
+    }
+    await clock.advance(1_000);
+    for (const uploads of [here!, there!]) {
+      expect(await reasonOf(uploads.start(repository, "", "stranger"))).toMatchObject({
+        reason: "TOO_MANY_REQUESTS",
+        headers: { "retry-after": "60" },
+      });
+      await uploads.start(repository, "", "somebody else");
+    }
+    const [first = ""] = ids;
+    await here!.hold(repository, first, (upload) => upload.discard());
+    await clock.advance(1_000);
+    await there!.start(repository, "", "stranger");
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test("that were opened at once are counted all the same", async () => {
+    await using world = await openWorld();
+    const many = Array.from({ length: callerUploadsMax + 5 }, () =>
+      reasonOf(world.uploads.start(repository, "", "stranger")),
+    );
+    const refused = (await Promise.all(many)).filter((each) => each instanceof Error);
+    expect(refused).toHaveLength(5);
   });
 });

@@ -8,10 +8,15 @@
  * Leaves to others: HTTP, permissions, and recording the blob as a fact (`registry`).
  */
 import { createHash } from "node:crypto";
+import type { Clock } from "../lib/clock.ts";
 import type { Algorithm, Digest } from "../oci/digest.ts";
 import { apiError } from "../oci/errors.ts";
-import type { AppendOptions, ByteSource, Driver, Stage } from "./driver.ts";
+import type { AppendOptions, ByteSource, Driver, Stage, StageInfo } from "./driver.ts";
 import { StagePublished, StageTooLarge } from "./driver.ts";
+import { OpenUploads } from "./open_uploads.ts";
+
+/** A session that was opened and never used goes after this. */
+const emptyIdleMs = 60 * 60_000;
 
 const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
@@ -32,14 +37,19 @@ export interface AppendRequest {
 
 export class Uploads {
   readonly #driver: Driver;
+  readonly #open: OpenUploads;
 
-  constructor(driver: Driver) {
+  constructor(driver: Driver, clock: Clock) {
     this.#driver = driver;
+    this.#open = new OpenUploads(driver, clock);
   }
 
-  /** Opens a session and returns its id. `owner` is whom it belongs to; empty for anonymous callers. */
-  async start(repository: string, owner = ""): Promise<string> {
-    const id = crypto.randomUUID();
+  /**
+   * Opens a session and returns its id. `owner` is whom it belongs to; empty for anonymous callers. `caller` is who
+   * may have so many of them. @throws TOO_MANY_REQUESTS, UNAVAILABLE.
+   */
+  async start(repository: string, owner = "", caller = owner): Promise<string> {
+    const id = await this.#open.newId(caller);
     await this.#driver.createStage(stageId(repository, id, owner));
     return id;
   }
@@ -75,17 +85,23 @@ export class Uploads {
     }
   }
 
-  /** Removes sessions that nobody touched for `idleMs` and that nobody holds; returns how many. */
+  /**
+   * Removes sessions that nobody touched for `idleMs`, or sooner where they hold nothing, and that nobody holds;
+   * returns how many.
+   */
   async expire(now: number, idleMs: number): Promise<number> {
     let removed = 0;
-    for await (const { id, changedAt } of this.#driver.stages()) {
-      if (now - changedAt < idleMs) continue;
+    const isIdle = ({ changedAt, sizeBytes }: StageInfo): boolean =>
+      now - changedAt >= (sizeBytes === 0 ? Math.min(idleMs, emptyIdleMs) : idleMs);
+    for await (const info of this.#driver.stages()) {
+      if (!isIdle(info)) continue;
+      const { id } = info;
       const stage = await this.#driver.openStage(id);
       if (stage === null || stage === "busy") continue;
       try {
         // Somebody may have written to it since it was listed: only what its holder sees counts.
         const found = await this.#driver.statStage(id);
-        if (found === null || now - found.changedAt < idleMs) continue;
+        if (found === null || !isIdle(found)) continue;
         await stage.discard();
         removed += 1;
       } finally {

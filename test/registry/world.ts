@@ -124,7 +124,7 @@ async function open(root: string, clock: World["clock"], dedupe: boolean, report
   const registry: Registry = {
     storage,
     metadata: new SqliteMetadata(path, writer),
-    uploads: new Uploads(driver),
+    uploads: new Uploads(driver, clock),
     clock,
     contentCache: new ContentCache(),
     dedupe,

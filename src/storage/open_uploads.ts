@@ -1,0 +1,82 @@
+/**
+ * How many uploads are open, of each caller and in all: every open upload is a file that lies there for as long as
+ * `storage.uploadIdle`.
+ *
+ * The names of the files tell whose they are, so that the count holds for all processes and after a restart. The
+ * directory is listed once a second at most, and only while uploads are opened; those that this process opened since
+ * are added. So a caller may have a few more than the limit for a moment, where several processes answer.
+ */
+import { createHash, randomUUID } from "node:crypto";
+import type { Clock } from "../lib/clock.ts";
+import { apiError } from "../oci/errors.ts";
+import type { Driver } from "./driver.ts";
+import { uploadsDirectory } from "./layout.ts";
+
+/** Open uploads of one caller (a user, else a network): a push has a handful at once. */
+export const callerUploadsMax = 1_000;
+/** Of all callers together. */
+export const openUploadsMax = 50_000;
+/** How old a listing may be. */
+const listedMs = 1_000;
+
+/** Where the caller's mark stands in the id of an upload. */
+const markAt = 24;
+const markLength = 12;
+
+export class OpenUploads {
+  readonly #driver: Driver;
+  readonly #clock: Clock;
+  #counts = new Map<string, number>();
+  #total = 0;
+  #listedAtMs = -Infinity;
+  #listing: Promise<void> | null = null;
+
+  constructor(driver: Driver, clock: Clock) {
+    this.#driver = driver;
+    this.#clock = clock;
+  }
+
+  /** An id for one more upload of the caller, which cannot be guessed. @throws TOO_MANY_REQUESTS, UNAVAILABLE. */
+  async newId(caller: string): Promise<string> {
+    if (this.#clock.monotonicMs() - this.#listedAtMs >= listedMs) {
+      this.#listing ??= this.#list();
+      await this.#listing;
+    }
+    const mark = markOf(caller);
+    const count = this.#counts.get(mark) ?? 0;
+    if (count >= callerUploadsMax) throw tooMany();
+    if (this.#total >= openUploadsMax) throw apiError("UNAVAILABLE", later);
+    this.#counts.set(mark, count + 1);
+    this.#total += 1;
+    return `${randomUUID().slice(0, markAt)}${mark}`;
+  }
+
+  async #list(): Promise<void> {
+    try {
+      const files = await this.#driver.list(uploadsDirectory);
+      const counts = new Map<string, number>();
+      for (const { name } of files) {
+        const mark = name.slice(markAt, markAt + markLength);
+        counts.set(mark, (counts.get(mark) ?? 0) + 1);
+      }
+      this.#counts = counts;
+      this.#total = files.length;
+      this.#listedAtMs = this.#clock.monotonicMs();
+    } finally {
+      this.#listing = null;
+    }
+  }
+}
+
+const later = { headers: { "retry-after": "60" } };
+
+function tooMany(): Error {
+  return apiError("TOO_MANY_REQUESTS", {
+    message: `Expected up to ${callerUploadsMax} open uploads of one caller, there are as many; end or cancel some`,
+    ...later,
+  });
+}
+
+function markOf(caller: string): string {
+  return createHash("sha256").update(`upload of ${caller}`).digest("hex").slice(0, markLength);
+}
