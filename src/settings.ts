@@ -15,6 +15,7 @@ import { Admission } from "./http/admission.ts";
 import { Cors } from "./http/cors.ts";
 import type { DispatchSettings } from "./http/dispatch.ts";
 import type { ListenLimits } from "./http/listen.ts";
+import { OwnHosts } from "./http/own_hosts.ts";
 import { PublicUrl } from "./http/public_url.ts";
 import { limitsRates, RateLimits } from "./http/rate_limits.ts";
 import { checkTls, readTlsFiles } from "./http/tls_material.ts";
@@ -71,13 +72,25 @@ export async function openSettings(
   };
   const dispatch = {
     app,
-    cors: new Cors(http.allowOrigin, http.externalUrl),
+    cors: openCors(config),
     proxies: http.trustedProxies.length === 0 ? null : new NetworkSet(http.trustedProxies),
     admission: auth === null ? null : new Admission({ ...auth, clock }),
     certificateRequired: isCertificateRequired(config),
     rates: openRates(config),
   };
   return { config, dispatch, listen: listenLimits(config) };
+}
+
+/** Where nobody logs in, pages get less: they could do all that their reader's machine can. */
+function openCors({ http }: Config): Cors {
+  const { allowOrigin, externalUrl: ownUrl } = http;
+  const canLogIn = hasMethods(http.auth) || http.tls.cacert !== null;
+  const byDefault = canLogIn ? ["*"] : [];
+  return new Cors({
+    allowOrigin: allowOrigin === "auto" ? byDefault : allowOrigin,
+    ownUrl,
+    hosts: canLogIn ? null : new OwnHosts(http),
+  });
 }
 
 /** Lets go of what later settings no longer use. Requests in flight go on with it. */

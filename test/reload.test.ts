@@ -72,7 +72,7 @@ describe("under load", () => {
       expect(line["changed"]).toEqual([
         "storage.dedupe: true -> false",
         "storage.uploadIdle: 24h -> 2h",
-        "http.allowOrigin: * -> https://ui.example.com",
+        "http.allowOrigin: auto -> https://ui.example.com",
         "http.readTimeout: 2s -> 3s",
         "http.blobBytesMax: 0 -> 9",
       ]);

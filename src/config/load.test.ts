@@ -133,7 +133,7 @@ describe("defaults", () => {
         address: "127.0.0.1",
         port: 8080,
         workers: Math.min(4, availableParallelism()),
-        allowOrigin: ["*"],
+        allowOrigin: "auto",
         realm: "",
         readTimeout: 60_000,
         writeTimeout: 60_000,

@@ -41,7 +41,7 @@ const table: readonly (readonly [
     "a list",
     {},
     { http: { allowOrigin: "https://a.example, https://b.example" } },
-    ["http.allowOrigin: * -> https://a.example, https://b.example"],
+    ["http.allowOrigin: auto -> https://a.example, https://b.example"],
     [],
   ],
   [

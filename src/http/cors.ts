@@ -8,9 +8,13 @@
  * Reading is the browser's to refuse; writing is ours. A form of any page reaches a registry that its reader can reach,
  * with the password that the browser knows, or past a wall that was the only protection. So pages write only from
  * origins that are listed by name, and from the registry's own: `*` is for reading.
+ *
+ * Where nobody logs in, reaching the registry is all that a page needs. There `*` is not the default, and a browser must
+ * ask by a name of the registry (`own_hosts.ts`). Over TLS the certificate proves the name.
  * Source: the Fetch standard, "CORS protocol"; Fetch Metadata Request Headers (Sec-Fetch-Site).
  */
 import type { Reply } from "./endpoint.ts";
+import type { OwnHosts } from "./own_hosts.ts";
 import { emptyReply } from "./reply.ts";
 
 const exposed = [
@@ -47,15 +51,27 @@ const preflightAgeS = "600";
 
 export type CorsHeaders = Readonly<Record<string, string>>;
 
+export interface CorsOptions {
+  readonly allowOrigin: readonly string[];
+  /** The registry's own URL to clients; null when it is not known. */
+  readonly ownUrl?: string | null;
+  /** Names that browsers must ask by; null where callers log in. */
+  readonly hosts?: OwnHosts | null;
+}
+
+/** Why a request of a browser is refused. */
+export type CorsProblem = "foreign-page" | "foreign-host";
+
 export class Cors {
   readonly #any: boolean;
   readonly #origins: ReadonlySet<string>;
   readonly #own: string | null;
+  readonly #hosts: OwnHosts | null;
   /** For an answer to a page that is not listed, or to no page. */
   readonly #plain: CorsHeaders;
 
-  /** `ownUrl` is the registry's own to clients; null when it is not known. */
-  constructor(allowOrigin: readonly string[], ownUrl: string | null = null) {
+  constructor({ allowOrigin, ownUrl = null, hosts = null }: CorsOptions) {
+    this.#hosts = hosts;
     this.#origins = new Set(allowOrigin);
     this.#own = ownUrl === null ? null : new URL(ownUrl).origin;
     this.#any = this.#origins.has("*");
@@ -79,12 +95,19 @@ export class Cors {
     });
   }
 
-  /** Whether a page makes this request that may not write here. Other programs do not tell of pages. */
-  isForeignWrite(method: string, headers: Headers): boolean {
-    if (readingMethods.includes(method)) return false;
+  /** Why a page may not make this request; null when it may, and for programs that are no browsers. */
+  problemOf(method: string, headers: Headers, isOverTls: boolean): CorsProblem | null {
+    const isReading = readingMethods.includes(method);
+    if (isReading && (this.#hosts === null || this.#any)) return null;
     const origin = headers.get("origin");
+    if (origin !== null && (this.#origins.has(origin) || origin === this.#own)) return null;
+    if (!isReading && this.#isForeignPage(origin, headers)) return "foreign-page";
+    if (this.#hosts === null || isOverTls || !isOfBrowser(origin, headers)) return null;
+    return this.#hosts.has(headers.get("host")) ? null : "foreign-host";
+  }
+
+  #isForeignPage(origin: string | null, headers: Headers): boolean {
     const site = headers.get("sec-fetch-site");
-    if (origin !== null && (this.#origins.has(origin) || origin === this.#own)) return false;
     if (site !== null) return site !== "same-origin" && site !== "none";
     // Where there is no TLS, browsers tell the origin alone.
     return origin !== null && hostOf(origin) !== headers.get("host");
@@ -101,6 +124,17 @@ export class Cors {
       "access-control-expose-headers": exposed,
     };
   }
+}
+
+/**
+ * Whether a browser asks. Over plain HTTP one says neither where a page comes from nor, for reading, its origin; what is
+ * left are headers that browsers always send and registry clients do not.
+ */
+function isOfBrowser(origin: string | null, headers: Headers): boolean {
+  if (origin !== null || headers.has("sec-fetch-site") || headers.has("referer")) return true;
+  // The fetch of Node.js sends a star; a browser has a language.
+  const language = headers.get("accept-language") ?? "*";
+  return language !== "*" || headers.get("user-agent")?.startsWith("Mozilla/") === true;
 }
 
 function readingPart(allow: string): string {

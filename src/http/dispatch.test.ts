@@ -51,7 +51,7 @@ async function ask(
   const dispatcher = new Dispatcher<null>({
     app: null,
     router: new Router(rows),
-    cors: new Cors([]),
+    cors: new Cors({ allowOrigin: [] }),
     clock,
     idPrefix: "p-",
     explain: (error) => (String(error).includes("disk") ? { reason: "STORAGE_FULL" } : null),

@@ -142,6 +142,7 @@ export class Dispatcher<App> {
       const match = router.match(request.method, path, has);
       if (match.kind === "matched") ({ row } = match);
       if (row?.uncounted !== true) this.#checkRate(request, connection);
+      checkPage(cors, request, connection);
       if (match.kind === "no-path") throw noPath(path);
       if (match.kind === "no-method") {
         if (request.method !== "OPTIONS") throw wrongMethod(request.method, match.allow);
@@ -149,7 +150,6 @@ export class Dispatcher<App> {
         return { reply, row, call, failure: null, reason: null };
       }
       ({ row } = match);
-      if (cors.isForeignWrite(request.method, request.headers)) throw foreignPage();
       checkRepository(row, match.params);
       call = new Call({
         id,
@@ -305,11 +305,16 @@ function checkCertificate({ certificateProblem }: Connection): void {
   throw apiError("DENIED", { message });
 }
 
-function foreignPage(): ApiError {
-  return apiError("DENIED", {
-    message:
-      "Pages of other origins may not write here; http.allowOrigin would have to name theirs",
-  });
+const pageProblems = {
+  "foreign-page":
+    "Pages of other origins may not write here; http.allowOrigin would have to name theirs",
+  "foreign-host":
+    "Browsers reach this registry by its address or its own name; for another, http.externalUrl would have to be the URL",
+} as const;
+
+function checkPage(cors: Cors, { method, headers }: Request, { tlsVersion }: Connection): void {
+  const problem = cors.problemOf(method, headers, tlsVersion !== null);
+  if (problem !== null) throw apiError("DENIED", { message: pageProblems[problem] });
 }
 
 function requireCertificate<App>({ name }: Endpoint<App>, { certificate }: Connection): void {

@@ -83,12 +83,13 @@ const plainOptions = optionTable({
   },
   allowOrigin: {
     type: origins,
-    default: "*",
+    default: "auto",
+    defaultSays: "`*` where callers log in, else none",
     served: true,
     applies: "live",
     says:
       "Origins whose web pages may call the registry, with commas between them. `*` is any, for reading: pages write " +
-      "only from origins that are named.",
+      "only from origins that are named. `auto` is the default.",
   },
   realm: {
     type: headerText,

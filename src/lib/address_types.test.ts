@@ -28,6 +28,7 @@ const accepted: [z.ZodType, unknown, unknown][] = [
   [baseUrlOrNone, "http://[::1]:5000", "http://[::1]:5000"],
   [origins, "", []],
   [origins, "*", ["*"]],
+  [origins, " auto ", "auto"],
   [origins, ` ${plain}, ,http://localhost:3000 `, [plain, "http://localhost:3000"]],
   [origins, "chrome-extension://abcdef", ["chrome-extension://abcdef"]],
 ];

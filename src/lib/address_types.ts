@@ -70,13 +70,15 @@ function isBaseUrl(value: string): boolean {
   return url !== null && !/[?#]/.test(value) && !/\/v2\/*$/.test(url.pathname);
 }
 
-const originsError = `origins with commas between them, such as "https://ui.example.com", without a path, or "*"`;
+const originsError = `origins with commas between them, such as "https://ui.example.com", without a path, or "*", or "auto"`;
 
-/** Origins of web pages, as browsers write them, with commas between them; `*` is any. */
+/** Origins of web pages, as browsers write them, with commas between them; `*` is any, `auto` left to the program. */
 export const origins = z
   .string({ error: originsError })
-  .transform((value): readonly string[] => splitAtCommas(value))
-  .refine((list) => list.every(isOrigin), { error: originsError })
+  .transform((value): readonly string[] | "auto" =>
+    value.trim() === "auto" ? "auto" : splitAtCommas(value),
+  )
+  .refine((list) => list === "auto" || list.every(isOrigin), { error: originsError })
   .meta({ title: "comma-separated text" });
 
 function splitAtCommas(value: string): string[] {

@@ -1,0 +1,34 @@
+/**
+ * Whether a Host header names this registry: what stands between a registry without logins and the pages of the web.
+ *
+ * A page may give its own name the address of a registry that only its reader can reach (DNS rebinding), and then
+ * belongs to the registry in the eyes of the browser. The name gives it away: a page cannot make a browser send another.
+ * An address cannot be rebound, so every address is taken for ours.
+ */
+import { isIP } from "node:net";
+import { hostname } from "node:os";
+
+export class OwnHosts {
+  readonly #names: ReadonlySet<string>;
+
+  /** `address` is where the server listens, `externalUrl` what clients know it by. */
+  constructor({ address, externalUrl }: { address: string; externalUrl: string | null }) {
+    const name = hostname().toLowerCase();
+    const [label = name] = name.split(".");
+    const external = externalUrl === null ? [] : [new URL(externalUrl).hostname];
+    this.#names = new Set(["localhost", name, label, `${label}.local`, address, ...external]);
+  }
+
+  /** `host` is the header, with or without a port. */
+  has(host: string | null): boolean {
+    const name = nameOf(host ?? "");
+    return isIP(name) !== 0 || name.endsWith(".localhost") || this.#names.has(name);
+  }
+}
+
+/** Without port, brackets and the dot of a complete name; empty for what is none. */
+function nameOf(host: string): string {
+  const [, bracketed, plain = ""] =
+    /^(?:\[([\da-f:.]+)\]|([^:[\]/@\s]+))(?::\d*)?$/.exec(host.toLowerCase()) ?? [];
+  return (bracketed ?? plain).replace(/\.$/, "");
+}
