@@ -27,7 +27,7 @@ import {
 import { auditAnswer, logAnswer } from "./http/access_log.ts";
 import { Dispatcher } from "./http/dispatch.ts";
 import { listen, type Listener, type ListenLimits, type ListenOptions } from "./http/listen.ts";
-import { listenMutualTls } from "./http/listen_mutual_tls.ts";
+import { listenMutualTls, type RefusedHandshake } from "./http/listen_mutual_tls.ts";
 import { isEveryInterface, listenProblem } from "./http/listen_problem.ts";
 import { Router } from "./http/router.ts";
 import { TlsFiles } from "./http/tls_files.ts";
@@ -318,10 +318,12 @@ function openListener(
       log.error({ error: String(error) }, "a request failed below HTTP"),
     onFull: (full: boolean) => logFull(log, full),
   };
+  const onRefused = ({ address, problem }: RefusedHandshake): void =>
+    log.info({ client: address, problem }, "http.tls: a handshake failed");
   try {
     return tls === null || tls.ca === null
       ? listen({ ...options, tls })
-      : listenMutualTls({ ...options, tls });
+      : listenMutualTls({ ...options, tls, onRefused });
   } catch (cause) {
     throw new Error(listenProblem(cause, { address: options.address, port }), { cause });
   }

@@ -126,6 +126,31 @@ describe("a token service's tokens", () => {
     expect(await outcome(verify, await sign({ alg: "ES256" }))).toBe("refused");
   });
 
+  test.skipIf(!requireTool("openssl"))("every certificate and key of a file counts", async () => {
+    const { createPrivateKey } = await import("node:crypto");
+    const signers = await Promise.all(
+      ["first", "second"].map(async (name) => {
+        const authority = await TestAuthority.make(directory.path, name);
+        const key = createPrivateKey(await Bun.file(authority.key).text());
+        return { key, text: await Bun.file(authority.cert).text() };
+      }),
+    );
+    const texts = [...signers.map(({ text }) => text), pem("RS256"), pem("ES384")];
+    // What stands between the blocks, as `openssl x509 -text` writes it, is no key.
+    const verify = verifier({
+      cert: await keyFile("many.pem", texts.join("\nIssuer: x\n")),
+    }).access;
+    for (const { key } of signers) {
+      expect(await outcome(verify, await sign({ alg: "ES256", key }))).toBe("accepted");
+    }
+    for (const alg of ["RS256", "ES384"] as const) {
+      expect(await outcome(verify, await sign({ alg }))).toBe("accepted");
+    }
+    for (const alg of ["ES256", "EdDSA"] as const) {
+      expect(await outcome(verify, await sign({ alg }))).toBe("refused");
+    }
+  });
+
   test("a key set, by the key's name", async () => {
     const keys: JWK[] = [
       { ...(await exportJWK(pairs.RS256.publicKey)), kid: "one" },
@@ -267,6 +292,19 @@ describe("a token service's tokens", () => {
       pairs.RS256.privateKey.export({ type: "pkcs8", format: "pem" }),
       "got a private key",
     ],
+    ["half", `${pem("RS256")}-----BEGIN PUBLIC KEY-----\nAAAA`, "got a block without its end"],
+    [
+      "half-broken",
+      `${pem("RS256")}${pem("RS256").replace(/MII\w+/, "AAAA")}`,
+      "block 2: expected a public key",
+    ],
+    [
+      "half-private",
+      `${pem("RS256")}${pairs.RS256.privateKey.export({ type: "pkcs8", format: "pem" })}`,
+      "block 2: expected a public key or certificate, got a private key",
+    ],
+    ["no-key", "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n", "got X509 CRL"],
+    ["too-many", pem("EdDSA").repeat(33), "expected up to 32 keys, got 33"],
     ["secret", JSON.stringify({ keys: [{ kty: "oct", k: "c2VjcmV0" }] }), "got a secret one"],
     ["unusable", JSON.stringify({ keys: [{ kty: "EC", crv: "secp256k1" }] }), "got none"],
     ["for-encryption", JSON.stringify({ keys: [{ kty: "RSA", use: "enc" }] }), "got none"],

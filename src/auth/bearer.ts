@@ -68,16 +68,18 @@ function accessTokens({ options, clock, onChange }: BearerSetup): Verify {
           parse: (bytes) => parseKeyFile(bytes, cert),
         });
   const remote: KeySource = {
-    getKey: remoteKeys(
-      jwksUrl ?? "http://localhost/",
-      limitedFetch(() => null),
-      clock,
-    ),
+    getKeys: [
+      remoteKeys(
+        jwksUrl ?? "http://localhost/",
+        limitedFetch(() => null),
+        clock,
+      ),
+    ],
     algorithms: allAlgorithms,
   };
   return async (token) => {
-    const { getKey, algorithms } = file?.content ?? remote;
-    const payload = await verified(token, getKey, {
+    const { getKeys, algorithms } = file?.content ?? remote;
+    const payload = await verified(token, getKeys, {
       algorithms: allowed(algorithms, options.algorithms),
       audience: options.service ?? "",
       ...(options.issuer === null ? {} : { issuer: options.issuer }),
@@ -128,7 +130,7 @@ function workloadTokens({ options, clock, onChange }: BearerSetup): Verify {
       issuers.find(({ issuer }) => issuer.skipIssuerVerification);
     if (found === undefined) throw new TokenRefused("the issuer is not one of ours");
     const { issuer, keys, mapping } = found;
-    const payload = await verified(token, keys, {
+    const payload = await verified(token, [keys], {
       algorithms: allowed(allAlgorithms, options.algorithms),
       audience: [...issuer.audiences],
       ...(issuer.skipIssuerVerification ? {} : { issuer: issuer.issuer }),
@@ -173,22 +175,20 @@ function allowed(byKey: readonly string[], configured: readonly string[]): strin
   return byKey.filter((each) => configured.length === 0 || configured.includes(each));
 }
 
+interface VerifyOptions {
+  readonly algorithms: string[];
+  readonly audience: string | string[];
+  readonly issuer?: string;
+  readonly currentDate: Date;
+}
+
 async function verified(
   token: string,
-  getKey: KeySource["getKey"],
-  options: {
-    readonly algorithms: string[];
-    readonly audience: string | string[];
-    readonly issuer?: string;
-    readonly currentDate: Date;
-  },
+  getKeys: KeySource["getKeys"],
+  options: VerifyOptions,
 ): Promise<JWTPayload> {
   try {
-    const { payload } = await jwtVerify(token, getKey, {
-      ...options,
-      clockTolerance: leewayS,
-      requiredClaims: ["exp", "aud"],
-    });
+    const payload = await verifiedByAny(token, getKeys, options);
     const nowS = options.currentDate.getTime() / 1000;
     if (payload.iat !== undefined && payload.iat > nowS + leewayS) {
       throw new TokenRefused("the token is from the future");
@@ -201,4 +201,34 @@ async function verified(
     }
     throw error;
   }
+}
+
+/** By the first key that made the signature. */
+async function verifiedByAny(
+  token: string,
+  getKeys: KeySource["getKeys"],
+  options: VerifyOptions,
+): Promise<JWTPayload> {
+  let failure: unknown = new errors.JWKSNoMatchingKey();
+  for (const getKey of getKeys) {
+    try {
+      const { payload } = await jwtVerify(token, getKey, {
+        ...options,
+        clockTolerance: leewayS,
+        requiredClaims: ["exp", "aud"],
+      });
+      return payload;
+    } catch (error) {
+      if (!isOfOtherKey(error)) throw error;
+      failure = error;
+    }
+  }
+  throw failure;
+}
+
+function isOfOtherKey(error: unknown): boolean {
+  return (
+    error instanceof errors.JWSSignatureVerificationFailed ||
+    error instanceof errors.JWKSNoMatchingKey
+  );
 }

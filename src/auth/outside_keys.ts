@@ -12,6 +12,7 @@ import {
   createLocalJWKSet,
   createRemoteJWKSet,
   customFetch,
+  errors,
   importJWK,
   type JWK,
   type JWTVerifyGetKey,
@@ -42,41 +43,69 @@ const algorithmsByType: Readonly<Record<string, readonly string[]>> = {
 };
 export const allAlgorithms = Object.values(algorithmsByType).flat();
 
-/** Keys of a file, as jose takes them. */
+/** Keys of one file in PEM: a token may have been signed by any of them, and each is tried. */
+const pemKeysMax = 32;
+
+/** Keys of a file, as jose takes them: what one does not verify, the next may. */
 export interface KeySource {
-  readonly getKey: JWTVerifyGetKey;
+  readonly getKeys: readonly JWTVerifyGetKey[];
   /** What tokens may be signed with. */
   readonly algorithms: readonly string[];
 }
 
-/** Reads a PEM key or certificate, or a key set. @throws with one line for the operator. */
+/** Reads keys and certificates in PEM, or a key set. @throws with one line for the operator. */
 export function parseKeyFile(bytes: Uint8Array, path: string): KeySource {
   const text = new TextDecoder().decode(bytes);
-  const keys = text.includes("-----BEGIN") ? [pemKey(text, path)] : keySet(bytes, path);
+  const isPem = text.includes("-----BEGIN");
+  const keys = isPem ? pemKeys(text, path) : keySet(bytes, path);
   const usable = keys.filter((key) => algorithmsOf(key).length > 0);
   if (usable.length === 0) {
     throw new Error(`${path}: expected a public RSA, elliptic curve or Ed25519 key, got none`);
   }
   const algorithms = [...new Set(usable.flatMap(algorithmsOf))];
-  const [only] = usable;
-  if (usable.length > 1 || only === undefined) {
-    return { getKey: createLocalJWKSet({ keys: usable }), algorithms };
+  // Keys without names, and an only one, verify whatever name the token gives its key.
+  if (!isPem && usable.length > 1) {
+    return { getKeys: [createLocalJWKSet({ keys: usable })], algorithms };
   }
-  // The only key verifies whatever name the token gives it.
-  return { getKey: ({ alg }) => importJWK(only, alg), algorithms };
+  return { getKeys: usable.map(keyGetter), algorithms };
 }
 
-function pemKey(text: string, path: string): JWK {
-  if (/-----BEGIN (?:\w+ )?PRIVATE KEY-----/.test(text)) {
-    throw new Error(`${path}: expected a public key or certificate, got a private key`);
+function keyGetter(key: JWK): JWTVerifyGetKey {
+  const algorithms = algorithmsOf(key);
+  return ({ alg }) => {
+    if (!algorithms.includes(alg)) throw new errors.JWKSNoMatchingKey();
+    return importJWK(key, alg);
+  };
+}
+
+/** Every key and certificate of the file. What is neither is named, so that nothing is passed over. */
+function pemKeys(text: string, path: string): JWK[] {
+  const blocks = [...text.matchAll(/-----BEGIN ([^\n-]+)-----[^]*?-----END \1-----/g)];
+  const begun = text.match(/-----BEGIN /g)?.length ?? 0;
+  if (begun !== blocks.length) {
+    throw new Error(`${path}: expected PEM, got a block without its end`);
   }
+  if (blocks.length > pemKeysMax) {
+    throw new Error(`${path}: expected up to ${pemKeysMax} keys, got ${blocks.length}`);
+  }
+  return blocks.map(([block, label = ""], index) => {
+    const where = blocks.length === 1 ? path : `${path}: block ${index + 1}`;
+    if (label.endsWith("PRIVATE KEY")) {
+      throw new Error(`${where}: expected a public key or certificate, got a private key`);
+    }
+    return pemKey(block, label, where);
+  });
+}
+
+function pemKey(block: string, label: string, where: string): JWK {
   try {
-    const key = text.includes("-----BEGIN CERTIFICATE-----")
-      ? new X509Certificate(text).publicKey
-      : createPublicKey(text);
+    const isCertificate = label === "CERTIFICATE";
+    const key = isCertificate ? new X509Certificate(block).publicKey : createPublicKey(block);
     return key.export({ format: "jwk" }) as JWK;
   } catch (cause) {
-    throw new Error(`${path}: expected a public key or certificate in PEM`, { cause });
+    throw new Error(`${where}: expected a public key or certificate in PEM, got ${label}`, {
+      cause,
+    });
   }
 }
 

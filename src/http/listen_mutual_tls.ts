@@ -32,8 +32,15 @@ import { runtimeTls, type TlsMaterial } from "./tls_material.ts";
 
 export interface MutualTlsOptions extends Omit<ListenOptions, "peerOf"> {
   readonly tls: TlsMaterial;
+  /** A TLS handshake failed. */
+  readonly onRefused?: (refused: RefusedHandshake) => void;
   readonly handshakeMs?: number;
   readonly lingerMs?: number;
+}
+
+export interface RefusedHandshake {
+  readonly address: string | null;
+  readonly problem: string;
 }
 
 /** Where the limit of open files is not known. */
@@ -163,7 +170,7 @@ class MutualTlsListener implements Listener {
       },
       socket: {
         open: (outer) => this.#accept(outer, generation),
-        handshake: (outer, done) => this.#secured(outer, done),
+        handshake: (outer, done, error) => this.#shaken(outer, done, error),
         data: (outer, chunk) => outer.data?.fromOuter(chunk),
         drain: (outer) => outer.data?.outerDrained(),
         close: (outer) => this.#outerClosed(outer),
@@ -192,13 +199,32 @@ class MutualTlsListener implements Listener {
   }
 
   /** The handshake has ended; `done` is true for any certificate, even one that nobody signed. */
-  #secured(outer: PairSocket, done: boolean): void {
+  #shaken(outer: PairSocket, done: boolean, error: Error | null): void {
+    try {
+      if (done && !this.#stopping) {
+        this.#secured(outer);
+        return;
+      }
+      // A client that only looks whether the port is open is nothing to tell of.
+      if (!done && codeOf(error) !== "ECONNRESET") this.#refuse(outer, error);
+    } catch (failure) {
+      // Nobody would hear of it otherwise: to the runtime this is a call of its own.
+      this.#refuse(outer, failure);
+    }
+    outer.terminate();
+  }
+
+  #refuse(outer: PairSocket, error: unknown): void {
+    const reason = error instanceof Error ? error.message : "it did not end";
+    this.#options.onRefused?.({
+      address: outer.remoteAddress ?? null,
+      problem: reason.replace(/^error:\w+:SSL routines:\w+:/, ""),
+    });
+  }
+
+  #secured(outer: PairSocket): void {
     const pair = outer.data;
     if (pair === undefined) return;
-    if (!done || this.#stopping) {
-      outer.terminate();
-      return;
-    }
     const client = clientOf(outer);
     let insidePort = 0;
     Bun.connect<Pair>({
@@ -246,6 +272,10 @@ class MutualTlsListener implements Listener {
   #cutAll(): void {
     for (const pair of this.#pairs) pair.cut();
   }
+}
+
+function codeOf(error: Error | null): unknown {
+  return error === null ? null : Reflect.get(error, "code");
 }
 
 /** As configured; else as many as the limit of open files allows. */

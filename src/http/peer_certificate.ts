@@ -12,7 +12,8 @@ import type { PeerCertificate, SubjectAlternativeName } from "./call.ts";
 export function peerCertificate(certificate: X509Certificate): PeerCertificate {
   const { raw, subject, subjectAltName, validTo } = certificate;
   return {
-    subject: subjectAttributes(subject),
+    // An empty subject, as SPIFFE has it, is undefined in the runtime, whatever its types say.
+    subject: subjectAttributes((subject as string | undefined) ?? ""),
     san: alternativeNames(subjectAltName ?? ""),
     raw,
     fingerprint: createHash("sha256").update(raw).digest("hex"),

@@ -10,7 +10,11 @@ import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import type { Connection } from "../../src/http/call.ts";
 import type { Reply } from "../../src/http/endpoint.ts";
 import type { Listener } from "../../src/http/listen.ts";
-import { listenMutualTls, type MutualTlsOptions } from "../../src/http/listen_mutual_tls.ts";
+import {
+  listenMutualTls,
+  type MutualTlsOptions,
+  type RefusedHandshake,
+} from "../../src/http/listen_mutual_tls.ts";
 import { checkTls, readTlsFiles, type TlsMaterial } from "../../src/http/tls_material.ts";
 import { type Certificate, type IssueOptions, TestAuthority } from "../certificates.ts";
 import { eventually, requireTool, run } from "../processes.ts";
@@ -132,6 +136,41 @@ describe.skipIf(!requireTool("openssl", "curl"))("client certificates", () => {
     if (why === null) expect(found.problem).toBeNull();
     else expect(found.problem).toMatch(why);
   }
+
+  test("a certificate with nothing but a URI in it, as SPIFFE has it, is let in", async () => {
+    const uri = "spiffe://example.org/ns/build/sa/pusher";
+    const pair = await authority.issue("workload", { subject: "/", names: [`URI:${uri}`] });
+    const server = open({
+      dispatch: (_, { certificate }) =>
+        Promise.resolve({
+          status: 200,
+          headers: {},
+          body: JSON.stringify({ subject: certificate?.subject, san: certificate?.san }),
+        }),
+    });
+    const flags = ["--cert", pair.cert, "--key", pair.key, "--cacert", authority.cert];
+    const url = `https://127.0.0.1:${server.port}/`;
+    const { stdout } = await run("curl", ["--silent", "--max-time", "10", ...flags, url]);
+    await server.stop(0);
+    expect(JSON.parse(stdout)).toEqual({ subject: [], san: [{ kind: "uri", value: uri }] });
+  });
+
+  test("a handshake that fails is told, with the reason; a look at the port is not", async () => {
+    const refused: RefusedHandshake[] = [];
+    const server = open({ onRefused: (each) => void refused.push(each) });
+    await using plain = await openRaw(server.port);
+    plain.send("no TLS at all\r\n\r\n".repeat(20));
+    await plain.closed();
+    await eventually("the handshake is told", () => refused.length === 1);
+    expect(refused[0]).toEqual({
+      address: "127.0.0.1",
+      problem: expect.stringMatching(/^[A-Z_]+$/),
+    });
+    const look = await openRaw(server.port);
+    look.destroy();
+    await server.stop(0);
+    expect(refused).toHaveLength(1);
+  });
 
   test("a session of before the authorities changed is not resumed", async () => {
     const replaced = open();
