@@ -26,18 +26,14 @@ import {
 } from "./extensions/metrics/counting.ts";
 import { auditAnswer, logAnswer } from "./http/access_log.ts";
 import { Dispatcher } from "./http/dispatch.ts";
-import { listen, type Listener, type ListenLimits, type ListenOptions } from "./http/listen.ts";
-import { listenMutualTls, type RefusedHandshake } from "./http/listen_mutual_tls.ts";
-import { isEveryInterface, listenProblem } from "./http/listen_problem.ts";
+import { isEveryInterface } from "./http/listen_problem.ts";
 import { Router } from "./http/router.ts";
-import { TlsFiles } from "./http/tls_files.ts";
 import type { TlsMaterial } from "./http/tls_material.ts";
-import { assert } from "./lib/assert.ts";
 import { AuditLog } from "./lib/audit_log.ts";
 import { systemClock } from "./lib/clock.ts";
 import { setLogLevel, type Log } from "./lib/log.ts";
 import { EpochCommitter, Epochs } from "./metadata/epochs.ts";
-import type { Committer } from "./metadata/metadata.ts";
+import type { BytesUnderLock, Committer } from "./metadata/metadata.ts";
 import { SqliteMetadata } from "./metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "./metadata/sqlite/sqlite_writer.ts";
 import { ContentCache } from "./registry/content_cache.ts";
@@ -48,15 +44,16 @@ import type { Registry, Report } from "./registry/registry.ts";
 import { otherRegistryAdvice } from "./storage/other_registry.ts";
 import { FilesystemDriver } from "./storage/drivers/filesystem.ts";
 import { StorageFull } from "./storage/driver.ts";
-import { checkSettings, closeSettings, openSettings } from "./settings.ts";
+import { keptCertificate, openListener, openTls } from "./listeners.ts";
+import { checkSettings, closeSettings, fileWarnings, openSettings } from "./settings.ts";
 import { epochsFile, lockFile, metadataFile, ratesFile } from "./storage/layout.ts";
-import { claimLease, claimRoot, makeRoot } from "./storage/root_lock.ts";
+import { checkRootTrust } from "./storage/root_trust.ts";
+import { claimLease, claimRoot, makeRoot, type Claim } from "./storage/root_lock.ts";
 import { FileReserve } from "./storage/drivers/reserve.ts";
 import { Storage } from "./storage/storage.ts";
 import { Uploads } from "./storage/uploads.ts";
 
 const clock = systemClock;
-const keptCertificate = "http.tls: the new files are not taken; the certificate in force stays";
 
 export interface Primary {
   /** Where workers of this process or others send their commits. */
@@ -107,11 +104,7 @@ export interface RunningServer {
 /** Claims the root, opens the metadata for writing and starts the jobs. */
 export async function startPrimary(config: Config, log: Log): Promise<Primary> {
   const { rootDirectory, commit, shared } = config.storage;
-  // Before the key of tokens is put there: whoever makes the directory has to flush its name.
-  makeRoot(rootDirectory);
-  // A file that callers cannot be known by stops the start, before workers find out one by one.
-  await checkSettings(config, log);
-  const claim = claimRoot(rootDirectory, shared ? "shared" : "alone");
+  const claim = await prepareRoot(config, log);
   const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
   await driver.prepare();
   const reserve = new FileReserve(rootDirectory);
@@ -127,10 +120,7 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
     spare: reserve,
     durable: commit,
     clock,
-    bytes: {
-      present: (repository, digest) => storage.hasBlobNow(repository, digest),
-      remove: (repository, digest) => storage.removeBlobNow(repository, digest),
-    },
+    bytes: bytesUnderLock(storage),
     onBatch: counting?.metrics.batch.bind(counting.metrics),
   });
   const uncounted = new EpochCommitter(writer, epochs);
@@ -186,6 +176,25 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
   };
 }
 
+/** Makes the root and claims it, when it and the files that callers are known by can be believed. */
+async function prepareRoot(config: Config, log: Log): Promise<Claim> {
+  const { rootDirectory, shared } = config.storage;
+  // Before the key of tokens is put there: whoever makes the directory has to flush its name.
+  makeRoot(rootDirectory);
+  const warnings = [...checkRootTrust(rootDirectory), ...fileWarnings(config)];
+  for (const warning of warnings) log.warn(warning);
+  // A file that callers cannot be known by stops the start, before workers find out one by one.
+  await checkSettings(config, log);
+  return claimRoot(rootDirectory, shared ? "shared" : "alone");
+}
+
+function bytesUnderLock(storage: Storage): BytesUnderLock {
+  return {
+    present: (repository, digest) => storage.hasBlobNow(repository, digest),
+    remove: (repository, digest) => storage.removeBlobNow(repository, digest),
+  };
+}
+
 /** Tells background work of every commit. */
 function waking(committer: Committer, sleepers: readonly ({ kick(): void } | null)[]): Committer {
   return {
@@ -201,6 +210,7 @@ function waking(committer: Committer, sleepers: readonly ({ kick(): void } | nul
 export const checkLive = checkSettings;
 
 export { isEveryInterface, outsideAddresses, requireListen } from "./http/listen_problem.ts";
+export { openTls } from "./listeners.ts";
 export { checkFiles } from "./settings.ts";
 
 /** What a worker is started with. */
@@ -296,63 +306,6 @@ function openAudit(config: Config, log: Log): AuditLog | null {
   const onProblem = (problem: string): void =>
     log.error({ problem }, "log.audit: a line could not be written");
   return new AuditLog({ path, clock, onProblem });
-}
-
-function logFull(log: Log, full: boolean): void {
-  if (full) log.warn("connections: as many as there may be; new ones wait");
-  else log.info("connections: there is room again");
-}
-
-function openListener(
-  { config, log, port, sharePort, tls = null }: WorkerOptions,
-  settings: ListenLimits & Pick<ListenOptions, "dispatch">,
-): Listener {
-  const isConfigured = config.http.tls.cert !== null;
-  assert((tls !== null) === isConfigured, "TLS is served where it is configured");
-  const options = {
-    ...settings,
-    address: config.http.address,
-    port,
-    sharePort,
-    onFailure: (error: unknown) =>
-      log.error({ error: String(error) }, "a request failed below HTTP"),
-    onFull: (full: boolean) => logFull(log, full),
-  };
-  const onRefused = ({ address, problem }: RefusedHandshake): void =>
-    log.info({ client: address, problem }, "http.tls: a handshake failed");
-  try {
-    return tls === null || tls.ca === null
-      ? listen({ ...options, tls })
-      : listenMutualTls({ ...options, tls, onRefused });
-  } catch (cause) {
-    throw new Error(listenProblem(cause, { address: options.address, port }), { cause });
-  }
-}
-
-/**
- * Reads the files of `http.tls`, and follows them: `onChange` hears of every new set that fits together.
- * Null without TLS. @throws with one line for the operator when they do not fit together now.
- */
-export async function openTls(
-  { http: { tls } }: Config,
-  log: Log,
-  onChange: (material: TlsMaterial) => void,
-): Promise<TlsFiles | null> {
-  if (tls.cert === null || tls.key === null) return null;
-  const files = await TlsFiles.open({
-    paths: { cert: tls.cert, key: tls.key, cacert: tls.cacert },
-    clock,
-    onWarning: (warning) => log.warn(warning),
-    onProblem: (problem) => log.error({ problem }, keptCertificate),
-    onChange: (material) => {
-      const { fingerprint, expiresAtMs } = material;
-      const expires = new Date(expiresAtMs).toISOString();
-      log.info({ fingerprint, expires }, "http.tls: a new certificate is in force");
-      onChange(material);
-    },
-  });
-  files.follow();
-  return files;
 }
 
 export type { MetricsPlace } from "./extensions/metrics/counting.ts";

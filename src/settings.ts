@@ -21,6 +21,7 @@ import { limitsRates, RateLimits } from "./http/rate_limits.ts";
 import { checkTls, readTlsFiles } from "./http/tls_material.ts";
 import { matchesGlob, parseGlob } from "./lib/glob.ts";
 import { systemClock } from "./lib/clock.ts";
+import { distrustFile, self } from "./lib/file_trust.ts";
 import { checkLogFiles, type Log } from "./lib/log.ts";
 import { NetworkSet } from "./lib/networks.ts";
 import type { Registry } from "./registry/registry.ts";
@@ -141,7 +142,30 @@ export async function checkFiles(config: Config): Promise<FileFindings> {
     const { checkAuthFiles } = await import("./auth/open_auth.ts");
     await checkAuthFiles(config.http, { clock, tokenKeyPath: null, report: () => {} });
   });
-  return { problems, warnings };
+  return { problems, warnings: [...warnings, ...fileWarnings(config)] };
+}
+
+/** Files that say who callers are, and that others than this user, root and their own group may write. */
+export function fileWarnings({ http: { auth, tls } }: Config): string[] {
+  const paths: readonly [option: string, path: string | null][] = [
+    ["http.auth.htpasswd.path", auth.htpasswd.path],
+    ["http.auth.bearer.cert", auth.bearer.cert],
+    ["http.auth.ldap.credentialsFile", auth.ldap.credentialsFile],
+    ["http.auth.ldap.caCert", auth.ldap.caCert],
+    ...auth.bearer.oidc.map(({ certificateAuthorityFile }, index): [string, string] => [
+      `http.auth.bearer.oidc[${index}].certificateAuthorityFile`,
+      certificateAuthorityFile,
+    ]),
+    ["http.tls.cert", tls.cert],
+    ["http.tls.key", tls.key],
+    ["http.tls.cacert", tls.cacert],
+  ];
+  const me = self();
+  return paths.flatMap(([option, path]) => {
+    const found = path === null || path === "" ? null : distrustFile(path, me);
+    if (found === null || (found.by === "group" && found.isOurs)) return [];
+    return [`${option}: ${path}: ${found.says}, and so may say who callers are`];
+  });
 }
 
 /** Whether a name fits one of the globs, which the configuration has checked. */

@@ -44,8 +44,9 @@ export const layers: Readonly<Record<string, Layer>> = {
     may: [...core, "auth", "registry", "config", "client", "compliance", "bench", "server.ts"],
     mayTypes: ["http"],
   },
+  "listeners.ts": { may: ["http", "lib", "config"] },
   "settings.ts": { may: [...served, "api", "config"] },
-  "server.ts": { may: [...served, "api", "extensions", "config", "settings.ts"] },
+  "server.ts": { may: [...served, "api", "extensions", "config", "settings.ts", "listeners.ts"] },
   "main.ts": { may: ["cli"] },
 };
 
@@ -53,7 +54,7 @@ export const layers: Readonly<Record<string, Layer>> = {
 const inner: readonly { readonly folder: string; readonly from: RegExp; readonly say: string }[] = [
   {
     folder: "src/storage/drivers/",
-    from: /^src\/(storage\/drivers\/|storage\/root_lock\.ts|server\.ts)/,
+    from: /^src\/(storage\/drivers\/|storage\/root_(lock|trust)\.ts|server\.ts)/,
     say: "use the contract in src/storage/driver.ts",
   },
   {
@@ -154,7 +155,7 @@ export const bans: readonly Ban[] = [
   {
     banned: /["'](node:)?fs(\/promises)?["']|\bBun\.(file|write)\b/,
     but: new RegExp(
-      "^src/(storage/drivers/|storage/(root_lock|other_registry)\\.ts|lib/(audit_log|log|program_commit|watched_file|shared_page|kept_files)\\.ts|config/|cli/|bench/" +
+      "^src/(storage/drivers/|storage/(root_lock|root_trust|other_registry)\\.ts|lib/(audit_log|file_trust|log|program_commit|watched_file|shared_page|kept_files)\\.ts|config/|cli/|bench/" +
         "|metadata/sqlite/sqlite_writer\\.ts|extensions/metrics/system_figures\\.ts|auth/token_key\\.ts|http/(listening_socket|listen_problem|tls_material)\\.ts|api/viewer\\.ts)",
     ),
     say: "a method of the storage driver; or watchFile() of src/lib/watched_file.ts for files of the operator",

@@ -40,6 +40,22 @@ describe("an account from one network", () => {
     expect(throttle.advise(alice, 0)).toEqual({ kind: "go", delayMs: 0 });
   });
 
+  test.each([
+    ["Anna Maria", "anna  maria"],
+    ["anna maria", " ANNA\u00a0 \u2003MARIA "],
+    ["anna maria", "anna\u200b mar\u00adia"],
+    ["anna maria", "anna\tmaria\ufffc\u180b"],
+    ["straße", "STRASSE"],
+    ["andré", "ANDRE\u0301"],
+    ["andre", "André"],
+    ["ﬁn", "FIN"],
+  ])("%j and %j are one to a directory, and have one count", (one, other) => {
+    const throttle = new Throttle();
+    fail(throttle, { ...alice, account: one }, 10);
+    expect(throttle.advise({ ...alice, account: other }, 0)).toMatchObject({ kind: "wait" });
+    expect(throttle.advise({ ...alice, account: `${other}x` }, 0)).toMatchObject({ kind: "go" });
+  });
+
   test("a name has one count however it is written", () => {
     const throttle = new Throttle();
     for (const account of ["alice", "Alice", " ALICE ", "ａｌｉｃｅ"]) {

@@ -137,9 +137,19 @@ export class Throttle {
   }
 }
 
-/** Directories ignore case and blanks in names, so a name has one count however it is written. */
+/**
+ * A name has one count however it is written. Directories compare names as RFC 4518 prepares them: case, the number of
+ * blanks, and characters that do not show make no difference; Active Directory ignores accents as well.
+ */
 function accountKey(account: string): string {
-  return account.normalize("NFKC").trim().toLowerCase();
+  return account
+    .normalize("NFKD")
+    .replace(/[\t-\r\u0085\p{Z}]+/gu, " ")
+    .replace(/[\p{C}\p{M}\ufffc]/gu, "")
+    .replace(/ +/g, " ")
+    .trim()
+    .toUpperCase()
+    .toLowerCase();
 }
 
 function pairKey({ network, account }: LoginAttempt): string {

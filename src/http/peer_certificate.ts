@@ -10,10 +10,11 @@ import { createHash, type X509Certificate } from "node:crypto";
 import type { PeerCertificate, SubjectAlternativeName } from "./call.ts";
 
 export function peerCertificate(certificate: X509Certificate): PeerCertificate {
-  const { raw, subject, subjectAltName, validTo } = certificate;
+  const { raw, subjectAltName, validTo } = certificate;
+  // An empty one, as SPIFFE has it, is undefined in the runtime, whatever its types say.
+  const subject: string | undefined = certificate.subject;
   return {
-    // An empty subject, as SPIFFE has it, is undefined in the runtime, whatever its types say.
-    subject: subjectAttributes((subject as string | undefined) ?? ""),
+    subject: subjectAttributes(subject ?? ""),
     san: alternativeNames(subjectAltName ?? ""),
     raw,
     fingerprint: createHash("sha256").update(raw).digest("hex"),

@@ -1,0 +1,77 @@
+/**
+ * Whether anybody else may have written what the server is about to believe: its metadata, and the key of its tokens.
+ *
+ * Whoever can put a file into `_zot` can make himself an administrator, so what is there must be this user's (or
+ * root's). A root directory that others may write is only told of: its layouts are read as other tools left them.
+ */
+import { closeSync, constants, fstatSync, openSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { distrustFile, self, type Self } from "../lib/file_trust.ts";
+import { fileMode } from "./drivers/durable_files.ts";
+import { ownDirectory } from "./layout.ts";
+
+/** Entries of `_zot` that are looked at: beside directories there are a dozen files. */
+const entriesMax = 1_000;
+
+/**
+ * Looks at the root and at the files of `_zot`. Returns warnings.
+ * @throws with one line for the operator when something there may be somebody else's.
+ */
+export function checkRootTrust(rootDirectory: string): string[] {
+  const own = join(rootDirectory, ownDirectory);
+  const me = selfIn(own);
+  const warnings = [...rootWarnings(rootDirectory, me), ...ownProblems(own, me)];
+  for (const name of readdirSync(own).slice(0, entriesMax)) {
+    const path = join(own, name);
+    const found = distrustFile(path, me);
+    // What others may write is out of their reach behind a directory that they may not enter.
+    if (found?.by === "owner") throw untrusted(path, found.says, `chown it to user ${me.uid}`);
+  }
+  return warnings;
+}
+
+function rootWarnings(rootDirectory: string, me: Self): string[] {
+  const found = distrustFile(rootDirectory, me);
+  if (found === null || (found.by === "group" && found.isOurs)) return [];
+  return [
+    `storage.rootDirectory: ${rootDirectory}: ${found.says}, and so may change what this registry serves`,
+  ];
+}
+
+function ownProblems(own: string, me: Self): string[] {
+  const found = distrustFile(own, me);
+  if (found === null) return [];
+  if (found.by === "group" && found.isOurs) {
+    return [
+      `storage.rootDirectory: ${own}: ${found.says}, and so may log in as anybody; chmod g-w`,
+    ];
+  }
+  const remedy = found.by === "owner" ? `chown -R it to user ${me.uid}` : "chmod go-w it";
+  throw untrusted(own, found.says, remedy);
+}
+
+function untrusted(path: string, says: string, remedy: string): Error {
+  return new Error(
+    `storage.rootDirectory: expected ${path} to be this user's alone, but ${says}; ` +
+      `look at what is there, then ${remedy}`,
+  );
+}
+
+/** Some file systems (NFS with squashed users) give what we make another owner: that is who we are there. */
+function selfIn(own: string): Self {
+  const path = join(own, `owner.${crypto.randomUUID()}`);
+  const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;
+  let descriptor: number;
+  try {
+    descriptor = openSync(path, flags, fileMode);
+  } catch {
+    // A full disk or a directory that cannot be written is told of elsewhere.
+    return self();
+  }
+  try {
+    return { ...self(), uid: fstatSync(descriptor).uid };
+  } finally {
+    closeSync(descriptor);
+    rmSync(path, { force: true });
+  }
+}
