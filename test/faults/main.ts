@@ -1,11 +1,13 @@
 // The long fault tests: `npm run faults [cycles] [suite…]`.
 //
-// Runs every suite, or those that are named: `killed-workers`, `killed-servers`, `full-disk`, `kth-call`, `power-cut`.
+// Runs every suite, or those that are named: `killed-workers`, `killed-servers`, `other-tools`, `full-disk`, `kth-call`,
+// `power-cut`.
 // `cycles` (50 by default) is the number of kills and cuts; the full disk is met at so many places. The seed
 // is printed, and taken from ZOT_SEED when it is set. Ends with 1 when anything was lost, or not caught.
 
 import { fillDisk } from "./full_disk.ts";
 import { canInject, everyCall, faultAt, type FaultPoint, nameOf } from "./kth_call.ts";
+import { workBeside } from "./other_tools.ts";
 import { canCutPower, cutPower } from "./power_cut.ts";
 import { killServers, killWorkers } from "./processes_killed.ts";
 import { canMount } from "./small_disk.ts";
@@ -35,6 +37,10 @@ const suites: Readonly<Record<string, (plan: Plan) => Promise<Verdict>>> = {
   "killed-servers": async (plan) => {
     const { problems, acknowledged, failures } = await killServers(plan);
     return { problems, did: `${acknowledged} acknowledged, ${failures} of unknown outcome` };
+  },
+  "other-tools": async (plan) => {
+    const { problems, acknowledged, staleWrites } = await workBeside(plan);
+    return { problems, did: `${acknowledged} acknowledged, ${staleWrites} old copies` };
   },
   "full-disk": async ({ cycles }) => {
     if (!(await canMount())) return { problems: [], did: "skipped" };
