@@ -12,6 +12,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { apiDocument } from "./api/document.ts";
 import { endpoints } from "./api/endpoints.ts";
 import type { App, Health } from "./api/app.ts";
+import { followFileUsers, type FileUserFollower } from "./auth/file_users.ts";
 import { Throttle, type LoginNews } from "./auth/throttle.ts";
 import type { Config } from "./config/schema.ts";
 import {
@@ -148,6 +149,10 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
     },
   });
   probe.start();
+  const follow = followerOf(facts, log);
+  let users = follow(config);
+  // Before anybody logs in by a name that somebody else had.
+  await users?.settled();
   const meter = startMeter(counting, registry, report);
   const advice = otherRegistryAdvice(rootDirectory);
   if (advice !== null) log.warn(advice);
@@ -158,11 +163,15 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
     lost: lost.promise,
     watchHealth: (listener) => probe.watch(listener),
     metrics: counting,
-    reconfigure: ({ storage }) => {
-      jobs.uploadIdleMs = storage.uploadIdle;
+    reconfigure: (next) => {
+      jobs.uploadIdleMs = next.storage.uploadIdle;
+      const replaced = users;
+      users = follow(next);
+      void replaced?.close();
     },
     stop: async () => {
       await meter?.stop();
+      await users?.close();
       await probe.stop();
       await jobs.stop();
       await registry.metadata.close();
@@ -204,6 +213,11 @@ function waking(committer: Committer, sleepers: readonly ({ kick(): void } | nul
       return outcome;
     },
   };
+}
+
+function followerOf(committer: Committer, log: Log): (config: Config) => FileUserFollower | null {
+  return ({ http }) =>
+    followFileUsers(http.auth.htpasswd.path, { clock, committer, report: reporter(log) });
 }
 
 /** Whether a configuration can be put into force while the server runs. @throws with one line for the operator. */

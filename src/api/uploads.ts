@@ -115,9 +115,10 @@ function hold<T>(call: Call, app: App, work: (upload: HeldUpload) => Promise<T>)
   return app.registry.uploads.hold(call.repository, sessionOf(call).id, work, ownerOf(call));
 }
 
-/** Whom a session belongs to: the user, however they prove it with each request. */
-function ownerOf(call: Call): string {
-  return call.by ?? "";
+/** Whom a session belongs to: the user, however they prove it with each request, and nobody who gets the name later. */
+function ownerOf({ by, caller }: Call): string {
+  const { incarnation } = caller.identity;
+  return incarnation === undefined ? (by ?? "") : `${by ?? ""}\n${incarnation}`;
 }
 
 async function finish(call: Call, app: App, upload: HeldUpload, digest: Digest): Promise<Reply> {

@@ -10,6 +10,7 @@ import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";
 import type { ApiKeyRecord, Metadata } from "../metadata/metadata.ts";
 import type { Identity } from "./identity.ts";
+import type { PresentOwner } from "./owners.ts";
 import { emptyScope, keyScope } from "./scope.ts";
 
 export const keyPrefix = "zak_";
@@ -51,6 +52,7 @@ export class ApiKeys {
       hash: hashOf(key),
       groups: owner.groups,
       provenBy: owner.provenBy,
+      incarnation: owner.incarnation ?? null,
       createdAt: this.#clock.now(),
       lastUsedAt: null,
     };
@@ -93,6 +95,17 @@ export class ApiKeys {
     return record === null || this.isExpired(record) ? null : record;
   }
 
+  /** Ends the keys of others who had the name, once somebody else has proven it. */
+  async endOfOthers({ name: owner, provenBy, incarnation }: Identity): Promise<void> {
+    if (incarnation === undefined) return;
+    const keys = await this.list(owner);
+    const isOther = (key: ApiKeyRecord): boolean =>
+      key.provenBy === provenBy && key.incarnation !== null && key.incarnation !== incarnation;
+    if (!keys.some(isOther)) return;
+    const changes = [{ kind: "end-api-keys", owner, provenBy, incarnation }] as const;
+    await this.#metadata.commit({ preconditions: [], changes, by: owner });
+  }
+
   isExpired({ expiresAt }: ApiKeyRecord): boolean {
     return expiresAt !== null && this.#clock.now() >= expiresAt;
   }
@@ -106,7 +119,7 @@ export class ApiKeys {
   }
 
   /** The identity that a key proves, given what its owner is now. */
-  identityOf(record: ApiKeyRecord, groups: readonly string[]): Identity {
+  identityOf(record: ApiKeyRecord, { groups, incarnation }: PresentOwner): Identity {
     const read = keyScope(record.scopes);
     // A scope that does not read any more is good for nothing.
     const scope = "problem" in read ? emptyScope : read.scope;
@@ -116,6 +129,7 @@ export class ApiKeys {
       provenBy: "api key",
       scope,
       keyId: record.id,
+      ...(incarnation === null ? {} : { incarnation }),
     };
     return record.provenBy === "workload" ? { ...identity, claimsLost: true } : identity;
   }

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { openWorld } from "../../test/registry/world.ts";
 import { tempDirectory } from "../../test/temp.ts";
 import { systemClock, type Clock } from "../lib/clock.ts";
 import { Gate } from "../lib/gate.ts";
@@ -11,6 +12,7 @@ import { ApiKeys } from "./api_keys.ts";
 import { Authenticator, type FailedLogin, type Methods, type Origin } from "./authenticator.ts";
 import { PolicyCaller } from "./caller.ts";
 import { Htpasswd } from "./htpasswd.ts";
+import type { Identity } from "./identity.ts";
 import { LdapUnavailable, type Ldap, type LdapUser } from "./ldap.ts";
 import { LoginFailed } from "./login_failed.ts";
 import { Throttle } from "./throttle.ts";
@@ -58,7 +60,7 @@ class CountingGate extends Gate {
 
 /** A directory of one user, which a test may make fail or change. */
 class FakeLdap {
-  user: LdapUser | null = { name: "lee", groups: ["dev"], stamp: "1" };
+  user: LdapUser | null = { name: "lee", groups: ["dev"], id: "entryUUID 1", stamp: "1" };
   isDown = false;
   /** Until this is settled searches do not answer. */
   hangs: Promise<void> | null = null;
@@ -93,6 +95,7 @@ async function world(change: (methods: Methods) => Partial<Methods> = () => ({})
     htpasswd: new Htpasswd({ path, clock, gate, onChange: () => {} }),
     ldap: null,
     apiKeys: null,
+    fileUsers: null,
     tokens: null,
     access: null,
     workload: null,
@@ -317,7 +320,7 @@ describe("a directory", () => {
     await Promise.all([1, 2, 3].map(async () => await w.authenticator.authenticate(header, here)));
     expect([w.ldap.found, w.ldap.verified]).toEqual([1, 1]);
     // Another group: a new login finds it.
-    w.ldap.user = { name: "lee", groups: [], stamp: "2" };
+    w.ldap.user = { name: "lee", groups: [], id: "entryUUID 1", stamp: "2" };
     w.clock.advance(1_500);
     const caller = await w.authenticator.authenticate(header, here);
     expect(caller.identity.groups).toEqual([]);
@@ -410,7 +413,14 @@ describe("an API key has the groups that its owner has now", () => {
   const key = `zak_${"0".repeat(32)}`;
   /** The keys of one record, whoever asks. */
   const keysOf = (record: Partial<ApiKeyRecord>, clock: Clock): ApiKeys => {
-    const stored = { id: "1", scopes: [], expiresAt: null, lastUsedAt: null, ...record };
+    const stored = {
+      id: "1",
+      scopes: [],
+      expiresAt: null,
+      lastUsedAt: null,
+      incarnation: null,
+      ...record,
+    };
     return new ApiKeys(
       { apiKeyByHash: async () => stored, commit: async () => ({}) } as unknown as Metadata,
       clock,
@@ -435,6 +445,65 @@ describe("an API key has the groups that its owner has now", () => {
     const login = () => w.authenticator.authenticate(basic(owner, key), here);
     if (groups === null) expect((await failureOf(login)).kind).toBe("invalid");
     else expect((await login()).identity.groups).toEqual(groups);
+  });
+});
+
+describe("a key of somebody who had the name before", () => {
+  const made = async (metadata: Metadata, owner: Identity): Promise<string> => {
+    const wanted = { label: "ci", scopes: [], expiresAt: null, madeWith: "" };
+    return (await new ApiKeys(metadata, systemClock).make(owner, wanted))?.key ?? "";
+  };
+  const identity = (provenBy: "ldap" | "workload", incarnation: string): Identity => ({
+    name: "lee",
+    groups: [],
+    provenBy,
+    scope: null,
+    incarnation,
+  });
+
+  test("is refused when the directory has another entry of that name, and ends at its login", async () => {
+    await using store = await openWorld();
+    const { metadata } = store.registry;
+    const ldap = new FakeLdap();
+    await using w = await world(() => ({
+      ldap: ldap as unknown as Ldap,
+      apiKeys: new ApiKeys(metadata, systemClock),
+    }));
+    const key = await made(metadata, identity("ldap", "entryUUID 1"));
+    await made(metadata, identity("workload", "subject"));
+    const login = (password: string) => w.authenticator.authenticate(basic("lee", password), here);
+    expect((await login(key)).name).toBe("lee");
+    ldap.user = { name: "lee", groups: [], id: "entryUUID 2", stamp: "9" };
+    w.clock.advance(1_500);
+    expect((await failureOf(() => login(key))).kind).toBe("invalid");
+    expect(await metadata.apiKeysOf("lee", 9)).toHaveLength(2);
+    await login("right");
+    // That of another kind of login is nobody's business here.
+    const left = await metadata.apiKeysOf("lee", 9);
+    expect(left.map(({ provenBy }) => provenBy)).toEqual(["workload"]);
+  });
+
+  test("ends when an issuer gives the name to another subject, and not before", async () => {
+    await using store = await openWorld();
+    const { metadata } = store.registry;
+    let subject = "first";
+    await using w = await world(() => ({
+      apiKeys: new ApiKeys(metadata, systemClock),
+      workload: async () => ({
+        identity: identity("workload", subject),
+        expiresAt: Date.now() + 60_000,
+      }),
+    }));
+    const login = (token: string) => w.authenticator.authenticate(`Bearer ${token}`, here);
+    const token = (payload: string) => `eyJhbGciOiJFUzI1NiJ9.${payload}.c`;
+    const key = await made(metadata, identity("workload", "first"));
+    await login(token("a"));
+    const withKey = () => w.authenticator.authenticate(basic("lee", key), here);
+    expect((await withKey()).name).toBe("lee");
+    subject = "second";
+    await login(token("b"));
+    w.clock.advance(1_500);
+    expect((await failureOf(withKey)).kind).toBe("invalid");
   });
 });
 

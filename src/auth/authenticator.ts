@@ -20,12 +20,14 @@ import { PolicyCaller } from "./caller.ts";
 import { certificateIdentity, type CertificateNames } from "./client_certificate.ts";
 import type { CompiledPolicy } from "./compile_policy.ts";
 import { CredentialCache, type Verified } from "./credential_cache.ts";
+import type { FileUsers } from "./file_users.ts";
 import type { Htpasswd } from "./htpasswd.ts";
 import { anonymous, isUserName, type Identity } from "./identity.ts";
 import type { Ldap } from "./ldap.ts";
 import { LdapUnavailable } from "./ldap_connection.ts";
 import { LoginFailed } from "./login_failed.ts";
 import type { MtlsOptions } from "./options.ts";
+import { Owners, type Owner, type PresentOwner } from "./owners.ts";
 import { emptyScope, keyScope } from "./scope.ts";
 import { networkOf, type Throttle } from "./throttle.ts";
 import { TokenRefused, type ProvenToken, type TokenService } from "./token_service.ts";
@@ -35,6 +37,8 @@ export interface Methods {
   readonly htpasswd: Htpasswd | null;
   readonly ldap: Ldap | null;
   readonly apiKeys: ApiKeys | null;
+  /** Who has a name of the htpasswd file; null where nothing is remembered of it. */
+  readonly fileUsers: FileUsers | null;
   readonly tokens: TokenService | null;
   /** Tokens of an outside token service. */
   readonly access: ((token: string) => Promise<ProvenToken>) | null;
@@ -80,6 +84,7 @@ export class Authenticator {
   readonly #cache: CredentialCache;
   readonly #running = new Map<string, Promise<PolicyCaller>>();
   readonly #holders = new WeakMap<CertificateNames, PolicyCaller>();
+  readonly #owners: Owners;
   /** Where nobody can log in, what clients send along means nothing. */
   readonly #canLogIn: boolean;
   #delayed = 0;
@@ -87,6 +92,7 @@ export class Authenticator {
   constructor(options: AuthenticatorOptions) {
     this.#options = options;
     this.#cache = new CredentialCache(options.clock);
+    this.#owners = new Owners(options.methods);
     const { htpasswd, ldap, apiKeys, tokens, access, workload } = options.methods;
     this.#canLogIn = [htpasswd, ldap, apiKeys, tokens, access, workload].some(
       (method) => method !== null,
@@ -166,6 +172,7 @@ export class Authenticator {
     const name = credentials.kind === "password" ? credentials.name : null;
     try {
       const { identity, ...proof } = await this.#prove(credentials, network);
+      await this.#endOthers(identity);
       const caller = this.#callerOf(identity);
       this.#cache.set(key, { ...proof, caller }, this.#options.clock.monotonicMs());
       return caller;
@@ -218,12 +225,27 @@ export class Authenticator {
     if (htpasswd !== null) {
       const { version } = htpasswd;
       if ((await htpasswd.verify(name, password)) && htpasswd.version === version) {
-        const identity: Identity = { name, groups: [], provenBy: "htpasswd", scope: null };
-        const isCurrent = (): boolean => htpasswd.version === version;
+        const identity = await this.#fileIdentity(name);
+        const isCurrent = this.#sameFile("htpasswd", version);
         return { identity, isCurrent, recheck: null, expiresAt: null };
       }
     }
     return ldap === null ? null : await this.#tryDirectory(ldap, name, password);
+  }
+
+  /** Whether the file that knows the user is the same as now: another may have made the name somebody else's. */
+  #sameFile(
+    provenBy: string,
+    version = this.#options.methods.htpasswd?.version,
+  ): (() => boolean) | null {
+    const { htpasswd } = this.#options.methods;
+    return provenBy === "htpasswd" ? () => htpasswd?.version === version : null;
+  }
+
+  async #fileIdentity(name: string): Promise<Identity> {
+    const incarnation = (await this.#options.methods.fileUsers?.incarnationOf(name)) ?? null;
+    const identity: Identity = { name, groups: [], provenBy: "htpasswd", scope: null };
+    return incarnation === null ? identity : { ...identity, incarnation };
   }
 
   async #tryDirectory(ldap: Ldap, name: string, password: string): Promise<Proof | null> {
@@ -234,6 +256,7 @@ export class Authenticator {
       groups: user.groups,
       provenBy: "ldap",
       scope: null,
+      incarnation: user.id,
     };
     // While the directory is silent what it said a moment ago holds.
     const recheck = (): Promise<boolean> =>
@@ -245,45 +268,70 @@ export class Authenticator {
   }
 
   async #tryApiKey(apiKeys: ApiKeys, name: string, password: string): Promise<Proof | null> {
+    const { version } = this.#options.methods.htpasswd ?? {};
     const record = await apiKeys.find(name, password);
-    const groups = record === null ? null : await this.#ownerGroups(record);
-    if (record === null || groups === null) return null;
+    const owner = record === null ? null : await this.#owners.find(ownerOfKey(record));
+    if (record === null || owner === null) return null;
     void apiKeys.touch(record);
     const recheck = async (): Promise<boolean> => {
       const now = await apiKeys.find(name, password);
-      const groupsNow = now === null ? null : await this.#ownerGroups(now).catch(keepIfSilent);
-      return groupsNow === "silent" || isSameList(groupsNow, groups);
+      const found =
+        now === null ? null : await this.#owners.find(ownerOfKey(now)).catch(keepIfSilent);
+      return found === "silent" || isSameOwner(found, owner);
     };
     return {
-      identity: apiKeys.identityOf(record, groups),
-      isCurrent: null,
+      identity: apiKeys.identityOf(record, owner),
+      isCurrent: this.#sameFile(record.provenBy, version),
       recheck,
       expiresAt: record.expiresAt,
     };
   }
 
-  /** The groups of a key's owner now; null when the owner is gone. */
-  async #ownerGroups({ owner, provenBy }: ApiKeyRecord): Promise<readonly string[] | null> {
-    const { htpasswd, ldap } = this.#options.methods;
-    if (provenBy === "htpasswd") return htpasswd?.has(owner) === true ? [] : null;
-    if (provenBy === "ldap") return (await ldap?.find(owner))?.groups ?? null;
-    // Groups that a token told ended with it: nobody here hears when its issuer takes them away.
-    return [];
+  /** Keys of somebody else who had the name end when it is proven anew: issuers and directories tell nothing before. */
+  async #endOthers(identity: Identity): Promise<void> {
+    const { apiKeys } = this.#options.methods;
+    if (apiKeys === null || !["ldap", "workload"].includes(identity.provenBy)) return;
+    await apiKeys.endOfOthers(identity);
   }
 
-  /** A token that was made from an API key ends with it, and lists no more than it. */
+  /** One of our own tokens ends with its user, and with the API key that it was made from. */
   async #proveToken(token: string): Promise<Proof> {
-    const proof = tokenProof(await this.#verifyToken(token));
-    const { keyId, scope } = proof.identity;
-    if (keyId === undefined || scope === null) return proof;
-    const findKey = async (): Promise<ApiKeyRecord | null> =>
-      (await this.#options.methods.apiKeys?.byId(keyId)) ?? null;
+    const proven = await this.#verifyToken(token);
+    const { loginBy } = proven;
+    const { version } = this.#options.methods.htpasswd ?? {};
+    if (loginBy === undefined) return tokenProof(proven);
+    if (proven.identity.keyId !== undefined) return await this.#proveKeyToken(proven);
+    const { name, incarnation = null } = proven.identity;
+    const owner: Owner = { name, provenBy: loginBy, incarnation };
+    // The token is short-lived, and signed by us: while the directory is silent it holds.
+    const isStill = async (): Promise<boolean> =>
+      (await this.#owners.find(owner).catch(keepIfSilent)) !== null;
+    if (!(await isStill())) throw new TokenRefused("its user is gone");
+    // A directory is asked once for each token, not every second.
+    const recheck = loginBy === "htpasswd" ? isStill : null;
+    return { ...tokenProof(proven), isCurrent: this.#sameFile(loginBy, version), recheck };
+  }
+
+  /** A token that was made from an API key lists no more than the key. */
+  async #proveKeyToken(proven: ProvenToken): Promise<Proof> {
+    const { keyId = "", scope } = proven.identity;
+    const { version } = this.#options.methods.htpasswd ?? {};
+    const findKey = async (): Promise<ApiKeyRecord | null> => {
+      const record = (await this.#options.methods.apiKeys?.byId(keyId)) ?? null;
+      if (record === null || record.owner !== proven.identity.name) return null;
+      const owner = await this.#owners.find(ownerOfKey(record)).catch(keepIfSilent);
+      return owner === null ? null : record;
+    };
     const record = await findKey();
-    if (record === null) throw new TokenRefused("the API key that it was made from is gone");
+    if (record === null || scope === null) {
+      throw new TokenRefused("the API key that it was made from is gone");
+    }
     const key = keyScope(record.scopes);
     const lists = "problem" in key ? emptyScope.lists : (key.scope?.lists ?? scope.lists);
-    const identity = { ...proof.identity, scope: { ...scope, lists } };
-    return { ...proof, identity, recheck: async () => (await findKey()) !== null };
+    const identity = { ...proven.identity, scope: { ...scope, lists } };
+    const isCurrent = this.#sameFile(record.provenBy, version);
+    const recheck = async (): Promise<boolean> => (await findKey()) !== null;
+    return { ...tokenProof(proven), identity, isCurrent, recheck };
   }
 
   async #verifyToken(token: string): Promise<ProvenToken> {
@@ -324,9 +372,16 @@ function keepIfSilent(error: unknown): "silent" {
   throw error;
 }
 
-function isSameList(left: readonly string[] | null, right: readonly string[]): boolean {
+function ownerOfKey({ owner: name, provenBy, incarnation }: ApiKeyRecord): Owner {
+  return { name, provenBy, incarnation };
+}
+
+function isSameOwner(now: PresentOwner | null, then: PresentOwner): boolean {
   return (
-    left !== null && left.length === right.length && left.every((each, at) => each === right[at])
+    now !== null &&
+    now.incarnation === then.incarnation &&
+    now.groups.length === then.groups.length &&
+    now.groups.every((each, at) => each === then.groups[at])
   );
 }
 

@@ -25,6 +25,7 @@ import {
   remoteKeys,
   type KeySource,
 } from "./outside_keys.ts";
+import { subjectIncarnation } from "./owners.ts";
 import { scopeOf } from "./scope.ts";
 import { readAccess, TokenRefused, type ProvenToken } from "./token_service.ts";
 
@@ -140,7 +141,14 @@ function workloadTokens({ options, clock, onChange }: BearerSetup): Verify {
     if ("problem" in mapped) throw new TokenRefused(mapped.problem);
     const { name, groups } = mapped.user;
     return {
-      identity: { name, groups, provenBy: "workload", scope: null, claims: valueOf(payload) },
+      identity: {
+        name,
+        groups,
+        provenBy: "workload",
+        scope: null,
+        claims: valueOf(payload),
+        incarnation: subjectIncarnation(payload.iss, payload.sub),
+      },
       expiresAt: (payload.exp ?? 0) * 1000,
     };
   };

@@ -26,6 +26,8 @@ export interface Identity {
   readonly provenBy: ProvenBy;
   /** What a token or an API key is good for; null when nothing narrows the identity. */
   readonly scope: Scope | null;
+  /** Tells who has the name now from who had it before; absent where nothing does (`owners.ts`). */
+  readonly incarnation?: string;
   /** Id of the API key that proved it, or that its token was made from. */
   readonly keyId?: string;
   /** The scope alone decides: an outside issuer speaks for the policy. */

@@ -33,6 +33,8 @@ export interface LdapUser {
   /** As the directory spells it. */
   readonly name: string;
   readonly groups: readonly string[];
+  /** Tells the entry from another that has the name later. */
+  readonly id: string;
   /** Changes whenever the entry, its password or its groups do. */
   readonly stamp: string;
 }
@@ -50,6 +52,8 @@ const stampAttributes = [
   "uSNChanged",
   "whenChanged",
 ];
+/** What an entry keeps for its life and shares with no other, even of the same name: the first that it has. */
+const idAttributes = ["entryUUID", "objectGUID", "nsUniqueId", "ipaUniqueID"];
 /** Binds whose time is remembered. */
 const bindsMax = 16;
 /** Timers are no finer than this. */
@@ -97,6 +101,7 @@ export class Ldap {
     this.#attributes = [
       options.userAttribute ?? "",
       ...(options.userGroupAttribute === null ? [] : [options.userGroupAttribute]),
+      ...idAttributes,
       ...stampAttributes,
     ];
     this.#connections = new LdapConnections({
@@ -168,6 +173,7 @@ export class Ldap {
       scope: subtreeSearch ? "sub" : "one",
       filter,
       attributes: this.#attributes,
+      explicitBufferAttributes: ["objectGUID"],
       sizeLimit: 2,
       timeLimit: Math.max(1, Math.ceil(timeout / 1000)),
     });
@@ -206,7 +212,8 @@ export class Ldap {
     const hash = createHash("sha256").update(JSON.stringify([entry.dn, groups]));
     for (const attribute of stampAttributes)
       hash.update(JSON.stringify(valuesOf(entry, attribute)));
-    return { name, groups: groups.slice(0, groupsMax), stamp: hash.digest("base64") };
+    const stamp = hash.digest("base64");
+    return { name, groups: groups.slice(0, groupsMax), id: idOf(entry), stamp };
   }
 }
 
@@ -222,12 +229,21 @@ async function accepts(connection: LdapConnection, dn: string, password: string)
   }
 }
 
+/** Its name in the tree where the directory tells nothing better: who moves is somebody else then. */
+function idOf(entry: Entry): string {
+  for (const attribute of idAttributes) {
+    const [value] = valuesOf(entry, attribute, "hex");
+    if (value !== undefined && value !== "") return `${attribute} ${value}`;
+  }
+  return `dn ${entry.dn.toLowerCase()}`;
+}
+
 /** Values of an attribute, whose name may come back in another case. */
-function valuesOf(entry: Entry, attribute: string): string[] {
+function valuesOf(entry: Entry, attribute: string, encoding: "utf8" | "hex" = "utf8"): string[] {
   const key = Object.keys(entry).find((each) => each.toLowerCase() === attribute.toLowerCase());
   const value = key === undefined ? undefined : entry[key];
   const values = Array.isArray(value) ? value : value === undefined ? [] : [value];
-  return values.map((each) => (typeof each === "string" ? each : each.toString("utf8")));
+  return values.map((each) => (typeof each === "string" ? each : each.toString(encoding)));
 }
 
 /** Reads a filter, with or without its outer parentheses. */

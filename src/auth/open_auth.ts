@@ -15,6 +15,7 @@ import { openBearer } from "./bearer.ts";
 import { tokenPath, type Challenge } from "./challenge.ts";
 import { hasAccessControl, hasMethods, hasPasswords } from "./check_options.ts";
 import { compilePolicy, type CompiledPolicy } from "./compile_policy.ts";
+import { FileUsers } from "./file_users.ts";
 import { Htpasswd } from "./htpasswd.ts";
 import type { Ldap } from "./ldap.ts";
 import type { AccessControl, AuthValues, LdapOptions } from "./options.ts";
@@ -70,11 +71,12 @@ export async function openAuth(
   const { clock, report } = setup;
   const { policy, methods } = await openMethods(config, setup);
   const apiKeys = config.auth.apikey ? new ApiKeys(services.metadata, clock) : null;
+  const fileUsers = methods.htpasswd === null ? null : new FileUsers(services.metadata);
   const { throttle } = services;
   const challenge = challengeOf(config, methods.tokens);
   const takesPasswords = hasPasswords(config.auth) || apiKeys !== null;
   const authenticator = new Authenticator({
-    methods: { ...methods, apiKeys },
+    methods: { ...methods, apiKeys, fileUsers },
     policy,
     throttle,
     clock,
@@ -125,6 +127,7 @@ async function openMethods(
             }),
       ldap: await openLdap(auth.ldap, clock, follow("http.auth.ldap")),
       apiKeys: null,
+      fileUsers: null,
       tokens: await openTokens(config, setup, policy),
       access: bearer.access,
       workload: bearer.workload,

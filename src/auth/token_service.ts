@@ -56,6 +56,8 @@ export interface ProvenToken {
   readonly identity: Identity;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number;
+  /** One of our own tokens: how its user had logged in for it. */
+  readonly loginBy?: string;
 }
 
 /** The list of scopes and groups in a token: with the rest it must fit a header of 8 KiB. */
@@ -88,7 +90,7 @@ export class TokenService {
   async issue(caller: PolicyCaller, requested: readonly AccessEntry[]): Promise<IssuedToken> {
     const { keys, issuer, service, lifetimeMs, namedGroups, clock } = this.#options;
     const access = grantedAccess(caller, requested);
-    const { name, groups, keyId } = caller.identity;
+    const { name, groups, keyId, provenBy, incarnation } = caller.identity;
     const issuedAtS = Math.floor(clock.now() / 1000);
     const lifetimeS = Math.floor(lifetimeMs / 1000);
     const named = groups.filter((group) => namedGroups.has(group));
@@ -97,6 +99,8 @@ export class TokenService {
       ...(named.length === 0 ? {} : { groups: fitting(named) }),
       ...(losesClaims(caller.identity) ? { claims_lost: true } : {}),
       ...(keyId === undefined ? {} : { api_key: keyId }),
+      ...(name === "" ? {} : { proven_by: provenBy }),
+      ...(incarnation === undefined ? {} : { incarnation }),
     })
       .setProtectedHeader({ alg: tokenAlgorithm, typ: "JWT", kid: keys.signing.kid })
       .setIssuer(issuer)
@@ -131,7 +135,13 @@ export class TokenService {
           currentDate: new Date(clock.now()),
         },
       );
-      return { identity: identityOf(payload), expiresAt: (payload.exp ?? 0) * 1000 };
+      const identity = identityOf(payload);
+      const { proven_by: provenBy } = payload;
+      return {
+        identity,
+        expiresAt: (payload.exp ?? 0) * 1000,
+        ...(typeof provenBy === "string" ? { loginBy: provenBy } : {}),
+      };
     } catch (error) {
       if (error instanceof errors.JOSEError)
         throw new TokenRefused(error.message, { cause: error });
@@ -182,7 +192,7 @@ function fitting(groups: readonly string[]): string[] {
 }
 
 function identityOf(payload: Record<string, unknown>): Identity {
-  const { sub, access, groups, api_key: keyId } = payload;
+  const { sub, access, groups, api_key: keyId, incarnation } = payload;
   if (typeof sub !== "string" || (sub !== "" && !isUserName(sub)) || !Array.isArray(access)) {
     throw new TokenRefused("the claims are not ours");
   }
@@ -192,6 +202,7 @@ function identityOf(payload: Record<string, unknown>): Identity {
     provenBy: "token",
     scope: scopeOf(readAccess(access)),
     ...(typeof keyId === "string" ? { keyId } : {}),
+    ...(typeof incarnation === "string" ? { incarnation } : {}),
   };
   if (isAnonymous(identity)) return { ...identity, groups: [] };
   return payload["claims_lost"] === true ? { ...identity, claimsLost: true } : identity;

@@ -122,6 +122,8 @@ export interface ApiKeyRecord {
   readonly groups: readonly string[];
   /** How the owner had logged in, such as `htpasswd`. */
   readonly provenBy: string;
+  /** Tells the owner from others who had or get the name; null where nothing does. */
+  readonly incarnation: string | null;
   /** User-Agent of the request that made it. */
   readonly madeWith: string;
   /** Milliseconds since the epoch; null for no end, and for never used. */
@@ -135,10 +137,24 @@ export type ApiKeyChange =
   /** Does nothing when the owner has as many keys already: counted where it is written, so that nobody can race. */
   | { readonly kind: "put-api-key"; readonly key: ApiKeyRecord; readonly ofOwnerMax: number }
   | { readonly kind: "remove-api-key"; readonly owner: string; readonly id: string }
-  | { readonly kind: "touch-api-key"; readonly id: string; readonly at: number };
+  | { readonly kind: "touch-api-key"; readonly id: string; readonly at: number }
+  /** Removes the keys that others made who had the name, by the same kind of login. */
+  | {
+      readonly kind: "end-api-keys";
+      readonly owner: string;
+      readonly provenBy: string;
+      readonly incarnation: string;
+    };
+
+/** A change to what is known of the users of the htpasswd file, and so to their keys. */
+export type FileUserChange =
+  /** Remembers a name and gives it its incarnation, unless it has one; keys of before have it from then on. */
+  | { readonly kind: "put-file-user"; readonly name: string; readonly incarnation: string }
+  /** Forgets every other name, with its keys. */
+  | { readonly kind: "keep-file-users"; readonly names: readonly string[] };
 
 /** One fact to write. A closed set: group commit, history and a second store rest on it. */
-export type Change = RepositoryChange | ApiKeyChange;
+export type Change = RepositoryChange | ApiKeyChange | FileUserChange;
 
 export type RepositoryChange =
   | {
@@ -363,6 +379,8 @@ export interface Metadata extends Committer {
   /** Whether bytes lost their last name and were not swept since. */
   isOrphan(repository: string, digest: Digest): Promise<boolean>;
 
+  /** The incarnation of a name of the htpasswd file; null when it has none yet. */
+  fileUser(name: string): Promise<string | null>;
   apiKeyByHash(hash: string): Promise<ApiKeyRecord | null>;
   apiKeyById(id: string): Promise<ApiKeyRecord | null>;
   /** Keys of a user, oldest first. */

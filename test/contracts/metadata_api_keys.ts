@@ -1,7 +1,7 @@
 // API keys: made, found by their hash, listed by their owner, touched, and removed by nobody else.
 
 import { expect, test } from "bun:test";
-import type { ApiKeyRecord, Metadata } from "../../src/metadata/metadata.ts";
+import type { ApiKeyRecord, FileUserChange, Metadata } from "../../src/metadata/metadata.ts";
 import { openTested, type OpenEmptyStore } from "./metadata_facts.ts";
 
 function key(id: string, changes: Partial<ApiKeyRecord> = {}): ApiKeyRecord {
@@ -13,6 +13,7 @@ function key(id: string, changes: Partial<ApiKeyRecord> = {}): ApiKeyRecord {
     scopes: ["team/**"],
     groups: ["dev", 'with "quotes"'],
     provenBy: "htpasswd",
+    incarnation: null,
     madeWith: "curl/8",
     createdAt: 1000,
     expiresAt: null,
@@ -84,6 +85,62 @@ export function testApiKeys(open: OpenEmptyStore): void {
     await remove("alice");
     expect(await store.metadata.apiKeyByHash("hash of 1")).toBeNull();
     await remove("alice");
+  });
+
+  test("keys of others who had the name are ended, and those of no incarnation stay", async () => {
+    await using store = await openTested(open);
+    const { metadata } = store;
+    const ldap = { provenBy: "ldap" };
+    const keys = [
+      key("1", { ...ldap, incarnation: "old" }),
+      key("2", { ...ldap, incarnation: "new" }),
+      key("3", ldap),
+      key("4", { ...ldap, owner: "bob", incarnation: "old" }),
+    ];
+    await put(metadata, ...keys);
+    await put(metadata, key("5", { owner: "carl", provenBy: "workload", incarnation: "old" }));
+    const end = async (owner: string) => {
+      const change = { kind: "end-api-keys", owner, provenBy: "ldap", incarnation: "new" } as const;
+      await metadata.commit({ preconditions: [], changes: [change], by: null });
+    };
+    for (const owner of ["alice", "carl"]) await end(owner);
+    const ids = async (owner: string) => (await metadata.apiKeysOf(owner, 9)).map(({ id }) => id);
+    expect([await ids("alice"), await ids("bob"), await ids("carl")]).toEqual([
+      ["2", "3"],
+      ["4"],
+      ["5"],
+    ]);
+  });
+
+  test("a name of the file has one incarnation until it leaves, and its keys go with it", async () => {
+    await using store = await openTested(open);
+    const { metadata } = store;
+    const change = async (...changes: FileUserChange[]) =>
+      void (await metadata.commit({ preconditions: [], changes, by: null }));
+    const putUser = (name: string, incarnation: string): FileUserChange => ({
+      kind: "put-file-user",
+      name,
+      incarnation,
+    });
+    const keep = (...names: string[]): FileUserChange => ({ kind: "keep-file-users", names });
+    expect(await metadata.fileUser("alice")).toBeNull();
+    await put(metadata, key("1"), key("2", { provenBy: "ldap" }), key("3", { owner: "bob" }));
+    await change(putUser("alice", "a1"), putUser("alice", "a2"), putUser("Alice", "A1"));
+    expect(await metadata.fileUser("alice")).toBe("a1");
+    expect(await metadata.apiKeyById("1")).toMatchObject({ incarnation: "a1" });
+    expect(await metadata.apiKeyById("2")).toMatchObject({ incarnation: null });
+    await change(keep("alice", "bob"));
+    expect(await metadata.fileUser("alice")).toBe("a1");
+    expect(await metadata.fileUser("Alice")).toBeNull();
+    expect(await metadata.apiKeyById("3")).not.toBeNull();
+    await change(keep("bob"));
+    expect(await metadata.fileUser("alice")).toBeNull();
+    expect(await metadata.apiKeyById("1")).toBeNull();
+    expect(await metadata.apiKeyById("2")).not.toBeNull();
+    await change(putUser("alice", "a3"));
+    expect(await metadata.fileUser("alice")).toBe("a3");
+    await change(keep());
+    expect(await metadata.apiKeyById("3")).toBeNull();
   });
 
   test("its last use is kept; that of a key that is gone is nothing", async () => {

@@ -1,18 +1,19 @@
 /**
- * API keys as rows: the statements that read them, and what changes of keys write.
+ * API keys and users of the htpasswd file as rows: the statements that read them, and what their changes write.
  *
  * Promises: the key itself is in no statement, only its hash; a key is removed only together with its owner's name, so
  * that nobody removes another's.
  */
 import type { Database } from "bun:sqlite";
-import type { ApiKeyChange, ApiKeyRecord } from "../metadata.ts";
+import type { ApiKeyChange, ApiKeyRecord, FileUserChange } from "../metadata.ts";
 
 const columns =
-  "id, owner, hash, label, scopes, groups, proven_by AS provenBy, made_with AS madeWith, " +
+  "id, owner, hash, label, scopes, groups, proven_by AS provenBy, incarnation, made_with AS madeWith, " +
   "created_at AS createdAt, expires_at AS expiresAt, last_used_at AS lastUsedAt";
 
 export const apiKeySql = {
   apiKeyByHash: `SELECT ${columns} FROM api_keys WHERE hash = ?1`,
+  fileUser: "SELECT incarnation FROM file_users WHERE name = ?1",
   apiKeyById: `SELECT ${columns} FROM api_keys WHERE id = ?1`,
   apiKeysOfOwner: `SELECT ${columns} FROM api_keys WHERE owner = ?1 ORDER BY created_at, id LIMIT ?2`,
 } as const;
@@ -30,7 +31,7 @@ export function apiKeyOf(row: ApiKeyRow): ApiKeyRecord {
 }
 
 /** Applies a change inside an open transaction. A key that is gone is no mistake. */
-export function applyApiKeyChange(database: Database, change: ApiKeyChange): void {
+export function applyUserChange(database: Database, change: ApiKeyChange | FileUserChange): void {
   switch (change.kind) {
     case "put-api-key":
       putKey(database, change.key, change.ofOwnerMax);
@@ -45,14 +46,27 @@ export function applyApiKeyChange(database: Database, change: ApiKeyChange): voi
         .query("UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1")
         .run(change.id, change.at);
       return;
+    case "end-api-keys":
+      database
+        .query(
+          "DELETE FROM api_keys WHERE owner = ?1 AND proven_by = ?2 AND incarnation IS NOT ?3 AND incarnation IS NOT NULL",
+        )
+        .run(change.owner, change.provenBy, change.incarnation);
+      return;
+    case "put-file-user":
+      putFileUser(database, change.name, change.incarnation);
+      return;
+    case "keep-file-users":
+      keepFileUsers(database, new Set(change.names));
+      return;
   }
 }
 
 function putKey(database: Database, key: ApiKeyRecord, ofOwnerMax: number): void {
   database
     .query(
-      "INSERT INTO api_keys (id, owner, hash, label, scopes, groups, proven_by, made_with, created_at, expires_at, last_used_at) " +
-        "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11 " +
+      "INSERT INTO api_keys (id, owner, hash, label, scopes, groups, proven_by, made_with, created_at, expires_at, last_used_at, incarnation) " +
+        "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?13 " +
         "WHERE (SELECT count(*) FROM api_keys WHERE owner = ?2) < ?12 ON CONFLICT DO NOTHING",
     )
     .run(
@@ -68,5 +82,34 @@ function putKey(database: Database, key: ApiKeyRecord, ofOwnerMax: number): void
       key.expiresAt,
       key.lastUsedAt,
       ofOwnerMax,
+      key.incarnation,
     );
+}
+
+function putFileUser(database: Database, name: string, incarnation: string): void {
+  database
+    .query("INSERT INTO file_users (name, incarnation) VALUES (?1, ?2) ON CONFLICT DO NOTHING")
+    .run(name, incarnation);
+  database
+    .query(
+      "UPDATE api_keys SET incarnation = (SELECT incarnation FROM file_users WHERE name = ?1) " +
+        "WHERE owner = ?1 AND proven_by = 'htpasswd' AND incarnation IS NULL",
+    )
+    .run(name);
+}
+
+function keepFileUsers(database: Database, names: ReadonlySet<string>): void {
+  const known = database.query<{ name: string }, []>("SELECT name FROM file_users").all();
+  const owners = database
+    .query<{ name: string }, []>(
+      "SELECT DISTINCT owner AS name FROM api_keys WHERE proven_by = 'htpasswd'",
+    )
+    .all();
+  for (const { name } of known) {
+    if (!names.has(name)) database.query("DELETE FROM file_users WHERE name = ?1").run(name);
+  }
+  for (const { name } of owners) {
+    if (names.has(name)) continue;
+    database.query("DELETE FROM api_keys WHERE owner = ?1 AND proven_by = 'htpasswd'").run(name);
+  }
 }

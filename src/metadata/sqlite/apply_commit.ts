@@ -19,7 +19,7 @@ import {
   type Precondition,
   type RepositoryChange,
 } from "../metadata.ts";
-import { applyApiKeyChange } from "./api_key_rows.ts";
+import { applyUserChange } from "./api_key_rows.ts";
 import { removeAnnotations } from "./long_annotations.ts";
 import { putManifest } from "./put_manifest.ts";
 import { all, get, run } from "./statements.ts";
@@ -316,7 +316,7 @@ const creating: Readonly<Record<RepositoryChange["kind"], boolean>> = {
 
 function applyChange(work: Work, change: Change): void {
   if (!("repository" in change)) {
-    applyApiKeyChange(work.database, change);
+    applyUserChange(work.database, change);
     return;
   }
   const known = findRepository(work, change.repository);

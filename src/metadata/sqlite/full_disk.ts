@@ -20,6 +20,9 @@ const freeing: Readonly<Record<Change["kind"], boolean>> = {
   "put-api-key": false,
   "remove-api-key": true,
   "touch-api-key": false,
+  "end-api-keys": true,
+  "put-file-user": false,
+  "keep-file-users": true,
 };
 
 export function freesSpace({ changes }: Commit): boolean {

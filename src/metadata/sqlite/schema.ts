@@ -138,6 +138,17 @@ export const migrations: readonly Migration[] = [
         WHERE tag IS NULL AND digest IS NULL;
     `,
   },
+  {
+    version: 5,
+    summary: "who has a name is told from who had it",
+    sql: `
+      CREATE TABLE file_users (            -- names of the htpasswd file that have logged in
+        name        TEXT NOT NULL PRIMARY KEY,
+        incarnation TEXT NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      ALTER TABLE api_keys ADD COLUMN incarnation TEXT;
+    `,
+  },
 ];
 
 const newest = migrations.reduce((version, step) => Math.max(version, step.version), 0);

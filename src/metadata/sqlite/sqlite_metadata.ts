@@ -141,6 +141,10 @@ export class SqliteMetadata implements Metadata {
     return this.#reader.isOrphan(repository, digest);
   }
 
+  async fileUser(name: string) {
+    return this.#reader.fileUser(name);
+  }
+
   async apiKeyById(id: string) {
     return this.#reader.apiKeyById(id);
   }

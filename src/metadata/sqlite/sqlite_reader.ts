@@ -273,6 +273,10 @@ export class SqliteReader {
     return { items, next };
   }
 
+  fileUser(name: string): string | null {
+    return this.#get<{ incarnation: string }>(sql.fileUser, name)?.incarnation ?? null;
+  }
+
   apiKeyById(id: string): ApiKeyRecord | null {
     const row = this.#get<ApiKeyRow>(sql.apiKeyById, id);
     return row === null ? null : apiKeyOf(row);
