@@ -41,6 +41,7 @@ export function openListener(
     address: config.http.address,
     port,
     sharePort,
+    handsOver: config.storage.shared,
     onFailure: (error: unknown) =>
       log.error({ error: String(error) }, "a request failed below HTTP"),
     onFull: (full: boolean) => logFull(log, full),

@@ -47,6 +47,8 @@ export interface ListenOptions extends ListenLimits {
   readonly port: number;
   /** Let several processes listen on the port. */
   readonly sharePort: boolean;
+  /** Another server listens on the port when this one stops: no connection is lost that was on its way to this one. */
+  readonly handsOver?: boolean;
   /** Speak TLS with this; plain HTTP without it. */
   readonly tls?: TlsMaterial | null;
   /**
@@ -159,6 +161,7 @@ class HttpListener implements Listener {
 
   async stop(graceMs: number): Promise<void> {
     this.#connections?.close();
+    if (this.#options.handsOver === true) await this.#closeSocket(this.#current);
     await Promise.all(this.#all().map((serving) => stopServing(serving, graceMs)));
   }
 

@@ -95,6 +95,7 @@ class MutualTlsListener implements Listener {
       ...options,
       address: inside,
       port: 0,
+      handsOver: false,
       sharePort: false,
       tls: null,
       // The front always takes bytes, and is the one that sees the client stall.
@@ -135,8 +136,12 @@ class MutualTlsListener implements Listener {
   }
 
   async stop(graceMs: number): Promise<void> {
+    const { listener } = this.#front;
+    if (this.#options.handsOver === true) {
+      await retireSocket(descriptorOf(listener), () => listener.stop());
+    }
     this.#stopping = true;
-    this.#front.listener.stop();
+    listener.stop();
     for (const pair of this.#pairs) if (!pair.isSecured) pair.cut();
     const untilMs = performance.now() + graceMs + lastBytesMs;
     await this.#inner.stop(graceMs);
