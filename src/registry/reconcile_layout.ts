@@ -203,8 +203,8 @@ async function takeInEntries(intake: Intake, entries: readonly LayoutEntry[]): P
 /** A layout of another version is read as far as it goes, since index.json was one. */
 async function checkMarker({ registry, repository, problems }: Intake): Promise<void> {
   try {
-    const marker = await registry.storage.readMarker(repository);
-    if (marker === null || isOciLayout(marker)) return;
+    const marker = await registry.storage.adoptMarker(repository);
+    if (marker === null || marker === "" || isOciLayout(marker)) return;
     problems.add("oci-layout: expected imageLayoutVersion 1.x");
   } catch (error) {
     problems.add(`oci-layout: ${fileTrouble(error)}`);

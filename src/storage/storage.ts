@@ -139,7 +139,8 @@ export class Storage {
 
   async #ensureMarker(repository: string): Promise<void> {
     const key = markerKey(repository);
-    if (this.driver.lookNow(key) !== null) return;
+    // Another tool's may be empty after a crash of the machine: it was not flushed.
+    if ((this.driver.lookNow(key)?.sizeBytes ?? 0) > 0) return;
     await this.driver.replace(key, new TextEncoder().encode(ociLayoutText));
   }
 
@@ -148,10 +149,15 @@ export class Storage {
     return (await this.driver.stat(blobsKey(repository))) !== null;
   }
 
-  /** The text of `oci-layout`; null when it is absent. */
-  async readMarker(repository: string): Promise<string | null> {
-    const bytes = await this.driver.read(markerKey(repository), markerBytesMax);
-    return bytes === null ? null : new TextDecoder().decode(bytes);
+  /** The text of `oci-layout`, which is safe from then on; null when it is absent. */
+  async adoptMarker(repository: string): Promise<string | null> {
+    const key = markerKey(repository);
+    // To open a pipe would wait for ever.
+    if (this.driver.lookNow(key)?.lying !== "file") return null;
+    const bytes = await this.driver.read(key, markerBytesMax);
+    if (bytes === null) return null;
+    await this.driver.flush(key);
+    return new TextDecoder().decode(bytes);
   }
 
   /** Whether index.json is the one of `ensureRepository`, which nobody has written to since. */

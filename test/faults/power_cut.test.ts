@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { canCutPower, cutPower } from "./power_cut.ts";
+import { cutAfterIntake } from "./power_cut_intake.ts";
 
 const seed = Number(process.env["ZOT_SEED"] ?? Date.now() % 1_000_000);
 const timeoutMs = 120_000;
@@ -17,6 +18,12 @@ describe.skipIf(!(await canCutPower()))("a power cut", () => {
     },
     timeoutMs,
   );
+
+  test("takes nothing with it that was taken in from another tool, and served", async () => {
+    const { problems, served } = await cutAfterIntake([1, 30, 1]);
+    expect(problems).toEqual([]);
+    expect(served).toBe(32 * 3);
+  });
 
   test(
     "a planted bug is caught: a server that does not flush",
