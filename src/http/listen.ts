@@ -18,6 +18,7 @@
  */
 import type { Connection, PeerCertificate } from "./call.ts";
 import { ConnectionLimit } from "./connection_limit.ts";
+import { DrainLimit, drainBytesMax } from "./drain_limit.ts";
 import type { Reply, ReplyBody } from "./endpoint.ts";
 import { closeBelow, listeningSockets, retireSocket } from "./listening_socket.ts";
 import { runtimeTls, type TlsMaterial } from "./tls_material.ts";
@@ -122,6 +123,7 @@ class HttpListener implements Listener {
   #current: Serving;
   readonly #retired = new Set<Serving>();
   readonly #connections: ConnectionLimit | null;
+  readonly #drains = new DrainLimit();
 
   constructor(options: ListenOptions) {
     this.#options = options;
@@ -163,6 +165,7 @@ class HttpListener implements Listener {
     this.#connections?.close();
     if (this.#options.handsOver === true) await this.#closeSocket(this.#current);
     await Promise.all(this.#all().map((serving) => stopServing(serving, graceMs)));
+    this.#drains.close();
   }
 
   #all(): Serving[] {
@@ -228,9 +231,14 @@ class HttpListener implements Listener {
     connection: ServerConnection,
   ): Promise<Response> {
     if (this.#adjusted) server.timeout(request, idleSeconds(this.#limits.readIdleMs));
+    const from = this.#drains.size > 0 || mayGoOn(request) ? server.requestIP(request) : null;
+    if (from !== null) this.#drains.forget(from.address, from.port);
     const reply = await this.#options.dispatch(request, connection);
     // What was said for the body would hold for the connection's next silence, too.
     if (connection.isHeldOpen) server.timeout(request, idleSeconds(this.#limits.readIdleMs));
+    if (from !== null && mayGoOn(request) && (reply.status >= 400 || !request.bodyUsed)) {
+      this.#drains.watch(from.address, from.port);
+    }
     return responseOf(reply, request, server, idleSeconds(this.#limits.writeIdleMs));
   }
 
@@ -264,6 +272,13 @@ class HttpListener implements Listener {
     await serving.server.stop(false);
     this.#retired.delete(serving);
   }
+}
+
+/** Whether the body of a request may go on for long after its answer. */
+function mayGoOn({ headers }: Request): boolean {
+  const length = headers.get("content-length");
+  if (length === null) return headers.has("transfer-encoding");
+  return Number.parseInt(length, 10) > drainBytesMax;
 }
 
 function responseOf(

@@ -1,5 +1,5 @@
 /**
- * Below the runtime, on Linux: counting descriptors, and taking a listening socket out of service without losing a
+ * Below the runtime, on Linux: counting descriptors, ending a connection, and taking a listening socket out of service without losing a
  * connection, for good or for a while.
  *
  * The runtime can neither change the certificate of a listener nor close its socket alone. Stopping it resets the
@@ -24,6 +24,13 @@ const soDetachFilter = 27;
 const soAcceptConnections = 30;
 const soProtocol = 38;
 const tcp = 6;
+// <linux/tcp.h>: the option, and where struct tcp_info has tcpi_bytes_received.
+const tcpInfo = 11;
+const bytesReceivedAt = 128;
+// <sys/socket.h>
+const afInet = 2;
+const afInet6 = 10;
+const shutBoth = 2;
 
 /**
  * The filter, classic BPF over the TCP header (<linux/filter.h>): struct sock_filter { u16 code; u8 jt, jf; u32 k }.
@@ -45,6 +52,8 @@ const functions = {
   getsockopt: { args: [i32, i32, i32, pointer, pointer], returns: i32 },
   setsockopt: { args: [i32, i32, i32, pointer, i32], returns: i32 },
   listen: { args: [i32, i32], returns: i32 },
+  getpeername: { args: [i32, pointer, pointer], returns: i32 },
+  shutdown: { args: [i32, i32], returns: i32 },
   dup2: { args: [i32, i32], returns: i32 },
 } as const;
 
@@ -98,6 +107,48 @@ export function countTcpSockets(): number | null {
   if (loaded === null) return null;
   const descriptors = readdirSync(descriptorsPath).map(Number);
   return descriptors.filter((each) => socketOption(loaded, each, soProtocol) === tcp).length;
+}
+
+/** Descriptors of this process's connections by the other end: its address, as the kernel writes it, and port. */
+export function peerSockets(): Map<string, number> {
+  const loaded = load();
+  const sockets = new Map<string, number>();
+  if (loaded === null) return sockets;
+  for (const descriptor of readdirSync(descriptorsPath).map(Number)) {
+    const peer = new Uint8Array(128);
+    const length = new Int32Array([peer.byteLength]);
+    if (loaded.getpeername(descriptor, peer, length) !== 0) continue;
+    const name = peerName(new DataView(peer.buffer));
+    if (name !== null) sockets.set(name, descriptor);
+  }
+  return sockets;
+}
+
+/** struct sockaddr_in, sockaddr_in6 as `address port`: dotted, or eight groups; null for other families. */
+function peerName(peer: DataView): string | null {
+  const family = peer.getUint16(0, true);
+  const port = peer.getUint16(2);
+  const dotted = (at: number): string =>
+    [0, 1, 2, 3].map((index) => peer.getUint8(at + index)).join(".");
+  if (family === afInet) return `${dotted(4)} ${port}`;
+  if (family !== afInet6) return null;
+  const groups = Array.from({ length: 8 }, (_, index) => peer.getUint16(8 + 2 * index));
+  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  return `${isMapped ? dotted(20) : groups.map((group) => group.toString(16)).join(":")} ${port}`;
+}
+
+/** Bytes that a TCP connection has brought; null where that is not told. */
+export function receivedBytes(descriptor: number): number | null {
+  const info = new Uint8Array(256);
+  const length = new Int32Array([info.byteLength]);
+  const result = load()?.getsockopt(descriptor, tcp, tcpInfo, info, length);
+  const isTold = result === 0 && (length[0] ?? 0) >= bytesReceivedAt + 8;
+  return isTold ? Number(new DataView(info.buffer).getBigUint64(bytesReceivedAt, true)) : null;
+}
+
+/** Ends a connection in both directions; its owner sees it end. */
+export function shutSocket(descriptor: number): void {
+  load()?.shutdown(descriptor, shutBoth);
 }
 
 /** Open descriptors of this process. Since Linux 6.2 the kernel tells their number, before they are listed. */

@@ -5,10 +5,12 @@
 // (`request_budget`, `caller`, `body_memory` in `call`, `batcher`, `push_manifest`, `uploads`).
 
 import { describe, expect, test } from "bun:test";
+import { writeFile } from "node:fs/promises";
 import { connect, type Socket } from "node:net";
+import { join } from "node:path";
 import { digestOf } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
-import { eventually, startZot, type Zot } from "../harness.ts";
+import { eventually, startZot, tempDirectory, type Zot } from "../harness.ts";
 import { request } from "./raw_socket.ts";
 
 const host = "Host: registry.example";
@@ -30,6 +32,7 @@ async function sendFrom(address: string, port: number, ...parts: readonly (strin
   for (const part of parts) socket.write(part);
   return {
     status: () => Number(/^HTTP\/1\.1 (\d+)/.exec(received)?.[1] ?? 0),
+    received: () => received,
     isClosed: () => closed,
     socket,
   };
@@ -159,5 +162,67 @@ describe("memory for bodies", () => {
     await eventually("he is told so", () => strangers.some(({ status }) => status() === 429));
     expect(await putManifest(zot, "other", " ".repeat(MiB))).toBe(400);
     for (const { socket } of strangers) socket.destroy();
+  });
+});
+
+describe("a body that nobody takes", () => {
+  const password = "x";
+
+  /** Sends as much as is taken, until all is sent or the connection ends; how much that was. */
+  async function pour(
+    socket: Socket,
+    bytes: number,
+    framed: (piece: Buffer) => Buffer,
+  ): Promise<number> {
+    const piece = Buffer.alloc(MiB);
+    const closed = Promise.withResolvers<void>();
+    socket.once("close", closed.resolve);
+    let sent = 0;
+    while (sent < bytes && !socket.destroyed) {
+      const taken = socket.write(framed(piece));
+      sent += piece.length;
+      if (taken) continue;
+      const drained = Promise.withResolvers<void>();
+      socket.once("drain", drained.resolve);
+      await Promise.race([drained.promise, closed.promise]);
+    }
+    return sent;
+  }
+
+  const asChunk = (piece: Buffer): Buffer =>
+    Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from("\r\n")]);
+
+  test.each([
+    ["of a length, after a 401", "PUT /v2/a/manifests/x", `Content-Length: ${4096 * MiB}`, 401],
+    ["in chunks, after a 401", "PATCH /v2/a/blobs/uploads/x", "Transfer-Encoding: chunked", 401],
+    ["in chunks, after a 404", "GET /nothing", "Transfer-Encoding: chunked", 404],
+  ])("%s, is dropped for a while, then the connection ends", async (_, line, framing, status) => {
+    await using directory = await tempDirectory();
+    const users = join(directory.path, "users");
+    await writeFile(
+      users,
+      `alice:${await Bun.password.hash(password, { algorithm: "bcrypt", cost: 4 })}\n`,
+    );
+    await using zot = await startZot({
+      config: { http: { workers: 1, auth: { htpasswd: { path: users } } } },
+    });
+    const sender = await sendFrom(stranger, zot.port, request(`${line} HTTP/1.1`, host, framing));
+    await eventually("the answer is there", () => sender.status() === status);
+    const isChunked = framing.startsWith("Transfer");
+    const sent = await pour(sender.socket, 4096 * MiB, isChunked ? asChunk : (piece) => piece);
+    await eventually("the connection has ended", () => sender.isClosed());
+    expect(sent).toBeGreaterThan(8 * MiB);
+    expect(sent).toBeLessThan(4096 * MiB);
+  });
+
+  test("of some megabytes leaves the connection to the next request", async () => {
+    await using zot = await startZot({ config: { http: { workers: 1 } } });
+    const length = 12 * MiB;
+    const head = request("GET /nothing HTTP/1.1", host, `Content-Length: ${length}`);
+    const next = request("GET /v2/ HTTP/1.1", host, "Connection: close");
+    const sender = await sendFrom(stranger, zot.port, head, new Uint8Array(length), next);
+    await eventually("both are answered", () => sender.isClosed());
+    expect(sender.received()).toContain(" 404 ");
+    expect(sender.received()).toContain(" 200 ");
   });
 });
