@@ -114,7 +114,9 @@ export async function reconcileLayout(
   if ((await storage.indexStamp(repository)) !== index.stamp) return unfinished;
   if (later !== null) await followLaterIndex(intake, { generation: later, tags });
   await takeInFiles(intake);
-  await tell(intake, read.kind === "unreadable" ? "move" : "copy", report);
+  // Ours by its annotation, where the metadata do not know it: nobody else wrote it.
+  const isOwn = state === null && read.kind === "index" && isMarked(read.base);
+  await tell(intake, read.kind === "unreadable" ? "move" : "copy", report, isOwn);
   const { manifests, blobs } = counts;
   // What could not be read stands there no more.
   const left = read.kind === "unreadable" ? null : index.stamp;
@@ -168,6 +170,11 @@ async function* entriesOf(
   return reader.end();
 }
 
+/** Whether an index.json says that this registry wrote it, or that a tool had read one of ours. */
+function isMarked(base: LayoutBase | null): boolean {
+  return base !== null && base.origin !== newOrigin;
+}
+
 /** The generation that a tool had read, if it is one of this repository's and the metadata know it. */
 function generationIn(base: LayoutBase | null, state: LayoutState | null): number | null {
   if (base?.origin === newOrigin) return 0;
@@ -215,6 +222,7 @@ async function tell(
   { registry, repository, problems, counts }: Intake,
   how: "copy" | "move",
   report: Report,
+  isOwn: boolean,
 ): Promise<void> {
   const { lines } = problems;
   if (lines.length > 0) {
@@ -228,7 +236,8 @@ async function tell(
   }
   const { manifests, blobs, tags } = counts;
   if (manifests + blobs + tags === 0 && lines.length === 0) return;
-  report("info", "took in a layout that another tool wrote", {
+  const whose = isOwn ? "whose metadata was lost" : "that another tool wrote";
+  report("info", `took in a layout ${whose}`, {
     repository,
     manifests,
     blobs,
