@@ -236,8 +236,8 @@ async function tell(
   }
   const { manifests, blobs, tags } = counts;
   if (manifests + blobs + tags === 0 && lines.length === 0) return;
-  const whose = isOwn ? "whose metadata was lost" : "that another tool wrote";
-  report("info", `took in a layout ${whose}`, {
+  const own = "took in a layout whose metadata was lost";
+  report("info", isOwn ? own : "took in a layout that another tool wrote", {
     repository,
     manifests,
     blobs,
