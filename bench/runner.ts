@@ -8,7 +8,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../test/processes.ts";
 import { runJob } from "./generator.ts";
-import { readProcessTree, resetPeaks, treeCpuSeconds } from "./process_tree.ts";
+import { readProcessTree, resetPeaks, treeCpuSeconds } from "../src/bench/process_tree.ts";
 import type { JobOf, Measured, Round, Scale, Scenario, ScenarioResult } from "./scenario.ts";
 import { type Server, type ServerName, startServer, workersDefault } from "./servers.ts";
 

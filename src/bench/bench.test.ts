@@ -7,7 +7,7 @@ import { percentiles, runLoad } from "./load.ts";
 import { benchPage } from "./page.ts";
 import { ratios, reportText } from "./report.ts";
 import { scenarios } from "./scenarios.ts";
-import { serverUsage } from "./server_usage.ts";
+import { serverCost } from "./process_tree.ts";
 
 function measured(target: string, changes: Partial<Measured> = {}): Measured {
   return {
@@ -141,10 +141,10 @@ describe("the table of scenarios", () => {
   });
 });
 
-describe("serverUsage()", () => {
+describe("serverCost()", () => {
   test("knows this process, and not one that is not there", () => {
-    const usage = serverUsage(process.pid);
+    const usage = serverCost(process.pid);
     expect(usage?.peakBytes).toBeGreaterThan(1024 * 1024);
-    expect(serverUsage(2 ** 30)).toBeNull();
+    expect(serverCost(2 ** 30)).toBeNull();
   });
 });

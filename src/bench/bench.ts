@@ -9,7 +9,7 @@ import { must } from "../lib/assert.ts";
 import { generatorCeiling } from "./ceiling.ts";
 import { runLoad, type LoadResult } from "./load.ts";
 import type { Scenario } from "./scenario.ts";
-import { serverUsage } from "./server_usage.ts";
+import { serverCost } from "./process_tree.ts";
 import { World } from "./world.ts";
 
 export interface Target {
@@ -113,14 +113,14 @@ async function measure(
   try {
     options.onProgress({ ...event, phase: "prepare", done: 0 });
     const operation = await scenario.prepare({ client, world, count });
-    const before = target.pid === null ? null : serverUsage(target.pid);
+    const before = target.pid === null ? null : serverCost(target.pid);
     const result = await runLoad({
       operation,
       count,
       concurrency: options.concurrency,
       onProgress: (done) => options.onProgress({ ...event, phase: "run", done }),
     });
-    const after = target.pid === null ? null : serverUsage(target.pid);
+    const after = target.pid === null ? null : serverCost(target.pid);
     const cpu = before === null || after === null ? null : after.cpuSeconds - before.cpuSeconds;
     return {
       ...result,

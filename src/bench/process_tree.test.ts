@@ -1,7 +1,7 @@
 // Processor time and memory of a process and all below it.
 
 import { expect, test } from "bun:test";
-import { eventually } from "../test/processes.ts";
+import { eventually } from "../../test/processes.ts";
 import { parseStat, readProcessTree, resetPeaks, treeCpuSeconds } from "./process_tree.ts";
 
 test("parseStat counts its own and its ended children's time, whatever the name is", () => {

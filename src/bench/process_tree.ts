@@ -1,9 +1,10 @@
-// What a server and all of its processes have cost: CPU time and peak memory, from Linux's /proc.
-// Promises: a child that has ended still counts, because the kernel adds its time to the parent that waited for it; a
-// process that ends while it is being read is simply left out. Leaves to others: starting and stopping processes, and
-// what the figures are divided by.
+// What a server and all of its processes have cost: CPU time and peak memory, from Linux's /proc; for `zot bench` and
+// for `npm run bench`.
+//
+// A child that has ended still counts, because the kernel adds its time to the parent that waited for it. A process
+// that ends while it is being read is left out. Without /proc there is nothing to tell.
 
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 
 /** One process of a tree. `peakBytes` is VmHWM: the most memory that was resident since the last reset. */
 export interface ProcessCost {
@@ -38,7 +39,7 @@ export function parseStat(text: string): ProcessStat {
 /** The process `root` and its living descendants, root first. Empty when `root` has ended. */
 export function readProcessTree(root: number): ProcessCost[] {
   const stats = new Map<number, ProcessStat>();
-  for (const entry of readdirSync("/proc")) {
+  for (const entry of existsSync("/proc") ? readdirSync("/proc") : []) {
     if (!/^\d+$/.test(entry)) continue;
     const text = readProc(`/proc/${entry}/stat`);
     if (text !== null) stats.set(Number(entry), parseStat(text));
@@ -54,9 +55,21 @@ export function readProcessTree(root: number): ProcessCost[] {
   return tree;
 }
 
+/** What a server has cost until now; null when it is not there. */
+export function serverCost(
+  root: number,
+): { readonly cpuSeconds: number; readonly peakBytes: number } | null {
+  const tree = readProcessTree(root);
+  if (tree.length === 0) return null;
+  return {
+    cpuSeconds: tree.reduce((sum, each) => sum + each.cpuSeconds, 0),
+    peakBytes: Math.max(...tree.map((each) => each.peakBytes)),
+  };
+}
+
 /** CPU seconds of the whole tree under `root`, ended children included. */
 export function treeCpuSeconds(root: number): number {
-  return readProcessTree(root).reduce((sum, process) => sum + process.cpuSeconds, 0);
+  return serverCost(root)?.cpuSeconds ?? 0;
 }
 
 /** Makes every process of the tree forget its memory peak, so that the next reading tells about what follows. */
