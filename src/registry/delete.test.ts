@@ -245,3 +245,19 @@ describe("a manifest whose tags are asked about one by one", () => {
     expect(refused).toMatchObject({ reason: "MANIFEST_COLLISION" });
   });
 });
+
+test("a manifest with more tags than go in one commit is kept until some of them are gone", async () => {
+  await using world = await openWorld();
+  await pushImage(world, app, "v0");
+  const set = (at: number) =>
+    ({ kind: "set-tag", repository, tag: `v${at}`, digest: app.digest }) as const;
+  await world.commit(...Array.from({ length: 10_001 }, (_, at) => set(at)));
+  const remove = () =>
+    reasonOf(removeManifest(world.registry, { repository, target: app.digest, by: null }));
+  expect(await remove()).toMatchObject({
+    reason: "MANIFEST_COLLISION",
+    message: "More than 10000 tags point at this manifest; delete tags first",
+  });
+  await world.commit({ kind: "remove-tag", repository, tag: "v0" });
+  expect(await remove()).toEqual({ value: undefined });
+});

@@ -12,7 +12,7 @@ import type {
   Precondition,
 } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";
-import { apiError } from "../oci/errors.ts";
+import { apiError, type ApiError } from "../oci/errors.ts";
 import type { TagCondition } from "./push_manifest.ts";
 import type { Registry } from "./registry.ts";
 import { unknownReference, wasTakenIn } from "./unknown.ts";
@@ -45,6 +45,8 @@ export async function removeTag(
   throw apiError("PRECONDITION_FAILED");
 }
 
+/** Tags that go with a manifest in one commit: each is two rows for the one writer. */
+const removedTagsMax = 10_000;
 /** Tags that a delete by digest asks about, one by one. */
 const askedTagsMax = 1_000;
 /** Tags may come and go between asking about them and the commit; then they are asked about again. */
@@ -73,11 +75,10 @@ export async function removeManifest(registry: Registry, request: ManifestDelete
 /** False when its tags are others than those that were asked about. */
 async function tryRemoveManifest(registry: Registry, request: ManifestDelete): Promise<boolean> {
   const { repository, target: digest, by, tagsMax = null } = request;
+  const count = tagsMax ?? removedTagsMax;
   const outcome = await removeIn(registry, repository, "manifest-exists", {
     preconditions: [
-      ...(tagsMax === null
-        ? []
-        : [{ kind: "tags-at-most", repository, digest, count: tagsMax } as const]),
+      { kind: "tags-at-most", repository, digest, count },
       ...(await checkedTags(registry, request)),
       { kind: "manifest-exists", repository, digest },
       { kind: "unprotected", repository, digest },
@@ -89,11 +90,18 @@ async function tryRemoveManifest(registry: Registry, request: ManifestDelete): P
   if (isFailed(outcome.failed, "manifest-exists")) {
     throw await unknownReference(registry, repository, digest);
   }
-  if (isFailed(outcome.failed, "tags-at-most")) throw apiError("MANIFEST_COLLISION");
+  if (isFailed(outcome.failed, "tags-at-most")) throw tooManyTags(tagsMax);
   if (isFailed(outcome.failed, "tags-are")) return false;
   throw apiError("BLOB_REFERENCED", {
     message: `The index ${foundIn(outcome.failed)} names this manifest; delete the index first`,
     detail: { digest },
+  });
+}
+
+function tooManyTags(tagsMax: number | null): ApiError {
+  if (tagsMax !== null) return apiError("MANIFEST_COLLISION");
+  return apiError("MANIFEST_COLLISION", {
+    message: `More than ${removedTagsMax} tags point at this manifest; delete tags first`,
   });
 }
 

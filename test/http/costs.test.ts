@@ -38,6 +38,16 @@ async function sendFrom(address: string, port: number, ...parts: readonly (strin
   };
 }
 
+const password = "x";
+
+/** An htpasswd file with the one user alice. */
+async function usersFile(directory: string): Promise<string> {
+  const path = join(directory, "users");
+  const hash = await Bun.password.hash(password, { algorithm: "bcrypt", cost: 4 });
+  await writeFile(path, `alice:${hash}\n`);
+  return path;
+}
+
 function blobDescriptor(bytes: Uint8Array) {
   return { mediaType: mediaTypes.ociLayer, digest: digestOf("sha256", bytes), size: bytes.length };
 }
@@ -123,6 +133,57 @@ describe("others are served while two clients push", () => {
   });
 });
 
+describe("a policy over text of the caller", () => {
+  const costly = "!req.userAgent.matches('(.*,)*x$')";
+
+  test("costs a push with 46 tags one look at the text, and others are served meanwhile", async () => {
+    await using directory = await tempDirectory();
+    const users = await usersFile(directory.path);
+    const grant = { users: ["alice"], actions: ["read", "create", "update"] };
+    const policies = [{ ...grant, conditions: [{ expression: costly }] }];
+    const accessControl = { repositories: { "**": { policies } } };
+    await using zot = await startZot({
+      config: { http: { workers: 1, auth: { htpasswd: { path: users } }, accessControl } },
+    });
+    const authorization = `Basic ${btoa(`alice:${password}`)}`;
+    const tags = Array.from({ length: 46 }, (_, index) => `tag=v${index}`).join("&");
+    const url = `${zot.url}/v2/a/manifests/${config.digest}?${tags}`;
+    const headers = { authorization, "user-agent": "a,".repeat(6_000) };
+    const found = await beside(
+      rounds,
+      // Read, and found to name no media type.
+      async () => (await fetch(url, { method: "PUT", headers, body: "{}" })).status,
+      async () => (await fetch(`${zot.url}/v2/`, { headers: { authorization } })).status,
+    );
+    expect(found.statuses).toEqual(new Set([415]));
+    expect(found.others).toEqual(new Set([200]));
+    expect(found.waitedFor).toBeLessThanOrEqual(4);
+  });
+
+  test("that costs too much ends the request, and says so", async () => {
+    await using directory = await tempDirectory();
+    const users = await usersFile(directory.path);
+    const grant = { users: ["alice"], actions: ["read", "create", "update"] };
+    const expression = "!(req.userAgent + req.tag).matches('(.*,)*x$')";
+    const policies = [{ ...grant, conditions: [{ expression }] }];
+    const accessControl = { repositories: { "**": { policies } } };
+    await using zot = await startZot({
+      config: { http: { workers: 1, auth: { htpasswd: { path: users } }, accessControl } },
+    });
+    const tags = Array.from({ length: 46 }, (_, index) => `tag=v${index}`).join("&");
+    const answer = await fetch(`${zot.url}/v2/a/manifests/${config.digest}?${tags}`, {
+      method: "PUT",
+      headers: {
+        authorization: `Basic ${btoa(`alice:${password}`)}`,
+        "user-agent": "a,".repeat(6_000),
+      },
+      body: "{}",
+    });
+    expect(answer.status).toBe(400);
+    expect(await answer.text()).toContain("Request costs more than one may");
+  });
+});
+
 describe("memory for bodies", () => {
   const large = 4 * MiB;
 
@@ -166,8 +227,6 @@ describe("memory for bodies", () => {
 });
 
 describe("a body that nobody takes", () => {
-  const password = "x";
-
   /** Sends as much as is taken, until all is sent or the connection ends; how much that was. */
   async function pour(
     socket: Socket,
@@ -198,11 +257,7 @@ describe("a body that nobody takes", () => {
     ["in chunks, after a 404", "GET /nothing", "Transfer-Encoding: chunked", 404],
   ])("%s, is dropped for a while, then the connection ends", async (_, line, framing, status) => {
     await using directory = await tempDirectory();
-    const users = join(directory.path, "users");
-    await writeFile(
-      users,
-      `alice:${await Bun.password.hash(password, { algorithm: "bcrypt", cost: 4 })}\n`,
-    );
+    const users = await usersFile(directory.path);
     await using zot = await startZot({
       config: { http: { workers: 1, auth: { htpasswd: { path: users } } } },
     });
