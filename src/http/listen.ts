@@ -60,6 +60,8 @@ export interface ListenOptions extends ListenLimits {
   readonly dispatch: (request: Request, connection: Connection) => Promise<Reply>;
   /** A failure below HTTP, for the log. */
   readonly onFailure: (error: unknown) => void;
+  /** What is answered instead where the runtime could not open the file of an answer; without it an empty 500. */
+  readonly insteadOf?: (error: unknown) => Reply;
   /** There are as many connections as there may be, or there is room again. */
   readonly onFull?: (full: boolean) => void;
 }
@@ -82,6 +84,8 @@ export interface Listener {
   retire(): Promise<void>;
   stop(graceMs: number): Promise<void>;
 }
+
+const unexplained: Reply = { status: 500, headers: {}, body: null };
 
 /** As TLS words it. */
 export const expired = "certificate has expired";
@@ -203,7 +207,8 @@ class HttpListener implements Listener {
       fetch: (request, server) => this.#answer(request, server, state),
       error(error): Response {
         options.onFailure(error);
-        return new Response(null, { status: 500 });
+        const { body, status, headers } = options.insteadOf?.(error) ?? unexplained;
+        return new Response(body as Uint8Array<ArrayBuffer> | null, { status, headers });
       },
     });
     const opened = [...listeningSockets().difference(before)];

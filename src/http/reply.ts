@@ -11,6 +11,9 @@ import type { Reply, ReplyBody } from "./endpoint.ts";
 
 const json = "application/json";
 
+/** When a client should come again, in seconds, where nobody knows better. */
+const retryAfterS = "1";
+
 /** A status with headers and no body. */
 export function emptyReply(status: number, headers: Readonly<Record<string, string>> = {}): Reply {
   return { status, headers, body: null };
@@ -48,5 +51,7 @@ export function bodyReply(
 }
 
 export function errorReply(error: ApiError): Reply {
-  return textReply(error.status, errorBody(error), json, error.headers);
+  const isPassing = error.status === 503 && error.headers["retry-after"] === undefined;
+  const headers = isPassing ? { ...error.headers, "retry-after": retryAfterS } : error.headers;
+  return textReply(error.status, errorBody(error), json, headers);
 }

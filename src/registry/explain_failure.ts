@@ -7,11 +7,20 @@ import { StorageFull } from "../storage/driver.ts";
 /** Codes of a full disk, or a quota that is used up, where nobody has given them a class. */
 const fullCodes: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
 
+/** Codes of a process or a machine that has as many open files as it may. */
+const tooManyFiles: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE"]);
+
 /** Null for what is no known failure. */
 export function explainFailure(error: unknown): { reason: ApiErrorName; message?: string } | null {
   if (isFull(error)) return { reason: "STORAGE_FULL" };
   if (error instanceof MetadataUnavailable || error instanceof BatcherFull) {
     return { reason: "UNAVAILABLE" };
+  }
+  if (error instanceof Error && "code" in error && tooManyFiles.has(error.code)) {
+    return {
+      reason: "UNAVAILABLE",
+      message: "Registry has as many files open as it may; try again later",
+    };
   }
   return null;
 }

@@ -94,7 +94,7 @@ export interface Driver {
   stat(key: string): Promise<ContentStat | null>;
   /** The size alone, at once: for the hot path, and for the check under the metadata writer's lock. */
   sizeNow(key: string): number | null;
-  /** Lazily opened content for an answer body; the caller knows that the key exists. */
+  /** Content for an answer body, opened again when it is sent. @throws what opening it throws now. */
   content(key: string, range: ContentRange | null): Blob;
   /** All bytes under the key, at most `bytesMax` (more is an error). */
   read(key: string, bytesMax: number): Promise<Uint8Array | null>;

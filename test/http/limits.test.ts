@@ -6,6 +6,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { chmod, writeFile } from "node:fs/promises";
+import { once } from "node:events";
 import { connect } from "node:net";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -277,15 +278,40 @@ describe("connections", () => {
   );
 
   test(
+    "more downloads than there are files are told to come again, and the log says so",
+    async () => {
+      await using directory = await tempDirectory();
+      const executable = await withOpenFiles(directory.path, 256);
+      await using zot = await startZot({ executable, config: { http: { workers: 1 } } });
+      const digest = await pushBlob(zot, 16 * 1024 * 1024);
+      const path = `/v2/slow/blobs/${digest}`;
+      // Fewer connections than there may be, and more files.
+      const crowd = await Promise.all(Array.from({ length: 150 }, () => connection(zot.port)));
+      for (const each of crowd) each.send(request(`GET ${path} HTTP/1.1`, host));
+      const answers = await Promise.all(crowd.map((each) => each.answer));
+      const seen = answers.map((text) => Number(text.slice(9, 12)));
+      expect(new Set(seen)).toEqual(new Set([200, 503]));
+      await eventually("the log has them", () => {
+        const lines = zot.logs().filter(({ what }) => what === "blob.get");
+        const refused = lines.filter(({ status }) => status === 503).length;
+        return lines.length === seen.length && refused === seen.filter((at) => at === 503).length;
+      });
+      for (const text of answers.filter((each) => each.startsWith("HTTP/1.1 503"))) {
+        expect(text.toLowerCase()).toContain("retry-after: 1\r\n");
+        expect(text.toLowerCase()).not.toContain("content-disposition");
+        expect(text).toContain('"code":"UNAVAILABLE"');
+      }
+      for (const each of crowd) each.destroy();
+      await eventually("there are files again", async () => (await fetch(`${zot.url}${path}`)).ok);
+    },
+    testMs,
+  );
+
+  test(
     "without a limit of its own a process keeps files free for what it does",
     async () => {
       await using directory = await tempDirectory();
-      const executable = join(directory.path, "zot");
-      await writeFile(
-        executable,
-        `#!/bin/sh\nulimit -n 1024\nexec ${join(packageDirectory, "bin/zot")} "$@"\n`,
-      );
-      await chmod(executable, 0o755);
+      const executable = await withOpenFiles(directory.path, 1024);
       await using zot = await startZot({ executable, config: { http: { workers: 1 } } });
       const pid = await onlyWorker(zot);
       const [kept] = await openKept(zot.port, 1);
@@ -439,4 +465,32 @@ async function pushBlob(zot: Zot, sizeBytes: number): Promise<string> {
   const url = `${zot.url}/v2/slow/blobs/uploads/?digest=${digest}`;
   expect((await fetch(url, { method: "POST", body })).status).toBe(201);
   return digest;
+}
+
+/** A connection on which only the beginning of an answer is read: its file stays open. */
+async function connection(port: number) {
+  const socket = connect({ host: "127.0.0.1", port });
+  const { promise: answer, resolve } = Promise.withResolvers<string>();
+  let text = "";
+  socket.on("data", (piece) => {
+    text += piece.toString("latin1");
+    if (!/\r\n\r\n./s.test(text)) return;
+    socket.pause();
+    resolve(text);
+  });
+  socket.on("close", () => resolve(text));
+  socket.on("error", () => resolve(text));
+  await once(socket, "connect");
+  return { answer, send: (line: string) => socket.write(line), destroy: () => socket.destroy() };
+}
+
+/** A program that starts the server with a limit of open files. */
+async function withOpenFiles(directory: string, count: number): Promise<string> {
+  const executable = join(directory, "zot");
+  await writeFile(
+    executable,
+    `#!/bin/sh\nulimit -n ${count}\nexec ${join(packageDirectory, "bin/zot")} "$@"\n`,
+  );
+  await chmod(executable, 0o755);
+  return executable;
 }

@@ -21,7 +21,7 @@ interface Heard extends AsyncDisposable {
   readonly failures: unknown[];
 }
 
-function hear(dispatch: Handler): Heard {
+function hear(dispatch: Handler, insteadOf?: (error: unknown) => Reply): Heard {
   const failures: unknown[] = [];
   const listener = listen({
     address: "127.0.0.1",
@@ -31,6 +31,7 @@ function hear(dispatch: Handler): Heard {
     sharePort: false,
     dispatch,
     onFailure: (error) => failures.push(error),
+    ...(insteadOf === undefined ? {} : { insteadOf }),
   });
   return {
     port: listener.port,
@@ -232,6 +233,22 @@ describe("answers", () => {
     expect(answer.status).toBe(500);
     expect(answer.headers.get("set-cookie")).toBeUndefined();
     expect(heard.failures.length).toBe(1);
+  });
+
+  test("an answer whose file cannot be opened is another answer, and tells no name", async () => {
+    const other: Reply = { status: 503, headers: { "retry-after": "1" }, body: "later" };
+    const missing = Bun.file("/no/such/directory/secret-name");
+    for (const status of [200, 206]) {
+      await using heard = hear(
+        () => Promise.resolve({ status, headers: { x: "y" }, body: missing }),
+        () => other,
+      );
+      const answer = await ask(heard.port, "GET / HTTP/1.1");
+      expect([answer.status, answer.body]).toEqual([503, "later"]);
+      expect(answer.headers.get("retry-after")).toBe("1");
+      expect(JSON.stringify([...answer.headers])).not.toMatch(/secret-name|disposition/);
+      expect(String(heard.failures[0])).toContain("ENOENT");
+    }
   });
 
   test("a dispatch that rejects is a 500 without a word of why, and is reported", async () => {

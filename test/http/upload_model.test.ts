@@ -212,6 +212,12 @@ class Model {
     const digest = right ? sent.digest : content("other bytes").digest;
     const target = `/v2/${name}/blobs/uploads/?digest=${digest}`;
     const posted = await world.send("POST", target, { body: sent.bytes });
+    if (!right && sent.bytes.length === 0) {
+      // Without a body the digest only announces what an upload will bring.
+      expect(posted.status).toBe(202);
+      await world.send("DELETE", posted.headers.get("location") ?? "");
+      return;
+    }
     expect(posted.status).toBe(right ? 201 : 400);
     if (right) this.finished.push({ repository: name, digest, bytes: sent.bytes });
   }

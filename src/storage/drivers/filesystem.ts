@@ -6,7 +6,15 @@
  * directories 0700. `Bun.file` serves content, so that the kernel sends it without copies.
  * Leaves to others: what keys mean (`../layout.ts`).
  */
-import { constants, lstatSync, readFileSync, statSync, unlinkSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  readFileSync,
+  statSync,
+  unlinkSync,
+} from "node:fs";
 import { open, readdir, stat, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Clock } from "../../lib/clock.ts";
@@ -87,7 +95,10 @@ export class FilesystemDriver implements Driver {
   }
 
   content(key: string, range: ContentRange | null): Blob {
-    const file = Bun.file(this.#path(key));
+    const path = this.#path(key);
+    // The runtime opens the file when the answer is made of it; what would fail then fails here, where it can be told.
+    closeSync(openSync(path, "r"));
+    const file = Bun.file(path);
     return range === null ? file : file.slice(range.first, range.last + 1);
   }
 
