@@ -6,14 +6,11 @@ import type { Config } from "./config/schema.ts";
 import { listen, type Listener, type ListenLimits, type ListenOptions } from "./http/listen.ts";
 import { listenMutualTls, type RefusedHandshake } from "./http/listen_mutual_tls.ts";
 import { listenProblem } from "./http/listen_problem.ts";
-import { errorReply } from "./http/reply.ts";
 import { TlsFiles } from "./http/tls_files.ts";
 import type { TlsMaterial } from "./http/tls_material.ts";
 import { assert } from "./lib/assert.ts";
 import { systemClock } from "./lib/clock.ts";
 import type { Log } from "./lib/log.ts";
-import { apiError } from "./oci/errors.ts";
-import { explainFailure } from "./registry/explain_failure.ts";
 
 const clock = systemClock;
 export const keptCertificate =
@@ -35,7 +32,7 @@ function logFull(log: Log, full: boolean): void {
 /** Listens as the configuration says. @throws with one line for the operator. */
 export function openListener(
   { config, log, port, sharePort, tls = null }: ListenerSetup,
-  settings: ListenLimits & Pick<ListenOptions, "dispatch">,
+  settings: ListenLimits & Pick<ListenOptions, "dispatch" | "insteadOf">,
 ): Listener {
   const isConfigured = config.http.tls.cert !== null;
   assert((tls !== null) === isConfigured, "TLS is served where it is configured");
@@ -47,10 +44,6 @@ export function openListener(
     handsOver: config.storage.shared,
     onFailure: (error: unknown) =>
       log.error({ error: String(error) }, "a request failed below HTTP"),
-    insteadOf: (error: unknown) => {
-      const { reason, ...rest } = explainFailure(error) ?? { reason: "UNKNOWN" };
-      return errorReply(apiError(reason, rest));
-    },
     onFull: (full: boolean) => logFull(log, full),
   };
   const onRefused = ({ address, problem }: RefusedHandshake): void =>

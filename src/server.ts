@@ -28,6 +28,7 @@ import {
 import { auditAnswer, logAnswer } from "./http/access_log.ts";
 import { Dispatcher } from "./http/dispatch.ts";
 import { isEveryInterface } from "./http/listen_problem.ts";
+import { errorReply } from "./http/reply.ts";
 import { Router } from "./http/router.ts";
 import type { TlsMaterial } from "./http/tls_material.ts";
 import { AuditLog } from "./lib/audit_log.ts";
@@ -37,6 +38,7 @@ import { EpochCommitter, Epochs } from "./metadata/epochs.ts";
 import type { BytesUnderLock, Committer } from "./metadata/metadata.ts";
 import { SqliteMetadata } from "./metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "./metadata/sqlite/sqlite_writer.ts";
+import { apiError } from "./oci/errors.ts";
 import { ContentCache } from "./registry/content_cache.ts";
 import { explainFailure, isFull } from "./registry/explain_failure.ts";
 import { Jobs } from "./registry/jobs.ts";
@@ -278,6 +280,10 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const listener = openListener(options, {
     ...settings.listen,
     dispatch: (request, connection) => dispatcher.dispatch(request, connection),
+    insteadOf: (error) => {
+      const { reason, ...rest } = explainFailure(error) ?? { reason: "UNKNOWN" };
+      return errorReply(apiError(reason, rest));
+    },
   });
   let closed: Promise<void> | null = null;
   const close = async (): Promise<void> => {

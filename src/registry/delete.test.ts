@@ -127,6 +127,12 @@ describe("a manifest", () => {
     const { metadata } = world.registry;
     expect(await metadata.manifestByDigest(repository, app.digest)).toBeNull();
     expect(await metadata.manifestByDigest(repository, parent)).not.toBeNull();
+    // A lost database is rebuilt as it was: the hole is no damage.
+    await world.settle();
+    await world.crash({ loseFacts: true });
+    await world.settle();
+    expect(world.reports.filter(({ level }) => level === "error")).toEqual([]);
+    expect(await world.registry.metadata.manifestByDigest(repository, parent)).not.toBeNull();
     // An index that lists the one without a tag names it.
     await putManifest(world, app.bytes, app.digest);
     const descriptor = { mediaType: list.mediaType, digest: parent, size: index.length };

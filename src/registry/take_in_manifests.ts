@@ -113,21 +113,32 @@ async function record({ registry, repository }: Intake, manifest: NewManifest): 
   return outcome.committed;
 }
 
-/** What the manifests name and nobody has. */
+/**
+ * What the manifests name and nobody has. An index without some of its manifests is whole in itself: copies of a few
+ * platforms have it, and it is what a delete of a child leaves.
+ */
 async function tellMissing(
   { registry, repository, problems }: Intake,
   manifests: readonly ForeignManifest[],
 ): Promise<void> {
   const parents = new Map<string, Digest>();
-  for (const { manifest, needed } of manifests) {
+  const children = new Set<string>();
+  for (const { manifest, needed, children: named } of manifests) {
     for (const digest of needed) parents.set(digest, manifest.digest);
+    for (const { digest } of named) children.add(digest);
   }
+  const absent: string[] = [];
   for (const page of pagesOf([...parents.keys()])) {
     const held = await registry.metadata.held(repository, page);
     const here = new Set(held.filter(({ as }) => as !== "orphan").map(({ digest }) => digest));
     for (const digest of page.filter((needed) => !here.has(needed))) {
       const parent = parents.get(digest) ?? "";
-      problems.add(`manifest ${parent}: it names ${digest}, which is not here`);
+      if (children.has(digest)) absent.push(digest);
+      else problems.add(`manifest ${parent}: it names ${digest}, which is not here`);
     }
   }
+  const [first] = absent;
+  if (first === undefined) return;
+  const fields = { repository, manifests: absent.length, first, index: parents.get(first) };
+  registry.report("warn", "indexes name manifests that are not here", fields);
 }
