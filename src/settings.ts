@@ -104,7 +104,8 @@ export async function checkSettings(config: Config, log: Log): Promise<void> {
   if (!isAuthConfigured(config.http)) return;
   // Directories, tokens and what they are made of: a start that knows no callers does without.
   const { checkAuthFiles } = await import("./auth/open_auth.ts");
-  await checkAuthFiles(config.http, authSetup(config, log));
+  for (const warning of await checkAuthFiles(config.http, authSetup(config, log)))
+    log.warn(warning);
 }
 
 /** Everything wrong, and everything unwise, in the files that a configuration names. */
@@ -140,7 +141,8 @@ export async function checkFiles(config: Config): Promise<FileFindings> {
   await attempt(async () => {
     if (!isAuthConfigured(config.http)) return;
     const { checkAuthFiles } = await import("./auth/open_auth.ts");
-    await checkAuthFiles(config.http, { clock, tokenKeyPath: null, report: () => {} });
+    const setup = { clock, tokenKeyPath: null, report: () => {} };
+    warnings.push(...(await checkAuthFiles(config.http, setup)));
   });
   return { problems, warnings: [...warnings, ...fileWarnings(config)] };
 }

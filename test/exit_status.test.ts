@@ -17,6 +17,7 @@ import {
   type Zot,
 } from "./harness.ts";
 import type { TempDirectory } from "./temp.ts";
+import { talkInTerminal } from "./terminal.ts";
 
 const testMs = 60_000;
 const program = join(packageDirectory, "bin/zot");
@@ -37,6 +38,7 @@ beforeAll(async () => {
   const at = (name: string) => join(directory.path, name);
   await writeFile(at("good.yaml"), `storage: {rootDirectory: ${at("root")}}\nhttp: {port: 0}\n`);
   await writeFile(at("bad.yaml"), "storage: {gc: true}\n");
+  await writeFile(at("users"), "");
   const policy = { repositories: { "**": { anonymousPolicy: ["read"] } } };
   await writeFile(at("policy.json"), JSON.stringify({ http: { accessControl: policy } }));
 });
@@ -65,6 +67,10 @@ const rows: readonly [command: string, status: number, ask: () => Promise<number
   ["authz", 1, () => status("authz", "policy.json", "-", "create", "app")],
   ["authz", 2, () => status("authz", "none.yaml", "-", "read", "app")],
   ["authz", 2, () => status("authz", "policy.json", "-", "push", "app")],
+  ["user", 0, () => status("user", "list", "users")],
+  ["user", 1, () => status("user", "remove", "users", "zoe")],
+  ["user", 2, () => status("user", "frob", "users")],
+  ["user", 130, cancelled],
   ["schema", 0, () => status("schema")],
   ["schema", 2, () => status("schema", "config.yaml")],
   ["compliance", 0, () => status("compliance", address("zot"), "--groups", "ping,tags")],
@@ -99,6 +105,12 @@ test("every status of the help has a reason here, and no other has", () => {
   const seen = new Set(rows.map(([command, code]) => `${command} ${code}`));
   expect([...seen]).toEqual(told);
 });
+
+/** Ctrl+C at the question for a password. */
+async function cancelled(): Promise<number> {
+  const argv = [program, "user", "add", join(directory.path, "users"), "ann"];
+  return (await talkInTerminal(argv, [["Password for ann: ", "\u0003"]])).code;
+}
 
 async function stopped(): Promise<number> {
   await using server = await startZot();

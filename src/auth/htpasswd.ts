@@ -85,6 +85,10 @@ export class Htpasswd {
     return this.#file.version;
   }
 
+  names(): Iterable<string> {
+    return this.#file.content.keys();
+  }
+
   has(name: string): boolean {
     return this.#file.content.has(name);
   }

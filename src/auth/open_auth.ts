@@ -22,6 +22,7 @@ import type { AccessControl, AuthValues, LdapOptions } from "./options.ts";
 import type { Throttle } from "./throttle.ts";
 import { openTokenKeys } from "./token_key.ts";
 import { TokenService } from "./token_service.ts";
+import { unknownUsers } from "./unknown_users.ts";
 
 /** The part of the configuration that is looked at. */
 export interface AuthConfig {
@@ -94,10 +95,17 @@ export async function openAuth(
   };
 }
 
-/** Reads every file and makes the key of tokens, and lets go of them: for a start that must know. */
-export async function checkAuthFiles(config: AuthConfig, setup: AuthSetup): Promise<void> {
+/**
+ * Reads every file and makes the key of tokens, and lets go of them: for a start that must know. Returns warnings.
+ * @throws with one line for the operator.
+ */
+export async function checkAuthFiles(config: AuthConfig, setup: AuthSetup): Promise<string[]> {
   const { methods } = await openMethods(config, setup);
   methods.ldap?.close();
+  const { htpasswd, ldap, access, workload } = methods;
+  const others = [ldap, access, workload, config.tls.cacert];
+  const isOnlySource = htpasswd !== null && others.every((other) => other === null);
+  return isOnlySource ? unknownUsers(config.accessControl, new Set(htpasswd.names())) : [];
 }
 
 async function openMethods(

@@ -132,6 +132,26 @@ export const commands: readonly Command[] = [
     },
   },
   {
+    name: "user",
+    arguments: [
+      { name: "action", required: true, says: "add, remove, list or password." },
+      { name: "file", required: true, says: "The htpasswd file; add makes it." },
+      { name: "name", required: false, says: "Name of the user; list takes none." },
+    ],
+    options: [],
+    summary: "Add and remove users of an htpasswd file, and set passwords",
+    help: helpPages.user,
+    run: async (given, output) => {
+      const { userCommand } = await import("./user.ts");
+      const request = {
+        action: given.arguments["action"] ?? "",
+        path: given.arguments["file"] ?? "",
+        name: given.arguments["name"] ?? null,
+      };
+      return await userCommand(request, output);
+    },
+  },
+  {
     name: "schema",
     arguments: [],
     options: [],

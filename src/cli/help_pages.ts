@@ -106,6 +106,30 @@ With --no-files the configuration alone is checked: for a machine that has not g
     ],
     seeAlso: ["docs/guides/secure.md", "examples/config-policy.yaml"],
   },
+  user: {
+    says: `Edits the file that http.auth.htpasswd.path names: one line a user, with a hash of the password (bcrypt), as Apache's htpasswd writes it and reads it. A running server takes the change in within a second.
+
+On a terminal the password is asked for twice and not shown. Elsewhere it is the one line of standard input. It is never an argument, since every user of a machine can read the arguments of a program.
+
+The file is replaced in one step, and keeps its mode, its owner and its comments. A new one is for its owner alone (600): chown it to the user who serves. API keys of a user who was removed end, and do not come back with the name; a new password ends none.`,
+    exitStatus: [
+      [0, "Done."],
+      [
+        1,
+        "Not done: the user is there already or is not there, the passwords differ, or the file cannot be read or replaced.",
+      ],
+      mistake,
+      [130, "Ctrl+C at the question for the password; nothing is changed."],
+    ],
+    files: [["file", "Users and hashes; lines that begin with # are comments."]],
+    examples: [
+      "zot user add /etc/zot/htpasswd ann",
+      "zot user password /etc/zot/htpasswd ann <password.txt",
+      "zot user list /etc/zot/htpasswd",
+      "zot user remove /etc/zot/htpasswd ann",
+    ],
+    seeAlso: ["zot help authz", "docs/guides/secure.md", "examples/config-htpasswd.yaml"],
+  },
   schema: {
     says: `Prints a JSON Schema of all keys that this version serves, with their types, defaults and meaning. Editors complete and check configuration files with it.`,
     exitStatus: [[0, "Printed."], mistake],

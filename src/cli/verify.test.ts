@@ -161,6 +161,28 @@ describe.skipIf(!requireTool("openssl"))("verify", () => {
     expect(lines).toContainEqual(expect.stringMatching(/^warning: http\.tls\.cert: .* expired on/));
   });
 
+  test("names users of a policy whom the file of users does not have", async () => {
+    const accessControl = {
+      groups: { team: { users: ["alice", "alise"] } },
+      repositories: { "**": { policies: [{ users: ["allice", "zoe"], actions: ["read"] }] } },
+      adminPolicy: { users: ["alice"], actions: ["read"] },
+    };
+    const htpasswd = { path: at("users") };
+    const { status, error } = await verify({ http: { auth: { htpasswd }, accessControl } });
+    expect(status).toBe(0);
+    const place = "warning: http.accessControl";
+    expect(error.trimEnd().split("\n")).toEqual([
+      `${place}.groups["team"].users[1]: "alise" is not in the file of users; did you mean alice?`,
+      `${place}.repositories["**"].policies[0].users[0]: "allice" is not in the file of users; did you mean alice?`,
+      `${place}.repositories["**"].policies[0].users[1]: "zoe" is not in the file of users`,
+    ]);
+    // Where names come from elsewhere as well, nobody knows them all.
+    const more = await verify({
+      http: { auth: { htpasswd, ...ldap({ bindDN: "" }).auth }, accessControl },
+    });
+    expect(more).toMatchObject({ status: 0, error: "" });
+  });
+
   test("makes nothing: neither logs, nor the root, nor a key", async () => {
     const { status } = await verify({
       http: { externalUrl: "https://zot.example.com", auth: { htpasswd: { path: at("users") } } },
