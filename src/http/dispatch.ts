@@ -15,7 +15,7 @@ import type { Admission } from "./admission.ts";
 import { BodyMemory } from "./body_memory.ts";
 import { Call, type Connection } from "./call.ts";
 import type { Cors } from "./cors.ts";
-import type { Endpoint, Reply } from "./endpoint.ts";
+import { slowBodyBytesMin, type BodyEnd, type Endpoint, type Reply } from "./endpoint.ts";
 import { clientAddress, ForwardedConnection } from "./forwarded.ts";
 import type { RateLimits } from "./rate_limits.ts";
 import { errorReply } from "./reply.ts";
@@ -31,7 +31,7 @@ export interface AccessRecord {
   readonly path: string;
   readonly repository: string | null;
   readonly status: number;
-  /** Bytes of the answer's body that were announced; for uploads the bytes of the request that came. */
+  /** Bytes of the answer's body that were sent, as far as it is known; for uploads the bytes of the request that came. */
   readonly bytes: number;
   readonly durationMs: number;
   /** Name of the API error in the table, on answers that are one. */
@@ -85,6 +85,15 @@ interface Handled<App> {
   readonly reason: ApiErrorName | null;
 }
 
+/** What is known of a request when its answer begins. */
+interface Done<App> {
+  readonly id: string;
+  readonly client: string | null;
+  readonly target: Target | "too-long" | null;
+  readonly handled: Handled<App>;
+  readonly durationMs: number;
+}
+
 interface Target {
   readonly path: string;
   readonly query: string;
@@ -115,13 +124,13 @@ export class Dispatcher<App> {
     const handled = await this.#handle(request, connection, id, target);
     handled.call?.end();
     const reply = this.#finish(request, id, handled.reply);
-    this.#record(request, connection, {
-      id,
-      target,
-      handled,
-      durationMs: clock.monotonicMs() - startedMs,
-    });
-    return reply;
+    const durationMs = clock.monotonicMs() - startedMs;
+    const done: Done<App> = { id, client: connection.address, target, handled, durationMs };
+    if (!isSentLater(reply.body)) {
+      this.#record(request, done, null);
+      return reply;
+    }
+    return { ...reply, onEnd: (end) => this.#record(request, done, end) };
   }
 
   async #handle(
@@ -208,36 +217,38 @@ export class Dispatcher<App> {
     return { status: reply.status, headers, body };
   }
 
-  #record(
-    request: Request,
-    connection: Connection,
-    done: {
-      readonly id: string;
-      readonly target: Target | "too-long" | null;
-      readonly handled: Handled<App>;
-      readonly durationMs: number;
-    },
-  ): void {
-    const { row, call, reply, failure, reason } = done.handled;
+  #record(request: Request, done: Done<App>, end: BodyEnd | null): void {
+    const { row, call, reply, reason } = done.handled;
+    const failure = end?.kind === "cut" ? cutFailure(end, reply) : done.handled.failure;
     this.#options.onAnswer(
       {
         id: done.id,
-        client: connection.address,
+        client: done.client,
         who: call?.by ?? null,
         what: row?.name ?? "none",
         method: request.method,
         path: pathOf(done.target),
         repository: call === null || call.repository === "" ? null : call.repository,
         status: reply.status,
-        bytes: bytesOf(request, row, call, reply),
+        bytes: end?.sentBytes ?? bytesOf(request, row, call, reply),
         durationMs: Math.round(done.durationMs * 1000) / 1000,
         ...(reason === null ? {} : { reason }),
         ...(failure instanceof Error ? { error: failure.message } : {}),
-        ...(isAborted(request, row) ? { aborted: true } : {}),
+        ...(end?.kind === "aborted" || isAborted(request, row) ? { aborted: true } : {}),
       },
-      reply.status >= 500 ? failure : null,
+      reply.status >= 500 || end?.kind === "cut" ? failure : null,
     );
   }
+}
+
+/** Whether the runtime sends the body from a file after the answer began: its line waits for what came of it. */
+function isSentLater(body: Reply["body"]): boolean {
+  return body instanceof Blob && body.size >= slowBodyBytesMin;
+}
+
+function cutFailure({ sentBytes, problem }: BodyEnd & { kind: "cut" }, { body }: Reply): Error {
+  const size = body instanceof Blob ? body.size : sentBytes;
+  return new Error(`the answer was cut after ${sentBytes} of ${size} bytes: ${problem}`);
 }
 
 function forwarded(from: Connection, request: Request, proxies: NetworkSet): Connection {

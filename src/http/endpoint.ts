@@ -66,10 +66,24 @@ export interface Answer {
 /** Bytes to send: at hand, or opened by the runtime when they are sent. */
 export type ReplyBody = string | Uint8Array | Blob | ReadableStream<Uint8Array> | null;
 
+/** Answers smaller than this fit the socket's buffer: they are sent at once. */
+export const slowBodyBytesMin = 256 * 1024;
+
+/** How the sending of a body ended. */
+export type BodyEnd =
+  | { readonly kind: "whole"; readonly sentBytes: number }
+  /** The client went away; `sentBytes` is null where it is not known what it got. */
+  | { readonly kind: "aborted"; readonly sentBytes: number | null }
+  /** We broke off, for example because the disk failed. */
+  | { readonly kind: "cut"; readonly sentBytes: number; readonly problem: string }
+  | { readonly kind: "unknown"; readonly sentBytes: null };
+
 export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: ReplyBody;
+  /** To be called once when the body was sent, or was not. */
+  readonly onEnd?: (end: BodyEnd) => void;
 }
 
 export interface Endpoint<App> {

@@ -19,16 +19,15 @@
 import type { Connection, PeerCertificate } from "./call.ts";
 import { ConnectionLimit } from "./connection_limit.ts";
 import { DrainLimit, drainBytesMax } from "./drain_limit.ts";
-import type { Reply, ReplyBody } from "./endpoint.ts";
+import { slowBodyBytesMin, type Reply, type ReplyBody } from "./endpoint.ts";
 import { closeBelow, listeningSockets, retireSocket } from "./listening_socket.ts";
+import { SentBodies } from "./sent_bodies.ts";
 import { runtimeTls, type TlsMaterial } from "./tls_material.ts";
 
 /** The runtime's largest idle time, in seconds. */
 const idleSecondsMax = 255;
 /** It looks every four seconds: with less than two looks it cuts connections that are busy at the moment of one. */
 const idleSecondsMin = 5;
-/** Answers smaller than this fit the socket's buffer and need no time of their own. */
-const slowBodyBytesMin = 256 * 1024;
 /** How long a replaced certificate's idle connections stay when no idle limit ends them sooner. */
 export const retiredMsDefault = 60_000;
 
@@ -128,6 +127,7 @@ class HttpListener implements Listener {
   readonly #retired = new Set<Serving>();
   readonly #connections: ConnectionLimit | null;
   readonly #drains = new DrainLimit();
+  readonly #sent = new SentBodies();
 
   constructor(options: ListenOptions) {
     this.#options = options;
@@ -170,6 +170,7 @@ class HttpListener implements Listener {
     if (this.#options.handsOver === true) await this.#closeSocket(this.#current);
     await Promise.all(this.#all().map((serving) => stopServing(serving, graceMs)));
     this.#drains.close();
+    this.#sent.close();
   }
 
   #all(): Serving[] {
@@ -244,7 +245,19 @@ class HttpListener implements Listener {
     if (from !== null && mayGoOn(request) && (reply.status >= 400 || !request.bodyUsed)) {
       this.#drains.watch(from.address, from.port);
     }
+    this.#follow(reply, request, server);
     return responseOf(reply, request, server, idleSeconds(this.#limits.writeIdleMs));
+  }
+
+  /** Tells the answer's owner what came of its body. */
+  #follow({ body, onEnd }: Reply, request: Request, server: Server): void {
+    if (onEnd === undefined) return;
+    if (!(body instanceof Blob)) {
+      onEnd({ kind: "unknown", sentBytes: null });
+      return;
+    }
+    const { signal } = request;
+    this.#sent.watch({ file: body, peer: () => server.requestIP(request), signal, onEnd });
   }
 
   async #answerPeer(request: Request, server: Server, peerOf: PeerOf): Promise<Response> {

@@ -14,6 +14,7 @@ import type { HeaderLine } from "../../src/client/http_message.ts";
 import { RegistryClient } from "../../src/client/registry_client.ts";
 import { checkConfig } from "../../src/config/load.ts";
 import type { AccessRecord } from "../../src/http/dispatch.ts";
+import { slowBodyBytesMin } from "../../src/http/endpoint.ts";
 import type { Log } from "../../src/lib/log.ts";
 import {
   openApiText,
@@ -23,6 +24,7 @@ import {
   type Worker,
 } from "../../src/server.ts";
 import { descriptionOf } from "../described.ts";
+import { eventually } from "../processes.ts";
 import { type TempDirectory, tempDirectory } from "../temp.ts";
 
 export interface World extends AsyncDisposable {
@@ -104,6 +106,13 @@ async function startWorldIn(
     send: async (method, target, options) => {
       const since = records.length;
       const answer = await running.client.exchange(requestOf(method, target, options));
+      // The line of a large file comes when the server knows that it was sent.
+      if (answer.body.length >= slowBodyBytesMin) {
+        const path = target.split("?")[0];
+        await eventually("the answer is logged", () =>
+          records.slice(since).some((each) => each.method === method && each.path === path),
+        );
+      }
       compare(method, target, since, answer);
       return answer;
     },
