@@ -68,11 +68,11 @@ export class SentBodies {
 
   /** The server has stopped: what is still on its way was cut. */
   close(): void {
-    for (const watched of [...this.#watched]) this.#end(watched, watched.signal.aborted);
+    for (const watched of this.#watched) this.#end(watched, watched.signal.aborted);
   }
 
   #look(): void {
-    for (const watched of [...this.#watched]) {
+    for (const watched of this.#watched) {
       if (watched.peer() === null) this.#end(watched, watched.signal.aborted);
     }
   }

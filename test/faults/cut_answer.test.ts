@@ -10,6 +10,8 @@ import { attach, canInject } from "./kth_call.ts";
 
 const mebibyte = 1024 * 1024;
 const bytes = new Uint8Array(Buffer.alloc(24 * mebibyte, "a large blob "));
+const small = new Uint8Array(Buffer.from("a small blob"));
+const other = new Uint8Array(Buffer.alloc(400_000, "another blob "));
 const path = `/v2/big/blobs/${sha256(bytes)}`;
 
 async function pushed(config: object = {}): Promise<Zot> {
@@ -76,4 +78,49 @@ describe.skipIf(!canInject())("a disk that fails in the middle", () => {
     );
     expect(String(line["error"])).toContain(file);
   });
+
+  const asks: readonly [
+    what: string,
+    call: string,
+    ask: (url: string) => Promise<Response>,
+    file: string,
+  ][] = [
+    [
+      "a small blob",
+      "read,pread64",
+      (url) => fetch(`${url}/v2/big/blobs/${sha256(small)}`),
+      `big/blobs/sha256/${sha256(small).slice("sha256:".length)}`,
+    ],
+    [
+      "the flush of an upload",
+      "fsync",
+      (url) =>
+        fetch(`${url}/v2/big/blobs/uploads/?digest=${sha256(other)}`, {
+          method: "POST",
+          body: other,
+        }),
+      "_zot/uploads/",
+    ],
+  ];
+  for (const [what, call, ask, file] of asks) {
+    test(`at ${what}: the log names the file`, async () => {
+      await using directory = await tempDirectory();
+      await using zot = await pushed();
+      const uploads = `${zot.url}/v2/big/blobs/uploads/?digest=${sha256(small)}`;
+      expect((await fetch(uploads, { method: "POST", body: small })).status).toBe(201);
+      const path = join(zot.rootDirectory, file);
+      const [worker = 0] = zot.workerPids();
+      const options = ["-e", `trace=${call}`, "-e", `inject=${call}:error=EIO:when=1`];
+      if (!file.endsWith("/")) options.push("-P", path);
+      const tracer = await attach(worker, join(directory.path, "trace"), options);
+      const answer = await ask(zot.url);
+      expect(answer.status).toBe(500);
+      // What is told to callers names no file.
+      expect(await answer.text()).not.toContain(zot.rootDirectory);
+      await tracer.detach();
+      const line = await zot.waitForLog("it is logged", ({ status }) => status === 500);
+      expect(String(line["cause"])).toContain("EIO: i/o error");
+      expect(String(line["cause"])).toContain(path);
+    });
+  }
 });

@@ -284,5 +284,6 @@ function storeError(cause: unknown): Error {
     return new MetadataFull("No space left for the metadata store", { cause });
   }
   const text = cause instanceof Error ? cause.message : String(cause);
-  return new MetadataUnavailable(`The metadata store cannot be written: ${text}`, { cause });
+  const code = cause instanceof SQLiteError && cause.code !== undefined ? ` (${cause.code})` : "";
+  return new MetadataUnavailable(`The metadata store cannot be written: ${text}${code}`, { cause });
 }

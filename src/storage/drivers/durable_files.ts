@@ -51,15 +51,26 @@ export function isLinkRefused(error: unknown): boolean {
 }
 
 /** Null for an absent file; throws everything else, a full disk as `StorageFull`. */
-export function absentOr(error: unknown): null {
+export function absentOr(error: unknown, path?: string): null {
   if (codeOf(error) === "ENOENT") return null;
-  throw storageError(error);
+  throw storageError(error, path);
 }
 
-export function storageError(error: unknown): unknown {
+/** A full disk as `StorageFull`; any other error of a file names it. */
+export function storageError(error: unknown, path?: string): unknown {
   const code = codeOf(error);
-  if (code === null || !fullCodes.includes(code)) return error;
-  return new StorageFull("No space left in the root directory", { cause: error });
+  if (code === null) return error;
+  if (fullCodes.includes(code)) {
+    return new StorageFull("No space left in the root directory", { cause: error });
+  }
+  return path === undefined ? error : namedError(error, path);
+}
+
+/** The system names a file only where it was given its path: not for an open one, as in "EIO: i/o error, write". */
+function namedError(error: unknown, path: string): unknown {
+  if (!(error instanceof Error) || ("path" in error && error.path !== undefined)) return error;
+  error.message += `, '${path}'`;
+  return Object.assign(error, { path });
 }
 
 /** Makes a directory and those above it, and flushes the names of those it made; for the start alone. */
@@ -269,6 +280,8 @@ async function flush(path: string): Promise<void> {
   const handle = await open(path, "r");
   try {
     await handle.sync();
+  } catch (error) {
+    throw storageError(error, path);
   } finally {
     await handle.close();
   }

@@ -110,6 +110,8 @@ export class FilesystemDriver implements Driver {
       if (size > bytesMax)
         throw new Error(`storage: ${key} has ${size} bytes, expected ${bytesMax} at most`);
       return new Uint8Array(await handle.readFile());
+    } catch (error) {
+      throw storageError(error, this.#path(key));
     } finally {
       await handle.close();
     }
@@ -119,7 +121,7 @@ export class FilesystemDriver implements Driver {
     try {
       return readFileSync(this.#path(key));
     } catch (error) {
-      return absentOr(error);
+      return absentOr(error, this.#path(key));
     }
   }
 
@@ -181,6 +183,8 @@ export class FilesystemDriver implements Driver {
     try {
       await this.#files.flushFile(handle);
       return true;
+    } catch (error) {
+      throw storageError(error, path);
     } finally {
       await handle.close();
     }
@@ -352,6 +356,8 @@ export class FilesystemDriver implements Driver {
       }
       await this.#files.flushFile(handle);
       return stampOf(await handle.stat({ bigint: true }));
+    } catch (error) {
+      throw storageError(error, path);
     } finally {
       await handle.close();
     }

@@ -95,7 +95,7 @@ export class FilesystemStage implements Stage {
       return { appendedBytes: this.#sizeBytes - start, brokenOff };
     } catch (error) {
       await this.#rollBack(start);
-      throw storageError(error);
+      throw storageError(error, this.#path);
     }
   }
 
@@ -161,7 +161,7 @@ export class FilesystemStage implements Stage {
       await this.#tools.files.flushFile(this.#handle);
     } catch (error) {
       await this.discard();
-      throw storageError(error);
+      throw storageError(error, this.#path);
     }
   }
 
