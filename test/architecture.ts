@@ -184,7 +184,7 @@ export const bans: readonly Ban[] = [
   },
   {
     banned: /\bDate\.now\(|\bnew Date\(\)|\bset(Timeout|Interval)\(|\bBun\.sleep\b/,
-    but: /^src\/(lib\/(clock|log)\.ts|storage\/drivers\/hash_worker\.ts|http\/(listen|tls_files|connection_limit|drain_limit)|cli\/|bench\/|client\/connection\.ts)/,
+    but: /^src\/(lib\/(clock|log)\.ts|storage\/drivers\/hash_worker\.ts|http\/(listen|tls_files|connection_limit|drain_limit|sent_bodies)|cli\/|bench\/|client\/connection\.ts)/,
     say: "a Clock (src/lib/clock.ts): now(), monotonicMs(), sleep()",
   },
   {

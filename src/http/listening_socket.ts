@@ -26,7 +26,10 @@ const soProtocol = 38;
 const tcp = 6;
 // <linux/tcp.h>: the option, and where struct tcp_info has tcpi_bytes_received.
 const tcpInfo = 11;
+const bytesAckedAt = 120;
 const bytesReceivedAt = 128;
+/** <linux/sockios.h>: bytes that the other end has not acknowledged yet. */
+const siocOutQueue = 0x5411;
 // <sys/socket.h>
 const afInet = 2;
 const afInet6 = 10;
@@ -54,6 +57,8 @@ const functions = {
   listen: { args: [i32, i32], returns: i32 },
   getpeername: { args: [i32, pointer, pointer], returns: i32 },
   shutdown: { args: [i32, i32], returns: i32 },
+  ioctl: { args: [i32, FFIType.u64, pointer], returns: i32 },
+  dup: { args: [i32], returns: i32 },
   dup2: { args: [i32, i32], returns: i32 },
 } as const;
 
@@ -111,17 +116,38 @@ export function countTcpSockets(): number | null {
 
 /** Descriptors of this process's connections by the other end: its address, as the kernel writes it, and port. */
 export function peerSockets(): Map<string, number> {
-  const loaded = load();
   const sockets = new Map<string, number>();
-  if (loaded === null) return sockets;
+  if (load() === null) return sockets;
   for (const descriptor of readdirSync(descriptorsPath).map(Number)) {
-    const peer = new Uint8Array(128);
-    const length = new Int32Array([peer.byteLength]);
-    if (loaded.getpeername(descriptor, peer, length) !== 0) continue;
-    const name = peerName(new DataView(peer.buffer));
+    const name = peerOf(descriptor);
     if (name !== null) sockets.set(name, descriptor);
   }
   return sockets;
+}
+
+/** The descriptor of the connection with this other end; null where there is none, or it is not told. */
+export function findSocket(name: string): number | null {
+  if (load() === null) return null;
+  const descriptors = readdirSync(descriptorsPath).map(Number);
+  return descriptors.find((descriptor) => peerOf(descriptor) === name) ?? null;
+}
+
+/** The other end of a connection, as in `peerSockets`; null for what is none. */
+export function peerOf(descriptor: number): string | null {
+  const peer = new Uint8Array(128);
+  const length = new Int32Array([peer.byteLength]);
+  const result = load()?.getpeername(descriptor, peer, length);
+  return result === 0 ? peerName(new DataView(peer.buffer)) : null;
+}
+
+/** A second descriptor of a connection, to be closed by `closeCopy`: the connection does not end before. */
+export function copySocket(descriptor: number): number | null {
+  const copy = load()?.dup(descriptor) ?? -1;
+  return copy < 0 ? null : copy;
+}
+
+export function closeCopy(descriptor: number): void {
+  closeSync(descriptor);
 }
 
 /** struct sockaddr_in, sockaddr_in6 as `address port`: dotted, or eight groups; null for other families. */
@@ -139,11 +165,24 @@ function peerName(peer: DataView): string | null {
 
 /** Bytes that a TCP connection has brought; null where that is not told. */
 export function receivedBytes(descriptor: number): number | null {
+  return tcpFigure(descriptor, bytesReceivedAt);
+}
+
+/** Bytes that were ever given to a TCP connection: those that arrived, and those that wait; null where not told. */
+export function givenBytes(descriptor: number): number | null {
+  const acknowledged = tcpFigure(descriptor, bytesAckedAt);
+  const waiting = new Int32Array(1);
+  if (acknowledged === null || load()?.ioctl(descriptor, siocOutQueue, waiting) !== 0) return null;
+  return acknowledged + (waiting[0] ?? 0);
+}
+
+/** A 64-bit number of struct tcp_info. */
+function tcpFigure(descriptor: number, at: number): number | null {
   const info = new Uint8Array(256);
   const length = new Int32Array([info.byteLength]);
   const result = load()?.getsockopt(descriptor, tcp, tcpInfo, info, length);
-  const isTold = result === 0 && (length[0] ?? 0) >= bytesReceivedAt + 8;
-  return isTold ? Number(new DataView(info.buffer).getBigUint64(bytesReceivedAt, true)) : null;
+  const isTold = result === 0 && (length[0] ?? 0) >= at + 8;
+  return isTold ? Number(new DataView(info.buffer).getBigUint64(at, true)) : null;
 }
 
 /** Ends a connection in both directions; its owner sees it end. */
