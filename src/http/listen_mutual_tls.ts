@@ -17,6 +17,7 @@ import {
   type PairLimits,
   type PairSocket,
 } from "./connection_pair.ts";
+import { apiError, errorBody } from "../oci/errors.ts";
 import { connectionsPossible } from "./connection_limit.ts";
 import {
   expired,
@@ -26,7 +27,7 @@ import {
   type ListenOptions,
   retiredMsDefault,
 } from "./listen.ts";
-import { retireSocket } from "./listening_socket.ts";
+import { retireSocket, sendBelow } from "./listening_socket.ts";
 import { peerCertificate } from "./peer_certificate.ts";
 import { runtimeTls, type TlsMaterial } from "./tls_material.ts";
 
@@ -212,6 +213,7 @@ class MutualTlsListener implements Listener {
       }
       // A client that only looks whether the port is open is nothing to tell of.
       if (!done && codeOf(error) !== "ECONNRESET") this.#refuse(outer, error);
+      if (!done && error?.message.endsWith(":HTTP_REQUEST") === true) sayPlain(outer);
     } catch (failure) {
       // Nobody would hear of it otherwise: to the runtime this is a call of its own.
       this.#refuse(outer, failure);
@@ -277,6 +279,22 @@ class MutualTlsListener implements Listener {
   #cutAll(): void {
     for (const pair of this.#pairs) pair.cut();
   }
+}
+
+const plainBody = errorBody(
+  apiError("REQUEST_INVALID", {
+    message: "Expected TLS on this port, got plain HTTP; ask by an https URL",
+  }),
+);
+const plainAnswer = Buffer.from(
+  "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/json\r\n" +
+    `Content-Length: ${Buffer.byteLength(plainBody)}\r\n\r\n${plainBody}`,
+);
+
+/** Answers a client that speaks plain HTTP: TLS would end without a word that it understands. */
+function sayPlain(outer: PairSocket): void {
+  const descriptor: unknown = Reflect.get(outer, "fd");
+  if (typeof descriptor === "number" && descriptor >= 0) sendBelow(descriptor, plainAnswer);
 }
 
 function codeOf(error: Error | null): unknown {

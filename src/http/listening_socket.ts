@@ -24,6 +24,9 @@ const soDetachFilter = 27;
 const soAcceptConnections = 30;
 const soProtocol = 38;
 const tcp = 6;
+// <bits/socket.h>
+const msgDontWait = 0x40;
+const msgNoSignal = 0x4000;
 // <linux/tcp.h>: the option, and where struct tcp_info has tcpi_bytes_received.
 const tcpInfo = 11;
 const bytesAckedAt = 120;
@@ -60,6 +63,7 @@ const functions = {
   ioctl: { args: [i32, FFIType.u64, pointer], returns: i32 },
   dup: { args: [i32], returns: i32 },
   dup2: { args: [i32, i32], returns: i32 },
+  send: { args: [i32, pointer, FFIType.u64, i32], returns: FFIType.i64 },
 } as const;
 
 type Library = ReturnType<typeof dlopen<typeof functions>>["symbols"];
@@ -99,6 +103,11 @@ export function refuseNew(descriptor: number): boolean {
 export function acceptNew(descriptor: number): void {
   const value = new Int32Array(1);
   load()?.setsockopt(descriptor, solSocket, soDetachFilter, value, value.byteLength);
+}
+
+/** Sends a few bytes past TLS, if they can be sent at once. */
+export function sendBelow(descriptor: number, bytes: Uint8Array): void {
+  load()?.send(descriptor, ptr(bytes), bytes.length, msgDontWait | msgNoSignal);
 }
 
 /** How many connections the kernel keeps for a listening socket until they are taken. */

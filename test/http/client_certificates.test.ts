@@ -172,6 +172,16 @@ describe.skipIf(!requireTool("openssl", "curl"))("client certificates", () => {
     expect(refused).toHaveLength(1);
   });
 
+  test("plain HTTP is answered with what is wrong", async () => {
+    for (const method of ["GET", "HEAD", "POST", "PUT"]) {
+      await using plain = await openRaw(listener.port);
+      plain.send(`${method} /v2/ HTTP/1.1\r\nHost: registry.example\r\n\r\n`);
+      const received = await plain.closed();
+      expect(received).toStartWith("HTTP/1.1 400 Bad Request\r\n");
+      expect(received).toContain("Expected TLS on this port, got plain HTTP");
+    }
+  });
+
   test("a session of before the authorities changed is not resumed", async () => {
     const replaced = open();
     const options: ConnectionOptions = { ...clients.get("alice"), maxVersion: "TLSv1.2" };
