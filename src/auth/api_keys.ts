@@ -8,7 +8,7 @@
  */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";
-import type { ApiKeyRecord, Metadata } from "../metadata/metadata.ts";
+import { apiKeyStore, type ApiKeyRecord, type Metadata } from "../metadata/metadata.ts";
 import type { Identity } from "./identity.ts";
 import type { PresentOwner } from "./owners.ts";
 import { emptyScope, keyScope } from "./scope.ts";
@@ -57,9 +57,8 @@ export class ApiKeys {
       lastUsedAt: null,
     };
     await this.#metadata.commit({
-      preconditions: [],
+      records: apiKeyStore,
       changes: [{ kind: "put-api-key", key: record, ofOwnerMax: keysMax }],
-      by: owner.name,
     });
     const made = await this.#metadata.apiKeyByHash(record.hash);
     return made === null ? null : { key, record };
@@ -74,9 +73,8 @@ export class ApiKeys {
     const keys = await this.list(owner);
     if (!keys.some((key) => key.id === id)) return false;
     await this.#metadata.commit({
-      preconditions: [],
+      records: apiKeyStore,
       changes: [{ kind: "remove-api-key", owner, id }],
-      by: owner,
     });
     return true;
   }
@@ -103,7 +101,7 @@ export class ApiKeys {
       key.provenBy === provenBy && key.incarnation !== null && key.incarnation !== incarnation;
     if (!keys.some(isOther)) return;
     const changes = [{ kind: "end-api-keys", owner, provenBy, incarnation }] as const;
-    await this.#metadata.commit({ preconditions: [], changes, by: owner });
+    await this.#metadata.commit({ records: apiKeyStore, changes });
   }
 
   isExpired({ expiresAt }: ApiKeyRecord): boolean {
@@ -115,7 +113,7 @@ export class ApiKeys {
     const at = this.#clock.now();
     if (lastUsedAt !== null && at - lastUsedAt < touchMs) return;
     const changes = [{ kind: "touch-api-key", id, at }] as const;
-    await this.#metadata.commit({ preconditions: [], changes, by: null }).catch(() => {});
+    await this.#metadata.commit({ records: apiKeyStore, changes }).catch(() => {});
   }
 
   /** The identity that a key proves, given what its owner is now. */

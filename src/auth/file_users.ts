@@ -9,7 +9,7 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";
 import { WatchedFile } from "../lib/watched_file.ts";
-import type { Committer, Metadata } from "../metadata/metadata.ts";
+import { apiKeyStore, type Committer, type Metadata } from "../metadata/metadata.ts";
 import { parseHtpasswd, type HtpasswdUsers } from "./htpasswd.ts";
 
 export class FileUsers {
@@ -25,7 +25,7 @@ export class FileUsers {
     if (known !== null) return known;
     const change = { kind: "put-file-user", name, incarnation: randomUUID() } as const;
     try {
-      await this.#metadata.commit({ preconditions: [], changes: [change], by: name });
+      await this.#metadata.commit({ records: apiKeyStore, changes: [change] });
     } catch {
       return null;
     }
@@ -126,7 +126,7 @@ export class FileUserFollower {
   async #keep(names: ReadonlySet<string>): Promise<void> {
     try {
       const changes = [{ kind: "keep-file-users", names: [...names] }] as const;
-      await this.#options.committer.commit({ preconditions: [], changes, by: null });
+      await this.#options.committer.commit({ records: apiKeyStore, changes });
     } catch (error) {
       // Taken up again: nobody who left may come back as who he was.
       this.#againAtMs = this.#options.clock.monotonicMs() + secondLookMs;

@@ -10,6 +10,7 @@ import {
   type CommitRequest,
 } from "./commit_channel.ts";
 import {
+  type AnyCommit,
   type Commit,
   type CommitOutcome,
   type Committer,
@@ -19,8 +20,9 @@ import {
 import { reasonOf } from "../../test/reason_of.ts";
 
 const commit = (by: string): Commit => ({
+  repository: "a",
   preconditions: [],
-  changes: [{ kind: "create-repository", repository: "a" }],
+  changes: [{ kind: "create-repository" }],
   by,
 });
 const committed: CommitOutcome = { committed: true };
@@ -44,7 +46,9 @@ describe("the worker's end", () => {
       async (order) => {
         const { sent, committer } = channel();
         const asked = order.map((_, index) => committer.commit(commit(`${index}`)));
-        expect(sent.map(({ commit }) => commit.by)).toEqual(order.map((_, index) => `${index}`));
+        expect(sent.map(({ commit }) => "by" in commit && commit.by)).toEqual(
+          order.map((_, index) => `${index}`),
+        );
         expect(new Set(sent.map(({ id }) => id)).size).toBe(order.length);
         for (const index of order) {
           const { id } = sent[index]!;
@@ -151,12 +155,12 @@ describe("the primary's end", () => {
       committed: false,
       failed: [
         {
-          precondition: { kind: "tag-is", repository: "a", tag: "v1", digests: [null] },
+          precondition: { kind: "tag-is", tag: "v1", digests: [null] },
           found: null,
         },
       ],
     };
-    const seen: Commit[] = [];
+    const seen: AnyCommit[] = [];
     const committer: Committer = {
       commit: async (commit) => {
         seen.push(commit);

@@ -7,7 +7,7 @@
  * Leaves to others: the channel itself (`cli`), batching and durability (the `Committer`).
  */
 import { must } from "../lib/assert.ts";
-import type { Commit, CommitOutcome, Committer } from "./metadata.ts";
+import type { AnyCommit, CommitOutcome, Committer } from "./metadata.ts";
 import { MetadataFull, MetadataUnavailable } from "./metadata.ts";
 
 /** Commits of one worker that may wait for their answer. */
@@ -16,7 +16,7 @@ const waitingMax = 10_000;
 export interface CommitRequest {
   readonly type: "commit";
   readonly id: number;
-  readonly commit: Commit;
+  readonly commit: AnyCommit;
 }
 
 export interface CommitReply {
@@ -43,7 +43,7 @@ export class ChannelCommitter implements Committer {
     this.#send = send;
   }
 
-  commit(commit: Commit): Promise<CommitOutcome> {
+  commit(commit: AnyCommit): Promise<CommitOutcome> {
     if (!this.#reachable || this.#waiting.size >= waitingMax) {
       return Promise.reject(new MetadataUnavailable("The metadata writer does not answer"));
     }

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { change, repository } from "../../test/contracts/metadata_facts.ts";
+import { change, commitOf, repository } from "../../test/contracts/metadata_facts.ts";
 import { canMount, smallDisk } from "../../test/faults/small_disk.ts";
 import { memoryDirectory } from "../../test/memory_directory.ts";
 import { run } from "../../test/processes.ts";
@@ -72,7 +72,7 @@ describe("a committer that moves counters", () => {
         const slot = epochs.slotOf(repository);
         const before = epochs.read(slot);
         const committer = new EpochCommitter({ commit }, epochs);
-        await committer.commit({ preconditions: [], changes: [taken], by: null }).catch(() => null);
+        await committer.commit(commitOf([taken])).catch(() => null);
         expect(epochs.read(slot)).toBeGreaterThan(before);
       });
     }

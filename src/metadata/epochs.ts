@@ -10,12 +10,18 @@
  * not remember (`server.ts`).
  */
 import { openSharedPage } from "../lib/shared_page.ts";
-import type { Commit, CommitOutcome, Committer, RepositoryChange } from "./metadata.ts";
+import {
+  partsOf,
+  type AnyCommit,
+  type Change,
+  type CommitOutcome,
+  type Committer,
+} from "./metadata.ts";
 
 const slots = 1024;
 
 /** Changes after which something remembered may be wrong; what only adds is never remembered as absent. */
-const forgetting: Readonly<Record<RepositoryChange["kind"], boolean>> = {
+const forgetting: Readonly<Record<Change["kind"], boolean>> = {
   "link-blob": false,
   "unlink-blob": true,
   "put-manifest": true,
@@ -61,15 +67,13 @@ export class EpochCommitter implements Committer {
     this.#epochs = epochs;
   }
 
-  async commit(commit: Commit): Promise<CommitOutcome> {
+  async commit(commit: AnyCommit): Promise<CommitOutcome> {
     try {
       return await this.#committer.commit(commit);
     } finally {
       // Also after a failure: its outcome may be unknown, and a needless read is harmless.
-      for (const change of commit.changes) {
-        if ("repository" in change && forgetting[change.kind]) {
-          this.#epochs.bump(change.repository);
-        }
+      for (const { repository, changes } of partsOf(commit)) {
+        if (changes.some(({ kind }) => forgetting[kind])) this.#epochs.bump(repository);
       }
     }
   }

@@ -132,6 +132,9 @@ export interface ApiKeyRecord {
   readonly lastUsedAt: number | null;
 }
 
+/** The store of keys and of the users of the htpasswd file. */
+export const apiKeyStore = "api-keys";
+
 /** A change to keys, which belong to users and to no repository. */
 export type ApiKeyChange =
   /** Does nothing when the owner has as many keys already: counted where it is written, so that nobody can race. */
@@ -153,106 +156,127 @@ export type FileUserChange =
   /** Forgets every other name, with its keys. */
   | { readonly kind: "keep-file-users"; readonly names: readonly string[] };
 
-/** One fact to write. A closed set: group commit, history and a second store rest on it. */
-export type Change = RepositoryChange | ApiKeyChange | FileUserChange;
-
-export type RepositoryChange =
+/** One fact to write in the commit's repository. A closed set: group commit, history and a second store rest on it. */
+export type Change =
   | {
       readonly kind: "link-blob";
-      readonly repository: string;
       readonly digest: Digest;
       readonly sizeBytes: number;
     }
-  | { readonly kind: "unlink-blob"; readonly repository: string; readonly digest: Digest }
-  | { readonly kind: "put-manifest"; readonly repository: string; readonly manifest: NewManifest }
-  | { readonly kind: "remove-manifest"; readonly repository: string; readonly digest: Digest }
+  | { readonly kind: "unlink-blob"; readonly digest: Digest }
+  | { readonly kind: "put-manifest"; readonly manifest: NewManifest }
+  | { readonly kind: "remove-manifest"; readonly digest: Digest }
   | {
       readonly kind: "set-tag";
-      readonly repository: string;
       readonly tag: string;
       readonly digest: Digest;
     }
-  | { readonly kind: "remove-tag"; readonly repository: string; readonly tag: string }
-  | { readonly kind: "create-repository"; readonly repository: string }
+  | { readonly kind: "remove-tag"; readonly tag: string }
+  | { readonly kind: "create-repository" }
   | {
       readonly kind: "plan-layout";
-      readonly repository: string;
       /** The stamp of the index.json that stands there now, all of which is taken in. */
       readonly seen: string | null;
       readonly stamp: string;
     }
   | {
       readonly kind: "record-layout";
-      readonly repository: string;
       readonly stamp: string;
       readonly generation: number;
     }
   /** The repository's generation grows beyond this one, which somebody has seen. */
-  | { readonly kind: "raise-generation"; readonly repository: string; readonly generation: number }
+  | { readonly kind: "raise-generation"; readonly generation: number }
   /** Gives bytes to the sweep that were written for a commit which was refused, unless something names them. */
-  | { readonly kind: "release-bytes"; readonly repository: string; readonly digest: Digest }
+  | { readonly kind: "release-bytes"; readonly digest: Digest }
   /** Removes bytes that nothing names at once; stands behind the precondition `digest-free`. */
-  | { readonly kind: "sweep-orphan"; readonly repository: string; readonly digest: Digest };
+  | { readonly kind: "sweep-orphan"; readonly digest: Digest };
 
 /** What must hold inside the transaction for its changes to be applied. */
 export type Precondition =
   /** The blob is linked in the repository with this size. */
   | {
       readonly kind: "blob-linked";
-      readonly repository: string;
       readonly digest: string;
       readonly sizeBytes?: number;
     }
-  | { readonly kind: "manifest-exists"; readonly repository: string; readonly digest: string }
+  | { readonly kind: "manifest-exists"; readonly digest: string }
   /** The manifest has this size and media type (parameters aside), or is not there where it may be absent. */
   | {
       readonly kind: "child-fits";
-      readonly repository: string;
       readonly digest: string;
       readonly sizeBytes: number;
       readonly mediaType: string;
       readonly mayBeAbsent: boolean;
     }
   /** No manifest of the repository names the digest. */
-  | { readonly kind: "unreferenced"; readonly repository: string; readonly digest: string }
+  | { readonly kind: "unreferenced"; readonly digest: string }
   /**
    * No index of the repository that something names (a tag, another index, its own subject) lists the manifest, and
    * no manifest names it as a blob. An index that nothing names protects nothing.
    */
-  | { readonly kind: "unprotected"; readonly repository: string; readonly digest: string }
+  | { readonly kind: "unprotected"; readonly digest: string }
   /** The tag points at one of these digests; `null` among them stands for "the tag does not exist". */
   | {
       readonly kind: "tag-is";
-      readonly repository: string;
       readonly tag: string;
       readonly digests: readonly (string | null)[];
     }
-  | { readonly kind: "tag-exists"; readonly repository: string; readonly tag: string }
+  | { readonly kind: "tag-exists"; readonly tag: string }
   /** These tags point at the digest, and no others. */
   | {
       readonly kind: "tags-are";
-      readonly repository: string;
       readonly digest: string;
       readonly tags: readonly string[];
     }
   /** At most so many tags point at the digest. */
   | {
       readonly kind: "tags-at-most";
-      readonly repository: string;
       readonly digest: string;
       readonly count: number;
     }
   /** No blob and no manifest of the repository has the digest any more. */
-  | { readonly kind: "digest-free"; readonly repository: string; readonly digest: string }
+  | { readonly kind: "digest-free"; readonly digest: string }
   /** The bytes lie in the repository's layout (checked under the write lock, against a racing sweep). */
-  | { readonly kind: "bytes-present"; readonly repository: string; readonly digest: Digest };
+  | { readonly kind: "bytes-present"; readonly digest: Digest };
 
-/** One atomic unit of work. */
+/** What one repository's facts become: all of it happens, or nothing. */
 export interface Commit {
+  /** Everything that the preconditions and changes say is said of this repository, so that a store can lock it first. */
+  readonly repository: string;
   readonly preconditions: readonly Precondition[];
   readonly changes: readonly Change[];
   /** Who asked for it, for history and audit; null for anonymous or internal work. */
   readonly by: string | null;
+}
+
+/**
+ * Commits that happen together or not at all; each repository once. All preconditions are checked before the first
+ * change. A store that locks takes the repositories in the order of their names, and runs it alone.
+ */
+export interface JointCommit {
+  readonly parts: readonly Commit[];
+}
+
+/** Changes to a feature's own records, which belong to no repository; see `records.ts`. */
+export interface RecordCommit {
+  /** Name of the store. */
+  readonly records: string;
+  readonly changes: readonly RecordChange[];
+}
+
+/** Of the closed set of its store. */
+export interface RecordChange {
+  readonly kind: string;
+  readonly [member: string]: unknown;
+}
+
+/** One atomic unit of work. */
+export type AnyCommit = Commit | JointCommit | RecordCommit;
+
+/** What a unit does to repositories. */
+export function partsOf(commit: AnyCommit): readonly Commit[] {
+  if ("parts" in commit) return commit.parts;
+  return "repository" in commit ? [commit] : [];
 }
 
 /** Failed preconditions that are told at most: those behind them are not looked at. */
@@ -263,6 +287,8 @@ export interface FailedPrecondition {
   readonly precondition: Precondition;
   /** What stood there: a size for `blob-linked`, a size or media type for `child-fits`, a digest for `tag-is`, a number for `tags-at-most` and `tags-are`; null for nothing. */
   readonly found: string | number | null;
+  /** In the outcome of a `JointCommit`: the repository of which it was said. */
+  readonly repository?: string;
 }
 
 export type CommitOutcome =
@@ -291,7 +317,7 @@ export interface Committer {
    * Applies one commit; many callers share a transaction and its flush.
    * @throws MetadataFull when the disk is full, MetadataUnavailable when the store cannot be written.
    */
-  commit(commit: Commit): Promise<CommitOutcome>;
+  commit(commit: AnyCommit): Promise<CommitOutcome>;
 }
 
 export interface Page {
@@ -327,7 +353,7 @@ export interface Metadata extends Committer {
    * The preconditions that do not hold now, the first `failedMax` of them: lets a caller refuse early. Only `commit`
    * decides. `bytes-present` is taken to hold.
    */
-  check(preconditions: readonly Precondition[]): Promise<FailedPrecondition[]>;
+  check(repository: string, preconditions: readonly Precondition[]): Promise<FailedPrecondition[]>;
   /** The size in bytes of a blob linked in the repository. */
   blobSize(repository: string, digest: Digest): Promise<number | null>;
   /** Names of other repositories that link the blob, at most `limit`. */

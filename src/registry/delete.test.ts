@@ -244,8 +244,7 @@ describe("a manifest whose tags are asked about one by one", () => {
   test("that has more tags than are asked about keeps them", async () => {
     await using world = await openWorld();
     await pushImage(world, app, "v0");
-    const set = (at: number) =>
-      ({ kind: "set-tag", repository, tag: `v${at}`, digest: app.digest }) as const;
+    const set = (at: number) => ({ kind: "set-tag", tag: `v${at}`, digest: app.digest }) as const;
     await world.commit(...Array.from({ length: 1001 }, (_, at) => set(at)));
     const refused = await reasonOf(remove(world.registry, protects()));
     expect(refused).toMatchObject({ reason: "MANIFEST_COLLISION" });

@@ -29,13 +29,14 @@ export async function removeTag(
   request: DeleteRequest<string> & { readonly tagIs: TagCondition },
 ): Promise<void> {
   const { repository, target: tag, by, tagIs } = request;
-  const preconditions: Precondition[] = [{ kind: "tag-exists", repository, tag }];
+  const preconditions: Precondition[] = [{ kind: "tag-exists", tag }];
   if (tagIs !== null && tagIs !== "present") {
-    preconditions.push({ kind: "tag-is", repository, tag, digests: tagIs });
+    preconditions.push({ kind: "tag-is", tag, digests: tagIs });
   }
-  const outcome = await removeIn(registry, repository, "tag-exists", {
+  const outcome = await removeIn(registry, "tag-exists", {
+    repository,
     preconditions,
-    changes: [{ kind: "remove-tag", repository, tag }],
+    changes: [{ kind: "remove-tag", tag }],
     by,
   });
   if (outcome.committed) return;
@@ -76,14 +77,15 @@ export async function removeManifest(registry: Registry, request: ManifestDelete
 async function tryRemoveManifest(registry: Registry, request: ManifestDelete): Promise<boolean> {
   const { repository, target: digest, by, tagsMax = null } = request;
   const count = tagsMax ?? removedTagsMax;
-  const outcome = await removeIn(registry, repository, "manifest-exists", {
+  const outcome = await removeIn(registry, "manifest-exists", {
+    repository,
     preconditions: [
-      { kind: "tags-at-most", repository, digest, count },
+      { kind: "tags-at-most", digest, count },
       ...(await checkedTags(registry, request)),
-      { kind: "manifest-exists", repository, digest },
-      { kind: "unprotected", repository, digest },
+      { kind: "manifest-exists", digest },
+      { kind: "unprotected", digest },
     ],
-    changes: [{ kind: "remove-manifest", repository, digest }],
+    changes: [{ kind: "remove-manifest", digest }],
     by,
   });
   if (outcome.committed) return true;
@@ -118,7 +120,7 @@ async function checkedTags(
     });
   }
   for (const tag of tags) checkTag(tag);
-  return [{ kind: "tags-are", repository, digest, tags }];
+  return [{ kind: "tags-are", digest, tags }];
 }
 
 /** @throws BLOB_UNKNOWN, BLOB_REFERENCED when a manifest names the blob. */
@@ -126,12 +128,13 @@ export async function removeBlob(
   registry: Registry,
   { repository, target: digest, by }: DeleteRequest<Digest>,
 ): Promise<void> {
-  const outcome = await removeIn(registry, repository, "blob-linked", {
+  const outcome = await removeIn(registry, "blob-linked", {
+    repository,
     preconditions: [
-      { kind: "blob-linked", repository, digest },
-      { kind: "unreferenced", repository, digest },
+      { kind: "blob-linked", digest },
+      { kind: "unreferenced", digest },
     ],
-    changes: [{ kind: "unlink-blob", repository, digest }],
+    changes: [{ kind: "unlink-blob", digest }],
     by,
   });
   if (outcome.committed) return;
@@ -147,13 +150,12 @@ export async function removeBlob(
 /** A commit that is tried again when what it wants was taken in from the disk meanwhile. */
 async function removeIn(
   registry: Registry,
-  repository: string,
   target: Precondition["kind"],
   commit: Commit,
 ): Promise<CommitOutcome> {
   const outcome = await registry.metadata.commit(commit);
   if (outcome.committed || !isFailed(outcome.failed, target)) return outcome;
-  if (!(await wasTakenIn(registry, repository))) return outcome;
+  if (!(await wasTakenIn(registry, commit.repository))) return outcome;
   return registry.metadata.commit(commit);
 }
 

@@ -114,7 +114,7 @@ describe("index.json", () => {
     const writing = (async () => {
       for (let index = 1; index <= 25; index += 1) {
         const { digest } = image(1);
-        await world.commit({ kind: "set-tag", repository, tag: `v${index}`, digest });
+        await world.commit({ kind: "set-tag", tag: `v${index}`, digest });
         await world.projector.run("all");
       }
       progress.writing = false;
@@ -133,9 +133,7 @@ describe("index.json", () => {
     await using world = await openWorld();
     for (const at of ["a", "b", "c"]) await pushImage(world, image(1), "v1", at);
     const failing = watched(world.registry, async (commit) => {
-      const planned = commit.changes.some(
-        (change) => change.kind === "plan-layout" && change.repository === "b",
-      );
+      const planned = commit.repository === "b" && kindsOf(commit).includes("plan-layout");
       if (planned) throw new Error("disk trouble");
     });
     await new LayoutProjector(failing, world.report).run("all");
@@ -151,9 +149,7 @@ describe("index.json", () => {
   test("waits for its rest, the longer the more it has to write; others do not wait for it", async () => {
     await using world = await openWorld();
     const slow = watched(world.registry, async (commit) => {
-      const plans = commit.changes.some(
-        (change) => change.kind === "plan-layout" && change.repository === "slow",
-      );
+      const plans = commit.repository === "slow" && kindsOf(commit).includes("plan-layout");
       if (plans) await world.clock.advance(1000);
     });
     const projector = new LayoutProjector(slow, world.report);

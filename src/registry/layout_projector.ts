@@ -9,7 +9,7 @@
  * Leaves to others: when to run (`jobs.ts`), what a line of index.json looks like (`oci/layout_index.ts`).
  */
 import { KeyedMutex } from "../lib/keyed_mutex.ts";
-import type { LayoutRecord, LayoutSnapshot } from "../metadata/metadata.ts";
+import type { Change, LayoutRecord, LayoutSnapshot } from "../metadata/metadata.ts";
 import { writeLayoutIndex, type LayoutEntry } from "../oci/layout_index.ts";
 import { lookAtIndex, reconcileLayout } from "./reconcile_layout.ts";
 import type { Registry, Report } from "./registry.ts";
@@ -120,11 +120,11 @@ export class LayoutProjector {
     const text = () => writeLayoutIndex(this.#entryPages(repository, layout, missing), layout);
     try {
       const stamp = await storage.writeIndex(repository, text, async (planned) => {
-        await this.#commit({ kind: "plan-layout", repository, seen, stamp: planned });
+        await this.#commit(repository, { kind: "plan-layout", seen, stamp: planned });
         // Last of all: what another tool writes after this look is lost.
         if ((await storage.indexStamp(repository)) !== seen) throw new ChangedMeanwhile();
       });
-      await this.#commit({ kind: "record-layout", repository, stamp, generation });
+      await this.#commit(repository, { kind: "record-layout", stamp, generation });
       if (missing.size > 0) this.#tellMissing(repository, missing);
       return true;
     } catch (error) {
@@ -168,8 +168,13 @@ export class LayoutProjector {
     });
   }
 
-  async #commit(change: Parameters<Registry["metadata"]["commit"]>[0]["changes"][number]) {
-    await this.#registry.metadata.commit({ preconditions: [], changes: [change], by: null });
+  async #commit(repository: string, change: Change) {
+    await this.#registry.metadata.commit({
+      repository,
+      preconditions: [],
+      changes: [change],
+      by: null,
+    });
   }
 
   /** Projects each and returns those that were not written; one that fails does not stop the others. */

@@ -62,8 +62,9 @@ async function mountFrom(
     const content = { repository: source, digest, sizeBytes };
     if (!(await isShared(registry, content, repository))) return false;
     const outcome = await metadata.commit({
-      preconditions: [{ kind: "bytes-present", repository, digest }],
-      changes: [{ kind: "link-blob", repository, digest, sizeBytes }],
+      repository,
+      preconditions: [{ kind: "bytes-present", digest }],
+      changes: [{ kind: "link-blob", digest, sizeBytes }],
       by,
     });
     if (outcome.committed) return true;

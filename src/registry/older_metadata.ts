@@ -8,7 +8,7 @@
  * as well, and stay pullable by digest where they are not. The generation goes on after the one that was found, so
  * that no number ever means two things.
  */
-import type { RepositoryChange } from "../metadata/metadata.ts";
+import type { Change } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";
 import { layoutAuthor, pageMax, pagesOf, type Intake } from "./intake.ts";
 
@@ -27,12 +27,12 @@ export async function followLaterIndex(
   const known = (await registry.metadata.layoutState(repository))?.generation ?? 0;
   const gone = tags === null ? [] : await deletedTags(intake, tags);
   const lost = await deletedManifests(intake);
-  const changes: RepositoryChange[] = [
-    ...gone.map((tag) => ({ kind: "remove-tag", repository, tag }) as const),
-    ...lost.map((digest) => ({ kind: "remove-manifest", repository, digest }) as const),
+  const changes: Change[] = [
+    ...gone.map((tag) => ({ kind: "remove-tag", tag }) as const),
+    ...lost.map((digest) => ({ kind: "remove-manifest", digest }) as const),
   ];
   for (const page of pagesOf(changes)) await commit(intake, page);
-  await commit(intake, [{ kind: "raise-generation", repository, generation }]);
+  await commit(intake, [{ kind: "raise-generation", generation }]);
   registry.report(
     "warn",
     "the metadata is older than index.json: it was restored, or lost its end; what the disk has is taken in",
@@ -46,8 +46,8 @@ export async function followLaterIndex(
   );
 }
 
-async function commit({ registry }: Intake, changes: readonly RepositoryChange[]): Promise<void> {
-  await registry.metadata.commit({ preconditions: [], changes, by: layoutAuthor });
+async function commit({ registry, repository }: Intake, changes: readonly Change[]): Promise<void> {
+  await registry.metadata.commit({ repository, preconditions: [], changes, by: layoutAuthor });
 }
 
 async function deletedTags(

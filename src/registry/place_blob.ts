@@ -120,8 +120,9 @@ async function mend(
   await storage.shareBlob(from, repository, digest);
   // The repository may have lost the blob meanwhile: then the sweep takes the file again.
   await metadata.commit({
+    repository,
     preconditions: [],
-    changes: [{ kind: "release-bytes", repository, digest }],
+    changes: [{ kind: "release-bytes", digest }],
     by: null,
   });
 }

@@ -75,8 +75,9 @@ async function publishUpload(
     await storage.ensureRepository(repository);
     const damaged = await placeBlob(registry, upload, { repository, digest });
     const outcome = await metadata.commit({
-      preconditions: [{ kind: "bytes-present", repository, digest }],
-      changes: [{ kind: "link-blob", repository, digest, sizeBytes }],
+      repository,
+      preconditions: [{ kind: "bytes-present", digest }],
+      changes: [{ kind: "link-blob", digest, sizeBytes }],
       by,
     });
     if (!outcome.committed) continue;

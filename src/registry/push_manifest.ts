@@ -16,6 +16,7 @@ import { annotationsBytesMax, listedAnnotations } from "../oci/referrers.ts";
 import {
   failedMax,
   type Change,
+  type Commit,
   type FailedPrecondition,
   type NewManifest,
   type Precondition,
@@ -62,9 +63,10 @@ export async function pushManifest(registry: Registry, request: PushRequest): Pr
   const { tagRules = anyTag } = request;
   const digest = checkedDigest(request);
   const manifest = parseManifest(request.bytes, request.contentType);
-  const commit = {
+  const commit: Commit = {
+    repository: request.repository,
     preconditions: [
-      ...rulePreconditions(request.repository, pushedTags(request), tagRules),
+      ...rulePreconditions(pushedTags(request), tagRules),
       // Tags first: not all of many missing references are told.
       ...tagPreconditions(request),
       ...referencePreconditions(registry, request.repository, manifest),
@@ -72,7 +74,7 @@ export async function pushManifest(registry: Registry, request: PushRequest): Pr
     changes: changesOf(request, digest, manifest),
     by: request.by,
   };
-  throwFailed(await registry.metadata.check(commit.preconditions), tagRules);
+  throwFailed(await registry.metadata.check(commit.repository, commit.preconditions), tagRules);
   await requireReferences(registry, request.repository, manifest);
   await commitWithBytes(registry, request, digest, commit);
   return { digest, subject: manifest.subject?.digest ?? null };
@@ -82,9 +84,9 @@ async function commitWithBytes(
   registry: Registry,
   { repository, bytes, tagRules = anyTag }: PushRequest,
   digest: Digest,
-  commit: { preconditions: Precondition[]; changes: Change[]; by: string | null },
+  commit: Commit,
 ): Promise<void> {
-  const present: Precondition = { kind: "bytes-present", repository, digest };
+  const present: Precondition = { kind: "bytes-present", digest };
   for (let attempt = 1; attempt <= commitTriesMax; attempt += 1) {
     await registry.storage.putBlob(repository, digest, bytes);
     const outcome = await registry.metadata.commit({
@@ -110,8 +112,9 @@ async function releaseRefused(
     throwFailed(failed, push.tagRules);
   } catch (error) {
     await registry.metadata.commit({
+      repository,
       preconditions: [],
-      changes: [{ kind: "release-bytes", repository, digest }],
+      changes: [{ kind: "release-bytes", digest }],
       by: null,
     });
     throw error;
@@ -143,14 +146,12 @@ function referencePreconditions(
     if (target === "blob") {
       preconditions.set(`${digest} ${sizeBytes}`, {
         kind: "blob-linked",
-        repository,
         digest,
         sizeBytes,
       });
     } else {
       preconditions.set(`${digest} ${sizeBytes} ${mediaType}`, {
         kind: "child-fits",
-        repository,
         digest,
         sizeBytes,
         mediaType,
@@ -189,25 +190,20 @@ function pushedTags({ reference, tags }: PushRequest): readonly string[] {
 }
 
 function tagPreconditions(request: PushRequest): Precondition[] {
-  const { repository, tagIs } = request;
+  const { tagIs } = request;
   if (tagIs === null) return [];
   return pushedTags(request).map((tag) =>
-    tagIs === "present"
-      ? { kind: "tag-exists", repository, tag }
-      : { kind: "tag-is", repository, tag, digests: tagIs },
+    tagIs === "present" ? { kind: "tag-exists", tag } : { kind: "tag-is", tag, digests: tagIs },
   );
 }
 
 function changesOf(request: PushRequest, digest: Digest, manifest: Manifest): Change[] {
-  const { repository } = request;
   const put: Change = {
     kind: "put-manifest",
-    repository,
     manifest: newManifest(request, digest, manifest),
   };
   const tags = pushedTags(request).map((tag): Change => ({
     kind: "set-tag",
-    repository,
     tag,
     digest,
   }));

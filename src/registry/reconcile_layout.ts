@@ -254,8 +254,9 @@ function isYoung(changedAt: number, clock: Clock): boolean {
 async function createRepository({ metadata }: Registry, repository: string): Promise<void> {
   if (await metadata.repositoryExists(repository)) return;
   await metadata.commit({
+    repository,
     preconditions: [],
-    changes: [{ kind: "create-repository", repository }],
+    changes: [{ kind: "create-repository" }],
     by: null,
   });
 }

@@ -18,8 +18,9 @@ export async function sweepOrphans(registry: Registry, signal?: AbortSignal): Pr
     const outcomes = await Promise.all(
       orphans.map(({ repository, digest }) =>
         registry.metadata.commit({
-          preconditions: [{ kind: "digest-free", repository, digest }],
-          changes: [{ kind: "sweep-orphan", repository, digest }],
+          repository,
+          preconditions: [{ kind: "digest-free", digest }],
+          changes: [{ kind: "sweep-orphan", digest }],
           by: null,
         }),
       ),

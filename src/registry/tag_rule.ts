@@ -23,15 +23,11 @@ export const anyTag: TagRules = {
 };
 
 /** What must hold for the tags to be set. Tags of the rule "none" are not asked for here. */
-export function rulePreconditions(
-  repository: string,
-  tags: readonly string[],
-  rules: TagRules,
-): Precondition[] {
+export function rulePreconditions(tags: readonly string[], rules: TagRules): Precondition[] {
   return tags.flatMap((tag): Precondition[] => {
     const rule = rules.ruleOf(tag);
-    if (rule === "new") return [{ kind: "tag-is", repository, tag, digests: [null] }];
-    return rule === "existing" ? [{ kind: "tag-exists", repository, tag }] : [];
+    if (rule === "new") return [{ kind: "tag-is", tag, digests: [null] }];
+    return rule === "existing" ? [{ kind: "tag-exists", tag }] : [];
   });
 }
 

@@ -43,8 +43,9 @@ async function link(
   sizeBytes: number,
 ): Promise<boolean> {
   const outcome = await registry.metadata.commit({
-    preconditions: [{ kind: "bytes-present", repository, digest }],
-    changes: [{ kind: "link-blob", repository, digest, sizeBytes }],
+    repository,
+    preconditions: [{ kind: "bytes-present", digest }],
+    changes: [{ kind: "link-blob", digest, sizeBytes }],
     by: null,
   });
   return outcome.committed;

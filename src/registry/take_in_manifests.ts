@@ -106,8 +106,9 @@ async function readOne(
 /** A commit of its own: bytes that vanished refuse this one alone; they share a transaction. */
 async function record({ registry, repository }: Intake, manifest: NewManifest): Promise<boolean> {
   const outcome = await registry.metadata.commit({
-    preconditions: [{ kind: "bytes-present", repository, digest: manifest.digest }],
-    changes: [{ kind: "put-manifest", repository, manifest }],
+    repository,
+    preconditions: [{ kind: "bytes-present", digest: manifest.digest }],
+    changes: [{ kind: "put-manifest", manifest }],
     by: null,
   });
   return outcome.committed;

@@ -61,11 +61,12 @@ async function setTag(
   known: string | null,
 ): Promise<void> {
   const outcome = await registry.metadata.commit({
+    repository,
     preconditions: [
-      { kind: "manifest-exists", repository, digest },
-      { kind: "tag-is", repository, tag, digests: [known] },
+      { kind: "manifest-exists", digest },
+      { kind: "tag-is", tag, digests: [known] },
     ],
-    changes: [{ kind: "set-tag", repository, tag, digest }],
+    changes: [{ kind: "set-tag", tag, digest }],
     by: layoutAuthor,
   });
   if (outcome.committed) {

@@ -32,8 +32,9 @@ export async function wasTakenIn(registry: Registry, repository: string): Promis
   if (!(await awaitsIntake(registry, repository))) return false;
   // The fact that it exists is enough: its index.json is behind, and whoever writes it takes in what lies there.
   await registry.metadata.commit({
+    repository,
     preconditions: [],
-    changes: [{ kind: "create-repository", repository }],
+    changes: [{ kind: "create-repository" }],
     by: null,
   });
   const { clock } = registry;

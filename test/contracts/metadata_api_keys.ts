@@ -1,7 +1,12 @@
 // API keys: made, found by their hash, listed by their owner, touched, and removed by nobody else.
 
 import { expect, test } from "bun:test";
-import type { ApiKeyRecord, FileUserChange, Metadata } from "../../src/metadata/metadata.ts";
+import {
+  apiKeyStore,
+  type ApiKeyRecord,
+  type FileUserChange,
+  type Metadata,
+} from "../../src/metadata/metadata.ts";
 import { openTested, type OpenEmptyStore } from "./metadata_facts.ts";
 
 function key(id: string, changes: Partial<ApiKeyRecord> = {}): ApiKeyRecord {
@@ -24,7 +29,7 @@ function key(id: string, changes: Partial<ApiKeyRecord> = {}): ApiKeyRecord {
 
 async function put(metadata: Metadata, ...keys: ApiKeyRecord[]): Promise<void> {
   const changes = keys.map((each) => ({ kind: "put-api-key", key: each, ofOwnerMax: 3 }) as const);
-  const outcome = await metadata.commit({ preconditions: [], changes, by: "alice" });
+  const outcome = await metadata.commit({ records: apiKeyStore, changes });
   expect(outcome).toEqual({ committed: true });
 }
 
@@ -66,7 +71,7 @@ export function testApiKeys(open: OpenEmptyStore): void {
     expect(await ids()).toEqual(["1", "2", "3"]);
     expect(await store.metadata.apiKeyByHash("hash of 4")).toBeNull();
     const changes = [{ kind: "remove-api-key", owner: "alice", id: "1" }] as const;
-    await store.metadata.commit({ preconditions: [], changes, by: "alice" });
+    await store.metadata.commit({ records: apiKeyStore, changes });
     await put(store.metadata, key("5"));
     expect(await ids()).toEqual(["2", "3", "5"]);
   });
@@ -76,9 +81,8 @@ export function testApiKeys(open: OpenEmptyStore): void {
     await put(store.metadata, key("1"));
     const remove = (owner: string) =>
       store.metadata.commit({
-        preconditions: [],
+        records: apiKeyStore,
         changes: [{ kind: "remove-api-key", owner, id: "1" }],
-        by: owner,
       });
     await remove("bob");
     expect(await store.metadata.apiKeyByHash("hash of 1")).not.toBeNull();
@@ -101,7 +105,7 @@ export function testApiKeys(open: OpenEmptyStore): void {
     await put(metadata, key("5", { owner: "carl", provenBy: "workload", incarnation: "old" }));
     const end = async (owner: string) => {
       const change = { kind: "end-api-keys", owner, provenBy: "ldap", incarnation: "new" } as const;
-      await metadata.commit({ preconditions: [], changes: [change], by: null });
+      await metadata.commit({ records: apiKeyStore, changes: [change] });
     };
     for (const owner of ["alice", "carl"]) await end(owner);
     const ids = async (owner: string) => (await metadata.apiKeysOf(owner, 9)).map(({ id }) => id);
@@ -116,7 +120,7 @@ export function testApiKeys(open: OpenEmptyStore): void {
     await using store = await openTested(open);
     const { metadata } = store;
     const change = async (...changes: FileUserChange[]) =>
-      void (await metadata.commit({ preconditions: [], changes, by: null }));
+      void (await metadata.commit({ records: apiKeyStore, changes }));
     const putUser = (name: string, incarnation: string): FileUserChange => ({
       kind: "put-file-user",
       name,
@@ -147,7 +151,7 @@ export function testApiKeys(open: OpenEmptyStore): void {
     await using store = await openTested(open);
     await put(store.metadata, key("1"));
     const changes = ["1", "2"].map((id) => ({ kind: "touch-api-key", id, at: 7000 }) as const);
-    await store.metadata.commit({ preconditions: [], changes, by: null });
+    await store.metadata.commit({ records: apiKeyStore, changes });
     expect(await store.metadata.apiKeyByHash("hash of 1")).toMatchObject({ lastUsedAt: 7000 });
     expect(await store.metadata.apiKeyByHash("hash of 2")).toBeNull();
   });

@@ -185,6 +185,7 @@ function testHistory(open: OpenEmptyStore): void {
     await tested.did(change.put("m"), change.tag("v1", "m"), change.tag("v2", "m"));
     await tested.clock.advance(1000);
     await tested.metadata.commit({
+      repository,
       preconditions: [],
       changes: [change.put("n"), change.tag("v1", "n")],
       by: null,

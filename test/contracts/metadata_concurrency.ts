@@ -32,7 +32,7 @@ export function testConcurrency(open: OpenEmptyStore): void {
 
   test("one that is refused does not refuse the others of its transaction", async () => {
     await using tested = await openTested(open);
-    const impossible: Precondition = { kind: "tag-exists", repository, tag: "absent" };
+    const impossible: Precondition = { kind: "tag-exists", tag: "absent" };
     const outcomes = await Promise.all(
       Array.from({ length: commits }, (_, index) =>
         tested.tried(index % 3 === 0 ? [impossible] : [], change.tag(`v${index}`, "m")),
@@ -47,7 +47,7 @@ export function testConcurrency(open: OpenEmptyStore): void {
 
   test("of many that create one tag on the condition that it is new, one wins", async () => {
     await using tested = await openTested(open);
-    const isNew: Precondition = { kind: "tag-is", repository, tag: "v1", digests: [null] };
+    const isNew: Precondition = { kind: "tag-is", tag: "v1", digests: [null] };
     const names = Array.from({ length: commits }, (_, index) => `manifest ${index}`);
     const outcomes = await Promise.all(
       names.map((name) => tested.tried([isNew], change.put(name), change.tag("v1", name))),

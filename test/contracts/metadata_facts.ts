@@ -6,8 +6,10 @@
 
 import { type Clock, manualClock } from "../../src/lib/clock.ts";
 import type {
+  AnyCommit,
   BytesUnderLock,
   Change,
+  Commit,
   CommitOutcome,
   LayoutRecord,
   Metadata,
@@ -55,60 +57,88 @@ export function manifest(name: string, changes: Partial<NewManifest> = {}): NewM
   };
 }
 
+/** A change, and the repository that it is for; `repository` where it says none. */
+export type PlacedChange = Change & { readonly repository?: string };
+
 /** Changes by short names, in `repository` unless told otherwise. */
 export const change = {
-  create: (at = repository): Change => ({ kind: "create-repository", repository: at }),
-  link: (name: string, at = repository): Change => ({
+  create: (at = repository): PlacedChange => ({ kind: "create-repository", repository: at }),
+  link: (name: string, at = repository): PlacedChange => ({
     kind: "link-blob",
     repository: at,
     digest: digest(name),
     sizeBytes: name.length,
   }),
-  unlink: (name: string, at = repository): Change => ({
+  unlink: (name: string, at = repository): PlacedChange => ({
     kind: "unlink-blob",
     repository: at,
     digest: digest(name),
   }),
-  put: (put: string | NewManifest, at = repository): Change => ({
+  put: (put: string | NewManifest, at = repository): PlacedChange => ({
     kind: "put-manifest",
     repository: at,
     manifest: typeof put === "string" ? manifest(put) : put,
   }),
-  remove: (name: string, at = repository): Change => ({
+  remove: (name: string, at = repository): PlacedChange => ({
     kind: "remove-manifest",
     repository: at,
     digest: digest(name),
   }),
-  tag: (tag: string, name: string, at = repository): Change => ({
+  tag: (tag: string, name: string, at = repository): PlacedChange => ({
     kind: "set-tag",
     repository: at,
     tag,
     digest: digest(name),
   }),
-  untag: (tag: string, at = repository): Change => ({ kind: "remove-tag", repository: at, tag }),
-  plan: (seen: string | null, stamp: string, at = repository): Change => ({
+  untag: (tag: string, at = repository): PlacedChange => ({
+    kind: "remove-tag",
+    repository: at,
+    tag,
+  }),
+  plan: (seen: string | null, stamp: string, at = repository): PlacedChange => ({
     kind: "plan-layout",
     repository: at,
     seen,
     stamp,
   }),
-  record: (stamp: string, generation: number, at = repository): Change => ({
+  record: (stamp: string, generation: number, at = repository): PlacedChange => ({
     kind: "record-layout",
     repository: at,
     stamp,
     generation,
   }),
-  release: (name: string, at = repository): Change => ({
+  release: (name: string, at = repository): PlacedChange => ({
     kind: "release-bytes",
     repository: at,
     digest: digest(name),
   }),
-  sweep: (name: string, at = repository): Change => ({
+  sweep: (name: string, at = repository): PlacedChange => ({
     kind: "sweep-orphan",
     repository: at,
     digest: digest(name),
   }),
 };
+
+/** One commit of changes, to one repository or jointly to several; preconditions are those of the repository `at`. */
+export function commitOf(
+  changes: readonly PlacedChange[],
+  {
+    preconditions = [],
+    by = null,
+    at = repository,
+  }: Partial<Pick<Commit, "preconditions" | "by">> & { readonly at?: string } = {},
+): AnyCommit {
+  const names = new Set(changes.map((each) => each.repository ?? at));
+  if (preconditions.length > 0 || names.size === 0) names.add(at);
+  const parts = [...names].map((name) => ({
+    repository: name,
+    preconditions: name === at ? preconditions : [],
+    changes: changes.filter((each) => (each.repository ?? at) === name),
+    by,
+  }));
+  const [only] = parts;
+  return parts.length === 1 && only !== undefined ? only : { parts };
+}
 
 /** An open store, with the clock and the bytes that it was given. */
 export interface TestedStore extends AsyncDisposable {
@@ -120,11 +150,11 @@ export interface TestedStore extends AsyncDisposable {
   /** What the store removed, as `repository digest`, in order. */
   readonly removed: string[];
   /** Commits changes that must be taken. */
-  readonly did: (...changes: Change[]) => Promise<void>;
+  readonly did: (...changes: PlacedChange[]) => Promise<void>;
   /** Commits changes under preconditions. */
   readonly tried: (
     preconditions: readonly Precondition[],
-    ...changes: Change[]
+    ...changes: PlacedChange[]
   ) => Promise<CommitOutcome>;
 }
 
@@ -144,7 +174,7 @@ export async function openTested(open: OpenEmptyStore): Promise<TestedStore> {
   });
   const { metadata } = store;
   const tried: TestedStore["tried"] = (preconditions, ...changes) =>
-    metadata.commit({ preconditions, changes, by: "alice" });
+    metadata.commit(commitOf(changes, { preconditions, by: "alice" }));
   return {
     store,
     metadata,

@@ -278,7 +278,7 @@ function testOrphans(open: OpenEmptyStore): void {
 
   test("a sweep behind its precondition spares what was named again", async () => {
     await using tested = await openTested(open);
-    const free = { kind: "digest-free", repository, digest: digest("x") } as const;
+    const free = { kind: "digest-free", digest: digest("x") } as const;
     await tested.did(change.link("x"), change.unlink("x"), change.link("x"));
     expect((await tested.tried([free], change.sweep("x"))).committed).toBe(false);
     expect(tested.removed).toEqual([]);

@@ -26,18 +26,15 @@ interface Row {
 
 const linked = (name: string, sizeBytes?: number): Precondition => ({
   kind: "blob-linked",
-  repository,
   digest: digest(name),
   ...(sizeBytes === undefined ? {} : { sizeBytes }),
 });
 const exists = (name: string): Precondition => ({
   kind: "manifest-exists",
-  repository,
   digest: digest(name),
 });
 const fits = (name: string, changes: object = {}): Precondition => ({
   kind: "child-fits",
-  repository,
   digest: digest(name),
   sizeBytes: name.length,
   mediaType: mediaTypes.ociImage,
@@ -46,36 +43,30 @@ const fits = (name: string, changes: object = {}): Precondition => ({
 });
 const unreferenced = (name: string): Precondition => ({
   kind: "unreferenced",
-  repository,
   digest: digest(name),
 });
 const unprotected = (name: string): Precondition => ({
   kind: "unprotected",
-  repository,
   digest: digest(name),
 });
 const tagIs = (tag: string, ...names: (string | null)[]): Precondition => ({
   kind: "tag-is",
-  repository,
   tag,
   digests: names.map((name) => (name === null ? null : digest(name))),
 });
-const tagExists = (tag: string): Precondition => ({ kind: "tag-exists", repository, tag });
+const tagExists = (tag: string): Precondition => ({ kind: "tag-exists", tag });
 const tagged = (name: string, count: number): Precondition => ({
   kind: "tags-at-most",
-  repository,
   digest: digest(name),
   count,
 });
 const tagsAre = (name: string, ...tags: string[]): Precondition => ({
   kind: "tags-are",
-  repository,
   digest: digest(name),
   tags,
 });
 const free = (name: string): Precondition => ({
   kind: "digest-free",
-  repository,
   digest: digest(name),
 });
 
@@ -134,7 +125,7 @@ const rows: readonly Row[] = [
   {
     says: "digest of an algorithm that nobody computes",
     given: [change.create()],
-    precondition: { kind: "blob-linked", repository, digest: "sha384:00" },
+    precondition: { kind: "blob-linked", digest: "sha384:00" },
     found: null,
   },
 
@@ -375,7 +366,7 @@ export function testPreconditions(open: OpenEmptyStore): void {
       await using tested = await openTested(open);
       if (given.length > 0) await tested.did(...given);
       const expected = holds ? [] : [{ precondition, found }];
-      expect(await tested.metadata.check([precondition])).toEqual(expected);
+      expect(await tested.metadata.check(repository, [precondition])).toEqual(expected);
 
       const before = await whole(tested.metadata);
       const outcome = await tested.tried([precondition], change.tag("mark", "anything"));
@@ -391,11 +382,10 @@ export function testPreconditions(open: OpenEmptyStore): void {
     await using tested = await openTested(open);
     const precondition: Precondition = {
       kind: "bytes-present",
-      repository,
       digest: digest("x"),
     };
     tested.absent.add(`${repository} ${digest("x")}`);
-    expect(await tested.metadata.check([precondition])).toEqual([]);
+    expect(await tested.metadata.check(repository, [precondition])).toEqual([]);
     expect(await tested.tried([precondition], change.link("x"))).toEqual({
       committed: false,
       failed: [{ precondition, found: null }],
@@ -421,7 +411,7 @@ export function testPreconditions(open: OpenEmptyStore): void {
       { precondition: preconditions[2], found: digest("m") },
       { precondition: preconditions[4], found: null },
     ];
-    expect(await tested.metadata.check(preconditions)).toEqual(failed as never);
+    expect(await tested.metadata.check(repository, preconditions)).toEqual(failed as never);
     expect(await tested.tried(preconditions, change.untag("v1"))).toEqual({
       committed: false,
       failed,
@@ -446,7 +436,9 @@ export function testPreconditions(open: OpenEmptyStore): void {
       change.record("stamp", 99),
       change.sweep("gone"),
     );
-    expect(outcome.committed).toBe(false);
+    // A joint commit, so it says where the precondition failed.
+    const failed = [{ precondition: exists("absent"), found: null, repository }];
+    expect(outcome).toEqual({ committed: false, failed });
     expect([await whole(tested.metadata), await whole(tested.metadata, otherRepository)]).toEqual(
       before,
     );

@@ -15,7 +15,7 @@ if (what === "write") {
   const writer = new SqliteWriter({ path, durable: false, clock: systemClock, bytes });
   for (let index = 0; index < Number(count); index += 1) {
     const changes = [change.tag(`${name}${index}`, name)];
-    await writer.commit({ preconditions: [], changes, by: name });
+    await writer.commit({ repository, preconditions: [], changes, by: name });
   }
   await writer.close();
 } else {

@@ -40,7 +40,7 @@ console.log(`listening http://127.0.0.1:${worker.port}`);
 function early(committer: Committer): Committer {
   return {
     commit: async (commit) => {
-      if (!commit.changes.some(({ kind }) => kind === "put-manifest")) {
+      if ("parts" in commit || !commit.changes.some(({ kind }) => kind === "put-manifest")) {
         return committer.commit(commit);
       }
       setTimeout(() => void committer.commit(commit).catch(() => undefined), 50);

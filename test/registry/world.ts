@@ -8,7 +8,12 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { manualClock } from "../../src/lib/clock.ts";
-import type { Change, Commit, CommitOutcome } from "../../src/metadata/metadata.ts";
+import {
+  partsOf,
+  type AnyCommit,
+  type Commit,
+  type CommitOutcome,
+} from "../../src/metadata/metadata.ts";
 import { SqliteMetadata } from "../../src/metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "../../src/metadata/sqlite/sqlite_writer.ts";
 import { digestOf, type Algorithm, type Digest } from "../../src/oci/digest.ts";
@@ -26,7 +31,7 @@ import { blobKey, indexKey, metadataFile, ownDirectory } from "../../src/storage
 import { Storage } from "../../src/storage/storage.ts";
 import { Uploads } from "../../src/storage/uploads.ts";
 import { sample, unlimited } from "../contracts/driver_samples.ts";
-import { layoutRecords } from "../contracts/metadata_facts.ts";
+import { commitOf, layoutRecords, type PlacedChange } from "../contracts/metadata_facts.ts";
 import { memoryDirectory } from "../memory_directory.ts";
 
 export const repository = "team/app";
@@ -51,7 +56,7 @@ export interface World extends AsyncDisposable {
     /** What somebody does while it is down. */
     readonly meanwhile?: () => void;
   }): Promise<void>;
-  commit(...changes: Change[]): Promise<CommitOutcome>;
+  commit(...changes: PlacedChange[]): Promise<CommitOutcome>;
   /** Takes in every layout and writes every index.json, as a start and a moment of rest do. */
   settle(): Promise<void>;
   pathOf(key: string): string;
@@ -79,8 +84,7 @@ export async function openWorld(options: { readonly dedupe?: boolean } = {}): Pr
       return projector;
     },
     pathOf: (key) => join(root, key),
-    commit: (...changes) =>
-      opened.registry.metadata.commit({ preconditions: [], changes, by: null }),
+    commit: (...changes) => opened.registry.metadata.commit(commitOf(changes, { at: repository })),
     crash: async ({ loseFacts = false, meanwhile } = {}) => {
       await opened.close();
       meanwhile?.();
@@ -306,15 +310,15 @@ export async function filesOf(world: World): Promise<string[]> {
   return files.filter((path) => !path.startsWith(`${ownDirectory}/`)).toSorted();
 }
 
-/** The registry, with `before` run ahead of each commit; what it throws is the commit's failure. */
+/** The registry, with `before` run ahead of each commit to a repository; what it throws is the commit's failure. */
 export function watched(registry: Registry, before: (commit: Commit) => Promise<void>): Registry {
   const metadata = new Proxy(registry.metadata, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property, target);
       if (typeof value !== "function") return value;
       if (property !== "commit") return value.bind(target) as unknown;
-      return async (commit: Commit) => {
-        await before(commit);
+      return async (commit: AnyCommit) => {
+        for (const part of partsOf(commit)) await before(part);
         return target.commit(commit);
       };
     },

@@ -7,7 +7,7 @@
  */
 import type { Clock } from "../../lib/clock.ts";
 import type { MetricPage, MetricRegion, RegionHolder } from "../../lib/metrics/metric_page.ts";
-import type { Commit, CommitOutcome, Committer } from "../../metadata/metadata.ts";
+import type { AnyCommit, CommitOutcome, Committer } from "../../metadata/metadata.ts";
 import type { JobWatcher } from "../../registry/jobs.ts";
 import type { AccessRecord } from "../../http/dispatch.ts";
 import { repositorySlots, type MetricShape, type PlacedMetrics } from "./metric_shape.ts";
@@ -66,7 +66,7 @@ export class ServerMetrics {
     const { commitSeconds } = this.#placed;
     const buckets = commitSeconds.metric.buckets ?? [];
     return {
-      commit: async (commit: Commit): Promise<CommitOutcome> => {
+      commit: async (commit: AnyCommit): Promise<CommitOutcome> => {
         const startedMs = clock.monotonicMs();
         let slot = slots.failed;
         try {

@@ -7,6 +7,8 @@
 import type { Database } from "bun:sqlite";
 import type { ApiKeyChange, ApiKeyRecord, FileUserChange } from "../metadata.ts";
 
+export type UserChange = ApiKeyChange | FileUserChange;
+
 const columns =
   "id, owner, hash, label, scopes, groups, proven_by AS provenBy, incarnation, made_with AS madeWith, " +
   "created_at AS createdAt, expires_at AS expiresAt, last_used_at AS lastUsedAt";
@@ -31,7 +33,7 @@ export function apiKeyOf(row: ApiKeyRow): ApiKeyRecord {
 }
 
 /** Applies a change inside an open transaction. A key that is gone is no mistake. */
-export function applyUserChange(database: Database, change: ApiKeyChange | FileUserChange): void {
+export function applyUserChange(database: Database, change: UserChange): void {
   switch (change.kind) {
     case "put-api-key":
       putKey(database, change.key, change.ofOwnerMax);

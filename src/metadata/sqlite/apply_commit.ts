@@ -11,15 +11,15 @@ import type { Database } from "bun:sqlite";
 import { essenceOf } from "../../lib/http_fields.ts";
 import {
   failedMax,
+  type AnyCommit,
   type BytesUnderLock,
   type Change,
   type Commit,
   type CommitOutcome,
   type FailedPrecondition,
   type Precondition,
-  type RepositoryChange,
 } from "../metadata.ts";
-import { applyUserChange } from "./api_key_rows.ts";
+import { applyUserChange, type UserChange } from "./api_key_rows.ts";
 import { removeAnnotations } from "./long_annotations.ts";
 import { putManifest } from "./put_manifest.ts";
 import { all, get, run } from "./statements.ts";
@@ -35,21 +35,60 @@ export interface CommitContext {
   readonly now: number;
 }
 
-interface Work extends CommitContext {
-  readonly by: string | null;
-  /** Ids of repositories whose index.json this commit changes. */
-  readonly touched: Set<number>;
-  /** What lost a name, as repository id and digest. */
-  readonly freed: [id: number, digest: string][];
+interface Asked extends CommitContext {
+  readonly repository: string;
 }
 
-/** Checks and applies one commit. */
-export function applyCommit(context: CommitContext, commit: Commit): CommitOutcome {
-  const failed = failedPreconditions(context, commit.preconditions);
+interface Work extends Asked {
+  readonly by: string | null;
+  /** Whether this commit changes the repository's index.json. */
+  touched: boolean;
+  /** Digests that lost a name. */
+  readonly freed: string[];
+}
+
+/** Checks and applies one unit of work: the preconditions of all of its parts before the first change. */
+export function applyCommit(context: CommitContext, commit: AnyCommit): CommitOutcome {
+  if ("records" in commit) {
+    for (const change of commit.changes) applyUserChange(context.database, change as UserChange);
+    return { committed: true };
+  }
+  if ("repository" in commit) return applyPart(context, commit);
+  const parts = commit.parts.map((part) => ({
+    part,
+    id: findRepository(context, part.repository),
+  }));
+  const failed = parts.flatMap(({ part, id }) =>
+    failedPreconditions(context, part, id).map((each) => ({
+      ...each,
+      repository: part.repository,
+    })),
+  );
+  if (failed.length > 0) return { committed: false, failed: failed.slice(0, failedMax) };
+  for (const { part, id } of parts) applyChanges(context, part, id);
+  return { committed: true };
+}
+
+function applyPart(context: CommitContext, commit: Commit): CommitOutcome {
+  const id = findRepository(context, commit.repository);
+  const failed = failedPreconditions(context, commit, id);
   if (failed.length > 0) return { committed: false, failed };
-  const work: Work = { ...context, by: commit.by, touched: new Set(), freed: [] };
-  for (const change of commit.changes) applyChange(work, change);
-  for (const id of work.touched) {
+  applyChanges(context, commit, id);
+  return { committed: true };
+}
+
+function applyChanges(context: CommitContext, commit: Commit, known: number | null): void {
+  const { repository, by, changes } = commit;
+  let id = known;
+  const work: Work = { ...context, repository, by, touched: false, freed: [] };
+  for (const change of changes) {
+    if (id === null && !creating[change.kind]) continue;
+    id ??= createRepository(work, repository);
+    const apply = appliers[change.kind] as (w: Work, i: number, c: Change) => void;
+    apply(work, id, change);
+  }
+  if (id === null) return;
+  if (work.touched) {
     run(
       work,
       "UPDATE repositories SET generation = generation + 1, stale_since = COALESCE(stale_since, ?) WHERE id = ?",
@@ -58,27 +97,20 @@ export function applyCommit(context: CommitContext, commit: Commit): CommitOutco
     );
   }
   // Last, because an orphan waits for the layout that this commit's generation makes.
-  for (const [id, digest] of work.freed) addOrphan(work, id, digest);
-  return { committed: true };
+  for (const digest of work.freed) addOrphan(work, id, digest);
 }
 
 /** The preconditions that do not hold in the database as it is: the first `failedMax` of them. */
 export function failedPreconditions(
   context: CommitContext,
-  preconditions: readonly Precondition[],
+  { repository, preconditions }: Pick<Commit, "repository" | "preconditions">,
+  id: number | null,
 ): FailedPrecondition[] {
   const failed: FailedPrecondition[] = [];
-  // Most commits speak of one repository, in thousands of preconditions when a manifest is large.
-  const ids = new Map<string, number | null>();
+  const asked: Asked = { ...context, repository };
   for (const precondition of preconditions) {
     if (failed.length >= failedMax) break;
-    const { repository } = precondition;
-    let id = ids.get(repository);
-    if (id === undefined) {
-      id = findRepository(context, repository);
-      ids.set(repository, id);
-    }
-    const found = checkPrecondition(context, id, precondition);
+    const found = checkPrecondition(asked, id, precondition);
     if (found !== holds) failed.push({ precondition, found });
   }
   return failed;
@@ -90,7 +122,7 @@ type Found = typeof holds | string | number | null;
 
 type Checks = {
   [K in Precondition["kind"]]: (
-    work: CommitContext,
+    work: Asked,
     id: number | null,
     precondition: Extract<Precondition, { kind: K }>,
   ) => Found;
@@ -171,17 +203,13 @@ const checks: Checks = {
     return found > count ? found : holds;
   },
   "digest-free": (work, id, { digest }) => (isNamed(work, id, digest) ? digest : holds),
-  "bytes-present": (work, _id, { repository, digest }) =>
-    work.bytes.present(repository, digest) ? holds : null,
+  "bytes-present": (work, _id, { digest }) =>
+    work.bytes.present(work.repository, digest) ? holds : null,
 };
 
-function checkPrecondition(
-  work: CommitContext,
-  id: number | null,
-  precondition: Precondition,
-): Found {
+function checkPrecondition(work: Asked, id: number | null, precondition: Precondition): Found {
   const check = checks[precondition.kind] as (
-    context: CommitContext,
+    context: Asked,
     id: number | null,
     precondition: Precondition,
   ) => Found;
@@ -189,11 +217,7 @@ function checkPrecondition(
 }
 
 type Appliers = {
-  [K in RepositoryChange["kind"]]: (
-    work: Work,
-    id: number,
-    change: Extract<RepositoryChange, { kind: K }>,
-  ) => void;
+  [K in Change["kind"]]: (work: Work, id: number, change: Extract<Change, { kind: K }>) => void;
 };
 
 const appliers: Appliers = {
@@ -213,12 +237,12 @@ const appliers: Appliers = {
   "unlink-blob": (work, id, { digest }) => {
     if (run(work, "DELETE FROM blobs WHERE repository = ? AND digest = ?", id, digest) === 0)
       return;
-    work.freed.push([id, digest]);
+    work.freed.push(digest);
   },
   "put-manifest": (work, id, { manifest }) => {
     if (!putManifest(work, id, manifest)) return;
     clearOrphan(work, id, manifest.digest);
-    work.touched.add(id);
+    work.touched = true;
   },
   "remove-manifest": (work, id, { digest }) => {
     for (const row of all(
@@ -239,8 +263,8 @@ const appliers: Appliers = {
     );
     removeAnnotations(work.database, id, digest);
     writeHistory(work, id, null, null, digest);
-    work.freed.push([id, digest]);
-    work.touched.add(id);
+    work.freed.push(digest);
+    work.touched = true;
   },
   "set-tag": (work, id, { tag, digest }) => {
     const previous = tagDigest(work, id, tag);
@@ -255,13 +279,13 @@ const appliers: Appliers = {
       work.now,
     );
     writeHistory(work, id, tag, digest, previous);
-    work.touched.add(id);
+    work.touched = true;
   },
   "remove-tag": (work, id, { tag }) => {
     const previous = tagDigest(work, id, tag);
     if (previous === null) return;
     removeTag(work, id, tag, previous);
-    work.touched.add(id);
+    work.touched = true;
   },
   "plan-layout": (work, id, { seen, stamp }) => {
     run(
@@ -287,19 +311,19 @@ const appliers: Appliers = {
   "raise-generation": (work, id, { generation }) => {
     const raise = "UPDATE repositories SET generation = MAX(generation, ?) WHERE id = ?";
     run(work, raise, generation, id);
-    work.touched.add(id);
+    work.touched = true;
   },
-  "release-bytes": (work, id, { digest }) => {
-    work.freed.push([id, digest]);
+  "release-bytes": (work, _id, { digest }) => {
+    work.freed.push(digest);
   },
-  "sweep-orphan": (work, id, { repository, digest }) => {
+  "sweep-orphan": (work, id, { digest }) => {
     // Without its row the bytes are not known to be unused: somebody may be about to name them.
-    if (clearOrphan(work, id, digest) > 0) work.bytes.remove(repository, digest);
+    if (clearOrphan(work, id, digest) > 0) work.bytes.remove(work.repository, digest);
   },
 };
 
 /** Changes that bring a repository into being; the others have nothing to do in one that is not there. */
-const creating: Readonly<Record<RepositoryChange["kind"], boolean>> = {
+const creating: Readonly<Record<Change["kind"], boolean>> = {
   "create-repository": true,
   "link-blob": true,
   "unlink-blob": false,
@@ -314,19 +338,7 @@ const creating: Readonly<Record<RepositoryChange["kind"], boolean>> = {
   "sweep-orphan": false,
 };
 
-function applyChange(work: Work, change: Change): void {
-  if (!("repository" in change)) {
-    applyUserChange(work.database, change);
-    return;
-  }
-  const known = findRepository(work, change.repository);
-  if (known === null && !creating[change.kind]) return;
-  const id = known ?? createRepository(work, change.repository);
-  const apply = appliers[change.kind] as (w: Work, i: number, c: RepositoryChange) => void;
-  apply(work, id, change);
-}
-
-function findRepository(work: CommitContext, name: string): number | null {
+export function findRepository(work: CommitContext, name: string): number | null {
   const row = get(work, "SELECT id FROM repositories WHERE name = ?", name);
   return row === null ? null : Number(row["id"]);
 }

@@ -2,9 +2,10 @@
  * Which commits must succeed on a full disk: those after which less is kept, and what has to be written before their
  * bytes can go.
  */
-import type { Change, Commit } from "../metadata.ts";
+import { partsOf, type AnyCommit, type Change } from "../metadata.ts";
+import type { UserChange } from "./api_key_rows.ts";
 
-const freeing: Readonly<Record<Change["kind"], boolean>> = {
+const freeing: Readonly<Record<(Change | UserChange)["kind"], boolean>> = {
   "link-blob": false,
   "unlink-blob": true,
   "put-manifest": false,
@@ -25,6 +26,10 @@ const freeing: Readonly<Record<Change["kind"], boolean>> = {
   "keep-file-users": true,
 };
 
-export function freesSpace({ changes }: Commit): boolean {
+export function freesSpace(commit: AnyCommit): boolean {
+  const changes =
+    "records" in commit
+      ? (commit.changes as readonly UserChange[])
+      : partsOf(commit).flatMap((part) => part.changes);
   return changes.every(({ kind }) => freeing[kind]);
 }

@@ -80,22 +80,21 @@ describe("every statement of the reader finds its rows by an index", () => {
 
 describe("every statement of a commit finds its rows by an index", () => {
   const preconditions: Precondition[] = [
-    { kind: "blob-linked", repository, digest: digest("x") },
-    { kind: "manifest-exists", repository, digest: digest("x") },
+    { kind: "blob-linked", digest: digest("x") },
+    { kind: "manifest-exists", digest: digest("x") },
     {
       kind: "child-fits",
-      repository,
       digest: digest("x"),
       sizeBytes: 1,
       mediaType: "a/b",
       mayBeAbsent: false,
     },
-    { kind: "unreferenced", repository, digest: digest("x") },
-    { kind: "unprotected", repository, digest: digest("x") },
-    { kind: "tag-is", repository, tag: "v1", digests: [null] },
-    { kind: "tag-exists", repository, tag: "v1" },
-    { kind: "digest-free", repository, digest: digest("x") },
-    { kind: "bytes-present", repository, digest: digest("x") },
+    { kind: "unreferenced", digest: digest("x") },
+    { kind: "unprotected", digest: digest("x") },
+    { kind: "tag-is", tag: "v1", digests: [null] },
+    { kind: "tag-exists", tag: "v1" },
+    { kind: "digest-free", digest: digest("x") },
+    { kind: "bytes-present", digest: digest("x") },
   ];
   const changes: Change[] = [
     change.create(),
@@ -130,7 +129,7 @@ describe("every statement of a commit finds its rows by an index", () => {
         bytes: { present: () => true, remove: () => undefined },
         now: 0,
       };
-      applyCommit(context, { ...work, by: null });
+      applyCommit(context, { repository, ...work, by: null });
       expect(texts.size).toBeGreaterThan(0);
       for (const text of texts) {
         expect([text, planOf(database, text).filter((step) => costly.test(step))]).toEqual([

@@ -9,7 +9,7 @@ import type { Digest } from "../../oci/digest.ts";
 import type { Epochs } from "../epochs.ts";
 import { FactCache, type OnLookup } from "../fact_cache.ts";
 import type {
-  Commit,
+  AnyCommit,
   CommitOutcome,
   Committer,
   ManifestRecord,
@@ -42,7 +42,7 @@ export class SqliteMetadata implements Metadata {
     this.#manifests = epochs === null ? null : new FactCache(epochs, onLookup);
   }
 
-  commit(commit: Commit): Promise<CommitOutcome> {
+  commit(commit: AnyCommit): Promise<CommitOutcome> {
     return this.#committer.commit(commit);
   }
 
@@ -50,8 +50,8 @@ export class SqliteMetadata implements Metadata {
     return this.#reader.repositoryExists(repository);
   }
 
-  async check(preconditions: readonly Precondition[]) {
-    return this.#reader.check(preconditions);
+  async check(repository: string, preconditions: readonly Precondition[]) {
+    return this.#reader.check(repository, preconditions);
   }
 
   async blobSize(repository: string, digest: Digest) {

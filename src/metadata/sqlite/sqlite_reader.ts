@@ -133,9 +133,9 @@ export class SqliteReader {
     return this.#idOf(repository) !== null;
   }
 
-  check(preconditions: readonly Precondition[]): FailedPrecondition[] {
+  check(repository: string, preconditions: readonly Precondition[]): FailedPrecondition[] {
     const context = { database: this.#database, bytes: bytesUnasked, now: 0 };
-    return failedPreconditions(context, preconditions);
+    return failedPreconditions(context, { repository, preconditions }, this.#idOf(repository));
   }
 
   blobSize(repository: string, digest: Digest): number | null {

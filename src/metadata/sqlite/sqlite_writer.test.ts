@@ -5,7 +5,13 @@ import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { copyFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { change, digest, manifest, repository } from "../../../test/contracts/metadata_facts.ts";
+import {
+  change,
+  commitOf,
+  digest,
+  manifest,
+  repository,
+} from "../../../test/contracts/metadata_facts.ts";
 import { canMount, smallDisk } from "../../../test/faults/small_disk.ts";
 import { memoryDirectory } from "../../../test/memory_directory.ts";
 import { run } from "../../../test/processes.ts";
@@ -29,7 +35,7 @@ function openWriter(path: string, bytes = noBytes, durable = false): SqliteWrite
 }
 
 function commit(writer: SqliteWriter, ...changes: Change[]): Promise<CommitOutcome> {
-  return writer.commit({ preconditions: [], changes, by: null });
+  return writer.commit(commitOf(changes));
 }
 
 describe("migrations", () => {
@@ -98,12 +104,12 @@ describe("a batch", () => {
     await using directory = await memoryDirectory();
     const path = join(directory.path, "metadata.db");
     const writer = openWriter(path, throwing);
-    const present = (which: typeof poison) =>
-      ({ kind: "bytes-present", repository, digest: which }) as const;
+    const present = (which: typeof poison) => ({ kind: "bytes-present", digest: which }) as const;
     const outcomes = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
         reasonOf(
           writer.commit({
+            repository,
             preconditions: [present(index === 7 ? poison : digest("fine"))],
             changes: [change.tag(`v${index}`, "m")],
             by: null,

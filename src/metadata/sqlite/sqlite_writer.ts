@@ -13,8 +13,14 @@ import { closeSync, openSync } from "node:fs";
 import { Batcher } from "../../lib/batcher.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { KeptFiles } from "../../lib/kept_files.ts";
-import type { BytesUnderLock, Commit, CommitOutcome, Committer, SpareRoom } from "../metadata.ts";
-import { MetadataFull, MetadataUnavailable } from "../metadata.ts";
+import type {
+  AnyCommit,
+  BytesUnderLock,
+  CommitOutcome,
+  Committer,
+  SpareRoom,
+} from "../metadata.ts";
+import { MetadataFull, MetadataUnavailable, partsOf } from "../metadata.ts";
 import { applyCommit } from "./apply_commit.ts";
 import { freesSpace } from "./full_disk.ts";
 import { migrate, schemaVersion } from "./schema.ts";
@@ -56,7 +62,7 @@ type Settled = { readonly outcome: CommitOutcome } | { readonly error: Error };
 export class SqliteWriter implements Committer {
   readonly #database: Database;
   readonly #options: SqliteWriterOptions;
-  readonly #batcher: Batcher<Commit, Settled>;
+  readonly #batcher: Batcher<AnyCommit, Settled>;
   readonly #kept: KeptFiles;
   #lost: string | null = null;
   /** There is no spare room: nothing but deletes is taken until it is there again. */
@@ -68,7 +74,7 @@ export class SqliteWriter implements Committer {
     this.#isFull = options.spare?.fill() === false;
     const own = ["", "-wal", "-shm"].map((end) => `${options.path}${end}`);
     this.#kept = new KeptFiles([...own, ...(options.kept ?? [])]);
-    this.#batcher = new Batcher<Commit, Settled>({
+    this.#batcher = new Batcher<AnyCommit, Settled>({
       run: async (commits) => this.#runBatch(commits),
       itemsMax: batchCommitsMax,
       waitingMax: waitingCommitsMax,
@@ -102,7 +108,7 @@ export class SqliteWriter implements Committer {
     }
   }
 
-  async commit(commit: Commit): Promise<CommitOutcome> {
+  async commit(commit: AnyCommit): Promise<CommitOutcome> {
     if (this.#isFull && !freesSpace(commit)) this.#refill();
     const settled = await this.#batcher.submit(commit);
     if ("error" in settled) throw settled.error;
@@ -123,7 +129,7 @@ export class SqliteWriter implements Committer {
     this.#database.close();
   }
 
-  #runBatch(commits: Commit[]): Settled[] {
+  #runBatch(commits: AnyCommit[]): Settled[] {
     try {
       this.requireKept();
       const settled = this.#settle(commits);
@@ -136,7 +142,7 @@ export class SqliteWriter implements Committer {
     }
   }
 
-  #settle(commits: Commit[]): Settled[] {
+  #settle(commits: AnyCommit[]): Settled[] {
     const { clock, onBatch } = this.#options;
     const startedMs = clock.monotonicMs();
     try {
@@ -151,7 +157,7 @@ export class SqliteWriter implements Committer {
     }
   }
 
-  #runAlone(commit: Commit): Settled {
+  #runAlone(commit: AnyCommit): Settled {
     try {
       return this.#transact([commit])[0] ?? { error: storeError("no outcome") };
     } catch (cause) {
@@ -160,7 +166,7 @@ export class SqliteWriter implements Committer {
   }
 
   /** A commit failed. If that was for want of space, and it frees some, there are ways to find enough for it. */
-  #runFull(commit: Commit, cause: unknown): Settled {
+  #runFull(commit: AnyCommit, cause: unknown): Settled {
     let failure = this.#asFull(cause);
     for (const makeRoom of [() => this.#restartLog(), () => this.#useSpare()]) {
       if (!(failure instanceof MetadataFull) || !freesSpace(commit)) break;
@@ -210,7 +216,7 @@ export class SqliteWriter implements Committer {
     return storeError(cause);
   }
 
-  #transact(commits: Commit[]): Settled[] {
+  #transact(commits: AnyCommit[]): Settled[] {
     const context = {
       database: this.#database,
       bytes: this.#options.bytes,
@@ -224,12 +230,16 @@ export class SqliteWriter implements Committer {
 }
 
 /** How many checks and rows a commit takes, about. */
-function stepsOf({ preconditions, changes }: Commit): number {
-  let steps = preconditions.length + changes.length;
-  for (const change of changes) {
-    if (change.kind !== "put-manifest") continue;
-    const { references, annotations } = change.manifest;
-    steps += references.length + (annotations?.length ?? 0) / charsPerStep;
+function stepsOf(commit: AnyCommit): number {
+  if ("records" in commit) return commit.changes.length;
+  let steps = 0;
+  for (const { preconditions, changes } of partsOf(commit)) {
+    steps += preconditions.length + changes.length;
+    for (const change of changes) {
+      if (change.kind !== "put-manifest") continue;
+      const { references, annotations } = change.manifest;
+      steps += references.length + (annotations?.length ?? 0) / charsPerStep;
+    }
   }
   return steps;
 }
