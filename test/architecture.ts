@@ -59,7 +59,7 @@ const inner: readonly { readonly folder: string; readonly from: RegExp; readonly
   },
   {
     folder: "src/metadata/sqlite/",
-    from: /^src\/(metadata\/sqlite\/|server\.ts)/,
+    from: /^src\/(metadata\/(sqlite|memory)\/|server\.ts)/,
     say: "use the contract in src/metadata/metadata.ts",
   },
 ];
@@ -149,7 +149,7 @@ export const bans: readonly Ban[] = [
   },
   {
     banned: /["']bun:sqlite["']/,
-    but: /^src\/metadata\/sqlite\//,
+    but: /^src\/metadata\/(sqlite|memory)\//,
     say: "a method of Metadata",
   },
   {

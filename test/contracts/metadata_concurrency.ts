@@ -19,12 +19,14 @@ export function testConcurrency(open: OpenEmptyStore): void {
   test("commits that come together share transactions", async () => {
     await using tested = await openTested(open);
     const { batches } = tested.store;
-    batches.length = 0;
+    if (batches !== null) batches.length = 0;
     await Promise.all(
       Array.from({ length: commits }, (_, index) => tested.did(change.tag(`v${index}`, "m"))),
     );
-    expect(batches.reduce((sum, each) => sum + each, 0)).toBe(commits);
-    expect(batches.length).toBeLessThan(commits / 10);
+    if (batches !== null) {
+      expect(batches.reduce((sum, each) => sum + each, 0)).toBe(commits);
+      expect(batches.length).toBeLessThan(commits / 10);
+    }
     expect(await tested.metadata.tags(repository, { after: null, limit: 999 })).toHaveLength(
       commits,
     );

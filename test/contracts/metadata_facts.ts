@@ -24,8 +24,8 @@ export interface OpenStore extends AsyncDisposable {
   readonly metadata: Metadata;
   /** Opens the same facts once more, as another process would for reading; closed with the store. */
   readonly another: () => Metadata;
-  /** How many commits each transaction held. */
-  readonly batches: number[];
+  /** How many commits each transaction held; null for a store that has no use for sharing them. */
+  readonly batches: number[] | null;
 }
 
 export interface StoreOptions {

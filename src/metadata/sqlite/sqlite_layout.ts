@@ -48,12 +48,23 @@ export function openLayout(path: string, repository: string): LayoutSnapshot | n
   return {
     generation,
     origin,
-    *pages() {
-      yield* pagesOf(database, layoutSql.tagged, id, ({ tag }) => tag ?? "");
-      yield* pagesOf(database, layoutSql.untagged, id, ({ digest }) => digest);
-    },
+    pages: () => layoutPages(database, id),
     close: () => database.close(),
   };
+}
+
+/** The same of a database without a file: its one connection cannot stand still, so all of it is read at once. */
+export function copyLayout(database: Database, repository: string): LayoutSnapshot | null {
+  const found = database.query<Row, [string]>(layoutSql.layout).get(repository);
+  if (found === null) return null;
+  const { id, generation, origin } = found;
+  const pages = [...layoutPages(database, id)];
+  return { generation, origin, pages: () => pages, close: () => {} };
+}
+
+function* layoutPages(database: Database, id: number): Generator<LayoutRecord[]> {
+  yield* pagesOf(database, layoutSql.tagged, id, ({ tag }) => tag ?? "");
+  yield* pagesOf(database, layoutSql.untagged, id, ({ digest }) => digest);
 }
 
 function* pagesOf(

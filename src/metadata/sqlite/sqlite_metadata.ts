@@ -5,6 +5,7 @@
  * and a channel to it elsewhere, so callers never know which process they are.
  * Leaves to others: SQL (`sqlite_reader.ts`, `apply_commit.ts`).
  */
+import type { Database } from "bun:sqlite";
 import type { Digest } from "../../oci/digest.ts";
 import type { Epochs } from "../epochs.ts";
 import { FactCache, type OnLookup } from "../fact_cache.ts";
@@ -18,25 +19,27 @@ import type {
   Precondition,
   ScanPage,
 } from "../metadata.ts";
-import { openLayout } from "./sqlite_layout.ts";
+import { copyLayout, openLayout } from "./sqlite_layout.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
 
 export class SqliteMetadata implements Metadata {
-  readonly #path: string;
+  readonly #source: string | Database;
   readonly #reader: SqliteReader;
   readonly #committer: Committer;
   readonly #sizes: FactCache<number> | null;
   readonly #manifests: FactCache<ManifestRecord> | null;
 
-  /** Remembers facts when it is given `epochs`. */
+  /**
+   * Reads a file by connections of its own, or the database that it is given. Remembers facts when it is given `epochs`.
+   */
   constructor(
-    path: string,
+    source: string | Database,
     committer: Committer,
     epochs: Epochs | null = null,
     onLookup: OnLookup | null = null,
   ) {
-    this.#path = path;
-    this.#reader = new SqliteReader(path);
+    this.#source = source;
+    this.#reader = new SqliteReader(source);
     this.#committer = committer;
     this.#sizes = epochs === null ? null : new FactCache(epochs, onLookup);
     this.#manifests = epochs === null ? null : new FactCache(epochs, onLookup);
@@ -106,7 +109,9 @@ export class SqliteMetadata implements Metadata {
   }
 
   async openLayout(repository: string) {
-    return openLayout(this.#path, repository);
+    return typeof this.#source === "string"
+      ? openLayout(this.#source, repository)
+      : copyLayout(this.#source, repository);
   }
 
   async repositories(page: Page) {

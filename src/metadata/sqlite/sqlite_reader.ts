@@ -1,5 +1,5 @@
 /**
- * The read side of a SQLite store: one read-only connection per process.
+ * The read side of a SQLite store: one read-only connection per process, or the one of a store in memory.
  *
  * Promises: every method is one prepared statement with a bounded answer; it sees all commits acknowledged
  * before it began, whichever process wrote them. Readers never wait for the writer (write-ahead log).
@@ -122,9 +122,13 @@ export class SqliteReader {
   readonly #database: Database;
   readonly #ids = new Lru<string, number>({ entriesMax: knownIdsMax });
 
-  /** @throws when the store does not exist yet: its writer creates it. */
-  constructor(path: string) {
-    this.#database = new Database(path, { readonly: true, strict: true });
+  /**
+   * Opens a file for reading, or reads the database of whoever writes it.
+   * @throws when the store does not exist yet: its writer creates it.
+   */
+  constructor(source: string | Database) {
+    this.#database =
+      typeof source === "string" ? new Database(source, { readonly: true, strict: true }) : source;
     this.#database.run(`PRAGMA busy_timeout = ${busyMs}`);
     this.#database.run("PRAGMA cache_size = -8192"); // KiB
   }

@@ -1,0 +1,28 @@
+/**
+ * The metadata store in the memory of one process: for tests and for embedding.
+ *
+ * It is the SQLite store on a database without a file, so that there is one truth of what commits mean. What only
+ * files have (flushes and batches for them, other processes, full disks) does not apply to it.
+ */
+import { Database } from "bun:sqlite";
+import type { Clock } from "../../lib/clock.ts";
+import type { AnyCommit, BytesUnderLock, CommitOutcome, Metadata } from "../metadata.ts";
+import { applyCommit } from "../sqlite/apply_commit.ts";
+import { migrate } from "../sqlite/schema.ts";
+import { SqliteMetadata } from "../sqlite/sqlite_metadata.ts";
+
+export interface MemoryMetadataOptions {
+  readonly clock: Clock;
+  readonly bytes: BytesUnderLock;
+}
+
+/** An empty store; `close` forgets it. */
+export function openMemoryMetadata(options: MemoryMetadataOptions): Metadata {
+  const database = new Database(":memory:", { strict: true });
+  migrate(database);
+  const commit = async (unit: AnyCommit): Promise<CommitOutcome> => {
+    const context = { database, bytes: options.bytes, now: options.clock.now() };
+    return database.transaction(() => applyCommit(context, unit)).immediate();
+  };
+  return new SqliteMetadata(database, { commit });
+}
