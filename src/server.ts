@@ -111,7 +111,6 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
   const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
   await driver.prepare();
   const reserve = new FileReserve(rootDirectory);
-  reserve.fill();
   const storage = new Storage(driver, reserve);
   const counting = openCounting(config.extensions.metrics, rootDirectory, clock);
   const epochs = new Epochs(join(rootDirectory, epochsFile));
@@ -145,7 +144,7 @@ export async function startPrimary(config: Config, log: Log): Promise<Primary> {
     report,
     isFull,
     attempt: async () => {
-      if (!reserve.fill()) throw new StorageFull("No space left for the reserve");
+      if (!writer.makeSpare()) throw new StorageFull("No space left for the reserve");
       await driver.probe();
       writer.probe();
     },

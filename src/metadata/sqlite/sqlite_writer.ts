@@ -66,12 +66,12 @@ export class SqliteWriter implements Committer {
   readonly #kept: KeptFiles;
   #lost: string | null = null;
   /** There is no spare room: nothing but deletes is taken until it is there again. */
-  #isFull: boolean;
+  #isFull = false;
 
   constructor(options: SqliteWriterOptions) {
     this.#options = options;
     this.#database = openDatabase(options);
-    this.#isFull = options.spare?.fill() === false;
+    this.#isFull = !this.makeSpare();
     const own = ["", "-wal", "-shm"].map((end) => `${options.path}${end}`);
     this.#kept = new KeptFiles([...own, ...(options.kept ?? [])]);
     this.#batcher = new Batcher<AnyCommit, Settled>({
@@ -94,6 +94,14 @@ export class SqliteWriter implements Committer {
       if (this.#lost !== null) this.#options.onLost?.(this.#lost);
     }
     if (this.#lost !== null) throw new MetadataUnavailable(`The metadata is lost: ${this.#lost}`);
+  }
+
+  /** Whether the spare room is there; where the disk is full the log gives its space for it, if it can be had. */
+  makeSpare(): boolean {
+    const { spare = null } = this.#options;
+    if (spare === null || spare.fill()) return true;
+    this.#foldLog("TRUNCATE");
+    return spare.fill();
   }
 
   /** Writes and flushes something that changes nothing. @throws MetadataFull, MetadataUnavailable. */
@@ -149,7 +157,7 @@ export class SqliteWriter implements Committer {
       const settled = this.#transact(commits);
       onBatch?.(commits.length, clock.monotonicMs() - startedMs);
       // A log that is written over from its start each time takes no more of what is left.
-      if (this.#isFull) this.#restartLog();
+      if (this.#isFull) this.#foldLog("PASSIVE");
       return settled;
     } catch (cause) {
       if (commits.length === 1) return commits.map((commit) => this.#runFull(commit, cause));
@@ -168,7 +176,7 @@ export class SqliteWriter implements Committer {
   /** A commit failed. If that was for want of space, and it frees some, there are ways to find enough for it. */
   #runFull(commit: AnyCommit, cause: unknown): Settled {
     let failure = this.#asFull(cause);
-    for (const makeRoom of [() => this.#restartLog(), () => this.#useSpare()]) {
+    for (const makeRoom of [() => this.#foldLog("PASSIVE"), () => this.#useSpare()]) {
       if (!(failure instanceof MetadataFull) || !freesSpace(commit)) break;
       if (!makeRoom()) continue;
       try {
@@ -180,21 +188,27 @@ export class SqliteWriter implements Committer {
     return { error: failure };
   }
 
-  /** Lets the log be written over from its start, where no reader needs it: it then takes no more of the disk. */
-  #restartLog(): boolean {
+  /**
+   * Folds the log into the database, so that it is written over from its start and takes no more of the disk, or none
+   * at all. Does not wait for readers: what they need stays.
+   */
+  #foldLog(mode: "PASSIVE" | "TRUNCATE"): boolean {
     try {
-      this.#database.run("PRAGMA wal_checkpoint(PASSIVE)");
+      this.#database.run("PRAGMA busy_timeout = 0");
+      this.#database.run(`PRAGMA wal_checkpoint(${mode})`);
       return true;
     } catch (error) {
       if (error instanceof SQLiteError) return false;
       throw error;
+    } finally {
+      this.#database.run(`PRAGMA busy_timeout = ${busyMs}`);
     }
   }
 
   #useSpare(): boolean {
     if (this.#options.spare?.release() !== true) return false;
     this.#isFull = true;
-    this.#restartLog();
+    this.#foldLog("PASSIVE");
     return true;
   }
 
