@@ -1,62 +1,31 @@
 /**
- * The composition root: the only place where the parts are joined.
+ * The composition root: the list of parts that a server is made of.
  *
  * A server is one *primary* (holds the root, writes the metadata, runs the jobs) and any number of *workers* (answer
- * HTTP, read the metadata, send their commits to the primary). `startServer` runs both in one process, for embedding
- * and tests; `cli/serve.ts` runs a primary that supervises worker processes.
- *
- * Promises: `stop` answers what is in flight within the grace time, and leaves index.json exact.
+ * HTTP, read the metadata, send their commits to the primary). `startServer` runs both in one process;
+ * `cli/serve.ts` runs a primary that supervises worker processes; `create_registry.ts` answers without listening.
  */
-import { join } from "node:path";
-import packageJson from "../package.json" with { type: "json" };
-import { apiDocument } from "./api/document.ts";
-import { endpoints } from "./api/endpoints.ts";
-import type { App, Health } from "./api/app.ts";
-import { followFileUsers, type FileUserFollower } from "./auth/file_users.ts";
-import { Throttle, type LoginNews } from "./auth/throttle.ts";
+import type { Health } from "./api/app.ts";
+import type { LoginNews } from "./auth/throttle.ts";
 import type { Config } from "./config/schema.ts";
-import {
-  describedPage,
-  joinCounting,
-  openCounting,
-  servedPage,
-  startMeter,
-  type MetricsPlace,
-  type PrimaryMetrics,
-  type ServerMetrics,
-} from "./extensions/metrics/counting.ts";
-import { auditAnswer, logAnswer } from "./http/access_log.ts";
-import { Dispatcher } from "./http/dispatch.ts";
-import { isEveryInterface } from "./http/listen_problem.ts";
-import { errorReply } from "./http/reply.ts";
-import { Router } from "./http/router.ts";
+import { extensions } from "./extensions/extensions.ts";
+import { PrimaryExtensions, type Places } from "./extensions/open_extensions.ts";
 import type { TlsMaterial } from "./http/tls_material.ts";
-import { AuditLog } from "./lib/audit_log.ts";
-import { systemClock } from "./lib/clock.ts";
-import { setLogLevel, type Log } from "./lib/log.ts";
-import { EpochCommitter, Epochs } from "./metadata/epochs.ts";
-import type { BytesUnderLock, Committer } from "./metadata/metadata.ts";
-import { SqliteMetadata } from "./metadata/sqlite/sqlite_metadata.ts";
-import { SqliteWriter } from "./metadata/sqlite/sqlite_writer.ts";
-import { apiError } from "./oci/errors.ts";
-import { ContentCache } from "./registry/content_cache.ts";
-import { explainFailure, isFull } from "./registry/explain_failure.ts";
-import { Jobs } from "./registry/jobs.ts";
-import { RootProbe } from "./registry/root_probe.ts";
-import type { Registry, Report } from "./registry/registry.ts";
-import { otherRegistryAdvice } from "./storage/other_registry.ts";
-import { FilesystemDriver } from "./storage/drivers/filesystem.ts";
-import { StorageFull } from "./storage/driver.ts";
+import { runHere, type HeavyRunner } from "./jobs/heavy_work.ts";
+import { systemClock, type Clock } from "./lib/clock.ts";
+import type { Log } from "./lib/log.ts";
 import { keptCertificate, openListener, openTls } from "./listeners.ts";
-import { checkSettings, closeSettings, fileWarnings, openSettings } from "./settings.ts";
-import { epochsFile, lockFile, metadataFile, ratesFile } from "./storage/layout.ts";
-import { checkRootTrust } from "./storage/root_trust.ts";
-import { claimLease, claimRoot, makeRoot, type Claim } from "./storage/root_lock.ts";
-import { FileReserve } from "./storage/drivers/reserve.ts";
-import { Storage } from "./storage/storage.ts";
-import { Uploads } from "./storage/uploads.ts";
-
-const clock = systemClock;
+import type { Committer } from "./metadata/metadata.ts";
+import type { Registry } from "./registry/registry.ts";
+import { openAnswers } from "./server/answers.ts";
+import { HealthWatch } from "./server/health_watch.ts";
+import { openRoot } from "./server/open_root.ts";
+import { openRegistry, openWriter, preparePrimaryBytes } from "./server/open_stores.ts";
+import { reporter } from "./server/reporter.ts";
+import { extensionParts } from "./server/served.ts";
+import { startJobs, startProbe, UsersFile } from "./server/upkeep.ts";
+import { urlOf } from "./server/urls.ts";
+import { checkSettings } from "./settings.ts";
 
 export interface Primary {
   /** Where workers of this process or others send their commits. */
@@ -70,11 +39,84 @@ export interface Primary {
   readonly lost: Promise<string>;
   /** Calls the listener now and whenever it changes: why requests should go elsewhere for now; null for no reason. */
   watchHealth(listener: (problem: string | null) => void): void;
-  /** Where workers count; null while metrics are off. */
-  readonly metrics: PrimaryMetrics | null;
+  /** What the extensions of a worker with this number, from 1, are opened with. */
+  places(worker: number): Places;
+  /** A worker with these places is gone, unasked when it ended by itself. */
+  workerEnded(places: Places, asked: boolean): void;
   /** Does its work by another configuration, which differs in what may change while it runs. */
   reconfigure(config: Config): void;
   stop(): Promise<void>;
+}
+
+export interface PrimaryOptions {
+  readonly clock?: Clock;
+  /** Where heavy work is run; without it in this process. */
+  readonly heavy?: (registry: Registry, committer: Committer) => HeavyRunner<Registry>;
+}
+
+/** Claims the root, opens the metadata for writing and starts the jobs. */
+export async function startPrimary(
+  config: Config,
+  log: Log,
+  { clock = systemClock, heavy: openHeavy = runHere }: PrimaryOptions = {},
+): Promise<Primary> {
+  const report = reporter(log);
+  const claim = await openRoot(config, log);
+  const bytes = await preparePrimaryBytes(config, clock);
+  const opened = new PrimaryExtensions(extensions, extensionParts(config, clock, report));
+  const writer = openWriter(config, bytes, { clock, onBatch: opened.onBatch });
+  const committer = opened.commits(writer.committer);
+  const registry = openRegistry(config, { storage: bytes.storage, committer, clock, report });
+  const heavy = openHeavy(registry, committer);
+  const reconciled = Promise.withResolvers<void>();
+  let inForce = config;
+  const jobs = startJobs({
+    registry,
+    heavy,
+    extensions: opened,
+    config: () => inForce,
+    onReconciled: reconciled.resolve,
+  });
+  const health = new HealthWatch();
+  const probe = startProbe(bytes, writer, registry);
+  probe.watch((problem) => health.tell("root", problem));
+  opened.readiness((name, problem) => health.tell(name, problem));
+  const users = new UsersFile(config, { committer, clock, report });
+  await users.settled();
+  return {
+    committer: waking(committer, jobs),
+    reconciled: reconciled.promise,
+    lost: writer.lost,
+    watchHealth: (listener) => health.watch(listener),
+    places: (worker) => opened.places(worker),
+    workerEnded: (places, asked) => opened.workerEnded(places, asked),
+    reconfigure: (next) => {
+      inForce = next;
+      users.reconfigure(next);
+    },
+    stop: async () => {
+      await users.close();
+      await probe.stop();
+      await jobs.stop();
+      await heavy.close();
+      await registry.metadata.close();
+      await writer.close();
+      await bytes.driver.close();
+      await opened.close();
+      claim.release();
+    },
+  };
+}
+
+/** Tells background work of every commit. */
+function waking(committer: Committer, sleeper: { kick(): void }): Committer {
+  return {
+    commit: async (request) => {
+      const outcome = await committer.commit(request);
+      if (outcome.committed) sleeper.kick();
+      return outcome;
+    },
+  };
 }
 
 export interface Worker {
@@ -94,140 +136,6 @@ export interface Worker {
   stop(graceMs: number): Promise<void>;
 }
 
-export interface RunningServer {
-  /** Such as `http://127.0.0.1:8080`. */
-  readonly url: string;
-  readonly port: number;
-  readonly reconciled: Promise<void>;
-  /** As `Primary.lost`. */
-  readonly lost: Promise<string>;
-  stop(): Promise<void>;
-}
-
-/** Claims the root, opens the metadata for writing and starts the jobs. */
-export async function startPrimary(config: Config, log: Log): Promise<Primary> {
-  const { rootDirectory, commit, shared } = config.storage;
-  const claim = await prepareRoot(config, log);
-  const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
-  await driver.prepare();
-  const reserve = new FileReserve(rootDirectory);
-  const storage = new Storage(driver, reserve);
-  const counting = openCounting(config.extensions.metrics, rootDirectory, clock);
-  const epochs = new Epochs(join(rootDirectory, epochsFile));
-  const lost = Promise.withResolvers<string>();
-  const writer = new SqliteWriter({
-    path: join(rootDirectory, metadataFile),
-    kept: [epochsFile, lockFile].map((file) => join(rootDirectory, file)),
-    onLost: lost.resolve,
-    spare: reserve,
-    durable: commit,
-    clock,
-    bytes: bytesUnderLock(storage),
-    onBatch: counting?.metrics.batch.bind(counting.metrics),
-  });
-  const uncounted = new EpochCommitter(writer, epochs);
-  const facts = counting?.metrics.counted(uncounted, clock) ?? uncounted;
-  const report = reporter(log);
-  const registry = openRegistry(config, storage, facts, { epochs: null, metrics: null, report });
-  const reconciled = Promise.withResolvers<void>();
-  const jobs = new Jobs({
-    registry,
-    report,
-    uploadIdleMs: config.storage.uploadIdle,
-    claim: () => claimLease(rootDirectory, "jobs"),
-    onReconciled: reconciled.resolve,
-    watcher: counting?.metrics.jobWatcher(),
-  });
-  jobs.start();
-  const probe = new RootProbe({
-    clock,
-    report,
-    isFull,
-    attempt: async () => {
-      if (!writer.makeSpare()) throw new StorageFull("No space left for the reserve");
-      await driver.probe();
-      writer.probe();
-    },
-  });
-  probe.start();
-  const follow = followerOf(facts, log);
-  let users = follow(config);
-  // Before anybody logs in by a name that somebody else had.
-  await users?.settled();
-  const meter = startMeter(counting, registry, report);
-  const advice = otherRegistryAdvice(rootDirectory);
-  if (advice !== null) log.warn(advice);
-  if (!commit) log.warn("storage.commit is false: a push that was acknowledged can be lost");
-  return {
-    committer: waking(facts, [jobs, meter]),
-    reconciled: reconciled.promise,
-    lost: lost.promise,
-    watchHealth: (listener) => probe.watch(listener),
-    metrics: counting,
-    reconfigure: (next) => {
-      jobs.uploadIdleMs = next.storage.uploadIdle;
-      const replaced = users;
-      users = follow(next);
-      void replaced?.close();
-    },
-    stop: async () => {
-      await meter?.stop();
-      await users?.close();
-      await probe.stop();
-      await jobs.stop();
-      await registry.metadata.close();
-      await writer.close();
-      await driver.close();
-      counting?.close();
-      // Counters that mean nothing without this server's processes would only stand in backups.
-      if (!shared) for (const page of [epochsFile, ratesFile]) driver.removeNow(page);
-      claim.release();
-    },
-  };
-}
-
-/** Makes the root and claims it, when it and the files that callers are known by can be believed. */
-async function prepareRoot(config: Config, log: Log): Promise<Claim> {
-  const { rootDirectory, shared } = config.storage;
-  // Before the key of tokens is put there: whoever makes the directory has to flush its name.
-  makeRoot(rootDirectory);
-  const warnings = [...checkRootTrust(rootDirectory), ...fileWarnings(config)];
-  for (const warning of warnings) log.warn(warning);
-  // A file that callers cannot be known by stops the start, before workers find out one by one.
-  await checkSettings(config, log);
-  return claimRoot(rootDirectory, shared ? "shared" : "alone");
-}
-
-function bytesUnderLock(storage: Storage): BytesUnderLock {
-  return {
-    present: (repository, digest) => storage.hasBlobNow(repository, digest),
-    remove: (repository, digest) => storage.removeBlobNow(repository, digest),
-  };
-}
-
-/** Tells background work of every commit. */
-function waking(committer: Committer, sleepers: readonly ({ kick(): void } | null)[]): Committer {
-  return {
-    commit: async (request) => {
-      const outcome = await committer.commit(request);
-      if (outcome.committed) for (const sleeper of sleepers) sleeper?.kick();
-      return outcome;
-    },
-  };
-}
-
-function followerOf(committer: Committer, log: Log): (config: Config) => FileUserFollower | null {
-  return ({ http }) =>
-    followFileUsers(http.auth.htpasswd.path, { clock, committer, report: reporter(log) });
-}
-
-/** Whether a configuration can be put into force while the server runs. @throws with one line for the operator. */
-export const checkLive = checkSettings;
-
-export { isEveryInterface, outsideAddresses, requireListen } from "./http/listen_problem.ts";
-export { openTls } from "./listeners.ts";
-export { checkFiles } from "./settings.ts";
-
 /** What a worker is started with. */
 export interface WorkerOptions {
   readonly config: Config;
@@ -239,58 +147,23 @@ export interface WorkerOptions {
   readonly idPrefix: string;
   /** What `openTls` gave; null when the configuration has no TLS. */
   readonly tls?: TlsMaterial | null;
-  /** What the primary's `metrics` gave for this worker; null while metrics are off. */
-  readonly metrics?: MetricsPlace | null;
+  /** What the primary's `places` gave for this worker. */
+  readonly places?: Places;
   /** Tells other workers of logins here. */
   readonly tell?: (news: LoginNews) => void;
 }
 
 /** Opens the root for reading and listens. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
-  const { config, log } = options;
-  const { rootDirectory, commit } = config.storage;
-  const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
-  // Servers that share a root do not share the moment of acknowledgement: they remember nothing.
-  const epochs = config.storage.shared ? null : new Epochs(join(rootDirectory, epochsFile));
-  const metrics = joinCounting(options.metrics, clock);
-  const { committer } = options;
-  const parties = { epochs, metrics, report: reporter(log) };
-  const registry = openRegistry(config, new Storage(driver), committer, parties);
-  const page = servedPage(config.extensions.metrics, metrics, { registry, rootDirectory });
-  const openApi = onceText(() => openApiText(config));
-  const health: Health = { started: false, stopping: false, problem: null };
-  const throttle = new Throttle(options.tell);
-  const parts = { log, registry, throttle, app: { health, openApi } };
-  let settings = await openSettings(config, parts);
-  const audit = openAudit(config, log);
-  const dispatcher = new Dispatcher<App>({
-    ...settings.dispatch,
-    router: new Router([...endpoints, ...page]),
-    clock,
-    idPrefix: options.idPrefix,
-    explain: explainFailure,
-    onAnswer: (record, failure) => {
-      logAnswer(log, record, failure);
-      metrics?.request(record);
-      if (audit !== null) auditAnswer(audit, record);
-    },
-    isStopping: () => health.stopping,
-  });
+  const { log } = options;
+  const answers = await openAnswers({ clock: systemClock, ...options });
   const listener = openListener(options, {
-    ...settings.listen,
-    dispatch: (request, connection) => dispatcher.dispatch(request, connection),
-    insteadOf: (error) => {
-      const { reason, ...rest } = explainFailure(error) ?? { reason: "UNKNOWN" };
-      return errorReply(apiError(reason, rest));
-    },
+    ...answers.limits(),
+    dispatch: (request, connection) => answers.dispatch(request, connection),
+    insteadOf: (error) => answers.insteadOf(error),
   });
+  const { health } = answers;
   let closed: Promise<void> | null = null;
-  const close = async (): Promise<void> => {
-    closeSettings(settings, null);
-    audit?.close();
-    await registry.metadata.close();
-    await driver.close();
-  };
   return {
     port: listener.port,
     health,
@@ -299,35 +172,31 @@ export async function startWorker(options: WorkerOptions): Promise<Worker> {
         log.error({ problem: String(error) }, keptCertificate);
       });
     },
-    learn: (news) => throttle.learn(news, clock.monotonicMs()),
+    learn: (news) => answers.learn(news),
     reconfigure: async (next) => {
-      const replaced = settings;
-      settings = await openSettings(next, parts, replaced);
-      dispatcher.replace(settings.dispatch);
-      listener.adjust(settings.listen);
-      setLogLevel(log, next.log.level);
-      closeSettings(replaced, settings);
+      await answers.reconfigure(next);
+      listener.adjust(answers.limits());
     },
     retire: () => listener.retire(),
     stop: async (graceMs) => {
       health.stopping = true;
       await listener.stop(graceMs);
       // A second stop only cuts shorter what the first one waits for.
-      closed ??= close();
+      closed ??= answers.close();
       await closed;
     },
   };
 }
 
-function openAudit(config: Config, log: Log): AuditLog | null {
-  const path = config.log.audit;
-  if (path === null) return null;
-  const onProblem = (problem: string): void =>
-    log.error({ problem }, "log.audit: a line could not be written");
-  return new AuditLog({ path, clock, onProblem });
+export interface RunningServer {
+  /** Such as `http://127.0.0.1:8080`. */
+  readonly url: string;
+  readonly port: number;
+  readonly reconciled: Promise<void>;
+  /** As `Primary.lost`. */
+  readonly lost: Promise<string>;
+  stop(): Promise<void>;
 }
-
-export type { MetricsPlace } from "./extensions/metrics/counting.ts";
 
 /** Primary and one worker in this process. */
 export async function startServer(config: Config, log: Log): Promise<RunningServer> {
@@ -340,7 +209,7 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     config: { ...config, http: { ...config.http, workers: 1 } },
     log,
     committer: primary.committer,
-    metrics: primary.metrics?.place(1) ?? null,
+    places: primary.places(1),
     port: config.http.port,
     sharePort: false,
     idPrefix: `${process.pid.toString(36)}-`,
@@ -351,12 +220,7 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
     await primary.stop();
     throw error;
   });
-  primary.watchHealth((problem) => {
-    worker.health.problem = problem;
-  });
-  void primary.reconciled.then(() => {
-    worker.health.started = true;
-  });
+  joinHealth(primary, worker.health);
   return {
     url: urlOf(config, worker.port),
     port: worker.port,
@@ -370,51 +234,22 @@ export async function startServer(config: Config, log: Log): Promise<RunningServ
   };
 }
 
-/** The OpenAPI document of what a server with this configuration, or with the defaults, serves, as JSON text. */
-export function openApiText(config: Config | null = null): string {
-  const page = config === null ? [] : describedPage(config.extensions.metrics);
-  return JSON.stringify(apiDocument([...endpoints, ...page], packageJson.version));
+/** What the primary finds shows in the health of a worker of its own process. */
+export function joinHealth(primary: Primary, health: Health): void {
+  primary.watchHealth((problem) => {
+    health.problem = problem;
+  });
+  void primary.reconciled.then(() => {
+    health.started = true;
+  });
 }
 
-/** Makes a text when it is first asked for. */
-function onceText(make: () => string): () => string {
-  let text: string | null = null;
-  return () => (text ??= make());
-}
+/** Whether a configuration can be put into force while the server runs. @throws with one line for the operator. */
+export const checkLive = checkSettings;
 
-/** The URL of a listener, for people and clients on this machine. */
-export function urlOf(config: Config, port: number): string {
-  const { address } = config.http;
-  return urlAt(config, isEveryInterface(address) ? "127.0.0.1" : address, port);
-}
-
-/** The URL of a listener as clients know it that reach it by this name or address. */
-export function urlAt({ http: { tls } }: Config, host: string, port: number): string {
-  const scheme = tls.cert === null ? "http" : "https";
-  return `${scheme}://${host.includes(":") ? `[${host}]` : host}:${port}`;
-}
-
-function openRegistry(
-  config: Config,
-  storage: Storage,
-  committer: Committer,
-  parties: { epochs: Epochs | null; metrics: ServerMetrics | null; report: Report },
-): Registry {
-  const path = join(config.storage.rootDirectory, metadataFile);
-  const { epochs, metrics, report } = parties;
-  return {
-    storage,
-    metadata: new SqliteMetadata(path, committer, epochs, metrics?.lookup("facts")),
-    uploads: new Uploads(storage.driver, clock),
-    clock,
-    contentCache: new ContentCache(metrics?.lookup("content")),
-    dedupe: config.storage.dedupe,
-    // Settings of a worker say which may; nobody else is pushed to.
-    mayBeSparse: () => false,
-    report,
-  };
-}
-
-function reporter(log: Log): Report {
-  return (level, message, fields) => log[level](fields ?? {}, message);
-}
+export { isEveryInterface, outsideAddresses, requireListen } from "./http/listen_problem.ts";
+export { openTls } from "./listeners.ts";
+export { openApiText } from "./server/served.ts";
+export { urlAt, urlOf } from "./server/urls.ts";
+export { checkFiles } from "./settings.ts";
+export type { Places } from "./extensions/open_extensions.ts";

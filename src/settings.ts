@@ -20,7 +20,7 @@ import { PublicUrl } from "./http/public_url.ts";
 import { limitsRates, RateLimits } from "./http/rate_limits.ts";
 import { checkTls, readTlsFiles } from "./http/tls_material.ts";
 import { matchesGlob, parseGlob } from "./lib/glob.ts";
-import { systemClock } from "./lib/clock.ts";
+import { systemClock, type Clock } from "./lib/clock.ts";
 import { distrustFile, self } from "./lib/file_trust.ts";
 import { checkLogFiles, type Log } from "./lib/log.ts";
 import { NetworkSet } from "./lib/networks.ts";
@@ -28,13 +28,13 @@ import type { Registry } from "./registry/registry.ts";
 import { otherRegistryAdvice } from "./storage/other_registry.ts";
 import { ratesFile, tokenKeyFile } from "./storage/layout.ts";
 
-const clock = systemClock;
 /** Idle limit of a body while `http.readTimeout` is off. */
 const uploadIdleDefaultMs = 5 * 60_000;
 
 /** What stays as it is while settings come and go. */
 export interface SettingsParts {
   readonly log: Log;
+  readonly clock: Clock;
   readonly registry: Registry;
   readonly throttle: Throttle;
   /** The rest of what handlers may use. */
@@ -75,9 +75,9 @@ export async function openSettings(
     app,
     cors: openCors(config),
     proxies: http.trustedProxies.length === 0 ? null : new NetworkSet(http.trustedProxies),
-    admission: auth === null ? null : new Admission({ ...auth, clock }),
+    admission: auth === null ? null : new Admission({ ...auth, clock: parts.clock }),
     certificateRequired: isCertificateRequired(config),
-    rates: openRates(config),
+    rates: openRates(config, parts.clock),
   };
   return { config, dispatch, listen: listenLimits(config) };
 }
@@ -100,11 +100,15 @@ export function closeSettings({ dispatch: { app } }: Settings, after: Settings |
 }
 
 /** Reads the files that callers are known by. @throws with one line for the operator. */
-export async function checkSettings(config: Config, log: Log): Promise<void> {
+export async function checkSettings(
+  config: Config,
+  log: Log,
+  clock: Clock = systemClock,
+): Promise<void> {
   if (!isAuthConfigured(config.http)) return;
   // Directories, tokens and what they are made of: a start that knows no callers does without.
   const { checkAuthFiles } = await import("./auth/open_auth.ts");
-  for (const warning of await checkAuthFiles(config.http, authSetup(config, log)))
+  for (const warning of await checkAuthFiles(config.http, authSetup(config, log, clock)))
     log.warn(warning);
 }
 
@@ -136,12 +140,12 @@ export async function checkFiles(config: Config): Promise<FileFindings> {
     const { cert, key, cacert } = config.http.tls;
     if (cert === null || key === null) return;
     const files = await readTlsFiles({ cert, key, cacert });
-    warnings.push(...checkTls(files, clock.now()).warnings);
+    warnings.push(...checkTls(files, systemClock.now()).warnings);
   });
   await attempt(async () => {
     if (!isAuthConfigured(config.http)) return;
     const { checkAuthFiles } = await import("./auth/open_auth.ts");
-    const setup = { clock, tokenKeyPath: null, report: () => {} };
+    const setup = { clock: systemClock, tokenKeyPath: null, report: () => {} };
     warnings.push(...(await checkAuthFiles(config.http, setup)));
   });
   return { problems, warnings: [...warnings, ...fileWarnings(config)] };
@@ -190,7 +194,7 @@ function openPublicUrl(
   return new PublicUrl(externalUrl, (line) => log.warn(line));
 }
 
-function authSetup({ storage: { rootDirectory } }: Config, log: Log): AuthSetup {
+function authSetup({ storage: { rootDirectory } }: Config, log: Log, clock: Clock): AuthSetup {
   const report: AuthSetup["report"] = (level, message, fields) => log[level](fields ?? {}, message);
   return { clock, tokenKeyPath: join(rootDirectory, tokenKeyFile), report };
 }
@@ -198,7 +202,7 @@ function authSetup({ storage: { rootDirectory } }: Config, log: Log): AuthSetup 
 /** Null when everybody may do everything. */
 async function openCallers(
   config: Config,
-  { log, registry, throttle }: SettingsParts,
+  { log, clock, registry, throttle }: SettingsParts,
   before: Settings | null,
 ): Promise<Auth | null> {
   if (before !== null && Bun.deepEquals(callerOptions(config), callerOptions(before.config))) {
@@ -207,7 +211,7 @@ async function openCallers(
   if (!isAuthConfigured(config.http)) return null;
   const { metadata } = registry;
   const { openAuth } = await import("./auth/open_auth.ts");
-  return await openAuth(config.http, authSetup(config, log), { metadata, throttle });
+  return await openAuth(config.http, authSetup(config, log, clock), { metadata, throttle });
 }
 
 function callerOptions({ http: { auth, accessControl, realm, externalUrl, tls } }: Config): object {
@@ -222,7 +226,10 @@ function isCertificateRequired({ http: { tls, auth, accessControl } }: Config): 
 }
 
 /** Null while nothing is limited: requests are not even counted then. */
-function openRates({ http: { ratelimit }, storage: { rootDirectory } }: Config): RateLimits | null {
+function openRates(
+  { http: { ratelimit }, storage: { rootDirectory } }: Config,
+  clock: Clock,
+): RateLimits | null {
   if (!limitsRates(ratelimit)) return null;
   return new RateLimits(ratelimit, join(rootDirectory, ratesFile), clock);
 }

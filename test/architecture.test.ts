@@ -72,6 +72,10 @@ describe("layers", () => {
     ["src/cli/x.ts", 'import { a } from "../http/listen.ts";'],
     ["src/server.ts", 'import { a } from "./cli/serve.ts";'],
     ["src/extensions/search/x.ts", 'import { a } from "../metrics/table.ts";'],
+    ["src/extensions/search/x.ts", 'import { a } from "../metrics/metrics_extension.ts";'],
+    ["src/extensions/search/x.ts", 'import { a } from "../extensions.ts";'],
+    ["src/extensions/extensions.ts", 'import { a } from "./metrics/table.ts";'],
+    ["src/server.ts", 'import { a } from "./extensions/metrics/table.ts";'],
     ["src/http/x.ts", 'import { a } from "../extensions/metrics/table.ts";'],
     ["src/newcomer/x.ts", 'import { a } from "../lib/assert.ts";'],
   ];
@@ -96,7 +100,15 @@ describe("layers", () => {
       ...planted("src/config/y.ts", 'import { a } from "../extensions/metrics/options.ts";'),
       ...planted("src/extensions/metrics/x.ts", 'import { a } from "./table.ts";'),
       ...planted("src/cli/x.ts", 'import type { A } from "../http/listen.ts";'),
-      ...planted("src/server.ts", 'import { F } from "./storage/drivers/filesystem.ts";'),
+      ...planted("src/extensions/metrics/y.ts", 'import { a } from "../extension.ts";'),
+      ...planted(
+        "src/extensions/extensions.ts",
+        'import { a } from "./metrics/metrics_extension.ts";',
+      ),
+      ...planted(
+        "src/server/open_stores.ts",
+        'import { F } from "../storage/drivers/filesystem.ts";',
+      ),
     ];
     expect(layerViolations(sources)).toEqual([]);
   });

@@ -32,10 +32,11 @@ export const layers: Readonly<Record<string, Layer>> = {
   metadata: { may: low },
   client: { may: low },
   auth: { may: [...low, "metadata"] },
-  registry: { may: core },
+  registry: { may: [...core, "jobs"] },
+  jobs: { may: ["lib"] },
   http: { may: [...low, "auth"] },
   api: { may: served },
-  extensions: { may: [...served, "api", "client"] },
+  extensions: { may: [...served, "api", "client", "jobs", "config"] },
   // An option stands beside the code that it changes, and so does the check of options that hang together.
   config: { may: ["lib"], files: /^src\/[a-z_/]+\/(check_)?options\.ts$/ },
   compliance: { may: [...low, "client"] },
@@ -46,7 +47,11 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
   "listeners.ts": { may: ["http", "lib", "config"] },
   "settings.ts": { may: [...served, "api", "config"] },
-  "server.ts": { may: [...served, "api", "extensions", "config", "settings.ts", "listeners.ts"] },
+  server: { may: [...served, "api", "extensions", "jobs", "config", "settings.ts"] },
+  "server.ts": {
+    may: [...served, "extensions", "jobs", "config", "server", "settings.ts", "listeners.ts"],
+    mayTypes: ["api"],
+  },
   "main.ts": { may: ["cli"] },
 };
 
@@ -54,12 +59,12 @@ export const layers: Readonly<Record<string, Layer>> = {
 const inner: readonly { readonly folder: string; readonly from: RegExp; readonly say: string }[] = [
   {
     folder: "src/storage/drivers/",
-    from: /^src\/(storage\/drivers\/|storage\/root_(lock|trust)\.ts|server\.ts)/,
+    from: /^src\/(storage\/drivers\/|storage\/root_(lock|trust)\.ts|server\/open_stores\.ts)/,
     say: "use the contract in src/storage/driver.ts",
   },
   {
     folder: "src/metadata/sqlite/",
-    from: /^src\/(metadata\/(sqlite|memory)\/|server\.ts)/,
+    from: /^src\/(metadata\/(sqlite|memory)\/|server\/open_stores\.ts)/,
     say: "use the contract in src/metadata/metadata.ts",
   },
 ];
@@ -93,8 +98,13 @@ const isTest = (path: string): boolean => path.endsWith(".test.ts");
 
 /** The folder in `src`, or the file that stands there alone. */
 const layerOf = (path: string): string => path.split("/")[1] ?? "";
-/** The extension that a file of `src/extensions` belongs to. */
-const partOf = (path: string): string => path.split("/")[2] ?? "";
+/** The extension that a file of `src/extensions` belongs to; null for those that stand beside them. */
+const extensionOf = (path: string): string | null =>
+  /^src\/extensions\/(\w+)\//.exec(path)?.[1] ?? null;
+/** What every extension may import of its neighbours. */
+const extensionContract = "src/extensions/extension.ts";
+/** What stands for an extension to the rest: its row of the table, its options, and its page of the documents. */
+const extensionFace = /^src\/extensions\/(\w+)\/(\1_extension|options|reference)\.ts$/;
 
 export function layerViolations(sources: readonly Source[]): string[] {
   return sources
@@ -112,8 +122,10 @@ function forbidden(path: string, { target, typeOnly }: Import): string[] {
   const layer = layers[from];
   if (layer === undefined)
     return [`${path}: ${from} is in no layer; add it to test/architecture.ts`];
-  if (from === "extensions" && to === "extensions" && partOf(path) !== partOf(target)) {
-    return [`${path}: extensions never meet (${target}); share through a lower layer`];
+  if (to === "extensions" && !meets(path, target)) {
+    return [
+      `${path}: extensions never meet, and are reached by their row (${target}); share through a lower layer`,
+    ];
   }
   const admitted =
     from === to ||
@@ -124,6 +136,14 @@ function forbidden(path: string, { target, typeOnly }: Import): string[] {
   return inner
     .filter(({ folder, from: admits }) => target.startsWith(folder) && !admits.test(path))
     .map(({ folder, say }) => `${path}: ${folder} is not to be imported here (${target}); ${say}`);
+}
+
+/** Whether a file may import one of `src/extensions`, as far as extensions are concerned. */
+function meets(path: string, target: string): boolean {
+  const own = extensionOf(path);
+  const other = extensionOf(target);
+  if (own === null) return other === null || extensionFace.test(target);
+  return other === own || target === extensionContract;
 }
 
 interface Ban {

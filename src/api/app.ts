@@ -24,6 +24,15 @@ export interface App {
   readonly health: Health;
   /** The OpenAPI document of what this server serves, as JSON text. */
   readonly openApi: () => string;
+  /** Pages for people beside our own. */
+  readonly pages: readonly Page[];
+}
+
+/** A page for people, which the start page lists. */
+export interface Page {
+  readonly name: string;
+  /** From the root: `/search`. */
+  readonly path: string;
 }
 
 /** What the health endpoints tell. */

@@ -12,7 +12,7 @@ import type { Reply } from "../http/endpoint.ts";
 import { textReply } from "../http/reply.ts";
 import { pushCommands, type PushPlace } from "../lib/push_commands.ts";
 import { apiError } from "../oci/errors.ts";
-import { targetOf, type App } from "./app.ts";
+import { targetOf, type App, type Page } from "./app.ts";
 
 /** A Host header of another form is nobody's browser's: it is not shown. */
 const hostPattern = /^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]{1,253})(:\d{1,5})?$/;
@@ -49,7 +49,7 @@ const documentation = (packageJson as { readonly homepage?: string }).homepage ?
 /** GET of the page. @throws NOT_FOUND for whoever does not ask for HTML. */
 export async function getHome(call: Call, app: App): Promise<Reply> {
   if (!(call.header("accept") ?? "").includes("text/html")) throw apiError("NOT_FOUND");
-  return textReply(200, pageOf(placeOf(call, app)), "text/html; charset=utf-8", {
+  return textReply(200, pageOf(placeOf(call, app), app.pages), "text/html; charset=utf-8", {
     "content-security-policy": pagePolicy,
     "referrer-policy": "no-referrer",
     // It speaks of the address that it was asked by.
@@ -77,7 +77,7 @@ function loginOf({ auth }: App): PushPlace["login"] {
   return auth.challenge === null ? "certificate" : "password";
 }
 
-function pageOf(place: PushPlace): string {
+function pageOf(place: PushPlace, pages: readonly Page[]): string {
   const { notes, commands } = pushCommands(place);
   const host = escaped(place.host);
   const rows = commands.map(
@@ -88,6 +88,9 @@ function pageOf(place: PushPlace): string {
     documentation === null
       ? ""
       : `<li><a href="${escaped(documentation)}">Documentation</a></li>\n`;
+  const pageItems = pages.map(
+    ({ name, path }) => `<li><a href="${escaped(path.slice(1))}">${escaped(name)}</a></li>\n`,
+  );
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -108,7 +111,7 @@ ${rows.join("\n")}
 </dl>
 <h2>Go on</h2>
 <ul>
-<li><a href="swagger/v2/">HTTP API</a>: read it, and try requests</li>
+${pageItems.join("")}<li><a href="swagger/v2/">HTTP API</a>: read it, and try requests</li>
 <li><a href="v2/_catalog">Repositories</a> that you may see, as JSON</li>
 <li><a href="readyz">Health</a>: whether requests are welcome</li>
 ${documentationItem}</ul>

@@ -11,7 +11,7 @@ import type { TlsFiles } from "../http/tls_files.ts";
 import type { TlsMaterial } from "../http/tls_material.ts";
 import type { Log } from "../lib/log.ts";
 import { answerCommit } from "../metadata/commit_channel.ts";
-import { urlOf, type MetricsPlace, type Primary } from "../server.ts";
+import { urlOf, type Places, type Primary } from "../server.ts";
 import { beatMs, type FromWorker, type ToWorker } from "./worker_messages.ts";
 import { WorkerProcess } from "./worker_process.ts";
 
@@ -30,8 +30,8 @@ const killAfterMs = 5_000;
 interface Slot {
   readonly index: number;
   child: WorkerProcess | null;
-  /** Where the child counts. */
-  metrics: MetricsPlace | null;
+  /** What the child's extensions are opened with. */
+  places: Places;
   startedAt: number;
   pauseMs: number;
   /** Beats since its last word; null before its first. */
@@ -197,10 +197,10 @@ export class Supervisor {
   /** Starts a slot's worker; resolves with whether it came to listen. */
   #spawn(slot: Slot): Promise<boolean> {
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const metrics = this.#primary.metrics?.place(slot.index + 1) ?? null;
+    const places = this.#primary.places(slot.index + 1);
     const child = this.#early.shift() ?? new WorkerProcess();
     slot.child = child;
-    slot.metrics = metrics;
+    slot.places = places;
     slot.startedAt = Date.now();
     slot.silentBeats = null;
     child.listen({
@@ -209,7 +209,7 @@ export class Supervisor {
         resolve(false);
         slot.child = null;
         slot.configured?.(null);
-        if (metrics !== null) this.#primary.metrics?.ended(metrics, !this.#isWanted(slot));
+        this.#primary.workerEnded(places, !this.#isWanted(slot));
         this.#restart(slot, ended);
       },
     });
@@ -229,7 +229,7 @@ export class Supervisor {
         port: this.#port,
         reconciled: this.#reconciled,
         tls: this.#tls?.current ?? null,
-        metrics: slot.metrics,
+        places: slot.places,
       });
     } else if (message.type === "listening") {
       this.#port = message.port;
@@ -271,7 +271,7 @@ function newSlot(index: number): Slot {
   return {
     index,
     child: null,
-    metrics: null,
+    places: {},
     startedAt: 0,
     pauseMs: restartPauseMinMs,
     silentBeats: null,

@@ -55,7 +55,7 @@ export function runWorker(): Promise<number> {
 }
 
 async function start(
-  { config, index, port, reconciled, tls, metrics }: Extract<ToWorker, { type: "init" }>,
+  { config, index, port, reconciled, tls, places }: Extract<ToWorker, { type: "init" }>,
   committer: ChannelCommitter,
   pulse: PrimaryPulse,
 ): Promise<Worker> {
@@ -74,7 +74,7 @@ async function start(
     sharePort: true,
     idPrefix,
     tls,
-    metrics,
+    places,
     tell: (news) => send({ type: "login", news }),
   });
   worker.health.started = reconciled;

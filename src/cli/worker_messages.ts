@@ -9,7 +9,7 @@ import type { LoginNews } from "../auth/throttle.ts";
 import type { Config } from "../config/schema.ts";
 import type { TlsMaterial } from "../http/tls_material.ts";
 import type { CommitReply, CommitRequest } from "../metadata/commit_channel.ts";
-import type { MetricsPlace } from "../server.ts";
+import type { Places } from "../server.ts";
 
 /** How often workers are told that the primary is alive. */
 export const beatMs = 1_000;
@@ -23,8 +23,8 @@ export type ToWorker =
       readonly port: number;
       readonly reconciled: boolean;
       readonly tls: TlsMaterial | null;
-      /** Where the worker counts; null while metrics are off. */
-      readonly metrics: MetricsPlace | null;
+      /** What its extensions are opened with. */
+      readonly places: Places;
     }
   | { readonly type: "tls"; readonly tls: TlsMaterial }
   | { readonly type: "reconciled" }

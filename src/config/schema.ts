@@ -6,7 +6,7 @@
 
 import * as z from "zod";
 import { accessControlOptions, authOptions } from "../auth/options.ts";
-import { metricsOptions } from "../extensions/metrics/options.ts";
+import { extensionOptions } from "../extensions/options.ts";
 import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../lib/log_options.ts";
 import { isOption, type Option, type OptionTree, type OptionValues } from "../lib/option.ts";
@@ -20,7 +20,7 @@ export const options = {
   storage: { ...storageOptions, ...registryOptions },
   http: { ...httpOptions, auth: authOptions, accessControl: accessControlOptions },
   log: logOptions,
-  extensions: { metrics: metricsOptions },
+  extensions: extensionOptions,
 } as const;
 
 /** What the schema gives: every option read, before the machine's own defaults are filled in. */

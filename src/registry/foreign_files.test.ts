@@ -37,11 +37,15 @@ import {
   writeBlobFile,
   writeLayout,
 } from "../../test/registry/world.ts";
+import { runHere } from "../jobs/heavy_work.ts";
+import { JobLoop } from "../jobs/job_loop.ts";
 import { digestOf, type Digest } from "../oci/digest.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 import { blobKey, indexKey, markerKey, quarantineDirectory } from "../storage/layout.ts";
+import { FileLeases } from "../storage/file_leases.ts";
 import { removeBlob } from "./delete.ts";
-import { Jobs } from "./jobs.ts";
+import { registryJobs } from "./jobs.ts";
+import type { Registry } from "./registry.ts";
 
 const errorsOf = (world: World): string[] =>
   world.reports.filter(({ level }) => level === "error").map(({ message }) => message);
@@ -254,6 +258,23 @@ describe("an index.json that is no good", () => {
   });
 });
 
+/** Background work that has looked at every layout. */
+async function startedJobs(world: World): Promise<JobLoop<Registry>> {
+  const { registry, report } = world;
+  const reconciled = Promise.withResolvers<void>();
+  const onReconciled = reconciled.resolve;
+  const jobs = new JobLoop({
+    jobs: registryJobs({ registry, report, uploadIdleMs: () => 1000, onReconciled }),
+    heavy: runHere(registry),
+    leases: new FileLeases(world.root),
+    clock: registry.clock,
+    report,
+  });
+  jobs.start();
+  await reconciled.promise;
+  return jobs;
+}
+
 describe("what was taken away", () => {
   const removals: Readonly<Record<string, readonly string[]>> = {
     "index.json": [indexKey(repository)],
@@ -267,16 +288,7 @@ describe("what was taken away", () => {
         await world.settle();
         for (const key of keys) await rm(world.pathOf(key));
         if (restarted) await world.crash();
-        const reconciled = Promise.withResolvers<void>();
-        const jobs = new Jobs({
-          registry: world.registry,
-          report: world.report,
-          uploadIdleMs: 1000,
-          claim: () => ({ release: () => undefined }),
-          onReconciled: reconciled.resolve,
-        });
-        jobs.start();
-        await reconciled.promise;
+        const jobs = await startedJobs(world);
         expect(await readIndex(world)).toEqual(await factLines(world));
         for (const key of keys)
           expect(await world.registry.storage.driver.stat(key)).not.toBeNull();
@@ -303,16 +315,7 @@ describe("what was taken away", () => {
     await pushImage(world, image(1), "v1");
     await world.settle();
     await rename(world.pathOf(repository), `${world.root}-moved`);
-    const reconciled = Promise.withResolvers<void>();
-    const jobs = new Jobs({
-      registry: world.registry,
-      report: world.report,
-      uploadIdleMs: 1000,
-      claim: () => ({ release: () => undefined }),
-      onReconciled: reconciled.resolve,
-    });
-    jobs.start();
-    await reconciled.promise;
+    const jobs = await startedJobs(world);
     expect(await readIndex(world)).toBeNull();
     await jobs.stop();
   });

@@ -18,14 +18,17 @@ import { eventually } from "../../test/processes.ts";
 import { uploadsDirectory } from "../storage/layout.ts";
 import { Storage } from "../storage/storage.ts";
 import { removeManifest } from "./delete.ts";
-import { Jobs, type JobsOptions } from "./jobs.ts";
+import { runHere } from "../jobs/heavy_work.ts";
+import { JobLoop } from "../jobs/job_loop.ts";
+import type { Lease } from "../lib/lease.ts";
+import { registryJobs } from "./jobs.ts";
 import type { Registry } from "./registry.ts";
 
 const minute = 60_000;
 const second = 1_000;
 
 interface Running {
-  readonly jobs: Jobs;
+  readonly jobs: JobLoop<Registry>;
   /** How often each was called. */
   readonly counts: { walks: number; reconciled: number };
 }
@@ -33,7 +36,10 @@ interface Running {
 /** Jobs on the world's registry, or on what `changes` makes of it; walks of the root are counted. */
 function startJobs(
   world: World,
-  changes: Partial<JobsOptions> = {},
+  changes: {
+    readonly uploadIdleMs?: number;
+    readonly take?: () => Promise<Lease | null>;
+  } = {},
   registry: Registry = world.registry,
 ): Running {
   const counts = { walks: 0, reconciled: 0 };
@@ -49,18 +55,29 @@ function startJobs(
       };
     },
   });
-  const jobs = new Jobs({
-    registry: { ...registry, storage: new Storage(counting) },
-    report: world.report,
-    uploadIdleMs: 60 * minute,
-    claim: () => ({ release: () => undefined }),
-    onReconciled: () => {
-      counts.reconciled += 1;
-    },
-    ...changes,
+  const served = { ...registry, storage: new Storage(counting) };
+  const { report } = world;
+  const jobs = new JobLoop({
+    jobs: registryJobs({
+      registry: served,
+      report,
+      uploadIdleMs: () => changes.uploadIdleMs ?? 60 * minute,
+      onReconciled: () => {
+        counts.reconciled += 1;
+      },
+    }),
+    heavy: runHere(served),
+    leases: { take: changes.take ?? (() => Promise.resolve(leaseOf(() => undefined))) },
+    clock: world.clock,
+    report,
   });
   jobs.start();
   return { jobs, counts };
+}
+
+function leaseOf(released: () => void): Lease {
+  const release = async (): Promise<void> => released();
+  return { fence: 1, lost: new AbortController().signal, release };
 }
 
 /** Moves the clock until something is so. */
@@ -168,9 +185,9 @@ describe("jobs", () => {
     await pushImage(world, image(1), "v1");
     const lease = { free: false, claims: 0 };
     const { jobs, counts } = startJobs(world, {
-      claim: () => {
+      take: async () => {
         lease.claims += 1;
-        return lease.free ? { release: () => undefined } : null;
+        return lease.free ? leaseOf(() => undefined) : null;
       },
     });
     await until(world, "it can serve", () => counts.reconciled > 0);
@@ -285,8 +302,8 @@ describe("a stop", () => {
         return value.bind(target) as unknown;
       },
     });
-    const claim = () => ({ release: () => void (released += 1) });
-    const { jobs } = startJobs(world, { claim }, { ...world.registry, metadata: failing });
+    const take = async () => leaseOf(() => void (released += 1));
+    const { jobs } = startJobs(world, { take }, { ...world.registry, metadata: failing });
     stopping.now = true;
     await jobs.stop();
     expect(released).toBe(1);

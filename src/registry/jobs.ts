@@ -1,47 +1,31 @@
 /**
- * Background work: a table of jobs and the loop that runs them.
- *
- * Promises: a job never overlaps itself; one that fails is reported and comes again; `stop` ends the waiting,
- * lets the running one finish, and on a clean stop index.json of every repository is exact. On a root that
- * several servers share, one of them runs the jobs at a time.
+ * The registry's own background jobs, and their table: comparing layouts with the metadata, writing index.json after
+ * commits, dropping what nobody uses. On a clean stop index.json of every repository is exact.
  */
-import { must } from "../lib/assert.ts";
-import type { Clock } from "../lib/clock.ts";
-import type { Claim } from "../storage/root_lock.ts";
+import type { HeavyWork } from "../jobs/heavy_work.ts";
+import type { Job } from "../jobs/job.ts";
 import { LayoutProjector } from "./layout_projector.ts";
 import type { Registry, Report } from "./registry.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
 
-export interface JobsOptions {
+/** A job of the registry or of an extension: heavy work is given the registry of the process that runs it. */
+export type RegistryJob = Job<Registry>;
+export type RegistryWork<Argument, Result> = HeavyWork<Registry, Argument, Result>;
+
+export interface RegistryJobsOptions {
   readonly registry: Registry;
   readonly report: Report;
-  /** Sessions untouched for this long are dropped (`storage.uploadIdle`). */
-  readonly uploadIdleMs: number;
-  /** Takes the lease of running jobs; null while another server has it. */
-  readonly claim: () => Claim | null;
+  /** Sessions untouched for this long are dropped (`storage.uploadIdle`, which may change). */
+  readonly uploadIdleMs: () => number;
   /** Called once layouts were compared with the facts for the first time. */
   readonly onReconciled: () => void;
-  /** Hears of every run, and of uploads that were dropped. */
-  readonly watcher?: JobWatcher | undefined;
+  /** Hears of uploads that were dropped. */
+  readonly onExpired?: ((uploads: number) => void) | undefined;
 }
 
-export interface JobWatcher {
-  ran(job: JobName, ms: number, failed: boolean): void;
-  expired(uploads: number): void;
-}
-
-export const jobNames = ["reconcile-layouts", "project-layouts", "expire-uploads"] as const;
-export type JobName = (typeof jobNames)[number];
-
-interface Job {
-  readonly name: JobName;
-  /** Longest wait between two runs; a kick or the run itself may shorten it. */
-  readonly everyMs: number;
-  /** Runs soon after a commit. The others walk the disk, and must not do so for every push. */
-  readonly followsCommits: boolean;
-  /** Runs once and returns how soon it wants to run again, or null for `everyMs`. */
-  readonly run: (signal: AbortSignal) => Promise<number | null>;
-}
+export const registryJobNames = ["reconcile-layouts", "project-layouts", "expire-uploads"] as const;
+/** Of several servers on one root, one does the work. */
+const lease = "jobs";
 
 const second = 1_000;
 const minute = 60 * second;
@@ -51,43 +35,81 @@ const settleMs = 100;
 const unfinishedMs = 2 * second;
 /** Files in `temporary` older than this belong to nobody. */
 const temporaryAgeMs = 60 * minute;
-
 /** Repositories that are asked for at once. */
 const repositoriesMax = 1_000;
 
-export class Jobs {
-  readonly #options: JobsOptions;
-  readonly #projector: LayoutProjector;
-  /** `storage.uploadIdle`, which may change. */
-  uploadIdleMs: number;
-  readonly #stopping = new AbortController();
-  readonly #kicks = new Map<Job, AbortController>();
-  #loops: Promise<void>[] = [];
-  #claim: Claim | null = null;
+/** THE table of the registry's jobs. */
+export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
+  const work = new LayoutJobs(options);
+  const [reconcile, project, expire] = registryJobNames;
+  return [
+    {
+      name: reconcile,
+      everyMs: 5 * minute,
+      followsCommits: false,
+      lease,
+      run: async (signal) => ((await work.reconcile(signal)) ? null : unfinishedMs),
+      // Another server of this root looks at the layouts; this one can serve what the facts know.
+      elsewhere: options.onReconciled,
+    },
+    {
+      name: project,
+      everyMs: second,
+      followsCommits: true,
+      lease,
+      run: (signal) => work.project(signal),
+      last: () => work.last(),
+    },
+    {
+      name: expire,
+      everyMs: minute,
+      followsCommits: false,
+      lease,
+      run: () => expireUploads(options),
+    },
+  ];
+}
 
-  constructor(options: JobsOptions) {
+async function expireUploads(options: RegistryJobsOptions): Promise<null> {
+  const { uploads, storage, clock } = options.registry;
+  const expired = await uploads.expire(clock.now(), options.uploadIdleMs());
+  await storage.driver.sweepTemporary(temporaryAgeMs);
+  options.onExpired?.(expired);
+  if (expired > 0) options.report("info", "dropped idle uploads", { uploads: expired });
+  return null;
+}
+
+/** What the jobs about layouts share: one repository is worked on by one of them at a time. */
+class LayoutJobs {
+  readonly #options: RegistryJobsOptions;
+  readonly #projector: LayoutProjector;
+
+  constructor(options: RegistryJobsOptions) {
     this.#options = options;
-    this.uploadIdleMs = options.uploadIdleMs;
     this.#projector = new LayoutProjector(options.registry, options.report);
   }
 
-  start(): void {
-    this.#loops = this.#table().map((job) => this.#loop(job));
+  /** False when a layout has to be looked at again soon. */
+  async reconcile(signal: AbortSignal): Promise<boolean> {
+    const finished = await this.#reconcileAll(signal);
+    this.#options.onReconciled();
+    return finished;
   }
 
-  /** A commit happened: index.json wants to follow, and bytes may wait for the sweep. */
-  kick(): void {
-    for (const [job, controller] of this.#kicks) {
-      if (job.followsCommits) controller.abort();
-    }
-  }
-
-  /** Ends the loops; then, with the lease still held, brings every index.json up to date. Never rejects. */
-  async stop(): Promise<void> {
+  /** How soon to come again; null for the usual time. */
+  async project(signal: AbortSignal): Promise<number | null> {
     const { registry, report } = this.#options;
-    this.#stopping.abort();
-    await Promise.all(this.#loops);
-    if (!this.#holdsLease()) return;
+    await registry.clock.sleep(settleMs, signal);
+    const pauseMs = await this.#projector.run("rested", signal);
+    // What index.json no longer lists may go.
+    const swept = await sweepOrphans(registry, signal);
+    if (swept > 0) report("info", "removed bytes that nothing names", { files: swept });
+    return pauseMs;
+  }
+
+  /** Brings every index.json up to date. */
+  async last(): Promise<void> {
+    const { registry, report } = this.#options;
     try {
       await this.#projector.run("last");
       await sweepOrphans(registry);
@@ -96,90 +118,6 @@ export class Jobs {
         error: String(error),
       });
     }
-    this.#claim?.release();
-  }
-
-  /** THE table of jobs. */
-  #table(): Job[] {
-    const { registry, report } = this.#options;
-    const { uploads, storage, clock } = registry;
-    return [
-      {
-        name: "reconcile-layouts",
-        everyMs: 5 * minute,
-        followsCommits: false,
-        run: async (signal) => {
-          const finished = await this.#reconcileAll(signal);
-          this.#options.onReconciled();
-          return finished ? null : unfinishedMs;
-        },
-      },
-      {
-        name: "project-layouts",
-        everyMs: second,
-        followsCommits: true,
-        run: async (signal) => {
-          await clock.sleep(settleMs, signal);
-          const pauseMs = await this.#projector.run("rested", signal);
-          // What index.json no longer lists may go.
-          const swept = await sweepOrphans(registry, signal);
-          if (swept > 0) report("info", "removed bytes that nothing names", { files: swept });
-          return pauseMs;
-        },
-      },
-      {
-        name: "expire-uploads",
-        everyMs: minute,
-        followsCommits: false,
-        run: async () => {
-          const expired = await uploads.expire(clock.now(), this.uploadIdleMs);
-          await storage.driver.sweepTemporary(temporaryAgeMs);
-          this.#options.watcher?.expired(expired);
-          if (expired > 0) report("info", "dropped idle uploads", { uploads: expired });
-          return null;
-        },
-      },
-    ];
-  }
-
-  async #loop(job: Job): Promise<void> {
-    const { registry, report } = this.#options;
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      const kick = new AbortController();
-      this.#kicks.set(job, kick);
-      let pauseMs: number | null = null;
-      try {
-        if (this.#holdsLease()) pauseMs = await this.#run(job, signal);
-        // Another server of this root looks at the layouts; this one can serve what the facts know.
-        else this.#options.onReconciled();
-      } catch (error) {
-        if (signal.aborted) return;
-        report("error", "a background job failed; it will run again", {
-          job: job.name,
-          error: String(error),
-        });
-      }
-      await sleepOrKick(registry.clock, pauseMs ?? job.everyMs, [signal, kick.signal]);
-    }
-  }
-
-  async #run(job: Job, signal: AbortSignal): Promise<number | null> {
-    const { registry, watcher } = this.#options;
-    const startedMs = registry.clock.monotonicMs();
-    let failed = true;
-    try {
-      const pauseMs = await job.run(signal);
-      failed = false;
-      return pauseMs;
-    } finally {
-      watcher?.ran(job.name, registry.clock.monotonicMs() - startedMs, failed && !signal.aborted);
-    }
-  }
-
-  #holdsLease(): boolean {
-    this.#claim ??= this.#options.claim();
-    return this.#claim !== null;
   }
 
   /** False when a layout has to be looked at again soon. */
@@ -224,10 +162,4 @@ export class Jobs {
       after = page.at(-1) ?? null;
     }
   }
-}
-
-async function sleepOrKick(clock: Clock, ms: number, signals: AbortSignal[]): Promise<void> {
-  const signal = AbortSignal.any(signals);
-  if (must(signals[0], "a loop has a stop signal").aborted) return;
-  await clock.sleep(ms, signal);
 }

@@ -166,6 +166,18 @@ describe("a lease", () => {
     again?.release();
     other?.release();
   });
+
+  test("has a number above that of every holder before", async () => {
+    await using directory = await tempDirectory();
+    claimRoot(directory.path, "shared");
+    const fences: (number | undefined)[] = [];
+    for (let index = 0; index < 3; index += 1) {
+      const claim = claimLease(directory.path, "jobs");
+      fences.push(claim?.fence);
+      claim?.release();
+    }
+    expect(fences).toEqual([1, 2, 3]);
+  });
 });
 
 describe("a file of this server", () => {

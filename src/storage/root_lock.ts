@@ -61,9 +61,20 @@ function claimOrExplain(
   }
 }
 
+/** A claim with the count of those before it. */
+export interface FencedClaim extends Claim {
+  readonly fence: number;
+}
+
 /** Claims a named lease of the root, such as its background jobs; null when another process has it. */
-export function claimLease(rootDirectory: string, lease: string): Claim | null {
-  return tryClaim(join(rootDirectory, ownDirectory, `${lease}.lock`), "exclusive");
+export function claimLease(rootDirectory: string, lease: string): FencedClaim | null {
+  const path = join(rootDirectory, ownDirectory, `${lease}.lock`);
+  const descriptor = openLocked(path, "exclusive");
+  if (descriptor === null) return null;
+  const [, before] = readFileSync(path, "utf8").split("\n");
+  const fence = (Number(before) || 0) + 1;
+  writeHolder(descriptor, fence);
+  return { fence, release: () => closeSync(descriptor) };
 }
 
 /**
@@ -121,9 +132,14 @@ function removeAbandoned(path: string): void {
   closeSync(descriptor);
 }
 
-function tryClaim(path: string, mode: "exclusive" | "shared"): Claim | null {
+function openLocked(path: string, mode: "exclusive" | "shared"): number | null {
   const descriptor = openSync(path, constants.O_RDWR | constants.O_CREAT, fileMode);
-  if (!lockOrClose(descriptor, mode)) return null;
+  return lockOrClose(descriptor, mode) ? descriptor : null;
+}
+
+function tryClaim(path: string, mode: "exclusive" | "shared"): Claim | null {
+  const descriptor = openLocked(path, mode);
+  if (descriptor === null) return null;
   if (mode === "exclusive") writeHolder(descriptor);
   return { release: () => closeSync(descriptor) };
 }
@@ -138,11 +154,16 @@ function lockOrClose(descriptor: number, mode: "exclusive" | "shared"): boolean 
   }
 }
 
-/** For the message that a second server prints; the lock itself is the kernel's, so a full disk does not matter. */
-function writeHolder(descriptor: number): void {
+/**
+ * For the message that a second server prints, and for the next holder of a lease; the lock itself is the kernel's, so
+ * a full disk does not matter.
+ */
+function writeHolder(descriptor: number, fence: number | null = null): void {
   try {
-    ftruncateSync(descriptor, 0);
-    writeSync(descriptor, `${process.pid}\n`, 0);
+    const text = fence === null ? `${process.pid}\n` : `${process.pid}\n${fence}\n`;
+    // Over what stands there, which needs no room.
+    writeSync(descriptor, text, 0);
+    ftruncateSync(descriptor, text.length);
   } catch (error) {
     if (!fullCodes.includes(codeOf(error) ?? "")) throw error;
   }

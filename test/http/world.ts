@@ -153,7 +153,7 @@ async function startWith(primary: Primary, config: Config, log: Log): Promise<Ru
     config,
     log,
     committer: primary.committer,
-    metrics: primary.metrics?.place(1) ?? null,
+    places: primary.places(1),
     port: 0,
     sharePort: false,
     idPrefix: "test-",

@@ -3,13 +3,13 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import type { Metric } from "../../lib/metrics/metric.ts";
-import { jobNames } from "../../registry/jobs.ts";
+import { registryJobNames } from "../../registry/jobs.ts";
 import { metricsGuide } from "./reference.ts";
 import { countedMetrics, repositoryMetrics, sampledMetrics } from "./table.ts";
 
 const root = join(import.meta.dir, "../../..");
 const all: Metric[] = [
-  ...Object.values(countedMetrics({ endpoints: ["none"], jobs: jobNames })),
+  ...Object.values(countedMetrics({ endpoints: ["none"], jobs: registryJobNames })),
   ...Object.values(repositoryMetrics),
   ...Object.values(sampledMetrics),
 ];

@@ -16,6 +16,7 @@ import {
 } from "../../lib/metrics/exposition.ts";
 import type { Registry } from "../../registry/registry.ts";
 import { uploadsDirectory } from "../../storage/layout.ts";
+import type { Figures } from "../extension.ts";
 import { otherRepositories, repositorySlots } from "./metric_shape.ts";
 import type { ServerMetrics } from "./server_metrics.ts";
 import { filesystemFigures, processFigures, type ProcessFigures } from "./system_figures.ts";
@@ -28,6 +29,8 @@ export interface MetricsPageOptions {
   readonly rootDirectory: string;
   /** Labels of `zot_info`. */
   readonly info: LabelPairs;
+  /** What other extensions add. */
+  readonly figures: () => readonly Figures[];
   /** Name the repositories that have a name here. */
   readonly withRepositories: boolean;
 }
@@ -43,6 +46,7 @@ export async function metricsText(options: MetricsPageOptions): Promise<string> 
     ...counted,
     ...(withRepositories && shape.page.namesMax > 0 ? repositoryTexts(metrics) : []),
     ...(await storeTexts(options)),
+    ...options.figures().map(({ metric, samples }) => sampledText(metric, samples)),
     ...processTexts(page.holders()),
   ].join("");
 }

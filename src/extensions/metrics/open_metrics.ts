@@ -7,7 +7,6 @@
 import type { Clock } from "../../lib/clock.ts";
 import { MetricPage, pageBytes } from "../../lib/metrics/metric_page.ts";
 import { openSharedPage } from "../../lib/shared_page.ts";
-import { jobNames } from "../../registry/jobs.ts";
 import { claimFile } from "../../storage/root_lock.ts";
 import { metricShape, type MetricShape } from "./metric_shape.ts";
 import { noRow, type CountedRow } from "./request_metrics.ts";
@@ -35,17 +34,23 @@ export interface PrimaryMetrics {
   close(): void;
 }
 
-/** Makes the page of a server. `rows` is its endpoint table. */
+/** What is counted by name: the same in every process of a server. */
+export interface Counted {
+  readonly endpoints: readonly CountedRow[];
+  readonly jobs: readonly string[];
+}
+
+/** Makes the page of a server. */
 export function openPrimaryMetrics(options: {
   readonly rootDirectory: string;
   readonly sizes: MetricsSizes;
-  readonly rows: readonly CountedRow[];
+  readonly served: Counted;
   readonly clock: Clock;
 }): PrimaryMetrics {
-  const { sizes, rows, clock } = options;
+  const { sizes, served, clock } = options;
   const claim = claimFile(options.rootDirectory, "metrics");
   const { path } = claim;
-  const metrics = openWorkerMetrics({ path, sizes, region: 0, role: 0 }, rows, clock);
+  const metrics = openWorkerMetrics({ path, sizes, region: 0, role: 0 }, served, clock);
   const free = Array.from({ length: metrics.shape.page.regions - 1 }, (_, at) => at + 1);
   return {
     metrics,
@@ -64,11 +69,11 @@ export function openPrimaryMetrics(options: {
 /** Begins to count at a place. */
 export function openWorkerMetrics(
   place: MetricsPlace,
-  rows: readonly CountedRow[],
+  { endpoints, jobs }: Counted,
   clock: Clock,
 ): ServerMetrics {
-  const counted = countedRows(rows);
-  const shape = shapeFor(counted, place.sizes);
+  const counted = countedRows(endpoints);
+  const shape = shapeFor({ endpoints: counted, jobs }, place.sizes);
   const numbers = openSharedPage(place.path, new Int32Array(pageBytes(shape.page) / 4));
   const bytes = new Uint8Array(
     // A mapped page is no buffer that threads of this process share.
@@ -93,6 +98,6 @@ export function countedRows(rows: readonly CountedRow[]): readonly CountedRow[] 
   return [...byName.values(), { name: noRow, body: "none" }];
 }
 
-export function shapeFor(rows: readonly CountedRow[], sizes: MetricsSizes): MetricShape {
-  return metricShape({ endpoints: rows.map(({ name }) => name), jobs: jobNames }, sizes);
+export function shapeFor({ endpoints, jobs }: Counted, sizes: MetricsSizes): MetricShape {
+  return metricShape({ endpoints: endpoints.map(({ name }) => name), jobs }, sizes);
 }

@@ -1,7 +1,7 @@
 // The options under `extensions.metrics`, in zot's dialect; `repositoriesMax` is ours.
 
 import * as z from "zod";
-import { optionTable, type OptionValues } from "../../lib/option.ts";
+import { optionTable } from "../../lib/option.ts";
 import { count, flag } from "../../lib/option_types.ts";
 
 /** First segments of paths that the registry serves itself. */
@@ -48,5 +48,3 @@ export const metricsOptions = {
     },
   }),
 } as const;
-
-export type MetricsOptions = OptionValues<typeof metricsOptions>;

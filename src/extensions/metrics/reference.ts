@@ -60,7 +60,7 @@ anonymous callers of a registry that has users: set it to 0 where no reader of t
 
 /** The whole page, as Markdown. */
 export function metricsGuide(): string {
-  const { placed } = shapeFor(countedRows([]), { repositoriesMax: 1 });
+  const { placed } = shapeFor({ endpoints: countedRows([]), jobs: [] }, { repositoriesMax: 1 });
   const counted = Object.values(placed).map(({ metric }): Metric => metric);
   const all = [
     sampledMetrics.info,

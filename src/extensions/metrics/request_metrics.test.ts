@@ -18,7 +18,7 @@ const rows = countedRows([
 ]);
 
 function counting(repositoriesMax = 2) {
-  const shape = shapeFor(rows, { repositoriesMax });
+  const shape = shapeFor({ endpoints: rows, jobs: [] }, { repositoriesMax });
   const page = new MetricPage(new Uint8Array(pageBytes(shape.page)), shape.page);
   const region = page.hold({ region: 0, process: 1, startedAt: 0, role: 0 });
   const metrics = new RequestMetrics(region, shape, rows);

@@ -8,12 +8,12 @@
 import type { Clock } from "../../lib/clock.ts";
 import type { MetricPage, MetricRegion, RegionHolder } from "../../lib/metrics/metric_page.ts";
 import type { AnyCommit, CommitOutcome, Committer } from "../../metadata/metadata.ts";
-import type { JobWatcher } from "../../registry/jobs.ts";
+import type { JobWatcher } from "../../jobs/job.ts";
 import type { AccessRecord } from "../../http/dispatch.ts";
 import { repositorySlots, type MetricShape, type PlacedMetrics } from "./metric_shape.ts";
 import { RequestMetrics, type CountedRow } from "./request_metrics.ts";
-import type { CacheName } from "./table.ts";
-import type { Usage } from "./usage_meter.ts";
+import type { CacheName } from "../extension.ts";
+import type { Usage } from "./usage.ts";
 
 export class ServerMetrics {
   readonly page: MetricPage;
@@ -83,14 +83,15 @@ export class ServerMetrics {
   }
 
   jobWatcher(): JobWatcher {
-    const { jobRuns, jobSeconds, uploads } = this.#placed;
-    return {
-      ran: (job, ms, failed) => {
-        this.#region.add(jobRuns.of(job, failed ? "failed" : "done"));
-        this.#region.add(jobSeconds.of(job), ms / 1000);
-      },
-      expired: (count) => this.#region.add(uploads.of("expired"), count),
+    const { jobRuns, jobSeconds } = this.#placed;
+    return (job, ms, failed) => {
+      this.#region.add(jobRuns.of(job, failed ? "failed" : "done"));
+      this.#region.add(jobSeconds.of(job), ms / 1000);
     };
+  }
+
+  expired(uploads: number): void {
+    this.#region.add(this.#placed.uploads.of("expired"), uploads);
   }
 
   /** The process that held a region is gone, unasked when it ended by itself. */
@@ -99,7 +100,7 @@ export class ServerMetrics {
     if (!asked) this.#region.add(this.#placed.workersEnded.at());
   }
 
-  /** Takes in what `UsageMeter` measured; for one process only. */
+  /** Takes in what the job in `usage.ts` measured; for one process only. */
   usage({ contentBytes, repositories }: Usage): void {
     this.#region.set(this.#placed.storageBytes.at(), contentBytes);
     this.#region.set(this.#placed.repositories.at(), repositories.size);

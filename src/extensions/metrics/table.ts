@@ -7,6 +7,7 @@
  */
 import type { Metric } from "../../lib/metrics/metric.ts";
 import { apiErrors } from "../../oci/errors.ts";
+import type { CacheName } from "../extension.ts";
 
 /** Methods by name; any other counts as `other`. */
 export const methods = [
@@ -47,8 +48,7 @@ export const uploadEvents = [
   "expired",
 ] as const;
 export type UploadEvent = (typeof uploadEvents)[number];
-export const caches = ["content", "facts"] as const;
-export type CacheName = (typeof caches)[number];
+export const caches: readonly CacheName[] = ["content", "facts"];
 export const commitOutcomes = ["committed", "refused", "failed"] as const;
 
 /** Seconds. Those of zot (0.05, 0.5, 1, 5, 30, 60, 600) are among them. */

@@ -1,10 +1,12 @@
 // Measuring: sums that agree with the facts, in slices, and pauses that keep it cheap.
 
 import { expect, test } from "bun:test";
-import { manualClock } from "../../lib/clock.ts";
+import { JobLoop } from "../../jobs/job_loop.ts";
+import { manualClock, type Clock } from "../../lib/clock.ts";
 import type { Holding, Metadata } from "../../metadata/metadata.ts";
 import { digestOf } from "../../oci/digest.ts";
-import { UsageMeter, type Usage } from "./usage_meter.ts";
+import type { Registry } from "../../registry/registry.ts";
+import { measureUsageJob, type Usage } from "./usage.ts";
 
 const held = (repository: string, name: string, sizeBytes: number): Holding => ({
   repository,
@@ -27,6 +29,31 @@ function holding(blobs: Holding[], manifests: Holding[], onSlice: () => void = (
   return { holdings } as Metadata;
 }
 
+/** The job alone in a loop of its own. */
+function startMeter(options: {
+  readonly metadata: Metadata;
+  readonly clock: Clock;
+  readonly onUsage: (usage: Usage) => void;
+  readonly onProblem: (error: unknown) => void;
+}): JobLoop<Registry> {
+  const { clock, onUsage, onProblem } = options;
+  const job = measureUsageJob(options, onUsage, (_level, _message, fields) => {
+    onProblem((fields as { error: string }).error);
+  });
+  const never = (): never => {
+    throw new Error("nothing of it is heavy, and it needs no lease");
+  };
+  const loop = new JobLoop<Registry>({
+    jobs: [job],
+    heavy: { run: never, close: never },
+    leases: { take: never },
+    clock,
+    report: never,
+  });
+  loop.start();
+  return loop;
+}
+
 async function runUntil(done: () => boolean, clock: ReturnType<typeof manualClock>) {
   for (let times = 0; !done() && times < 1_000; times += 1) await clock.advance(1);
   expect(done()).toBe(true);
@@ -40,8 +67,7 @@ test("blobs count once for all and in each repository; manifests in each", async
     [held("a", "m", 10), held("b", "m", 10)],
   );
   const onUsage = (usage: Usage): void => void found.push(usage);
-  const meter = new UsageMeter({ metadata, clock, onUsage, onProblem: () => {} });
-  meter.start();
+  const meter = startMeter({ metadata, clock, onUsage, onProblem: () => {} });
   await runUntil(() => found.length === 1, clock);
   await meter.stop();
   expect(found[0]?.contentBytes).toBe(127);
@@ -53,13 +79,12 @@ test("the first push is measured within two seconds, pushes that follow each oth
   const blobs: Holding[] = [];
   const found: number[] = [];
   const onUsage = ({ contentBytes }: Usage): void => void found.push(contentBytes);
-  const meter = new UsageMeter({
+  const meter = startMeter({
     metadata: { holdings: (...asked) => holding(blobs, []).holdings(...asked) } as Metadata,
     clock,
     onUsage,
     onProblem: () => {},
   });
-  meter.start();
   await clock.advance(30_000);
   expect(found).toEqual([0]);
   blobs.push(held("a", "x", 100));
@@ -87,8 +112,7 @@ test("a long measurement is followed by a pause a hundred times as long", async 
   const metadata = holding(many, [], () => void (slices += 1));
   let measured = 0;
   const onUsage = (): void => void (measured += 1);
-  const meter = new UsageMeter({ metadata, clock, onUsage, onProblem: () => {} });
-  meter.start();
+  const meter = startMeter({ metadata, clock, onUsage, onProblem: () => {} });
   await clock.advance(2_001);
   expect([measured, slices]).toEqual([1, 2_001]);
   await clock.advance(199_000);
@@ -107,13 +131,12 @@ test("one that fails is told of and comes again; a stop ends one between two sli
     if (fails) throw new Error("locked");
   });
   let measured = 0;
-  const meter = new UsageMeter({
+  const meter = startMeter({
     metadata,
     clock,
     onUsage: () => void (measured += 1),
     onProblem: (error) => void problems.push(error),
   });
-  meter.start();
   await clock.advance(1);
   expect(problems.map(String)).toEqual(["Error: locked"]);
   fails = false;

@@ -1,0 +1,8 @@
+/**
+ * THE table of extensions: what the registry can do beside serving content. One row for each, in the order in which
+ * they are asked and told.
+ */
+import type { Extension } from "./extension.ts";
+import { metricsExtension } from "./metrics/metrics_extension.ts";
+
+export const extensions: readonly Extension[] = [metricsExtension];

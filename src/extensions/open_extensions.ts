@@ -1,0 +1,139 @@
+/**
+ * The extensions of a process that runs, as one: the rest of the server tells and asks all of them here, and knows none
+ * by name.
+ */
+import type { App, Page } from "../api/app.ts";
+import type { Config } from "../config/schema.ts";
+import type { AccessRecord } from "../http/dispatch.ts";
+import type { Endpoint } from "../http/endpoint.ts";
+import type { JobWatcher } from "../jobs/job.ts";
+import type { Committer } from "../metadata/metadata.ts";
+import type { RegistryJob } from "../registry/jobs.ts";
+import type { Registry } from "../registry/registry.ts";
+import type {
+  CacheName,
+  Extension,
+  ExtensionParts,
+  Figures,
+  PrimaryExtension,
+  WorkerExtension,
+} from "./extension.ts";
+
+/** What each extension gives a worker, by its name; goes to the worker's process. */
+export type Places = Readonly<Record<string, unknown>>;
+
+/** Endpoints of all extensions that are on. */
+export function extensionEndpoints(
+  table: readonly Extension[],
+  config: Config,
+): readonly Endpoint<App>[] {
+  return table.flatMap((extension) => extension.endpoints?.(config) ?? []);
+}
+
+/** Pages of all extensions that are on. */
+export function extensionPages(table: readonly Extension[], config: Config): readonly Page[] {
+  return table.flatMap((extension) => extension.page?.(config) ?? []);
+}
+
+export class PrimaryExtensions {
+  readonly #open: readonly { readonly name: string; readonly extension: PrimaryExtension }[];
+
+  constructor(table: readonly Extension[], parts: ExtensionParts) {
+    this.#open = table.flatMap((row) => {
+      const extension = row.openPrimary?.(parts) ?? null;
+      return extension === null ? [] : [{ name: row.name, extension }];
+    });
+  }
+
+  get #all(): readonly PrimaryExtension[] {
+    return this.#open.map(({ extension }) => extension);
+  }
+
+  jobs(registry: Registry): readonly RegistryJob[] {
+    return this.#all.flatMap((extension) => extension.jobs?.(registry) ?? []);
+  }
+
+  /** The first of the table stands nearest to the metadata. */
+  commits(committer: Committer): Committer {
+    return this.#all.reduce((next, extension) => extension.commits?.(next) ?? next, committer);
+  }
+
+  /** Undefined where nobody listens. */
+  get onBatch(): ((commits: number, ms: number) => void) | undefined {
+    const listening = this.#all.filter((extension) => extension.onBatch !== undefined);
+    if (listening.length === 0) return undefined;
+    return (commits, ms) => {
+      for (const extension of listening) extension.onBatch?.(commits, ms);
+    };
+  }
+
+  onJob: JobWatcher = (job, ms, failed) => {
+    for (const extension of this.#all) extension.onJob?.(job, ms, failed);
+  };
+
+  onExpired(uploads: number): void {
+    for (const extension of this.#all) extension.onExpired?.(uploads);
+  }
+
+  /** `tell` hears why requests should go elsewhere, by the name of the extension that finds so. */
+  readiness(tell: (name: string, problem: string | null) => void): void {
+    for (const { name, extension } of this.#open) {
+      extension.readiness?.((problem) => tell(name, problem));
+    }
+  }
+
+  places(worker: number): Places {
+    return Object.fromEntries(
+      this.#open.map(({ name, extension }) => [name, extension.place?.(worker) ?? null]),
+    );
+  }
+
+  workerEnded(places: Places, asked: boolean): void {
+    for (const { name, extension } of this.#open) {
+      const place = places[name] ?? null;
+      if (place !== null) extension.workerEnded?.(place, asked);
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const extension of this.#all.toReversed()) await extension.close?.();
+  }
+}
+
+export class WorkerExtensions {
+  readonly #all: readonly WorkerExtension[];
+
+  constructor(table: readonly Extension[], parts: ExtensionParts & { readonly places: Places }) {
+    const figures = (): readonly Figures[] =>
+      this.#all.flatMap((extension) => extension.figures?.() ?? []);
+    this.#all = table.flatMap((row) => {
+      const place = parts.places[row.name] ?? null;
+      const extension = row.openWorker?.({ ...parts, place, figures }) ?? null;
+      return extension === null ? [] : [extension];
+    });
+  }
+
+  endpoints(registry: Registry): readonly Endpoint<App>[] {
+    return this.#all.flatMap((extension) => extension.endpoints?.(registry) ?? []);
+  }
+
+  /** Those that hear of answers: asked once, since this is on the way of every request. */
+  get onAnswer(): readonly ((record: AccessRecord, failure: unknown) => void)[] {
+    return this.#all.flatMap((extension) =>
+      extension.onAnswer === undefined ? [] : [extension.onAnswer.bind(extension)],
+    );
+  }
+
+  /** Undefined where nobody listens. */
+  lookup(cache: CacheName): ((hit: boolean) => void) | undefined {
+    const [first, ...others] = this.#all.flatMap((extension) => extension.lookup?.(cache) ?? []);
+    if (first === undefined || others.length === 0) return first;
+    return (hit) => {
+      for (const listener of [first, ...others]) listener(hit);
+    };
+  }
+
+  async close(): Promise<void> {
+    for (const extension of this.#all.toReversed()) await extension.close?.();
+  }
+}

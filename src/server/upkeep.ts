@@ -1,0 +1,91 @@
+/**
+ * What the primary does beside taking commits: the background jobs, small writes that prove that the root takes some,
+ * and following the file of users.
+ */
+import { followFileUsers, type FileUserFollower } from "../auth/file_users.ts";
+import type { Config } from "../config/schema.ts";
+import type { PrimaryExtensions } from "../extensions/open_extensions.ts";
+import type { HeavyRunner } from "../jobs/heavy_work.ts";
+import { JobLoop } from "../jobs/job_loop.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Committer } from "../metadata/metadata.ts";
+import { isFull } from "../registry/explain_failure.ts";
+import { registryJobs } from "../registry/jobs.ts";
+import type { Registry, Report } from "../registry/registry.ts";
+import { RootProbe } from "../registry/root_probe.ts";
+import { FileLeases } from "../storage/file_leases.ts";
+import type { Bytes, Writer } from "./open_stores.ts";
+
+/** Starts every job of the table, those of extensions included. */
+export function startJobs(options: {
+  readonly registry: Registry;
+  readonly heavy: HeavyRunner<Registry>;
+  readonly extensions: PrimaryExtensions;
+  /** The configuration in force. */
+  readonly config: () => Config;
+  readonly onReconciled: () => void;
+}): JobLoop<Registry> {
+  const { registry, heavy, extensions, config, onReconciled } = options;
+  const { report, clock } = registry;
+  const uploadIdleMs = (): number => config().storage.uploadIdle;
+  const onExpired = (uploads: number): void => extensions.onExpired(uploads);
+  const own = registryJobs({ registry, report, uploadIdleMs, onReconciled, onExpired });
+  const jobs = new JobLoop({
+    jobs: [...own, ...extensions.jobs(registry)],
+    heavy,
+    leases: new FileLeases(config().storage.rootDirectory),
+    clock,
+    report,
+    watcher: extensions.onJob,
+  });
+  jobs.start();
+  return jobs;
+}
+
+/** Tries small writes from now on. */
+export function startProbe(
+  { driver }: Bytes,
+  writer: Writer,
+  { clock, report }: { readonly clock: Clock; readonly report: Report },
+): RootProbe {
+  const probe = new RootProbe({
+    clock,
+    report,
+    isFull,
+    attempt: async () => {
+      writer.probe();
+      await driver.probe();
+    },
+  });
+  probe.start();
+  return probe;
+}
+
+/** The file of users, as the configuration in force names it. */
+export class UsersFile {
+  readonly #open: (config: Config) => FileUserFollower | null;
+  #follower: FileUserFollower | null;
+
+  constructor(
+    config: Config,
+    parts: { readonly committer: Committer; readonly clock: Clock; readonly report: Report },
+  ) {
+    this.#open = ({ http }) => followFileUsers(http.auth.htpasswd.path, parts);
+    this.#follower = this.#open(config);
+  }
+
+  /** Resolves before anybody logs in by a name that somebody else had. */
+  async settled(): Promise<void> {
+    await this.#follower?.settled();
+  }
+
+  reconfigure(config: Config): void {
+    const replaced = this.#follower;
+    this.#follower = this.#open(config);
+    void replaced?.close();
+  }
+
+  async close(): Promise<void> {
+    await this.#follower?.close();
+  }
+}
