@@ -17,7 +17,7 @@ import { apiError } from "../oci/errors.ts";
 import { readContent, requireFile } from "../registry/content.ts";
 import { cachedBytesMax } from "../registry/content_cache.ts";
 import { removeBlob } from "../registry/delete.ts";
-import { findIn } from "../registry/unknown.ts";
+import { absentError, resolveBlob } from "../registry/resolve.ts";
 import { requireDigest, unsupportedDigest, type App } from "./app.ts";
 import { multipartBody } from "./multipart_body.ts";
 import { requireHeld } from "./require_held.ts";
@@ -30,21 +30,18 @@ const octetStream = "application/octet-stream";
 export async function getBlob(call: Call, app: App): Promise<Reply> {
   const { repository } = call;
   const digest = blobDigest(call);
-  const { registry } = app;
-  const sizeBytes = await findIn(registry, repository, () =>
-    registry.metadata.blobSize(repository, digest),
-  );
-  if (sizeBytes === null) throw apiError("BLOB_UNKNOWN", { detail: { digest } });
+  const resolved = await resolveBlob(app.registry, repository, digest);
+  if (resolved.found === null) throw absentError(resolved.why, "BLOB_UNKNOWN", { digest });
+  const blob = resolved.found;
   const condition = call.header("if-none-match");
   if (condition !== null && matchesEntityTag(condition, digest)) {
     return emptyReply(304, identityHeaders(digest));
   }
-  const blob = { repository, digest, sizeBytes };
   if (call.method === "HEAD") {
     requireHeld(call, app, blob, "BLOB_UNKNOWN");
-    return emptyReply(200, blobHeaders(digest, sizeBytes));
+    return emptyReply(200, blobHeaders(digest, blob.sizeBytes));
   }
-  if (sizeBytes > cachedBytesMax) requireFile(app.registry, blob);
+  if (blob.sizeBytes > cachedBytesMax) requireFile(app.registry, blob);
   const range = call.header("range");
   if (range === null || !rangeStillFits(call, digest)) return wholeBlob(app, blob);
   return rangedBlob(app, blob, range);

@@ -19,7 +19,7 @@ import { removeManifest, removeTag } from "../registry/delete.ts";
 import { pushManifest, type TagCondition } from "../registry/push_manifest.ts";
 import { anyTag, type TagRule, type TagRules } from "../registry/tag_rule.ts";
 import { readContent } from "../registry/content.ts";
-import { findManifest } from "../registry/find_manifest.ts";
+import { absentError, resolveManifest } from "../registry/resolve.ts";
 import { invalidTag, requireReference, targetOf, type App } from "./app.ts";
 import { requireHeld } from "./require_held.ts";
 
@@ -30,25 +30,28 @@ const tagsMax = 46;
 export async function getManifest(call: Call, app: App): Promise<Reply> {
   const { repository } = call;
   const reference = requireReference(call, "read");
-  const record = await findManifest(app.registry, repository, reference);
-  const identity = identityHeaders(record, reference);
+  const resolved = await resolveManifest(app.registry, repository, reference);
+  if (resolved.found === null) {
+    const text = reference.kind === "tag" ? reference.tag : reference.digest;
+    throw absentError(resolved.why, "MANIFEST_UNKNOWN", { name: repository, reference: text });
+  }
+  const manifest = resolved.found;
+  const identity = identityHeaders(manifest, reference);
   const condition = call.header("if-none-match");
-  if (condition !== null && matchesEntityTag(condition, record.digest)) {
+  if (condition !== null && matchesEntityTag(condition, manifest.digest)) {
     return emptyReply(304, identity);
   }
   const headers = {
     ...identity,
-    "content-type": record.mediaType,
-    "content-length": String(record.sizeBytes),
+    "content-type": manifest.mediaType,
+    "content-length": String(manifest.sizeBytes),
     "content-security-policy": "default-src 'none'; sandbox",
   };
-  const { digest, sizeBytes } = record;
-  const content = { repository, digest, sizeBytes };
   if (call.method === "HEAD") {
-    requireHeld(call, app, content, "MANIFEST_UNKNOWN");
+    requireHeld(call, app, manifest, "MANIFEST_UNKNOWN");
     return emptyReply(200, headers);
   }
-  return bodyReply(200, readContent(app.registry, content), headers);
+  return bodyReply(200, readContent(app.registry, manifest), headers);
 }
 
 function identityHeaders(record: ManifestRecord, reference: Reference): Record<string, string> {

@@ -15,7 +15,7 @@ import type { Digest } from "../oci/digest.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
 import type { TagCondition } from "./push_manifest.ts";
 import type { Registry } from "./registry.ts";
-import { unknownReference, wasTakenIn } from "./unknown.ts";
+import { absentError, beingRead, bring, whyAbsent } from "./resolve.ts";
 
 export interface DeleteRequest<T> {
   readonly repository: string;
@@ -155,8 +155,14 @@ async function removeIn(
 ): Promise<CommitOutcome> {
   const outcome = await registry.metadata.commit(commit);
   if (outcome.committed || !isFailed(outcome.failed, target)) return outcome;
-  if (!(await wasTakenIn(registry, commit.repository))) return outcome;
-  return registry.metadata.commit(commit);
+  const brought = await bring(registry, commit.repository);
+  if (brought === "later") throw beingRead();
+  return brought === "brought" ? registry.metadata.commit(commit) : outcome;
+}
+
+async function unknownReference(registry: Registry, repository: string, reference: string) {
+  const why = await whyAbsent(registry, repository);
+  return absentError(why, "MANIFEST_UNKNOWN", { name: repository, reference });
 }
 
 function isFailed(failed: readonly FailedPrecondition[], kind: Precondition["kind"]): boolean {

@@ -8,10 +8,9 @@
 import { setImmediate } from "node:timers/promises";
 import { MiB } from "../lib/bytes.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
-import { apiError } from "../oci/errors.ts";
 import type { ReferrerRecord } from "../metadata/metadata.ts";
 import type { Registry } from "./registry.ts";
-import { findIn } from "./unknown.ts";
+import { absentError, beingRead, resolveReferrers, resolveTags } from "./resolve.ts";
 
 /** Entries of a page at most; a larger `n` is clamped and the answer carries a Link. */
 export const pageEntriesMax = 10_000;
@@ -34,20 +33,19 @@ export interface PageRequest {
   readonly count: number | null;
 }
 
-/** @throws NAME_UNKNOWN. */
+/** @throws NAME_UNKNOWN, UNAVAILABLE. */
 export async function listTags(
   registry: Registry,
   repository: string,
   page: PageRequest,
 ): Promise<ListPage<string>> {
-  const { metadata } = registry;
-  const list = await findIn(registry, repository, async () => {
-    const tags = await pageOf(page, (after, limit) => metadata.tags(repository, { after, limit }));
-    return tags.items.length > 0 ? tags : null;
-  });
-  if (list !== null) return list;
-  if (await metadata.repositoryExists(repository)) return { items: [], next: null };
-  throw apiError("NAME_UNKNOWN", { detail: { name: repository } });
+  const wanted = Math.min(page.count ?? pageEntriesDefault, pageEntriesMax);
+  const resolved = await resolveTags(registry, repository, { after: page.last, limit: wanted + 1 });
+  if (resolved.found === null) {
+    throw absentError(resolved.why, "MANIFEST_UNKNOWN", { name: repository });
+  }
+  const items = resolved.found.slice(0, wanted);
+  return { items, next: resolved.found.length > wanted ? (items.at(-1) ?? null) : null };
 }
 
 /** Names that are read in one turn, so that a short page of a long catalog does not take as many. */
@@ -92,17 +90,6 @@ export async function listRepositories(
   }
 }
 
-async function pageOf(
-  { last, count }: PageRequest,
-  read: (after: string | null, limit: number) => Promise<string[]>,
-): Promise<ListPage<string>> {
-  const wanted = Math.min(count ?? pageEntriesDefault, pageEntriesMax);
-  if (wanted === 0) return { items: [], next: null };
-  const found = await read(last, wanted + 1);
-  const items = found.slice(0, wanted);
-  return { items, next: found.length > wanted ? (items.at(-1) ?? null) : null };
-}
-
 /**
  * The manifests whose subject is the digest, which may be of any algorithm; an empty page for whatever is unknown
  * [end-12a].
@@ -113,16 +100,18 @@ export async function listReferrers(
   subject: string,
   options: { readonly artifactTypes: readonly string[]; readonly last: string | null },
 ): Promise<ListPage<Descriptor>> {
-  const { metadata } = registry;
   const items: Descriptor[] = [];
   let bytes = 0;
   let after = options.last;
   for (;;) {
-    const page = await metadata.referrers(repository, subject, options.artifactTypes, {
+    const resolved = await resolveReferrers(registry, repository, subject, {
+      artifactTypes: options.artifactTypes,
       after,
       limit: referrersEntriesMax + 1,
       bytesMax: referrersBytesMax - bytes,
     });
+    if (resolved.found === null) throw beingRead();
+    const page = resolved.found;
     for (const record of page.records) {
       const descriptor = describe(record);
       bytes += Buffer.byteLength(JSON.stringify(descriptor));

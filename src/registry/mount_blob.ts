@@ -10,6 +10,7 @@ import type { Digest } from "../oci/digest.ts";
 import { fileTrouble } from "../storage/adopt.ts";
 import { isSource } from "./content.ts";
 import type { Registry } from "./registry.ts";
+import { resolveBlob } from "./resolve.ts";
 
 /** A sweep may remove the link before its commit; then it is made again. */
 const mountTriesMax = 3;
@@ -57,14 +58,12 @@ async function mountFrom(
 ): Promise<boolean> {
   const { metadata } = registry;
   for (let attempt = 1; attempt <= mountTriesMax; attempt += 1) {
-    const sizeBytes = await metadata.blobSize(source, digest);
-    if (sizeBytes === null) return false;
-    const content = { repository: source, digest, sizeBytes };
-    if (!(await isShared(registry, content, repository))) return false;
+    const { found: content } = await resolveBlob(registry, source, digest);
+    if (content === null || !(await isShared(registry, content, repository))) return false;
     const outcome = await metadata.commit({
       repository,
       preconditions: [{ kind: "bytes-present", digest }],
-      changes: [{ kind: "link-blob", digest, sizeBytes }],
+      changes: [{ kind: "link-blob", digest, sizeBytes: content.sizeBytes }],
       by,
     });
     if (outcome.committed) return true;

@@ -23,6 +23,7 @@ import {
 } from "../metadata/metadata.ts";
 import { isHeld } from "./content.ts";
 import type { Registry } from "./registry.ts";
+import { beingRead, bring } from "./resolve.ts";
 import { anyTag, forbiddenTag, rulePreconditions, type TagRules } from "./tag_rule.ts";
 
 /** A sweep may remove bytes between their writing and their commit; then they are written again. */
@@ -74,10 +75,22 @@ export async function pushManifest(registry: Registry, request: PushRequest): Pr
     changes: changesOf(request, digest, manifest),
     by: request.by,
   };
-  throwFailed(await registry.metadata.check(commit.repository, commit.preconditions), tagRules);
+  throwFailed(await checkEarly(registry, commit), tagRules);
   await requireReferences(registry, request.repository, manifest);
   await commitWithBytes(registry, request, digest, commit);
   return { digest, subject: manifest.subject?.digest ?? null };
+}
+
+/** What does not hold, once all is known that the repository has: a tag that nobody has read yet is no new one. */
+async function checkEarly(registry: Registry, commit: Commit): Promise<FailedPrecondition[]> {
+  const { repository, preconditions } = commit;
+  const check = (): Promise<FailedPrecondition[]> =>
+    registry.metadata.check(repository, preconditions);
+  const failed = await check();
+  if (failed.length === 0 && !preconditions.some(isTagPrecondition)) return failed;
+  const brought = await bring(registry, repository);
+  if (brought === "later") throw beingRead();
+  return brought === "brought" ? await check() : failed;
 }
 
 async function commitWithBytes(

@@ -16,6 +16,8 @@ export interface Registry {
   readonly uploads: Uploads;
   readonly clock: Clock;
   readonly contentCache: ContentCache;
+  /** Where content may come from that the metadata do not know; asked in order (`resolve.ts`). */
+  readonly sources: readonly Source[];
   /** Keep equal blobs of several repositories as one file (`storage.dedupe`). */
   readonly dedupe: boolean;
   /** Whether a repository takes an index though manifests that it names are not there (`storage.sparseIndexes`). */
@@ -23,6 +25,12 @@ export interface Registry {
   /** Hears of what the operator should know and no answer tells. */
   readonly report: Report;
 }
+
+/** Brings what it has of a repository into the metadata, for somebody who missed something there. */
+export type Source = (registry: Registry, repository: string) => Promise<Brought>;
+
+/** "brought": it is worth looking again. "later": there is something, and it did not come in time. */
+export type Brought = "nothing" | "brought" | "later";
 
 /** A line for the operator about work that no request asked for. */
 export type Report = (level: "info" | "warn" | "error", message: string, fields?: object) => void;

@@ -9,6 +9,7 @@ import type { BytesUnderLock, Committer } from "../metadata/metadata.ts";
 import { SqliteMetadata } from "../metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "../metadata/sqlite/sqlite_writer.ts";
 import { ContentCache } from "../registry/content_cache.ts";
+import { layoutSource } from "../registry/layout_source.ts";
 import type { Registry, Report } from "../registry/registry.ts";
 import { FilesystemDriver } from "../storage/drivers/filesystem.ts";
 import { StorageFull } from "../storage/driver.ts";
@@ -119,6 +120,7 @@ export function openRegistry({ storage }: Config, parties: RegistryParties): Reg
     uploads: new Uploads(parties.storage.driver, clock),
     clock,
     contentCache: new ContentCache(lookup?.("content")),
+    sources: [layoutSource],
     dedupe,
     // Settings of a worker say which may; nobody else is pushed to.
     mayBeSparse: () => false,

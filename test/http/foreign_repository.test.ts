@@ -5,6 +5,7 @@ import { expect, test } from "bun:test";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createHash } from "node:crypto";
 import { dirname, join } from "node:path";
+import { digestOf } from "../../src/oci/digest.ts";
 import { startZot, type Zot } from "../harness.ts";
 import { bytesOf, image, named, type Image } from "../registry/world.ts";
 
@@ -25,14 +26,54 @@ async function writeLayout(zot: Zot, repository: string, images: readonly [Image
   await writeFile(join(directory, "index.json"), index);
 }
 
+const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
 const app = image(1);
+const layerDigest = digestOf("sha256", app.blobs[1]!);
+
+const signature = image(2, { subject: app.descriptor });
+
+interface First {
+  /** Below the repository; `{there}` stands for its name, where another one is asked. */
+  path: string;
+  method?: string;
+  status: number;
+  headers?: Record<string, string>;
+  body?: string;
+  /** What the answer lists. */
+  lists?: object;
+}
 
 /** What may be asked first, and what is answered. */
-const firsts: Readonly<Record<string, { path: string; method?: string; status: number }>> = {
+const firsts: Readonly<Record<string, First>> = {
   "a manifest by tag": { path: "manifests/v1", status: 200 },
   "a manifest by digest": { path: `manifests/${app.digest}`, status: 200 },
   "a blob": { path: `blobs/${app.descriptor.digest}`, status: 404 },
-  "the tags": { path: "tags/list", status: 200 },
+  "the tags": { path: "tags/list", status: 200, lists: { tags: ["signed", "v1"] } },
+  "what refers to a manifest": {
+    path: `referrers/${app.digest}`,
+    status: 200,
+    lists: { manifests: [{ digest: signature.digest }] },
+  },
+  "a mount from it": {
+    path: `/v2/other/{there}/blobs/uploads/?mount=${layerDigest}&from={there}`,
+    method: "POST",
+    status: 201,
+  },
+  "a push of a tag that must be new": {
+    path: "manifests/v1",
+    method: "PUT",
+    status: 412,
+    headers: { "if-none-match": "*", "content-type": app.descriptor.mediaType },
+    body: text(app.bytes),
+  },
+  "a push that names what is there": {
+    path: "manifests/v3",
+    method: "PUT",
+    status: 201,
+    headers: { "content-type": app.descriptor.mediaType },
+    body: text(app.bytes),
+  },
   "a tag's removal": { path: "manifests/v1", method: "DELETE", status: 202 },
   "a tag that is not there": { path: "manifests/v2", status: 404 },
 };
@@ -40,24 +81,29 @@ const firsts: Readonly<Record<string, { path: string; method?: string; status: n
 test("a repository that another tool makes is served by the first request for it", async () => {
   await using zot = await startZot({ config: { http: { workers: 2 } } });
   await zot.waitForLog("it is ready", ({ msg }) => msg === "listening");
-  for (const [index, { path, method = "GET", status }] of Object.values(firsts).entries()) {
-    await writeLayout(zot, `team/made${index}`, [[app, "v1"]]);
+  for (const [index, [what, first]] of Object.entries(firsts).entries()) {
+    const { path, method = "GET", status, headers = {}, body = null, lists } = first;
+    const there = `team/made${index}`;
+    await writeLayout(zot, there, [
+      [app, "v1"],
+      [signature, "signed"],
+    ]);
+    const asked = path.startsWith("/") ? path.replaceAll("{there}", there) : `/v2/${there}/${path}`;
     // Several ask at once.
     const answers = await Promise.all(
       Array.from({ length: method === "GET" ? 4 : 1 }, () =>
-        fetch(`${zot.url}/v2/team/made${index}/${path}`, {
+        fetch(`${zot.url}${asked}`, {
           method,
-          headers: { accept: app.descriptor.mediaType },
+          headers: { accept: app.descriptor.mediaType, ...headers },
+          body,
         }),
       ),
     );
-    expect({ path, got: answers.map((answer) => answer.status) }).toEqual({
-      path,
+    expect({ what, got: answers.map((answer) => answer.status) }).toEqual({
+      what,
       got: answers.map(() => status),
     });
-    if (path === "tags/list") {
-      expect(await answers[0]!.json()).toEqual({ name: `team/made${index}`, tags: ["v1"] });
-    }
+    if (lists !== undefined) expect(await answers[0]!.json()).toMatchObject(lists);
   }
   expect(zot.logs().filter(({ level }) => level === "error")).toEqual([]);
 });

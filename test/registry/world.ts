@@ -20,6 +20,7 @@ import { digestOf, type Algorithm, type Digest } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
 import { parseReference, type Reference } from "../../src/oci/reference.ts";
 import { ContentCache } from "../../src/registry/content_cache.ts";
+import { layoutSource } from "../../src/registry/layout_source.ts";
 import { LayoutProjector } from "../../src/registry/layout_projector.ts";
 import { finishUpload } from "../../src/registry/push_blob.ts";
 import { pushManifest } from "../../src/registry/push_manifest.ts";
@@ -131,6 +132,7 @@ async function open(root: string, clock: World["clock"], dedupe: boolean, report
     uploads: new Uploads(driver, clock),
     clock,
     contentCache: new ContentCache(),
+    sources: [layoutSource],
     dedupe,
     mayBeSparse: (name) => name.startsWith("sparse/"),
     report,

@@ -1,0 +1,45 @@
+/**
+ * The source of repositories that lie on disk and that the metadata do not know yet, because another tool put them
+ * there (also: a first start on a root of zot, a lost database).
+ *
+ * The request that misses something asks the primary to read the layout, and waits until that is done.
+ */
+import type { LayoutState } from "../metadata/metadata.ts";
+import { isOurs } from "./reconcile_layout.ts";
+import type { Brought, Registry } from "./registry.ts";
+
+/** How long a request waits for its repository to be taken in. */
+const intakeWaitMs = 10_000;
+const lookEveryMs = 50;
+
+/** Has the layout of a repository taken in, if it was not. */
+export async function layoutSource(registry: Registry, repository: string): Promise<Brought> {
+  if (!(await awaitsIntake(registry, repository))) return "nothing";
+  // That the repository exists is enough: its index.json is behind, and whoever writes it takes in what lies there.
+  await registry.metadata.commit({
+    repository,
+    preconditions: [],
+    changes: [{ kind: "create-repository" }],
+    by: null,
+  });
+  const { clock } = registry;
+  const endMs = clock.monotonicMs() + intakeWaitMs;
+  while (clock.monotonicMs() < endMs) {
+    if (!(await awaitsIntake(registry, repository))) return "brought";
+    await clock.sleep(lookEveryMs);
+  }
+  return "later";
+}
+
+async function awaitsIntake({ metadata, storage }: Registry, repository: string): Promise<boolean> {
+  if (isProjected(await metadata.layoutState(repository))) return false;
+  const stamp = await storage.indexStamp(repository);
+  if (stamp === null || storage.hasEmptyIndex(repository)) return false;
+  // Asked again after the disk: an index.json of ours is planned in the metadata before anybody can see it.
+  const state = await metadata.layoutState(repository);
+  return !isProjected(state) && !isOurs(stamp, state);
+}
+
+function isProjected(state: LayoutState | null): boolean {
+  return state !== null && state.projected > 0;
+}
