@@ -137,16 +137,29 @@ export function peerSockets(): Map<string, number> {
 /** The descriptor of the connection with this other end; null where there is none, or it is not told. */
 export function findSocket(name: string): number | null {
   if (load() === null) return null;
-  const descriptors = readdirSync(descriptorsPath).map(Number);
-  return descriptors.find((descriptor) => peerOf(descriptor) === name) ?? null;
+  const port = Number(name.slice(name.lastIndexOf(" ") + 1));
+  for (const entry of readdirSync(descriptorsPath)) {
+    const descriptor = Number(entry);
+    // The port alone tells most of them apart, and costs less than a name.
+    if (readPeer(descriptor) && peer.getUint16(2) === port && peerName(peer) === name)
+      return descriptor;
+  }
+  return null;
 }
 
 /** The other end of a connection, as in `peerSockets`; null for what is none. */
 export function peerOf(descriptor: number): string | null {
-  const peer = new Uint8Array(128);
-  const length = new Int32Array([peer.byteLength]);
-  const result = load()?.getpeername(descriptor, peer, length);
-  return result === 0 ? peerName(new DataView(peer.buffer)) : null;
+  return readPeer(descriptor) ? peerName(peer) : null;
+}
+
+/** What `getpeername` was last told; one for all, as a look walks over every descriptor. */
+const peerBytes = new Uint8Array(128);
+const peer = new DataView(peerBytes.buffer);
+const peerLength = new Int32Array(1);
+
+function readPeer(descriptor: number): boolean {
+  peerLength[0] = peerBytes.byteLength;
+  return load()?.getpeername(descriptor, peerBytes, peerLength) === 0;
 }
 
 /** A second descriptor of a connection, to be closed by `closeCopy`: the connection does not end before. */

@@ -139,7 +139,7 @@ export class SqliteWriter implements Committer {
 
   #runBatch(commits: AnyCommit[]): Settled[] {
     try {
-      this.requireKept();
+      if (this.#lost !== null) this.requireKept();
       const settled = this.#settle(commits);
       // What was written into a file that nobody will find must not count as kept.
       this.requireKept();
