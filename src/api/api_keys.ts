@@ -13,7 +13,7 @@ import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
 import { emptyReply, jsonReply } from "../http/reply.ts";
 import { isJsonObject, parseStrictJson } from "../lib/strict_json.ts";
-import type { ApiKeyRecord } from "../metadata/metadata.ts";
+import type { ApiKeyRecord } from "../metadata/api_keys.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
 import type { App } from "./app.ts";
 

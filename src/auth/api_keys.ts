@@ -8,7 +8,9 @@
  */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";
-import { apiKeyStore, type ApiKeyRecord, type Metadata } from "../metadata/metadata.ts";
+import { apiKeys, type ApiKeyReads, type ApiKeyRecord } from "../metadata/api_keys.ts";
+import type { Metadata } from "../metadata/metadata.ts";
+import { recordCommit } from "../metadata/records.ts";
 import type { Identity } from "./identity.ts";
 import type { PresentOwner } from "./owners.ts";
 import { emptyScope, keyScope } from "./scope.ts";
@@ -29,10 +31,12 @@ export interface NewApiKey {
 
 export class ApiKeys {
   readonly #metadata: Metadata;
+  readonly #records: ApiKeyReads;
   readonly #clock: Clock;
 
   constructor(metadata: Metadata, clock: Clock) {
     this.#metadata = metadata;
+    this.#records = metadata.records(apiKeys);
     this.#clock = clock;
   }
 
@@ -56,40 +60,36 @@ export class ApiKeys {
       createdAt: this.#clock.now(),
       lastUsedAt: null,
     };
-    await this.#metadata.commit({
-      records: apiKeyStore,
-      changes: [{ kind: "put-api-key", key: record, ofOwnerMax: keysMax }],
-    });
-    const made = await this.#metadata.apiKeyByHash(record.hash);
+    await this.#metadata.commit(
+      recordCommit(apiKeys, { kind: "put-api-key", key: record, ofOwnerMax: keysMax }),
+    );
+    const made = await this.#records.byHash(record.hash);
     return made === null ? null : { key, record };
   }
 
   list(owner: string): Promise<ApiKeyRecord[]> {
-    return this.#metadata.apiKeysOf(owner, keysMax);
+    return this.#records.ofOwner(owner, keysMax);
   }
 
   /** Revokes a key of the user; false when there is none of that id. */
   async revoke(owner: string, id: string): Promise<boolean> {
     const keys = await this.list(owner);
     if (!keys.some((key) => key.id === id)) return false;
-    await this.#metadata.commit({
-      records: apiKeyStore,
-      changes: [{ kind: "remove-api-key", owner, id }],
-    });
+    await this.#metadata.commit(recordCommit(apiKeys, { kind: "remove-api-key", owner, id }));
     return true;
   }
 
   /** The live key of this user; null when the password is no such key. */
   async find(owner: string, password: string): Promise<ApiKeyRecord | null> {
     if (!keyPattern.test(password)) return null;
-    const record = await this.#metadata.apiKeyByHash(hashOf(password));
+    const record = await this.#records.byHash(hashOf(password));
     if (record === null || record.owner !== owner || this.isExpired(record)) return null;
     return record;
   }
 
   /** The live key of this id; null when it was revoked or has expired. */
   async byId(id: string): Promise<ApiKeyRecord | null> {
-    const record = await this.#metadata.apiKeyById(id);
+    const record = await this.#records.byId(id);
     return record === null || this.isExpired(record) ? null : record;
   }
 
@@ -100,8 +100,8 @@ export class ApiKeys {
     const isOther = (key: ApiKeyRecord): boolean =>
       key.provenBy === provenBy && key.incarnation !== null && key.incarnation !== incarnation;
     if (!keys.some(isOther)) return;
-    const changes = [{ kind: "end-api-keys", owner, provenBy, incarnation }] as const;
-    await this.#metadata.commit({ records: apiKeyStore, changes });
+    const end = { kind: "end-api-keys", owner, provenBy, incarnation } as const;
+    await this.#metadata.commit(recordCommit(apiKeys, end));
   }
 
   isExpired({ expiresAt }: ApiKeyRecord): boolean {
@@ -112,8 +112,8 @@ export class ApiKeys {
   async touch({ id, lastUsedAt }: ApiKeyRecord): Promise<void> {
     const at = this.#clock.now();
     if (lastUsedAt !== null && at - lastUsedAt < touchMs) return;
-    const changes = [{ kind: "touch-api-key", id, at }] as const;
-    await this.#metadata.commit({ records: apiKeyStore, changes }).catch(() => {});
+    const touch = { kind: "touch-api-key", id, at } as const;
+    await this.#metadata.commit(recordCommit(apiKeys, touch)).catch(() => {});
   }
 
   /** The identity that a key proves, given what its owner is now. */

@@ -7,7 +7,8 @@ import { openWorld } from "../../test/registry/world.ts";
 import { tempDirectory } from "../../test/temp.ts";
 import { systemClock, type Clock } from "../lib/clock.ts";
 import { Gate } from "../lib/gate.ts";
-import type { ApiKeyRecord, Metadata } from "../metadata/metadata.ts";
+import { apiKeys, type ApiKeyRecord } from "../metadata/api_keys.ts";
+import type { Metadata } from "../metadata/metadata.ts";
 import { ApiKeys } from "./api_keys.ts";
 import { Authenticator, type FailedLogin, type Methods, type Origin } from "./authenticator.ts";
 import { PolicyCaller } from "./caller.ts";
@@ -422,7 +423,10 @@ describe("an API key has the groups that its owner has now", () => {
       ...record,
     };
     return new ApiKeys(
-      { apiKeyByHash: async () => stored, commit: async () => ({}) } as unknown as Metadata,
+      {
+        records: () => ({ byHash: async () => stored }),
+        commit: async () => ({}),
+      } as unknown as Metadata,
       clock,
     );
   };
@@ -476,10 +480,10 @@ describe("a key of somebody who had the name before", () => {
     ldap.user = { name: "lee", groups: [], id: "entryUUID 2", stamp: "9" };
     w.clock.advance(1_500);
     expect((await failureOf(() => login(key))).kind).toBe("invalid");
-    expect(await metadata.apiKeysOf("lee", 9)).toHaveLength(2);
+    expect(await metadata.records(apiKeys).ofOwner("lee", 9)).toHaveLength(2);
     await login("right");
     // That of another kind of login is nobody's business here.
-    const left = await metadata.apiKeysOf("lee", 9);
+    const left = await metadata.records(apiKeys).ofOwner("lee", 9);
     expect(left.map(({ provenBy }) => provenBy)).toEqual(["workload"]);
   });
 

@@ -12,7 +12,7 @@
 import { decodeProtectedHeader } from "jose";
 import type { Clock } from "../lib/clock.ts";
 import { GateFull } from "../lib/gate.ts";
-import type { ApiKeyRecord } from "../metadata/metadata.ts";
+import type { ApiKeyRecord } from "../metadata/api_keys.ts";
 import { keyPrefix, type ApiKeys } from "./api_keys.ts";
 import { passwordCredentials, readCredentials, type Credentials } from "./basic.ts";
 import { IssuerUnavailable } from "./bearer.ts";

@@ -9,7 +9,9 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";
 import { WatchedFile } from "../lib/watched_file.ts";
-import { apiKeyStore, type Committer, type Metadata } from "../metadata/metadata.ts";
+import { apiKeys } from "../metadata/api_keys.ts";
+import type { Committer, Metadata } from "../metadata/metadata.ts";
+import { recordCommit } from "../metadata/records.ts";
 import { parseHtpasswd, type HtpasswdUsers } from "./htpasswd.ts";
 
 export class FileUsers {
@@ -21,20 +23,20 @@ export class FileUsers {
 
   /** The incarnation of a name that is in the file. Null when it cannot be kept: a full disk keeps nobody from pulling. */
   async incarnationOf(name: string): Promise<string | null> {
-    const known = await this.#metadata.fileUser(name);
+    const known = await this.#metadata.records(apiKeys).fileUser(name);
     if (known !== null) return known;
     const change = { kind: "put-file-user", name, incarnation: randomUUID() } as const;
     try {
-      await this.#metadata.commit({ records: apiKeyStore, changes: [change] });
+      await this.#metadata.commit(recordCommit(apiKeys, change));
     } catch {
       return null;
     }
-    return await this.#metadata.fileUser(name);
+    return await this.#metadata.records(apiKeys).fileUser(name);
   }
 
   /** Whether the name still belongs to who had it then. */
   async isStill(name: string, incarnation: string): Promise<boolean> {
-    return (await this.#metadata.fileUser(name)) === incarnation;
+    return (await this.#metadata.records(apiKeys).fileUser(name)) === incarnation;
   }
 }
 
@@ -125,8 +127,8 @@ export class FileUserFollower {
 
   async #keep(names: ReadonlySet<string>): Promise<void> {
     try {
-      const changes = [{ kind: "keep-file-users", names: [...names] }] as const;
-      await this.#options.committer.commit({ records: apiKeyStore, changes });
+      const keep = { kind: "keep-file-users", names: [...names] } as const;
+      await this.#options.committer.commit(recordCommit(apiKeys, keep));
     } catch (error) {
       // Taken up again: nobody who left may come back as who he was.
       this.#againAtMs = this.#options.clock.monotonicMs() + secondLookMs;

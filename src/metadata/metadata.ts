@@ -11,6 +11,7 @@
  * Leaves to others: which changes make up a push (`registry`), where bytes lie (`storage`).
  */
 import type { Digest } from "../oci/digest.ts";
+import type { RecordChange, RecordCommit, RecordStore } from "./records.ts";
 
 /** A manifest as the store knows it. */
 export interface ManifestRecord {
@@ -50,6 +51,13 @@ export interface HistoryRecord {
   /** Where the tag points afterwards; null when it was removed. */
   readonly digest: string | null;
   readonly previous: string | null;
+  /** Of the manifest that it points at afterwards, and of the previous one; null where nobody knows any more. */
+  readonly mediaType: string | null;
+  readonly sizeBytes: number | null;
+  readonly previousMediaType: string | null;
+  readonly previousSizeBytes: number | null;
+  /** When the tag was set to the previous one, or the removed manifest was pushed. */
+  readonly previousAt: number | null;
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly by: string | null;
@@ -107,54 +115,6 @@ export interface TagPast {
   /** Its last move or removal; null when it was never set. */
   readonly last: Pick<HistoryRecord, "by" | "generation"> | null;
 }
-
-/** A key that stands for its owner. The key itself is never stored. */
-export interface ApiKeyRecord {
-  readonly id: string;
-  /** Name of the user who made it. */
-  readonly owner: string;
-  /** SHA-256 of the key, in hex. */
-  readonly hash: string;
-  readonly label: string;
-  /** What it is good for, as its owner wrote it; empty for everything that the owner may. */
-  readonly scopes: readonly string[];
-  /** Groups that the owner had when it was made. */
-  readonly groups: readonly string[];
-  /** How the owner had logged in, such as `htpasswd`. */
-  readonly provenBy: string;
-  /** Tells the owner from others who had or get the name; null where nothing does. */
-  readonly incarnation: string | null;
-  /** User-Agent of the request that made it. */
-  readonly madeWith: string;
-  /** Milliseconds since the epoch; null for no end, and for never used. */
-  readonly createdAt: number;
-  readonly expiresAt: number | null;
-  readonly lastUsedAt: number | null;
-}
-
-/** The store of keys and of the users of the htpasswd file. */
-export const apiKeyStore = "api-keys";
-
-/** A change to keys, which belong to users and to no repository. */
-export type ApiKeyChange =
-  /** Does nothing when the owner has as many keys already: counted where it is written, so that nobody can race. */
-  | { readonly kind: "put-api-key"; readonly key: ApiKeyRecord; readonly ofOwnerMax: number }
-  | { readonly kind: "remove-api-key"; readonly owner: string; readonly id: string }
-  | { readonly kind: "touch-api-key"; readonly id: string; readonly at: number }
-  /** Removes the keys that others made who had the name, by the same kind of login. */
-  | {
-      readonly kind: "end-api-keys";
-      readonly owner: string;
-      readonly provenBy: string;
-      readonly incarnation: string;
-    };
-
-/** A change to what is known of the users of the htpasswd file, and so to their keys. */
-export type FileUserChange =
-  /** Remembers a name and gives it its incarnation, unless it has one; keys of before have it from then on. */
-  | { readonly kind: "put-file-user"; readonly name: string; readonly incarnation: string }
-  /** Forgets every other name, with its keys. */
-  | { readonly kind: "keep-file-users"; readonly names: readonly string[] };
 
 /** One fact to write in the commit's repository. A closed set: group commit, history and a second store rest on it. */
 export type Change =
@@ -255,19 +215,6 @@ export interface Commit {
  */
 export interface JointCommit {
   readonly parts: readonly Commit[];
-}
-
-/** Changes to a feature's own records, which belong to no repository; see `records.ts`. */
-export interface RecordCommit {
-  /** Name of the store. */
-  readonly records: string;
-  readonly changes: readonly RecordChange[];
-}
-
-/** Of the closed set of its store. */
-export interface RecordChange {
-  readonly kind: string;
-  readonly [member: string]: unknown;
 }
 
 /** One atomic unit of work. */
@@ -405,12 +352,6 @@ export interface Metadata extends Committer {
   /** Whether bytes lost their last name and were not swept since. */
   isOrphan(repository: string, digest: Digest): Promise<boolean>;
 
-  /** The incarnation of a name of the htpasswd file; null when it has none yet. */
-  fileUser(name: string): Promise<string | null>;
-  apiKeyByHash(hash: string): Promise<ApiKeyRecord | null>;
-  apiKeyById(id: string): Promise<ApiKeyRecord | null>;
-  /** Keys of a user, oldest first. */
-  apiKeysOf(owner: string, limit: number): Promise<ApiKeyRecord[]>;
   /**
    * All content, slice by slice: blobs by digest, so that what repositories share stands together, then manifests
    * by repository. `after` is the `next` of the slice before.
@@ -420,6 +361,8 @@ export interface Metadata extends Committer {
     after: string | null,
     limit: number,
   ): Promise<{ items: Holding[]; next: string | null }>;
+  /** The reads of a small store beside the facts. @throws when this store was opened without it. */
+  records<Change extends RecordChange, Reads>(store: RecordStore<Change, Reads>): Reads;
   close(): Promise<void>;
 }
 

@@ -1,12 +1,9 @@
 // API keys: made, found by their hash, listed by their owner, touched, and removed by nobody else.
 
 import { expect, test } from "bun:test";
-import {
-  apiKeyStore,
-  type ApiKeyRecord,
-  type FileUserChange,
-  type Metadata,
-} from "../../src/metadata/metadata.ts";
+import { apiKeys, type ApiKeyRecord, type FileUserChange } from "../../src/metadata/api_keys.ts";
+import type { Metadata } from "../../src/metadata/metadata.ts";
+import { recordCommit } from "../../src/metadata/records.ts";
 import { openTested, type OpenEmptyStore } from "./metadata_facts.ts";
 
 function key(id: string, changes: Partial<ApiKeyRecord> = {}): ApiKeyRecord {
@@ -29,7 +26,7 @@ function key(id: string, changes: Partial<ApiKeyRecord> = {}): ApiKeyRecord {
 
 async function put(metadata: Metadata, ...keys: ApiKeyRecord[]): Promise<void> {
   const changes = keys.map((each) => ({ kind: "put-api-key", key: each, ofOwnerMax: 3 }) as const);
-  const outcome = await metadata.commit({ records: apiKeyStore, changes });
+  const outcome = await metadata.commit(recordCommit(apiKeys, ...changes));
   expect(outcome).toEqual({ committed: true });
 }
 
@@ -38,12 +35,12 @@ export function testApiKeys(open: OpenEmptyStore): void {
     await using store = await openTested(open);
     const one = key("1", { expiresAt: 5000 });
     await put(store.metadata, one);
-    expect(await store.metadata.apiKeyByHash(one.hash)).toEqual(one);
-    expect(await store.store.another().apiKeyByHash(one.hash)).toEqual(one);
-    expect(await store.metadata.apiKeyById("1")).toEqual(one);
-    expect(await store.metadata.apiKeyById("2")).toBeNull();
-    expect(await store.metadata.apiKeyByHash("another hash")).toBeNull();
-    expect(await store.metadata.apiKeyByHash("%")).toBeNull();
+    expect(await store.metadata.records(apiKeys).byHash(one.hash)).toEqual(one);
+    expect(await store.store.another().records(apiKeys).byHash(one.hash)).toEqual(one);
+    expect(await store.metadata.records(apiKeys).byId("1")).toEqual(one);
+    expect(await store.metadata.records(apiKeys).byId("2")).toBeNull();
+    expect(await store.metadata.records(apiKeys).byHash("another hash")).toBeNull();
+    expect(await store.metadata.records(apiKeys).byHash("%")).toBeNull();
   });
 
   test("an owner's keys are listed, oldest first, and nobody else's", async () => {
@@ -56,7 +53,7 @@ export function testApiKeys(open: OpenEmptyStore): void {
     ];
     await put(store.metadata, ...keys);
     const listed = async (owner: string, limit = 10) =>
-      (await store.metadata.apiKeysOf(owner, limit)).map(({ id }) => id);
+      (await store.metadata.records(apiKeys).ofOwner(owner, limit)).map(({ id }) => id);
     expect(await listed("alice")).toEqual(["1", "2", "3"]);
     expect(await listed("alice", 2)).toEqual(["1", "2"]);
     expect(await listed("alic_")).toEqual(["4"]);
@@ -67,11 +64,12 @@ export function testApiKeys(open: OpenEmptyStore): void {
     await using store = await openTested(open);
     const keys = ["1", "2", "3", "4"].map((id) => key(id));
     await put(store.metadata, ...keys);
-    const ids = async () => (await store.metadata.apiKeysOf("alice", 10)).map(({ id }) => id);
+    const ids = async () =>
+      (await store.metadata.records(apiKeys).ofOwner("alice", 10)).map(({ id }) => id);
     expect(await ids()).toEqual(["1", "2", "3"]);
-    expect(await store.metadata.apiKeyByHash("hash of 4")).toBeNull();
+    expect(await store.metadata.records(apiKeys).byHash("hash of 4")).toBeNull();
     const changes = [{ kind: "remove-api-key", owner: "alice", id: "1" }] as const;
-    await store.metadata.commit({ records: apiKeyStore, changes });
+    await store.metadata.commit(recordCommit(apiKeys, ...changes));
     await put(store.metadata, key("5"));
     expect(await ids()).toEqual(["2", "3", "5"]);
   });
@@ -80,14 +78,11 @@ export function testApiKeys(open: OpenEmptyStore): void {
     await using store = await openTested(open);
     await put(store.metadata, key("1"));
     const remove = (owner: string) =>
-      store.metadata.commit({
-        records: apiKeyStore,
-        changes: [{ kind: "remove-api-key", owner, id: "1" }],
-      });
+      store.metadata.commit(recordCommit(apiKeys, { kind: "remove-api-key", owner, id: "1" }));
     await remove("bob");
-    expect(await store.metadata.apiKeyByHash("hash of 1")).not.toBeNull();
+    expect(await store.metadata.records(apiKeys).byHash("hash of 1")).not.toBeNull();
     await remove("alice");
-    expect(await store.metadata.apiKeyByHash("hash of 1")).toBeNull();
+    expect(await store.metadata.records(apiKeys).byHash("hash of 1")).toBeNull();
     await remove("alice");
   });
 
@@ -105,10 +100,11 @@ export function testApiKeys(open: OpenEmptyStore): void {
     await put(metadata, key("5", { owner: "carl", provenBy: "workload", incarnation: "old" }));
     const end = async (owner: string) => {
       const change = { kind: "end-api-keys", owner, provenBy: "ldap", incarnation: "new" } as const;
-      await metadata.commit({ records: apiKeyStore, changes: [change] });
+      await metadata.commit(recordCommit(apiKeys, change));
     };
     for (const owner of ["alice", "carl"]) await end(owner);
-    const ids = async (owner: string) => (await metadata.apiKeysOf(owner, 9)).map(({ id }) => id);
+    const ids = async (owner: string) =>
+      (await metadata.records(apiKeys).ofOwner(owner, 9)).map(({ id }) => id);
     expect([await ids("alice"), await ids("bob"), await ids("carl")]).toEqual([
       ["2", "3"],
       ["4"],
@@ -120,40 +116,42 @@ export function testApiKeys(open: OpenEmptyStore): void {
     await using store = await openTested(open);
     const { metadata } = store;
     const change = async (...changes: FileUserChange[]) =>
-      void (await metadata.commit({ records: apiKeyStore, changes }));
+      void (await metadata.commit(recordCommit(apiKeys, ...changes)));
     const putUser = (name: string, incarnation: string): FileUserChange => ({
       kind: "put-file-user",
       name,
       incarnation,
     });
     const keep = (...names: string[]): FileUserChange => ({ kind: "keep-file-users", names });
-    expect(await metadata.fileUser("alice")).toBeNull();
+    expect(await metadata.records(apiKeys).fileUser("alice")).toBeNull();
     await put(metadata, key("1"), key("2", { provenBy: "ldap" }), key("3", { owner: "bob" }));
     await change(putUser("alice", "a1"), putUser("alice", "a2"), putUser("Alice", "A1"));
-    expect(await metadata.fileUser("alice")).toBe("a1");
-    expect(await metadata.apiKeyById("1")).toMatchObject({ incarnation: "a1" });
-    expect(await metadata.apiKeyById("2")).toMatchObject({ incarnation: null });
+    expect(await metadata.records(apiKeys).fileUser("alice")).toBe("a1");
+    expect(await metadata.records(apiKeys).byId("1")).toMatchObject({ incarnation: "a1" });
+    expect(await metadata.records(apiKeys).byId("2")).toMatchObject({ incarnation: null });
     await change(keep("alice", "bob"));
-    expect(await metadata.fileUser("alice")).toBe("a1");
-    expect(await metadata.fileUser("Alice")).toBeNull();
-    expect(await metadata.apiKeyById("3")).not.toBeNull();
+    expect(await metadata.records(apiKeys).fileUser("alice")).toBe("a1");
+    expect(await metadata.records(apiKeys).fileUser("Alice")).toBeNull();
+    expect(await metadata.records(apiKeys).byId("3")).not.toBeNull();
     await change(keep("bob"));
-    expect(await metadata.fileUser("alice")).toBeNull();
-    expect(await metadata.apiKeyById("1")).toBeNull();
-    expect(await metadata.apiKeyById("2")).not.toBeNull();
+    expect(await metadata.records(apiKeys).fileUser("alice")).toBeNull();
+    expect(await metadata.records(apiKeys).byId("1")).toBeNull();
+    expect(await metadata.records(apiKeys).byId("2")).not.toBeNull();
     await change(putUser("alice", "a3"));
-    expect(await metadata.fileUser("alice")).toBe("a3");
+    expect(await metadata.records(apiKeys).fileUser("alice")).toBe("a3");
     await change(keep());
-    expect(await metadata.apiKeyById("3")).toBeNull();
+    expect(await metadata.records(apiKeys).byId("3")).toBeNull();
   });
 
   test("its last use is kept; that of a key that is gone is nothing", async () => {
     await using store = await openTested(open);
     await put(store.metadata, key("1"));
     const changes = ["1", "2"].map((id) => ({ kind: "touch-api-key", id, at: 7000 }) as const);
-    await store.metadata.commit({ records: apiKeyStore, changes });
-    expect(await store.metadata.apiKeyByHash("hash of 1")).toMatchObject({ lastUsedAt: 7000 });
-    expect(await store.metadata.apiKeyByHash("hash of 2")).toBeNull();
+    await store.metadata.commit(recordCommit(apiKeys, ...changes));
+    expect(await store.metadata.records(apiKeys).byHash("hash of 1")).toMatchObject({
+      lastUsedAt: 7000,
+    });
+    expect(await store.metadata.records(apiKeys).byHash("hash of 2")).toBeNull();
   });
 
   test("no second key takes the place of the first", async () => {
@@ -164,7 +162,7 @@ export function testApiKeys(open: OpenEmptyStore): void {
       key("1", { owner: "bob" }),
       key("2", { hash: "hash of 1" }),
     );
-    expect(await store.metadata.apiKeyByHash("hash of 1")).toEqual(key("1"));
-    expect(await store.metadata.apiKeysOf("bob", 10)).toEqual([]);
+    expect(await store.metadata.records(apiKeys).byHash("hash of 1")).toEqual(key("1"));
+    expect(await store.metadata.records(apiKeys).ofOwner("bob", 10)).toEqual([]);
   });
 }

@@ -210,6 +210,36 @@ function testHistory(open: OpenEmptyStore): void {
     expect(history.every((record) => record.repository === repository)).toBe(true);
   });
 
+  test("a move tells what an undo needs: what was pointed at before and after, and since when", async () => {
+    await using tested = await openTested(open);
+    const docker = { mediaType: mediaTypes.dockerImage, sizeBytes: 77 };
+    await tested.did(change.put(manifest("m", docker)), change.tag("v1", "m"));
+    await tested.clock.advance(1000);
+    await tested.did(change.put("n"), change.tag("v1", "n"));
+    await tested.clock.advance(1000);
+    await tested.did(change.remove("n"), change.tag("v2", "never pushed"));
+    const history = await tested.metadata.history(repository, null, 100);
+    const m = [docker.mediaType, docker.sizeBytes];
+    const n = [mediaTypes.ociImage, 1];
+    const nothing = [null, null];
+    expect(
+      history.map((it) => [
+        it.tag,
+        it.mediaType,
+        it.sizeBytes,
+        it.previousMediaType,
+        it.previousSizeBytes,
+        it.previousAt,
+      ]),
+    ).toEqual([
+      ["v2", ...nothing, ...nothing, null],
+      [null, ...nothing, ...n, startMs + 1000],
+      ["v1", ...nothing, ...n, startMs + 1000],
+      ["v1", ...n, ...m, startMs],
+      ["v1", ...m, ...nothing, null],
+    ]);
+  });
+
   test("of one tag, of one repository, at most so many", async () => {
     await using tested = await openTested(open);
     await tested.did(

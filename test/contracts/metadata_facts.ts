@@ -16,6 +16,8 @@ import type {
   NewManifest,
   Precondition,
 } from "../../src/metadata/metadata.ts";
+import type { RecordChange } from "../../src/metadata/records.ts";
+import type { RecordTables } from "../../src/metadata/sqlite/record_tables.ts";
 import { digestOf, type Digest } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
 
@@ -31,6 +33,8 @@ export interface OpenStore extends AsyncDisposable {
 export interface StoreOptions {
   readonly clock: Clock;
   readonly bytes: BytesUnderLock;
+  /** Small stores beside the facts; the registry's own without it. */
+  readonly records?: readonly RecordTables<RecordChange, unknown>[];
 }
 
 /** Opens a store that holds nothing yet. */

@@ -1,43 +1,30 @@
 /**
- * Applies one commit inside an open transaction: a table from precondition to check and a table
- * from change to statements.
+ * Applies one unit of work inside an open transaction: a table from change to statements. Preconditions are checked in
+ * `preconditions.ts`.
  *
  * Promises: preconditions are all checked before the first change, so a commit that is refused
  * leaves no trace; a change that meets its result already there is a success (pushes are
  * idempotent). Every tag that is set elsewhere or removed leaves a history row.
  * Leaves to others: opening, batching and flushing the transaction (`sqlite_writer.ts`).
  */
-import type { Database } from "bun:sqlite";
-import { essenceOf } from "../../lib/http_fields.ts";
 import {
   failedMax,
   type AnyCommit,
-  type BytesUnderLock,
   type Change,
   type Commit,
   type CommitOutcome,
-  type FailedPrecondition,
-  type Precondition,
 } from "../metadata.ts";
-import { applyUserChange, type UserChange } from "./api_key_rows.ts";
+import {
+  failedPreconditions,
+  findRepository,
+  isNamed,
+  type Asked,
+  type CommitContext,
+} from "./preconditions.ts";
 import { removeAnnotations } from "./long_annotations.ts";
 import { putManifest } from "./put_manifest.ts";
+import { tablesOf, type Stores } from "./record_tables.ts";
 import { all, get, run } from "./statements.ts";
-
-/** Indexes that a delete looks at, to see whether something names them; with more the manifest stays. */
-const parentsMax = 1_000;
-
-/** Prepared statements by text, and who and when for the rows that they write. */
-export interface CommitContext {
-  readonly database: Database;
-  readonly bytes: BytesUnderLock;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
-}
-
-interface Asked extends CommitContext {
-  readonly repository: string;
-}
 
 interface Work extends Asked {
   readonly by: string | null;
@@ -48,9 +35,13 @@ interface Work extends Asked {
 }
 
 /** Checks and applies one unit of work: the preconditions of all of its parts before the first change. */
-export function applyCommit(context: CommitContext, commit: AnyCommit): CommitOutcome {
+export function applyCommit(
+  context: CommitContext & { readonly stores: Stores },
+  commit: AnyCommit,
+): CommitOutcome {
   if ("records" in commit) {
-    for (const change of commit.changes) applyUserChange(context.database, change as UserChange);
+    const tables = tablesOf(context.stores, commit.records);
+    for (const change of commit.changes) tables.apply(context, change);
     return { committed: true };
   }
   if ("repository" in commit) return applyPart(context, commit);
@@ -100,122 +91,6 @@ function applyChanges(context: CommitContext, commit: Commit, known: number | nu
   for (const digest of work.freed) addOrphan(work, id, digest);
 }
 
-/** The preconditions that do not hold in the database as it is: the first `failedMax` of them. */
-export function failedPreconditions(
-  context: CommitContext,
-  { repository, preconditions }: Pick<Commit, "repository" | "preconditions">,
-  id: number | null,
-): FailedPrecondition[] {
-  const failed: FailedPrecondition[] = [];
-  const asked: Asked = { ...context, repository };
-  for (const precondition of preconditions) {
-    if (failed.length >= failedMax) break;
-    const found = checkPrecondition(asked, id, precondition);
-    if (found !== holds) failed.push({ precondition, found });
-  }
-  return failed;
-}
-
-/** What a check returns when its precondition holds; anything else is what was found instead. */
-const holds = Symbol("holds");
-type Found = typeof holds | string | number | null;
-
-type Checks = {
-  [K in Precondition["kind"]]: (
-    work: Asked,
-    id: number | null,
-    precondition: Extract<Precondition, { kind: K }>,
-  ) => Found;
-};
-
-const checks: Checks = {
-  "blob-linked": (work, id, { digest, sizeBytes }) => {
-    const row = get(work, "SELECT size FROM blobs WHERE repository = ? AND digest = ?", id, digest);
-    if (row === null) return null;
-    const size = Number(row["size"]);
-    return sizeBytes === undefined || sizeBytes === size ? holds : size;
-  },
-  "manifest-exists": (work, id, { digest }) =>
-    get(work, "SELECT 1 FROM manifests WHERE repository = ? AND digest = ?", id, digest) === null
-      ? null
-      : holds,
-  "child-fits": (work, id, { digest, sizeBytes, mediaType, mayBeAbsent }) => {
-    const row = get(
-      work,
-      "SELECT size, media_type FROM manifests WHERE repository = ? AND digest = ?",
-      id,
-      digest,
-    );
-    if (row === null) return mayBeAbsent ? holds : null;
-    if (row["size"] !== sizeBytes) return Number(row["size"]);
-    const found = String(row["media_type"]);
-    return essenceOf(found) === essenceOf(mediaType) ? holds : found;
-  },
-  unreferenced: (work, id, { digest }) => {
-    const row = get(
-      work,
-      "SELECT parent FROM manifest_references WHERE repository = ? AND child = ? LIMIT 1",
-      id,
-      digest,
-    );
-    return row === null ? holds : String(row["parent"]);
-  },
-  unprotected: (work, id, { digest }) => {
-    const parents = all(
-      work,
-      "SELECT parent, target FROM manifest_references WHERE repository = ? AND child = ? LIMIT ?",
-      id,
-      digest,
-      parentsMax,
-    );
-    const protects = parents.find(
-      ({ parent, target }) => target !== "manifest" || isListed(work, id, String(parent)),
-    );
-    if (protects !== undefined) return String(protects["parent"]);
-    return parents.length < parentsMax ? holds : String(parents[0]?.["parent"]);
-  },
-  "tag-is": (work, id, { tag, digests }) => {
-    const found = tagDigest(work, id, tag);
-    return digests.includes(found) ? holds : found;
-  },
-  "tag-exists": (work, id, { tag }) => (tagDigest(work, id, tag) === null ? null : holds),
-  "tags-are": (work, id, { digest, tags }) => {
-    const found = all(
-      work,
-      "SELECT name FROM tags WHERE repository = ? AND digest = ? LIMIT ?",
-      id,
-      digest,
-      tags.length + 1,
-    );
-    const expected = new Set(tags);
-    const isSame =
-      found.length === expected.size && found.every(({ name }) => expected.has(String(name)));
-    return isSame ? holds : found.length;
-  },
-  "tags-at-most": (work, id, { digest, count }) => {
-    const found = all(
-      work,
-      "SELECT name FROM tags WHERE repository = ? AND digest = ? LIMIT ?",
-      id,
-      digest,
-      count + 1,
-    ).length;
-    return found > count ? found : holds;
-  },
-  "digest-free": (work, id, { digest }) => (isNamed(work, id, digest) ? digest : holds),
-  "bytes-present": (work, _id, { digest }) =>
-    work.bytes.present(work.repository, digest) ? holds : null,
-};
-
-function checkPrecondition(work: Asked, id: number | null, precondition: Precondition): Found {
-  const check = checks[precondition.kind] as (
-    context: Asked,
-    id: number | null,
-    precondition: Precondition,
-  ) => Found;
-  return check(work, id, precondition);
-}
-
 type Appliers = {
   [K in Change["kind"]]: (work: Work, id: number, change: Extract<Change, { kind: K }>) => void;
 };
@@ -245,16 +120,20 @@ const appliers: Appliers = {
     work.touched = true;
   },
   "remove-manifest": (work, id, { digest }) => {
+    const found = "SELECT pushed_at FROM manifests WHERE repository = ? AND digest = ?";
+    const pushed = get(work, found, id, digest);
     for (const row of all(
       work,
-      "SELECT name FROM tags WHERE repository = ? AND digest = ?",
+      "SELECT name, set_at FROM tags INDEXED BY tags_digest WHERE repository = ? AND digest = ?",
       id,
       digest,
     )) {
-      removeTag(work, id, String(row["name"]), digest);
+      removeTag(work, id, String(row["name"]), { digest, at: Number(row["set_at"]) });
     }
-    const removed = "DELETE FROM manifests WHERE repository = ? AND digest = ?";
-    if (run(work, removed, id, digest) === 0) return;
+    if (pushed === null) return;
+    const previous = { digest, at: Number(pushed["pushed_at"]) };
+    writeHistory(work, id, { tag: null, digest: null, previous });
+    run(work, "DELETE FROM manifests WHERE repository = ? AND digest = ?", id, digest);
     run(
       work,
       "DELETE FROM manifest_references INDEXED BY manifest_references_parent WHERE repository = ? AND parent = ?",
@@ -262,13 +141,12 @@ const appliers: Appliers = {
       digest,
     );
     removeAnnotations(work.database, id, digest);
-    writeHistory(work, id, null, null, digest);
     work.freed.push(digest);
     work.touched = true;
   },
   "set-tag": (work, id, { tag, digest }) => {
-    const previous = tagDigest(work, id, tag);
-    if (previous === digest) return;
+    const previous = pointedAt(work, id, tag);
+    if (previous?.digest === digest) return;
     run(
       work,
       "INSERT INTO tags (repository, name, digest, set_at) VALUES (?, ?, ?, ?) " +
@@ -278,11 +156,11 @@ const appliers: Appliers = {
       digest,
       work.now,
     );
-    writeHistory(work, id, tag, digest, previous);
+    writeHistory(work, id, { tag, digest, previous });
     work.touched = true;
   },
   "remove-tag": (work, id, { tag }) => {
-    const previous = tagDigest(work, id, tag);
+    const previous = pointedAt(work, id, tag);
     if (previous === null) return;
     removeTag(work, id, tag, previous);
     work.touched = true;
@@ -338,11 +216,6 @@ const creating: Readonly<Record<Change["kind"], boolean>> = {
   "sweep-orphan": false,
 };
 
-export function findRepository(work: CommitContext, name: string): number | null {
-  const row = get(work, "SELECT id FROM repositories WHERE name = ?", name);
-  return row === null ? null : Number(row["id"]);
-}
-
 function createRepository(work: Work, name: string): number {
   run(
     work,
@@ -356,60 +229,45 @@ function createRepository(work: Work, name: string): number {
   return id;
 }
 
-function tagDigest(work: CommitContext, id: number | null, tag: string): string | null {
-  const row = get(work, "SELECT digest FROM tags WHERE repository = ? AND name = ?", id, tag);
-  return row === null ? null : String(row["digest"]);
+/** Where a tag points, and since when. */
+function pointedAt(work: CommitContext, id: number, tag: string): Move["previous"] {
+  const row = get(
+    work,
+    "SELECT digest, set_at FROM tags WHERE repository = ? AND name = ?",
+    id,
+    tag,
+  );
+  return row === null ? null : { digest: String(row["digest"]), at: Number(row["set_at"]) };
 }
 
-function removeTag(work: Work, id: number, tag: string, previous: string): void {
+function removeTag(work: Work, id: number, tag: string, previous: NonNullable<Move["previous"]>) {
   run(work, "DELETE FROM tags WHERE repository = ? AND name = ?", id, tag);
-  writeHistory(work, id, tag, null, previous);
+  writeHistory(work, id, { tag, digest: null, previous });
 }
 
-function writeHistory(
-  work: Work,
-  id: number,
-  tag: string | null,
-  digest: string | null,
-  previous: string | null,
-): void {
+interface Move {
+  /** Null for a manifest of its own. */
+  readonly tag: string | null;
+  readonly digest: string | null;
+  readonly previous: { readonly digest: string; readonly at: number } | null;
+}
+
+/** While both manifests are there: what is known of them is kept for an undo. */
+function writeHistory(work: Work, id: number, { tag, digest, previous }: Move): void {
   run(
     work,
-    "INSERT INTO history (repository, tag, digest, previous, at, by, generation) " +
-      "SELECT id, ?, ?, ?, ?, ?, generation + 1 FROM repositories WHERE id = ?",
+    "INSERT INTO history (repository, tag, digest, media_type, size, previous, previous_media_type, previous_size, " +
+      "previous_at, at, by, generation) SELECT r.id, ?2, ?3, m.media_type, m.size, ?4, p.media_type, p.size, ?5, ?6, ?7, " +
+      "r.generation + 1 FROM repositories r " +
+      "LEFT JOIN manifests m ON m.repository = r.id AND m.digest = ?3 " +
+      "LEFT JOIN manifests p ON p.repository = r.id AND p.digest = ?4 WHERE r.id = ?1",
+    id,
     tag,
     digest,
-    previous,
+    previous?.digest ?? null,
+    previous?.at ?? null,
     work.now,
     work.by,
-    id,
-  );
-}
-
-function isNamed(work: CommitContext, id: number | null, digest: string): boolean {
-  return (
-    get(work, "SELECT 1 FROM blobs WHERE repository = ? AND digest = ?", id, digest) !== null ||
-    get(work, "SELECT 1 FROM manifests WHERE repository = ? AND digest = ?", id, digest) !== null
-  );
-}
-
-/** Whether something names a manifest: a tag, an index, or its own subject, in whose list of referrers it stands. */
-function isListed(work: CommitContext, id: number | null, digest: string): boolean {
-  return (
-    get(work, "SELECT 1 FROM tags WHERE repository = ? AND digest = ? LIMIT 1", id, digest) !==
-      null ||
-    get(
-      work,
-      "SELECT 1 FROM manifest_references WHERE repository = ? AND child = ? LIMIT 1",
-      id,
-      digest,
-    ) !== null ||
-    get(
-      work,
-      "SELECT 1 FROM manifests WHERE repository = ? AND digest = ? AND subject IS NOT NULL",
-      id,
-      digest,
-    ) !== null
   );
 }
 

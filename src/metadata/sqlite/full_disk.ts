@@ -3,9 +3,9 @@
  * bytes can go.
  */
 import { partsOf, type AnyCommit, type Change } from "../metadata.ts";
-import type { UserChange } from "./api_key_rows.ts";
+import { tablesOf, type Stores } from "./record_tables.ts";
 
-const freeing: Readonly<Record<(Change | UserChange)["kind"], boolean>> = {
+const freeing: Readonly<Record<Change["kind"], boolean>> = {
   "link-blob": false,
   "unlink-blob": true,
   "put-manifest": false,
@@ -18,18 +18,12 @@ const freeing: Readonly<Record<(Change | UserChange)["kind"], boolean>> = {
   "raise-generation": true,
   "release-bytes": true,
   "sweep-orphan": true,
-  "put-api-key": false,
-  "remove-api-key": true,
-  "touch-api-key": false,
-  "end-api-keys": true,
-  "put-file-user": false,
-  "keep-file-users": true,
 };
 
-export function freesSpace(commit: AnyCommit): boolean {
-  const changes =
-    "records" in commit
-      ? (commit.changes as readonly UserChange[])
-      : partsOf(commit).flatMap((part) => part.changes);
-  return changes.every(({ kind }) => freeing[kind]);
+export function freesSpace(stores: Stores, commit: AnyCommit): boolean {
+  if ("records" in commit) {
+    const tables = tablesOf(stores, commit.records);
+    return commit.changes.every((change) => tables.frees(change));
+  }
+  return partsOf(commit).every(({ changes }) => changes.every(({ kind }) => freeing[kind]));
 }

@@ -6,6 +6,8 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { applyCommit } from "./apply_commit.ts";
+import { ownTables } from "./own_tables.ts";
+import { storesOf } from "./record_tables.ts";
 import { migrate } from "./schema.ts";
 import { layoutSql } from "./sqlite_layout.ts";
 import { sql } from "./sqlite_reader.ts";
@@ -16,9 +18,11 @@ interface PlanRow {
   readonly detail: string;
 }
 
+const stores = storesOf(ownTables);
+
 function emptyDatabase(): Database {
   const database = new Database(":memory:", { strict: true });
-  migrate(database);
+  migrate(database, stores);
   return database;
 }
 
@@ -48,7 +52,11 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
 
 describe("every statement of the reader finds its rows by an index", () => {
   const database = emptyDatabase();
-  for (const [name, text] of Object.entries({ ...sql, ...layoutSql })) {
+  for (const [name, text] of Object.entries({
+    ...sql,
+    ...layoutSql,
+    ...Object.fromEntries(ownTables.flatMap((tables) => Object.entries(tables.sql))),
+  })) {
     test(name, () => {
       const plan = planOf(database, text);
       expect(plan.length).toBeGreaterThan(0);
@@ -128,6 +136,7 @@ describe("every statement of a commit finds its rows by an index", () => {
         database: recording(database, texts),
         bytes: { present: () => true, remove: () => undefined },
         now: 0,
+        stores,
       };
       applyCommit(context, { repository, ...work, by: null });
       expect(texts.size).toBeGreaterThan(0);

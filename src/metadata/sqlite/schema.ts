@@ -7,6 +7,8 @@
  * Leaves to others: what the rows mean (`../metadata.ts`).
  */
 import type { Database } from "bun:sqlite";
+import type { RecordChange } from "../records.ts";
+import type { RecordTables, Stores } from "./record_tables.ts";
 
 interface Migration {
   readonly version: number;
@@ -149,28 +151,47 @@ export const migrations: readonly Migration[] = [
       ALTER TABLE api_keys ADD COLUMN incarnation TEXT;
     `,
   },
+  {
+    version: 6,
+    summary:
+      "stores of records beside the facts have versions of their own; history tells what was pointed at",
+    sql: `
+      CREATE TABLE record_stores (
+        name    TEXT NOT NULL PRIMARY KEY,
+        version INTEGER NOT NULL
+      ) STRICT, WITHOUT ROWID;
+      ALTER TABLE history ADD COLUMN media_type TEXT;          -- of digest
+      ALTER TABLE history ADD COLUMN size INTEGER;
+      ALTER TABLE history ADD COLUMN previous_media_type TEXT; -- of previous
+      ALTER TABLE history ADD COLUMN previous_size INTEGER;
+      ALTER TABLE history ADD COLUMN previous_at INTEGER;      -- when the tag was set there, or the manifest pushed
+      UPDATE history SET (media_type, size) = (SELECT m.media_type, m.size FROM manifests m
+        WHERE m.repository = history.repository AND m.digest = history.digest) WHERE digest IS NOT NULL;
+      UPDATE history SET (previous_media_type, previous_size) = (SELECT m.media_type, m.size FROM manifests m
+        WHERE m.repository = history.repository AND m.digest = history.previous) WHERE previous IS NOT NULL;
+      UPDATE history SET previous_at = (SELECT earlier.at FROM history earlier
+        WHERE earlier.repository = history.repository AND earlier.tag = history.tag
+          AND earlier.sequence < history.sequence ORDER BY earlier.sequence DESC LIMIT 1)
+        WHERE tag IS NOT NULL AND previous IS NOT NULL;
+    `,
+  },
 ];
 
 const newest = migrations.reduce((version, step) => Math.max(version, step.version), 0);
 
 /**
- * Brings the database to the newest version.
+ * Brings the database, and the small stores beside the facts, to the newest version.
  * @throws Error with one line for the operator when the database is from a newer version.
  */
-export function migrate(database: Database): void {
+export function migrate(database: Database, stores: Stores): void {
   const current = schemaVersion(database);
-  if (current > newest) {
-    throw new Error(
-      `metadata: expected schema version ${newest} or older, found ${current}; ` +
-        "this root was served by a newer zot: start that version",
-    );
-  }
-  if (current === newest) return;
+  if (current > newest) throw newerVersion("schema version", newest, current);
   database
     .transaction(() => {
       for (const step of migrations) {
         if (step.version > schemaVersion(database)) applyStep(database, step);
       }
+      for (const tables of stores.values()) migrateRecords(database, tables);
     })
     .immediate();
 }
@@ -178,6 +199,34 @@ export function migrate(database: Database): void {
 function applyStep(database: Database, step: Migration): void {
   database.run(step.sql);
   database.run(`PRAGMA user_version = ${step.version}`);
+}
+
+function migrateRecords(
+  database: Database,
+  { store: { name }, steps }: RecordTables<RecordChange, unknown>,
+): void {
+  const current =
+    database
+      .query<{ version: number }, [string]>("SELECT version FROM record_stores WHERE name = ?")
+      .get(name)?.version ?? 0;
+  const last = steps.at(-1)?.version ?? 0;
+  if (current > last) throw newerVersion(`${name} version`, last, current);
+  for (const { version, sql } of steps) {
+    if (version <= current) continue;
+    database.run(sql);
+    database
+      .query<unknown, [string, number]>(
+        "INSERT INTO record_stores (name, version) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET version = ?2",
+      )
+      .run(name, version);
+  }
+}
+
+function newerVersion(what: string, known: number, found: number): Error {
+  return new Error(
+    `metadata: expected ${what} ${known} or older, found ${found}; ` +
+      "this root was served by a newer zot: start that version",
+  );
 }
 
 export function schemaVersion(database: Database): number {

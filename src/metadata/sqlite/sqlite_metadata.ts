@@ -19,6 +19,9 @@ import type {
   Precondition,
   ScanPage,
 } from "../metadata.ts";
+import type { RecordChange, RecordStore } from "../records.ts";
+import { ownTables } from "./own_tables.ts";
+import { storesOf, tablesOf, type RecordTables, type Stores } from "./record_tables.ts";
 import { copyLayout, openLayout } from "./sqlite_layout.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
 
@@ -26,6 +29,8 @@ export class SqliteMetadata implements Metadata {
   readonly #source: string | Database;
   readonly #reader: SqliteReader;
   readonly #committer: Committer;
+  readonly #stores: Stores;
+  readonly #reads = new Map<string, unknown>();
   readonly #sizes: FactCache<number> | null;
   readonly #manifests: FactCache<ManifestRecord> | null;
 
@@ -37,7 +42,9 @@ export class SqliteMetadata implements Metadata {
     committer: Committer,
     epochs: Epochs | null = null,
     onLookup: OnLookup | null = null,
+    records: readonly RecordTables<RecordChange, unknown>[] = ownTables,
   ) {
+    this.#stores = storesOf(records);
     this.#source = source;
     this.#reader = new SqliteReader(source);
     this.#committer = committer;
@@ -146,24 +153,18 @@ export class SqliteMetadata implements Metadata {
     return this.#reader.isOrphan(repository, digest);
   }
 
-  async fileUser(name: string) {
-    return this.#reader.fileUser(name);
-  }
-
-  async apiKeyById(id: string) {
-    return this.#reader.apiKeyById(id);
-  }
-
-  async apiKeyByHash(hash: string) {
-    return this.#reader.apiKeyByHash(hash);
-  }
-
-  async apiKeysOf(owner: string, limit: number) {
-    return this.#reader.apiKeysOf(owner, limit);
-  }
-
   async holdings(kind: "blob" | "manifest", after: string | null, limit: number) {
     return this.#reader.holdings(kind, after, limit);
+  }
+
+  records<Change extends RecordChange, Reads>({ name }: RecordStore<Change, Reads>): Reads {
+    let reads = this.#reads.get(name);
+    if (reads === undefined) {
+      reads = tablesOf(this.#stores, name).reads(this.#reader.database);
+      this.#reads.set(name, reads);
+    }
+    // The store's tables were declared with its types.
+    return reads as Reads;
   }
 
   async close() {

@@ -8,11 +8,9 @@
 import { Database } from "bun:sqlite";
 import { Lru } from "../../lib/lru.ts";
 import type { Digest } from "../../oci/digest.ts";
-import { apiKeyOf, apiKeySql, type ApiKeyRow } from "./api_key_rows.ts";
-import { failedPreconditions } from "./apply_commit.ts";
+import { failedPreconditions } from "./preconditions.ts";
 import { annotationsBytes, isLong } from "./long_annotations.ts";
 import type {
-  ApiKeyRecord,
   BytesUnderLock,
   CatalogPage,
   FailedPrecondition,
@@ -38,12 +36,13 @@ const busyMs = 5_000;
 const manifestColumns = "m.digest AS digest, m.media_type AS mediaType, m.size AS sizeBytes";
 const historyColumns =
   "h.sequence AS sequence, r.name AS repository, h.tag AS tag, h.digest AS digest, " +
-  "h.previous AS previous, h.at AS at, h.by AS by, h.generation AS generation " +
+  "h.previous AS previous, h.media_type AS mediaType, h.size AS sizeBytes, " +
+  "h.previous_media_type AS previousMediaType, h.previous_size AS previousSizeBytes, " +
+  "h.previous_at AS previousAt, h.at AS at, h.by AS by, h.generation AS generation " +
   "FROM history h JOIN repositories r ON r.id = h.repository";
 
 /** Every statement, for the test of their query plans. */
 export const sql = {
-  ...apiKeySql,
   repository: "SELECT id FROM repositories WHERE name = ?1",
   blob: "SELECT size AS sizeBytes FROM blobs WHERE repository = ?1 AND digest = ?2",
   holders:
@@ -119,7 +118,7 @@ type Value = string | number | null;
 const bytesUnasked: BytesUnderLock = { present: () => true, remove: () => {} };
 
 export class SqliteReader {
-  readonly #database: Database;
+  readonly database: Database;
   readonly #ids = new Lru<string, number>({ entriesMax: knownIdsMax });
 
   /**
@@ -127,10 +126,10 @@ export class SqliteReader {
    * @throws when the store does not exist yet: its writer creates it.
    */
   constructor(source: string | Database) {
-    this.#database =
+    this.database =
       typeof source === "string" ? new Database(source, { readonly: true, strict: true }) : source;
-    this.#database.run(`PRAGMA busy_timeout = ${busyMs}`);
-    this.#database.run("PRAGMA cache_size = -8192"); // KiB
+    this.database.run(`PRAGMA busy_timeout = ${busyMs}`);
+    this.database.run("PRAGMA cache_size = -8192"); // KiB
   }
 
   repositoryExists(repository: string): boolean {
@@ -138,7 +137,7 @@ export class SqliteReader {
   }
 
   check(repository: string, preconditions: readonly Precondition[]): FailedPrecondition[] {
-    const context = { database: this.#database, bytes: bytesUnasked, now: 0 };
+    const context = { database: this.database, bytes: bytesUnasked, now: 0 };
     return failedPreconditions(context, { repository, preconditions }, this.#idOf(repository));
   }
 
@@ -277,26 +276,8 @@ export class SqliteReader {
     return { items, next };
   }
 
-  fileUser(name: string): string | null {
-    return this.#get<{ incarnation: string }>(sql.fileUser, name)?.incarnation ?? null;
-  }
-
-  apiKeyById(id: string): ApiKeyRecord | null {
-    const row = this.#get<ApiKeyRow>(sql.apiKeyById, id);
-    return row === null ? null : apiKeyOf(row);
-  }
-
-  apiKeyByHash(hash: string): ApiKeyRecord | null {
-    const row = this.#get<ApiKeyRow>(sql.apiKeyByHash, hash);
-    return row === null ? null : apiKeyOf(row);
-  }
-
-  apiKeysOf(owner: string, limit: number): ApiKeyRecord[] {
-    return this.#all<ApiKeyRow>(sql.apiKeysOfOwner, owner, limit).map(apiKeyOf);
-  }
-
   close(): void {
-    this.#database.close();
+    this.database.close();
   }
 
   /** Null for an unknown name; a comparison with null then finds nothing. */
@@ -309,10 +290,10 @@ export class SqliteReader {
   }
 
   #get<T>(text: string, ...values: Value[]): T | null {
-    return this.#database.query<T, Value[]>(text).get(...values);
+    return this.database.query<T, Value[]>(text).get(...values);
   }
 
   #all<T>(text: string, ...values: Value[]): T[] {
-    return this.#database.query<T, Value[]>(text).all(...values);
+    return this.database.query<T, Value[]>(text).all(...values);
   }
 }

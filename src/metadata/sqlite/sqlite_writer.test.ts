@@ -3,6 +3,7 @@
 
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
+import { counters, counterTables } from "../../../test/contracts/metadata_records.ts";
 import { copyFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -23,6 +24,8 @@ import {
   type Change,
   type CommitOutcome,
 } from "../metadata.ts";
+import { recordCommit } from "../records.ts";
+import type { RecordStep } from "./record_tables.ts";
 import { migrate, migrations } from "./schema.ts";
 import { SqliteMetadata } from "./sqlite_metadata.ts";
 import { SqliteWriter } from "./sqlite_writer.ts";
@@ -79,11 +82,81 @@ describe("migrations", () => {
     database.close();
   });
 
+  test("tell of moves before them what is still known of their manifests", async () => {
+    await using directory = await memoryDirectory();
+    const path = join(directory.path, "metadata.db");
+    const database = new Database(path, { strict: true });
+    for (const { sql, version } of migrations.filter((step) => step.version < 6))
+      database.run(sql + `PRAGMA user_version = ${version}`);
+    database.run(`
+      INSERT INTO repositories (id, name, created_at) VALUES (1, '${repository}', 0);
+      INSERT INTO manifests (repository, digest, media_type, size, pushed_at) VALUES (1, 'kept', 'a/b', 7, 0);
+      INSERT INTO history (repository, tag, digest, previous, at, generation)
+        VALUES (1, 'v1', 'kept', NULL, 10, 1), (1, 'v2', 'gone', NULL, 15, 2), (1, 'v1', 'gone', 'kept', 20, 3);
+    `);
+    database.close();
+    const writer = openWriter(path);
+    const metadata = new SqliteMetadata(path, writer);
+    const history = await metadata.history(repository, null, 9);
+    expect(
+      history.map(({ mediaType, sizeBytes, previousMediaType, previousSizeBytes, previousAt }) => [
+        [mediaType, sizeBytes],
+        [previousMediaType, previousSizeBytes, previousAt],
+      ]),
+    ).toEqual([
+      [
+        [null, null],
+        ["a/b", 7, 10],
+      ],
+      [
+        [null, null],
+        [null, null, null],
+      ],
+      [
+        ["a/b", 7],
+        [null, null, null],
+      ],
+    ]);
+    await metadata.close();
+    await writer.close();
+  });
+
+  test("of a store of records are its own, and refuse what a newer version wrote", async () => {
+    await using directory = await memoryDirectory();
+    const path = join(directory.path, "metadata.db");
+    const open = (...steps: RecordStep[]): SqliteWriter => {
+      const records = [{ ...counterTables, steps: [...counterTables.steps, ...steps] }];
+      return new SqliteWriter({
+        path,
+        durable: false,
+        clock: systemClock,
+        bytes: noBytes,
+        records,
+      });
+    };
+    const first = open();
+    await first.commit(recordCommit(counters, { kind: "add", name: "a", count: 1 }));
+    await first.close();
+    const doubled = {
+      version: 2,
+      summary: "doubled",
+      sql: "UPDATE counters SET count = count * 2;",
+    };
+    for (let start = 1; start <= 2; start += 1) {
+      const writer = open(doubled);
+      const metadata = new SqliteMetadata(path, writer, null, null, [counterTables]);
+      expect(await metadata.records(counters).value("a")).toBe(2);
+      await metadata.close();
+      await writer.close();
+    }
+    expect(() => open()).toThrow("expected counters version 1 or older, found 2");
+  });
+
   test("that fail half-way leave the version that was there", () => {
     const database = new Database(":memory:");
     // The name of a table of the first step is taken: its later statements cannot run.
     database.run("CREATE TABLE orphans (x)");
-    expect(() => migrate(database)).toThrow("orphans");
+    expect(() => migrate(database, new Map())).toThrow("orphans");
     expect(database.query("PRAGMA user_version").get()).toEqual({ user_version: 0 });
     const tables = database.query("SELECT name FROM sqlite_schema WHERE type = 'table'").all();
     expect(tables).toEqual([{ name: "orphans" }]);

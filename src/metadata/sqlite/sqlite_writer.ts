@@ -22,7 +22,10 @@ import type {
 } from "../metadata.ts";
 import { MetadataFull, MetadataUnavailable, partsOf } from "../metadata.ts";
 import { applyCommit } from "./apply_commit.ts";
+import type { RecordChange } from "../records.ts";
 import { freesSpace } from "./full_disk.ts";
+import { ownTables } from "./own_tables.ts";
+import { storesOf, type RecordTables, type Stores } from "./record_tables.ts";
 import { migrate, schemaVersion } from "./schema.ts";
 
 /** Commits that share one transaction at most. */
@@ -51,6 +54,8 @@ export interface SqliteWriterOptions {
   readonly kept?: readonly string[];
   /** What deletes may use when the disk is full; null keeps nothing for them. */
   readonly spare?: SpareRoom | null;
+  /** Small stores beside the facts. */
+  readonly records?: readonly RecordTables<RecordChange, unknown>[] | undefined;
   /** Called once, when one of these files was removed or replaced: the store is of no use any more. */
   readonly onLost?: (problem: string) => void;
   /** Hears of every transaction: how many commits it held, and how long it took. */
@@ -64,13 +69,15 @@ export class SqliteWriter implements Committer {
   readonly #options: SqliteWriterOptions;
   readonly #batcher: Batcher<AnyCommit, Settled>;
   readonly #kept: KeptFiles;
+  readonly #stores: Stores;
   #lost: string | null = null;
   /** There is no spare room: nothing but deletes is taken until it is there again. */
   #isFull = false;
 
   constructor(options: SqliteWriterOptions) {
     this.#options = options;
-    this.#database = openDatabase(options);
+    this.#stores = storesOf(options.records ?? ownTables);
+    this.#database = openDatabase(options, this.#stores);
     this.#isFull = !this.makeSpare();
     const own = ["", "-wal", "-shm"].map((end) => `${options.path}${end}`);
     this.#kept = new KeptFiles([...own, ...(options.kept ?? [])]);
@@ -117,7 +124,7 @@ export class SqliteWriter implements Committer {
   }
 
   async commit(commit: AnyCommit): Promise<CommitOutcome> {
-    if (this.#isFull && !freesSpace(commit)) this.#refill();
+    if (this.#isFull && !freesSpace(this.#stores, commit)) this.#refill();
     const settled = await this.#batcher.submit(commit);
     if ("error" in settled) throw settled.error;
     return settled.outcome;
@@ -177,7 +184,7 @@ export class SqliteWriter implements Committer {
   #runFull(commit: AnyCommit, cause: unknown): Settled {
     let failure = this.#asFull(cause);
     for (const makeRoom of [() => this.#foldLog("PASSIVE"), () => this.#useSpare()]) {
-      if (!(failure instanceof MetadataFull) || !freesSpace(commit)) break;
+      if (!(failure instanceof MetadataFull) || !freesSpace(this.#stores, commit)) break;
       if (!makeRoom()) continue;
       try {
         return this.#transact([commit])[0] ?? { error: failure };
@@ -234,6 +241,7 @@ export class SqliteWriter implements Committer {
     const context = {
       database: this.#database,
       bytes: this.#options.bytes,
+      stores: this.#stores,
       now: this.#options.clock.now(),
     };
     const work = this.#database.transaction(() =>
@@ -262,7 +270,7 @@ function stepsOf(commit: AnyCommit): number {
 const databaseMode = 0o600;
 
 /** @throws Error with one line for the operator. */
-function openDatabase(options: SqliteWriterOptions): Database {
+function openDatabase(options: SqliteWriterOptions, stores: Stores): Database {
   try {
     closeSync(openSync(options.path, "a", databaseMode));
     const database = new Database(options.path, { create: true, readwrite: true, strict: true });
@@ -274,7 +282,7 @@ function openDatabase(options: SqliteWriterOptions): Database {
     database.run("PRAGMA temp_store = MEMORY");
     database.run("PRAGMA cache_size = -16384"); // KiB
     database.run("PRAGMA wal_autocheckpoint = 4000"); // pages: 16 MiB of log
-    migrate(database);
+    migrate(database, stores);
     return database;
   } catch (cause) {
     if (!(cause instanceof SQLiteError)) throw cause;

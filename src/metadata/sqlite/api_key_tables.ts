@@ -1,39 +1,100 @@
-/**
- * API keys and users of the htpasswd file as rows: the statements that read them, and what their changes write.
- *
- * Promises: the key itself is in no statement, only its hash; a key is removed only together with its owner's name, so
- * that nobody removes another's.
- */
+/** API keys and users of the htpasswd file as tables (`../api_keys.ts`): the worked example of a store of records. */
 import type { Database } from "bun:sqlite";
-import type { ApiKeyChange, ApiKeyRecord, FileUserChange } from "../metadata.ts";
+import {
+  apiKeys,
+  type ApiKeyChange,
+  type ApiKeyReads,
+  type ApiKeyRecord,
+  type FileUserChange,
+} from "../api_keys.ts";
+import type { RecordTables, RecordWork } from "./record_tables.ts";
 
-export type UserChange = ApiKeyChange | FileUserChange;
+type KeyChange = ApiKeyChange | FileUserChange;
 
 const columns =
   "id, owner, hash, label, scopes, groups, proven_by AS provenBy, incarnation, made_with AS madeWith, " +
   "created_at AS createdAt, expires_at AS expiresAt, last_used_at AS lastUsedAt";
 
-export const apiKeySql = {
+const sql = {
   apiKeyByHash: `SELECT ${columns} FROM api_keys WHERE hash = ?1`,
   fileUser: "SELECT incarnation FROM file_users WHERE name = ?1",
   apiKeyById: `SELECT ${columns} FROM api_keys WHERE id = ?1`,
   apiKeysOfOwner: `SELECT ${columns} FROM api_keys WHERE owner = ?1 ORDER BY created_at, id LIMIT ?2`,
 } as const;
 
+/** Changes after which less is kept. */
+const freeing: Readonly<Record<KeyChange["kind"], boolean>> = {
+  "put-api-key": false,
+  "remove-api-key": true,
+  "touch-api-key": false,
+  "end-api-keys": true,
+  "put-file-user": false,
+  "keep-file-users": true,
+};
+
+export const apiKeyTables: RecordTables<KeyChange, ApiKeyReads> = {
+  store: apiKeys,
+  steps: [
+    {
+      version: 1,
+      summary: "the tables, where versions 2 and 5 of the metadata have not made them",
+      sql: `
+        CREATE TABLE IF NOT EXISTS api_keys (
+          id           TEXT NOT NULL PRIMARY KEY,
+          owner        TEXT NOT NULL,
+          hash         TEXT NOT NULL UNIQUE,  -- of the key, which is stored nowhere
+          label        TEXT NOT NULL,
+          scopes       TEXT NOT NULL,         -- JSON list
+          groups       TEXT NOT NULL,         -- JSON list
+          proven_by    TEXT NOT NULL,
+          made_with    TEXT NOT NULL,
+          created_at   INTEGER NOT NULL,
+          expires_at   INTEGER,
+          last_used_at INTEGER,
+          incarnation  TEXT
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX IF NOT EXISTS api_keys_owner ON api_keys (owner, created_at, id);
+        CREATE TABLE IF NOT EXISTS file_users ( -- names of the htpasswd file that have logged in
+          name        TEXT NOT NULL PRIMARY KEY,
+          incarnation TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+      `,
+    },
+  ],
+  sql,
+  frees: ({ kind }) => freeing[kind],
+  apply,
+  reads: (database) => ({
+    fileUser: async (name) =>
+      database.query<{ incarnation: string }, [string]>(sql.fileUser).get(name)?.incarnation ??
+      null,
+    byHash: async (hash) => keyOf(database.query<ApiKeyRow, [string]>(sql.apiKeyByHash).get(hash)),
+    byId: async (id) => keyOf(database.query<ApiKeyRow, [string]>(sql.apiKeyById).get(id)),
+    ofOwner: async (owner, limit) =>
+      database
+        .query<ApiKeyRow, [string, number]>(sql.apiKeysOfOwner)
+        .all(owner, limit)
+        .map(recordOf),
+  }),
+};
+
 /** A row, in which lists are JSON. */
-export interface ApiKeyRow extends Omit<ApiKeyRecord, "scopes" | "groups"> {
+interface ApiKeyRow extends Omit<ApiKeyRecord, "scopes" | "groups"> {
   readonly scopes: string;
   readonly groups: string;
 }
 
-export function apiKeyOf(row: ApiKeyRow): ApiKeyRecord {
+function recordOf(row: ApiKeyRow): ApiKeyRecord {
   const scopes: string[] = JSON.parse(row.scopes);
   const groups: string[] = JSON.parse(row.groups);
   return { ...row, scopes, groups };
 }
 
-/** Applies a change inside an open transaction. A key that is gone is no mistake. */
-export function applyUserChange(database: Database, change: UserChange): void {
+function keyOf(row: ApiKeyRow | null): ApiKeyRecord | null {
+  return row === null ? null : recordOf(row);
+}
+
+function apply({ database }: RecordWork, change: KeyChange): void {
   switch (change.kind) {
     case "put-api-key":
       putKey(database, change.key, change.ofOwnerMax);

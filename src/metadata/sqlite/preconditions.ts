@@ -1,0 +1,183 @@
+/**
+ * The preconditions of a commit as a table of checks, for the writer inside of its transaction and for readers that look
+ * early.
+ */
+import type { Database } from "bun:sqlite";
+import { essenceOf } from "../../lib/http_fields.ts";
+import {
+  failedMax,
+  type BytesUnderLock,
+  type Commit,
+  type FailedPrecondition,
+  type Precondition,
+} from "../metadata.ts";
+import { all, get } from "./statements.ts";
+
+/** Indexes that a delete looks at, to see whether something names them; with more the manifest stays. */
+const parentsMax = 1_000;
+
+/** Prepared statements by text, and who and when for the rows that they write. */
+export interface CommitContext {
+  readonly database: Database;
+  readonly bytes: BytesUnderLock;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+export interface Asked extends CommitContext {
+  readonly repository: string;
+}
+
+/** The preconditions that do not hold in the database as it is: the first `failedMax` of them. */
+export function failedPreconditions(
+  context: CommitContext,
+  { repository, preconditions }: Pick<Commit, "repository" | "preconditions">,
+  id: number | null,
+): FailedPrecondition[] {
+  const failed: FailedPrecondition[] = [];
+  const asked: Asked = { ...context, repository };
+  for (const precondition of preconditions) {
+    if (failed.length >= failedMax) break;
+    const found = checkPrecondition(asked, id, precondition);
+    if (found !== holds) failed.push({ precondition, found });
+  }
+  return failed;
+}
+
+/** What a check returns when its precondition holds; anything else is what was found instead. */
+const holds = Symbol("holds");
+type Found = typeof holds | string | number | null;
+
+type Checks = {
+  [K in Precondition["kind"]]: (
+    work: Asked,
+    id: number | null,
+    precondition: Extract<Precondition, { kind: K }>,
+  ) => Found;
+};
+
+const checks: Checks = {
+  "blob-linked": (work, id, { digest, sizeBytes }) => {
+    const row = get(work, "SELECT size FROM blobs WHERE repository = ? AND digest = ?", id, digest);
+    if (row === null) return null;
+    const size = Number(row["size"]);
+    return sizeBytes === undefined || sizeBytes === size ? holds : size;
+  },
+  "manifest-exists": (work, id, { digest }) =>
+    get(work, "SELECT 1 FROM manifests WHERE repository = ? AND digest = ?", id, digest) === null
+      ? null
+      : holds,
+  "child-fits": (work, id, { digest, sizeBytes, mediaType, mayBeAbsent }) => {
+    const row = get(
+      work,
+      "SELECT size, media_type FROM manifests WHERE repository = ? AND digest = ?",
+      id,
+      digest,
+    );
+    if (row === null) return mayBeAbsent ? holds : null;
+    if (row["size"] !== sizeBytes) return Number(row["size"]);
+    const found = String(row["media_type"]);
+    return essenceOf(found) === essenceOf(mediaType) ? holds : found;
+  },
+  unreferenced: (work, id, { digest }) => {
+    const row = get(
+      work,
+      "SELECT parent FROM manifest_references WHERE repository = ? AND child = ? LIMIT 1",
+      id,
+      digest,
+    );
+    return row === null ? holds : String(row["parent"]);
+  },
+  unprotected: (work, id, { digest }) => {
+    const parents = all(
+      work,
+      "SELECT parent, target FROM manifest_references WHERE repository = ? AND child = ? LIMIT ?",
+      id,
+      digest,
+      parentsMax,
+    );
+    const protects = parents.find(
+      ({ parent, target }) => target !== "manifest" || isListed(work, id, String(parent)),
+    );
+    if (protects !== undefined) return String(protects["parent"]);
+    return parents.length < parentsMax ? holds : String(parents[0]?.["parent"]);
+  },
+  "tag-is": (work, id, { tag, digests }) => {
+    const found = tagDigest(work, id, tag);
+    return digests.includes(found) ? holds : found;
+  },
+  "tag-exists": (work, id, { tag }) => (tagDigest(work, id, tag) === null ? null : holds),
+  "tags-are": (work, id, { digest, tags }) => {
+    const found = all(
+      work,
+      "SELECT name FROM tags WHERE repository = ? AND digest = ? LIMIT ?",
+      id,
+      digest,
+      tags.length + 1,
+    );
+    const expected = new Set(tags);
+    const isSame =
+      found.length === expected.size && found.every(({ name }) => expected.has(String(name)));
+    return isSame ? holds : found.length;
+  },
+  "tags-at-most": (work, id, { digest, count }) => {
+    const found = all(
+      work,
+      "SELECT name FROM tags WHERE repository = ? AND digest = ? LIMIT ?",
+      id,
+      digest,
+      count + 1,
+    ).length;
+    return found > count ? found : holds;
+  },
+  "digest-free": (work, id, { digest }) => (isNamed(work, id, digest) ? digest : holds),
+  "bytes-present": (work, _id, { digest }) =>
+    work.bytes.present(work.repository, digest) ? holds : null,
+};
+
+function checkPrecondition(work: Asked, id: number | null, precondition: Precondition): Found {
+  const check = checks[precondition.kind] as (
+    context: Asked,
+    id: number | null,
+    precondition: Precondition,
+  ) => Found;
+  return check(work, id, precondition);
+}
+
+export function findRepository(work: CommitContext, name: string): number | null {
+  const row = get(work, "SELECT id FROM repositories WHERE name = ?", name);
+  return row === null ? null : Number(row["id"]);
+}
+
+function tagDigest(work: CommitContext, id: number | null, tag: string): string | null {
+  const row = get(work, "SELECT digest FROM tags WHERE repository = ? AND name = ?", id, tag);
+  return row === null ? null : String(row["digest"]);
+}
+
+/** Whether a blob or a manifest of the repository has the digest. */
+export function isNamed(work: CommitContext, id: number | null, digest: string): boolean {
+  return (
+    get(work, "SELECT 1 FROM blobs WHERE repository = ? AND digest = ?", id, digest) !== null ||
+    get(work, "SELECT 1 FROM manifests WHERE repository = ? AND digest = ?", id, digest) !== null
+  );
+}
+
+/** Whether something names a manifest: a tag, an index, or its own subject, in whose list of referrers it stands. */
+function isListed(work: CommitContext, id: number | null, digest: string): boolean {
+  return (
+    get(work, "SELECT 1 FROM tags WHERE repository = ? AND digest = ? LIMIT 1", id, digest) !==
+      null ||
+    get(
+      work,
+      "SELECT 1 FROM manifest_references WHERE repository = ? AND child = ? LIMIT 1",
+      id,
+      digest,
+    ) !== null ||
+    get(
+      work,
+      "SELECT 1 FROM manifests WHERE repository = ? AND digest = ? AND subject IS NOT NULL",
+      id,
+      digest,
+    ) !== null
+  );
+}
