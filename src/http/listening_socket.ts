@@ -162,10 +162,20 @@ function readPeer(descriptor: number): boolean {
   return load()?.getpeername(descriptor, peerBytes, peerLength) === 0;
 }
 
-/** A second descriptor of a connection, to be closed by `closeCopy`: the connection does not end before. */
+/**
+ * A second descriptor of a connection, to be closed by `closeCopy`: the connection does not end before. Null where it
+ * would be the last one that this process may have: the answer's file needs that more.
+ */
 export function copySocket(descriptor: number): number | null {
   const copy = load()?.dup(descriptor) ?? -1;
-  return copy < 0 ? null : copy;
+  if (copy < 0) return null;
+  try {
+    closeSync(openSync("/dev/null", "r"));
+    return copy;
+  } catch {
+    closeSync(copy);
+    return null;
+  }
 }
 
 export function closeCopy(descriptor: number): void {
