@@ -70,6 +70,24 @@ describe.skipIf(!requireRoot())("a root", () => {
     expect(() => checkRootTrust(at.root)).toThrow(`group ${stranger} may write it`);
   });
 
+  test("with a database that others may write stops the start where they can reach it", async () => {
+    await using at = await made();
+    const path = join(at.own, "metadata.db");
+    chmodSync(path, 0o666);
+    expect(checkRootTrust(at.root)).toEqual([
+      `storage.rootDirectory: ${path}: everybody may write it (666); chmod go-w it`,
+    ]);
+    chmodSync(at.own, 0o711);
+    expect(() => checkRootTrust(at.root)).toThrow(`expected ${path} to be this user's alone`);
+    chmodSync(path, 0o664);
+    expect(checkRootTrust(at.root)).toEqual([expect.stringContaining("group 0 may write it")]);
+    chownSync(path, 0, stranger);
+    expect(() => checkRootTrust(at.root)).toThrow(`group ${stranger} may write it`);
+    // Behind a closed door the umask of SQLite's files is nobody's concern.
+    chmodSync(at.own, 0o700);
+    expect(checkRootTrust(at.root)).toEqual([]);
+  });
+
   test("that others own or may write is told of, and served", async () => {
     await using at = await made();
     chmodSync(at.root, 0o777);

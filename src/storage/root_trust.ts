@@ -4,7 +4,7 @@
  * Whoever can put a file into `_zot` can make himself an administrator, so what is there must be this user's (or
  * root's). A root directory that others may write is only told of: its layouts are read as other tools left them.
  */
-import { closeSync, constants, fstatSync, openSync, readdirSync, rmSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { distrustFile, self, type Self } from "../lib/file_trust.ts";
 import { fileMode } from "./drivers/durable_files.ts";
@@ -21,13 +21,23 @@ export function checkRootTrust(rootDirectory: string): string[] {
   const own = join(rootDirectory, ownDirectory);
   const me = selfIn(own);
   const warnings = [...rootWarnings(rootDirectory, me), ...ownProblems(own, me)];
+  const { mode } = statSync(own);
   for (const name of readdirSync(own).slice(0, entriesMax)) {
-    const path = join(own, name);
-    const found = distrustFile(path, me);
-    // What others may write is out of their reach behind a directory that they may not enter.
-    if (found?.by === "owner") throw untrusted(path, found.says, `chown it to user ${me.uid}`);
+    warnings.push(...fileProblems(join(own, name), mode, me));
   }
   return warnings;
+}
+
+/** What others may write is out of their reach behind a directory that they may not enter: SQLite goes by the umask. */
+function fileProblems(path: string, directoryMode: number, me: Self): string[] {
+  const found = distrustFile(path, me);
+  if (found === null) return [];
+  if (found.by === "owner") throw untrusted(path, found.says, `chown it to user ${me.uid}`);
+  const [entered, isOurs] =
+    found.by === "group" ? [directoryMode & 0o010, found.isOurs] : [directoryMode & 0o001, false];
+  if (entered !== 0 && !isOurs) throw untrusted(path, found.says, "chmod go-w it");
+  if (entered === 0 && found.by === "group") return [];
+  return [`storage.rootDirectory: ${path}: ${found.says}; chmod go-w it`];
 }
 
 function rootWarnings(rootDirectory: string, me: Self): string[] {
