@@ -34,7 +34,7 @@ test.skipIf(!requireTool("docker-registry"))(
     await pushBlob(registry.url, "a layer");
     await registry.stop();
     const theirs = join(rootDirectory, "docker");
-    const before = await readdir(theirs, { recursive: true });
+    const before = (await readdir(theirs, { recursive: true })).toSorted();
     for (const root of [rootDirectory, join(theirs, "registry/v2")]) {
       await using zot = await startZot({ rootDirectory: root });
       const [advice = ""] = warnings(zot).filter((line) => line.includes("docker-registry"));
@@ -48,7 +48,7 @@ test.skipIf(!requireTool("docker-registry"))(
       expect(await zot.stop()).toBe(0);
       await rm(join(root, "_zot"), { recursive: true });
     }
-    expect(await readdir(theirs, { recursive: true })).toEqual(before);
+    expect((await readdir(theirs, { recursive: true })).toSorted()).toEqual(before);
   },
   60_000,
 );

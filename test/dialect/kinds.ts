@@ -255,6 +255,10 @@ const passwords: readonly Kind[] = [
 const policies: readonly Kind[] = [
   {
     kind: "policies",
+    warnings: ["x", "y"].map(
+      (name, index) =>
+        `http.accessControl.repositories["**"].policies[${index}].users[0]: "${name}" is not in the file of users`,
+    ),
     // No address and no port: the published one has none either. The port is the test's.
     http: () => ({
       port: "0",
