@@ -17,7 +17,7 @@ import { commitOf } from "../src/lib/program_commit.ts";
 const root = join(import.meta.dir, "..");
 const output = join(root, "dist");
 /** The program, and each thread's script: a thread starts from a module of its own. */
-const entrypoints = ["src/main.ts", "src/storage/drivers/hash_worker.ts"];
+const entrypoints = ["src/main.ts", "src/storage/filesystem/hash_worker.ts"];
 
 /** Platforms by the name of their executable, with the compiler's name for them. */
 const platforms = {

@@ -66,7 +66,7 @@ export async function startPrimary(
   const opened = new PrimaryExtensions(extensions, extensionParts(config, clock, report));
   const writer = openWriter(config, bytes, { clock, onBatch: opened.onBatch });
   const committer = opened.commits(writer.committer);
-  const registry = openRegistry(config, { storage: bytes.storage, committer, clock, report });
+  const registry = openRegistry(config, { stores: bytes.stores, committer, clock, report });
   const heavy = openHeavy(registry, committer);
   const reconciled = Promise.withResolvers<void>();
   let inForce = config;
@@ -101,7 +101,7 @@ export async function startPrimary(
       await heavy.close();
       await registry.metadata.close();
       await writer.close();
-      await bytes.driver.close();
+      await bytes.stores.close();
       await opened.close();
       claim.release();
     },

@@ -31,6 +31,7 @@ const code = files("{src,test,scripts,bench}/**/*.ts");
 const forTests = [
   "src/lib/clock.ts: manualClock",
   "src/metadata/memory/memory_metadata.ts: openMemoryMetadata",
+  "src/storage/memory/open_memory.ts: openMemory",
 ];
 const planted = (path: string, text: string): Source[] => [{ path, text }];
 
@@ -57,7 +58,7 @@ describe("layers", () => {
 
   const broken: readonly (readonly [path: string, text: string])[] = [
     ["src/lib/x.ts", 'import { a } from "../oci/digest.ts";'],
-    ["src/http/x.ts", 'import { a } from "../storage/storage.ts";'],
+    ["src/http/x.ts", 'import { a } from "../storage/blob_store.ts";'],
     ["src/http/x.ts", 'import type { A } from "../registry/registry.ts";'],
     ["src/http/x.ts", 'import { type A } from "../registry/registry.ts";'],
     ["src/http/x.ts", 'export { a } from "../api/blobs.ts";'],
@@ -65,7 +66,7 @@ describe("layers", () => {
     ["src/http/x.ts", 'const a = await import("../api/blobs.ts");'],
     ["src/http/x.ts", 'import "../api/blobs.ts";'],
     ["src/registry/x.ts", 'import { a } from "../auth/authorize.ts";'],
-    ["src/registry/x.ts", 'import { a } from "../storage/drivers/filesystem.ts";'],
+    ["src/registry/x.ts", 'import { a } from "../storage/filesystem/keyed_files.ts";'],
     ["src/api/x.ts", 'import { a } from "../metadata/sqlite/schema.ts";'],
     ["src/config/x.ts", 'import { a } from "../http/listen.ts";'],
     ["src/bench/x.ts", 'import { a } from "../registry/lists.ts";'],
@@ -90,7 +91,7 @@ describe("layers", () => {
     const sources = [
       ...planted(
         "src/http/x.ts",
-        '// import { a } from "../storage/storage.ts";\nimport "../oci/errors.ts";',
+        '// import { a } from "../storage/blob_store.ts";\nimport "../oci/errors.ts";',
       ),
       ...planted(
         "src/http/y.ts",
@@ -107,7 +108,7 @@ describe("layers", () => {
       ),
       ...planted(
         "src/server/open_stores.ts",
-        'import { F } from "../storage/drivers/filesystem.ts";',
+        'import { F } from "../storage/filesystem/keyed_files.ts";',
       ),
     ];
     expect(layerViolations(sources)).toEqual([]);

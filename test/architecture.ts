@@ -58,9 +58,14 @@ export const layers: Readonly<Record<string, Layer>> = {
 /** Folders inside of a folder that only some may reach: implementations behind a contract. */
 const inner: readonly { readonly folder: string; readonly from: RegExp; readonly say: string }[] = [
   {
-    folder: "src/storage/drivers/",
-    from: /^src\/(storage\/drivers\/|storage\/root_(lock|trust)\.ts|server\/open_stores\.ts)/,
-    say: "use the contract in src/storage/driver.ts",
+    folder: "src/storage/filesystem/",
+    from: /^src\/(storage\/filesystem\/|storage\/root_(lock|trust)\.ts|server\/open_stores\.ts)/,
+    say: "use a contract of src/storage, such as blob_store.ts",
+  },
+  {
+    folder: "src/storage/memory/",
+    from: /^src\/(storage\/memory\/|server\/|create_registry\.ts)/,
+    say: "use a contract of src/storage, such as blob_store.ts",
   },
   {
     folder: "src/metadata/sqlite/",
@@ -175,17 +180,17 @@ export const bans: readonly Ban[] = [
   {
     banned: /["'](node:)?fs(\/promises)?["']|\bBun\.(file|write)\b/,
     but: new RegExp(
-      "^src/(storage/drivers/|storage/(root_lock|root_trust|other_registry)\\.ts|lib/(audit_log|file_trust|log|program_commit|watched_file|shared_page|kept_files)\\.ts|config/|cli/|bench/" +
+      "^src/(storage/filesystem/|storage/(root_lock|root_trust|other_registry)\\.ts|lib/(audit_log|file_trust|log|program_commit|watched_file|shared_page|kept_files)\\.ts|config/|cli/|bench/" +
         "|metadata/sqlite/sqlite_writer\\.ts|extensions/metrics/system_figures\\.ts|auth/token_key\\.ts|http/(listening_socket|listen_problem|tls_material)\\.ts|api/viewer\\.ts)",
     ),
-    say: "a method of the storage driver; or watchFile() of src/lib/watched_file.ts for files of the operator",
+    say: "a method of a store (src/storage); or watchFile() of src/lib/watched_file.ts for files of the operator",
   },
   {
     // On a full disk it says that all was written.
     banned: /\bFileSink\b|\.writer\(/,
     but: /^$/,
     within: /^src\/(storage|registry|metadata)\//,
-    say: "a write whose length is checked (src/storage/drivers/durable_files.ts)",
+    say: "a write whose length is checked (src/storage/filesystem/durable_files.ts)",
   },
   {
     banned: /\bprocess\.(env|argv)\b|\bBun\.(env|argv)\b/,
@@ -204,7 +209,7 @@ export const bans: readonly Ban[] = [
   },
   {
     banned: /\bDate\.now\(|\bnew Date\(\)|\bset(Timeout|Interval)\(|\bBun\.sleep\b/,
-    but: /^src\/(lib\/(clock|log)\.ts|storage\/drivers\/hash_worker\.ts|http\/(listen|tls_files|connection_limit|drain_limit|sent_bodies)|cli\/|bench\/|client\/connection\.ts)/,
+    but: /^src\/(lib\/(clock|log)\.ts|storage\/filesystem\/hash_worker\.ts|http\/(listen|tls_files|connection_limit|drain_limit|sent_bodies)|cli\/|bench\/|client\/connection\.ts)/,
     say: "a Clock (src/lib/clock.ts): now(), monotonicMs(), sleep()",
   },
   {

@@ -14,13 +14,13 @@ import { assert } from "../lib/assert.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Holding } from "../metadata/metadata.ts";
 import { apiError } from "../oci/errors.ts";
-import { readContent, requireFile } from "../registry/content.ts";
-import { cachedBytesMax } from "../registry/content_cache.ts";
+import { openContent, requireSendable } from "../registry/content.ts";
 import { removeBlob } from "../registry/delete.ts";
 import { absentError, resolveBlob } from "../registry/resolve.ts";
 import { requireDigest, unsupportedDigest, type App } from "./app.ts";
-import { multipartBody } from "./multipart_body.ts";
+import { multipartBody, type RangePart } from "./multipart_body.ts";
 import { requireHeld } from "./require_held.ts";
+import { contentReply, redirectReply } from "./send_content.ts";
 
 /** Parts of a multiple range; more are answered 400, which clients read as "ask for fewer". */
 const rangePartsMax = 64;
@@ -38,10 +38,10 @@ export async function getBlob(call: Call, app: App): Promise<Reply> {
     return emptyReply(304, identityHeaders(digest));
   }
   if (call.method === "HEAD") {
-    requireHeld(call, app, blob, "BLOB_UNKNOWN");
+    await requireHeld(call, app, blob, "BLOB_UNKNOWN");
     return emptyReply(200, blobHeaders(digest, blob.sizeBytes));
   }
-  if (blob.sizeBytes > cachedBytesMax) requireFile(app.registry, blob);
+  await requireSendable(app.registry, blob);
   const range = call.header("range");
   if (range === null || !rangeStillFits(call, digest)) return wholeBlob(app, blob);
   return rangedBlob(app, blob, range);
@@ -73,18 +73,9 @@ function blobHeaders(digest: Digest, lengthBytes: number | null): Record<string,
   };
 }
 
-function wholeBlob(app: App, blob: Holding): Reply {
+async function wholeBlob({ registry }: App, blob: Holding): Promise<Reply> {
   const headers = blobHeaders(blob.digest, blob.sizeBytes);
-  return bodyReply(200, blobBody(app, blob, null), headers);
-}
-
-/** The bytes of a blob: from memory while they are few, else from the file as they are sent. */
-function blobBody(app: App, blob: Holding, range: InclusiveRange | null): Uint8Array | Blob {
-  const { registry } = app;
-  const { repository, digest, sizeBytes } = blob;
-  if (sizeBytes > cachedBytesMax) return registry.storage.blobContent(repository, digest, range);
-  const bytes = readContent(registry, blob);
-  return range === null ? bytes : bytes.subarray(range.first, range.last + 1);
+  return contentReply(200, await openContent(registry, blob, null), headers);
 }
 
 /** `If-Range`: a range is of use only for the content that the client has the rest of. */
@@ -111,7 +102,7 @@ async function rangedBlob(app: App, blob: Holding, header: string): Promise<Repl
   if (others.length > 0) return severalRanges(app, blob, parsed.ranges);
   const headers = blobHeaders(digest, only.last - only.first + 1);
   headers["content-range"] = `bytes ${only.first}-${only.last}/${sizeBytes}`;
-  return bodyReply(206, blobBody(app, blob, only), headers);
+  return contentReply(206, await openContent(app.registry, blob, only), headers);
 }
 
 /** One part per range, in the order of the request (RFC 9110 §14.6). */
@@ -121,11 +112,14 @@ async function severalRanges(
   ranges: readonly InclusiveRange[],
 ): Promise<Reply> {
   const { digest, sizeBytes } = blob;
-  const parts = ranges.map((range) => ({
-    header: `bytes ${range.first}-${range.last}/${sizeBytes}`,
-    content: blobBody(app, blob, range),
-    lengthBytes: range.last - range.first + 1,
-  }));
+  const parts: RangePart[] = [];
+  for (const range of ranges) {
+    const content = await openContent(app.registry, blob, range);
+    // The client asks there again, with all of its ranges.
+    if (content.kind === "redirect") return redirectReply(content.location, blobHeaders(digest, 0));
+    const header = `bytes ${range.first}-${range.last}/${sizeBytes}`;
+    parts.push({ header, content, lengthBytes: range.last - range.first + 1 });
+  }
   const { body, boundary, lengthBytes } = await multipartBody(parts, octetStream);
   const headers = blobHeaders(digest, lengthBytes);
   headers["content-type"] = `multipart/byteranges; boundary=${boundary}`;

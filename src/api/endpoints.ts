@@ -19,7 +19,7 @@ import { deleteManifest, getManifest, putManifest } from "./manifests.ts";
 import { manifestBody, octets, query, requestHeaders } from "./parameters.ts";
 import { swaggerEndpoints } from "./swagger_endpoints.ts";
 import {
-  appendUpload,
+  patchUpload,
   cancelUpload,
   closeUpload,
   mountOrStart,
@@ -157,7 +157,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     answers: [answers.uploadGrown],
     errors: appendErrors,
     says: "Append a stream or a chunk to an upload",
-    run: appendUpload,
+    run: patchUpload,
   },
   {
     name: "upload.finish",

@@ -48,10 +48,10 @@ export async function getManifest(call: Call, app: App): Promise<Reply> {
     "content-security-policy": "default-src 'none'; sandbox",
   };
   if (call.method === "HEAD") {
-    requireHeld(call, app, manifest, "MANIFEST_UNKNOWN");
+    await requireHeld(call, app, manifest, "MANIFEST_UNKNOWN");
     return emptyReply(200, headers);
   }
-  return bodyReply(200, readContent(app.registry, manifest), headers);
+  return bodyReply(200, await readContent(app.registry, manifest), headers);
 }
 
 function identityHeaders(record: ManifestRecord, reference: Reference): Record<string, string> {

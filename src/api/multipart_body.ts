@@ -7,6 +7,8 @@
  * Joining file parts in one `Blob` is no way: the runtime drops them without a word (Bun 1.4.5).
  */
 import { MiB } from "../lib/bytes.ts";
+import type { OpenContent } from "../storage/blob_store.ts";
+import { piecesOf } from "./send_content.ts";
 
 /** Together this much is put together in memory. */
 const joinedBytesMax = MiB;
@@ -14,7 +16,7 @@ const joinedBytesMax = MiB;
 export interface RangePart {
   /** Value of the part's Content-Range. */
   readonly header: string;
-  readonly content: Uint8Array | Blob;
+  readonly content: OpenContent;
   readonly lengthBytes: number;
 }
 
@@ -31,7 +33,7 @@ export async function multipartBody(
 ): Promise<MultipartBody> {
   const boundary = crypto.randomUUID().replaceAll("-", "");
   const total = parts.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
-  const pieces = piecesOf(parts, boundary, contentType);
+  const pieces = bodyPieces(parts, boundary, contentType);
   if (total > joinedBytesMax) {
     return { body: streamOf(pieces), boundary, lengthBytes: null };
   }
@@ -39,7 +41,7 @@ export async function multipartBody(
   return { body, boundary, lengthBytes: body.length };
 }
 
-async function* piecesOf(
+async function* bodyPieces(
   parts: readonly RangePart[],
   boundary: string,
   contentType: string,
@@ -48,8 +50,7 @@ async function* piecesOf(
     yield Buffer.from(
       `\r\n--${boundary}\r\nContent-Type: ${contentType}\r\nContent-Range: ${header}\r\n\r\n`,
     );
-    if (content instanceof Blob) yield* content.stream();
-    else yield content;
+    yield* piecesOf(content);
   }
   yield Buffer.from(`\r\n--${boundary}--\r\n`);
 }

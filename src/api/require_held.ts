@@ -9,14 +9,14 @@ import type { App } from "./app.ts";
  * Content that is damaged is not there for somebody who may push it: then they repair it.
  * @throws the API error `unknown` for them, DamagedContent for others.
  */
-export function requireHeld(
+export async function requireHeld(
   call: Call,
   { registry }: App,
   content: Holding,
   unknown: "BLOB_UNKNOWN" | "MANIFEST_UNKNOWN",
-): void {
+): Promise<void> {
   try {
-    requireContent(registry, content);
+    await requireContent(registry, content);
   } catch (error) {
     const { repository, caller } = call;
     const mayPush = caller.may("create", repository) || caller.may("update", repository);

@@ -3,7 +3,7 @@
  *
  * A session is named by its path alone, in unreserved characters, so that clients may do to the query what they like. A
  * status tells what is on disk. Checks come in an order that leaves the session alive whenever the client can go on.
- * Bytes and locks are in `storage/uploads.ts`, publishing in `registry/push_blob.ts`.
+ * What a request may add is in `registry/append_upload.ts`, the end of an upload in `registry/push_blob.ts`.
  */
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
@@ -12,9 +12,10 @@ import { parseContentRange } from "../lib/byte_range.ts";
 import { algorithmOf, digestOf, isAlgorithm, type Digest } from "../oci/digest.ts";
 import { apiError, ApiError } from "../oci/errors.ts";
 import { isRepositoryName } from "../oci/reference.ts";
+import { appendUpload, requireBytes, type AppendRequest } from "../registry/append_upload.ts";
 import { mountBlob } from "../registry/mount_blob.ts";
 import { finishUpload } from "../registry/push_blob.ts";
-import type { AppendRequest, HeldUpload } from "../storage/uploads.ts";
+import type { HeldUpload } from "../storage/upload_store.ts";
 import { requireDigest, shorten, targetOf, unsupportedDigest, type App } from "./app.ts";
 
 const noBytes = new Uint8Array(0);
@@ -78,12 +79,11 @@ export async function mountOrStart(call: Call, app: App): Promise<Reply> {
 }
 
 /** PATCH: appends a stream or a chunk [end-5]. */
-export async function appendUpload(call: Call, app: App): Promise<Reply> {
+export async function patchUpload(call: Call, app: App): Promise<Reply> {
   return hold(call, app, async (upload) => {
-    const append = () => upload.append(appendRequest(call, app));
-    const { sizeBytes } = await withState(call, app, upload, append);
+    await withState(call, app, upload, () => appendUpload(upload, appendRequest(call, app)));
     return emptyReply(202, {
-      ...sessionHeaders(call, app, sessionOf(call).id, sizeBytes),
+      ...sessionHeaders(call, app, sessionOf(call).id, upload.sizeBytes),
       "content-length": "0",
     });
   });
@@ -144,7 +144,7 @@ async function withState<T>(
 ): Promise<T> {
   try {
     if (call.header("content-range") === null) {
-      upload.requireBytes(sessionOf(call).acknowledgedBytes);
+      requireBytes(upload, sessionOf(call).acknowledgedBytes);
     }
     return await work();
   } catch (error) {
@@ -157,16 +157,11 @@ async function withState<T>(
 }
 
 function appendRequest(call: Call, app: App): AppendRequest {
-  // The upload watches its own progress; the connection's idle timer would cut slow ones.
-  call.connection.holdOpen();
   return {
     source: { body: call.request, lengthBytes: call.lengthBytes },
     chunk: chunkOf(call),
-    options: {
-      stageBytesMax: app.blobBytesMax,
-      idleMs: app.uploadIdleMs,
-      onIdle: () => call.connection.cut(),
-    },
+    uploadBytesMax: app.blobBytesMax,
+    watch: (arrivedBytes) => call.watchBody(app.uploadIdleMs, arrivedBytes),
     onTaken: (bytes) => {
       call.takenBytes = bytes;
     },

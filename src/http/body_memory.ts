@@ -23,9 +23,6 @@ export const callerBytesMax = 16 * MiB;
 const slowBytesPerSecond = 4 * 1024;
 const beginMs = 5_000;
 
-/** How often a body is looked at within its idle limit. */
-const idleLooks = 4;
-
 /** What one body holds. */
 export interface Room {
   /** The body has so many bytes by now. @throws TOO_MANY_REQUESTS, UNAVAILABLE. */
@@ -45,13 +42,13 @@ interface Held {
 }
 
 export class BodyMemory {
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #held = new Set<Held>();
   readonly #byCaller = new Map<string, number>();
   #bytes = 0;
 
   constructor(clock: Clock) {
-    this.#clock = clock;
+    this.clock = clock;
   }
 
   /** Bytes held now. */
@@ -63,7 +60,7 @@ export class BodyMemory {
   enter(caller: string, onLost: (error: ApiError) => void): Room & { arrived(): void } {
     const held: Held = {
       caller,
-      sinceMs: this.#clock.monotonicMs(),
+      sinceMs: this.clock.monotonicMs(),
       onLost,
       bytes: 0,
       whole: false,
@@ -75,22 +72,6 @@ export class BodyMemory {
       },
       leave: () => this.#leave(held),
     };
-  }
-
-  /** Calls `onIdle` when a body has brought nothing for so long, unless the signal ends the watch before. */
-  async watchIdle(
-    body: { readonly idleMs: number; readonly bytes: () => number; readonly signal: AbortSignal },
-    onIdle: () => void,
-  ): Promise<void> {
-    const { idleMs, bytes, signal } = body;
-    let seen = -1;
-    for (let quiet = 0; quiet < idleLooks; quiet += 1) {
-      if (bytes() !== seen) quiet = 0;
-      seen = bytes();
-      await this.#clock.sleep(idleMs / idleLooks, signal);
-      if (signal.aborted) return;
-    }
-    onIdle();
   }
 
   #grow(held: Held, bytes: number): void {
@@ -122,7 +103,7 @@ export class BodyMemory {
 
   /** The body that has come in slowest of those that are slow; null when there is none. */
   #slowest(except: Held): Held | null {
-    const nowMs = this.#clock.monotonicMs();
+    const nowMs = this.clock.monotonicMs();
     let slowest: Held | null = null;
     let leastSpeed = slowBytesPerSecond / 1000;
     for (const held of this.#held) {

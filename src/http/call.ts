@@ -10,6 +10,7 @@ import { networkOf } from "../auth/throttle.ts";
 import { RequestBudget } from "../lib/request_budget.ts";
 import { apiError, ApiError } from "../oci/errors.ts";
 import { plainBytesMax, type BodyMemory, type Room } from "./body_memory.ts";
+import { watchIdle } from "./idle_watch.ts";
 
 /** A client certificate that an authority of `http.tls.cacert` has signed, and that is valid now. */
 export interface PeerCertificate {
@@ -153,6 +154,24 @@ export class Call {
     }
   }
 
+  /**
+   * Cuts the connection of a sender whose body brings nothing for `idleMs`, until what is returned is called. Progress
+   * is what is limited here: the runtime's own timer would cut bodies that are slow and do not pause.
+   */
+  watchBody(
+    idleMs: number,
+    arrivedBytes: () => number | Promise<number>,
+    onCut: () => void = () => undefined,
+  ): () => void {
+    const { connection } = this;
+    connection.holdOpen();
+    const onIdle = (): void => {
+      connection.cut();
+      onCut();
+    };
+    return watchIdle(this.bodies.clock, { idleMs, arrivedBytes, onIdle });
+  }
+
   /** The request is answered: its body is held no longer. */
   end(): void {
     this.#room?.leave();
@@ -160,18 +179,16 @@ export class Call {
   }
 
   async #collect({ bytesMax, idleMs, tooLarge }: BodyLimits): Promise<Uint8Array> {
-    const { request, connection } = this;
+    const { request } = this;
     const lost = Promise.withResolvers<never>();
     const room = this.bodies.enter(this.counted, lost.reject);
     this.#room = room;
-    // Progress is what is limited here; the runtime would cut bodies that are slow and do not pause.
-    connection.holdOpen();
     let total = 0;
-    const watch = new AbortController();
-    void this.bodies.watchIdle({ idleMs, bytes: () => total, signal: watch.signal }, () => {
-      connection.cut();
-      lost.reject(endedEarly(null));
-    });
+    const endWatch = this.watchBody(
+      idleMs,
+      () => total,
+      () => lost.reject(endedEarly(null)),
+    );
     // Nobody may be waiting for it when it comes.
     lost.promise.catch(() => {});
     const reader = request.body?.getReader();
@@ -191,7 +208,7 @@ export class Call {
       void reader?.cancel().catch(() => {});
       throw error;
     } finally {
-      watch.abort();
+      endWatch();
     }
     room.arrived();
     return Buffer.concat(chunks, total);

@@ -12,7 +12,7 @@ export const isCompiled = virtualRoots.some((root) => import.meta.url.includes(r
 
 /**
  * The URL of a thread's script.
- * @param fromSource its path under `src/`, such as `storage/drivers/hash_worker.ts`; `scripts/build.ts` lists it as
+ * @param fromSource its path under `src/`, such as `storage/filesystem/hash_worker.ts`; `scripts/build.ts` lists it as
  * an entry point of its own.
  */
 export function threadScript(fromSource: string): string {

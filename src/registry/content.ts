@@ -6,6 +6,7 @@
  */
 import { algorithmOf, digestOf } from "../oci/digest.ts";
 import type { Holding } from "../metadata/metadata.ts";
+import type { ContentRange, OpenContent } from "../storage/blob_store.ts";
 import { cachedBytesMax } from "./content_cache.ts";
 import type { Registry } from "./registry.ts";
 
@@ -19,56 +20,80 @@ export class DamagedContent extends Error {
   }
 }
 
-/** One look at the file: for content that the kernel sends. @throws DamagedContent. */
-export function requireFile({ storage }: Registry, content: Holding): void {
-  const found = storage.blobSizeNow(content.repository, content.digest);
+/** One look at what is stored: for content that is sent from there. @throws DamagedContent. */
+export async function requireStored({ blobs }: Registry, content: Holding): Promise<void> {
+  const found = await blobs.size(content.repository, content.digest);
   if (found === null) throw new DamagedContent(content, "gone");
   if (found !== content.sizeBytes) throw new DamagedContent(content, `${found} bytes`);
 }
 
 /** The bytes of small content or of a manifest. @throws DamagedContent. */
-export function readContent(registry: Registry, content: Holding): Uint8Array {
+export async function readContent(registry: Registry, content: Holding): Promise<Uint8Array> {
   const { contentCache } = registry;
   const cached = contentCache.get(content.digest);
   if (cached !== null) return cached;
-  const bytes = readProved(registry, content);
+  const bytes = await readProved(registry, content);
   contentCache.set(content.digest, bytes);
   return bytes;
 }
 
-/** Answers "is it there?" where no bytes are sent. @throws DamagedContent. */
-export function requireContent(registry: Registry, content: Holding): void {
-  requireFile(registry, content);
-  if (content.sizeBytes <= cachedBytesMax) readContent(registry, content);
+/** Looks at what is stored, where `openContent` will not read it before the answer begins. @throws DamagedContent. */
+export async function requireSendable(registry: Registry, content: Holding): Promise<void> {
+  if (content.sizeBytes > cachedBytesMax) await requireStored(registry, content);
 }
 
-/** Reads from disk, and believes the bytes only by their digest. */
-function readProved({ storage }: Registry, content: Holding): Uint8Array {
-  const bytes = storage.readBlobNow(content.repository, content.digest);
+/** The bytes for an answer: from memory while they are few, else from where they lie as they are sent. */
+export async function openContent(
+  registry: Registry,
+  content: Holding,
+  range: ContentRange | null,
+): Promise<OpenContent> {
+  const { repository, digest, sizeBytes } = content;
+  if (sizeBytes > cachedBytesMax) return registry.blobs.open(repository, digest, range);
+  const bytes = await readContent(registry, content);
+  return {
+    kind: "bytes",
+    bytes: range === null ? bytes : bytes.subarray(range.first, range.last + 1),
+  };
+}
+
+/** Answers "is it there?" where no bytes are sent. @throws DamagedContent. */
+export async function requireContent(registry: Registry, content: Holding): Promise<void> {
+  await requireStored(registry, content);
+  if (content.sizeBytes <= cachedBytesMax) await readContent(registry, content);
+}
+
+/** Reads what is stored, and believes the bytes only by their digest. */
+async function readProved(registry: Registry, content: Holding): Promise<Uint8Array> {
+  const { repository, digest, sizeBytes } = content;
+  await requireStored(registry, content);
+  const bytes = await registry.blobs.read(repository, digest, sizeBytes);
   if (bytes === null) throw new DamagedContent(content, "gone");
-  if (bytes.length !== content.sizeBytes) {
-    throw new DamagedContent(content, `${bytes.length} bytes`);
-  }
-  if (digestOf(algorithmOf(content.digest), bytes) === content.digest) return bytes;
+  if (bytes.length !== sizeBytes) throw new DamagedContent(content, `${bytes.length} bytes`);
+  if (digestOf(algorithmOf(digest), bytes) === digest) return bytes;
   throw new DamagedContent(content, "as many that have another digest");
 }
 
 /** Whether a repository can be a source of this content for another; one that cannot is reported. */
-export function isSource(registry: Registry, content: Holding): boolean {
-  return isSound(registry, content, () => {
-    if (content.sizeBytes > cachedBytesMax) requireFile(registry, content);
-    else readProved(registry, content);
+export function isSource(registry: Registry, content: Holding): Promise<boolean> {
+  return isSound(registry, content, async () => {
+    if (content.sizeBytes > cachedBytesMax) await requireStored(registry, content);
+    else await readProved(registry, content);
   });
 }
 
 /** Whether a manifest may name this content; what is damaged is reported. */
-export function isHeld(registry: Registry, content: Holding): boolean {
-  return isSound(registry, content, () => requireFile(registry, content));
+export function isHeld(registry: Registry, content: Holding): Promise<boolean> {
+  return isSound(registry, content, () => requireStored(registry, content));
 }
 
-function isSound(registry: Registry, content: Holding, check: () => void): boolean {
+async function isSound(
+  registry: Registry,
+  content: Holding,
+  check: () => Promise<void>,
+): Promise<boolean> {
   try {
-    check();
+    await check();
     return true;
   } catch (error) {
     if (!(error instanceof DamagedContent)) throw error;

@@ -3,12 +3,12 @@
 
 import { describe, expect, test } from "bun:test";
 import { lstat, open, rename, rm, stat, symlink, truncate } from "node:fs/promises";
-import { sample } from "../../test/contracts/driver_samples.ts";
+import { sample } from "../../test/contracts/store_samples.ts";
 import { reasonOf } from "../../test/reason_of.ts";
 import { image, openWorld, pushBlob, putManifest, type World } from "../../test/registry/world.ts";
 import { digestOf, type Digest } from "../oci/digest.ts";
 import { blobKey } from "../storage/layout.ts";
-import { readContent, requireContent, requireFile } from "./content.ts";
+import { readContent, requireContent, requireStored } from "./content.ts";
 import { mountBlob } from "./mount_blob.ts";
 
 /** Small enough for memory, and too large for it. */
@@ -55,7 +55,7 @@ async function damaged(
     bytes,
     digest,
     bytesIn: async (at) => {
-      const found = await world.registry.storage.readBlob(at, digest, sizeBytes * 2);
+      const found = await world.registry.blobs.read(at, digest, sizeBytes * 2);
       return found === null ? null : new Uint8Array(found);
     },
     [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
@@ -120,8 +120,9 @@ for (const [how, damage] of wrongLength) {
         const content = { repository: "team/a", digest: at.digest, sizeBytes };
         const { registry } = at.world;
         const reads = sizeBytes === sizes[0] ? [readContent, requireContent] : [requireContent];
-        for (const read of [...reads, requireFile]) {
-          expect(() => read(registry, content)).toThrow(`${at.digest} of team/a should be`);
+        for (const read of [...reads, requireStored]) {
+          const error = String(await reasonOf(read(registry, content)));
+          expect(error).toContain(`${at.digest} of team/a should be`);
         }
       });
 
@@ -168,11 +169,13 @@ describe("small content that was changed in three bytes", () => {
       sizeBytes: at.bytes.length,
     });
     for (const repository of ["a", "b", "a"]) {
-      expect(() => readContent(registry, content(repository))).toThrow("another digest");
+      const error = await reasonOf(readContent(registry, content(repository)));
+      expect(String(error)).toContain("another digest");
     }
     await pushBlob(at.world, at.bytes, "b");
     for (const repository of ["a", "b"]) {
-      expect(Buffer.compare(readContent(registry, content(repository)), at.bytes)).toBe(0);
+      const read = await readContent(registry, content(repository));
+      expect(Buffer.compare(read, at.bytes)).toBe(0);
     }
   });
 

@@ -51,8 +51,8 @@ describe("a blob", () => {
     await pushBlob(world, app.blobs[1]!);
     await blob(world, layer);
     await world.settle();
-    expect(await world.registry.storage.statBlob(repository, layer)).toBeNull();
-    expect(await world.registry.storage.statBlob("team/other", layer)).not.toBeNull();
+    expect(await world.registry.blobs.stat(repository, layer)).toBeNull();
+    expect(await world.registry.blobs.stat("team/other", layer)).not.toBeNull();
   });
 
   test("that is not there is unknown", async () => {

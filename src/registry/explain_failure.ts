@@ -2,7 +2,7 @@
 import { BatcherFull } from "../lib/batcher.ts";
 import { MetadataFull, MetadataUnavailable } from "../metadata/metadata.ts";
 import type { ApiErrorName } from "../oci/errors.ts";
-import { StorageFull } from "../storage/driver.ts";
+import { StorageFull } from "../storage/blob_store.ts";
 
 /** Codes of a full disk, or a quota that is used up, where nobody has given them a class. */
 const fullCodes: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);

@@ -18,7 +18,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { dirname } from "node:path";
-import { sample } from "../../test/contracts/driver_samples.ts";
+import { sample } from "../../test/contracts/store_samples.ts";
 import { runOk } from "../../test/processes.ts";
 import {
   bytesOf,
@@ -102,7 +102,7 @@ describe("a bad file among the blobs", () => {
         "theirs",
       ]);
       expect(await readIndex(world)).toEqual(await factLines(world));
-      expect(await world.registry.storage.statBlob(repository, freed)).toBeNull();
+      expect(await world.registry.blobs.stat(repository, freed)).toBeNull();
       const lines = errorsOf(world);
       expect(lines.every((line) => line.includes(bad))).toBe(true);
       expect(lines.join("\n")).toMatch(told ?? /its bytes are missing/);
@@ -121,11 +121,11 @@ describe("a bad file among the blobs", () => {
     });
     const [, layer] = theirs.blobs as [Uint8Array, Uint8Array];
     const digest = digestOf("sha256", layer);
-    const { driver } = world.registry.storage;
+    const { files } = world.stores;
     const key = blobKey(repository, digest);
     const denied = Object.assign(new Error("permission denied"), { code: "EACCES" });
-    const readNow = driver.readNow.bind(driver);
-    driver.readNow = (asked) => {
+    const readNow = files.readNow.bind(files);
+    files.readNow = (asked) => {
       if (asked === key) throw denied;
       return readNow(asked);
     };
@@ -144,13 +144,13 @@ describe("a bad file among the blobs", () => {
       blobs: [...theirs.blobs, theirs.bytes],
       index: [named(theirs.descriptor, "v1")],
     });
-    const { driver } = world.registry.storage;
-    const readNow = driver.readNow.bind(driver);
-    driver.readNow = () => {
+    const { files } = world.stores;
+    const readNow = files.readNow.bind(files);
+    files.readNow = () => {
       throw Object.assign(new Error("too many open files"), { code: "EMFILE" });
     };
     expect(String(await reconcile(world).catch((error: unknown) => error))).toContain("too many");
-    driver.readNow = readNow;
+    files.readNow = readNow;
     expect(await reconcile(world)).toMatchObject({ manifests: 1, blobs: 2, problems: [] });
   });
 
@@ -191,7 +191,7 @@ describe("links", () => {
     expect(await reconcile(world)).toMatchObject({ blobs: 1, problems: [] });
     expect((await lstat(pathOf(world, digest))).isFile()).toBe(true);
     await truncate(elsewhere, 0);
-    expect(await world.registry.storage.readBlob(repository, digest, 999_999)).toEqual(layer);
+    expect(await world.registry.blobs.read(repository, digest, 999_999)).toEqual(layer);
   });
 
   test("a file with several names, as zot's own, is taken in as it is", async () => {
@@ -263,7 +263,7 @@ async function startedJobs(world: World): Promise<JobLoop<Registry>> {
   const { registry, report } = world;
   const reconciled = Promise.withResolvers<void>();
   const onReconciled = reconciled.resolve;
-  const jobs = new JobLoop({
+  const jobs = new JobLoop<Registry>({
     jobs: registryJobs({ registry, report, uploadIdleMs: () => 1000, onReconciled }),
     heavy: runHere(registry),
     leases: new FileLeases(world.root),
@@ -290,8 +290,7 @@ describe("what was taken away", () => {
         if (restarted) await world.crash();
         const jobs = await startedJobs(world);
         expect(await readIndex(world)).toEqual(await factLines(world));
-        for (const key of keys)
-          expect(await world.registry.storage.driver.stat(key)).not.toBeNull();
+        for (const key of keys) expect(await world.stores.files.stat(key)).not.toBeNull();
         await jobs.stop();
       });
     }
@@ -398,11 +397,11 @@ test("one change in an index of many reads what changed, and nothing else", asyn
     blobs: [...theirs.blobs, theirs.bytes],
     index: changedIndex(read, [named(theirs.descriptor, "theirs")]),
   });
-  const { driver } = world.registry.storage;
-  const readNow = driver.readNow.bind(driver);
+  const { files } = world.stores;
+  const readNow = files.readNow.bind(files);
   const asked: string[] = [];
-  driver.readNow = (key) => {
-    asked.push(key);
+  files.readNow = (key) => {
+    if (key.includes("/blobs/")) asked.push(key);
     return readNow(key);
   };
   expect(await reconcile(world)).toMatchObject({ kind: "taken", manifests: 1, blobs: 2 });

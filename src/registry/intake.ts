@@ -2,7 +2,7 @@
  * What the parts of an intake of another tool's layout work with: `take_in_manifests.ts`, `take_in_tags.ts` and
  * `take_in_blobs.ts`, joined in `reconcile_layout.ts`. All of them work page by page.
  */
-import type { Registry } from "./registry.ts";
+import type { LayoutRegistry } from "./registry.ts";
 
 /** Problems that are told one by one; of more, only the number. */
 const problemsMax = 100;
@@ -13,7 +13,7 @@ export const pageMax = 256;
 export const layoutAuthor = ":index.json";
 
 export interface Intake {
-  readonly registry: Registry;
+  readonly registry: LayoutRegistry;
   readonly repository: string;
   /**
    * The generation that the other tool had read before it wrote; null when it is not known. What was committed after

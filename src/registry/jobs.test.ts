@@ -16,7 +16,8 @@ import {
 } from "../../test/registry/world.ts";
 import { eventually } from "../../test/processes.ts";
 import { uploadsDirectory } from "../storage/layout.ts";
-import { Storage } from "../storage/storage.ts";
+import { FilesystemLayouts } from "../storage/filesystem/filesystem_layouts.ts";
+import type { KeyedFiles } from "../storage/filesystem/keyed_files.ts";
 import { removeManifest } from "./delete.ts";
 import { runHere } from "../jobs/heavy_work.ts";
 import { JobLoop } from "../jobs/job_loop.ts";
@@ -41,10 +42,10 @@ function startJobs(
     readonly take?: () => Promise<Lease | null>;
   } = {},
   registry: Registry = world.registry,
+  files: KeyedFiles = world.stores.files,
 ): Running {
   const counts = { walks: 0, reconciled: 0 };
-  const { driver } = registry.storage;
-  const counting = new Proxy(driver, {
+  const counting = new Proxy(files, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property, target);
       if (typeof value !== "function") return value;
@@ -55,7 +56,7 @@ function startJobs(
       };
     },
   });
-  const served = { ...registry, storage: new Storage(counting) };
+  const served: Registry = { ...registry, layouts: new FilesystemLayouts(counting, null) };
   const { report } = world;
   const jobs = new JobLoop({
     jobs: registryJobs({
@@ -127,7 +128,7 @@ describe("jobs", () => {
     await until(
       world,
       "the bytes are gone",
-      async () => (await world.registry.storage.statBlob(repository, target)) === null,
+      async () => (await world.registry.blobs.stat(repository, target)) === null,
     );
     expect(await readIndex(world)).toEqual([`v1 ${image(1).digest}`]);
     await jobs.stop();
@@ -209,8 +210,7 @@ describe("trouble", () => {
       const blobs = [...app.blobs, app.bytes];
       await writeLayout(world, { at, blobs, index: [named(app.descriptor, "v1")] });
     }
-    const { driver } = world.registry.storage;
-    const failing = new Proxy(driver, {
+    const failing = new Proxy(world.stores.files, {
       get(target, property) {
         const value: unknown = Reflect.get(target, property, target);
         if (typeof value !== "function") return value;
@@ -223,8 +223,7 @@ describe("trouble", () => {
         };
       },
     });
-    const registry = { ...world.registry, storage: new Storage(failing) };
-    const { jobs, counts } = startJobs(world, {}, registry);
+    const { jobs, counts } = startJobs(world, {}, world.registry, failing);
     await until(world, "everything was looked at", () => counts.reconciled > 0);
     const { names } = await world.registry.metadata.catalog({ after: null, limit: 9 });
     expect(names).toEqual(["a"]);
@@ -253,7 +252,7 @@ describe("trouble", () => {
     });
     const id = await world.registry.uploads.start(repository);
     const path = join(world.root, uploadsDirectory);
-    for (const { name } of await world.registry.storage.driver.list(uploadsDirectory)) {
+    for (const name of await world.stores.uploads.ids()) {
       await utimes(join(path, name), 0, 0);
     }
     const { jobs } = startJobs(world, {}, { ...world.registry, uploads });
@@ -318,11 +317,10 @@ describe("a stop", () => {
     const app = image(1);
     const blobs = [...app.blobs, app.bytes];
     await writeLayout(world, { blobs, index: [named(app.descriptor, "v1")] });
-    const { driver } = world.registry.storage;
     // A file without an end.
     const endless = new ReadableStream<Uint8Array>({ pull: (to) => to.enqueue(new Uint8Array(9)) });
     const reading = Promise.withResolvers<void>();
-    const slow = new Proxy(driver, {
+    const slow = new Proxy(world.stores.files, {
       get(target, property) {
         const value: unknown = Reflect.get(target, property, target);
         if (typeof value !== "function") return value;
@@ -333,8 +331,7 @@ describe("a stop", () => {
         };
       },
     });
-    const registry = { ...world.registry, storage: new Storage(slow) };
-    const { jobs, counts } = startJobs(world, {}, registry);
+    const { jobs, counts } = startJobs(world, {}, world.registry, slow);
     await reading.promise;
     await jobs.stop();
     expect(counts.reconciled).toBe(0);

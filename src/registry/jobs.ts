@@ -5,7 +5,7 @@
 import type { HeavyWork } from "../jobs/heavy_work.ts";
 import type { Job } from "../jobs/job.ts";
 import { LayoutProjector } from "./layout_projector.ts";
-import type { Registry, Report } from "./registry.ts";
+import { hasLayouts, type Registry, type Report } from "./registry.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
 
 /** A job of the registry or of an extension: heavy work is given the registry of the process that runs it. */
@@ -71,9 +71,9 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
 }
 
 async function expireUploads(options: RegistryJobsOptions): Promise<null> {
-  const { uploads, storage, clock } = options.registry;
+  const { uploads, blobs, clock } = options.registry;
   const expired = await uploads.expire(clock.now(), options.uploadIdleMs());
-  await storage.driver.sweepTemporary(temporaryAgeMs);
+  await blobs.removeLeftovers(temporaryAgeMs);
   options.onExpired?.(expired);
   if (expired > 0) options.report("info", "dropped idle uploads", { uploads: expired });
   return null;
@@ -82,16 +82,19 @@ async function expireUploads(options: RegistryJobsOptions): Promise<null> {
 /** What the jobs about layouts share: one repository is worked on by one of them at a time. */
 class LayoutJobs {
   readonly #options: RegistryJobsOptions;
-  readonly #projector: LayoutProjector;
+  /** Null where there are no layouts. */
+  readonly #projector: LayoutProjector | null;
 
   constructor(options: RegistryJobsOptions) {
     this.#options = options;
-    this.#projector = new LayoutProjector(options.registry, options.report);
+    const { registry, report } = options;
+    this.#projector = hasLayouts(registry) ? new LayoutProjector(registry, report) : null;
   }
 
   /** False when a layout has to be looked at again soon. */
   async reconcile(signal: AbortSignal): Promise<boolean> {
-    const finished = await this.#reconcileAll(signal);
+    const projector = this.#projector;
+    const finished = projector === null || (await this.#reconcileAll(projector, signal));
     this.#options.onReconciled();
     return finished;
   }
@@ -100,7 +103,7 @@ class LayoutJobs {
   async project(signal: AbortSignal): Promise<number | null> {
     const { registry, report } = this.#options;
     await registry.clock.sleep(settleMs, signal);
-    const pauseMs = await this.#projector.run("rested", signal);
+    const pauseMs = (await this.#projector?.run("rested", signal)) ?? null;
     // What index.json no longer lists may go.
     const swept = await sweepOrphans(registry, signal);
     if (swept > 0) report("info", "removed bytes that nothing names", { files: swept });
@@ -111,7 +114,7 @@ class LayoutJobs {
   async last(): Promise<void> {
     const { registry, report } = this.#options;
     try {
-      await this.#projector.run("last");
+      await this.#projector?.run("last");
       await sweepOrphans(registry);
     } catch (error) {
       report("error", "the last look at layouts failed; the next start goes on with it", {
@@ -121,35 +124,36 @@ class LayoutJobs {
   }
 
   /** False when a layout has to be looked at again soon. */
-  async #reconcileAll(signal: AbortSignal): Promise<boolean> {
-    const { registry, report } = this.#options;
+  async #reconcileAll(projector: LayoutProjector, signal: AbortSignal): Promise<boolean> {
+    const { report } = this.#options;
     let finished = true;
     // One damaged repository or directory never keeps the others from being served.
     const unreadable = (directory: string, error: unknown): void =>
       report("error", "a directory could not be read", { directory, error: String(error) });
-    for await (const repository of registry.storage.repositories(unreadable)) {
+    for await (const repository of projector.layouts.repositories(unreadable)) {
       try {
-        if (!(await this.#projector.takeIn(repository, signal))) finished = false;
+        if (!(await projector.takeIn(repository, signal))) finished = false;
       } catch (error) {
         signal.throwIfAborted();
         report("error", "a layout could not be taken in", { repository, error: String(error) });
       }
     }
-    return (await this.#restoreRemoved(signal)) && finished;
+    return (await this.#restoreRemoved(projector, signal)) && finished;
   }
 
   /** Repositories that have no index.json any more, and so are none on disk. */
-  async #restoreRemoved(signal: AbortSignal): Promise<boolean> {
+  async #restoreRemoved(projector: LayoutProjector, signal: AbortSignal): Promise<boolean> {
     const { registry, report } = this.#options;
-    const { metadata, storage } = registry;
+    const { metadata } = registry;
+    const { layouts } = projector;
     let finished = true;
     for (let after: string | null = null; ;) {
       const page: string[] = await metadata.repositories({ after, limit: repositoriesMax });
       for (const repository of page) {
         try {
-          if ((await storage.indexStamp(repository)) !== null) continue;
-          if (!(await storage.hasBlobs(repository))) continue;
-          if (!(await this.#projector.takeIn(repository, signal))) finished = false;
+          if ((await layouts.indexStamp(repository)) !== null) continue;
+          if (!(await layouts.hasBlobs(repository))) continue;
+          if (!(await projector.takeIn(repository, signal))) finished = false;
         } catch (error) {
           signal.throwIfAborted();
           report("error", "index.json could not be looked for", {

@@ -4,7 +4,7 @@ import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { readFileSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { sample } from "../../test/contracts/driver_samples.ts";
+import { sample } from "../../test/contracts/store_samples.ts";
 import {
   factLines,
   filesOf,
@@ -25,10 +25,10 @@ import { isOciLayout } from "../oci/layout_index.ts";
 import { blobKey, indexKey } from "../storage/layout.ts";
 import { removeBlob, removeManifest, removeTag } from "./delete.ts";
 import { LayoutProjector } from "./layout_projector.ts";
-import type { Registry } from "./registry.ts";
+import type { LayoutRegistry } from "./registry.ts";
 
 /** A registry whose process ends when it comes to a change of this kind. */
-function endingAt(registry: Registry, kind: string): Registry {
+function endingAt(registry: LayoutRegistry, kind: string): LayoutRegistry {
   return watched(registry, async (commit) => {
     if (kindsOf(commit).includes(kind)) throw new Error("the process ended here");
   });
@@ -227,13 +227,13 @@ describe("bytes of what was deleted", () => {
     await removeBlob(world.registry, { repository, target: loose, by: null });
     const { sweepOrphans } = await import("./sweep_orphans.ts");
     expect(await sweepOrphans(world.registry)).toBe(0);
-    expect(await world.registry.storage.statBlob(repository, gone.digest)).not.toBeNull();
+    expect(await world.registry.blobs.stat(repository, gone.digest)).not.toBeNull();
     expect(await readIndex(world)).toHaveLength(2);
     await world.projector.run("all");
     expect(await sweepOrphans(world.registry)).toBe(2);
-    expect(await world.registry.storage.statBlob(repository, gone.digest)).toBeNull();
-    expect(await world.registry.storage.statBlob(repository, loose)).toBeNull();
-    expect(await world.registry.storage.statBlob(repository, kept.digest)).not.toBeNull();
+    expect(await world.registry.blobs.stat(repository, gone.digest)).toBeNull();
+    expect(await world.registry.blobs.stat(repository, loose)).toBeNull();
+    expect(await world.registry.blobs.stat(repository, kept.digest)).not.toBeNull();
   });
 });
 

@@ -11,8 +11,9 @@
 import { KeyedMutex } from "../lib/keyed_mutex.ts";
 import type { Change, LayoutRecord, LayoutSnapshot } from "../metadata/metadata.ts";
 import { writeLayoutIndex, type LayoutEntry } from "../oci/layout_index.ts";
+import type { LayoutDirectory } from "../storage/layout_directory.ts";
 import { lookAtIndex, reconcileLayout } from "./reconcile_layout.ts";
-import type { Registry, Report } from "./registry.ts";
+import type { LayoutRegistry, Report } from "./registry.ts";
 
 /** Repositories looked at in one round. */
 const roundMax = 256;
@@ -37,14 +38,17 @@ export type ProjectionMode = "rested" | "all" | "last";
 type Projected = "written" | "unfinished" | "left";
 
 export class LayoutProjector {
-  readonly #registry: Registry;
+  /** Where it writes. */
+  readonly layouts: LayoutDirectory;
+  readonly #registry: LayoutRegistry;
   readonly #report: Report;
   readonly #working = new KeyedMutex();
   /** When a repository may be projected again, in monotonic milliseconds. */
   readonly #restUntil = new Map<string, number>();
 
-  constructor(registry: Registry, report: Report) {
+  constructor(registry: LayoutRegistry, report: Report) {
     this.#registry = registry;
+    this.layouts = registry.layouts;
     this.#report = report;
   }
 
@@ -111,7 +115,7 @@ export class LayoutProjector {
 
   /** Puts our index.json in the place of the one that was `seen`; false when that is another one by now. */
   async #write(repository: string, seen: string | null): Promise<boolean> {
-    const { metadata, storage } = this.#registry;
+    const { metadata, layouts } = this.#registry;
     const layout = await metadata.openLayout(repository);
     // Gone meanwhile, and with it whatever it wanted to show.
     if (layout === null) return true;
@@ -119,10 +123,10 @@ export class LayoutProjector {
     const missing = new Set<string>();
     const text = () => writeLayoutIndex(this.#entryPages(repository, layout, missing), layout);
     try {
-      const stamp = await storage.writeIndex(repository, text, async (planned) => {
+      const stamp = await layouts.writeIndex(repository, text, async (planned) => {
         await this.#commit(repository, { kind: "plan-layout", seen, stamp: planned });
         // Last of all: what another tool writes after this look is lost.
-        if ((await storage.indexStamp(repository)) !== seen) throw new ChangedMeanwhile();
+        if ((await layouts.indexStamp(repository)) !== seen) throw new ChangedMeanwhile();
       });
       await this.#commit(repository, { kind: "record-layout", stamp, generation });
       if (missing.size > 0) this.#tellMissing(repository, missing);
@@ -154,7 +158,7 @@ export class LayoutProjector {
   /** Only what is not there is missing: one file that cannot be looked at keeps no index.json from being written. */
   #isThere(repository: string, digest: LayoutRecord["digest"]): boolean {
     try {
-      return this.#registry.storage.hasBlobNow(repository, digest);
+      return this.#registry.layouts.hasBlob(repository, digest);
     } catch {
       return true;
     }

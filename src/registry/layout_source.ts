@@ -31,10 +31,11 @@ export async function layoutSource(registry: Registry, repository: string): Prom
   return "later";
 }
 
-async function awaitsIntake({ metadata, storage }: Registry, repository: string): Promise<boolean> {
+async function awaitsIntake({ metadata, layouts }: Registry, repository: string): Promise<boolean> {
+  if (layouts === null) return false;
   if (isProjected(await metadata.layoutState(repository))) return false;
-  const stamp = await storage.indexStamp(repository);
-  if (stamp === null || storage.hasEmptyIndex(repository)) return false;
+  const stamp = await layouts.indexStamp(repository);
+  if (stamp === null || layouts.hasEmptyIndex(repository)) return false;
   // Asked again after the disk: an index.json of ours is planned in the metadata before anybody can see it.
   const state = await metadata.layoutState(repository);
   return !isProjected(state) && !isOurs(stamp, state);

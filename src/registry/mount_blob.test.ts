@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { stat } from "node:fs/promises";
-import { sample } from "../../test/contracts/driver_samples.ts";
+import { sample } from "../../test/contracts/store_samples.ts";
 import { openWorld, pushBlob, repository, type World } from "../../test/registry/world.ts";
 import { digestOf } from "../oci/digest.ts";
 import { blobKey } from "../storage/layout.ts";
@@ -30,7 +30,7 @@ const mount = (
 const readTarget = async ({ registry }: World) =>
   (await registry.metadata.blobSize(target, digest)) === null
     ? null
-    : registry.storage.readBlob(target, digest, 9999);
+    : registry.blobs.read(target, digest, 9999);
 
 describe("a mount", () => {
   for (const from of [repository, null]) {
@@ -42,7 +42,7 @@ describe("a mount", () => {
       expect((await stat(world.pathOf(blobKey(target, digest)))).nlink).toBe(2);
       await removeBlob(world.registry, { repository, target: digest, by: null });
       await world.settle();
-      expect(await world.registry.storage.statBlob(repository, digest)).toBeNull();
+      expect(await world.registry.blobs.stat(repository, digest)).toBeNull();
       expect(await readTarget(world)).toEqual(bytes);
     });
 
@@ -64,7 +64,7 @@ describe("a mount", () => {
     },
     "a repository that lost its bytes": async (world) => {
       await pushBlob(world, bytes);
-      world.registry.storage.removeBlobNow(repository, digest);
+      await world.registry.blobs.remove(repository, digest);
     },
   };
   for (const [says, given] of Object.entries(absences)) {
@@ -74,7 +74,7 @@ describe("a mount", () => {
       expect(await mount(world, repository)).toBe(false);
       expect(await mount(world, null)).toBe(false);
       expect(await readTarget(world)).toBeNull();
-      expect(await world.registry.storage.statBlob(target, digest)).toBeNull();
+      expect(await world.registry.blobs.stat(target, digest)).toBeNull();
     });
   }
 
@@ -108,9 +108,9 @@ describe("a mount", () => {
   test("takes the place of a damaged file in the target", async () => {
     await using world = await openWorld();
     await pushBlob(world, bytes);
-    await world.registry.storage.driver.replace(blobKey(target, digest), sample(1000, 2));
+    await world.stores.files.replace(blobKey(target, digest), sample(1000, 2));
     expect(await mount(world, repository)).toBe(true);
     expect(await readTarget(world)).toEqual(bytes);
-    expect(await world.registry.storage.readBlob(repository, digest, 9999)).toEqual(bytes);
+    expect(await world.registry.blobs.read(repository, digest, 9999)).toEqual(bytes);
   });
 });

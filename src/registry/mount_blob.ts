@@ -75,8 +75,9 @@ async function mountFrom(
 async function isShared(registry: Registry, content: Holding, target: string): Promise<boolean> {
   const { repository: source, digest } = content;
   try {
-    if (!isSource(registry, content)) return false;
-    return source === target || (await registry.storage.shareBlob(source, target, digest));
+    if (!(await isSource(registry, content))) return false;
+    if (source === target) return true;
+    return await registry.blobs.share(digest, { from: source, to: target, mayCopy: true });
   } catch (error) {
     const problem = fileTrouble(error);
     registry.report("error", "content cannot be mounted", { repository: source, digest, problem });

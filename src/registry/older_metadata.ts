@@ -71,7 +71,7 @@ async function deletedManifests({ registry, repository }: Intake): Promise<Diges
   try {
     for (const page of layout.pages()) {
       for (const { digest } of page) {
-        if (!registry.storage.hasBlobNow(repository, digest)) lost.add(digest);
+        if (!registry.layouts.hasBlob(repository, digest)) lost.add(digest);
       }
     }
   } finally {

@@ -1,13 +1,12 @@
 /**
  * Gives the bytes of a complete upload their place in a repository, and mends damaged copies of them elsewhere.
  *
- * Where the same blob lies already, in this repository or in another one, that file is shared instead of storing the
+ * Where the same blob lies already, in this repository or in another one, that copy is shared instead of storing the
  * bytes twice. The pushed bytes are at hand, so nothing is shared unless it was compared with them byte for byte
  * (docs/decisions/0018-shared-content-is-compared.md).
  */
 import type { Digest } from "../oci/digest.ts";
-import { blobKey } from "../storage/layout.ts";
-import type { HeldUpload } from "../storage/uploads.ts";
+import type { HeldUpload } from "../storage/upload_store.ts";
 import type { Holding } from "../metadata/metadata.ts";
 import type { Registry } from "./registry.ts";
 
@@ -19,7 +18,7 @@ const mendedMax = 1_000;
 /** A copy that is not what was pushed. */
 export interface Damaged {
   readonly repository: string;
-  /** Tells the file, so that others who share it are known by theirs; null for one that is gone. */
+  /** Tells the stored bytes, so that others who share them are known by theirs; null for those that are gone. */
   readonly stamp: string | null;
 }
 
@@ -38,21 +37,24 @@ export async function placeBlob(
   const donors = registry.dedupe
     ? await registry.metadata.repositoriesWithBlob(digest, repository, donorsMax)
     : [];
+  // The bytes are at hand: where nothing can be shared they are stored, and no copy is made.
+  const share = (from: string): Promise<boolean> =>
+    registry.blobs.share(digest, { from, to: repository, mayCopy: false });
   for (const donor of [repository, ...donors]) {
     const found = await compare(registry, upload, { repository: donor, digest });
-    if (found === "equal" && (await share(registry, donor, repository, digest))) return damaged;
+    if (found === "equal" && (await share(donor))) return damaged;
     // That the pushed repository has nothing yet is no news.
     const isNew = found === "absent" && donor === repository;
     if (found !== "equal" && !isNew) damaged.push(await described(registry, donor, digest));
   }
-  await upload.publish(blobKey(repository, digest));
+  await upload.finish(repository, digest);
   return damaged;
 }
 
 /** A copy that cannot be read is not known to be right. */
 async function compare(registry: Registry, upload: HeldUpload, copy: Blob) {
   try {
-    return await upload.compare(blobKey(copy.repository, copy.digest));
+    return await registry.blobs.compare(copy.repository, copy.digest, upload);
   } catch (error) {
     registry.report("error", "content could not be read, and is not shared", {
       ...copy,
@@ -62,25 +64,18 @@ async function compare(registry: Registry, upload: HeldUpload, copy: Blob) {
   }
 }
 
-function share(registry: Registry, donor: string, repository: string, digest: Digest) {
-  const { storage } = registry;
-  return donor === repository
-    ? storage.flushBlob(repository, digest)
-    : storage.linkBlob(donor, repository, digest);
-}
-
 async function described(
-  { storage }: Registry,
+  { blobs }: Registry,
   repository: string,
   digest: Digest,
 ): Promise<Damaged> {
-  const stat = await storage.statBlob(repository, digest).catch(() => null);
+  const stat = await blobs.stat(repository, digest).catch(() => null);
   return { repository, stamp: stat?.stamp ?? null };
 }
 
 /**
  * Puts the good bytes, which `repository` has by now, in the place of damaged copies: of those that were met, of those
- * who share their file, and of every file that is gone or has another length. What cannot be mended is reported: the
+ * who share their bytes, and of every one that is gone or has another length. What cannot be mended is reported: the
  * push itself has succeeded.
  */
 export async function mendCopies(
@@ -89,7 +84,7 @@ export async function mendCopies(
   damaged: readonly Damaged[],
 ): Promise<void> {
   if (damaged.length === 0) return;
-  const { metadata, storage, report } = registry;
+  const { metadata, blobs, report } = registry;
   const stamps = new Set(damaged.map(({ stamp }) => stamp));
   if (damaged.some((copy) => copy.repository === repository)) {
     report("warn", mended, { repository, digest });
@@ -100,7 +95,7 @@ export async function mendCopies(
   for (const holder of holders) {
     const copy = { repository: holder, digest };
     try {
-      const stat = await storage.statBlob(holder, digest);
+      const stat = await blobs.stat(holder, digest);
       if (stat?.sizeBytes === sizeBytes && !stamps.has(stat.stamp)) continue;
       await mend(registry, copy, repository);
       report("warn", mended, copy);
@@ -113,11 +108,11 @@ export async function mendCopies(
 const mended = "a damaged copy was replaced by the bytes of a push";
 
 async function mend(
-  { storage, metadata }: Registry,
+  { blobs, metadata }: Registry,
   { repository, digest }: Blob,
   from: string,
 ): Promise<void> {
-  await storage.shareBlob(from, repository, digest);
+  await blobs.share(digest, { from, to: repository, mayCopy: true });
   // The repository may have lost the blob meanwhile: then the sweep takes the file again.
   await metadata.commit({
     repository,

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { stat } from "node:fs/promises";
-import { sample, unlimited } from "../../test/contracts/driver_samples.ts";
+import { sample, unlimited } from "../../test/contracts/store_samples.ts";
 import { reasonOf } from "../../test/reason_of.ts";
 import {
   filesOf,
@@ -16,8 +16,8 @@ import {
 } from "../../test/registry/world.ts";
 import { MetadataFull, MetadataUnavailable } from "../metadata/metadata.ts";
 import { digestOf, type Digest } from "../oci/digest.ts";
-import { blobKey, uploadsDirectory } from "../storage/layout.ts";
-import type { AppendRequest } from "../storage/uploads.ts";
+import { blobKey } from "../storage/layout.ts";
+import { appendUpload, type AppendRequest } from "./append_upload.ts";
 import { removeBlob } from "./delete.ts";
 import { finishUpload } from "./push_blob.ts";
 import type { Registry } from "./registry.ts";
@@ -28,17 +28,16 @@ const digest = digestOf("sha256", bytes);
 const body = (part: Uint8Array): AppendRequest => ({
   source: { body: part, lengthBytes: part.length },
   chunk: null,
-  options: unlimited,
+  ...unlimited,
 });
 
 async function readBlob({ registry }: World, of: Digest = digest, at = repository) {
   const size = await registry.metadata.blobSize(at, of);
   if (size === null) return null;
-  return registry.storage.readBlob(at, of, size);
+  return registry.blobs.read(at, of, size);
 }
 
-const sessions = async ({ registry }: World): Promise<string[]> =>
-  (await registry.storage.driver.list(uploadsDirectory)).map(({ name }) => name);
+const sessions = ({ stores }: World): Promise<string[]> => stores.uploads.ids();
 
 /** Finishes a session of `first` with `last`, by a registry that may be another one than the world's. */
 async function finish(
@@ -55,7 +54,7 @@ async function finish(
 
 async function sessionWith({ registry }: World, part: Uint8Array): Promise<string> {
   const id = await registry.uploads.start(repository);
-  await registry.uploads.hold(repository, id, (upload) => upload.append(body(part)));
+  await registry.uploads.hold(repository, id, (upload) => appendUpload(upload, body(part)));
   return id;
 }
 
@@ -108,7 +107,7 @@ describe("a pushed blob", () => {
   test("is stored when the repository that should share it has lost the bytes", async () => {
     await using world = await openWorld();
     await pushBlob(world, bytes, "team/other");
-    world.registry.storage.removeBlobNow("team/other", digest);
+    await world.registry.blobs.remove("team/other", digest);
     await pushBlob(world, bytes);
     expect(await readBlob(world)).toEqual(bytes);
   });
@@ -175,7 +174,7 @@ describe("an upload that fails", () => {
     const last: AppendRequest = {
       source: { body: request, lengthBytes: null },
       chunk: null,
-      options: unlimited,
+      ...unlimited,
     };
     const work = world.registry.uploads.hold(repository, id, (upload) =>
       finishUpload(world.registry, upload, { repository, digest, last, by: null }),
@@ -201,7 +200,7 @@ describe("an upload that fails", () => {
       expect(await finish(world.registry, id, digest, sample(1))).toMatchObject({
         reason: "UPLOAD_INVALID",
       });
-      const file = await world.registry.storage.readBlob(repository, digest, bytes.length);
+      const file = await world.registry.blobs.read(repository, digest, bytes.length);
       expect(file).toEqual(bytes);
       const wrong = digestOf("sha256", sample(1));
       expect(await finish(world.registry, id, wrong)).toMatchObject({ reason: "DIGEST_INVALID" });
@@ -226,7 +225,7 @@ describe("an upload that fails", () => {
           const failing = watched(world.registry, async (commit) => {
             if (!kindsOf(commit).includes("link-blob")) return;
             if (failure instanceof Error) throw failure;
-            world.registry.storage.removeBlobNow(repository, digest);
+            await world.registry.blobs.remove(repository, digest);
           });
           const last = bytes.slice(first);
           for (let round = 0; round < 2; round += 1) {
@@ -251,7 +250,7 @@ describe("an upload that fails", () => {
     const sweeping = watched(world.registry, async (commit) => {
       if (!kindsOf(commit).includes("link-blob")) return;
       sweeps += 1;
-      world.registry.storage.removeBlobNow(repository, digest);
+      await world.registry.blobs.remove(repository, digest);
     });
     expect(await finish(sweeping, id, digest)).toMatchObject({ reason: "UNAVAILABLE" });
     expect(sweeps).toBe(3);
@@ -267,7 +266,7 @@ describe("an upload that fails", () => {
     const sweeping = watched(world.registry, async (commit) => {
       if (!kindsOf(commit).includes("link-blob") || crossed) return;
       crossed = true;
-      world.registry.storage.removeBlobNow(repository, digest);
+      await world.registry.blobs.remove(repository, digest);
     });
     expect(await finish(sweeping, id, digest)).toEqual({ value: undefined });
     expect(crossed).toBe(true);

@@ -1,13 +1,14 @@
 /**
  * The end of an upload: verified bytes become a blob of the repository [end-6, end-4b].
  *
- * The digest is computed from what lies on disk; bytes are flushed and have their name before the metadata name them;
+ * The digest is computed from what is stored; bytes are flushed and have their name before the metadata name them;
  * the metadata are committed before this returns. A request that fails leaves the session as it was, so that it can be
- * repeated. Sessions are in `../storage/uploads.ts`, the place of the bytes is in `place_blob.ts`.
+ * repeated. Sessions are in `uploads.ts`, the place of the bytes is in `place_blob.ts`.
  */
 import { algorithmOf, type Digest } from "../oci/digest.ts";
 import { apiError } from "../oci/errors.ts";
-import type { AppendRequest, HeldUpload } from "../storage/uploads.ts";
+import type { HeldUpload } from "../storage/upload_store.ts";
+import { appendUpload, goBack, type AppendRequest } from "./append_upload.ts";
 import { mendCopies, placeBlob } from "./place_blob.ts";
 import type { Registry } from "./registry.ts";
 
@@ -25,7 +26,7 @@ export interface FinishRequest {
 /**
  * Finishes a held session. When that fails the session goes back to where it stood, so that the same request can be made
  * again.
- * @throws what `HeldUpload.append` throws, DIGEST_INVALID, SIZE_INVALID, UNAVAILABLE.
+ * @throws what `appendUpload` throws, DIGEST_INVALID, SIZE_INVALID, UNAVAILABLE.
  */
 export async function finishUpload(
   registry: Registry,
@@ -37,7 +38,7 @@ export async function finishUpload(
     await takeLast(upload, request);
     await publishUpload(registry, upload, request);
   } catch (error) {
-    await upload.goBack(before);
+    await goBack(upload, before);
     throw error;
   }
   await upload.discard();
@@ -45,7 +46,8 @@ export async function finishUpload(
 
 async function takeLast(upload: HeldUpload, { digest, last }: FinishRequest): Promise<void> {
   const before = upload.sizeBytes;
-  const { sizeBytes, brokenOff } = await upload.append(last);
+  const { brokenOff } = await appendUpload(upload, last);
+  const { sizeBytes } = upload;
   if (brokenOff) {
     throw apiError("SIZE_INVALID", { message: "The body ended before its announced length" });
   }
@@ -60,7 +62,7 @@ async function takeLast(upload: HeldUpload, { digest, last }: FinishRequest): Pr
 
 /** Whether all of it had arrived before: then the body is that of a request which is made again. */
 async function wasWhole(upload: HeldUpload, before: number, digest: Digest): Promise<boolean> {
-  await upload.goBack(before);
+  await goBack(upload, before);
   return before > 0 && (await upload.digest(algorithmOf(digest))) === digest;
 }
 
@@ -69,10 +71,9 @@ async function publishUpload(
   upload: HeldUpload,
   { repository, digest, by }: FinishRequest,
 ): Promise<void> {
-  const { storage, metadata } = registry;
+  const { metadata } = registry;
   const { sizeBytes } = upload;
   for (let attempt = 1; attempt <= publishTriesMax; attempt += 1) {
-    await storage.ensureRepository(repository);
     const damaged = await placeBlob(registry, upload, { repository, digest });
     const outcome = await metadata.commit({
       repository,

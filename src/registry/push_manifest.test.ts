@@ -165,10 +165,10 @@ describe("a push", () => {
     await using world = await openWorld();
     await pushBlobs(world);
     const racing = crossed(world, async () => {
-      world.registry.storage.removeBlobNow(repository, app.digest);
+      await world.registry.blobs.remove(repository, app.digest);
     });
     await pushManifest(racing, request());
-    const bytes = await world.registry.storage.readBlob(repository, app.digest, 9999);
+    const bytes = await world.registry.blobs.read(repository, app.digest, 9999);
     expect(bytes).toEqual(Buffer.from(app.bytes));
   });
 

@@ -101,7 +101,7 @@ async function commitWithBytes(
 ): Promise<void> {
   const present: Precondition = { kind: "bytes-present", digest };
   for (let attempt = 1; attempt <= commitTriesMax; attempt += 1) {
-    await registry.storage.putBlob(repository, digest, bytes);
+    await registry.blobs.put(repository, digest, bytes);
     const outcome = await registry.metadata.commit({
       ...commit,
       preconditions: [...commit.preconditions, present],
@@ -191,7 +191,8 @@ async function requireReferences(
       target === "blob"
         ? descriptor.size
         : (await registry.metadata.manifestByDigest(repository, digest))?.sizeBytes;
-    if (sizeBytes === undefined || isHeld(registry, { repository, digest, sizeBytes })) continue;
+    if (sizeBytes === undefined) continue;
+    if (await isHeld(registry, { repository, digest, sizeBytes })) continue;
     missing.push(digest);
     if (missing.length >= failedMax) break;
   }

@@ -25,7 +25,7 @@ import {
   writeBlobFile,
   writeLayout,
 } from "../../test/registry/world.ts";
-import { sample } from "../../test/contracts/driver_samples.ts";
+import { sample } from "../../test/contracts/store_samples.ts";
 import { layoutRecords } from "../../test/contracts/metadata_facts.ts";
 import { digestOf, type Digest } from "../oci/digest.ts";
 import { mediaTypes } from "../oci/media_types.ts";
@@ -71,7 +71,9 @@ describe("a layout of another tool", () => {
     for (const { digest, bytes, blobs } of [first, second]) {
       const record = await metadata.manifestByDigest(repository, digest);
       expect(record).toMatchObject({ digest, sizeBytes: bytes.length });
-      expect(readContent(world.registry, { ...record!, repository })).toEqual(Buffer.from(bytes));
+      expect(await readContent(world.registry, { ...record!, repository })).toEqual(
+        Buffer.from(bytes),
+      );
       for (const blob of blobs) {
         expect(await metadata.blobSize(repository, digestOf("sha256", blob))).toBe(blob.length);
       }
@@ -102,10 +104,10 @@ describe("a layout of another tool", () => {
     await world.settle();
     await rest(world);
     await world.settle();
-    const stamp = await world.registry.storage.indexStamp(repository);
+    const stamp = await world.registry.layouts.indexStamp(repository);
     world.reports.length = 0;
     await world.settle();
-    expect(await world.registry.storage.indexStamp(repository)).toBe(stamp);
+    expect(await world.registry.layouts.indexStamp(repository)).toBe(stamp);
     expect(world.reports).toEqual([]);
   });
 
@@ -114,7 +116,7 @@ describe("a layout of another tool", () => {
     expect(await reconcile(world)).toMatchObject({ kind: "ours", stamp: null });
     await writeLayout(world, { blobs: [sample(10)], index: null });
     expect(await reconcile(world)).toMatchObject({ kind: "ours", stamp: null });
-    expect(await Array.fromAsync(world.registry.storage.repositories())).toEqual([]);
+    expect(await Array.fromAsync(world.registry.layouts.repositories())).toEqual([]);
   });
 
   test("as zot leaves it after a first push, with manifests null, is an empty one", async () => {
@@ -237,7 +239,7 @@ describe("what cannot be taken in", () => {
     expect(await quarantineOf(world)).toHaveLength(1);
     // Pushed again it is whole, and the image as well.
     await pushBlob(world, layer);
-    expect(await world.registry.storage.readBlob(repository, digest, 9999)).toEqual(layer);
+    expect(await world.registry.blobs.read(repository, digest, 9999)).toEqual(layer);
     expect(await world.registry.metadata.blobSize(repository, digest)).toBe(layer.length);
   });
 
@@ -251,8 +253,10 @@ describe("what cannot be taken in", () => {
     expect(await tagsOf(world)).toEqual([]);
     await putManifest(world, app.bytes, "v1");
     const record = await world.registry.metadata.manifestByTag(repository, "v1");
-    expect(readContent(world.registry, { ...record!, repository })).toEqual(Buffer.from(app.bytes));
-    expect(await world.registry.storage.readBlob(repository, app.digest, 9999)).toEqual(app.bytes);
+    expect(await readContent(world.registry, { ...record!, repository })).toEqual(
+      Buffer.from(app.bytes),
+    );
+    expect(await world.registry.blobs.read(repository, app.digest, 9999)).toEqual(app.bytes);
   });
 
   test("a manifest without bytes is told, with the tag that named it; the others are taken in", async () => {
@@ -467,8 +471,8 @@ describe("an acknowledged push", () => {
     expect(await world.registry.metadata.blobSize(repository, loose)).toBeNull();
     await world.settle();
     expect(await readIndex(world)).toEqual([`v1 ${kept.digest}`]);
-    expect(await world.registry.storage.statBlob(repository, gone.digest)).toBeNull();
-    expect(await world.registry.storage.statBlob(repository, loose)).toBeNull();
+    expect(await world.registry.blobs.stat(repository, gone.digest)).toBeNull();
+    expect(await world.registry.blobs.stat(repository, loose)).toBeNull();
     expect(errorsOf(world)).toEqual([]);
   });
 
@@ -485,7 +489,7 @@ describe("an acknowledged push", () => {
       const links = changes.some(
         (change) => change.kind === "link-blob" && change.digest === layer,
       );
-      if (links) world.registry.storage.removeBlobNow(repository, layer);
+      if (links) await world.registry.blobs.remove(repository, layer);
     });
     await reconcileLayout(racing, repository, world.report);
     expect(await metadata.blobSize(repository, layer)).toBeNull();
@@ -508,10 +512,10 @@ describe("a lost database", () => {
     }
     await world.settle();
     const facts = async () => {
-      const { metadata, storage } = world.registry;
+      const { metadata, layouts } = world.registry;
       const blobs: unknown[] = [];
       for (const at of repositories) {
-        for await (const { algorithm, names } of storage.blobNames(at)) {
+        for await (const { algorithm, names } of layouts.blobNames(at)) {
           for (const hex of names.toSorted()) {
             const digest = `${algorithm}:${hex}` as Digest;
             blobs.push([at, digest, await metadata.blobSize(at, digest)]);

@@ -20,10 +20,10 @@ import {
   type LayoutEntry,
 } from "../oci/layout_index.ts";
 import { fileTrouble } from "../storage/adopt.ts";
-import type { OpenIndex } from "../storage/storage.ts";
+import type { OpenIndex } from "../storage/layout_directory.ts";
 import { Problems, type Intake } from "./intake.ts";
 import { followLaterIndex } from "./older_metadata.ts";
-import type { Registry, Report } from "./registry.ts";
+import type { LayoutRegistry, Report } from "./registry.ts";
 import { takeInFiles } from "./take_in_files.ts";
 import { takeInManifests } from "./take_in_manifests.ts";
 import { takeInTags } from "./take_in_tags.ts";
@@ -64,15 +64,15 @@ export interface StandingIndex {
 
 /** Looks at the index.json that stands there without reading it. */
 export async function lookAtIndex(
-  { storage, metadata }: Registry,
+  { layouts, metadata }: LayoutRegistry,
   repository: string,
 ): Promise<StandingIndex> {
-  const stamp = await storage.indexStamp(repository);
+  const stamp = await layouts.indexStamp(repository);
   const state = await metadata.layoutState(repository);
   const written = (state?.projected ?? 0) > 0;
   if (isOurs(stamp, state)) return { stamp, state, ours: true, removed: stamp === null && written };
   // The first one of a new repository, or of one that lost its own. Without metadata its blobs are to be looked at.
-  const empty = state !== null && storage.hasEmptyIndex(repository);
+  const empty = state !== null && layouts.hasEmptyIndex(repository);
   return { stamp, state, ours: empty, removed: empty && written };
 }
 
@@ -81,15 +81,15 @@ export async function lookAtIndex(
  * @throws when `signal` aborts: what was taken in until then stays, and the rest is found again.
  */
 export async function reconcileLayout(
-  registry: Registry,
+  registry: LayoutRegistry,
   repository: string,
   report: Report,
   signal?: AbortSignal,
 ): Promise<Reconciled> {
-  const { storage, clock } = registry;
+  const { layouts, clock } = registry;
   const { stamp, state, ours } = await lookAtIndex(registry, repository);
   if (ours) return { ...nothing, kind: "ours", stamp };
-  const index = await storage.openIndex(repository);
+  const index = await layouts.openIndex(repository);
   if (index === null) return { ...nothing, kind: "ours", stamp: null };
   const unfinished: Reconciled = { ...nothing, kind: "unfinished", stamp: index.stamp };
   const problems = new Problems();
@@ -111,7 +111,7 @@ export async function reconcileLayout(
     }
   }
   // Whoever replaced it while it was read may have written anything: from the beginning, then.
-  if ((await storage.indexStamp(repository)) !== index.stamp) return unfinished;
+  if ((await layouts.indexStamp(repository)) !== index.stamp) return unfinished;
   if (later !== null) await followLaterIndex(intake, { generation: later, tags });
   await takeInFiles(intake);
   // Ours by its annotation, where the metadata do not know it: nobody else wrote it.
@@ -190,7 +190,7 @@ function laterGeneration(base: LayoutBase | null, state: LayoutState | null): nu
 
 /** Whether no tag was changed here after the file was written: what was acknowledged since then stands. */
 async function isNewest(
-  { metadata }: Registry,
+  { metadata }: LayoutRegistry,
   repository: string,
   { changedAt }: OpenIndex,
 ): Promise<boolean> {
@@ -210,7 +210,7 @@ async function takeInEntries(intake: Intake, entries: readonly LayoutEntry[]): P
 /** A layout of another version is read as far as it goes, since index.json was one. */
 async function checkMarker({ registry, repository, problems }: Intake): Promise<void> {
   try {
-    const marker = await registry.storage.adoptMarker(repository);
+    const marker = await registry.layouts.adoptMarker(repository);
     if (marker === null || marker === "" || isOciLayout(marker)) return;
     problems.add("oci-layout: expected imageLayoutVersion 1.x");
   } catch (error) {
@@ -226,7 +226,7 @@ async function tell(
 ): Promise<void> {
   const { lines } = problems;
   if (lines.length > 0) {
-    const kept = await registry.storage.quarantineIndex(repository, how, registry.clock.now());
+    const kept = await registry.layouts.quarantineIndex(repository, how, registry.clock.now());
     for (const line of lines) report("error", line, { repository, kept });
   }
   if (counts.stale > 0) {
@@ -251,7 +251,7 @@ function isYoung(changedAt: number, clock: Clock): boolean {
 }
 
 /** A layout without content is a repository as well. */
-async function createRepository({ metadata }: Registry, repository: string): Promise<void> {
+async function createRepository({ metadata }: LayoutRegistry, repository: string): Promise<void> {
   if (await metadata.repositoryExists(repository)) return;
   await metadata.commit({
     repository,

@@ -6,12 +6,15 @@
  */
 import type { Clock } from "../lib/clock.ts";
 import type { Metadata } from "../metadata/metadata.ts";
-import type { Storage } from "../storage/storage.ts";
-import type { Uploads } from "../storage/uploads.ts";
+import type { BlobStore } from "../storage/blob_store.ts";
+import type { LayoutDirectory } from "../storage/layout_directory.ts";
 import type { ContentCache } from "./content_cache.ts";
+import type { Uploads } from "./uploads.ts";
 
 export interface Registry {
-  readonly storage: Storage;
+  readonly blobs: BlobStore;
+  /** Repositories as layouts on disk; null where there are none: then nothing is projected or taken in. */
+  readonly layouts: LayoutDirectory | null;
   readonly metadata: Metadata;
   readonly uploads: Uploads;
   readonly clock: Clock;
@@ -31,6 +34,13 @@ export type Source = (registry: Registry, repository: string) => Promise<Brought
 
 /** "brought": it is worth looking again. "later": there is something, and it did not come in time. */
 export type Brought = "nothing" | "brought" | "later";
+
+/** A registry whose repositories are layouts on disk. */
+export type LayoutRegistry = Registry & { readonly layouts: LayoutDirectory };
+
+export function hasLayouts(registry: Registry): registry is LayoutRegistry {
+  return registry.layouts !== null;
+}
 
 /** A line for the operator about work that no request asked for. */
 export type Report = (level: "info" | "warn" | "error", message: string, fields?: object) => void;

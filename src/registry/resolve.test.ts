@@ -50,7 +50,7 @@ function registryOf(disk: Disk, between: () => void = () => {}) {
         return Promise.resolve({ committed: true });
       },
     },
-    storage: {
+    layouts: {
       indexStamp: () => answer(() => disk.stamp),
       hasEmptyIndex: () => disk.empty === true,
     },

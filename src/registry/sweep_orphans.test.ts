@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { sample } from "../../test/contracts/driver_samples.ts";
+import { sample } from "../../test/contracts/store_samples.ts";
 import {
   filesOf,
   image,
@@ -48,7 +48,7 @@ test("goes on where a crash left it", async () => {
   await remove(world, digest, repository);
   await world.projector.run("all");
   // The file was removed, and the process ended before its row was.
-  world.registry.storage.removeBlobNow(repository, digest);
+  await world.registry.blobs.remove(repository, digest);
   await world.crash();
   expect(await sweepOrphans(world.registry)).toBe(1);
   expect(await world.registry.metadata.orphans(9)).toEqual([]);
@@ -105,12 +105,12 @@ describe("races", () => {
       ]);
       const known = await world.registry.metadata.manifestByDigest(repository, app.digest);
       if (known === null) continue;
-      const bytes = await world.registry.storage.readBlob(repository, app.digest, 9999);
+      const bytes = await world.registry.blobs.read(repository, app.digest, 9999);
       expect(bytes).toEqual(Buffer.from(app.bytes));
     }
     await pushImage(world, app, "v1");
     await world.settle();
-    const bytes = await world.registry.storage.readBlob(repository, app.digest, 9999);
+    const bytes = await world.registry.blobs.read(repository, app.digest, 9999);
     expect(bytes).toEqual(Buffer.from(app.bytes));
   });
 });
@@ -122,7 +122,7 @@ async function checkNamed({ registry }: World): Promise<void> {
       const size = await registry.metadata.blobSize(at, digest);
       if (size === null) continue;
       expect([at, digest, size]).toEqual([at, digest, bytes.length]);
-      expect(await registry.storage.readBlob(at, digest, 9999)).toEqual(bytes);
+      expect(await registry.blobs.read(at, digest, 9999)).toEqual(bytes);
     }
   }
 }

@@ -24,7 +24,7 @@ export async function unknownOf(
 
 async function takeInPage(intake: Intake, digests: readonly Digest[]): Promise<void> {
   const { registry, repository, signal, counts, problems } = intake;
-  const adoption = new Adoption(registry.storage, repository, signal);
+  const adoption = new Adoption(registry.layouts, repository, signal);
   const sizes = new Map<Digest, number>();
   for (const digest of digests) {
     const checked = await adoption.check(digest);

@@ -7,14 +7,14 @@ import { fileTrouble } from "../storage/adopt.ts";
 import { readForeignManifest } from "./foreign_manifest.ts";
 import type { Intake } from "./intake.ts";
 import { takeInBlobs, unknownOf } from "./take_in_blobs.ts";
-import { takeInManifests } from "./take_in_manifests.ts";
+import { manifestBytesMax, takeInManifests, type Listed } from "./take_in_manifests.ts";
 
 /** Takes in every file under `blobs` that the facts do not know. */
 export async function takeInFiles(intake: Intake): Promise<void> {
   const { registry, repository, problems } = intake;
   const unreadable = (key: string, error: unknown): void =>
     problems.add(`${key}: ${fileTrouble(error)}`);
-  for await (const { algorithm, names } of registry.storage.blobNames(repository, unreadable)) {
+  for await (const { algorithm, names } of registry.layouts.blobNames(repository, unreadable)) {
     intake.signal?.throwIfAborted();
     const digests: Digest[] = [];
     for (const name of names) {
@@ -38,16 +38,20 @@ async function takeInChildren(
 ): Promise<ReadonlySet<string>> {
   const { registry, repository } = intake;
   const children = await registry.metadata.parentsOf(repository, digests);
-  const listed = children.map(({ child, parent }) => ({
-    digest: child,
-    mediaType: mediaTypeIn(intake, parent, child),
-  }));
+  const listed: Listed[] = [];
+  for (const { child, parent } of children) {
+    listed.push({ digest: child, mediaType: await mediaTypeIn(intake, parent, child) });
+  }
   await takeInManifests(intake, listed);
   return new Set(children.map(({ child }) => child));
 }
 
-function mediaTypeIn({ registry, repository }: Intake, parent: Digest, child: string): string {
-  const bytes = registry.storage.readBlobNow(repository, parent);
+async function mediaTypeIn(
+  { registry, repository }: Intake,
+  parent: Digest,
+  child: string,
+): Promise<string> {
+  const bytes = await registry.layouts.readBlob(repository, parent, manifestBytesMax);
   const named = bytes === null ? null : readForeignManifest(parent, "", bytes);
   return named?.children.find(({ digest }) => digest === child)?.mediaType ?? "";
 }

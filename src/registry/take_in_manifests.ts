@@ -16,7 +16,7 @@ import { takeInBlobs } from "./take_in_blobs.ts";
 /** Manifests nested deeper than this are not followed. */
 const depthMax = 16;
 /** Larger files are no manifests. */
-const manifestBytesMax = 64 * MiB;
+export const manifestBytesMax = 64 * MiB;
 
 export interface Listed {
   readonly digest: string;
@@ -33,7 +33,7 @@ export async function takeInManifests(
 
 async function takeInPage(intake: Intake, page: readonly Listed[], depth: number): Promise<void> {
   const { registry, repository, signal, counts } = intake;
-  const adoption = new Adoption(registry.storage, repository, signal);
+  const adoption = new Adoption(registry.layouts, repository, signal);
   const read: ForeignManifest[] = [];
   for (const one of await newOf(intake, page, depth)) {
     const manifest = await readOne(intake, adoption, one, depth);

@@ -61,13 +61,13 @@ export interface Answers {
 export async function openAnswers(options: AnswersOptions): Promise<Answers> {
   const { config, log, clock } = options;
   const report = reporter(log);
-  const { driver, storage } = openBytes(config, clock);
+  const stores = openBytes(config, clock);
   const opened = new WorkerExtensions(extensions, {
     ...extensionParts(config, clock, report),
     places: options.places ?? {},
   });
   const registry = openRegistry(config, {
-    storage,
+    stores,
     committer: options.committer,
     clock,
     report,
@@ -108,7 +108,7 @@ export async function openAnswers(options: AnswersOptions): Promise<Answers> {
       audit?.close();
       await opened.close();
       await registry.metadata.close();
-      await driver.close();
+      await stores.close();
     },
   };
 }

@@ -5,42 +5,40 @@ import { join } from "node:path";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../lib/clock.ts";
 import { EpochCommitter, Epochs } from "../metadata/epochs.ts";
-import type { BytesUnderLock, Committer } from "../metadata/metadata.ts";
+import type { Committer } from "../metadata/metadata.ts";
 import { SqliteMetadata } from "../metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "../metadata/sqlite/sqlite_writer.ts";
 import { ContentCache } from "../registry/content_cache.ts";
 import { layoutSource } from "../registry/layout_source.ts";
 import type { Registry, Report } from "../registry/registry.ts";
-import { FilesystemDriver } from "../storage/drivers/filesystem.ts";
-import { StorageFull } from "../storage/driver.ts";
-import { FileReserve } from "../storage/drivers/reserve.ts";
+import { Uploads } from "../registry/uploads.ts";
+import { StorageFull } from "../storage/blob_store.ts";
+import { openFilesystem, type FilesystemStores } from "../storage/filesystem/open_filesystem.ts";
+import { FileReserve } from "../storage/filesystem/reserve.ts";
 import { epochsFile, lockFile, metadataFile, ratesFile } from "../storage/layout.ts";
-import { Storage } from "../storage/storage.ts";
-import { Uploads } from "../storage/uploads.ts";
-
-export interface Bytes {
-  readonly driver: FilesystemDriver;
-  readonly storage: Storage;
-  /** Space for deletes on a full disk; the primary's. */
-  readonly reserve: FileReserve | null;
-}
+import type { Stores } from "../storage/stores.ts";
 
 /** The bytes as a process reads and writes them that is not the primary. */
-export function openBytes({ storage }: Config, clock: Clock): Bytes {
+export function openBytes({ storage }: Config, clock: Clock): FilesystemStores {
   const { rootDirectory, commit } = storage;
-  const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
-  return { driver, storage: new Storage(driver), reserve: null };
+  return openFilesystem({ rootDirectory, durable: commit, clock });
+}
+
+export interface PrimaryBytes {
+  readonly stores: FilesystemStores;
+  /** Space for deletes on a full disk. */
+  readonly reserve: FileReserve;
 }
 
 /** The bytes as the primary has them: it makes the directories, and keeps the reserve. */
 export async function preparePrimaryBytes(
   { storage: { rootDirectory, commit } }: Config,
   clock: Clock,
-): Promise<Bytes & { readonly reserve: FileReserve }> {
-  const driver = new FilesystemDriver({ rootDirectory, durable: commit, clock });
-  await driver.prepare();
+): Promise<PrimaryBytes> {
   const reserve = new FileReserve(rootDirectory);
-  return { driver, storage: new Storage(driver, reserve), reserve };
+  const stores = openFilesystem({ rootDirectory, durable: commit, clock }, reserve);
+  await stores.prepare();
+  return { stores, reserve };
 }
 
 export interface Writer {
@@ -56,7 +54,7 @@ export interface Writer {
 /** The metadata for writing; one process of a server opens them. */
 export function openWriter(
   { storage: { rootDirectory, commit, shared } }: Config,
-  { driver, storage, reserve }: Bytes & { readonly reserve: FileReserve },
+  { stores, reserve }: PrimaryBytes,
   hooks: {
     readonly clock: Clock;
     readonly onBatch: ((commits: number, ms: number) => void) | undefined;
@@ -70,7 +68,7 @@ export function openWriter(
     onLost: lost.resolve,
     spare: reserve,
     durable: commit,
-    bytes: bytesUnderLock(storage),
+    bytes: stores.underLock,
     ...hooks,
   });
   return {
@@ -83,21 +81,14 @@ export function openWriter(
     close: async () => {
       await writer.close();
       // Counters that mean nothing without this server's processes would only stand in backups.
-      if (!shared) for (const page of [epochsFile, ratesFile]) driver.removeNow(page);
+      if (!shared) for (const page of [epochsFile, ratesFile]) stores.files.removeNow(page);
     },
-  };
-}
-
-function bytesUnderLock(storage: Storage): BytesUnderLock {
-  return {
-    present: (repository, digest) => storage.hasBlobNow(repository, digest),
-    remove: (repository, digest) => storage.removeBlobNow(repository, digest),
   };
 }
 
 /** How a process uses the registry. */
 export interface RegistryParties {
-  readonly storage: Storage;
+  readonly stores: Stores;
   readonly committer: Committer;
   readonly clock: Clock;
   readonly report: Report;
@@ -115,9 +106,10 @@ export function openRegistry({ storage }: Config, parties: RegistryParties): Reg
   const epochs = remembers && !shared ? new Epochs(join(rootDirectory, epochsFile)) : null;
   const path = join(rootDirectory, metadataFile);
   return {
-    storage: parties.storage,
+    blobs: parties.stores.blobs,
+    layouts: parties.stores.layouts,
     metadata: new SqliteMetadata(path, committer, epochs, lookup?.("facts")),
-    uploads: new Uploads(parties.storage.driver, clock),
+    uploads: new Uploads(parties.stores.uploads, clock),
     clock,
     contentCache: new ContentCache(lookup?.("content")),
     sources: [layoutSource],

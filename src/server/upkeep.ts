@@ -14,7 +14,7 @@ import { registryJobs } from "../registry/jobs.ts";
 import type { Registry, Report } from "../registry/registry.ts";
 import { RootProbe } from "../registry/root_probe.ts";
 import { FileLeases } from "../storage/file_leases.ts";
-import type { Bytes, Writer } from "./open_stores.ts";
+import type { PrimaryBytes, Writer } from "./open_stores.ts";
 
 /** Starts every job of the table, those of extensions included. */
 export function startJobs(options: {
@@ -44,7 +44,7 @@ export function startJobs(options: {
 
 /** Tries small writes from now on. */
 export function startProbe(
-  { driver }: Bytes,
+  { stores }: PrimaryBytes,
   writer: Writer,
   { clock, report }: { readonly clock: Clock; readonly report: Report },
 ): RootProbe {
@@ -54,7 +54,7 @@ export function startProbe(
     isFull,
     attempt: async () => {
       writer.probe();
-      await driver.probe();
+      await stores.blobs.probe();
     },
   });
   probe.start();

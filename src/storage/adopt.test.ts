@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { appendFile, unlink } from "node:fs/promises";
-import { sample } from "../../test/contracts/driver_samples.ts";
+import { sample } from "../../test/contracts/store_samples.ts";
 import {
   image,
   named,
@@ -24,7 +24,7 @@ const large = sample(300_000);
 async function adopting(world: World, bytes: Uint8Array) {
   const digest = digestOf("sha256", bytes);
   await writeBlobFile(world, digest, bytes);
-  return { digest, adoption: new Adoption(world.registry.storage, repository, undefined) };
+  return { digest, adoption: new Adoption(world.registry.layouts, repository, undefined) };
 }
 
 describe("adoption", () => {
@@ -36,10 +36,10 @@ describe("adoption", () => {
         blobs: theirs.flatMap(({ blobs, bytes }) => [...blobs, bytes]),
         index: theirs.map(({ descriptor }, index) => named(descriptor, `v${index}`)),
       });
-      const { driver } = world.registry.storage;
+      const { files } = world.stores;
       const flushed = new Set<string>();
-      const flushAll = driver.flushAll.bind(driver);
-      driver.flushAll = async (keys) => {
+      const flushAll = files.flushAll.bind(files);
+      files.flushAll = async (keys) => {
         await flushAll(keys);
         for (const key of keys) flushed.add(key);
       };

@@ -11,9 +11,7 @@
 import { setImmediate } from "node:timers/promises";
 import { KiB } from "../lib/bytes.ts";
 import { algorithmOf, digestOf, newHasher, type Digest } from "../oci/digest.ts";
-import type { ContentStat } from "./driver.ts";
-import { blobKey } from "./layout.ts";
-import type { Storage } from "./storage.ts";
+import type { LayoutDirectory, LooseFile } from "./layout_directory.ts";
 
 /** Files up to this size are read at once. */
 const smallBytesMax = 64 * KiB;
@@ -50,15 +48,15 @@ export type Checked =
 const absent = { kind: "absent" } as const;
 
 export class Adoption {
-  readonly #storage: Storage;
+  readonly #layouts: LayoutDirectory;
   readonly #repository: string;
   readonly #signal: AbortSignal | undefined;
   /** Right ones that are not flushed yet, with the stamp that they had before they were read. */
   #right = new Map<Digest, string>();
   #looks = 0;
 
-  constructor(storage: Storage, repository: string, signal: AbortSignal | undefined) {
-    this.#storage = storage;
+  constructor(layouts: LayoutDirectory, repository: string, signal: AbortSignal | undefined) {
+    this.#layouts = layouts;
     this.#repository = repository;
     this.#signal = signal;
   }
@@ -83,10 +81,12 @@ export class Adoption {
   async settle(): Promise<Digest[]> {
     const right = [...this.#right];
     this.#right = new Map();
-    const { driver } = this.#storage;
-    await driver.flushAll(right.map(([digest]) => this.#key(digest)));
+    await this.#layouts.flushBlobs(
+      this.#repository,
+      right.map(([digest]) => digest),
+    );
     return right
-      .filter(([digest, stamp]) => driver.lookNow(this.#key(digest))?.stamp === stamp)
+      .filter(([digest, stamp]) => this.#look(digest)?.stamp === stamp)
       .map(([digest]) => digest);
   }
 
@@ -102,7 +102,7 @@ export class Adoption {
       };
     }
     const whole = keepBytesMax !== null || sizeBytes <= smallBytesMax;
-    const bytes = whole ? await this.#bytes(digest, sizeBytes) : null;
+    const bytes = whole ? await this.#layouts.readBlob(this.#repository, digest, sizeBytes) : null;
     if (whole && bytes === null) return absent;
     const actual =
       bytes === null ? await this.#streamed(digest) : digestOf(algorithmOf(digest), bytes);
@@ -111,36 +111,27 @@ export class Adoption {
     return { kind: "right", sizeBytes, bytes };
   }
 
-  async #plainFile(digest: Digest): Promise<ContentStat | "other" | null> {
-    const { driver } = this.#storage;
-    const key = this.#key(digest);
-    let found = driver.lookNow(key);
+  async #plainFile(digest: Digest): Promise<LooseFile | "other" | null> {
+    let found = this.#look(digest);
     if (found?.lying === "link") {
       // A link that leads nowhere is absent, as for every other reader.
-      const target = await driver.stat(key);
-      if (target === null) return null;
-      await driver.replace(key, driver.content(key, null).stream());
-      found = driver.lookNow(key);
+      if (!(await this.#layouts.replaceLink(this.#repository, digest))) return null;
+      found = this.#look(digest);
     }
     if (found === null) return null;
     return found.lying === "file" ? found : "other";
   }
 
-  async #bytes(digest: Digest, sizeBytes: number): Promise<Uint8Array | null> {
-    if (sizeBytes <= smallBytesMax) return this.#storage.readBlobNow(this.#repository, digest);
-    return this.#storage.readBlob(this.#repository, digest, sizeBytes);
-  }
-
   async #streamed(digest: Digest): Promise<Digest> {
     const hasher = newHasher(algorithmOf(digest));
-    for await (const chunk of this.#storage.driver.content(this.#key(digest), null).stream()) {
+    for await (const chunk of this.#layouts.blobPieces(this.#repository, digest)) {
       this.#signal?.throwIfAborted();
       hasher.update(chunk);
     }
     return hasher.digest();
   }
 
-  #key(digest: Digest): string {
-    return blobKey(this.#repository, digest);
+  #look(digest: Digest): LooseFile | null {
+    return this.#layouts.lookAtBlob(this.#repository, digest);
   }
 }

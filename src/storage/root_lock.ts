@@ -17,8 +17,8 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { LocksBroken, tryLock } from "./drivers/file_lock.ts";
-import { codeOf, fileMode, fullCodes, makeDirectories } from "./drivers/durable_files.ts";
+import { LocksBroken, tryLock } from "./filesystem/file_lock.ts";
+import { codeOf, fileMode, fullCodes, makeDirectories } from "./filesystem/durable_files.ts";
 import { lockFile, ownDirectory } from "./layout.ts";
 
 export interface Claim {

@@ -7,7 +7,7 @@
 import { closeSync, constants, fstatSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { distrustFile, self, type Self } from "../lib/file_trust.ts";
-import { fileMode } from "./drivers/durable_files.ts";
+import { fileMode } from "./filesystem/durable_files.ts";
 import { ownDirectory } from "./layout.ts";
 
 /** Entries of `_zot` that are looked at: beside directories there are a dozen files. */

@@ -5,7 +5,7 @@ import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { sample } from "../contracts/driver_samples.ts";
+import { sample } from "../contracts/store_samples.ts";
 import { startWorld, type World } from "./world.ts";
 
 const imageType = "application/vnd.oci.image.manifest.v1+json";

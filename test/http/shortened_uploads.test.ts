@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { readdirSync } from "node:fs";
 import { truncate } from "node:fs/promises";
 import { join } from "node:path";
-import { sample } from "../contracts/driver_samples.ts";
+import { sample } from "../contracts/store_samples.ts";
 import { startWorld, type SendOptions, type World } from "./world.ts";
 
 const bytes = sample(400_000);

@@ -25,13 +25,15 @@ import { LayoutProjector } from "../../src/registry/layout_projector.ts";
 import { finishUpload } from "../../src/registry/push_blob.ts";
 import { pushManifest } from "../../src/registry/push_manifest.ts";
 import { reconcileLayout } from "../../src/registry/reconcile_layout.ts";
-import type { Registry, Report } from "../../src/registry/registry.ts";
+import type { LayoutRegistry, Registry, Report } from "../../src/registry/registry.ts";
 import { sweepOrphans } from "../../src/registry/sweep_orphans.ts";
-import { FilesystemDriver } from "../../src/storage/drivers/filesystem.ts";
 import { blobKey, indexKey, metadataFile, ownDirectory } from "../../src/storage/layout.ts";
-import { Storage } from "../../src/storage/storage.ts";
-import { Uploads } from "../../src/storage/uploads.ts";
-import { sample, unlimited } from "../contracts/driver_samples.ts";
+import {
+  openFilesystem,
+  type FilesystemStores,
+} from "../../src/storage/filesystem/open_filesystem.ts";
+import { Uploads } from "../../src/registry/uploads.ts";
+import { sample, unlimited } from "../contracts/store_samples.ts";
 import { commitOf, layoutRecords, type PlacedChange } from "../contracts/metadata_facts.ts";
 import { memoryDirectory } from "../memory_directory.ts";
 
@@ -47,7 +49,8 @@ export interface Reported {
 export interface World extends AsyncDisposable {
   readonly root: string;
   /** As it is now: `crash` puts another one in its place. */
-  readonly registry: Registry;
+  readonly registry: LayoutRegistry;
+  readonly stores: FilesystemStores;
   readonly projector: LayoutProjector;
   readonly clock: ReturnType<typeof manualClock>;
   readonly reports: Reported[];
@@ -81,6 +84,9 @@ export async function openWorld(options: { readonly dedupe?: boolean } = {}): Pr
     get registry() {
       return opened.registry;
     },
+    get stores() {
+      return opened.stores;
+    },
     get projector() {
       return projector;
     },
@@ -98,7 +104,7 @@ export async function openWorld(options: { readonly dedupe?: boolean } = {}): Pr
       projector = new LayoutProjector(opened.registry, report);
     },
     settle: async () => {
-      for await (const name of opened.registry.storage.repositories()) {
+      for await (const name of opened.registry.layouts.repositories()) {
         await projector.takeIn(name);
       }
       await projector.run("all");
@@ -113,23 +119,20 @@ export async function openWorld(options: { readonly dedupe?: boolean } = {}): Pr
 
 async function open(root: string, clock: World["clock"], dedupe: boolean, report: Report) {
   await mkdir(join(root, ownDirectory), { recursive: true });
-  const driver = new FilesystemDriver({ rootDirectory: root, durable: false, clock });
-  await driver.prepare();
-  const storage = new Storage(driver);
+  const stores = openFilesystem({ rootDirectory: root, durable: false, clock });
+  await stores.prepare();
   const path = join(root, metadataFile);
   const writer = new SqliteWriter({
     path,
     durable: false,
     clock,
-    bytes: {
-      present: (at, digest) => storage.hasBlobNow(at, digest),
-      remove: (at, digest) => storage.removeBlobNow(at, digest),
-    },
+    bytes: stores.underLock,
   });
-  const registry: Registry = {
-    storage,
+  const registry: LayoutRegistry = {
+    blobs: stores.blobs,
+    layouts: stores.layouts,
     metadata: new SqliteMetadata(path, writer),
-    uploads: new Uploads(driver, clock),
+    uploads: new Uploads(stores.uploads, clock),
     clock,
     contentCache: new ContentCache(),
     sources: [layoutSource],
@@ -140,9 +143,9 @@ async function open(root: string, clock: World["clock"], dedupe: boolean, report
   const close = async (): Promise<void> => {
     await registry.metadata.close();
     await writer.close();
-    await driver.close();
+    await stores.close();
   };
-  return { registry, close };
+  return { registry, stores, close };
 }
 
 /** Pushes a blob as a client does, in one request; returns its digest. */
@@ -158,7 +161,7 @@ export async function pushBlob(
     finishUpload(registry, upload, {
       repository: at,
       digest,
-      last: { source: { body: bytes, lengthBytes: bytes.length }, chunk: null, options: unlimited },
+      last: { source: { body: bytes, lengthBytes: bytes.length }, chunk: null, ...unlimited },
       by: "alice",
     }),
   );
@@ -313,7 +316,10 @@ export async function filesOf(world: World): Promise<string[]> {
 }
 
 /** The registry, with `before` run ahead of each commit to a repository; what it throws is the commit's failure. */
-export function watched(registry: Registry, before: (commit: Commit) => Promise<void>): Registry {
+export function watched<R extends Registry>(
+  registry: R,
+  before: (commit: Commit) => Promise<void>,
+): R {
   const metadata = new Proxy(registry.metadata, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property, target);

@@ -15,7 +15,6 @@ import {
   type Sample,
 } from "../../lib/metrics/exposition.ts";
 import type { Registry } from "../../registry/registry.ts";
-import { uploadsDirectory } from "../../storage/layout.ts";
 import type { Figures } from "../extension.ts";
 import { otherRepositories, repositorySlots } from "./metric_shape.ts";
 import type { ServerMetrics } from "./server_metrics.ts";
@@ -74,12 +73,11 @@ function repositoryTexts({ page }: ServerMetrics): string[] {
 
 async function storeTexts(options: MetricsPageOptions): Promise<string[]> {
   const { registry, clock, rootDirectory } = options;
-  const uploads = await registry.storage.driver.list(uploadsDirectory);
   const lag = await registry.metadata.layoutLag();
   const lagMs = lag.since === null ? 0 : Math.max(clock.now() - lag.since, 0);
   const { sizeBytes, freeBytes } = await filesystemFigures(rootDirectory);
   return [
-    plain(sampledMetrics.uploadsOpen, uploads.filter(({ directory }) => !directory).length),
+    plain(sampledMetrics.uploadsOpen, await registry.uploads.count()),
     plain(sampledMetrics.layoutsStale, lag.repositories),
     plain(sampledMetrics.layoutLag, lagMs / 1000),
     sampledText(sampledMetrics.filesystemBytes, [

@@ -2,7 +2,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { assert } from "../../lib/assert.ts";
 import { KiB } from "../../lib/bytes.ts";
-import { StorageFull } from "../driver.ts";
+import { StorageFull } from "../blob_store.ts";
 
 /** Read at once while files are copied or compared. */
 const partBytes = 256 * KiB;

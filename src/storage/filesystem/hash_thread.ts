@@ -64,7 +64,7 @@ export class HashThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(threadScript("storage/drivers/hash_worker.ts"));
+    const worker = new Worker(threadScript("storage/filesystem/hash_worker.ts"));
     worker.unref();
     worker.onmessage = (event: MessageEvent<HashReply>) => this.#receive(event.data);
     worker.onerror = (event: ErrorEvent) => {

@@ -1,16 +1,15 @@
 /**
- * How many uploads are open, of each caller and in all: every open upload is a file that lies there for as long as
+ * How many uploads are open, of each caller and in all: every open upload holds bytes for as long as
  * `storage.uploadIdle`.
  *
- * The names of the files tell whose they are, so that the count holds for all processes and after a restart. The
- * directory is listed once a second at most, and only while uploads are opened; those that this process opened since
+ * The ids of uploads tell whose they are, so that the count holds for all processes and after a restart. They are
+ * listed once a second at most, and only while uploads are opened; those that this process opened since
  * are added. So a caller may have a few more than the limit for a moment, where several processes answer.
  */
 import { createHash, randomUUID } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";
 import { apiError } from "../oci/errors.ts";
-import type { Driver } from "./driver.ts";
-import { uploadsDirectory } from "./layout.ts";
+import type { UploadStore } from "../storage/upload_store.ts";
 
 /** Open uploads of one caller (a user, else a network): a push has a handful at once. */
 export const callerUploadsMax = 1_000;
@@ -24,15 +23,15 @@ const markAt = 24;
 const markLength = 12;
 
 export class OpenUploads {
-  readonly #driver: Driver;
+  readonly #store: UploadStore;
   readonly #clock: Clock;
   #counts = new Map<string, number>();
   #total = 0;
   #listedAtMs = -Infinity;
   #listing: Promise<void> | null = null;
 
-  constructor(driver: Driver, clock: Clock) {
-    this.#driver = driver;
+  constructor(store: UploadStore, clock: Clock) {
+    this.#store = store;
     this.#clock = clock;
   }
 
@@ -53,14 +52,14 @@ export class OpenUploads {
 
   async #list(): Promise<void> {
     try {
-      const files = await this.#driver.list(uploadsDirectory);
+      const ids = await this.#store.ids();
       const counts = new Map<string, number>();
-      for (const { name } of files) {
-        const mark = name.slice(markAt, markAt + markLength);
+      for (const id of ids) {
+        const mark = id.slice(markAt, markAt + markLength);
         counts.set(mark, (counts.get(mark) ?? 0) + 1);
       }
       this.#counts = counts;
-      this.#total = files.length;
+      this.#total = ids.length;
       this.#listedAtMs = this.#clock.monotonicMs();
     } finally {
       this.#listing = null;

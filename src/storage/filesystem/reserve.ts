@@ -9,7 +9,7 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
 import { MiB } from "../../lib/bytes.ts";
-import { StorageFull, type Reserve } from "../driver.ts";
+import { StorageFull } from "../blob_store.ts";
 import { allocate } from "./allocate.ts";
 import { codeOf, fileMode, fullCodes } from "./durable_files.ts";
 import { reserveFile } from "../layout.ts";
@@ -23,7 +23,7 @@ const indexFactor = 2;
 /** Less than this is no room. */
 const roomBytesMin = MiB / 4;
 
-export class FileReserve implements Reserve {
+export class FileReserve {
   readonly #path: string;
   #bytes: number;
 
@@ -32,16 +32,19 @@ export class FileReserve implements Reserve {
     this.#bytes = reserveBytes(rootDirectory);
   }
 
+  /** Whether all of it is kept; takes what is missing where it can. */
   fill(): boolean {
     return this.#make(this.#path, this.#bytes);
   }
 
+  /** Gives its space to whoever needs it now; false when there is none to give. */
   release(): boolean {
     if (!existsSync(this.#path)) return false;
     rmSync(this.#path, { force: true });
     return true;
   }
 
+  /** Whether there is room beside it, on the disk and within the quota. */
   hasRoom(): boolean {
     const scratch = `${this.#path}.scratch`;
     try {
@@ -51,6 +54,7 @@ export class FileReserve implements Reserve {
     }
   }
 
+  /** An `index.json` of this size is written: one like it must fit as well when the disk is full. */
   coverIndex(sizeBytes: number): void {
     this.#bytes = Math.max(this.#bytes, sizeBytes * indexFactor);
   }

@@ -1,40 +1,35 @@
 /**
  * One upload's bytes as a file in `_zot/uploads`, held under an exclusive lock.
  *
- * Does what `Stage` in `../driver.ts` promises. Bodies are taken by the runtime straight into the
- * file, and the hashing thread reads them back as soon as they are complete; what counts is always the file's length, never
- * what a write call said. A body that ends early keeps its bytes; one that cannot be stored (full disk,
- * limit) is rolled back to where this append began. Bytes that an earlier append settled never change,
- * which is what lets a running digest be kept between requests.
- * Leaves to others: who may touch an upload, and what its digest must be (`../uploads.ts`).
+ * Bodies are taken by the runtime straight into the file, and the hashing thread reads them back as soon as they are
+ * complete; what counts is always the file's length, never what a write call said. A body that ends early keeps its
+ * bytes; one that cannot be stored (full disk, limit) is rolled back to where this append began. Bytes that an earlier
+ * append settled never change, which is what lets a running digest be kept between requests.
  */
-import { open, unlink, type FileHandle } from "node:fs/promises";
+import { unlink, type FileHandle } from "node:fs/promises";
 import { assert, AssertionError } from "../../lib/assert.ts";
 import { KiB } from "../../lib/bytes.ts";
-import type { Clock } from "../../lib/clock.ts";
+import { MemoryBudget } from "../../lib/memory_budget.ts";
 import { digestOf, type Algorithm, type Digest } from "../../oci/digest.ts";
+import { StorageFull } from "../blob_store.ts";
 import {
-  StagePublished,
-  StageTooLarge,
-  StorageFull,
-  type AppendOptions,
+  UploadFinished,
+  UploadTooLarge,
+  type AppendLimits,
   type AppendResult,
   type ByteSource,
-  type Stage,
-} from "../driver.ts";
+  type HeldUpload,
+} from "../upload_store.ts";
 import {
   absentOr,
   codeOf,
   isLinkRefused,
-  plainFile,
   storageError,
   type DurableFiles,
 } from "./durable_files.ts";
 import { bytesOf, hasBytesAt, writeAll } from "./file_bytes.ts";
-import { MemoryBudget } from "../../lib/memory_budget.ts";
 import { unlock } from "./file_lock.ts";
 import type { HashThread } from "./hash_thread.ts";
-import { watchIdle } from "./idle_watch.ts";
 
 /** Bodies up to this size are read into memory: cheaper than a thread and a native transfer. */
 const smallBodyBytesMax = 256 * KiB;
@@ -42,39 +37,47 @@ const smallBodyBytesMax = 256 * KiB;
 const smallBodiesBytesMax = 32 * 1024 * KiB;
 const smallBodies = new MemoryBudget(smallBodiesBytesMax);
 
-/** What was found when the stage was opened. */
-export interface StageState {
+/** What was found when the upload was opened. */
+export interface FoundUpload {
   readonly sizeBytes: number;
   /** The file has another name, so that a change here would be one of content. */
-  readonly published: boolean;
+  readonly finished: boolean;
 }
 
-export interface StageTools {
+export interface UploadTools {
   readonly files: DurableFiles;
   readonly hashes: HashThread;
-  readonly clock: Clock;
   readonly requireRoom: () => void;
-  readonly pathOf: (key: string) => string;
+  /** The path of content, in a repository that is made a layout first. */
+  readonly place: (repository: string, digest: Digest) => Promise<string>;
 }
 
-export class FilesystemStage implements Stage {
+export class FilesystemUpload implements HeldUpload {
   readonly #id: string;
   readonly #path: string;
   readonly #handle: FileHandle;
-  readonly #tools: StageTools;
+  readonly #tools: UploadTools;
   #sizeBytes: number;
-  #published: boolean;
+  #finished: boolean;
+  /** Bytes of the running append that have come; null while they show in the file alone. */
+  #arrivedBytes: number | null = 0;
   /** The file's own position, which rolling back does not, was moved from its start. */
   #moved = false;
   /** The whole content, while it is small and came in one piece. */
   #whole: Uint8Array | null = null;
 
-  constructor(id: string, path: string, handle: FileHandle, state: StageState, tools: StageTools) {
+  constructor(
+    id: string,
+    path: string,
+    handle: FileHandle,
+    found: FoundUpload,
+    tools: UploadTools,
+  ) {
     this.#id = id;
     this.#path = path;
     this.#handle = handle;
-    this.#sizeBytes = state.sizeBytes;
-    this.#published = state.published;
+    this.#sizeBytes = found.sizeBytes;
+    this.#finished = found.finished;
     this.#tools = tools;
   }
 
@@ -82,16 +85,17 @@ export class FilesystemStage implements Stage {
     return this.#sizeBytes;
   }
 
-  get published(): boolean {
-    return this.#published;
+  get finished(): boolean {
+    return this.#finished;
   }
 
-  async append(source: ByteSource, options: AppendOptions): Promise<AppendResult> {
+  async append(source: ByteSource, limits: AppendLimits): Promise<AppendResult> {
     const start = this.#sizeBytes;
-    if (this.#published) return this.#takeRepeated(source, options);
+    this.#arrivedBytes = 0;
+    if (this.#finished) return this.#takeRepeated(source);
     try {
       if (source.lengthBytes !== 0) this.#tools.requireRoom();
-      const brokenOff = await this.#take(source, options);
+      const brokenOff = await this.#take(source, limits);
       return { appendedBytes: this.#sizeBytes - start, brokenOff };
     } catch (error) {
       await this.#rollBack(start);
@@ -101,7 +105,7 @@ export class FilesystemStage implements Stage {
 
   async truncate(sizeBytes: number): Promise<void> {
     if (sizeBytes === this.#sizeBytes) return;
-    assert(!this.#published, "published content is never truncated");
+    assert(!this.#finished, "finished content is never truncated");
     await this.#rollBack(sizeBytes);
   }
 
@@ -110,44 +114,35 @@ export class FilesystemStage implements Stage {
     return this.#tools.hashes.digest(this.#id, this.#path, algorithm, this.#sizeBytes);
   }
 
-  async compare(key: string): Promise<"equal" | "different" | "absent"> {
-    // A symbolic link is no file of ours: what it leads to may change or go.
-    const other = await open(this.#tools.pathOf(key), plainFile).catch(absentOr);
-    if (other === null) return "absent";
-    try {
-      return (await this.#equals(other)) ? "equal" : "different";
-    } finally {
-      await other.close();
-    }
+  parts(): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+    return this.#whole === null ? bytesOf(this.#handle) : [this.#whole];
   }
 
-  async #equals(other: FileHandle): Promise<boolean> {
-    if ((await other.stat()).size !== this.#sizeBytes) return false;
-    if (this.#whole !== null) return hasBytesAt(other, this.#whole, 0);
-    let position = 0;
-    for await (const part of bytesOf(this.#handle)) {
-      if (!(await hasBytesAt(other, part, position))) return false;
-      position += part.length;
-    }
-    return position === this.#sizeBytes;
+  async arrivedBytes(): Promise<number> {
+    if (this.#arrivedBytes !== null) return this.#arrivedBytes;
+    // Closed while it was looked at: all is in.
+    return this.#handle.stat().then(
+      ({ size }) => size,
+      () => this.#sizeBytes,
+    );
   }
 
-  async publish(key: string): Promise<void> {
-    const { files, pathOf } = this.#tools;
+  async finish(repository: string, digest: Digest): Promise<void> {
+    const path = await this.#tools.place(repository, digest);
     await this.#flush();
-    const wasPublished = this.#published;
-    this.#published = true;
+    const wasFinished = this.#finished;
+    this.#finished = true;
     try {
-      const linked = await files.linkOver(this.#path, pathOf(key));
+      const linked = await this.#tools.files.linkOver(this.#path, path);
       assert(linked, `storage: the upload ${this.#id} vanished while it was held`);
     } catch (error) {
       if (!isLinkRefused(error)) throw storageError(error);
-      this.#published = wasPublished;
-      await this.#publishCopy(pathOf(key));
+      this.#finished = wasFinished;
+      await this.#finishByCopy(path);
     }
   }
 
-  async #publishCopy(path: string): Promise<void> {
+  async #finishByCopy(path: string): Promise<void> {
     try {
       await this.#tools.files.copyOver(this.#handle, path);
     } catch (error) {
@@ -176,15 +171,15 @@ export class FilesystemStage implements Stage {
   }
 
   /** Takes the source; true when it broke off early. */
-  async #take(source: ByteSource, options: AppendOptions): Promise<boolean> {
-    this.#checkLimit(source.lengthBytes ?? 0, options);
+  async #take(source: ByteSource, limits: AppendLimits): Promise<boolean> {
+    this.#checkLimit(source.lengthBytes ?? 0, limits);
     if (source.body instanceof Uint8Array) return this.#takeBytes(source.body);
     const { body, lengthBytes } = source;
     if (lengthBytes === null || lengthBytes > smallBodyBytesMax || !smallBodies.take(lengthBytes)) {
-      return this.#takeStream(body, lengthBytes, options);
+      return this.#takeStream(body, lengthBytes, limits);
     }
     try {
-      return await this.#takeSmall(body, lengthBytes, options);
+      return await this.#takeSmall(body, lengthBytes);
     } finally {
       smallBodies.give(lengthBytes);
     }
@@ -199,9 +194,9 @@ export class FilesystemStage implements Stage {
     return false;
   }
 
-  async #takeSmall(body: Request, lengthBytes: number, options: AppendOptions): Promise<boolean> {
+  async #takeSmall(body: Request, lengthBytes: number): Promise<boolean> {
     if (lengthBytes === 0) return false;
-    const { bytes, brokenOff } = await this.#collect(body, lengthBytes, options);
+    const { bytes, brokenOff } = await this.#collect(body, lengthBytes);
     await this.#takeBytes(bytes);
     return brokenOff || bytes.length < lengthBytes;
   }
@@ -210,22 +205,18 @@ export class FilesystemStage implements Stage {
   async #collect(
     body: Request,
     lengthBytes: number,
-    options: AppendOptions,
   ): Promise<{ bytes: Uint8Array; brokenOff: boolean }> {
     const parts: Uint8Array[] = [];
     let arrivedBytes = 0;
     let brokenOff = false;
-    const watch = new AbortController();
-    void watchIdle(this.#tools.clock, options, async () => arrivedBytes, watch.signal);
     try {
       for await (const part of body.body ?? []) {
         parts.push(part);
         arrivedBytes += part.length;
+        this.#arrivedBytes = arrivedBytes;
       }
     } catch {
       brokenOff = true;
-    } finally {
-      watch.abort();
     }
     const [first = new Uint8Array(), ...others] = parts;
     const bytes = others.length === 0 ? first : Buffer.concat(parts, arrivedBytes);
@@ -236,34 +227,30 @@ export class FilesystemStage implements Stage {
   async #takeStream(
     body: Request,
     lengthBytes: number | null,
-    options: AppendOptions,
+    limits: AppendLimits,
   ): Promise<boolean> {
     this.#whole = null;
     const start = this.#sizeBytes;
-    const watch = new AbortController();
-    void watchIdle(this.#tools.clock, options, () => this.#fileBytes(), watch.signal);
-    try {
-      const brokenOff = await this.#transfer(body, lengthBytes, options);
-      await this.#measure();
-      // Not while bytes still come: the runtime may have reserved space that holds none of them yet.
-      this.#tools.hashes.follow(this.#id, this.#path, "sha256", this.#sizeBytes);
-      return brokenOff || (lengthBytes !== null && this.#sizeBytes - start < lengthBytes);
-    } finally {
-      watch.abort();
-    }
+    // No code of ours sees these bytes: the file's length tells.
+    this.#arrivedBytes = null;
+    const brokenOff = await this.#transfer(body, lengthBytes, limits);
+    await this.#measure();
+    // Not while bytes still come: the runtime may have reserved space that holds none of them yet.
+    this.#tools.hashes.follow(this.#id, this.#path, "sha256", this.#sizeBytes);
+    return brokenOff || (lengthBytes !== null && this.#sizeBytes - start < lengthBytes);
   }
 
   /** True when the sender went away. */
   async #transfer(
     body: Request,
     lengthBytes: number | null,
-    options: AppendOptions,
+    limits: AppendLimits,
   ): Promise<boolean> {
-    const unlimited = lengthBytes !== null || options.stageBytesMax === null;
+    const unlimited = lengthBytes !== null || limits.uploadBytesMax === null;
     const atStart = this.#sizeBytes === 0 && !this.#moved;
     try {
       if (atStart && unlimited) await this.#transferNative(body);
-      else await this.#transferChunks(body, options);
+      else await this.#transferChunks(body, limits);
       return false;
     } catch (error) {
       if (isLocalFailure(error)) throw error;
@@ -287,18 +274,18 @@ export class FilesystemStage implements Stage {
   }
 
   /** For a body that continues a file, or that is of unknown length and may have to be stopped. */
-  async #transferChunks(body: Request, options: AppendOptions): Promise<void> {
+  async #transferChunks(body: Request, limits: AppendLimits): Promise<void> {
     for await (const chunk of body.body ?? []) {
-      this.#checkLimit(chunk.length, options);
+      this.#checkLimit(chunk.length, limits);
       await writeAll(this.#handle, chunk, this.#sizeBytes);
       this.#sizeBytes += chunk.length;
     }
   }
 
-  #checkLimit(moreBytes: number, options: AppendOptions): void {
-    if (options.stageBytesMax === null) return;
-    if (this.#sizeBytes + moreBytes <= options.stageBytesMax) return;
-    throw new StageTooLarge(`The upload would exceed ${options.stageBytesMax} bytes`);
+  #checkLimit(moreBytes: number, limits: AppendLimits): void {
+    if (limits.uploadBytesMax === null) return;
+    if (this.#sizeBytes + moreBytes <= limits.uploadBytesMax) return;
+    throw new UploadTooLarge(`The upload would exceed ${limits.uploadBytesMax} bytes`);
   }
 
   async #measure(): Promise<void> {
@@ -312,36 +299,25 @@ export class FilesystemStage implements Stage {
     this.#sizeBytes = sizeBytes;
   }
 
-  /** Null once the file is closed. */
-  #fileBytes(): Promise<number | null> {
-    return this.#handle.stat().then(
-      (info) => info.size,
-      () => null,
-    );
-  }
-
   /**
-   * Takes for a published stage what it ends with already. A body of unknown length can only be told to be the same
+   * Takes for a finished upload what it ends with already. A body of unknown length can only be told to be the same
    * where it is the whole of the content.
    */
-  async #takeRepeated(source: ByteSource, options: AppendOptions): Promise<AppendResult> {
+  async #takeRepeated(source: ByteSource): Promise<AppendResult> {
     const { body, lengthBytes } = source;
     const parts = body instanceof Uint8Array ? [body] : (body.body ?? []);
     let position = lengthBytes === null ? 0 : this.#sizeBytes - lengthBytes;
     let arrivedBytes = 0;
-    const watch = new AbortController();
-    void watchIdle(this.#tools.clock, options, async () => arrivedBytes, watch.signal);
     try {
       for await (const part of parts) {
         if (!(await this.#has(part, position))) throw complete();
         position += part.length;
         arrivedBytes += part.length;
+        this.#arrivedBytes = arrivedBytes;
       }
     } catch (error) {
       if (isLocalFailure(error)) throw error;
       return { appendedBytes: arrivedBytes, brokenOff: true };
-    } finally {
-      watch.abort();
     }
     const missing = arrivedBytes > 0 && position < this.#sizeBytes;
     if (missing && lengthBytes === null) throw complete();
@@ -355,8 +331,8 @@ export class FilesystemStage implements Stage {
   }
 }
 
-function complete(): StagePublished {
-  return new StagePublished("The upload is complete: nothing can be added to it");
+function complete(): UploadFinished {
+  return new UploadFinished("The upload is complete: nothing can be added to it");
 }
 
 /** Whether storing failed; otherwise it was the sender who failed. */
@@ -366,6 +342,6 @@ function isLocalFailure(error: unknown): boolean {
   return code !== null && /^E[A-Z]+$/.test(code) && !senderCodes.includes(code);
 }
 
-const localErrors = [StageTooLarge, StagePublished, StorageFull, AssertionError];
+const localErrors = [UploadTooLarge, UploadFinished, StorageFull, AssertionError];
 /** Error codes of a connection that went away. */
 const senderCodes: readonly string[] = ["ECONNRESET", "EPIPE", "ECONNABORTED", "ETIMEDOUT"];

@@ -10,27 +10,27 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../lib/clock.ts";
 import { digestOf } from "../../oci/digest.ts";
-import type { AppendOptions, Stage } from "../driver.ts";
-import { FilesystemDriver } from "./filesystem.ts";
+import type { AppendLimits, HeldUpload } from "../upload_store.ts";
+import { openFilesystem, type FilesystemStores } from "./open_filesystem.ts";
 
-const options: AppendOptions = { stageBytesMax: null, onIdle: () => undefined, idleMs: 60_000 };
+const options: AppendLimits = { uploadBytesMax: null };
 let root: string;
-let driver: FilesystemDriver;
-let stage: Stage;
+let stores: FilesystemStores;
+let upload: HeldUpload;
 
 beforeEach(async () => {
   root = await mkdtemp(join(tmpdir(), "zot-buffered-"));
-  driver = new FilesystemDriver({ rootDirectory: root, durable: false, clock: systemClock });
-  await driver.prepare();
-  await driver.createStage("upload");
-  const opened = await driver.openStage("upload");
-  if (opened === null || opened === "busy") throw new Error(`no stage: ${opened}`);
-  stage = opened;
+  stores = openFilesystem({ rootDirectory: root, durable: false, clock: systemClock });
+  await stores.prepare();
+  await stores.uploads.create("upload");
+  const opened = await stores.uploads.hold("upload");
+  if (opened === null || opened === "busy") throw new Error(`no upload: ${opened}`);
+  upload = opened;
 });
 
 afterEach(async () => {
-  await stage.close();
-  await driver.close();
+  await upload.close();
+  await stores.close();
   await rm(root, { recursive: true });
 });
 
@@ -51,22 +51,22 @@ for (const length of [1, 262_144, 262_145, 1_048_576, 1_572_864, 20_000_000]) {
     test(`${length} bytes, length ${known ? "announced" : "unknown"}: stored once`, async () => {
       const bytes = random(length);
       const source = { body: requestOf(bytes), lengthBytes: known ? length : null };
-      expect(await stage.append(source, options)).toEqual({
+      expect(await upload.append(source, options)).toEqual({
         appendedBytes: length,
         brokenOff: false,
       });
-      expect(stage.sizeBytes).toBe(length);
-      expect(await stage.digest("sha256")).toBe(digestOf("sha256", bytes));
+      expect(upload.sizeBytes).toBe(length);
+      expect(await upload.digest("sha256")).toBe(digestOf("sha256", bytes));
     });
   }
 }
 
 test("a limit stops a body of unknown length, and the bytes before it stay", async () => {
-  await stage.append({ body: random(1000), lengthBytes: 1000 }, options);
+  await upload.append({ body: random(1000), lengthBytes: 1000 }, options);
   const body = { body: requestOf(random(500_000)), lengthBytes: null };
-  const appended = stage.append(body, { ...options, stageBytesMax: 400_000 });
+  const appended = upload.append(body, { ...options, uploadBytesMax: 400_000 });
   expect(await appended.catch(String)).toContain("exceed 400000 bytes");
-  expect(stage.sizeBytes).toBe(1000);
+  expect(upload.sizeBytes).toBe(1000);
 });
 
 for (const length of [300_000, 1_048_576, 3_000_000]) {
@@ -74,10 +74,10 @@ for (const length of [300_000, 1_048_576, 3_000_000]) {
     const parts = [random(length), random(length)] as const;
     for (const part of parts) {
       const source = { body: requestOf(part), lengthBytes: length };
-      expect((await stage.append(source, options)).appendedBytes).toBe(length);
+      expect((await upload.append(source, options)).appendedBytes).toBe(length);
     }
-    expect(stage.sizeBytes).toBe(2 * length);
-    expect(await stage.digest("sha256")).toBe(digestOf("sha256", Buffer.concat(parts)));
+    expect(upload.sizeBytes).toBe(2 * length);
+    expect(await upload.digest("sha256")).toBe(digestOf("sha256", Buffer.concat(parts)));
   });
 }
 
@@ -85,16 +85,16 @@ for (const length of [300_000, 1_048_576, 3_000_000]) {
 for (const before of [512, 300_000, 3_000_000]) {
   test(`an empty body of unknown length after ${before} bytes takes nothing away`, async () => {
     const bytes = random(before);
-    await stage.append({ body: requestOf(bytes), lengthBytes: before }, options);
+    await upload.append({ body: requestOf(bytes), lengthBytes: before }, options);
     const empty = new Request("http://127.0.0.1/", {
       method: "PUT",
       body: new ReadableStream({ start: (controller) => controller.close() }),
     });
     for (const body of [empty, requestOf(new Uint8Array(0))]) {
-      const result = await stage.append({ body, lengthBytes: null }, options);
+      const result = await upload.append({ body, lengthBytes: null }, options);
       expect(result).toEqual({ appendedBytes: 0, brokenOff: false });
     }
-    expect(stage.sizeBytes).toBe(before);
-    expect(await stage.digest("sha256")).toBe(digestOf("sha256", bytes));
+    expect(upload.sizeBytes).toBe(before);
+    expect(await upload.digest("sha256")).toBe(digestOf("sha256", bytes));
   });
 }

@@ -1,10 +1,9 @@
 /**
- * The driver for a local file system: keys are paths under the root directory.
+ * Files under the root directory, by key: a key is a path below it, made by `../layout.ts`.
  *
- * Promises what `../driver.ts` promises, by write-to-temporary, flush, rename or link, flush of the
- * directory; the root and everything under it lie on one file system. Files carry mode 0600 and
+ * What is written here is durable and complete before it has its name: write to a temporary file, flush, rename or
+ * link, flush of the directory; the root and everything under it lie on one file system. Files carry mode 0600 and
  * directories 0700. `Bun.file` serves content, so that the kernel sends it without copies.
- * Leaves to others: what keys mean (`../layout.ts`).
  */
 import {
   closeSync,
@@ -17,17 +16,11 @@ import {
 } from "node:fs";
 import { open, readdir, stat, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { KiB } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
-import {
-  type Bytes,
-  type ContentRange,
-  type ContentStat,
-  type Driver,
-  type Lying,
-  type Stage,
-  type StageInfo,
-} from "../driver.ts";
+import type { ComparedBytes, ContentRange } from "../blob_store.ts";
 import { quarantineDirectory, temporaryDirectory, uploadsDirectory } from "../layout.ts";
+import type { LooseFile } from "../layout_directory.ts";
 import {
   absentOr,
   DurableFiles,
@@ -37,17 +30,27 @@ import {
   makeDirectories,
   storageError,
 } from "./durable_files.ts";
-import { writeAll } from "./file_bytes.ts";
-import { tryLock } from "./file_lock.ts";
-import { FilesystemStage, type StageTools } from "./filesystem_stage.ts";
-import { HashThread } from "./hash_thread.ts";
+import { hasBytesAt, writeAll } from "./file_bytes.ts";
+import type { HashThread } from "./hash_thread.ts";
 import { requireRoom } from "./reserve.ts";
-
-/** How a stage is opened: an upload that ended must not come back to life. */
-const openWithoutCreating = constants.O_RDWR;
 
 /** More files than these are flushed with all of the file system. */
 const flushedEachMax = 16;
+
+/** Files up to this size are read at once: a promise costs more. */
+const readAtOnceBytesMax = 4 * 1024 * KiB;
+
+/** Bytes at hand, or as they come. */
+export type Bytes = Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/** A version of a file. */
+export interface FileStat {
+  readonly sizeBytes: number;
+  /** Changes whenever the file under the key is replaced. */
+  readonly stamp: string;
+  /** Milliseconds since the epoch of the last change. */
+  readonly changedAt: number;
+}
 
 export interface FilesystemOptions {
   /** Absolute path of the root directory. */
@@ -57,86 +60,119 @@ export interface FilesystemOptions {
   readonly clock: Clock;
 }
 
-export class FilesystemDriver implements Driver {
+export class KeyedFiles {
+  /** What names are given by. */
+  readonly durable: DurableFiles;
   readonly #root: string;
   readonly #durable: boolean;
   readonly #clock: Clock;
-  readonly #files: DurableFiles;
-  readonly #hashes = new HashThread();
+  readonly #hashes: HashThread;
 
-  constructor(options: FilesystemOptions) {
+  constructor(options: FilesystemOptions, hashes: HashThread) {
     this.#root = options.rootDirectory;
     this.#durable = options.durable;
     this.#clock = options.clock;
-    this.#files = new DurableFiles({
+    this.#hashes = hashes;
+    this.durable = new DurableFiles({
       durable: options.durable,
       rootDirectory: options.rootDirectory,
-      temporaryDirectory: this.#path(temporaryDirectory),
+      temporaryDirectory: this.path(temporaryDirectory),
     });
   }
 
-  /** Makes the directories that the driver itself needs. */
+  /** Makes the directories of our own. */
   async prepare(): Promise<void> {
     makeDirectories(this.#root);
     for (const key of [uploadsDirectory, temporaryDirectory, quarantineDirectory]) {
-      await this.#files.ensureDirectory(this.#path(key));
+      await this.durable.ensureDirectory(this.path(key));
     }
   }
 
-  async stat(key: string): Promise<ContentStat | null> {
-    const info = await stat(this.#path(key), { bigint: true }).catch(absentOr);
+  async stat(key: string): Promise<FileStat | null> {
+    const info = await stat(this.path(key), { bigint: true }).catch(absentOr);
     if (info === null) return null;
     const { size, mtimeMs } = info;
     return { sizeBytes: Number(size), stamp: stampOf(info), changedAt: Number(mtimeMs) };
   }
 
+  /** The size alone, at once. */
   sizeNow(key: string): number | null {
-    return statSync(this.#path(key), { throwIfNoEntry: false })?.size ?? null;
+    return statSync(this.path(key), { throwIfNoEntry: false })?.size ?? null;
   }
 
+  /** Content for an answer body, opened again when it is sent. @throws what opening it throws now. */
   content(key: string, range: ContentRange | null): Blob {
-    const path = this.#path(key);
+    const path = this.path(key);
     // The runtime opens the file when the answer is made of it; what would fail then fails here, where it can be told.
     closeSync(openSync(path, "r"));
     const file = Bun.file(path);
     return range === null ? file : file.slice(range.first, range.last + 1);
   }
 
+  /** All bytes under the key, at most `bytesMax` (more is an error). */
   async read(key: string, bytesMax: number): Promise<Uint8Array | null> {
-    const handle = await open(this.#path(key), "r").catch(absentOr);
+    const sizeBytes = this.sizeNow(key);
+    if (sizeBytes === null) return null;
+    if (sizeBytes > bytesMax) throw tooMany(key, sizeBytes, bytesMax);
+    return sizeBytes <= readAtOnceBytesMax ? this.readNow(key) : this.#readSlowly(key, bytesMax);
+  }
+
+  async #readSlowly(key: string, bytesMax: number): Promise<Uint8Array | null> {
+    const handle = await open(this.path(key), "r").catch(absentOr);
     if (handle === null) return null;
     try {
       const { size } = await handle.stat();
-      if (size > bytesMax)
-        throw new Error(`storage: ${key} has ${size} bytes, expected ${bytesMax} at most`);
+      if (size > bytesMax) throw tooMany(key, size, bytesMax);
       return new Uint8Array(await handle.readFile());
     } catch (error) {
-      throw storageError(error, this.#path(key));
+      throw storageError(error, this.path(key));
     } finally {
       await handle.close();
     }
   }
 
-  readNow(key: string): Uint8Array | null {
+  /** Whether the file under the key has exactly these bytes. A symbolic link is no file of ours. */
+  async compare(key: string, bytes: ComparedBytes): Promise<"equal" | "different" | "absent"> {
+    const handle = await open(this.path(key), plainFile).catch(absentOr);
+    if (handle === null) return "absent";
     try {
-      return readFileSync(this.#path(key));
-    } catch (error) {
-      return absentOr(error, this.#path(key));
+      if ((await handle.stat()).size !== bytes.sizeBytes) return "different";
+      let position = 0;
+      for await (const part of bytes.parts()) {
+        if (!(await hasBytesAt(handle, part, position))) return "different";
+        position += part.length;
+      }
+      return position === bytes.sizeBytes ? "equal" : "different";
+    } finally {
+      await handle.close();
     }
   }
 
+  /** As `read`, at once and whatever it has. */
+  readNow(key: string): Uint8Array | null {
+    try {
+      return readFileSync(this.path(key));
+    } catch (error) {
+      return absentOr(error, this.path(key));
+    }
+  }
+
+  /**
+   * Puts bytes under a key in one step, whatever was there before. `planned` is awaited with the stamp that the new
+   * content will have, before it can be seen.
+   */
   async replace(
     key: string,
     bytes: Bytes,
     planned?: (stamp: string) => Promise<void>,
   ): Promise<string> {
-    const path = this.#path(key);
-    const temporary = this.#files.temporaryPath();
+    const path = this.path(key);
+    const temporary = this.durable.temporaryPath();
     try {
-      await this.#files.ensureDirectory(dirname(path));
+      await this.durable.ensureDirectory(dirname(path));
       const stamp = await this.#writeTemporary(temporary, bytes);
       await planned?.(stamp);
-      await this.#files.renameOver(temporary, path);
+      await this.durable.renameOver(temporary, path);
       return stamp;
     } catch (error) {
       await unlink(temporary).catch(() => null);
@@ -144,22 +180,27 @@ export class FilesystemDriver implements Driver {
     }
   }
 
+  /**
+   * Makes `to` the same file as `from`, in place of whatever stood there; false when `from` is absent or the file
+   * system refuses to share it. The content is flushed first, whoever wrote it.
+   */
   async link(from: string, to: string): Promise<boolean> {
-    const source = this.#path(from);
+    const source = this.path(from);
     try {
       if (!(await this.#flushBytes(source, plainFile))) return false;
-      return await this.#files.linkOver(source, this.#path(to));
+      return await this.durable.linkOver(source, this.path(to));
     } catch (error) {
       if (isLinkRefused(error)) return false;
       throw storageError(error);
     }
   }
 
+  /** As `link`, with bytes of its own; false when `from` is absent. */
   async copy(from: string, to: string): Promise<boolean> {
-    const handle = await open(this.#path(from), "r").catch(absentOr);
+    const handle = await open(this.path(from), "r").catch(absentOr);
     if (handle === null) return false;
     try {
-      await this.#files.copyOver(handle, this.#path(to));
+      await this.durable.copyOver(handle, this.path(to));
       return true;
     } catch (error) {
       throw storageError(error);
@@ -168,11 +209,12 @@ export class FilesystemDriver implements Driver {
     }
   }
 
+  /** Makes content that somebody else put under a key as durable as one's own; false when it is absent. */
   async flush(key: string): Promise<boolean> {
-    const path = this.#path(key);
+    const path = this.path(key);
     if (!(await this.#flushBytes(path))) return false;
-    await this.#files.ensureDirectory(dirname(path));
-    await this.#files.flushDirectory(dirname(path));
+    await this.durable.ensureDirectory(dirname(path));
+    await this.durable.flushDirectory(dirname(path));
     return true;
   }
 
@@ -181,7 +223,7 @@ export class FilesystemDriver implements Driver {
     const handle = await open(path, flags).catch(absentOr);
     if (handle === null) return false;
     try {
-      await this.#files.flushFile(handle);
+      await this.durable.flushFile(handle);
       return true;
     } catch (error) {
       throw storageError(error, path);
@@ -190,14 +232,16 @@ export class FilesystemDriver implements Driver {
     }
   }
 
+  /** As `flush`, for many keys at once. What is absent is passed over. */
   async flushAll(keys: readonly string[]): Promise<void> {
     if (!this.#durable) return;
     if (keys.length > flushedEachMax && (await this.#hashes.flushFileSystem(this.#root))) return;
     for (const key of keys) await this.flush(key);
   }
 
-  lookNow(key: string): (ContentStat & { readonly lying: Lying }) | null {
-    const path = this.#path(key);
+  /** As `stat`, at once and links not followed, with what it is: for content that somebody else put there. */
+  lookNow(key: string): LooseFile | null {
+    const path = this.path(key);
     const info = lstatSync(path, { bigint: true, throwIfNoEntry: false });
     if (info === undefined) return null;
     const lying = info.isFile() ? "file" : info.isSymbolicLink() ? "link" : "other";
@@ -205,13 +249,14 @@ export class FilesystemDriver implements Driver {
     return { sizeBytes: Number(info.size), stamp: stampOf(info), changedAt, lying };
   }
 
+  /** As `replace`, where nothing is; false when something is there. */
   async create(key: string, bytes: Uint8Array): Promise<boolean> {
-    const path = this.#path(key);
-    const temporary = this.#files.temporaryPath();
+    const path = this.path(key);
+    const temporary = this.durable.temporaryPath();
     try {
-      await this.#files.ensureDirectory(dirname(path));
+      await this.durable.ensureDirectory(dirname(path));
       await this.#writeTemporary(temporary, bytes);
-      return await this.#files.moveNew(temporary, path);
+      return await this.durable.moveNew(temporary, path);
     } catch (error) {
       throw storageError(error);
     } finally {
@@ -219,83 +264,57 @@ export class FilesystemDriver implements Driver {
     }
   }
 
+  /** Moves whatever is under a key, readable or not; false when it is absent. */
   async move(from: string, to: string): Promise<boolean> {
-    const [source, target] = [this.#path(from), this.#path(to)];
+    const [source, target] = [this.path(from), this.path(to)];
     if (lstatSync(source, { throwIfNoEntry: false }) === undefined) return false;
-    await this.#files.renameOver(source, target);
-    await this.#files.flushDirectory(dirname(source));
+    await this.durable.renameOver(source, target);
+    await this.durable.flushDirectory(dirname(source));
     return true;
   }
 
   async remove(key: string): Promise<boolean> {
-    const path = this.#path(key);
+    const path = this.path(key);
     try {
       await unlink(path);
     } catch (error) {
       return absentOr(error) !== null;
     }
-    await this.#files.flushDirectory(dirname(path));
+    await this.durable.flushDirectory(dirname(path));
     return true;
   }
 
+  /** As `remove`, at once and unflushed. */
   removeNow(key: string): void {
     try {
-      unlinkSync(this.#path(key));
+      unlinkSync(this.path(key));
     } catch (error) {
       absentOr(error);
     }
   }
 
+  /** Names of all that lies directly under a key, which may be many; empty when it is absent. */
   async names(key: string): Promise<string[]> {
-    return (await readdir(this.#path(key)).catch(absentOr)) ?? [];
+    return (await readdir(this.path(key)).catch(absentOr)) ?? [];
   }
 
+  /** As `names`, with what is a directory. */
   async list(key: string): Promise<{ name: string; directory: boolean }[]> {
-    const entries = await readdir(this.#path(key), { withFileTypes: true }).catch(absentOr);
+    const entries = await readdir(this.path(key), { withFileTypes: true }).catch(absentOr);
     if (entries === null) return [];
     return entries.map((entry) => ({ name: entry.name, directory: entry.isDirectory() }));
   }
 
+  /** For whoever is about to put something new. @throws StorageFull while what is left is kept for deletes. */
   requireRoom(): void {
     requireRoom(this.#root);
   }
 
-  async createStage(id: string): Promise<void> {
-    this.requireRoom();
-    const handle = await this.#createFile(this.#stagePath(id));
-    await handle.close();
-  }
-
-  async openStage(id: string): Promise<Stage | "busy" | null> {
-    const path = this.#stagePath(id);
-    const handle = await open(path, openWithoutCreating).catch(absentOr);
-    if (handle === null) return null;
-    let stage: Stage | "busy" | null = null;
-    try {
-      stage = await this.#holdStage(id, path, handle);
-      return stage;
-    } finally {
-      if (stage === null || stage === "busy") await handle.close();
-    }
-  }
-
-  async statStage(id: string): Promise<StageInfo | null> {
-    const info = await stat(this.#stagePath(id)).catch(absentOr);
-    return info === null ? null : { id, sizeBytes: info.size, changedAt: info.mtimeMs };
-  }
-
-  async *stages(): AsyncIterable<StageInfo> {
-    for (const { name, directory } of await this.list(uploadsDirectory)) {
-      if (directory) continue;
-      const info = await this.statStage(name);
-      if (info !== null) yield info;
-    }
-  }
-
+  /** Removes leftovers of interrupted writes that are older than `ageMs`. */
   async sweepTemporary(ageMs: number): Promise<number> {
     let removed = 0;
     for (const { name } of await this.list(temporaryDirectory)) {
-      const path = this.#path(`${temporaryDirectory}/${name}`);
+      const path = this.path(`${temporaryDirectory}/${name}`);
       const info = await stat(path).catch(absentOr);
       if (info === null || this.#clock.now() - info.mtimeMs < ageMs) continue;
       await unlink(path).catch(absentOr);
@@ -304,25 +323,18 @@ export class FilesystemDriver implements Driver {
     return removed;
   }
 
+  /** Writes a small file as any other is written, and removes it. @throws what fails. */
   async probe(): Promise<void> {
-    const path = this.#files.temporaryPath();
+    const path = this.durable.temporaryPath();
     await this.#writeTemporary(path, new Uint8Array([1]));
     await unlink(path);
   }
 
-  async close(): Promise<void> {
-    this.#hashes.close();
-  }
-
-  #path(key: string): string {
+  path(key: string): string {
     return join(this.#root, key);
   }
 
-  #stagePath(id: string): string {
-    return this.#path(`${uploadsDirectory}/${id}`);
-  }
-
-  async #createFile(path: string): Promise<FileHandle> {
+  async createFile(path: string): Promise<FileHandle> {
     try {
       return await open(path, "wx", fileMode);
     } catch (error) {
@@ -330,31 +342,15 @@ export class FilesystemDriver implements Driver {
     }
   }
 
-  /** Locks an opened stage; null when it was finished or cancelled before the lock was ours. */
-  async #holdStage(id: string, path: string, handle: FileHandle): Promise<Stage | "busy" | null> {
-    if (!tryLock(handle.fd, "exclusive")) return "busy";
-    const info = await handle.stat();
-    if (info.nlink === 0) return null;
-    const tools: StageTools = {
-      files: this.#files,
-      hashes: this.#hashes,
-      clock: this.#clock,
-      requireRoom: () => this.requireRoom(),
-      pathOf: (key) => this.#path(key),
-    };
-    const { size: sizeBytes, nlink } = info;
-    return new FilesystemStage(id, path, handle, { sizeBytes, published: nlink > 1 }, tools);
-  }
-
   async #writeTemporary(path: string, bytes: Bytes): Promise<string> {
-    const handle = await this.#createFile(path);
+    const handle = await this.createFile(path);
     try {
       let written = 0;
       for await (const part of bytes instanceof Uint8Array ? [bytes] : bytes) {
         await writeAll(handle, part, written);
         written += part.length;
       }
-      await this.#files.flushFile(handle);
+      await this.durable.flushFile(handle);
       return stampOf(await handle.stat({ bigint: true }));
     } catch (error) {
       throw storageError(error, path);
@@ -362,6 +358,10 @@ export class FilesystemDriver implements Driver {
       await handle.close();
     }
   }
+}
+
+function tooMany(key: string, sizeBytes: number, bytesMax: number): Error {
+  return new Error(`storage: ${key} has ${sizeBytes} bytes, expected ${bytesMax} at most`);
 }
 
 /**

@@ -11,7 +11,7 @@ import { closeSync, constants, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { link, mkdir, open, rename, stat, unlink, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Lru } from "../../lib/lru.ts";
-import { StorageFull } from "../driver.ts";
+import { StorageFull } from "../blob_store.ts";
 import { copyBytes } from "./file_bytes.ts";
 
 export const directoryMode = 0o700;

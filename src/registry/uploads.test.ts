@@ -4,22 +4,24 @@ import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { sample, unlimited } from "../../test/contracts/driver_samples.ts";
+import { sample, unlimited } from "../../test/contracts/store_samples.ts";
 import { memoryDirectory } from "../../test/memory_directory.ts";
 import { manualClock, systemClock } from "../lib/clock.ts";
 import { digestOf } from "../oci/digest.ts";
 import { ApiError } from "../oci/errors.ts";
-import { FilesystemDriver } from "./drivers/filesystem.ts";
-import { uploadsDirectory } from "./layout.ts";
+import { uploadsDirectory } from "../storage/layout.ts";
+import { openFilesystem, type FilesystemStores } from "../storage/filesystem/open_filesystem.ts";
+import { appendUpload, type AppendRequest, type Chunk } from "./append_upload.ts";
 import { callerUploadsMax } from "./open_uploads.ts";
-import { Uploads, type AppendRequest, type Chunk, type HeldUpload } from "./uploads.ts";
+import type { HeldUpload } from "../storage/upload_store.ts";
+import { Uploads } from "./uploads.ts";
 import { reasonOf } from "../../test/reason_of.ts";
 
 const repository = "team/app";
 
 interface World extends AsyncDisposable {
   readonly root: string;
-  readonly driver: FilesystemDriver;
+  readonly stores: FilesystemStores;
   readonly uploads: Uploads;
   /** A second worker's view of the same uploads. */
   readonly elsewhere: Uploads;
@@ -28,15 +30,15 @@ interface World extends AsyncDisposable {
 async function openWorld(): Promise<World> {
   const directory = await memoryDirectory("zot-uploads");
   const options = { rootDirectory: directory.path, durable: false, clock: systemClock };
-  const [driver, other] = [new FilesystemDriver(options), new FilesystemDriver(options)];
-  await driver.prepare();
+  const [stores, other] = [openFilesystem(options), openFilesystem(options)];
+  await stores.prepare();
   return {
     root: directory.path,
-    driver,
-    uploads: new Uploads(driver, systemClock),
-    elsewhere: new Uploads(other, systemClock),
+    stores,
+    uploads: new Uploads(stores.uploads, systemClock),
+    elsewhere: new Uploads(other.uploads, systemClock),
     [Symbol.asyncDispose]: async () => {
-      await driver.close();
+      await stores.close();
       await other.close();
       await directory[Symbol.asyncDispose]();
     },
@@ -46,7 +48,7 @@ async function openWorld(): Promise<World> {
 const stream = (bytes: Uint8Array): AppendRequest => ({
   source: { body: bytes, lengthBytes: bytes.length },
   chunk: null,
-  options: unlimited,
+  ...unlimited,
 });
 const chunk = (
   first: number,
@@ -72,13 +74,14 @@ describe("a session", () => {
     await using world = await openWorld();
     const id = await world.uploads.start(repository);
     expect(await world.elsewhere.size(repository, id)).toBe(0);
-    await world.uploads.hold(repository, id, (upload) => upload.append(stream(sample(10))));
+    await world.uploads.hold(repository, id, (upload) => appendUpload(upload, stream(sample(10))));
     expect(await world.elsewhere.size(repository, id)).toBe(10);
     await world.elsewhere.hold(repository, id, async (upload) => {
-      expect(await upload.append(stream(sample(5, 2)))).toEqual({
-        sizeBytes: 15,
+      expect(await appendUpload(upload, stream(sample(5, 2)))).toEqual({
+        appendedBytes: 5,
         brokenOff: false,
       });
+      expect(upload.sizeBytes).toBe(15);
       const all = Buffer.concat([sample(10), sample(5, 2)]);
       expect(await upload.digest("sha256")).toBe(digestOf("sha256", all));
       await upload.discard();
@@ -124,10 +127,12 @@ describe("a session", () => {
     const id = await world.uploads.start(repository);
     await world.uploads.hold(repository, id, async (upload) => {
       for (const uploads of [world.uploads, world.elsewhere]) {
-        const work = uploads.hold(repository, id, (other) => other.append(stream(sample(99))));
+        const work = uploads.hold(repository, id, (other) =>
+          appendUpload(other, stream(sample(99))),
+        );
         expect(await errorOf(work)).toBe("UPLOAD_BUSY");
       }
-      await upload.append(stream(sample(10)));
+      await appendUpload(upload, stream(sample(10)));
     });
     expect(await world.elsewhere.size(repository, id)).toBe(10);
   });
@@ -137,22 +142,23 @@ describe("a session", () => {
     const id = await world.uploads.start(repository);
     const failing = world.uploads.hold(repository, id, () => Promise.reject(new Error("mistake")));
     expect(String(await reasonOf(failing))).toContain("mistake");
-    await world.elsewhere.hold(repository, id, (upload) => upload.append(stream(sample(1))));
+    await world.elsewhere.hold(repository, id, (upload) => appendUpload(upload, stream(sample(1))));
     expect(await world.uploads.size(repository, id)).toBe(1);
   });
 
-  test("that was published takes no more bytes, whatever became of its process", async () => {
+  test("that was finished takes no more bytes, whatever became of its process", async () => {
     await using world = await openWorld();
     const id = await world.uploads.start(repository);
     await world.uploads.hold(repository, id, async (upload) => {
-      await upload.append(stream(sample(10)));
-      await upload.publish("team/app/blobs/sha256/x");
+      await appendUpload(upload, stream(sample(10)));
+      await upload.finish(repository, digestOf("sha256", sample(10)));
     });
-    const more = (upload: HeldUpload) => upload.append(stream(sample(3)));
+    const more = (upload: HeldUpload) => appendUpload(upload, stream(sample(3)));
     const work = world.elsewhere.hold(repository, id, more);
     expect(await errorOf(work)).toBe("UPLOAD_INVALID");
     expect(await world.uploads.size(repository, id)).toBe(10);
-    expect(await world.driver.read("team/app/blobs/sha256/x", 99)).toEqual(sample(10));
+    const digest = digestOf("sha256", sample(10));
+    expect(await world.stores.blobs.read(repository, digest, 99)).toEqual(sample(10));
   });
 });
 
@@ -189,12 +195,12 @@ describe("a chunk", () => {
     },
     {
       says: "over the limit",
-      request: { ...chunk(10, sample(5)), options: { ...unlimited, stageBytesMax: 14 } },
+      request: { ...chunk(10, sample(5)), uploadBytesMax: 14 },
       refused: "UPLOAD_TOO_LARGE",
     },
     {
       says: "up to the limit",
-      request: { ...chunk(10, sample(5)), options: { ...unlimited, stageBytesMax: 15 } },
+      request: { ...chunk(10, sample(5)), uploadBytesMax: 15 },
     },
   ];
   for (const { says, request, refused } of rows) {
@@ -204,9 +210,10 @@ describe("a chunk", () => {
       const body = request.source.body as Uint8Array;
       const after = refused === undefined ? 10 + body.length : 10;
       await world.uploads.hold(repository, id, async (upload) => {
-        await upload.append(chunk(0, sample(10, 7)));
-        if (refused !== undefined) expect(await errorOf(upload.append(request))).toBe(refused);
-        else expect((await upload.append(request)).brokenOff).toBe(false);
+        await appendUpload(upload, chunk(0, sample(10, 7)));
+        if (refused !== undefined)
+          expect(await errorOf(appendUpload(upload, request))).toBe(refused);
+        else expect((await appendUpload(upload, request)).brokenOff).toBe(false);
         expect(upload.sizeBytes).toBe(after);
         const all = Buffer.concat([sample(10, 7), body]).subarray(0, after);
         expect(await upload.digest("sha256")).toBe(digestOf("sha256", all));
@@ -236,7 +243,7 @@ describe("a chunk", () => {
           last: model.length + wrong + length - 1,
         };
         const request = { ...stream(bytes), chunk: position };
-        const work = uploads.hold(repository, id, (upload) => upload.append(request));
+        const work = uploads.hold(repository, id, (upload) => appendUpload(upload, request));
         if (wrong !== 0) expect(await errorOf(work)).toBe("UPLOAD_RANGE");
         else {
           await work;
@@ -255,7 +262,7 @@ describe("a chunk", () => {
 describe("expiry", () => {
   const hourMs = 3_600_000;
   const age = async (world: World, ageMs: number): Promise<void> => {
-    for (const { name } of await world.driver.list(uploadsDirectory)) {
+    for (const name of await world.stores.uploads.ids()) {
       const at = (Date.now() - ageMs) / 1000;
       await utimes(join(world.root, uploadsDirectory, name), at, at);
     }
@@ -276,7 +283,7 @@ describe("expiry", () => {
     await using world = await openWorld();
     const id = await world.uploads.start(repository);
     await age(world, 2 * hourMs);
-    await world.uploads.hold(repository, id, (upload) => upload.append(stream(sample(1))));
+    await world.uploads.hold(repository, id, (upload) => appendUpload(upload, stream(sample(1))));
     expect(await world.uploads.expire(Date.now(), hourMs)).toBe(0);
     expect(await world.uploads.size(repository, id)).toBe(1);
   });
@@ -290,16 +297,16 @@ describe("expiry", () => {
     });
 
     // Another worker takes bytes between the listing and the lock.
-    const listing = new Proxy(world.driver, {
+    const listing = new Proxy(world.stores.uploads, {
       get(target, property) {
         const value: unknown = Reflect.get(target, property, target);
         if (typeof value !== "function") return value;
-        if (property !== "openStage") return value.bind(target) as unknown;
+        if (property !== "hold") return value.bind(target) as unknown;
         return async (id: string) => {
           await world.elsewhere.hold(repository, held, (upload) =>
-            upload.append(stream(sample(4))),
+            appendUpload(upload, stream(sample(4))),
           );
-          return target.openStage(id);
+          return target.hold(id);
         };
       },
     });
@@ -311,7 +318,7 @@ describe("expiry", () => {
     await using world = await openWorld();
     const empty = await world.uploads.start(repository);
     const used = await world.uploads.start(repository);
-    await world.uploads.hold(repository, used, (upload) => upload.append(stream(sample(1))));
+    await world.uploads.hold(repository, used, (upload) => appendUpload(upload, stream(sample(1))));
     await age(world, hourMs);
     expect(await world.uploads.expire(Date.now(), 24 * hourMs)).toBe(1);
     expect(await world.uploads.size(repository, empty)).toBeNull();
@@ -323,7 +330,7 @@ describe("open sessions", () => {
   test("of one caller are limited, whichever worker opens them, and others open theirs", async () => {
     await using world = await openWorld();
     const clock = manualClock(0);
-    const [here, there] = [0, 1].map(() => new Uploads(world.driver, clock));
+    const [here, there] = [0, 1].map(() => new Uploads(world.stores.uploads, clock));
     const ids: string[] = [];
     for (let count = 0; count < callerUploadsMax; count += 1) {
       ids.push(await here!.start(repository, "", "stranger"));

@@ -1,0 +1,109 @@
+/**
+ * Upload sessions: bytes that grow over several requests until a digest names them.
+ *
+ * A session belongs to one repository and one owner, under an id that cannot be guessed. Two requests on one session
+ * never interleave: the second is told that it is busy, and the session survives. A session survives restarts and
+ * moves between processes, because nothing of it is kept in memory. What a holder may do with its bytes is in
+ * `append_upload.ts` and `push_blob.ts`, the bytes are in `../storage/upload_store.ts`.
+ */
+import { createHash } from "node:crypto";
+import type { Clock } from "../lib/clock.ts";
+import { apiError } from "../oci/errors.ts";
+import type { HeldUpload, UploadInfo, UploadStore } from "../storage/upload_store.ts";
+import { OpenUploads } from "./open_uploads.ts";
+
+/** A session that was opened and never used goes after this. */
+const emptyIdleMs = 60 * 60_000;
+
+const idPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+export class Uploads {
+  readonly #store: UploadStore;
+  readonly #open: OpenUploads;
+
+  constructor(store: UploadStore, clock: Clock) {
+    this.#store = store;
+    this.#open = new OpenUploads(store, clock);
+  }
+
+  /**
+   * Opens a session and returns its id. `owner` is whom it belongs to; empty for anonymous callers. `caller` is who
+   * may have so many of them. @throws TOO_MANY_REQUESTS, UNAVAILABLE.
+   */
+  async start(repository: string, owner = "", caller = owner): Promise<string> {
+    const id = await this.#open.newId(caller);
+    await this.#store.create(storedId(repository, id, owner));
+    return id;
+  }
+
+  /** Bytes held; null when the owner has no such session in the repository. */
+  async size(repository: string, id: string, owner = ""): Promise<number | null> {
+    if (!idPattern.test(id)) return null;
+    return (await this.#store.stat(storedId(repository, id, owner)))?.sizeBytes ?? null;
+  }
+
+  /** How many are open. */
+  async count(): Promise<number> {
+    return (await this.#store.ids()).length;
+  }
+
+  /**
+   * Runs `work` as the only holder of the session.
+   * @throws UPLOAD_UNKNOWN, UPLOAD_BUSY.
+   */
+  async hold<T>(
+    repository: string,
+    id: string,
+    work: (upload: HeldUpload) => Promise<T>,
+    owner = "",
+  ): Promise<T> {
+    if (!idPattern.test(id)) throw apiError("UPLOAD_UNKNOWN");
+    const upload = await this.#store.hold(storedId(repository, id, owner));
+    if (upload === null) throw apiError("UPLOAD_UNKNOWN");
+    if (upload === "busy") {
+      throw apiError("UPLOAD_BUSY", {
+        message: "Another request is writing to this upload; ask its status and go on from there",
+      });
+    }
+    try {
+      return await work(upload);
+    } finally {
+      await upload.close();
+    }
+  }
+
+  /**
+   * Removes sessions that nobody touched for `idleMs`, or sooner where they hold nothing, and that nobody holds;
+   * returns how many.
+   */
+  async expire(now: number, idleMs: number): Promise<number> {
+    let removed = 0;
+    const isIdle = (info: UploadInfo | null): boolean =>
+      info !== null &&
+      now - info.changedAt >= (info.sizeBytes === 0 ? Math.min(idleMs, emptyIdleMs) : idleMs);
+    for (const id of await this.#store.ids()) {
+      if (!isIdle(await this.#store.stat(id))) continue;
+      const upload = await this.#store.hold(id);
+      if (upload === null || upload === "busy") continue;
+      try {
+        // Somebody may have written to it since it was listed: only what its holder sees counts.
+        if (!isIdle(await this.#store.stat(id))) continue;
+        await upload.discard();
+        removed += 1;
+      } finally {
+        await upload.close();
+      }
+    }
+    return removed;
+  }
+}
+
+/**
+ * The id in the store: the session's, its repository and its owner in one name, so that a session asked for under
+ * another repository, or by somebody else, is simply not there.
+ */
+function storedId(repository: string, id: string, owner: string): string {
+  // No repository name holds a blank, so that the two cannot be taken for another pair.
+  const place = owner === "" ? repository : `${repository} ${owner}`;
+  return `${id}.${createHash("sha256").update(place).digest("hex").slice(0, 16)}`;
+}

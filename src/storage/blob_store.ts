@@ -1,0 +1,76 @@
+/**
+ * The contract of the place where content lies: bytes under a digest in a repository.
+ *
+ * Content never changes, but through `put` and `share`, which replace a damaged copy in one step. Who may see what is
+ * asked of the metadata; the store only has the bytes. With flushing on, whatever `put` or `share` gave a name
+ * survives power loss once their promise resolves, and a name never stands for bytes that are incomplete. Absent is
+ * `null` or `false`, and only absence is: any other trouble throws. A full store throws `StorageFull`.
+ *
+ * Nothing here is a path, a link or a lock: the bytes may lie in files, in memory, or behind a network.
+ */
+import type { Digest } from "../oci/digest.ts";
+
+/** Inclusive byte positions. */
+export interface ContentRange {
+  readonly first: number;
+  readonly last: number;
+}
+
+export interface ContentStat {
+  readonly sizeBytes: number;
+  /** Tells the stored bytes from any others: equal for copies that are stored once, another after a replacement. */
+  readonly stamp: string;
+}
+
+/** What opening content gives; `src/api/send_content.ts` turns each kind into an answer. */
+export type OpenContent =
+  | { readonly kind: "bytes"; readonly bytes: Uint8Array }
+  /** Opened when it is read: the runtime sends a file without a copy in our code. */
+  | { readonly kind: "blob"; readonly blob: Blob }
+  | { readonly kind: "stream"; readonly stream: ReadableStream<Uint8Array> }
+  /** Whoever asked fetches the bytes there, by the same range. */
+  | { readonly kind: "redirect"; readonly location: string };
+
+/** Bytes to compare: of a length, given in parts, each good until the next one is asked for. */
+export interface ComparedBytes {
+  readonly sizeBytes: number;
+  parts(): Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+}
+
+export interface ShareRequest {
+  /** A repository that has the content. The same as `to`: the content that is there is made as durable as our own. */
+  readonly from: string;
+  readonly to: string;
+  /** Where the store cannot keep the content once for both, give `to` bytes of its own. */
+  readonly mayCopy: boolean;
+}
+
+export interface BlobStore {
+  /** Bytes under a digest. Asked ahead of every answer, so it is cheap. */
+  size(repository: string, digest: Digest): Promise<number | null>;
+  stat(repository: string, digest: Digest): Promise<ContentStat | null>;
+  /** The caller knows that the content is there. */
+  open(repository: string, digest: Digest, range: ContentRange | null): Promise<OpenContent>;
+  /** All bytes, at most `bytesMax` (more is an error). */
+  read(repository: string, digest: Digest, bytesMax: number): Promise<Uint8Array | null>;
+  /** Puts verified bytes under their digest, in place of whatever stands there. @throws StorageFull. */
+  put(repository: string, digest: Digest, bytes: Uint8Array): Promise<void>;
+  /** Makes the content of one repository that of another, in place of whatever stands there; false when it cannot. */
+  share(digest: Digest, request: ShareRequest): Promise<boolean>;
+  /** Whether the content is byte for byte what is given, read back from where it lies. */
+  compare(
+    repository: string,
+    digest: Digest,
+    bytes: ComparedBytes,
+  ): Promise<"equal" | "different" | "absent">;
+  remove(repository: string, digest: Digest): Promise<boolean>;
+  /** Removes what interrupted writes left behind and is older than `ageMs`; returns how many. */
+  removeLeftovers(ageMs: number): Promise<number>;
+  /** Writes a little as any content is written, and removes it. @throws what fails. */
+  probe(): Promise<void>;
+}
+
+/** No room: what was being written is gone, what stood before is untouched. */
+export class StorageFull extends Error {
+  override readonly name = "StorageFull";
+}

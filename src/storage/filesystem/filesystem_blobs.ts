@@ -1,0 +1,78 @@
+/** Content as files of OCI image layouts; equal content of two repositories is one inode where hard links work. */
+import type { Digest } from "../../oci/digest.ts";
+import type {
+  BlobStore,
+  ComparedBytes,
+  ContentRange,
+  ContentStat,
+  OpenContent,
+  ShareRequest,
+} from "../blob_store.ts";
+import { blobKey } from "../layout.ts";
+import type { FilesystemLayouts } from "./filesystem_layouts.ts";
+import type { KeyedFiles } from "./keyed_files.ts";
+
+export class FilesystemBlobs implements BlobStore {
+  readonly #files: KeyedFiles;
+  readonly #layouts: FilesystemLayouts;
+
+  constructor(files: KeyedFiles, layouts: FilesystemLayouts) {
+    this.#files = files;
+    this.#layouts = layouts;
+  }
+
+  async size(repository: string, digest: Digest): Promise<number | null> {
+    // At once: a thread of the pool costs more than the look itself.
+    return this.#files.sizeNow(blobKey(repository, digest));
+  }
+
+  stat(repository: string, digest: Digest): Promise<ContentStat | null> {
+    return this.#files.stat(blobKey(repository, digest));
+  }
+
+  async open(repository: string, digest: Digest, range: ContentRange | null): Promise<OpenContent> {
+    return { kind: "blob", blob: this.#files.content(blobKey(repository, digest), range) };
+  }
+
+  read(repository: string, digest: Digest, bytesMax: number): Promise<Uint8Array | null> {
+    return this.#files.read(blobKey(repository, digest), bytesMax);
+  }
+
+  async put(repository: string, digest: Digest, bytes: Uint8Array): Promise<void> {
+    this.#files.requireRoom();
+    await this.#layouts.ensureRepository(repository);
+    const key = blobKey(repository, digest);
+    // What stands there may be damaged, or of somebody who has not flushed it yet.
+    const same =
+      this.#files.sizeNow(key) === bytes.length && isEqual(this.#files.readNow(key), bytes);
+    if (!same || !(await this.#files.flush(key))) await this.#files.replace(key, bytes);
+  }
+
+  async share(digest: Digest, { from, to, mayCopy }: ShareRequest): Promise<boolean> {
+    await this.#layouts.ensureRepository(to);
+    const [source, target] = [blobKey(from, digest), blobKey(to, digest)];
+    if (from === to) return this.#files.flush(target);
+    if (await this.#files.link(source, target)) return true;
+    return mayCopy && this.#files.copy(source, target);
+  }
+
+  compare(repository: string, digest: Digest, bytes: ComparedBytes) {
+    return this.#files.compare(blobKey(repository, digest), bytes);
+  }
+
+  remove(repository: string, digest: Digest): Promise<boolean> {
+    return this.#files.remove(blobKey(repository, digest));
+  }
+
+  removeLeftovers(ageMs: number): Promise<number> {
+    return this.#files.sweepTemporary(ageMs);
+  }
+
+  probe(): Promise<void> {
+    return this.#files.probe();
+  }
+}
+
+function isEqual(found: Uint8Array | null, bytes: Uint8Array): boolean {
+  return found !== null && Buffer.compare(found, bytes) === 0;
+}

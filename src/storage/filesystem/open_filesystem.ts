@@ -1,0 +1,46 @@
+/** Opens a root directory: content and layouts in it, uploads beside them. */
+import type { Digest } from "../../oci/digest.ts";
+import { blobKey } from "../layout.ts";
+import type { Stores, SynchronousBytes } from "../stores.ts";
+import { FilesystemBlobs } from "./filesystem_blobs.ts";
+import { FilesystemLayouts } from "./filesystem_layouts.ts";
+import { FilesystemUploads } from "./filesystem_uploads.ts";
+import { HashThread } from "./hash_thread.ts";
+import { KeyedFiles, type FilesystemOptions } from "./keyed_files.ts";
+import type { FileReserve } from "./reserve.ts";
+
+export interface FilesystemStores extends Stores {
+  readonly blobs: FilesystemBlobs;
+  readonly uploads: FilesystemUploads;
+  readonly layouts: FilesystemLayouts;
+  readonly files: KeyedFiles;
+  /** Makes the directories that are needed; once for a root, before anything else. */
+  prepare(): Promise<void>;
+}
+
+/** With a reserve, an index.json that finds no room may have its space. */
+export function openFilesystem(
+  options: FilesystemOptions,
+  reserve: FileReserve | null = null,
+): FilesystemStores {
+  const hashes = new HashThread();
+  const files = new KeyedFiles(options, hashes);
+  const layouts = new FilesystemLayouts(files, reserve);
+  return {
+    files,
+    layouts,
+    blobs: new FilesystemBlobs(files, layouts),
+    uploads: new FilesystemUploads(files, layouts, hashes),
+    underLock: bytesUnderLock(files),
+    prepare: () => files.prepare(),
+    close: async () => hashes.close(),
+  };
+}
+
+function bytesUnderLock(files: KeyedFiles): SynchronousBytes {
+  return {
+    present: (repository: string, digest: Digest) =>
+      files.sizeNow(blobKey(repository, digest)) !== null,
+    remove: (repository: string, digest: Digest) => files.removeNow(blobKey(repository, digest)),
+  };
+}

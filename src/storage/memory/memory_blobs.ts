@@ -1,0 +1,87 @@
+/** Content in memory; equal content of two repositories is stored once when it is shared. */
+import type { Digest } from "../../oci/digest.ts";
+import type {
+  BlobStore,
+  ComparedBytes,
+  ContentRange,
+  ContentStat,
+  OpenContent,
+  ShareRequest,
+} from "../blob_store.ts";
+import type { MemoryContent } from "./memory_content.ts";
+
+export class MemoryBlobs implements BlobStore {
+  readonly #content: MemoryContent;
+
+  constructor(content: MemoryContent) {
+    this.#content = content;
+  }
+
+  async size(repository: string, digest: Digest): Promise<number | null> {
+    return this.#content.get(repository, digest)?.bytes.length ?? null;
+  }
+
+  async stat(repository: string, digest: Digest): Promise<ContentStat | null> {
+    const stored = this.#content.get(repository, digest);
+    return stored === null ? null : { sizeBytes: stored.bytes.length, stamp: stored.stamp };
+  }
+
+  async open(repository: string, digest: Digest, range: ContentRange | null): Promise<OpenContent> {
+    const bytes = this.#content.get(repository, digest)?.bytes;
+    // Removed since the caller looked, as a file may be.
+    if (bytes === undefined) throw new Error(`storage: ${digest} of ${repository} is gone`);
+    return {
+      kind: "bytes",
+      bytes: range === null ? bytes : bytes.subarray(range.first, range.last + 1),
+    };
+  }
+
+  async read(repository: string, digest: Digest, bytesMax: number): Promise<Uint8Array | null> {
+    const bytes = this.#content.get(repository, digest)?.bytes ?? null;
+    if (bytes === null || bytes.length <= bytesMax) return bytes;
+    throw new Error(
+      `storage: ${digest} of ${repository} has ${bytes.length} bytes, expected ${bytesMax} at most`,
+    );
+  }
+
+  async put(repository: string, digest: Digest, bytes: Uint8Array): Promise<void> {
+    const found = this.#content.get(repository, digest);
+    if (found !== null && Buffer.compare(found.bytes, bytes) === 0) return;
+    // A copy: the caller may use its own for something else.
+    this.#content.put(repository, digest, new Uint8Array(bytes));
+  }
+
+  async share(digest: Digest, { from, to }: ShareRequest): Promise<boolean> {
+    const stored = this.#content.get(from, digest);
+    if (stored === null) return false;
+    if (from !== to) this.#content.name(to, digest, stored);
+    return true;
+  }
+
+  async compare(repository: string, digest: Digest, bytes: ComparedBytes) {
+    const found = this.#content.get(repository, digest)?.bytes;
+    if (found === undefined) return "absent";
+    if (found.length !== bytes.sizeBytes) return "different";
+    let position = 0;
+    for await (const part of bytes.parts()) {
+      const same = found.subarray(position, position + part.length);
+      if (Buffer.compare(same, part) !== 0) return "different";
+      position += part.length;
+    }
+    return position === found.length ? "equal" : "different";
+  }
+
+  async remove(repository: string, digest: Digest): Promise<boolean> {
+    return this.#content.remove(repository, digest);
+  }
+
+  /** A write that fails leaves nothing. */
+  async removeLeftovers(): Promise<number> {
+    return 0;
+  }
+
+  async probe(): Promise<void> {
+    this.#content.take(1);
+    this.#content.give(1);
+  }
+}

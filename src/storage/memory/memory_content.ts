@@ -1,0 +1,71 @@
+/** All content of a registry in memory, by repository and digest, within a limit of bytes. */
+import { assert } from "../../lib/assert.ts";
+import { GiB } from "../../lib/bytes.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { StorageFull } from "../blob_store.ts";
+
+/** Of content and uploads together, unless the opener says otherwise. */
+export const memoryBytesMaxDefault = GiB;
+
+/** Bytes that are stored once, however many repositories have them. */
+export interface StoredBytes {
+  readonly bytes: Uint8Array;
+  readonly stamp: string;
+  /** How many names they have. */
+  names: number;
+}
+
+export class MemoryContent {
+  readonly #bytesMax: number;
+  readonly #repositories = new Map<string, Map<Digest, StoredBytes>>();
+  #bytes = 0;
+  #stamps = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get(repository: string, digest: Digest): StoredBytes | null {
+    return this.#repositories.get(repository)?.get(digest) ?? null;
+  }
+
+  /** Stores bytes that are given away: nobody changes them afterwards. @throws StorageFull. */
+  put(repository: string, digest: Digest, bytes: Uint8Array): void {
+    this.take(bytes.length);
+    this.#stamps += 1;
+    this.name(repository, digest, { bytes, stamp: `${this.#stamps}`, names: 0 });
+  }
+
+  /** Gives stored bytes a name, in place of whatever had it. */
+  name(repository: string, digest: Digest, stored: StoredBytes): void {
+    stored.names += 1;
+    this.remove(repository, digest);
+    let blobs = this.#repositories.get(repository);
+    if (blobs === undefined) this.#repositories.set(repository, (blobs = new Map()));
+    blobs.set(digest, stored);
+  }
+
+  remove(repository: string, digest: Digest): boolean {
+    const blobs = this.#repositories.get(repository);
+    const stored = blobs?.get(digest);
+    if (blobs === undefined || stored === undefined) return false;
+    blobs.delete(digest);
+    if (blobs.size === 0) this.#repositories.delete(repository);
+    stored.names -= 1;
+    if (stored.names === 0) this.give(stored.bytes.length);
+    return true;
+  }
+
+  /** Room for more bytes. @throws StorageFull. */
+  take(bytes: number): void {
+    if (this.#bytes + bytes > this.#bytesMax) {
+      throw new StorageFull(`No space left in memory: up to ${this.#bytesMax} bytes are kept`);
+    }
+    this.#bytes += bytes;
+  }
+
+  give(bytes: number): void {
+    this.#bytes -= bytes;
+    assert(this.#bytes >= 0, "only what was taken is given back");
+  }
+}

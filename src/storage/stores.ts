@@ -1,0 +1,22 @@
+/** What an opened place for bytes gives: `filesystem/open_filesystem.ts` and `memory/open_memory.ts` open one. */
+import type { Digest } from "../oci/digest.ts";
+import type { BlobStore } from "./blob_store.ts";
+import type { LayoutDirectory } from "./layout_directory.ts";
+import type { UploadStore } from "./upload_store.ts";
+
+export interface Stores {
+  readonly blobs: BlobStore;
+  readonly uploads: UploadStore;
+  /** Null where repositories are no directories. */
+  readonly layouts: LayoutDirectory | null;
+  /** For metadata that decide about bytes under a lock of their own (`BytesUnderLock` in `src/metadata/metadata.ts`). */
+  readonly underLock: SynchronousBytes;
+  close(): Promise<void>;
+}
+
+/** Bytes that can be looked at and removed without waiting, and so within a transaction of the same machine. */
+export interface SynchronousBytes {
+  present(repository: string, digest: Digest): boolean;
+  /** Unflushed: what was removed and is back after a crash is removed again. */
+  remove(repository: string, digest: Digest): void;
+}

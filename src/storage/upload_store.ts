@@ -1,0 +1,83 @@
+/**
+ * The contract of the place where uploads grow until they are content.
+ *
+ * An upload is named by an id that its maker chose, and one holder at a time may change it, in whatever process. What
+ * `stat` says is stored. Any process goes on with an upload where another one left it. Absent is `null`, and only
+ * absence is; a full store throws `StorageFull` (`blob_store.ts`).
+ *
+ * A store turns an upload into content itself (`finish`), so that it may do so without moving a byte. It knows nothing
+ * of idle senders: it tells how far a body has come (`arrivedBytes`), and whoever is responsible for the sender looks.
+ */
+import type { Algorithm, Digest } from "../oci/digest.ts";
+import type { ComparedBytes } from "./blob_store.ts";
+
+/** Bytes on their way in: a request whose body the store takes, or bytes at hand. */
+export interface ByteSource {
+  readonly body: Request | Uint8Array;
+  /** Announced length; null when the sender streams without one. */
+  readonly lengthBytes: number | null;
+}
+
+export interface AppendLimits {
+  /** The upload may not grow beyond this many bytes; null for no limit. */
+  readonly uploadBytesMax: number | null;
+}
+
+export interface AppendResult {
+  readonly appendedBytes: number;
+  /** Set when the source broke off: a first part of what it sent is kept, and counted above. */
+  readonly brokenOff: boolean;
+}
+
+/** The exclusively held bytes of one upload. Always `close` it. */
+export interface HeldUpload extends ComparedBytes {
+  /** The bytes are content by now, which never changes: the upload can only be finished again or discarded. */
+  readonly finished: boolean;
+  /**
+   * Takes the source once, in order, at the end. A finished upload takes only what it ends with already: the body of
+   * a request that is repeated, since its answer was an error or got lost.
+   * @throws StorageFull, UploadTooLarge; the bytes of this call are then gone again. UploadFinished.
+   */
+  append(source: ByteSource, limits: AppendLimits): Promise<AppendResult>;
+  /** How many bytes of the running `append` have come, or another number that grows with them. */
+  arrivedBytes(): Promise<number>;
+  /** Forgets bytes after `sizeBytes`, which must be a size that it had when it was held or after an append. */
+  truncate(sizeBytes: number): Promise<void>;
+  /** The digest of all bytes held, of what is stored. */
+  digest(algorithm: Algorithm): Promise<Digest>;
+  /**
+   * Makes the bytes the content of a digest in a repository, flushed, in place of whatever stood there. The digest is
+   * theirs: the caller has compared it. The upload is kept, to finish again or to discard, and takes no more bytes.
+   * Bytes that cannot be flushed are lost: the upload is then gone.
+   */
+  finish(repository: string, digest: Digest): Promise<void>;
+  /** Removes the upload; content that it became stays. */
+  discard(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface UploadInfo {
+  readonly sizeBytes: number;
+  /** Milliseconds since the epoch of the last change. */
+  readonly changedAt: number;
+}
+
+export interface UploadStore {
+  /** @throws StorageFull; an error when the id was given before. */
+  create(id: string): Promise<void>;
+  /** "busy" when somebody else holds it, null when there is none. */
+  hold(id: string): Promise<HeldUpload | "busy" | null>;
+  stat(id: string): Promise<UploadInfo | null>;
+  /** All there are; their order means nothing. */
+  ids(): Promise<string[]>;
+}
+
+/** An upload would have grown beyond its limit. */
+export class UploadTooLarge extends Error {
+  override readonly name = "UploadTooLarge";
+}
+
+/** The upload's bytes are content already, which never changes: nothing can be added to them. */
+export class UploadFinished extends Error {
+  override readonly name = "UploadFinished";
+}

@@ -1,0 +1,202 @@
+// Uploads: who holds one, across openings and processes, what becomes of its bytes, and a model of random use.
+
+import { expect, test } from "bun:test";
+import * as fc from "fast-check";
+import { digestOf, type Algorithm } from "../../src/oci/digest.ts";
+import { UploadTooLarge, type HeldUpload } from "../../src/storage/upload_store.ts";
+import type { OpenStores, OpenEmptyStores } from "./store_samples.ts";
+import { bytesSource, held, sample, uploaded, unlimited } from "./store_samples.ts";
+import { reasonOf } from "../reason_of.ts";
+
+export function testUploads(open: OpenEmptyStores): void {
+  test("an upload that was never made, or was discarded, is absent", async () => {
+    await using opened = await open();
+    const { stores } = opened;
+    expect(await stores.uploads.hold("one")).toBeNull();
+    expect(await stores.uploads.stat("one")).toBeNull();
+    await uploaded(stores.uploads, "one", sample(10));
+    const upload = await held(stores.uploads, "one");
+    await upload.discard();
+    await upload.close();
+    expect(await stores.uploads.hold("one")).toBeNull();
+    expect(await stores.uploads.stat("one")).toBeNull();
+    expect(await stores.uploads.ids()).toEqual([]);
+  });
+
+  test("an id is given once", async () => {
+    await using opened = await open();
+    await uploaded(opened.stores.uploads, "one", sample(10));
+    expect(await reasonOf(opened.stores.uploads.create("one"))).toBeInstanceOf(Error);
+    expect((await opened.stores.uploads.stat("one"))?.sizeBytes).toBe(10);
+    await discard(opened, "one");
+  });
+
+  test("what is held is told, by every opening", async () => {
+    await using opened = await open();
+    const before = Date.now();
+    await uploaded(opened.stores.uploads, "one", sample(10));
+    await opened.stores.uploads.create("two");
+    for (const stores of [opened.stores, opened.another()]) {
+      const info = await stores.uploads.stat("one");
+      expect(info).toMatchObject({ sizeBytes: 10 });
+      // File systems keep time in ticks of a few milliseconds.
+      expect(info!.changedAt).toBeGreaterThanOrEqual(before - 50);
+      expect(info!.changedAt).toBeLessThanOrEqual(Date.now() + 50);
+      const listed = await stores.uploads.ids();
+      expect(listed.toSorted()).toEqual(["one", "two"]);
+    }
+    for (const id of ["one", "two"]) await discard(opened, id);
+  });
+
+  test("one holder at a time, whichever opening asks; a new one after it closes", async () => {
+    await using opened = await open();
+    const openings = [opened.stores, opened.another()];
+    await uploaded(opened.stores.uploads, "one", sample(10));
+    for (const holder of openings) {
+      const upload = await held(holder.uploads, "one");
+      for (const stores of openings) expect(await stores.uploads.hold("one")).toBe("busy");
+      expect((await opened.stores.uploads.stat("one"))?.sizeBytes).toBe(10);
+      await upload.close();
+    }
+    await discard(opened, "one");
+  });
+
+  test("one holder at a time across processes; one that is killed lets go", async () => {
+    await using opened = await open();
+    const { elsewhere } = opened;
+    if (elsewhere === null) return;
+    await uploaded(opened.stores.uploads, "one", sample(10));
+    const first = await elsewhere.hold("one");
+    expect(await opened.stores.uploads.hold("one")).toBe("busy");
+    await first.release();
+    const second = await elsewhere.hold("one");
+    expect(await opened.stores.uploads.hold("one")).toBe("busy");
+    await second.kill();
+    await discard(opened, "one");
+  });
+
+  test("of many who open at once, one holds; after a discard nobody does", async () => {
+    await using opened = await open();
+    const openings = [opened.stores, opened.another()];
+    await uploaded(opened.stores.uploads, "one", sample(10));
+    const found = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => openings[index % 2]!.uploads.hold("one")),
+    );
+    const holders = found.filter(
+      (upload): upload is HeldUpload => upload !== null && upload !== "busy",
+    );
+    expect(holders).toHaveLength(1);
+    const racing = Promise.all(Array.from({ length: 20 }, () => opened.stores.uploads.hold("one")));
+    await holders[0]!.discard();
+    await holders[0]!.close();
+    for (const upload of await racing) expect(upload === null || upload === "busy").toBe(true);
+    expect(await opened.stores.uploads.hold("one")).toBeNull();
+  });
+
+  const limits = [
+    { held: 0, adds: 10, max: 10, fits: true },
+    { held: 0, adds: 11, max: 10, fits: false },
+    { held: 6, adds: 4, max: 10, fits: true },
+    { held: 6, adds: 5, max: 10, fits: false },
+    { held: 10, adds: 0, max: 10, fits: true },
+    { held: 0, adds: 0, max: 0, fits: true },
+    { held: 0, adds: 1, max: 0, fits: false },
+  ];
+  for (const { held: first, adds, max, fits } of limits) {
+    test(`an upload of ${first} bytes that may have ${max} ${fits ? "takes" : "refuses"} ${adds} more`, async () => {
+      await using opened = await open();
+      await uploaded(opened.stores.uploads, "one", sample(first));
+      const upload = await held(opened.stores.uploads, "one");
+      const append = upload.append(bytesSource(sample(adds)), {
+        ...unlimited,
+        uploadBytesMax: max,
+      });
+      if (fits) expect(await append).toEqual({ appendedBytes: adds, brokenOff: false });
+      else expect(await reasonOf(append)).toBeInstanceOf(UploadTooLarge);
+      expect(upload.sizeBytes).toBe(fits ? first + adds : first);
+      await upload.discard();
+      await upload.close();
+    });
+  }
+
+  const algorithms: readonly Algorithm[] = ["sha256", "sha512"];
+  for (const algorithm of algorithms) {
+    test(`${algorithm} of an empty upload, after several appends, and again, here and elsewhere`, async () => {
+      await using opened = await open();
+      const { stores } = opened;
+      await stores.uploads.create("one");
+      let all = new Uint8Array();
+      for (const length of [0, 1, 70_000, 3]) {
+        const upload = await held(stores.uploads, "one");
+        const part = sample(length, length);
+        await upload.append(bytesSource(part), unlimited);
+        all = new Uint8Array(Buffer.concat([all, part]));
+        expect(await upload.digest(algorithm)).toBe(digestOf(algorithm, all));
+        expect(await upload.digest(algorithm)).toBe(digestOf(algorithm, all));
+        await upload.close();
+      }
+      const other = await held(opened.another().uploads, "one");
+      expect(await other.digest(algorithm)).toBe(digestOf(algorithm, all));
+      await other.close();
+      const elsewhere = opened.elsewhere?.digest("one", algorithm);
+      expect((await elsewhere) ?? digestOf(algorithm, all)).toBe(digestOf(algorithm, all));
+      await discard(opened, "one");
+    });
+  }
+
+  test("random appends, truncations, digests and hand-overs: the upload is what a model of it is", async () => {
+    const step = fc.oneof(
+      { weight: 4, arbitrary: fc.record({ append: fc.integer({ min: 0, max: 40_000 }) }) },
+      { weight: 1, arbitrary: fc.constant({ append: 400_000 }) },
+      { weight: 2, arbitrary: fc.constant({ undo: true }) },
+      {
+        weight: 2,
+        arbitrary: fc.record({ digest: fc.constantFrom<Algorithm>("sha256", "sha512") }),
+      },
+      { weight: 2, arbitrary: fc.record({ reopen: fc.integer({ min: 0, max: 1 }) }) },
+    );
+    const property = fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
+      await using opened = await open();
+      const openings = [opened.stores, opened.another()];
+      await opened.stores.uploads.create("one");
+      let upload = await held(opened.stores.uploads, "one");
+      let model = Buffer.alloc(0);
+      let undo = 0; // The size before the last append: what may be gone back to.
+      for (const [index, step] of steps.entries()) {
+        if ("append" in step) {
+          undo = model.length;
+          const bytes = sample(step.append, index + 1);
+          const asRequest = index % 2 === 0;
+          const body = asRequest ? new Request("http://x/", { method: "PUT", body: bytes }) : bytes;
+          const appended = await upload.append({ body, lengthBytes: bytes.length }, unlimited);
+          expect(appended).toEqual({ appendedBytes: bytes.length, brokenOff: false });
+          model = Buffer.concat([model, bytes]);
+        } else if ("undo" in step) {
+          await upload.truncate(undo);
+          model = model.subarray(0, undo);
+        } else if ("digest" in step) {
+          expect(await upload.digest(step.digest)).toBe(digestOf(step.digest, model));
+        } else {
+          await upload.close();
+          upload = await held(openings[step.reopen]!.uploads, "one");
+          undo = model.length;
+        }
+        expect(upload.sizeBytes).toBe(model.length);
+      }
+      expect(await upload.digest("sha256")).toBe(digestOf("sha256", model));
+      const digest = digestOf("sha256", model);
+      await upload.finish("team/app", digest);
+      expect(await opened.stores.blobs.read("team/app", digest, 10_000_000)).toEqual(
+        new Uint8Array(model),
+      );
+      await upload.discard();
+      await upload.close();
+    });
+    await fc.assert(property, { numRuns: 20 });
+  });
+}
+
+async function discard(opened: OpenStores, id: string): Promise<void> {
+  await using upload = await held(opened.stores.uploads, id);
+  await upload.discard();
+}
