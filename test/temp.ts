@@ -5,6 +5,7 @@
 // ends, by a small shell that waits for the end of the pipe between the two. Leaves unmounting to whoever
 // mounts.
 
+import { randomInt } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -51,15 +52,24 @@ async function makeRunDirectory(): Promise<string> {
   return path;
 }
 
-/** A TCP port of 127.0.0.1 that nobody listened on a moment ago; for programs that cannot take port 0. */
+/** Below the ports that Linux and macOS give to whoever connects or asks for port 0: nobody gets one of these by chance. */
+const freePorts = { from: 10_000, below: 30_000 };
+
+/** A TCP port of 127.0.0.1 that nobody listens on; for programs that cannot take port 0. */
 export async function freePort(): Promise<number> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const port = randomInt(freePorts.from, freePorts.below);
+    if (await isFree(port)) return port;
+  }
+  throw new Error(`no free TCP port from ${freePorts.from} to ${freePorts.below}`);
+}
+
+async function isFree(port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no TCP address");
-  return address.port;
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  server.once("error", () => resolve(false));
+  server.listen(port, "127.0.0.1", () => resolve(true));
+  const free = await promise;
+  if (free) await new Promise((closed) => server.close(closed));
+  return free;
 }

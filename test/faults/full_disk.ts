@@ -115,12 +115,15 @@ class Push {
     const bytes = this.#bytes(blobBytes);
     const started = await this.#send("POST", `/v2/${repository}/blobs/uploads/`);
     if (started.status !== 202) return { ...started, what: "opening an upload" };
-    const location = started.location;
+    let { location } = started;
     const chunkBytes = 700_000;
     for (let from = 0; from < bytes.length; from += chunkBytes) {
       const chunk = bytes.subarray(from, from + chunkBytes);
       const sent = await this.#send("PATCH", location, chunk);
-      if (sent.status === 202) continue;
+      if (sent.status === 202) {
+        ({ location } = sent);
+        continue;
+      }
       this.#open.push({ location, bytes });
       return { ...sent, what: `a chunk at ${from} of ${tag}` };
     }
@@ -148,7 +151,7 @@ class Push {
       const [, last = "0"] = (status.headers.get("range") ?? "").split("-");
       const held = last === "0" ? 0 : Number(last) + 1;
       const sent = await this.#send("PATCH", location, bytes.subarray(held));
-      const closed = sent.status === 202 ? await this.#close(location, bytes) : sent;
+      const closed = sent.status === 202 ? await this.#close(sent.location, bytes) : sent;
       if (closed.status !== 201) {
         problems.push(
           `an upload of ${held} bytes could not go on: ${closed.status} ${closed.text}`,

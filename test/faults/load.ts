@@ -137,9 +137,11 @@ class Client {
       const session = await this.#send(uploads, 202, { method: "POST" });
       const location = session.headers.get("location") ?? "";
       const half = bytes.length >> 1;
-      await this.#send(location, 202, { method: "PATCH", body: bytes.subarray(0, half) });
+      const first = { method: "PATCH", body: bytes.subarray(0, half) };
+      const patched = await this.#send(location, 202, first);
+      const next = patched.headers.get("location") ?? "";
       const last = bytes.subarray(half);
-      await this.#send(`${location}?digest=${digest}`, 201, { method: "PUT", body: last });
+      await this.#send(`${next}?digest=${digest}`, 201, { method: "PUT", body: last });
     }
     journal.stored(repository, "blobs", digest, bytes);
     return { digest, size: bytes.length };

@@ -3,6 +3,7 @@
 import { describe, expect, test } from "bun:test";
 import { mkdir, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { eventually } from "../processes.ts";
 import { tempDirectory } from "../temp.ts";
 import { checkRoot } from "./check_root.ts";
 import { Journal, sha256 } from "./journal.ts";
@@ -44,7 +45,9 @@ test(
     const journal = new Journal();
     await using server = await startFaultServer(directory.path, "acknowledges-early");
     const load = startLoad({ url: server.url, journal, clients: 8, seed });
-    await load.acknowledged(20);
+    await eventually("manifests were acknowledged", () =>
+      journal.repositories.some((name) => journal.required(name, "manifests").length > 0),
+    );
     await server.kill();
     await load.stop();
     await using again = await startFaultServer(directory.path);

@@ -4,7 +4,7 @@
 // certificate, so its verdict must be that of the first handshake.
 
 import { afterAll, beforeAll, describe, expect, setSystemTime, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { appendFile, readFile } from "node:fs/promises";
 import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
 import type { Connection } from "../../src/http/call.ts";
@@ -341,20 +341,32 @@ interface TcpRow {
   readonly local: number;
   readonly remote: number;
   readonly state: string;
+  readonly inode: string;
 }
 
 /** The TCP sockets of this machine's IPv4. */
 async function tcpRows(): Promise<TcpRow[]> {
   const lines = (await readFile("/proc/self/net/tcp", "utf8")).trim().split("\n").slice(1);
   return lines.map((line) => {
-    const [, local = "", remote = "", state = ""] = line.trim().split(/\s+/);
+    const fields = line.trim().split(/\s+/);
+    const [, local = "", remote = "", state = ""] = fields;
     const port = (address: string): number => Number.parseInt(address.split(":")[1] ?? "", 16);
-    return { local: port(local), remote: port(remote), state };
+    return { local: port(local), remote: port(remote), state, inode: fields[9] ?? "" };
   });
 }
 
+/** Where this process listens. */
 async function listeningPorts(): Promise<Set<number>> {
-  const rows = await tcpRows();
+  const own = new Set(
+    readdirSync("/proc/self/fd").map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`);
+      } catch {
+        return ""; // Closed meanwhile.
+      }
+    }),
+  );
+  const rows = (await tcpRows()).filter(({ inode }) => own.has(`socket:[${inode}]`));
   return new Set(rows.filter(({ state }) => state === "0A").map(({ local }) => local));
 }
 

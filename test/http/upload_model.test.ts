@@ -6,6 +6,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import * as fc from "fast-check";
 import { ClientError } from "../../src/client/client_error.ts";
+import type { HeaderLines } from "../../src/client/http_message.ts";
 import { chunkedBody, type RequestBody } from "../../src/client/transport.ts";
 import { eventually } from "../processes.ts";
 import { holds } from "../property.ts";
@@ -338,7 +339,7 @@ class Model {
 }
 
 /** What the place of an upload says. Its range is `0-0` for one byte and for none. */
-function bytesHeld(state: Headers): number {
+function bytesHeld(state: HeaderLines): number {
   return Number(/\.(\d+)$/.exec(state.get("location") ?? "")?.[1] ?? 0);
 }
 
