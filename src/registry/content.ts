@@ -57,10 +57,14 @@ export async function openContent(
   };
 }
 
-/** Answers "is it there?" where no bytes are sent. @throws DamagedContent. */
+/** Answers "is it there?" where no bytes are sent, by a look of just now. @throws DamagedContent. */
 export async function requireContent(registry: Registry, content: Holding): Promise<void> {
+  const { clock, contentCache } = registry;
+  const nowMs = clock.monotonicMs();
+  if (contentCache.wasSeen(content, nowMs)) return;
   await requireStored(registry, content);
   if (content.sizeBytes <= cachedBytesMax) await readContent(registry, content);
+  contentCache.see(content, nowMs);
 }
 
 /** Reads what is stored, and believes the bytes only by their digest. */

@@ -157,6 +157,23 @@ for (const [how, damage] of wrongLength) {
   }
 }
 
+test("that content is there is believed for a second after a look, in its repository alone", async () => {
+  await using at = await damaged(async () => undefined, 5_000, ["a", "b"], false);
+  const { world } = at;
+  const { registry, clock } = world;
+  const content = (repository: string) => ({ repository, digest: at.digest, sizeBytes: 5_000 });
+  await requireContent(registry, content("a"));
+  for (const repository of ["a", "b"]) await rm(world.pathOf(blobKey(repository, at.digest)));
+  await requireContent(registry, content("a"));
+  expect(await reasonOf(requireContent(registry, content("b")))).toMatchObject({
+    name: "DamagedContent",
+  });
+  await clock.advance(1_000);
+  expect(await reasonOf(requireContent(registry, content("a")))).toMatchObject({
+    name: "DamagedContent",
+  });
+});
+
 describe("small content that was changed in three bytes", () => {
   const change = damages["changed in three bytes"]!;
 
