@@ -148,7 +148,7 @@ export type Change =
   | { readonly kind: "raise-generation"; readonly generation: number }
   /** Gives bytes to the sweep that were written for a commit which was refused, unless something names them. */
   | { readonly kind: "release-bytes"; readonly digest: Digest }
-  /** Removes bytes that nothing names at once; stands behind the precondition `digest-free`. */
+  /** Removes bytes for good, if the sweep was given them and nothing names them: decided where nobody can name them. */
   | { readonly kind: "sweep-orphan"; readonly digest: Digest };
 
 /** What must hold inside the transaction for its changes to be applied. */
@@ -194,8 +194,6 @@ export type Precondition =
       readonly digest: string;
       readonly count: number;
     }
-  /** No blob and no manifest of the repository has the digest any more. */
-  | { readonly kind: "digest-free"; readonly digest: string }
   /** The bytes lie in the repository's layout (checked under the write lock, against a racing sweep). */
   | { readonly kind: "bytes-present"; readonly digest: Digest };
 
@@ -242,7 +240,14 @@ export type CommitOutcome =
   | { readonly committed: true }
   | { readonly committed: false; readonly failed: readonly FailedPrecondition[] };
 
-/** What the store asks of the bytes, under its write lock, so that a sweep and a push cannot cross. */
+/**
+ * What the store asks of the bytes, under its write lock, so that a sweep and a push cannot cross.
+ *
+ * The contract of the two, which a store without such a lock can fulfil as well: a commit that names content carries
+ * `bytes-present` and is refused when a sweep took the bytes meanwhile; its caller then puts them there again. What
+ * loses its last name, or is released unnamed, becomes an orphan in that commit; what is named again is none. A sweep
+ * (`sweep-orphan`) removes bytes only while no commit can name them. Tested by test/faults/sweep_stress.test.ts.
+ */
 export interface BytesUnderLock {
   present(repository: string, digest: Digest): boolean;
   remove(repository: string, digest: Digest): void;

@@ -65,10 +65,6 @@ const tagsAre = (name: string, ...tags: string[]): Precondition => ({
   digest: digest(name),
   tags,
 });
-const free = (name: string): Precondition => ({
-  kind: "digest-free",
-  digest: digest(name),
-});
 
 const parent = manifest("parent", {
   mediaType: mediaTypes.ociIndex,
@@ -335,27 +331,6 @@ const rows: readonly Row[] = [
     given: [change.put("m"), change.tag("v1", "m"), change.untag("v1")],
     precondition: tagExists("v1"),
     found: null,
-  },
-
-  { says: "no repository", given: [], precondition: free("x") },
-  { says: "named by nothing", given: [change.create()], precondition: free("x") },
-  { says: "a blob", given: [change.link("x")], precondition: free("x"), found: digest("x") },
-  { says: "a manifest", given: [change.put("x")], precondition: free("x"), found: digest("x") },
-  {
-    says: "still a manifest",
-    given: [change.link("x"), change.put("x"), change.unlink("x")],
-    precondition: free("x"),
-    found: digest("x"),
-  },
-  {
-    says: "neither any more",
-    given: [change.link("x"), change.put("x"), change.unlink("x"), change.remove("x")],
-    precondition: free("x"),
-  },
-  {
-    says: "named in another repository",
-    given: [change.link("x", otherRepository)],
-    precondition: free("x"),
   },
 ];
 

@@ -7,7 +7,7 @@
 
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { manualClock } from "../../src/lib/clock.ts";
+import { manualClock, type Clock } from "../../src/lib/clock.ts";
 import {
   partsOf,
   type AnyCommit,
@@ -74,7 +74,7 @@ export async function openWorld(options: { readonly dedupe?: boolean } = {}): Pr
   const report: Report = (level, message, fields = {}) => {
     reports.push({ level, message, fields: { ...fields } });
   };
-  let opened = await open(root, clock, options.dedupe ?? true, report);
+  let opened = await openRoot(root, clock, options.dedupe ?? true, report);
   let projector = new LayoutProjector(opened.registry, report);
   return {
     root,
@@ -100,7 +100,7 @@ export async function openWorld(options: { readonly dedupe?: boolean } = {}): Pr
           await rm(join(root, `${metadataFile}${end}`), { force: true });
         }
       }
-      opened = await open(root, clock, options.dedupe ?? true, report);
+      opened = await openRoot(root, clock, options.dedupe ?? true, report);
       projector = new LayoutProjector(opened.registry, report);
     },
     settle: async () => {
@@ -117,7 +117,8 @@ export async function openWorld(options: { readonly dedupe?: boolean } = {}): Pr
   };
 }
 
-async function open(root: string, clock: World["clock"], dedupe: boolean, report: Report) {
+/** Opens a root, as one of the processes that share it. */
+export async function openRoot(root: string, clock: Clock, dedupe: boolean, report: Report) {
   await mkdir(join(root, ownDirectory), { recursive: true });
   const stores = openFilesystem({ rootDirectory: root, durable: false, clock });
   await stores.prepare();

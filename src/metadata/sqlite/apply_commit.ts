@@ -196,7 +196,8 @@ const appliers: Appliers = {
   },
   "sweep-orphan": (work, id, { digest }) => {
     // Without its row the bytes are not known to be unused: somebody may be about to name them.
-    if (clearOrphan(work, id, digest) > 0) work.bytes.remove(work.repository, digest);
+    if (clearOrphan(work, id, digest) === 0 || isNamed(work, id, digest)) return;
+    work.bytes.remove(work.repository, digest);
   },
 };
 

@@ -130,7 +130,6 @@ const checks: Checks = {
     ).length;
     return found > count ? found : holds;
   },
-  "digest-free": (work, id, { digest }) => (isNamed(work, id, digest) ? digest : holds),
   "bytes-present": (work, _id, { digest }) =>
     work.bytes.present(work.repository, digest) ? holds : null,
 };

@@ -101,7 +101,6 @@ describe("every statement of a commit finds its rows by an index", () => {
     { kind: "unprotected", digest: digest("x") },
     { kind: "tag-is", tag: "v1", digests: [null] },
     { kind: "tag-exists", tag: "v1" },
-    { kind: "digest-free", digest: digest("x") },
     { kind: "bytes-present", digest: digest("x") },
   ];
   const changes: Change[] = [
