@@ -229,6 +229,22 @@ describe("time and memory are bounded", () => {
     expect(run(text)).toEqual({ problem: "up to 50000 steps" } as never);
   });
 
+  test.each(["contains", "indexOf", "lastIndexOf", "split", "replace"])(
+    "%s pays for what it compares at each place",
+    (name) => {
+      // Equal sums of characters at every other place, and a difference in the middle: what searches are slow at.
+      const text = "ab".repeat(8_000);
+      const inner = `${"ab".repeat(2_000)}ba${"ab".repeat(2_000)}`;
+      const look = `claims.text.${name}(claims.inner${name === "replace" ? ", ''" : ""})`;
+      const parsed = parseExpression(`[${look}, ${look}].size() == 2`, shapes);
+      if ("problem" in parsed) throw new Error(parsed.problem);
+      const claims = valueOf({ text, inner });
+      expect(evaluate(parsed.expression, { claims })).toEqual({ problem: "up to 50000 steps" });
+      const short = valueOf({ text: "team-a/team-b", inner: "team" });
+      expect(evaluate(parsed.expression, { claims: short })).toEqual({ value: true });
+    },
+  );
+
   test("patterns that ruin other engines are tried in no time", () => {
     expect(
       run(`'${long}!'.matches('^(a+)+$') || '${"a".repeat(900)}'.matches('(.*a){9}b')`),

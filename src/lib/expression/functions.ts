@@ -48,14 +48,14 @@ function one(run: (value: Value, context: Context) => Value): ExpressionFunction
 function places(
   least: number,
   most: number,
-  run: (chars: readonly string[], others: readonly Value[]) => Value,
+  run: (chars: readonly string[], others: readonly Value[], budget: Budget) => Value,
 ): ExpressionFunction {
   return {
     least,
     most,
     run: ([text, ...others], { budget }) => {
       budget.spend(asText(text).length);
-      return run(Array.from(asText(text)), others);
+      return run(Array.from(asText(text)), others, budget);
     },
   };
 }
@@ -69,9 +69,15 @@ function placeIn(chars: readonly string[], place: Value): number {
 }
 
 /** Where a text begins among characters: the first of the places that are tried, or -1. */
-function find(chars: readonly string[], inner: Value, from: number, step: 1 | -1): number {
+function find(
+  chars: readonly string[],
+  inner: Value,
+  search: { readonly from: number; readonly step: 1 | -1; readonly budget: Budget },
+): number {
+  const { from, step, budget } = search;
   const text = chars.join("");
   const part = asText(inner);
+  budget.spendSearch(text, part);
   const units = chars.slice(0, from).join("").length;
   const at = step === 1 ? text.indexOf(part, units) : text.lastIndexOf(part, units);
   return at < 0 ? at : Array.from(text.slice(0, at)).length;
@@ -92,27 +98,32 @@ function part(read: (date: Date) => number): ExpressionFunction {
 const rows: Record<string, ExpressionFunction> = {
   startsWith: texts(2, (_context, text, start) => text.startsWith(start)),
   endsWith: texts(2, (_context, text, end) => text.endsWith(end)),
-  contains: texts(2, (_context, text, inner) => text.includes(inner)),
+  contains: texts(2, ({ budget }, text, inner) => {
+    budget.spendSearch(text, inner);
+    return text.includes(inner);
+  }),
   matches: texts(2, ({ budget, patternOf }, text, source) => {
     return patternOf(source).test(text, (comparisons) => budget.spendComparisons(comparisons));
   }),
   split: texts(2, ({ budget }, text, separator) => {
+    budget.spendSearch(text, separator);
     const parts = separator === "" ? Array.from(text) : text.split(separator);
     budget.spend(parts.length);
     return parts;
   }),
   replace: texts(3, ({ budget }, text, old, fresh) => {
+    budget.spendSearch(text, old);
     const parts = old === "" ? ["", ...Array.from(text), ""] : text.split(old);
     budget.spend(parts.length);
     budget.spendChars(text.length + parts.length * fresh.length);
     return parts.join(fresh);
   }),
   charAt: places(2, 2, (chars, [place = null]) => chars[placeIn(chars, place)] ?? ""),
-  indexOf: places(2, 3, (chars, [inner = null, from = 0]) =>
-    find(chars, inner, placeIn(chars, from), 1),
+  indexOf: places(2, 3, (chars, [inner = null, from = 0], budget) =>
+    find(chars, inner, { from: placeIn(chars, from), step: 1, budget }),
   ),
-  lastIndexOf: places(2, 3, (chars, [inner = null, from = chars.length]) =>
-    find(chars, inner, placeIn(chars, from), -1),
+  lastIndexOf: places(2, 3, (chars, [inner = null, from = chars.length], budget) =>
+    find(chars, inner, { from: placeIn(chars, from), step: -1, budget }),
   ),
   substring: places(2, 3, (chars, [from = null, to = chars.length]) => {
     const [start, end] = [placeIn(chars, from), placeIn(chars, to)];

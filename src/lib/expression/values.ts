@@ -38,6 +38,9 @@ const stepsMax = 50_000;
 /** Characters that are looked at for the price of one step. */
 const charsPerStep = 64;
 
+/** Characters that a search for a text compares for the price of one step; it may compare all of it at each place. */
+const comparedCharsPerStep = 2_048;
+
 /** Comparisons of a regular expression with a character for the price of one step. */
 const comparisonsPerStep = 8;
 
@@ -67,6 +70,12 @@ export class Budget {
   /** Pays for so many characters. */
   spendChars(chars: number): void {
     this.spend(Math.ceil(chars / charsPerStep));
+  }
+
+  /** Pays for looking for a text in another one. */
+  spendSearch(text: string, inner: string): void {
+    const places = Math.max(text.length - inner.length + 1, 0);
+    this.spend(Math.ceil((places * inner.length) / comparedCharsPerStep));
   }
 
   spendComparisons(comparisons: number): void {
