@@ -12,7 +12,9 @@ import type { Reply } from "../http/endpoint.ts";
 import { bodyReply, emptyReply } from "../http/reply.ts";
 import { formatBytes } from "../lib/bytes.ts";
 import { matchesEntityTag } from "../lib/http_fields.ts";
+import { parsedBytesPerStep } from "../lib/request_budget.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
+import { manifestBytesMax } from "../oci/manifest.ts";
 import { isTag, type Reference } from "../oci/reference.ts";
 import type { ManifestRecord } from "../metadata/metadata.ts";
 import { removeManifest, removeTag } from "../registry/delete.ts";
@@ -74,6 +76,7 @@ export async function putManifest(call: Call, app: App): Promise<Reply> {
     idleMs: app.uploadIdleMs,
     tooLarge: () => tooLarge(app),
   });
+  payForParsing(call, bytes);
   const { digest, subject } = await pushManifest(app.registry, {
     repository,
     reference,
@@ -92,6 +95,11 @@ export async function putManifest(call: Call, app: App): Promise<Reply> {
   if (subject !== null) headers["oci-subject"] = subject;
   if (tags.length > 0) headers["oci-tag"] = tags.join(", ");
   return emptyReply(201, headers);
+}
+
+/** Bytes beyond the default limit cost nothing: that there may be more of them was the operator's choice. */
+function payForParsing({ budget }: Call, { length }: Uint8Array): void {
+  budget.spend(Math.ceil(Math.min(length, manifestBytesMax) / parsedBytesPerStep));
 }
 
 /**

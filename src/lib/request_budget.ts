@@ -1,7 +1,7 @@
 // What one request may cost, whatever its sender makes of it.
 //
 // One object for each request, drawn on by everything whose cost the sender chooses: conditions of policies over the
-// request's headers, patterns, globs of API keys, lists. A step is about a microsecond or less. When the steps are
+// request's headers, patterns, globs of API keys, lists, manifests. A step is about a microsecond or less. When the steps are
 // used up the request ends (`BudgetSpent`, an API error of its own): it is never taken for a decision.
 
 /** The request would cost more than one request may. Never caught on the way to its answer. */
@@ -13,6 +13,8 @@ export class BudgetSpent extends Error {
 export const requestStepsMax = 200_000;
 /** What a list grants for each entry that it looks at: how many there are is not the sender's choice. */
 export const stepsPerEntry = 1_000;
+/** Bytes of a manifest that are parsed for the price of one step, whatever is in them. */
+export const parsedBytesPerStep = 32;
 
 export class RequestBudget {
   #left: number;

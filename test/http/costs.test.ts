@@ -184,6 +184,34 @@ describe("a policy over text of the caller", () => {
   });
 });
 
+test("a manifest of the largest size is paid for beside the policies, and fits alone", async () => {
+  await using directory = await tempDirectory();
+  const users = await usersFile(directory.path);
+  const grant = { users: ["alice"], actions: ["read", "create", "update"] };
+  const expression = "!(req.userAgent + req.tag).matches('(.*,)*x$')";
+  const policies = [{ ...grant, conditions: [{ expression }] }];
+  const accessControl = { repositories: { "**": { policies } } };
+  await using zot = await startZot({
+    config: { http: { workers: 1, auth: { htpasswd: { path: users } }, accessControl } },
+  });
+  const push = async (count: number, body: string): Promise<string> => {
+    const tags = Array.from({ length: count }, (_, index) => `tag=v${index}`).join("&");
+    const url = `${zot.url}/v2/a/manifests/${digestOf("sha256", new TextEncoder().encode(body))}?${tags}`;
+    const headers = {
+      authorization: `Basic ${btoa(`alice:${password}`)}`,
+      "user-agent": "a,".repeat(3_000),
+    };
+    return (await fetch(url, { method: "PUT", headers, body })).text();
+  };
+  const costs = "Request costs more than one may";
+  const large = " ".repeat(4 * MiB);
+  let most = 1;
+  while (!(await push(most + 1, "{}")).includes(costs)) most += 1;
+  expect(await push(most, "{}")).not.toContain(costs);
+  expect(await push(most, large)).toContain(costs);
+  expect(await push(1, large)).not.toContain(costs);
+});
+
 describe("memory for bodies", () => {
   const large = 4 * MiB;
 
