@@ -127,6 +127,7 @@ async function finish(call: Call, app: App, upload: HeldUpload, digest: Digest):
     repository,
     digest,
     last: appendRequest(call, app),
+    acknowledgedBytes: sessionOf(call).acknowledgedBytes,
     by: call.by,
   });
   return createdBlob(call, app, digest);

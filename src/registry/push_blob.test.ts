@@ -45,9 +45,11 @@ async function finish(
   id: string,
   claimed: Digest,
   last: Uint8Array = new Uint8Array(),
+  acknowledgedBytes = 0,
 ): Promise<unknown> {
+  const request = { repository, digest: claimed, last: body(last), acknowledgedBytes, by: null };
   const work = registry.uploads.hold(repository, id, (upload) =>
-    finishUpload(registry, upload, { repository, digest: claimed, last: body(last), by: null }),
+    finishUpload(registry, upload, request),
   );
   return reasonOf(work);
 }
@@ -177,7 +179,13 @@ describe("an upload that fails", () => {
       ...unlimited,
     };
     const work = world.registry.uploads.hold(repository, id, (upload) =>
-      finishUpload(world.registry, upload, { repository, digest, last, by: null }),
+      finishUpload(world.registry, upload, {
+        repository,
+        digest,
+        last,
+        acknowledgedBytes: 0,
+        by: null,
+      }),
     );
     expect(await reasonOf(work)).toMatchObject({ reason: "SIZE_INVALID" });
     expect(await world.registry.uploads.size(repository, id)).toBe(3000);
@@ -229,11 +237,12 @@ describe("an upload that fails", () => {
           });
           const last = bytes.slice(first);
           for (let round = 0; round < 2; round += 1) {
-            const refused = await finish(failing, id, digest, last);
+            const refused = await finish(failing, id, digest, last, first);
             if (failure instanceof Error) expect(refused).toBe(failure);
             else expect(refused).toMatchObject({ reason: "UNAVAILABLE" });
           }
-          expect(await finish(world.registry, id, digest, last)).toEqual({ value: undefined });
+          const repeated = await finish(world.registry, id, digest, last, first);
+          expect(repeated).toEqual({ value: undefined });
           expect(await readBlob(world)).toEqual(bytes);
           expect(await sessions(world)).toEqual([]);
           await removeBlob(world.registry, { repository, target: digest, by: null });

@@ -20,6 +20,8 @@ export interface FinishRequest {
   readonly digest: Digest;
   /** The last bytes, which travel with the finishing request. */
   readonly last: AppendRequest;
+  /** What the sender knows to be held: its last bytes belong behind that. */
+  readonly acknowledgedBytes: number;
   readonly by: string | null;
 }
 
@@ -44,26 +46,28 @@ export async function finishUpload(
   await upload.discard();
 }
 
-async function takeLast(upload: HeldUpload, { digest, last }: FinishRequest): Promise<void> {
+async function takeLast(upload: HeldUpload, request: FinishRequest): Promise<void> {
+  const { digest, last, acknowledgedBytes } = request;
   const before = upload.sizeBytes;
-  const { brokenOff } = await appendUpload(upload, last);
+  const { appendedBytes, brokenOff } = await appendUpload(upload, last);
   const { sizeBytes } = upload;
   if (brokenOff) {
     throw apiError("SIZE_INVALID", { message: "The body ended before its announced length" });
   }
   const actual = await upload.digest(algorithmOf(digest));
   if (actual === digest) return;
-  if (sizeBytes > before && (await wasWhole(upload, before, digest))) return;
+  const isRepeated = appendedBytes > 0 && acknowledgedBytes + appendedBytes === before;
+  if (isRepeated && (await wasWhole(upload, before, digest))) return;
   throw apiError("DIGEST_INVALID", {
     message: `The digest of the ${sizeBytes} bytes is ${actual}, the request says ${digest}`,
     detail: { digest },
   });
 }
 
-/** Whether all of it had arrived before: then the body is that of a request which is made again. */
+/** Whether all of it had arrived before, by a request that is made again since it was not acknowledged. */
 async function wasWhole(upload: HeldUpload, before: number, digest: Digest): Promise<boolean> {
   await goBack(upload, before);
-  return before > 0 && (await upload.digest(algorithmOf(digest))) === digest;
+  return (await upload.digest(algorithmOf(digest))) === digest;
 }
 
 async function publishUpload(

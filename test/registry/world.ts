@@ -151,7 +151,7 @@ export async function openRoot(root: string, clock: Clock, dedupe: boolean, repo
 
 /** Pushes a blob as a client does, in one request; returns its digest. */
 export async function pushBlob(
-  { registry }: Pick<World, "registry">,
+  { registry }: { readonly registry: Registry },
   bytes: Uint8Array,
   at = repository,
   algorithm: Algorithm = "sha256",
@@ -163,6 +163,7 @@ export async function pushBlob(
       repository: at,
       digest,
       last: { source: { body: bytes, lengthBytes: bytes.length }, chunk: null, ...unlimited },
+      acknowledgedBytes: 0,
       by: "alice",
     }),
   );
@@ -209,7 +210,7 @@ export type Image = ReturnType<typeof image>;
 
 /** Pushes an image with its blobs, under a tag or, with null, under its digest alone. */
 export async function pushImage(
-  world: Pick<World, "registry">,
+  world: { readonly registry: Registry },
   pushed: Image,
   tag: string | null,
   at = repository,
@@ -220,7 +221,7 @@ export async function pushImage(
 
 /** Pushes a manifest whose references are there. */
 export async function putManifest(
-  { registry }: Pick<World, "registry">,
+  { registry }: { readonly registry: Registry },
   bytes: Uint8Array,
   reference: string,
   at = repository,
