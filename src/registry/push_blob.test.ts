@@ -163,6 +163,29 @@ describe("an upload that fails", () => {
     expect(await readBlob(world)).toEqual(bytes);
   });
 
+  const first = bytes.slice(0, 3000);
+  const last = bytes.slice(3000);
+  const repetitions: readonly (readonly [string, Uint8Array, number, isTaken: boolean])[] = [
+    ["the last bytes again", last, first.length, true],
+    ["all of them again, none of which was acknowledged", bytes, 0, true],
+    ["fewer others", sample(1, 9), first.length, false],
+    ["more than there are", new Uint8Array([...bytes, ...bytes]), 0, false],
+    ["all of them again, though some were acknowledged", bytes, first.length, false],
+    ["bytes after all were acknowledged", last, bytes.length, false],
+  ];
+  test.each([...repetitions])(
+    "whose bytes had all come before takes %s",
+    async (_, sent, acknowledgedBytes, isTaken) => {
+      await using world = await openWorld();
+      const id = await sessionWith(world, bytes);
+      const finished = await finish(world.registry, id, digest, sent, acknowledgedBytes);
+      expect(finished).toMatchObject(isTaken ? { value: undefined } : { reason: "DIGEST_INVALID" });
+      expect(await readBlob(world)).toEqual(isTaken ? bytes : null);
+      const left = await world.registry.uploads.size(repository, id);
+      expect(left).toBe(isTaken ? null : bytes.length);
+    },
+  );
+
   test("by a body that breaks off goes back to where it stood", async () => {
     await using world = await openWorld();
     const id = await sessionWith(world, bytes.slice(0, 3000));
