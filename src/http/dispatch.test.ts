@@ -6,7 +6,7 @@ import { apiErrors, apiError } from "../oci/errors.ts";
 import type { Call, Connection } from "./call.ts";
 import { Cors } from "./cors.ts";
 import { Dispatcher, type AccessRecord } from "./dispatch.ts";
-import type { Endpoint, Reply } from "./endpoint.ts";
+import { slowBodyBytesMin, type BodyEnd, type Endpoint, type Reply } from "./endpoint.ts";
 import { jsonReply } from "./reply.ts";
 import { Router } from "./router.ts";
 
@@ -45,7 +45,7 @@ const clock = manualClock(0);
 async function ask(
   rows: readonly Endpoint<null>[],
   url: string,
-  init: RequestInit & { readonly stopping?: boolean } = {},
+  init: RequestInit & { readonly stopping?: boolean; readonly end?: BodyEnd } = {},
 ): Promise<Asked> {
   const seen: { record: AccessRecord; failure: unknown }[] = [];
   const dispatcher = new Dispatcher<null>({
@@ -62,6 +62,7 @@ async function ask(
   // The runtime's URL may be anything; only Request's own constructor insists on a good one.
   Object.defineProperty(request, "url", { value: url });
   const reply = await dispatcher.dispatch(request, connection);
+  if (init.end !== undefined) reply.onEnd?.(init.end);
   const [first, ...more] = seen;
   if (first === undefined || more.length > 0) throw new Error(`${seen.length} log lines`);
   return { reply, ...first };
@@ -99,6 +100,31 @@ describe("answers", () => {
     expect((await ask([hello], "http://h/x")).reply.headers["connection"]).toBeUndefined();
     const stopping = await ask([hello], "http://h/x", { stopping: true });
     expect(stopping.reply.headers["connection"]).toBe("close");
+  });
+});
+
+describe("a large file that was answered", () => {
+  const file = new Blob([new Uint8Array(slowBodyBytesMin)]);
+  const large = row("/x", () => Promise.resolve({ status: 200, headers: {}, body: file }));
+  const error = new Error("the disk has no room for a file");
+  const ends: readonly (readonly [BodyEnd, Partial<AccessRecord>, failure: unknown])[] = [
+    [{ kind: "whole", sentBytes: 9 }, { status: 200, bytes: 9 }, null],
+    [{ kind: "aborted", sentBytes: 5 }, { status: 200, bytes: 5, aborted: true }, null],
+    [
+      { kind: "cut", sentBytes: 5, problem: "EIO" },
+      { status: 200, bytes: 5, error: `the answer was cut after 5 of ${file.size} bytes: EIO` },
+      new Error(`the answer was cut after 5 of ${file.size} bytes: EIO`),
+    ],
+    [
+      { kind: "replaced", sentBytes: 7, error },
+      { status: 507, bytes: 7, reason: "STORAGE_FULL", error: error.message },
+      error,
+    ],
+  ];
+  test.each([...ends])("is logged as what became of it (%#)", async (end, logged, thrown) => {
+    const { record, failure } = await ask([large], "http://h/x", { end });
+    expect(record).toMatchObject(logged);
+    expect(failure).toEqual(thrown);
   });
 });
 

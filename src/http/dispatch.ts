@@ -218,8 +218,11 @@ export class Dispatcher<App> {
   }
 
   #record(request: Request, done: Done<App>, end: BodyEnd | null): void {
-    const { row, call, reply, reason } = done.handled;
-    const failure = end?.kind === "cut" ? cutFailure(end, reply) : done.handled.failure;
+    const { row, call, reply } = done.handled;
+    const failure = failureOf(done.handled, end);
+    const instead = end?.kind === "replaced" ? this.#errorOf(end.error) : null;
+    const status = instead?.status ?? reply.status;
+    const reason = instead?.reason ?? done.handled.reason;
     this.#options.onAnswer(
       {
         id: done.id,
@@ -229,14 +232,14 @@ export class Dispatcher<App> {
         method: request.method,
         path: pathOf(done.target),
         repository: call === null || call.repository === "" ? null : call.repository,
-        status: reply.status,
+        status,
         bytes: end?.sentBytes ?? bytesOf(request, row, call, reply),
         durationMs: Math.round(done.durationMs * 1000) / 1000,
         ...(reason === null ? {} : { reason }),
         ...(failure instanceof Error ? { error: failure.message } : {}),
         ...(end?.kind === "aborted" || isAborted(request, row) ? { aborted: true } : {}),
       },
-      reply.status >= 500 || end?.kind === "cut" ? failure : null,
+      status >= 500 || end?.kind === "cut" ? failure : null,
     );
   }
 }
@@ -246,8 +249,11 @@ function isSentLater(body: Reply["body"]): boolean {
   return body instanceof Blob && body.size >= slowBodyBytesMin;
 }
 
-function cutFailure({ sentBytes, problem }: BodyEnd & { kind: "cut" }, { body }: Reply): Error {
-  const size = body instanceof Blob ? body.size : sentBytes;
+function failureOf<App>({ failure, reply }: Handled<App>, end: BodyEnd | null): unknown {
+  if (end?.kind === "replaced") return end.error;
+  if (end?.kind !== "cut") return failure;
+  const { sentBytes, problem } = end;
+  const size = reply.body instanceof Blob ? reply.body.size : sentBytes;
   return new Error(`the answer was cut after ${sentBytes} of ${size} bytes: ${problem}`);
 }
 

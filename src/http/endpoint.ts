@@ -76,6 +76,8 @@ export type BodyEnd =
   | { readonly kind: "aborted"; readonly sentBytes: number | null }
   /** We broke off, for example because the disk failed. */
   | { readonly kind: "cut"; readonly sentBytes: number; readonly problem: string }
+  /** The file could not be opened, and the client got another answer. */
+  | { readonly kind: "replaced"; readonly sentBytes: number; readonly error: unknown }
   | { readonly kind: "unknown"; readonly sentBytes: null };
 
 export interface Reply {

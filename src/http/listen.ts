@@ -206,9 +206,11 @@ class HttpListener implements Listener {
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       ...(tls === null ? {} : { tls: runtimeTls(tls) }),
       fetch: (request, server) => this.#answer(request, server, state),
-      error(error): Response {
+      error: (error): Response => {
         options.onFailure(error);
-        const { body, status, headers } = options.insteadOf?.(error) ?? unexplained;
+        const instead = options.insteadOf?.(error) ?? unexplained;
+        this.#sent.replaced(error, instead);
+        const { body, status, headers } = instead;
         return new Response(body as Uint8Array<ArrayBuffer> | null, { status, headers });
       },
     });

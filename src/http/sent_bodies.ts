@@ -8,7 +8,7 @@
  */
 import { Lru } from "../lib/lru.ts";
 import { peerKey } from "./drain_limit.ts";
-import type { BodyEnd } from "./endpoint.ts";
+import type { BodyEnd, Reply } from "./endpoint.ts";
 import { closeCopy, copySocket, findSocket, givenBytes, peerOf } from "./listening_socket.ts";
 
 /** How often answers on their way are looked at; a connection that broke off is closed that much later. */
@@ -48,6 +48,21 @@ export class SentBodies {
     this.#timer ??= setInterval(() => this.#look(), lookMs);
   }
 
+  /**
+   * A file could not be opened when its answer was due, and another answer goes out instead. The runtime tells the
+   * file and not the request: it is the first one for that file that has got nothing yet.
+   */
+  replaced(error: unknown, instead: Reply): void {
+    const path = error instanceof Error && "path" in error ? error.path : null;
+    const asking = [...this.#watched].filter(({ file }) => "name" in file && file.name === path);
+    const watched = asking.find(hasNothing) ?? asking.at(-1);
+    if (watched === undefined) return;
+    this.#forget(watched);
+    const { body } = instead;
+    const isText = typeof body === "string" || body instanceof Uint8Array;
+    watched.onEnd({ kind: "replaced", sentBytes: isText ? body.length : 0, error });
+  }
+
   /** The server has stopped: what is still on its way was cut. */
   close(): void {
     for (const watched of this.#watched) this.#end(watched, watched.signal.aborted);
@@ -60,14 +75,10 @@ export class SentBodies {
   }
 
   #end(watched: Watched, aborted: boolean): void {
-    if (!this.#watched.delete(watched)) return;
-    if (this.#watched.size === 0 && this.#timer !== null) {
-      clearInterval(this.#timer);
-      this.#timer = null;
-    }
+    if (!this.#watched.has(watched)) return;
     const { descriptor, before, file, onEnd } = watched;
     const after = descriptor === null ? null : givenBytes(descriptor);
-    if (descriptor !== null) closeCopy(descriptor);
+    this.#forget(watched);
     if (before === null || after === null) {
       onEnd({ kind: aborted ? "aborted" : "unknown", sentBytes: null });
       return;
@@ -77,6 +88,14 @@ export class SentBodies {
     if (after - before >= file.size) onEnd({ kind: "whole", sentBytes });
     else if (aborted) onEnd({ kind: "aborted", sentBytes });
     else void whyCut(file, sentBytes).then((problem) => onEnd({ kind: "cut", sentBytes, problem }));
+  }
+
+  #forget(watched: Watched): void {
+    this.#watched.delete(watched);
+    if (watched.descriptor !== null) closeCopy(watched.descriptor);
+    if (this.#watched.size > 0 || this.#timer === null) return;
+    clearInterval(this.#timer);
+    this.#timer = null;
   }
 
   /** A descriptor of our own for the connection from there. */
@@ -89,6 +108,10 @@ export class SentBodies {
     this.#known.set(name, found);
     return copySocket(found);
   }
+}
+
+function hasNothing({ descriptor, before }: Watched): boolean {
+  return descriptor !== null && before !== null && givenBytes(descriptor) === before;
 }
 
 /** What reading the file from there on meets. */

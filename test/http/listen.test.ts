@@ -237,10 +237,16 @@ describe("answers", () => {
 
   test("an answer whose file cannot be opened is another answer, and tells no name", async () => {
     const other: Reply = { status: 503, headers: { "retry-after": "1" }, body: "later" };
-    const missing = Bun.file("/no/such/directory/secret-name");
     for (const status of [200, 206]) {
+      const ends: unknown[] = [];
       await using heard = hear(
-        () => Promise.resolve({ status, headers: { x: "y" }, body: missing }),
+        () =>
+          Promise.resolve({
+            status,
+            headers: { x: "y" },
+            body: Bun.file("/no/such/directory/secret-name"),
+            onEnd: (end) => ends.push(end),
+          }),
         () => other,
       );
       const answer = await ask(heard.port, "GET / HTTP/1.1");
@@ -248,6 +254,7 @@ describe("answers", () => {
       expect(answer.headers.get("retry-after")).toBe("1");
       expect(JSON.stringify([...answer.headers])).not.toMatch(/secret-name|disposition/);
       expect(String(heard.failures[0])).toContain("ENOENT");
+      expect(ends).toEqual([{ kind: "replaced", sentBytes: 5, error: heard.failures[0] }]);
     }
   });
 
