@@ -12,6 +12,8 @@ import { ContentCache } from "./content_cache.ts";
 import { removeBlob, removeManifest } from "./delete.ts";
 import { mountBlob } from "./mount_blob.ts";
 import type { Registry } from "./registry.ts";
+import { sweepOrphans } from "./sweep_orphans.ts";
+import { recordAllShown } from "./without_layouts.ts";
 import { Uploads } from "./uploads.ts";
 
 function openRegistry() {
@@ -32,7 +34,7 @@ function openRegistry() {
   return { clock, stores, registry };
 }
 
-test("an image is pushed, pulled, mounted and deleted", async () => {
+test("an image is pushed, pulled, mounted and deleted; its bytes go, and no others", async () => {
   const { registry } = openRegistry();
   const { blobs, metadata } = registry;
   expect(registry.layouts).toBeNull();
@@ -62,6 +64,13 @@ test("an image is pushed, pulled, mounted and deleted", async () => {
   await removeManifest(registry, { repository, target: app.digest, tagsMax: null, by: null });
   expect(await metadata.blobSize(repository, digest)).toBeNull();
   expect(await metadata.manifestByTag(repository, "v1")).toBeNull();
+  // Bytes wait until nothing shows them; here only the metadata do.
+  expect(await sweepOrphans(registry)).toBe(0);
+  await recordAllShown(registry);
+  expect(await sweepOrphans(registry)).toBe(2);
+  expect(await metadata.staleLayouts(9)).toEqual([]);
+  expect(await blobs.size(repository, digest)).toBeNull();
+  expect(await blobs.size(repository, app.digest)).toBeNull();
   expect(await blobs.read("team/third", digest, large.length)).toEqual(large);
   expect(await blobs.size("team/other", app.digest)).toBe(app.bytes.length);
 });

@@ -4,9 +4,10 @@
  */
 import type { HeavyWork } from "../jobs/heavy_work.ts";
 import type { Job } from "../jobs/job.ts";
-import { LayoutProjector } from "./layout_projector.ts";
+import { LayoutProjector, type ProjectionMode } from "./layout_projector.ts";
 import { hasLayouts, type Registry, type Report } from "./registry.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
+import { recordAllShown } from "./without_layouts.ts";
 
 /** A job of the registry or of an extension: heavy work is given the registry of the process that runs it. */
 export type RegistryJob = Job<Registry>;
@@ -103,18 +104,24 @@ class LayoutJobs {
   async project(signal: AbortSignal): Promise<number | null> {
     const { registry, report } = this.#options;
     await registry.clock.sleep(settleMs, signal);
-    const pauseMs = (await this.#projector?.run("rested", signal)) ?? null;
+    const pauseMs = await this.#project("rested", signal);
     // What index.json no longer lists may go.
     const swept = await sweepOrphans(registry, signal);
     if (swept > 0) report("info", "removed bytes that nothing names", { files: swept });
     return pauseMs;
   }
 
+  async #project(mode: ProjectionMode, signal?: AbortSignal): Promise<number | null> {
+    if (this.#projector !== null) return this.#projector.run(mode, signal);
+    await recordAllShown(this.#options.registry, signal);
+    return null;
+  }
+
   /** Brings every index.json up to date. */
   async last(): Promise<void> {
     const { registry, report } = this.#options;
     try {
-      await this.#projector?.run("last");
+      await this.#project("last");
       await sweepOrphans(registry);
     } catch (error) {
       report("error", "the last look at layouts failed; the next start goes on with it", {
