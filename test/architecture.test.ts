@@ -29,6 +29,8 @@ const files = (pattern: string): Source[] =>
 const code = files("{src,test,scripts,bench}/**/*.ts");
 /** What tests are handed in place of what the program has. */
 const forTests = [
+  // What events, search and mirrors follow.
+  "src/metadata/followers.ts: followFeed",
   "src/lib/clock.ts: manualClock",
   "src/metadata/memory/memory_metadata.ts: openMemoryMetadata",
   "src/storage/memory/open_memory.ts: openMemory",

@@ -65,6 +65,9 @@ export interface HistoryRecord {
   readonly generation: number;
 }
 
+/** A record of the feed: of history, or of a push that set no tag, which has a `digest` and nothing else. */
+export type FeedRecord = HistoryRecord;
+
 /** Content that a repository holds. */
 export interface Holding {
   readonly repository: string;
@@ -324,7 +327,10 @@ export interface Metadata extends Committer {
     artifactTypes: readonly string[],
     page: ScanPage,
   ): Promise<ReferrersPage>;
+  /** Tag moves and deletes, newest first. */
   history(repository: string, tag: string | null, limit: number): Promise<HistoryRecord[]>;
+  /** What was committed after this record, in all repositories, in the order of the commits; see `followers.ts`. */
+  feed(after: number, limit: number): Promise<FeedRecord[]>;
 
   /** Repositories whose `index.json` is behind, oldest change first. */
   staleLayouts(limit: number): Promise<string[]>;

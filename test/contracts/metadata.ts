@@ -1,7 +1,7 @@
 // What any metadata store must do: the contract of `src/metadata/metadata.ts` as groups of tests.
 //
 // A store's own test file calls `metadataContract` with a way to open an empty one. The groups stand in files of
-// their own: preconditions, changes, lists, layouts, taking them in, figures, API keys, records of features, and commits that run at once.
+// their own: preconditions, changes, lists, layouts, taking them in, figures, API keys, records of features, the feed, and commits that run at once.
 // Promises: nothing here knows how a store keeps its facts; time and bytes are handed in, so that tests
 // move them. Leaves to others: what only one store can do (migrations, full disks, query plans).
 
@@ -10,6 +10,7 @@ import { testApiKeys } from "./metadata_api_keys.ts";
 import { testChanges } from "./metadata_changes.ts";
 import { testConcurrency } from "./metadata_concurrency.ts";
 import type { OpenEmptyStore } from "./metadata_facts.ts";
+import { testFeed } from "./metadata_feed.ts";
 import { testIntake } from "./metadata_intake.ts";
 import { testLayouts } from "./metadata_layouts.ts";
 import { testHoldings } from "./metadata_holdings.ts";
@@ -28,5 +29,6 @@ export function metadataContract(name: string, open: OpenEmptyStore): void {
   describe(`${name}: figures`, () => testHoldings(open));
   describe(`${name}: API keys`, () => testApiKeys(open));
   describe(`${name}: records of features`, () => testRecords(open));
+  describe(`${name}: the feed`, () => testFeed(open));
   describe(`${name}: commits at once`, () => testConcurrency(open));
 }

@@ -32,6 +32,8 @@ interface Work extends Asked {
   touched: boolean;
   /** Digests that lost a name. */
   readonly freed: string[];
+  /** Manifests that are new or changed, and that no record of history tells yet. */
+  readonly untold: Set<string>;
 }
 
 /** Checks and applies one unit of work: the preconditions of all of its parts before the first change. */
@@ -71,7 +73,7 @@ function applyPart(context: CommitContext, commit: Commit): CommitOutcome {
 function applyChanges(context: CommitContext, commit: Commit, known: number | null): void {
   const { repository, by, changes } = commit;
   let id = known;
-  const work: Work = { ...context, repository, by, touched: false, freed: [] };
+  const work: Work = { ...context, repository, by, touched: false, freed: [], untold: new Set() };
   for (const change of changes) {
     if (id === null && !creating[change.kind]) continue;
     id ??= createRepository(work, repository);
@@ -79,6 +81,7 @@ function applyChanges(context: CommitContext, commit: Commit, known: number | nu
     apply(work, id, change);
   }
   if (id === null) return;
+  for (const digest of work.untold) writeHistory(work, id, { tag: null, digest, previous: null });
   if (work.touched) {
     run(
       work,
@@ -117,6 +120,7 @@ const appliers: Appliers = {
   "put-manifest": (work, id, { manifest }) => {
     if (!putManifest(work, id, manifest)) return;
     clearOrphan(work, id, manifest.digest);
+    work.untold.add(manifest.digest);
     work.touched = true;
   },
   "remove-manifest": (work, id, { digest }) => {
@@ -133,6 +137,7 @@ const appliers: Appliers = {
     if (pushed === null) return;
     const previous = { digest, at: Number(pushed["pushed_at"]) };
     writeHistory(work, id, { tag: null, digest: null, previous });
+    work.untold.delete(digest);
     run(work, "DELETE FROM manifests WHERE repository = ? AND digest = ?", id, digest);
     run(
       work,
@@ -157,6 +162,7 @@ const appliers: Appliers = {
       work.now,
     );
     writeHistory(work, id, { tag, digest, previous });
+    work.untold.delete(digest);
     work.touched = true;
   },
   "remove-tag": (work, id, { tag }) => {

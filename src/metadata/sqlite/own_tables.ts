@@ -1,6 +1,10 @@
 /** THE table of small stores that the registry itself keeps beside the facts; extensions bring theirs along. */
 import type { RecordChange } from "../records.ts";
 import { apiKeyTables } from "./api_key_tables.ts";
+import { followerTables } from "./follower_tables.ts";
 import type { RecordTables } from "./record_tables.ts";
 
-export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [apiKeyTables];
+export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [
+  apiKeyTables,
+  followerTables,
+];

@@ -175,6 +175,18 @@ export const migrations: readonly Migration[] = [
         WHERE tag IS NOT NULL AND previous IS NOT NULL;
     `,
   },
+  {
+    version: 7,
+    summary: "history is a feed: pushes that set no tag are in it, and in no index but their own",
+    sql: `
+      DROP INDEX history_repository;
+      CREATE INDEX history_repository ON history (repository, sequence)
+        WHERE tag IS NOT NULL OR digest IS NULL;
+      DROP INDEX history_tag;
+      CREATE INDEX history_tag ON history (repository, tag, sequence) WHERE tag IS NOT NULL;
+      CREATE INDEX history_pushed ON history (sequence) WHERE tag IS NULL AND digest IS NOT NULL;
+    `,
+  },
 ];
 
 const newest = migrations.reduce((version, step) => Math.max(version, step.version), 0);

@@ -103,6 +103,10 @@ export class SqliteMetadata implements Metadata {
     return this.#reader.history(repository, tag, limit);
   }
 
+  async feed(after: number, limit: number) {
+    return this.#reader.feed(after, limit);
+  }
+
   async staleLayouts(limit: number) {
     return this.#reader.staleLayouts(limit);
   }

@@ -14,6 +14,7 @@ import type {
   BytesUnderLock,
   CatalogPage,
   FailedPrecondition,
+  FeedRecord,
   Held,
   HistoryRecord,
   Holding,
@@ -39,7 +40,7 @@ const historyColumns =
   "h.previous AS previous, h.media_type AS mediaType, h.size AS sizeBytes, " +
   "h.previous_media_type AS previousMediaType, h.previous_size AS previousSizeBytes, " +
   "h.previous_at AS previousAt, h.at AS at, h.by AS by, h.generation AS generation " +
-  "FROM history h JOIN repositories r ON r.id = h.repository";
+  "FROM history h CROSS JOIN repositories r ON r.id = h.repository";
 
 /** Every statement, for the test of their query plans. */
 export const sql = {
@@ -63,7 +64,9 @@ export const sql = {
     "FROM manifests m INDEXED BY manifests_subject WHERE m.repository = ?1 AND m.subject = ?2 AND m.digest > ?3 " +
     "ORDER BY m.digest LIMIT ?4",
   longAnnotations: "SELECT text FROM long_annotations WHERE repository = ?1 AND manifest = ?2",
-  history: `SELECT ${historyColumns} WHERE h.repository = ?1 ORDER BY h.sequence DESC LIMIT ?2`,
+  feed: `SELECT ${historyColumns} WHERE h.sequence > ?1 ORDER BY h.sequence LIMIT ?2`,
+  // Pushes that set no tag are in the feed, not in history.
+  history: `SELECT ${historyColumns} WHERE h.repository = ?1 AND (h.tag IS NOT NULL OR h.digest IS NULL) ORDER BY h.sequence DESC LIMIT ?2`,
   historyOfTag:
     `SELECT ${historyColumns} WHERE h.repository = ?1 AND h.tag = ?2 ` +
     "ORDER BY h.sequence DESC LIMIT ?3",
@@ -214,6 +217,10 @@ export class SqliteReader {
     const id = this.#idOf(repository);
     if (tag === null) return this.#all<HistoryRecord>(sql.history, id, limit);
     return this.#all<HistoryRecord>(sql.historyOfTag, id, tag, limit);
+  }
+
+  feed(after: number, limit: number): FeedRecord[] {
+    return this.#all<FeedRecord>(sql.feed, after, limit);
   }
 
   staleLayouts(limit: number): string[] {

@@ -1,0 +1,71 @@
+/** Cursors of those who follow the feed (`../followers.ts`) as a table. What nobody needs any more goes with a cursor. */
+import { followers, type FollowerChange, type FollowerReads } from "../followers.ts";
+import type { RecordTables, RecordWork } from "./record_tables.ts";
+
+/** Records of pushes without a tag are kept for so long at least: what moved a tag or removed something stays. */
+const pushesKeptMs = 30 * 24 * 60 * 60_000;
+/** Records that one move of a cursor removes at most. */
+const prunedMax = 1_000;
+
+const cursor = "SELECT sequence FROM followers WHERE name = ?1";
+
+export const followerTables: RecordTables<FollowerChange, FollowerReads> = {
+  store: followers,
+  steps: [
+    {
+      version: 1,
+      summary: "cursors",
+      sql: `
+        CREATE TABLE followers (
+          name     TEXT NOT NULL PRIMARY KEY,
+          sequence INTEGER NOT NULL          -- of the last record of history that was taken
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX followers_sequence ON followers (sequence);
+      `,
+    },
+  ],
+  sql: { cursor },
+  frees: ({ kind }) => kind === "unfollow",
+  apply,
+  reads: (database) => ({
+    cursor: async (name) =>
+      database.query<{ sequence: number }, [string]>(cursor).get(name)?.sequence ?? null,
+  }),
+};
+
+function apply(work: RecordWork, change: FollowerChange): void {
+  const { database } = work;
+  switch (change.kind) {
+    case "follow": {
+      const start =
+        change.from === "start" ? "0" : "(SELECT coalesce(max(sequence), 0) FROM history)";
+      database
+        .query<unknown, [string]>(
+          `INSERT INTO followers (name, sequence) VALUES (?1, ${start}) ON CONFLICT DO NOTHING`,
+        )
+        .run(change.name);
+      return;
+    }
+    case "advance":
+      database
+        .query<unknown, [string, number]>(
+          "UPDATE followers SET sequence = max(sequence, ?2) WHERE name = ?1",
+        )
+        .run(change.name, change.sequence);
+      prune(work);
+      return;
+    case "unfollow":
+      database.query<unknown, [string]>("DELETE FROM followers WHERE name = ?1").run(change.name);
+      return;
+  }
+}
+
+function prune({ database, now }: RecordWork): void {
+  database
+    .query<unknown, [number, number]>(
+      "DELETE FROM history WHERE sequence IN (SELECT sequence FROM history INDEXED BY history_pushed " +
+        "WHERE tag IS NULL AND digest IS NOT NULL AND sequence <= (SELECT min(sequence) FROM followers) " +
+        "ORDER BY sequence LIMIT ?1) AND at < ?2",
+    )
+    .run(prunedMax, now - pushesKeptMs);
+}

@@ -1,0 +1,33 @@
+// A process of its own that follows the feed of a SQLite store and writes down each record that it takes.
+//
+//     feed_process.ts <path> <file> <last tag>
+//
+// It follows until it has taken the record of the last tag, and ends itself now and then between taking records and
+// moving its cursor, as a killed process would.
+
+import { appendFileSync } from "node:fs";
+import { systemClock } from "../../src/lib/clock.ts";
+import { followFeed } from "../../src/metadata/followers.ts";
+import { SqliteMetadata } from "../../src/metadata/sqlite/sqlite_metadata.ts";
+import { SqliteWriter } from "../../src/metadata/sqlite/sqlite_writer.ts";
+
+const [path = "", file = "", lastTag = ""] = process.argv.slice(2);
+const bytes = { present: () => true, remove: () => undefined };
+const writer = new SqliteWriter({ path, durable: false, clock: systemClock, bytes });
+const metadata = new SqliteMetadata(path, writer);
+const state = { ended: false, rounds: 0 };
+for (;;) {
+  if (state.ended) break;
+  await followFeed(metadata, {
+    name: "test",
+    from: "start",
+    take: async (records) => {
+      appendFileSync(file, records.map(({ sequence, tag }) => `${sequence} ${tag}\n`).join(""));
+      state.ended = records.some(({ tag }) => tag === lastTag);
+      state.rounds += 1;
+      if (state.rounds % 5 === 0) process.kill(process.pid, "SIGKILL");
+    },
+  });
+}
+await metadata.close();
+await writer.close();
