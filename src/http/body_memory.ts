@@ -1,5 +1,6 @@
 /**
- * The memory that bodies of requests may hold in one process, until their requests are answered.
+ * The memory that bodies may hold in one process: those of requests until they are answered, and, counted apart, those
+ * of answers until they are sent.
  *
  * What counts is what has arrived, not what was announced. One caller (a user, else an address) has a share, so that
  * no stranger holds all of it. Where there is no room for more, the body that comes in slowest gives its own up, if
@@ -19,6 +20,30 @@ export const plainBytesMax = 16 * 1024;
 export const heldBytesMax = 64 * MiB;
 /** Of these, what one caller may hold. */
 export const callerBytesMax = 16 * MiB;
+/** Bytes of answers that were made in memory and are not sent yet, of all who read them slowly. */
+const answersBytesMax = 128 * MiB;
+/** Of these, what one caller may hold: the longest lists, ten at once. */
+const callerAnswersBytesMax = 32 * MiB;
+
+/** What may be held, and what is said to those who find no room. */
+export interface BodyLimit {
+  readonly bytesMax: number;
+  readonly callerBytesMax: number;
+  readonly advice: string;
+}
+
+export const requestBodies: BodyLimit = {
+  bytesMax: heldBytesMax,
+  callerBytesMax,
+  advice: `Bodies of one caller hold up to ${callerBytesMax / MiB} MiB here at once; send fewer at a time`,
+};
+
+export const answerBodies: BodyLimit = {
+  bytesMax: answersBytesMax,
+  callerBytesMax: callerAnswersBytesMax,
+  advice: `Answers to one caller hold up to ${callerAnswersBytesMax / MiB} MiB here until they are read; read them, and ask for fewer at a time`,
+};
+
 /** A body that is not slow: a modem's speed, once it had time to begin. */
 const slowBytesPerSecond = 4 * 1024;
 const beginMs = 5_000;
@@ -43,11 +68,13 @@ interface Held {
 
 export class BodyMemory {
   readonly clock: Clock;
+  readonly #limit: BodyLimit;
   readonly #held = new Set<Held>();
   readonly #byCaller = new Map<string, number>();
   #bytes = 0;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, limit: BodyLimit = requestBodies) {
+    this.#limit = limit;
     this.clock = clock;
   }
 
@@ -79,8 +106,9 @@ export class BodyMemory {
     const more = bytes - held.bytes;
     const ofCaller = this.#byCaller.get(held.caller) ?? 0;
     // One alone has room, however large it is.
-    if (ofCaller > held.bytes && ofCaller + more > callerBytesMax) throw tooMany();
-    while (this.#bytes > held.bytes && this.#bytes + more > heldBytesMax) {
+    const limit = this.#limit;
+    if (ofCaller > held.bytes && ofCaller + more > limit.callerBytesMax) throw tooMany(limit);
+    while (this.#bytes > held.bytes && this.#bytes + more > limit.bytesMax) {
       const slowest = this.#slowest(held);
       if (slowest === null) throw noRoom();
       this.#leave(slowest);
@@ -120,11 +148,8 @@ export class BodyMemory {
 
 const soon = { headers: { "retry-after": "1" } };
 
-function tooMany(): ApiError {
-  return apiError("TOO_MANY_REQUESTS", {
-    message: `Bodies of one caller hold up to ${callerBytesMax / MiB} MiB here at once; send fewer at a time`,
-    ...soon,
-  });
+function tooMany({ advice: message }: BodyLimit): ApiError {
+  return apiError("TOO_MANY_REQUESTS", { message, ...soon });
 }
 
 function noRoom(): ApiError {

@@ -12,10 +12,10 @@ import { BudgetSpent } from "../lib/request_budget.ts";
 import { apiError, ApiError, type ApiErrorName } from "../oci/errors.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import type { Admission } from "./admission.ts";
-import { BodyMemory } from "./body_memory.ts";
+import { answerBodies, BodyMemory, type Room } from "./body_memory.ts";
 import { Call, type Connection } from "./call.ts";
 import type { Cors } from "./cors.ts";
-import { slowBodyBytesMin, type BodyEnd, type Endpoint, type Reply } from "./endpoint.ts";
+import { bodyBytes, isSentLater, type BodyEnd, type Endpoint, type Reply } from "./endpoint.ts";
 import { clientAddress, ForwardedConnection } from "./forwarded.ts";
 import type { RateLimits } from "./rate_limits.ts";
 import { errorReply } from "./reply.ts";
@@ -83,6 +83,8 @@ interface Handled<App> {
   /** What was thrown, and the API error that it became; null when nothing was. */
   readonly failure: unknown;
   readonly reason: ApiErrorName | null;
+  /** The memory that the answer holds until it is sent. */
+  readonly room?: Room | null;
 }
 
 /** What is known of a request when its answer begins. */
@@ -102,11 +104,13 @@ interface Target {
 export class Dispatcher<App> {
   #options: DispatchOptions<App>;
   readonly #bodies: BodyMemory;
+  readonly #answers: BodyMemory;
   #count = 0;
 
   constructor(options: DispatchOptions<App>) {
     this.#options = options;
     this.#bodies = new BodyMemory(options.clock);
+    this.#answers = new BodyMemory(options.clock, answerBodies);
   }
 
   /** Requests from now on are answered by these; those in flight go on as they began. */
@@ -130,7 +134,12 @@ export class Dispatcher<App> {
       this.#record(request, done, null);
       return reply;
     }
-    return { ...reply, onEnd: (end) => this.#record(request, done, end) };
+    // Its line waits for what came of it.
+    const onEnd = (end: BodyEnd): void => {
+      handled.room?.leave();
+      this.#record(request, done, end);
+    };
+    return { ...reply, onEnd };
   }
 
   async #handle(
@@ -175,12 +184,23 @@ export class Dispatcher<App> {
       const admitted = this.#options.admission?.admit(call, row);
       if (admitted !== undefined) await admitted;
       checkEncoding(row, call);
-      return { reply: await row.run(call, app), row, call, failure: null, reason: null };
+      const reply = await row.run(call, app);
+      const room = this.#hold(call, reply);
+      return { reply, row, call, failure: null, reason: null, room };
     } catch (error) {
       const refused = this.#errorOf(error);
       const reply = withAllow(errorReply(refused), row, request.method, router);
       return { reply, row, call, failure: error, reason: refused.reason };
     }
+  }
+
+  /** What lies in memory for a reader who may be slow. @throws TOO_MANY_REQUESTS, UNAVAILABLE. */
+  #hold(call: Call, { body }: Reply): Room | null {
+    if (call.method === "HEAD" || !(body instanceof Uint8Array) || !isSentLater(body)) return null;
+    const room = this.#answers.enter(call.counted, () => undefined);
+    room.grow(body.length);
+    room.arrived();
+    return room;
   }
 
   #checkRate(request: Request, connection: Connection): void {
@@ -244,16 +264,11 @@ export class Dispatcher<App> {
   }
 }
 
-/** Whether the runtime sends the body from a file after the answer began: its line waits for what came of it. */
-function isSentLater(body: Reply["body"]): boolean {
-  return body instanceof Blob && body.size >= slowBodyBytesMin;
-}
-
 function failureOf<App>({ failure, reply }: Handled<App>, end: BodyEnd | null): unknown {
   if (end?.kind === "replaced") return end.error;
   if (end?.kind !== "cut") return failure;
   const { sentBytes, problem } = end;
-  const size = reply.body instanceof Blob ? reply.body.size : sentBytes;
+  const size = isSentLater(reply.body) ? bodyBytes(reply.body) : sentBytes;
   return new Error(`the answer was cut after ${sentBytes} of ${size} bytes: ${problem}`);
 }
 

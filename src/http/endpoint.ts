@@ -69,6 +69,16 @@ export type ReplyBody = string | Uint8Array | Blob | ReadableStream<Uint8Array> 
 /** Answers smaller than this fit the socket's buffer: they are sent at once. */
 export const slowBodyBytesMin = 256 * 1024;
 
+/** Whether a body is sent after its answer began, for as long as its reader takes. */
+export function isSentLater(body: ReplyBody): body is Blob | Uint8Array {
+  const isKnown = body instanceof Blob || body instanceof Uint8Array;
+  return isKnown && bodyBytes(body) >= slowBodyBytesMin;
+}
+
+export function bodyBytes(body: Blob | Uint8Array): number {
+  return body instanceof Blob ? body.size : body.length;
+}
+
 /** How the sending of a body ended. */
 export type BodyEnd =
   | { readonly kind: "whole"; readonly sentBytes: number }

@@ -19,7 +19,7 @@
 import type { Connection, PeerCertificate } from "./call.ts";
 import { ConnectionLimit } from "./connection_limit.ts";
 import { DrainLimit, drainBytesMax } from "./drain_limit.ts";
-import { slowBodyBytesMin, type Reply, type ReplyBody } from "./endpoint.ts";
+import { isSentLater, slowBodyBytesMin, type Reply, type ReplyBody } from "./endpoint.ts";
 import { closeBelow, listeningSockets, retireSocket } from "./listening_socket.ts";
 import { SentBodies } from "./sent_bodies.ts";
 import { runtimeTls, type TlsMaterial } from "./tls_material.ts";
@@ -254,12 +254,12 @@ class HttpListener implements Listener {
   /** Tells the answer's owner what came of its body. */
   #follow({ body, onEnd }: Reply, request: Request, server: Server): void {
     if (onEnd === undefined) return;
-    if (!(body instanceof Blob)) {
+    if (!isSentLater(body)) {
       onEnd({ kind: "unknown", sentBytes: null });
       return;
     }
     const { signal } = request;
-    this.#sent.watch({ file: body, peer: () => server.requestIP(request), signal, onEnd });
+    this.#sent.watch({ body, peer: () => server.requestIP(request), signal, onEnd });
   }
 
   async #answerPeer(request: Request, server: Server, peerOf: PeerOf): Promise<Response> {

@@ -1,5 +1,5 @@
 /**
- * Tells how much of a large file's answer was really sent, once the runtime is done with it.
+ * Tells how much of a large answer was really sent, once the runtime is done with it.
  *
  * The runtime sends files below our code and says nothing when it is done, nor when the disk failed: it closes the
  * connection then. So the connection's socket is kept open beside it (`dup`) and asked how many bytes went into it;
@@ -8,7 +8,7 @@
  */
 import { Lru } from "../lib/lru.ts";
 import { peerKey } from "./drain_limit.ts";
-import type { BodyEnd, Reply } from "./endpoint.ts";
+import { bodyBytes, type BodyEnd, type Reply } from "./endpoint.ts";
 import { closeCopy, copySocket, findSocket, givenBytes, peerOf } from "./listening_socket.ts";
 
 /** How often answers on their way are looked at; a connection that broke off is closed that much later. */
@@ -19,7 +19,7 @@ const knownMax = 10_000;
 const readAgainBytes = 256 * 1024;
 
 export interface Sending {
-  readonly file: Blob;
+  readonly body: Blob | Uint8Array;
   /** Null once the runtime is done with the request. */
   readonly peer: () => { readonly address: string; readonly port: number } | null;
   readonly signal: AbortSignal;
@@ -54,7 +54,9 @@ export class SentBodies {
    */
   replaced(error: unknown, instead: Reply): void {
     const path = error instanceof Error && "path" in error ? error.path : null;
-    const asking = [...this.#watched].filter(({ file }) => "name" in file && file.name === path);
+    const asking = [...this.#watched].filter(
+      ({ body: file }) => "name" in file && file.name === path,
+    );
     const watched = asking.find(hasNothing) ?? asking.at(-1);
     if (watched === undefined) return;
     this.#forget(watched);
@@ -76,18 +78,19 @@ export class SentBodies {
 
   #end(watched: Watched, aborted: boolean): void {
     if (!this.#watched.has(watched)) return;
-    const { descriptor, before, file, onEnd } = watched;
+    const { descriptor, before, body, onEnd } = watched;
+    const sizeBytes = bodyBytes(body);
     const after = descriptor === null ? null : givenBytes(descriptor);
     this.#forget(watched);
     if (before === null || after === null) {
       onEnd({ kind: aborted ? "aborted" : "unknown", sentBytes: null });
       return;
     }
-    // The head went the same way: what is short of the file by less than that is taken for whole.
-    const sentBytes = Math.min(after - before, file.size);
-    if (after - before >= file.size) onEnd({ kind: "whole", sentBytes });
+    // The head went the same way: what is short of the body by less than that is taken for whole.
+    const sentBytes = Math.min(after - before, sizeBytes);
+    if (after - before >= sizeBytes) onEnd({ kind: "whole", sentBytes });
     else if (aborted) onEnd({ kind: "aborted", sentBytes });
-    else void whyCut(file, sentBytes).then((problem) => onEnd({ kind: "cut", sentBytes, problem }));
+    else void whyCut(body, sentBytes).then((problem) => onEnd({ kind: "cut", sentBytes, problem }));
   }
 
   #forget(watched: Watched): void {
@@ -115,7 +118,8 @@ function hasNothing({ descriptor, before }: Watched): boolean {
 }
 
 /** What reading the file from there on meets. */
-async function whyCut(file: Blob, fromBytes: number): Promise<string> {
+async function whyCut(file: Blob | Uint8Array, fromBytes: number): Promise<string> {
+  if (file instanceof Uint8Array) return "the connection was closed";
   try {
     const end = Math.min(fromBytes + readAgainBytes, file.size);
     const { byteLength } = await file.slice(fromBytes, end).arrayBuffer();

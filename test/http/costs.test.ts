@@ -254,6 +254,50 @@ describe("memory for bodies", () => {
   });
 });
 
+describe("memory for answers", () => {
+  test.each(["manifests", "lists"])(
+    "a stranger who reads no %s holds all that he may, and keeps nobody from reading",
+    async (what) => {
+      await using zot = await startZot({ config: { http: { workers: 1 } } });
+      await pushContent(zot);
+      let path = "/v2/a/manifests/large";
+      const annotations = { filler: "x".repeat(MiB - 100) };
+      if (what === "manifests") {
+        const filler = "x".repeat(4 * MiB - 2_000);
+        expect(await putManifest(zot, "large", manifestOf([], { annotations: { filler } }))).toBe(
+          201,
+        );
+      } else {
+        path = `/v2/a/referrers/${config.digest}`;
+        for (const tag of ["r1", "r2"]) {
+          const subject = { ...config, mediaType: mediaTypes.ociImage };
+          const body = manifestOf([], { subject, annotations: { ...annotations, tag } });
+          expect(await putManifest(zot, tag, body)).toBe(201);
+        }
+      }
+      const get = request(`GET ${path} HTTP/1.1`, host);
+      const strangers = await Promise.all(
+        Array.from({ length: 20 }, async () => {
+          const sender = await sendFrom(stranger, zot.port);
+          sender.socket.pause();
+          sender.socket.write(get);
+          return sender;
+        }),
+      );
+      const once = request(`GET ${path} HTTP/1.1`, host, "Connection: close");
+      const ask = async (address: string): Promise<number> => {
+        const sender = await sendFrom(address, zot.port, once);
+        await eventually("it is answered", () => sender.isClosed());
+        return sender.status();
+      };
+      await eventually("he is told so", async () => (await ask(stranger)) === 429);
+      expect(await ask("127.0.0.1")).toBe(200);
+      for (const { socket } of strangers) socket.destroy();
+      await eventually("he has room again", async () => (await ask(stranger)) === 200);
+    },
+  );
+});
+
 describe("a body that nobody takes", () => {
   /** Sends as much as is taken, until all is sent or the connection ends; how much that was. */
   async function pour(
