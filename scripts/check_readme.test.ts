@@ -83,11 +83,16 @@ describe("runnableBlocks", () => {
         serves: false,
         path: null,
         needs: ["skopeo", "podman"],
+        on: null,
       },
     ]);
     expect(runnableBlocks("a.md", page("sh run=start"))).toMatchObject([{ kind: "start" }]);
     expect(runnableBlocks("a.md", page("yaml serve file=a.yaml"))).toMatchObject([
       { kind: "configuration", serves: true, path: "a.yaml" },
+    ]);
+    const step = "1. do it\n   ```sh on=server\n   echo 1\n     echo 2\n   ```\n";
+    expect(runnableBlocks("a.md", step)).toMatchObject([
+      { line: 3, text: "echo 1\n  echo 2", on: "server" },
     ]);
   });
 

@@ -47,9 +47,10 @@ export interface CheckedPage {
   readonly skipped: readonly Block[];
 }
 
-/** The runnable blocks of a page; `file` is relative to the checkout, or absolute. */
+/** The blocks of a page that run on this machine; `file` is relative to the checkout, or absolute. */
 export async function readBlocks(file: string): Promise<Block[]> {
-  return runnableBlocks(file, await Bun.file(resolve(packageDirectory, file)).text());
+  const blocks = runnableBlocks(file, await Bun.file(resolve(packageDirectory, file)).text());
+  return blocks.filter(({ on }) => on === null);
 }
 
 /** Runs a page's blocks against this checkout. `only` says which; all when left out. */

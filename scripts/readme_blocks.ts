@@ -7,6 +7,7 @@
 //     ```sh run=start             it starts the server (README.md in a fresh clone)
 //     ```yaml serve               serve the page's next blocks with this configuration, added to those before it
 //     ```yaml file=config.yaml    write it to a file, for the page's next blocks
+//     ```sh on=server             run it on a machine with systemd, as one of the readers there (test/machine/)
 //
 // Both last marks may stand together, and `needs` beside any of them. Running is left to `check_readme.ts`.
 
@@ -22,24 +23,27 @@ export interface Block {
   /** File that a configuration is written to; null for none. */
   readonly path: string | null;
   readonly needs: readonly string[];
+  /** Who runs it on a machine of the test's own; null for a block that runs on this one. */
+  readonly on: string | null;
 }
 
-const fence = /^```(\w*)\s*(.*)$/;
+/** Blocks of numbered steps are indented. */
+const fence = /^( *)```(\w*)\s*(.*)$/;
 
 /** The marked blocks of a page, in order. @throws Error for a mark that is not known. */
 export function runnableBlocks(file: string, markdown: string): Block[] {
   const blocks: Block[] = [];
-  let open: { line: number; marks: string; lines: string[] } | null = null;
+  let open: { line: number; marks: string; indent: string; lines: string[] } | null = null;
   for (const [index, line] of markdown.split("\n").entries()) {
     const match = fence.exec(line);
     if (open === null && match !== null) {
-      open = { line: index + 2, marks: match[2] ?? "", lines: [] };
-    } else if (open !== null && line === "```") {
+      open = { line: index + 2, marks: match[3] ?? "", indent: match[1] ?? "", lines: [] };
+    } else if (open !== null && line === `${open.indent}\`\`\``) {
       const block = blockOf(file, open.line, open.marks, open.lines.join("\n"));
       if (block !== null) blocks.push(block);
       open = null;
     } else {
-      open?.lines.push(line);
+      open?.lines.push(line.startsWith(open.indent) ? line.slice(open.indent.length) : line);
     }
   }
   return blocks;
@@ -48,10 +52,12 @@ export function runnableBlocks(file: string, markdown: string): Block[] {
 function blockOf(file: string, line: number, marks: string, text: string): Block | null {
   const words = marks.split(/\s+/).filter((word) => word !== "");
   if (words.length === 0) return null;
-  const known = words.every((word) => /^(run|run=start|serve|file=\S+|needs=[\w,-]+)$/.test(word));
+  const known = words.every((word) =>
+    /^(run|run=start|serve|file=\S+|needs=[\w,-]+|on=\w+)$/.test(word),
+  );
   if (!known) {
     throw new Error(
-      `${file}:${line}: expected run, run=start, serve, file=… and needs=…, got ${marks}`,
+      `${file}:${line}: expected run, run=start, serve, file=…, needs=… and on=…, got ${marks}`,
     );
   }
   const valueOf = (key: string) =>
@@ -67,5 +73,6 @@ function blockOf(file: string, line: number, marks: string, text: string): Block
     serves,
     path,
     needs: valueOf("needs")?.split(",") ?? [],
+    on: valueOf("on"),
   };
 }

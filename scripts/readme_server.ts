@@ -11,8 +11,8 @@ import { parse } from "yaml";
 import { freePort, startZot, type Zot } from "../test/harness.ts";
 import type { World } from "./readme_world.ts";
 
-/** Paths of the system that pages write to. */
-const systemDirectories = ["etc/zot", "backup", "var/log/zot"];
+/** Directories of the system that pages write to; `/etc/zot` they make themselves. */
+const systemDirectories = ["etc", "backup", "var/log/zot"];
 /** Names in certificates stay. */
 const writtenAddresses = /127\.0\.0\.1:8080|(?<!DNS:|CN=)registry\.example\.com(?::\d+)?/g;
 

@@ -6,7 +6,7 @@
  * named.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { networkInterfaces } from "node:os";
+import { networkInterfaces, type NetworkInterfaceInfo } from "node:os";
 
 export interface ListenPlace {
   readonly address: string;
@@ -56,10 +56,18 @@ export function isEveryInterface(address: string): boolean {
   return everyInterface.has(address);
 }
 
+/** Addresses of the machine; none where a sandbox does not let them be asked for (systemd without AF_NETLINK). */
+function ownAddresses(): NetworkInterfaceInfo[] {
+  try {
+    return Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  } catch {
+    return [];
+  }
+}
+
 /** Addresses by which others reach what listens on every interface: `0.0.0.0` is those of IPv4, `::` all of them. */
 export function outsideAddresses(everyAddress: string): string[] {
-  const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  const outside = all.filter(
+  const outside = ownAddresses().filter(
     ({ internal, family, address }) =>
       !internal && (family === "IPv4" || (everyAddress === "::" && !address.startsWith("fe80:"))),
   );
@@ -86,10 +94,10 @@ function noRight({ port }: ListenPlace): string {
 }
 
 function noAddress({ address }: ListenPlace): string {
-  const own = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  const addresses = own.map((each) => each.address).join(", ");
+  const addresses = ownAddresses().map((each) => each.address);
+  const named = addresses.length === 0 ? "" : ` (${addresses.join(", ")})`;
   return (
-    `http.address: expected an address of this machine (${addresses}), got ${address}; ` +
+    `http.address: expected an address of this machine${named}, got ${address}; ` +
     "choose one of them, or 0.0.0.0 for every interface"
   );
 }

@@ -90,7 +90,10 @@ export async function startMachine(users: readonly string[] = []): Promise<Machi
   await eventually("the machine has started", async () => {
     return (await shell("systemctl is-active --quiet basic.target")).code === 0;
   });
-  for (const user of users) await shellOk(`useradd --create-home --skel /nothing ${user}`);
+  for (const user of users) {
+    await shellOk(`useradd --create-home --skel /nothing ${user}
+      install -d -m 700 -o ${user} -g ${user} ${runtimeDirectory(user)}`);
+  }
   const owned = stack.move();
   return {
     shell,
@@ -104,13 +107,19 @@ export async function startMachine(users: readonly string[] = []): Promise<Machi
   };
 }
 
+/** What a login makes for an account. */
+function runtimeDirectory(user: string): string {
+  return user === "root" ? "/run" : `/run/user/${user}`;
+}
+
 function enterArgs(first: number, text: string, { user = "root", cwd }: ShellOptions): string[] {
   const home = user === "root" ? "/root" : `/home/${user}`;
   const account =
     user === "root"
       ? []
       : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups", "--no-new-privs"];
-  const env = ["env", "-i", `HOME=${home}`, `USER=${user}`, `PATH=${barePath}`];
+  const session = [`HOME=${home}`, `USER=${user}`, `XDG_RUNTIME_DIR=${runtimeDirectory(user)}`];
+  const env = ["env", "-i", ...session, `PATH=${barePath}`];
   const inside = `cd ${cwd ?? home}\n${text}`;
   return [`--target=${first}`, "--all", "--", ...env, ...account, "sh", "-euc", inside];
 }
