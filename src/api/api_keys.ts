@@ -8,6 +8,7 @@
  */
 import { keysMax, type ApiKeys, type NewApiKey } from "../auth/api_keys.ts";
 import type { Identity } from "../auth/identity.ts";
+import { isLoginMethod } from "../auth/identity.ts";
 import { keyScope } from "../auth/scope.ts";
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
@@ -67,7 +68,7 @@ function manage(call: Call, { auth }: App): { keys: ApiKeys; owner: Identity } {
   // Browsers say so when another site's page makes them send what a user is logged in with.
   if (call.header("sec-fetch-site") === "cross-site") throw apiError("DENIED");
   const { identity } = call.caller;
-  const first = ["htpasswd", "ldap", "certificate", "workload"].includes(identity.provenBy);
+  const first = isLoginMethod(identity.provenBy) || identity.provenBy === "session";
   if (first && identity.scope === null) return { keys: auth.apiKeys, owner: identity };
   throw apiError("DENIED", {
     message: "API keys are managed with the password itself, not with a key or a token",

@@ -11,10 +11,12 @@ import type { PolicyCaller } from "../auth/caller.ts";
 import type { Challenge } from "../auth/challenge.ts";
 import { LoginFailed } from "../auth/login_failed.ts";
 import type { Auth } from "../auth/open_auth.ts";
+import type { Presented } from "../auth/presented.ts";
 import { parseScopes } from "../auth/scope.ts";
 import type { IssuedToken, TokenService } from "../auth/token_service.ts";
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
+import { presentedBy } from "../http/presented.ts";
 import { jsonReply } from "../http/reply.ts";
 import { parseMediaType } from "../lib/http_fields.ts";
 import { apiError } from "../oci/errors.ts";
@@ -30,9 +32,7 @@ const basic: Challenge = { kind: "basic", realm: "zot" };
 export async function getToken(call: Call, app: App): Promise<Reply> {
   const { auth, tokens } = service(app);
   checkService(tokens, call.query.get("service"));
-  const caller = await identify(() =>
-    auth.authenticator.authenticate(call.header("authorization"), call.connection),
-  );
+  const caller = await identify(() => auth.authenticator.authenticate(withoutCookie(call)));
   const asking = caller.paidBy(call.budget);
   const issued = await tokens.issue(asking, parseScopes(call.query.getAll("scope")));
   call.caller = caller;
@@ -48,7 +48,9 @@ export async function postToken(call: Call, app: App): Promise<Reply> {
   const name = form.get("username");
   const password = form.get("password");
   if (name === null || password === null || name.includes(":")) return refused("invalid_request");
-  const caller = await identify(() => auth.authenticator.login(name, password, call.connection));
+  const caller = await identify(() =>
+    auth.authenticator.login(name, password, withoutCookie(call)),
+  );
   const issued = await tokens.issue(caller.paidBy(call.budget), parseScopes(form.getAll("scope")));
   call.caller = caller;
   const scope = issued.access
@@ -67,6 +69,11 @@ function checkService({ service }: TokenService, asked: string | null): void {
   throw apiError("PARAMETER_INVALID", {
     message: `Expected service=${service}, got ${shorten(asked)}`,
   });
+}
+
+/** A browser's session gets no token: no page may ask for one in its user's name. */
+function withoutCookie({ request, connection }: Call): Presented {
+  return { ...presentedBy(request, connection), cookie: null };
 }
 
 /** @throws UNAUTHORIZED and the like; a caller who shows a token gets no other for it. */

@@ -12,6 +12,8 @@ import { apiKeys, type ApiKeyReads, type ApiKeyRecord } from "../metadata/api_ke
 import type { Metadata } from "../metadata/metadata.ts";
 import { recordCommit } from "../metadata/records.ts";
 import type { Identity } from "./identity.ts";
+import { isLoginMethod } from "./identity.ts";
+import { loginMethodOf } from "./named_user.ts";
 import type { PresentOwner } from "./owners.ts";
 import { emptyScope, keyScope } from "./scope.ts";
 
@@ -55,7 +57,8 @@ export class ApiKeys {
       owner: owner.name,
       hash: hashOf(key),
       groups: owner.groups,
-      provenBy: owner.provenBy,
+      // A session stands for the login that it came from.
+      provenBy: loginMethodOf(owner) ?? owner.provenBy,
       incarnation: owner.incarnation ?? null,
       createdAt: this.#clock.now(),
       lastUsedAt: null,
@@ -128,6 +131,7 @@ export class ApiKeys {
       scope,
       keyId: record.id,
       ...(incarnation === null ? {} : { incarnation }),
+      ...(isLoginMethod(record.provenBy) ? { login: record.provenBy } : {}),
     };
     return record.provenBy === "workload" ? { ...identity, claimsLost: true } : identity;
   }

@@ -10,16 +10,24 @@ import { Gate } from "../lib/gate.ts";
 import { apiKeys, type ApiKeyRecord } from "../metadata/api_keys.ts";
 import type { Metadata } from "../metadata/metadata.ts";
 import { ApiKeys } from "./api_keys.ts";
-import { Authenticator, type FailedLogin, type Methods, type Origin } from "./authenticator.ts";
+import { Authenticator, type FailedLogin } from "./authenticator.ts";
 import { PolicyCaller } from "./caller.ts";
 import { Htpasswd } from "./htpasswd.ts";
 import type { Identity } from "./identity.ts";
 import { LdapUnavailable, type Ldap, type LdapUser } from "./ldap.ts";
 import { LoginFailed } from "./login_failed.ts";
+import type { Methods, Sessions } from "./methods.ts";
+import type { Origin, Presented } from "./presented.ts";
 import { Throttle } from "./throttle.ts";
 import { TokenRefused, type ProvenToken } from "./token_service.ts";
 
-const here: Origin = { address: "192.0.2.1", certificate: null };
+const here: Origin = { address: "192.0.2.1", ownPage: false };
+const shows = (authorization: string | null, origin: Origin = here): Presented => ({
+  authorization,
+  cookie: null,
+  certificate: null,
+  origin,
+});
 const basic = (name: string, password: string) =>
   `Basic ${Buffer.from(`${name}:${password}`).toString("base64")}`;
 
@@ -107,6 +115,7 @@ async function world(change: (methods: Methods) => Partial<Methods> = () => ({})
       dnsSanIndex: 0,
       emailSanIndex: 0,
     },
+    sessions: null,
   };
   const authenticator = new Authenticator({
     methods: { ...none, ...change(none) },
@@ -141,10 +150,10 @@ describe("what was verified is remembered", () => {
     await using w = await world();
     const header = basic("alice", "right");
     const callers = await Promise.all(
-      Array.from({ length: 100 }, async () => await w.authenticator.authenticate(header, here)),
+      Array.from({ length: 100 }, async () => await w.authenticator.authenticate(shows(header))),
     );
     for (let at = 0; at < 1000; at += 1) {
-      const caller = w.authenticator.authenticate(header, here);
+      const caller = w.authenticator.authenticate(shows(header));
       expect(caller).toBeInstanceOf(PolicyCaller);
       callers.push(caller as PolicyCaller);
     }
@@ -156,25 +165,25 @@ describe("what was verified is remembered", () => {
   test("for a minute", async () => {
     await using w = await world();
     const header = basic("alice", "right");
-    await w.authenticator.authenticate(header, here);
+    await w.authenticator.authenticate(shows(header));
     w.clock.advance(59_000);
-    expect(w.authenticator.authenticate(header, here)).toBeInstanceOf(PolicyCaller);
+    expect(w.authenticator.authenticate(shows(header))).toBeInstanceOf(PolicyCaller);
     w.clock.advance(2_000);
-    expect(w.authenticator.authenticate(header, here)).toBeInstanceOf(Promise);
-    await w.authenticator.authenticate(header, here);
+    expect(w.authenticator.authenticate(shows(header))).toBeInstanceOf(Promise);
+    await w.authenticator.authenticate(shows(header));
     expect(w.gate.runs).toBe(2);
   });
 
   test("until the file changes", async () => {
     await using w = await world();
     const header = basic("alice", "right");
-    await w.authenticator.authenticate(header, here);
+    await w.authenticator.authenticate(shows(header));
     const hash = await Bun.password.hash("other", { algorithm: "bcrypt", cost: 4 });
     writeFileSync(w.path, `alice:${hash}\n`);
     w.clock.advance(1_000);
-    const failed = await failureOf(() => w.authenticator.authenticate(header, here));
+    const failed = await failureOf(() => w.authenticator.authenticate(shows(header)));
     expect(failed.kind).toBe("invalid");
-    const caller = await w.authenticator.authenticate(basic("alice", "other"), here);
+    const caller = await w.authenticator.authenticate(shows(basic("alice", "other")));
     expect(caller.name).toBe("alice");
   });
 
@@ -192,7 +201,7 @@ describe("what was verified is remembered", () => {
       verify: async () => version === 1,
     };
     await using w = await world(() => ({ htpasswd: file as unknown as Htpasswd }));
-    const login = () => w.authenticator.authenticate(basic("alice", "right"), here);
+    const login = () => w.authenticator.authenticate(shows(basic("alice", "right")));
     expect(await login()).toBeInstanceOf(PolicyCaller);
     expect((await failureOf(login)).kind).toBe("invalid");
   });
@@ -200,7 +209,7 @@ describe("what was verified is remembered", () => {
   test("but failures are not: each is computed, and equal ones at once together", async () => {
     await using w = await world();
     const header = basic("alice", "wrong");
-    const login = () => failureOf(() => w.authenticator.authenticate(header, here));
+    const login = () => failureOf(() => w.authenticator.authenticate(shows(header)));
     await Promise.all([login(), login(), login()]);
     expect(w.gate.runs).toBe(1);
     await login();
@@ -209,9 +218,9 @@ describe("what was verified is remembered", () => {
 
   test("a hit of another password, name or scheme is none", async () => {
     await using w = await world();
-    await w.authenticator.authenticate(basic("alice", "right"), here);
+    await w.authenticator.authenticate(shows(basic("alice", "right")));
     for (const header of [basic("alice", "right "), basic("Alice", "right"), "Bearer x", "x"]) {
-      await failureOf(() => w.authenticator.authenticate(header, here));
+      await failureOf(() => w.authenticator.authenticate(shows(header)));
     }
   });
 });
@@ -222,7 +231,7 @@ describe("failures", () => {
     const seen = [];
     for (const name of ["alice", "nobody", "", "x".repeat(300)]) {
       const failed = await failureOf(() =>
-        w.authenticator.authenticate(basic(name, "wrong"), here),
+        w.authenticator.authenticate(shows(basic(name, "wrong"))),
       );
       const refusal = failed.toApiError({ kind: "basic", realm: "zot" }, null);
       seen.push(JSON.stringify([failed.kind, refusal.status, refusal.errors, refusal.headers]));
@@ -237,12 +246,12 @@ describe("failures", () => {
 
   test("are refused after ten from one network, with the time to wait; others go on", async () => {
     await using w = await world();
-    await w.authenticator.authenticate(basic("alice", "right"), here);
+    await w.authenticator.authenticate(shows(basic("alice", "right")));
     for (let at = 0; at < 10; at += 1) {
-      await failureOf(() => w.authenticator.authenticate(basic("bob", `wrong${at}`), here));
+      await failureOf(() => w.authenticator.authenticate(shows(basic("bob", `wrong${at}`))));
     }
     const hashes = w.gate.runs;
-    const failed = await failureOf(() => w.authenticator.authenticate(basic("bob", "x"), here));
+    const failed = await failureOf(() => w.authenticator.authenticate(shows(basic("bob", "x"))));
     expect(failed).toMatchObject({ kind: "throttled", retryAfterS: 90 });
     expect(failed.toApiError(null, null)).toMatchObject({
       status: 429,
@@ -251,19 +260,21 @@ describe("failures", () => {
     // Not a hash was computed for it.
     expect(w.gate.runs).toBe(hashes);
     const elsewhere = { ...here, address: "198.51.100.1" };
-    const from = await failureOf(() => w.authenticator.authenticate(basic("bob", "x"), elsewhere));
+    const from = await failureOf(() =>
+      w.authenticator.authenticate(shows(basic("bob", "x"), elsewhere)),
+    );
     expect(from.kind).toBe("invalid");
-    expect(w.authenticator.authenticate(basic("alice", "right"), here)).toBeInstanceOf(
+    expect(w.authenticator.authenticate(shows(basic("alice", "right")))).toBeInstanceOf(
       PolicyCaller,
     );
-    expect(w.authenticator.authenticate(null, here)).toBe(w.authenticator.anonymous);
+    expect(w.authenticator.authenticate(shows(null))).toBe(w.authenticator.anonymous);
   });
 
   test("that come at once are as many as one by one: ten, then none is computed", async () => {
     await using w = await world();
     const guesses = Array.from({ length: 60 }, (_, at) => basic("alice", `wrong${at}`));
     const failed = await Promise.all(
-      guesses.map((guess) => failureOf(() => w.authenticator.authenticate(guess, here))),
+      guesses.map((guess) => failureOf(() => w.authenticator.authenticate(shows(guess)))),
     );
     const kinds = failed.map(({ kind }) => kind);
     expect(kinds.filter((kind) => kind === "invalid")).toHaveLength(10);
@@ -273,12 +284,12 @@ describe("failures", () => {
 
   test("are held back when the configuration says so, successes are not", async () => {
     await using w = await world(undefined, 5_000);
-    await w.authenticator.authenticate(basic("alice", "right"), here);
+    await w.authenticator.authenticate(shows(basic("alice", "right")));
     expect(w.clock.slept).toEqual([]);
-    await failureOf(() => w.authenticator.authenticate(basic("alice", "wrong"), here));
-    await failureOf(() => w.authenticator.authenticate("nonsense", here));
+    await failureOf(() => w.authenticator.authenticate(shows(basic("alice", "wrong"))));
+    await failureOf(() => w.authenticator.authenticate(shows("nonsense")));
     expect(w.clock.slept).toEqual([5_000, 5_000]);
-    expect(w.authenticator.authenticate("Basic Og==", here)).toBe(w.authenticator.anonymous);
+    expect(w.authenticator.authenticate(shows("Basic Og=="))).toBe(w.authenticator.anonymous);
   });
 });
 
@@ -291,9 +302,9 @@ describe("a directory", () => {
 
   test("is asked after the file, and only for who is not in it with this password", async () => {
     await using w = await withLdap();
-    await w.authenticator.authenticate(basic("alice", "right"), here);
+    await w.authenticator.authenticate(shows(basic("alice", "right")));
     expect(w.ldap.verified).toBe(0);
-    const caller = await w.authenticator.authenticate(basic("lee", "right"), here);
+    const caller = await w.authenticator.authenticate(shows(basic("lee", "right")));
     expect(caller.identity).toMatchObject({ name: "lee", groups: ["dev"], provenBy: "ldap" });
   });
 
@@ -303,33 +314,33 @@ describe("a directory", () => {
     fake.isDown = true;
     const names = Array.from({ length: 40 }, (_, at) => basic("lee", `wrong${at}`));
     const failed = await Promise.all(
-      names.map((header) => failureOf(() => w.authenticator.authenticate(header, here))),
+      names.map((header) => failureOf(() => w.authenticator.authenticate(shows(header)))),
     );
     expect(new Set(failed.map(({ kind }) => kind))).toEqual(new Set(["unavailable"]));
     fake.isDown = false;
-    const caller = await w.authenticator.authenticate(basic("lee", "right"), here);
+    const caller = await w.authenticator.authenticate(shows(basic("lee", "right")));
     expect(caller.name).toBe("lee");
   });
 
   test("is looked at again after a second, and what changed there counts at once", async () => {
     await using w = await withLdap();
     const header = basic("lee", "right");
-    await w.authenticator.authenticate(header, here);
-    await w.authenticator.authenticate(header, here);
+    await w.authenticator.authenticate(shows(header));
+    await w.authenticator.authenticate(shows(header));
     expect(w.ldap.found).toBe(0);
     w.clock.advance(1_500);
-    await Promise.all([1, 2, 3].map(async () => await w.authenticator.authenticate(header, here)));
+    await Promise.all([1, 2, 3].map(async () => await w.authenticator.authenticate(shows(header))));
     expect([w.ldap.found, w.ldap.verified]).toEqual([1, 1]);
     // Another group: a new login finds it.
     w.ldap.user = { name: "lee", groups: [], id: "entryUUID 1", stamp: "2" };
     w.clock.advance(1_500);
-    const caller = await w.authenticator.authenticate(header, here);
+    const caller = await w.authenticator.authenticate(shows(header));
     expect(caller.identity.groups).toEqual([]);
     expect(w.ldap.verified).toBe(2);
     // Gone: refused.
     w.ldap.user = null;
     w.clock.advance(1_500);
-    expect((await failureOf(() => w.authenticator.authenticate(header, here))).kind).toBe(
+    expect((await failureOf(() => w.authenticator.authenticate(shows(header)))).kind).toBe(
       "invalid",
     );
   });
@@ -337,7 +348,7 @@ describe("a directory", () => {
   test("that hangs keeps those waiting for a moment who are known, and once; what it says at last counts", async () => {
     await using w = await withLdap();
     const header = basic("lee", "right");
-    const known = () => w.authenticator.authenticate(header, here);
+    const known = () => w.authenticator.authenticate(shows(header));
     await known();
     const hanging = Promise.withResolvers<void>();
     w.ldap.hangs = hanging.promise;
@@ -356,18 +367,18 @@ describe("a directory", () => {
   test("that is down fails those who need it, who were not known a moment ago", async () => {
     await using w = await withLdap();
     const header = basic("lee", "right");
-    await w.authenticator.authenticate(header, here);
+    await w.authenticator.authenticate(shows(header));
     w.ldap.isDown = true;
     w.clock.advance(1_500);
-    expect((await w.authenticator.authenticate(header, here)).name).toBe("lee");
-    expect((await w.authenticator.authenticate(basic("alice", "right"), here)).name).toBe("alice");
+    expect((await w.authenticator.authenticate(shows(header))).name).toBe("lee");
+    expect((await w.authenticator.authenticate(shows(basic("alice", "right")))).name).toBe("alice");
     for (const header of [basic("lee", "other"), basic("alice", "wrong"), basic("zoe", "x")]) {
-      const failed = await failureOf(() => w.authenticator.authenticate(header, here));
+      const failed = await failureOf(() => w.authenticator.authenticate(shows(header)));
       expect(failed.toApiError(null, null)).toMatchObject({ status: 503 });
     }
     // Never for longer than what was verified is trusted.
     w.clock.advance(60_000);
-    const failed = await failureOf(() => w.authenticator.authenticate(header, here));
+    const failed = await failureOf(() => w.authenticator.authenticate(shows(header)));
     expect(failed.kind).toBe("unavailable");
   });
 });
@@ -386,11 +397,11 @@ describe("tokens", () => {
         return proven(Date.now() + 10_000);
       },
     }));
-    await w.authenticator.authenticate("Bearer x", here);
-    await w.authenticator.authenticate("Bearer x", here);
+    await w.authenticator.authenticate(shows("Bearer x"));
+    await w.authenticator.authenticate(shows("Bearer x"));
     expect(verified).toBe(1);
     w.clock.advance(11_000);
-    await w.authenticator.authenticate("Bearer x", here);
+    await w.authenticator.authenticate(shows("Bearer x"));
     expect(verified).toBe(2);
   });
 
@@ -403,8 +414,10 @@ describe("tokens", () => {
         return proven(Date.now() + 10_000);
       },
     }));
-    expect((await w.authenticator.authenticate(basic("any", "eyJa.eyJb.c"), here)).name).toBe("ci");
-    await failureOf(() => w.authenticator.authenticate(basic("lee", "eyJa.eyJb.d"), here));
+    expect((await w.authenticator.authenticate(shows(basic("any", "eyJa.eyJb.c")))).name).toBe(
+      "ci",
+    );
+    await failureOf(() => w.authenticator.authenticate(shows(basic("lee", "eyJa.eyJb.d"))));
     expect(ldap.verified).toBe(0);
     expect(w.gate.runs).toBe(0);
   });
@@ -446,7 +459,7 @@ describe("an API key has the groups that its owner has now", () => {
       ldap: ldap as unknown as Ldap,
       apiKeys: keysOf({ owner, provenBy, groups: ["once"] }, systemClock),
     }));
-    const login = () => w.authenticator.authenticate(basic(owner, key), here);
+    const login = () => w.authenticator.authenticate(shows(basic(owner, key)));
     if (groups === null) expect((await failureOf(login)).kind).toBe("invalid");
     else expect((await login()).identity.groups).toEqual(groups);
   });
@@ -475,7 +488,7 @@ describe("a key of somebody who had the name before", () => {
     }));
     const key = await made(metadata, identity("ldap", "entryUUID 1"));
     await made(metadata, identity("workload", "subject"));
-    const login = (password: string) => w.authenticator.authenticate(basic("lee", password), here);
+    const login = (password: string) => w.authenticator.authenticate(shows(basic("lee", password)));
     expect((await login(key)).name).toBe("lee");
     ldap.user = { name: "lee", groups: [], id: "entryUUID 2", stamp: "9" };
     w.clock.advance(1_500);
@@ -498,11 +511,11 @@ describe("a key of somebody who had the name before", () => {
         expiresAt: Date.now() + 60_000,
       }),
     }));
-    const login = (token: string) => w.authenticator.authenticate(`Bearer ${token}`, here);
+    const login = (token: string) => w.authenticator.authenticate(shows(`Bearer ${token}`));
     const token = (payload: string) => `eyJhbGciOiJFUzI1NiJ9.${payload}.c`;
     const key = await made(metadata, identity("workload", "first"));
     await login(token("a"));
-    const withKey = () => w.authenticator.authenticate(basic("lee", key), here);
+    const withKey = () => w.authenticator.authenticate(shows(basic("lee", key)));
     expect((await withKey()).name).toBe("lee");
     subject = "second";
     await login(token("b"));
@@ -514,21 +527,75 @@ describe("a key of somebody who had the name before", () => {
 test("where nobody can log in, what clients send along means nothing", async () => {
   await using w = await world(() => ({ htpasswd: null }));
   for (const header of [basic("alice", "right"), "Bearer x", "nonsense"]) {
-    expect(w.authenticator.authenticate(header, here)).toBe(w.authenticator.anonymous);
+    expect(w.authenticator.authenticate(shows(header))).toBe(w.authenticator.anonymous);
   }
 });
 
 test("a certificate counts where there is no header, and must name somebody", async () => {
   await using w = await world();
   const certificate = { subject: [{ type: "CN", value: "machine" }], san: [] };
-  const caller = await w.authenticator.authenticate(null, { ...here, certificate });
+  const caller = await w.authenticator.authenticate({ ...shows(null), certificate });
   expect(caller.name).toBe("machine");
-  expect(w.authenticator.authenticate(null, { ...here, certificate })).toBe(caller);
+  expect(w.authenticator.authenticate({ ...shows(null), certificate })).toBe(caller);
   const header = basic("alice", "right");
-  expect((await w.authenticator.authenticate(header, { ...here, certificate })).name).toBe("alice");
+  expect((await w.authenticator.authenticate({ ...shows(header), certificate })).name).toBe(
+    "alice",
+  );
   const nameless = { subject: [{ type: "O", value: "x" }], san: [] };
   const failed = await failureOf(() =>
-    w.authenticator.authenticate(null, { ...here, certificate: nameless }),
+    w.authenticator.authenticate({ ...shows(null), certificate: nameless }),
   );
   expect(failed.kind).toBe("invalid");
+});
+
+describe("a session", () => {
+  const sessions = (lives: () => boolean): Sessions => ({
+    find: async (cookie) =>
+      cookie === "session=good" && lives()
+        ? {
+            identity: { name: "lee", groups: [], provenBy: "session", login: "ldap", scope: null },
+            isCurrent: lives,
+            recheck: null,
+            expiresAt: null,
+          }
+        : null,
+  });
+  const cookie = "session=good";
+  const withCookie = (ownPage: boolean, text = cookie): Presented => ({
+    ...shows(null, { ...here, ownPage }),
+    cookie: text,
+  });
+
+  test("counts on a page of our own, and on no other", async () => {
+    await using w = await world(() => ({ sessions: sessions(() => true) }));
+    const caller = await w.authenticator.authenticate(withCookie(true));
+    expect(caller.identity).toMatchObject({ name: "lee", provenBy: "session", login: "ldap" });
+    expect(w.authenticator.authenticate(withCookie(true))).toBe(caller);
+    expect(w.authenticator.authenticate(withCookie(false))).toBe(w.authenticator.anonymous);
+  });
+
+  test("that is unknown or over is no failed login", async () => {
+    let lives = true;
+    await using w = await world(() => ({ sessions: sessions(() => lives) }));
+    const strange = withCookie(true, "session=other");
+    expect(await w.authenticator.authenticate(strange)).toBe(w.authenticator.anonymous);
+    expect((await w.authenticator.authenticate(withCookie(true))).name).toBe("lee");
+    expect(w.authenticator.knownName(withCookie(true))).toBe("lee");
+    lives = false;
+    expect(await w.authenticator.authenticate(withCookie(true))).toBe(w.authenticator.anonymous);
+    expect(w.failures).toEqual([]);
+  });
+
+  test("gives way to credentials in a header", async () => {
+    await using w = await world(() => ({ sessions: sessions(() => true) }));
+    const both = { ...withCookie(true), authorization: basic("alice", "right") };
+    expect((await w.authenticator.authenticate(both)).name).toBe("alice");
+    const wrong = { ...withCookie(true), authorization: basic("alice", "wrong") };
+    expect((await failureOf(() => w.authenticator.authenticate(wrong))).kind).toBe("invalid");
+  });
+
+  test("means nothing where no sessions are served", async () => {
+    await using w = await world();
+    expect(w.authenticator.authenticate(withCookie(true))).toBe(w.authenticator.anonymous);
+  });
 });

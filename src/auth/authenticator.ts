@@ -19,33 +19,17 @@ import { IssuerUnavailable } from "./bearer.ts";
 import { PolicyCaller } from "./caller.ts";
 import { certificateIdentity, type CertificateNames } from "./client_certificate.ts";
 import type { CompiledPolicy } from "./compile_policy.ts";
-import { CredentialCache, type Verified } from "./credential_cache.ts";
-import type { FileUsers } from "./file_users.ts";
-import type { Htpasswd } from "./htpasswd.ts";
+import { CredentialCache } from "./credential_cache.ts";
 import { anonymous, isUserName, type Identity } from "./identity.ts";
 import type { Ldap } from "./ldap.ts";
 import { LdapUnavailable } from "./ldap_connection.ts";
 import { LoginFailed } from "./login_failed.ts";
-import type { MtlsOptions } from "./options.ts";
 import { Owners, type Owner, type PresentOwner } from "./owners.ts";
 import { emptyScope, keyScope } from "./scope.ts";
+import type { Methods, Proof } from "./methods.ts";
+import type { Presented, Origin } from "./presented.ts";
 import { networkOf, type Throttle } from "./throttle.ts";
-import { TokenRefused, type ProvenToken, type TokenService } from "./token_service.ts";
-
-/** The methods in force; null for those that are not. */
-export interface Methods {
-  readonly htpasswd: Htpasswd | null;
-  readonly ldap: Ldap | null;
-  readonly apiKeys: ApiKeys | null;
-  /** Who has a name of the htpasswd file; null where nothing is remembered of it. */
-  readonly fileUsers: FileUsers | null;
-  readonly tokens: TokenService | null;
-  /** Tokens of an outside token service. */
-  readonly access: ((token: string) => Promise<ProvenToken>) | null;
-  /** ID tokens of workloads. */
-  readonly workload: ((token: string) => Promise<ProvenToken>) | null;
-  readonly certificates: MtlsOptions;
-}
+import { TokenRefused, type ProvenToken } from "./token_service.ts";
 
 export interface AuthenticatorOptions {
   readonly methods: Methods;
@@ -64,17 +48,11 @@ export interface FailedLogin {
   readonly reason: string;
 }
 
-/** Where a request comes from, and the certificate that its connection showed. */
-export interface Origin {
-  readonly address: string | null;
-  readonly certificate: CertificateNames | null;
-}
-
-/** What was proven, before it is bound to the policy. */
-type Proof = Omit<Verified, "caller"> & { readonly identity: Identity };
-
 /** Answers that are held back at a time; beyond it they are not. */
 const delayedMax = 1_000;
+/** A cookie's place among remembered credentials: no header holds a NUL. */
+const cookieText = (cookie: string): string => `\0cookie\0${cookie}`;
+
 /** What clients without credentials send for Basic. */
 const emptyBasic = "Basic Og==";
 
@@ -100,50 +78,72 @@ export class Authenticator {
     this.anonymous = this.#callerOf(anonymous);
   }
 
-  /** The caller: at once when the header is known. @throws LoginFailed. */
-  authenticate(header: string | null, origin: Origin): PolicyCaller | Promise<PolicyCaller> {
-    if (header === null || header === emptyBasic || !this.#canLogIn) {
-      return this.#withoutHeader(origin);
+  /**
+   * The caller: at once when what is presented is known. Credentials in a header come before a session, and both
+   * before a certificate. @throws LoginFailed.
+   */
+  authenticate(presented: Presented): PolicyCaller | Promise<PolicyCaller> {
+    const header = this.#headerOf(presented);
+    if (header !== null) {
+      return this.#recall(header, () => readCredentials(header), presented);
     }
-    return this.#recall(header, () => readCredentials(header), origin);
+    const cookie = this.#cookieOf(presented);
+    if (cookie === null) return this.#withoutHeader(presented);
+    return this.#recall(cookieText(cookie), () => ({ kind: "session", cookie }), presented);
+  }
+
+  /** The header, unless it says nothing, or nobody can log in by one. */
+  #headerOf({ authorization }: Presented): string | null {
+    return authorization === emptyBasic || !this.#canLogIn ? null : authorization;
+  }
+
+  #cookieOf({ cookie, origin }: Presented): string | null {
+    return this.#options.methods.sessions !== null && origin.ownPage ? cookie : null;
   }
 
   /** Whose credentials these were when they were verified lately; null when they were not. Verifies nothing. */
-  knownName(header: string | null, { certificate }: Origin): string | null {
-    if (header === null || header === emptyBasic || !this.#canLogIn) {
-      return certificate === null ? null : (this.#holders.get(certificate)?.name ?? null);
-    }
+  knownName(presented: Presented): string | null {
+    const header = this.#headerOf(presented);
+    if (header !== null) return this.#rememberedName(header);
+    const cookie = this.#cookieOf(presented);
+    const name = cookie === null ? null : this.#rememberedName(cookieText(cookie));
+    const { certificate } = presented;
+    if (name !== null || certificate === null) return name;
+    return this.#holders.get(certificate)?.name ?? null;
+  }
+
+  #rememberedName(text: string): string | null {
     const { clock } = this.#options;
-    const known = this.#cache.peek(this.#cache.keyOf(header), clock.monotonicMs(), clock.now());
+    const known = this.#cache.peek(this.#cache.keyOf(text), clock.monotonicMs(), clock.now());
     return known?.name ?? null;
   }
 
   /** A name and password that came otherwise than in a header. @throws LoginFailed. */
-  async login(name: string, password: string, origin: Origin): Promise<PolicyCaller> {
+  async login(name: string, password: string, presented: Presented): Promise<PolicyCaller> {
     // No header holds a NUL, so that none is taken for this.
     const text = `\0${name}\0${password}`;
-    return await this.#recall(text, () => passwordCredentials(name, password), origin);
+    return await this.#recall(text, () => passwordCredentials(name, password), presented);
   }
 
   /** The caller whom these credentials proved lately, else whom they prove now. `text` tells them from all others. */
   #recall(
     text: string,
     read: () => Credentials,
-    origin: Origin,
+    presented: Presented,
   ): PolicyCaller | Promise<PolicyCaller> {
     const { clock } = this.#options;
     const key = this.#cache.keyOf(text);
     const hit = this.#cache.find(key, clock.monotonicMs(), clock.now());
-    if (hit === null) return this.#loginOnce(key, read(), origin);
+    if (hit === null) return this.#loginOnce(key, read(), presented);
     if (hit.kind === "hit") return hit.caller;
-    return hit.answer.then((caller) => caller ?? this.#loginOnce(key, read(), origin));
+    return hit.answer.then((caller) => caller ?? this.#loginOnce(key, read(), presented));
   }
 
   #callerOf(identity: Identity): PolicyCaller {
     return new PolicyCaller(identity, this.#options.policy);
   }
 
-  #withoutHeader({ certificate }: Origin): PolicyCaller {
+  #withoutHeader({ certificate }: Presented): PolicyCaller {
     if (certificate === null) return this.anonymous;
     const known = this.#holders.get(certificate);
     if (known !== undefined) return known;
@@ -157,14 +157,27 @@ export class Authenticator {
   #loginOnce(
     key: string,
     credentials: Credentials,
-    origin: Origin,
+    presented: Presented,
   ): PolicyCaller | Promise<PolicyCaller> {
-    if (credentials.kind === "none") return this.#withoutHeader(origin);
+    if (credentials.kind === "none") return this.#withoutHeader(presented);
     const running = this.#running.get(key);
     if (running !== undefined) return running;
-    const login = this.#login(key, credentials, origin).finally(() => this.#running.delete(key));
+    const login = (
+      credentials.kind === "session"
+        ? this.#resume(key, credentials.cookie, presented)
+        : this.#login(key, credentials, presented.origin)
+    ).finally(() => this.#running.delete(key));
     this.#running.set(key, login);
     return login;
+  }
+
+  /** A cookie that names no living session is no failed login: the page was open for long. */
+  async #resume(key: string, cookie: string, presented: Presented): Promise<PolicyCaller> {
+    const proof = (await this.#options.methods.sessions?.find(cookie)) ?? null;
+    if (proof === null) return this.#withoutHeader(presented);
+    const caller = this.#callerOf(proof.identity);
+    this.#cache.set(key, { ...proof, caller }, this.#options.clock.monotonicMs());
+    return caller;
   }
 
   async #login(key: string, credentials: Credentials, origin: Origin): Promise<PolicyCaller> {

@@ -9,6 +9,7 @@ export type Credentials =
   | { readonly kind: "none" }
   | { readonly kind: "password"; readonly name: string; readonly password: string }
   | { readonly kind: "bearer"; readonly token: string }
+  | { readonly kind: "session"; readonly cookie: string }
   | { readonly kind: "malformed"; readonly reason: string };
 
 /** A token must leave room for the other headers of a request. */

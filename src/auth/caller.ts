@@ -9,6 +9,7 @@ import { Lru } from "../lib/lru.ts";
 import type { RequestBudget } from "../lib/request_budget.ts";
 import type { CompiledPolicy } from "./compile_policy.ts";
 import { anonymous, isAnonymous, type Identity } from "./identity.ts";
+import { namesUser } from "./named_user.ts";
 import type { Action } from "./options.ts";
 import { decide, groupsOf, type Decision, type Paying, type RequestFacts } from "./policy.ts";
 import type { ScopeAction } from "./scope.ts";
@@ -206,7 +207,7 @@ export class PolicyCaller implements Caller {
     if (this.#policy?.metrics.everybody === true) return true;
     const { name, scope } = this.identity;
     if (name === "" || scope !== null) return false;
-    if (this.#policy === null || this.#policy.metrics.users.has(name)) return true;
+    if (this.#policy === null || namesUser(this.#policy.metrics.users, this.identity)) return true;
     return this.#policy.admin.actions.has("read") && this.isAdmin();
   }
 
@@ -216,7 +217,7 @@ export class PolicyCaller implements Caller {
     if (isAnonymous(identity) || identity.scope !== null) return false;
     if (this.#policy === null) return true;
     const { users, groups } = this.#policy.admin;
-    if (users.has(identity.name)) return true;
+    if (namesUser(users, identity)) return true;
     const mine = groupsOf(this.#policy, identity);
     return [...groups].some((group) => mine.has(group));
   }

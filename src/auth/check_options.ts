@@ -8,8 +8,11 @@ import { isHttpUrl } from "../lib/address_types.ts";
 import { formatDuration } from "../lib/duration.ts";
 import { compilePolicy } from "./compile_policy.ts";
 import { checkMapping } from "./claim_mapping.ts";
+import { type LoginMethod } from "./identity.ts";
+import { readNamedUser } from "./named_user.ts";
 import { isSafeUrl } from "./safe_url.ts";
 import type { AccessControl, AuthValues } from "./options.ts";
+import { placesOf } from "./unknown_users.ts";
 
 /** The part of the `http` section that is looked at. */
 export interface HttpSection {
@@ -194,6 +197,8 @@ function accessControlProblems(http: HttpSection, has: Has): string[] {
       "http.accessControl: expected repositories, an adminPolicy or metrics, got none; nobody could do anything",
     ];
   }
+  const foreign = methodProblems(http, has);
+  if (foreign.length > 0) return foreign;
   const { policy } = compiled;
   if (policy.userAccess && !hasMethods(auth) && !has("http.tls.cacert")) {
     return [
@@ -203,6 +208,28 @@ function accessControlProblems(http: HttpSection, has: Has): string[] {
   }
   return [];
 }
+
+/** Users of a method that is not configured can never log in. */
+function methodProblems({ accessControl }: HttpSection, has: Has): string[] {
+  return placesOf(accessControl).flatMap(({ path, users }) =>
+    users.flatMap((user, index) => {
+      const { method } = readNamedUser(user);
+      if (method === null || has(methodKeys[method])) return [];
+      return [
+        `${path}.users[${index}]: expected a method that is configured, got ${JSON.stringify(user)} without ` +
+          `${methodKeys[method]}; a bare name means a user of any method`,
+      ];
+    }),
+  );
+}
+
+/** What must be there for somebody to log in by a method. */
+const methodKeys: Readonly<Record<LoginMethod, string>> = {
+  htpasswd: "http.auth.htpasswd",
+  ldap: "http.auth.ldap",
+  certificate: "http.tls.cacert",
+  workload: "http.auth.bearer.oidc",
+};
 
 function warningsOf(http: HttpSection): string[] {
   const { address, auth, externalUrl } = http;

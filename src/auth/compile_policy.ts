@@ -13,6 +13,7 @@ import {
 } from "../lib/expression/expression.ts";
 import { showJson } from "../lib/strict_json.ts";
 import { isHopeless, parseGlob, type Glob } from "../lib/glob.ts";
+import { readNamedUser, userKey } from "./named_user.ts";
 import type { AccessControl, Action, PolicyGrant } from "./options.ts";
 
 export interface CompiledCondition {
@@ -37,6 +38,7 @@ export type Varying = (typeof varyingFields)[keyof typeof varyingFields];
 
 /** Actions for users and groups, under conditions. */
 export interface Grant {
+  /** Keys of users (`named_user.ts`). */
   readonly users: ReadonlySet<string>;
   readonly groups: ReadonlySet<string>;
   readonly actions: ReadonlySet<Action>;
@@ -55,6 +57,7 @@ export interface CompiledPolicy {
   /** By length of the glob, longest first. */
   readonly rules: readonly Rule[];
   readonly admin: Grant;
+  /** Groups by the key of a user. */
   readonly groupsByUser: ReadonlyMap<string, readonly string[]>;
   /** Whether any decision depends on more than identity, action and repository. */
   readonly conditional: boolean;
@@ -111,12 +114,15 @@ export function compilePolicy(
     });
   }
   const admin = compileGrant(control.adminPolicy, `${place}.adminPolicy`, problems);
-  if (problems.length > 0) return { problems };
-  rules.sort((a, b) => b.glob.text.length - a.glob.text.length);
   const metrics = {
-    users: new Set(control.metrics.users),
+    users: usersOf(control.metrics.users, `${place}.metrics`, problems),
     everybody: control.metrics.anonymousPolicy.includes("read"),
   };
+  for (const [group, { users }] of Object.entries(control.groups)) {
+    usersOf(users, `${place}.groups[${JSON.stringify(group)}]`, problems);
+  }
+  if (problems.length > 0) return { problems };
+  rules.sort((a, b) => b.glob.text.length - a.glob.text.length);
   const groupsByUser = turned(control);
   return { policy: { ...summary(rules, admin), rules, admin, metrics, groupsByUser } };
 }
@@ -154,11 +160,20 @@ function compileGrant(grant: PolicyGrant, path: string, problems: string[]): Gra
     }
   }
   return {
-    users: new Set(grant.users),
+    users: usersOf(grant.users, path, problems),
     groups: new Set(grant.groups),
     actions: new Set(grant.actions),
     conditions,
   };
+}
+
+/** Keys of the users of a list. */
+function usersOf(users: readonly string[], path: string, problems: string[]): Set<string> {
+  for (const [index, text] of users.entries()) {
+    if (readNamedUser(text).name !== "") continue;
+    problems.push(`${path}.users[${index}]: expected a user's name, got ${showJson(text)}`);
+  }
+  return new Set(users.map(userKey));
 }
 
 function readsOf(expression: Expression): Set<Varying> {
@@ -171,7 +186,7 @@ function readsOf(expression: Expression): Set<Varying> {
 function turned({ groups }: AccessControl): Map<string, string[]> {
   const byUser = new Map<string, string[]>();
   for (const [group, { users }] of Object.entries(groups)) {
-    for (const user of users) byUser.set(user, [...(byUser.get(user) ?? []), group]);
+    for (const key of users.map(userKey)) byUser.set(key, [...(byUser.get(key) ?? []), group]);
   }
   return byUser;
 }

@@ -8,15 +8,15 @@
 import type { Value } from "../lib/expression/expression.ts";
 import type { Scope } from "./scope.ts";
 
-export type ProvenBy =
-  | "nothing"
-  | "htpasswd"
-  | "ldap"
-  | "certificate"
-  | "api key"
-  | "token"
-  | "outside token"
-  | "workload";
+/** The ways in which a person or a program logs in; also what may stand before the colon of a user in a policy. */
+export const loginMethods = ["htpasswd", "ldap", "certificate", "workload"] as const;
+export type LoginMethod = (typeof loginMethods)[number];
+
+export function isLoginMethod(text: string): text is LoginMethod {
+  return loginMethods.some((method) => method === text);
+}
+
+export type ProvenBy = LoginMethod | "nothing" | "session" | "api key" | "token" | "outside token";
 
 export interface Identity {
   /** Exactly as it was proven; empty for the anonymous caller. */
@@ -26,6 +26,8 @@ export interface Identity {
   readonly provenBy: ProvenBy;
   /** What a token or an API key is good for; null when nothing narrows the identity. */
   readonly scope: Scope | null;
+  /** How its user had logged in, where a session, a key or a token stands for that. */
+  readonly login?: LoginMethod;
   /** Tells who has the name now from who had it before; absent where nothing does (`owners.ts`). */
   readonly incarnation?: string;
   /** Id of the API key that proved it, or that its token was made from. */

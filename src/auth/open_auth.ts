@@ -10,7 +10,8 @@ import type { Clock } from "../lib/clock.ts";
 import { Gate } from "../lib/gate.ts";
 import type { Metadata } from "../metadata/metadata.ts";
 import { ApiKeys } from "./api_keys.ts";
-import { Authenticator, type FailedLogin, type Methods } from "./authenticator.ts";
+import { Authenticator, type FailedLogin } from "./authenticator.ts";
+import type { Methods } from "./methods.ts";
 import { openBearer } from "./bearer.ts";
 import { tokenPath, type Challenge } from "./challenge.ts";
 import { hasAccessControl, hasMethods, hasPasswords } from "./check_options.ts";
@@ -140,6 +141,7 @@ async function openMethods(
       access: bearer.access,
       workload: bearer.workload,
       certificates: auth.mtls,
+      sessions: null,
     },
   };
 }

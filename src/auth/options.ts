@@ -73,7 +73,8 @@ const repositoryAccessOptions = optionTable({
     applies: "live",
     says:
       "For each glob of repository names `policies` (`users`, `groups`, `actions`, `conditions`), `defaultPolicy` and " +
-      "`anonymousPolicy`. Only the longest glob that fits a repository applies.",
+      "`anonymousPolicy`. Only the longest glob that fits a repository applies. The user `ann` is whoever logs in by " +
+      "that name; `htpasswd:ann`, `ldap:ann`, `certificate:ann` and `workload:ann` are that method's ann alone.",
   },
   adminPolicy: {
     type: grant.meta({ title: "policy" }),

@@ -21,6 +21,7 @@ import {
 import { matchesGlob } from "../lib/glob.ts";
 import type { RequestBudget } from "../lib/request_budget.ts";
 import { isAnonymous, type Identity } from "./identity.ts";
+import { keysOf, namesUser } from "./named_user.ts";
 import type { CompiledCondition, CompiledPolicy, Grant, Rule } from "./compile_policy.ts";
 import type { Action } from "./options.ts";
 
@@ -97,12 +98,14 @@ const knownGroups = new WeakMap<CompiledPolicy, WeakMap<Identity, ReadonlySet<st
 
 /** Groups from the proof and from the configuration. */
 export function groupsOf(policy: CompiledPolicy, identity: Identity): ReadonlySet<string> {
-  const { name, groups } = identity;
-  if (name === "") return new Set();
+  if (identity.name === "") return new Set();
   const known = knownGroups.get(policy) ?? new WeakMap<Identity, ReadonlySet<string>>();
   const found = known.get(identity);
   if (found !== undefined) return found;
-  const all = new Set([...groups, ...(policy.groupsByUser.get(name) ?? [])]);
+  const all = new Set([
+    ...identity.groups,
+    ...keysOf(identity).flatMap((key) => policy.groupsByUser.get(key) ?? []),
+  ]);
   knownGroups.set(policy, known.set(identity, all));
   return all;
 }
@@ -147,7 +150,7 @@ function grantedToAdmin(asked: Asked, refusals: Refused[]): string | null {
 
 /** How a grant reaches the caller: by name or by a group. */
 function heldBy({ identity, groups }: Asked, grant: Grant): string | null {
-  if (grant.users.has(identity.name)) return `user ${identity.name}`;
+  if (namesUser(grant.users, identity)) return `user ${identity.name}`;
   for (const group of grant.groups) if (groups.has(group)) return `group ${group}`;
   return null;
 }

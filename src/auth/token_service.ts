@@ -16,6 +16,8 @@ import type { Clock } from "../lib/clock.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import type { PolicyCaller } from "./caller.ts";
 import { isAnonymous, isUserName, losesClaims, type Identity } from "./identity.ts";
+import { isLoginMethod } from "./identity.ts";
+import { loginMethodOf } from "./named_user.ts";
 import type { Action } from "./options.ts";
 import {
   isCatalogEntry,
@@ -91,6 +93,7 @@ export class TokenService {
     const { keys, issuer, service, lifetimeMs, namedGroups, clock } = this.#options;
     const access = grantedAccess(caller, requested);
     const { name, groups, keyId, provenBy, incarnation } = caller.identity;
+    const login = loginMethodOf(caller.identity);
     const issuedAtS = Math.floor(clock.now() / 1000);
     const lifetimeS = Math.floor(lifetimeMs / 1000);
     const named = groups.filter((group) => namedGroups.has(group));
@@ -99,7 +102,7 @@ export class TokenService {
       ...(named.length === 0 ? {} : { groups: fitting(named) }),
       ...(losesClaims(caller.identity) ? { claims_lost: true } : {}),
       ...(keyId === undefined ? {} : { api_key: keyId }),
-      ...(name === "" ? {} : { proven_by: provenBy }),
+      ...(name === "" ? {} : { proven_by: login ?? provenBy }),
       ...(incarnation === undefined ? {} : { incarnation }),
     })
       .setProtectedHeader({ alg: tokenAlgorithm, typ: "JWT", kid: keys.signing.kid })
@@ -192,7 +195,7 @@ function fitting(groups: readonly string[]): string[] {
 }
 
 function identityOf(payload: Record<string, unknown>): Identity {
-  const { sub, access, groups, api_key: keyId, incarnation } = payload;
+  const { sub, access, groups, api_key: keyId, incarnation, proven_by: login } = payload;
   if (typeof sub !== "string" || (sub !== "" && !isUserName(sub)) || !Array.isArray(access)) {
     throw new TokenRefused("the claims are not ours");
   }
@@ -203,6 +206,7 @@ function identityOf(payload: Record<string, unknown>): Identity {
     scope: scopeOf(readAccess(access)),
     ...(typeof keyId === "string" ? { keyId } : {}),
     ...(typeof incarnation === "string" ? { incarnation } : {}),
+    ...(typeof login === "string" && isLoginMethod(login) ? { login } : {}),
   };
   if (isAnonymous(identity)) return { ...identity, groups: [] };
   return payload["claims_lost"] === true ? { ...identity, claimsLost: true } : identity;

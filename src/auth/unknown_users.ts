@@ -2,6 +2,7 @@
  * Names that a policy gives something to and that nobody can log in by: mistakes in writing, most of the time.
  */
 import { nearest } from "../lib/nearest.ts";
+import { readNamedUser } from "./named_user.ts";
 import type { AccessControl, PolicyGrant } from "./options.ts";
 
 /** Lines that are told at once; with more the file is another one altogether. */
@@ -11,7 +12,7 @@ const linesMax = 20;
 export function unknownUsers(control: AccessControl, names: ReadonlySet<string>): string[] {
   const lines = placesOf(control).flatMap(({ path, users }) =>
     users.flatMap((user, index) =>
-      names.has(user) ? [] : [`${path}.users[${index}]: ${unknown(user, [...names])}`],
+      isKnown(user, names) ? [] : [`${path}.users[${index}]: ${unknown(user, [...names])}`],
     ),
   );
   const rest = lines.length - linesMax;
@@ -19,18 +20,27 @@ export function unknownUsers(control: AccessControl, names: ReadonlySet<string>)
   return [...lines.slice(0, linesMax), `http.accessControl: ${rest} other names are unknown, too`];
 }
 
+/** Of another method's users nothing is known here. */
+function isKnown(user: string, names: ReadonlySet<string>): boolean {
+  const { method, name } = readNamedUser(user);
+  return names.has(name) || (method !== null && method !== "htpasswd");
+}
+
 function unknown(user: string, names: readonly string[]): string {
-  const near = nearest(user, names);
-  const advice = near === null ? "" : `; did you mean ${near}?`;
+  const { method, name } = readNamedUser(user);
+  const near = nearest(name, names);
+  const advice =
+    near === null ? "" : `; did you mean ${method === null ? "" : `${method}:`}${near}?`;
   return `${JSON.stringify(user)} is not in the file of users${advice}`;
 }
 
-interface Place {
+/** A list of users, and the path of the section that it stands in. */
+export interface Place {
   readonly path: string;
   readonly users: readonly string[];
 }
 
-function placesOf({ repositories, adminPolicy, groups, metrics }: AccessControl): Place[] {
+export function placesOf({ repositories, adminPolicy, groups, metrics }: AccessControl): Place[] {
   const at = (path: string, { users }: Pick<PolicyGrant, "users">): Place => ({
     path: `http.accessControl.${path}`,
     users,

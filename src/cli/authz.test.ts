@@ -14,6 +14,7 @@ const accessControl = {
     "team/**": {
       policies: [
         { groups: ["dev"], actions: ["read", "create"] },
+        { users: ["htpasswd:carol"], actions: ["update"] },
         {
           users: ["bob"],
           actions: ["delete"],
@@ -58,7 +59,10 @@ describe("authz", () => {
     [["admin", "delete", "team/app"], 0, "because: adminPolicy, user admin"],
     [["-", "read", "team/app"], 0, "allowed: an anonymous caller may read team/app"],
     [["-", "read", "other"], 1, "denied: an anonymous caller may not read other"],
-    [["bob", "delete", "team/app"], 0, 'only when, for policies[1] of "team/**": req.tls.enabled'],
+    [["bob", "delete", "team/app"], 0, 'only when, for policies[2] of "team/**": req.tls.enabled'],
+    [["htpasswd:carol", "update", "team/app"], 0, 'because: policies[1] of "team/**", user carol'],
+    [["carol", "update", "team/app"], 1, 'because: "team/**" gives carol no update'],
+    [["ldap:carol", "update", "team/app"], 1, 'because: "team/**" gives carol no update'],
   ])("%j exits with %p", async (words, status, says) => {
     const result = await authz(...words);
     expect(result).toMatchObject({ status, error: "" });

@@ -8,6 +8,7 @@ import { PolicyCaller } from "../auth/caller.ts";
 import { hasAccessControl } from "../auth/check_options.ts";
 import { anonymous, type Identity } from "../auth/identity.ts";
 import { isAuthConfigured } from "../auth/check_options.ts";
+import { readNamedUser } from "../auth/named_user.ts";
 import { actions, type Action } from "../auth/options.ts";
 import { groupsOf, ruleFor } from "../auth/policy.ts";
 import type { Config } from "../config/load.ts";
@@ -18,7 +19,7 @@ import { loadGiven } from "./load_given.ts";
 
 export interface AuthzQuestion {
   readonly configPath: string;
-  /** `-` is an anonymous caller. */
+  /** `-` is an anonymous caller; `ldap:ann` has logged in at the directory. */
   readonly user: string;
   readonly action: string;
   readonly repository: string;
@@ -77,7 +78,9 @@ function explain(config: Config, asked: Asked, output: Output): number {
 
 function identityOf({ user, groups }: Asked): Identity {
   if (user === "-") return anonymous;
-  return { name: user, groups, provenBy: "nothing", scope: null };
+  const { method, name } = readNamedUser(user);
+  const login = method === null ? {} : { login: method };
+  return { name, groups, provenBy: "nothing", scope: null, ...login };
 }
 
 function policyOf({ http }: Config): CompiledPolicy {

@@ -164,7 +164,9 @@ describe.skipIf(!requireTool("openssl"))("verify", () => {
   test("names users of a policy whom the file of users does not have", async () => {
     const accessControl = {
       groups: { team: { users: ["alice", "alise"] } },
-      repositories: { "**": { policies: [{ users: ["allice", "zoe"], actions: ["read"] }] } },
+      repositories: {
+        "**": { policies: [{ users: ["allice", "zoe", "htpasswd:alicee"], actions: ["read"] }] },
+      },
       adminPolicy: { users: ["alice"], actions: ["read"] },
     };
     const htpasswd = { path: at("users") };
@@ -175,7 +177,15 @@ describe.skipIf(!requireTool("openssl"))("verify", () => {
       `${place}.groups["team"].users[1]: "alise" is not in the file of users; did you mean alice?`,
       `${place}.repositories["**"].policies[0].users[0]: "allice" is not in the file of users; did you mean alice?`,
       `${place}.repositories["**"].policies[0].users[1]: "zoe" is not in the file of users`,
+      `${place}.repositories["**"].policies[0].users[2]: "htpasswd:alicee" is not in the file of users; did you mean htpasswd:alice?`,
     ]);
+    const foreign = { adminPolicy: { users: ["ldap:alice"], actions: ["read"] } };
+    expect(await verify({ http: { auth: { htpasswd }, accessControl: foreign } })).toMatchObject({
+      status: 1,
+      error: expect.stringContaining(
+        'http.accessControl.adminPolicy.users[0]: expected a method that is configured, got "ldap:alice" without http.auth.ldap',
+      ),
+    });
     // Where names come from elsewhere as well, nobody knows them all.
     const more = await verify({
       http: { auth: { htpasswd, ...ldap({ bindDN: "" }).auth }, accessControl },

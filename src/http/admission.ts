@@ -18,6 +18,7 @@ import type { Clock } from "../lib/clock.ts";
 import { apiError } from "../oci/errors.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import type { Call, Connection } from "./call.ts";
+import { presentedBy } from "./presented.ts";
 import type { Endpoint, Permission } from "./endpoint.ts";
 
 export interface AdmissionOptions {
@@ -58,7 +59,7 @@ export class Admission {
     if (row.needs === "none") return undefined;
     const { authenticator } = this.#options;
     try {
-      const found = authenticator.authenticate(call.header("authorization"), call.connection);
+      const found = authenticator.authenticate(presentedBy(call.request, call.connection));
       if (found instanceof PolicyCaller) return this.#decide(call, row.needs, found);
       return found.then(
         (caller) => this.#decide(call, row.needs, caller),
@@ -70,8 +71,8 @@ export class Admission {
   }
 
   /** Name of a caller who has logged in lately; null for everybody else. Costs no login. */
-  knownName(authorization: string | null, connection: Connection): string | null {
-    return this.#options.authenticator.knownName(authorization, connection);
+  knownName(request: Request, connection: Connection): string | null {
+    return this.#options.authenticator.knownName(presentedBy(request, connection));
   }
 
   #refuseLogin(call: Call, permission: Permission, error: unknown): never {

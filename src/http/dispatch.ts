@@ -206,8 +206,7 @@ export class Dispatcher<App> {
   #checkRate(request: Request, connection: Connection): void {
     const { rates, admission } = this.#options;
     if (!rates) return;
-    const name = (): string | null =>
-      admission?.knownName(request.headers.get("authorization"), connection) ?? null;
+    const name = (): string | null => admission?.knownName(request, connection) ?? null;
     const denied = rates.check(request.method, connection.address, name);
     if (denied !== null) throw denied;
   }
@@ -234,7 +233,7 @@ export class Dispatcher<App> {
     if (reply.status >= 400) headers["x-request-id"] = id;
     if (this.#options.isStopping()) headers["connection"] = "close";
     const body = request.method === "HEAD" ? null : reply.body;
-    return { status: reply.status, headers, body };
+    return { ...reply, headers, body };
   }
 
   #record(request: Request, done: Done<App>, end: BodyEnd | null): void {

@@ -94,6 +94,8 @@ export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: ReplyBody;
+  /** Values of `Set-Cookie`, each of which is a header of its own (RFC 6265 §3). */
+  readonly cookies?: readonly string[];
   /** To be called once when the body was sent, or was not. */
   readonly onEnd?: (end: BodyEnd) => void;
 }

@@ -313,6 +313,7 @@ function responseOf(
     setImmediate(() => server.timeout(request, writeIdleSeconds));
   }
   const response = new Response(body as Blob | null, { status, headers });
+  for (const cookie of reply.cookies ?? []) response.headers.append("set-cookie", cookie);
   if (body instanceof Blob) guardFile(response.headers, { status, request, sizeBytes: body.size });
   return response;
 }

@@ -157,6 +157,14 @@ export function listenerContract(name: string, kind: ListenerKind): void {
       }
     });
 
+    test("every cookie is a header of its own", async () => {
+      const cookies = ["session=1; Path=/; HttpOnly", "user=ann, of Oslo; Path=/"];
+      await using heard = hear(async () => ({ ...reply(whole.bytes.subarray(0, 5)), cookies }));
+      const answer = await heard.fetch("/");
+      expect(answer.headers.getSetCookie()).toEqual(cookies);
+      expect(await answer.text()).toHaveLength(5);
+    });
+
     test("HEAD has the length and no body, and the connection serves on", async () => {
       await using heard = hear(async (request) => ({
         status: 200,
