@@ -9,9 +9,10 @@
  *     npm run build -- --all                 every platform of the table
  *     npm run build -- --platform linux-arm64 [--platform …]
  */
-import { chmod, copyFile, mkdir, rename, rm } from "node:fs/promises";
+import { chmod, copyFile, mkdir, rename } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
+import { writeChecksums } from "./checksums.ts";
 import { commitOf } from "../src/lib/program_commit.ts";
 
 const root = join(import.meta.dir, "..");
@@ -42,7 +43,7 @@ for (const platform of wanted) await build(platform);
 if (wanted.some((platform) => platform === host)) {
   await copyFile(join(output, `zot-${host}`), join(output, "zot"));
 }
-await writeChecksums();
+await writeChecksums(output);
 
 function chosen(): Platform[] {
   const names = values.all === true ? Object.keys(platforms) : (values.platform ?? [host]);
@@ -91,19 +92,4 @@ function checkStarts(file: string): void {
   const { exitCode, stderr } = Bun.spawnSync([file, "--version"], { cwd: "/" });
   if (exitCode !== 0)
     throw new Error(`build: ${basename(file)} does not start: ${stderr.toString()}`);
-}
-
-async function writeChecksums(): Promise<void> {
-  const lines: string[] = [];
-  for (const name of [...new Bun.Glob("zot*").scanSync(output)].sort()) {
-    if (name.endsWith(".unfinished")) await rm(join(output, name));
-    else lines.push(`${await sha256(join(output, name))}  ${name}`);
-  }
-  await Bun.write(join(output, "SHA256SUMS"), `${lines.join("\n")}\n`);
-}
-
-async function sha256(path: string): Promise<string> {
-  const hasher = new Bun.CryptoHasher("sha256");
-  for await (const chunk of Bun.file(path).stream()) hasher.update(chunk);
-  return hasher.digest("hex");
 }
