@@ -5,7 +5,7 @@ import { copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Certificate, TestAuthority } from "../certificates.ts";
 import { requireRoot, requireTool, run, startZot, tempDirectory, type Zot } from "../harness.ts";
-import { type Containerd, startContainerd } from "./containerd.ts";
+import { type Containerd, refusedPush, startContainerd } from "./containerd.ts";
 import { type Containers, containers } from "./containers.ts";
 import { clientTestMs } from "./tested_registry.ts";
 
@@ -115,7 +115,8 @@ describe.skipIf(!ready)("clients with a certificate", () => {
       const pulled = await ctr("pull", ...as("bob"), name);
       expect({ code: pulled.code, said: pulled.stderr }).toMatchObject({ code: 0 });
       const target = `${registry.host}/team/app:ctr`;
-      expect((await ctr("push", ...as("bob"), target, name)).code).not.toBe(0);
+      const refused = containerd.command("images", "push", ...as("bob"), target, name);
+      expect(await refusedPush(refused, { registry, who: "bob" })).not.toBe(0);
       expect((await ctr("push", ...as("alice"), target, name)).code).toBe(0);
     },
     clientTestMs,

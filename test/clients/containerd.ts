@@ -5,7 +5,15 @@
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Output, eventually, run, runOk, startService, tempDirectory } from "../harness.ts";
+import {
+  type Output,
+  eventually,
+  run,
+  runOk,
+  startService,
+  tempDirectory,
+  type Zot,
+} from "../harness.ts";
 import { removeControlGroups } from "./containers.ts";
 
 export interface Containerd extends AsyncDisposable {
@@ -54,6 +62,27 @@ export async function startContainerd(): Promise<Containerd> {
     await dispose();
     throw error;
   }
+}
+
+/**
+ * Runs a push by somebody who may not, until the registry has refused it; gives the exit code when `ctr` ended by itself.
+ * Version 1.6 waits for ever when it is refused before it has begun to send the manifest.
+ */
+export async function refusedPush(
+  command: readonly string[],
+  { registry, who }: { readonly registry: Zot; readonly who: string },
+): Promise<number | null> {
+  const before = registry.logs().length;
+  const isRefused = (): boolean =>
+    registry
+      .logs()
+      .slice(before)
+      .some((line) => line["who"] === who && line["method"] === "PUT" && line["status"] === 403);
+  await using push = startService(command);
+  await eventually("the push is refused", () => isRefused() || !push.running());
+  if (push.running()) return null;
+  await eventually("the log has the refusal", isRefused);
+  return push.exited;
 }
 
 function containerdConfig(directory: string, socket: string): string {

@@ -16,7 +16,7 @@ import {
   type Zot,
 } from "../harness.ts";
 import { startSlapd, type Slapd } from "../slapd.ts";
-import { type Containerd, startContainerd } from "./containerd.ts";
+import { type Containerd, refusedPush, startContainerd } from "./containerd.ts";
 import { type Containers, containers } from "./containers.ts";
 import { goTools } from "./go_tools.ts";
 import { clientTestMs } from "./tested_registry.ts";
@@ -225,7 +225,9 @@ describe.skipIf(!ready)("clients that log in", () => {
           const pulled = await ctr("pull", ...as("bob"), name);
           expect({ code: pulled.code, said: pulled.stderr }).toMatchObject({ code: 0 });
           const target = `${registry.host}/team/app:ctr`;
-          expect((await ctr("push", ...as("bob"), target, name)).code).not.toBe(0);
+          const push = ["images", "push", ...as("bob"), target, name];
+          const refused = containerd?.command(...push) ?? [];
+          expect(await refusedPush(refused, { registry, who: "bob" })).not.toBe(0);
           expect((await ctr("push", ...as("alice"), target, name)).code).toBe(0);
         },
         clientTestMs,

@@ -10,8 +10,8 @@ import { sha256 } from "./base_image.ts";
 /** Whether the server is our own, with referrers and layouts on disk. */
 export const isZot = process.env["ZOT_TEST_AGAINST"] !== "docker-registry";
 
-/** Long enough for a cold machine, short enough to end; for tests that move whole images. */
-export const clientTestMs = 300_000;
+/** Long enough for a cold and busy machine, which makes its base image first; short enough to end. */
+export const clientTestMs = 600_000;
 
 export function startRegistryUnderTest(): Promise<Registry> {
   return isZot ? startZot() : startDockerRegistry();
