@@ -29,11 +29,12 @@ export async function requireStored({ blobs }: Registry, content: Holding): Prom
 
 /** The bytes of small content or of a manifest. @throws DamagedContent. */
 export async function readContent(registry: Registry, content: Holding): Promise<Uint8Array> {
-  const { contentCache } = registry;
-  const cached = contentCache.get(content.digest);
-  if (cached !== null) return cached;
+  return registry.contentCache.get(content.digest) ?? readNew(registry, content);
+}
+
+async function readNew(registry: Registry, content: Holding): Promise<Uint8Array> {
   const bytes = await readProved(registry, content);
-  contentCache.set(content.digest, bytes);
+  registry.contentCache.set(content.digest, bytes);
   return bytes;
 }
 
@@ -50,7 +51,8 @@ export async function openContent(
 ): Promise<OpenContent> {
   const { repository, digest, sizeBytes } = content;
   if (sizeBytes > cachedBytesMax) return registry.blobs.open(repository, digest, range);
-  const bytes = await readContent(registry, content);
+  // What is in memory costs no promise more.
+  const bytes = registry.contentCache.get(digest) ?? (await readNew(registry, content));
   return {
     kind: "bytes",
     bytes: range === null ? bytes : bytes.subarray(range.first, range.last + 1),
