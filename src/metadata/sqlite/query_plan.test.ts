@@ -149,6 +149,14 @@ describe("every statement of a commit finds its rows by an index", () => {
   }
 });
 
+test("statements are prepared once, though there are more of them than the runtime keeps by itself", () => {
+  const database = emptyDatabase();
+  const texts = Object.values(sql);
+  expect(texts.length).toBeGreaterThan(20);
+  const first = texts.map((text) => database.query(text));
+  expect(texts.every((text, index) => database.query(text) === first[index])).toBe(true);
+});
+
 /** The database, with the text of every statement that is prepared kept in `texts`. */
 function recording(database: Database, texts: Set<string>): Database {
   return new Proxy(database, {
