@@ -5,6 +5,7 @@
  * status tells what is on disk. Checks come in an order that leaves the session alive whenever the client can go on.
  * What a request may add is in `registry/append_upload.ts`, the end of an upload in `registry/push_blob.ts`.
  */
+import { plainBytesMax } from "../http/body_memory.ts";
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
 import { emptyReply } from "../http/reply.ts";
@@ -14,7 +15,7 @@ import { apiError, ApiError } from "../oci/errors.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import { appendUpload, requireBytes, type AppendRequest } from "../registry/append_upload.ts";
 import { mountBlob } from "../registry/mount_blob.ts";
-import { finishUpload } from "../registry/push_blob.ts";
+import { finishUpload, pushBytes } from "../registry/push_blob.ts";
 import type { HeldUpload } from "../storage/upload_store.ts";
 import { requireDigest, shorten, targetOf, unsupportedDigest, type App } from "./app.ts";
 
@@ -45,6 +46,7 @@ export async function postBlob(call: Call, app: App): Promise<Reply> {
   if (call.lengthBytes === 0 && digest !== digestOf(algorithmOf(digest), noBytes)) {
     return openSession(call, app);
   }
+  if (isAtHand(call, app)) return pushAtHand(call, app, digest);
   const { uploads } = app.registry;
   const id = await uploads.start(call.repository, ownerOf(call), call.counted);
   const work = async (upload: HeldUpload): Promise<Reply> => {
@@ -57,6 +59,24 @@ export async function postBlob(call: Call, app: App): Promise<Reply> {
     }
   };
   return uploads.hold(call.repository, id, work, ownerOf(call));
+}
+
+/** Whether a whole blob is so small that its body is taken as a manifest's is; a chunk belongs to a session. */
+function isAtHand(call: Call, { blobBytesMax }: App): boolean {
+  const { lengthBytes } = call;
+  if (lengthBytes === null || lengthBytes > plainBytesMax) return false;
+  return call.header("content-range") === null && lengthBytes <= (blobBytesMax ?? Infinity);
+}
+
+async function pushAtHand(call: Call, app: App, digest: Digest): Promise<Reply> {
+  const { repository, by } = call;
+  const bytes = await call.readBody({
+    bytesMax: plainBytesMax,
+    idleMs: app.uploadIdleMs,
+    tooLarge: () => apiError("UPLOAD_TOO_LARGE"),
+  });
+  await pushBytes(app.registry, { repository, digest, bytes, by });
+  return createdBlob(call, app, digest);
 }
 
 /** POST with `mount` [end-11]: any reason not to mount opens a session instead. */

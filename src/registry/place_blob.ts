@@ -1,12 +1,12 @@
 /**
- * Gives the bytes of a complete upload their place in a repository, and mends damaged copies of them elsewhere.
+ * Gives complete bytes their place in a repository, and mends damaged copies of them elsewhere.
  *
  * Where the same blob lies already, in this repository or in another one, that copy is shared instead of storing the
  * bytes twice. The pushed bytes are at hand, so nothing is shared unless it was compared with them byte for byte
  * (docs/decisions/0018-shared-content-is-compared.md).
  */
 import type { Digest } from "../oci/digest.ts";
-import type { HeldUpload } from "../storage/upload_store.ts";
+import type { ComparedBytes } from "../storage/blob_store.ts";
 import type { Holding } from "../metadata/metadata.ts";
 import type { Registry } from "./registry.ts";
 
@@ -14,6 +14,12 @@ import type { Registry } from "./registry.ts";
 const donorsMax = 3;
 /** Other repositories that are looked at once a damaged copy was found. */
 const mendedMax = 1_000;
+
+/** All bytes of a blob, by a digest that is theirs: those of an upload, or bytes at hand. */
+export interface CompleteBytes extends ComparedBytes {
+  /** Makes them content, as `HeldUpload` says. */
+  finish(repository: string, digest: Digest): Promise<void>;
+}
 
 /** A copy that is not what was pushed. */
 export interface Damaged {
@@ -27,10 +33,10 @@ interface Blob {
   readonly digest: Digest;
 }
 
-/** Puts the upload's bytes under their digest, flushed. Returns the damaged copies that it met. */
+/** Puts the bytes under their digest, flushed. Returns the damaged copies that it met. */
 export async function placeBlob(
   registry: Registry,
-  upload: HeldUpload,
+  complete: CompleteBytes,
   { repository, digest }: Blob,
 ): Promise<Damaged[]> {
   const damaged: Damaged[] = [];
@@ -41,20 +47,20 @@ export async function placeBlob(
   const share = (from: string): Promise<boolean> =>
     registry.blobs.share(digest, { from, to: repository, mayCopy: false });
   for (const donor of [repository, ...donors]) {
-    const found = await compare(registry, upload, { repository: donor, digest });
+    const found = await compare(registry, complete, { repository: donor, digest });
     if (found === "equal" && (await share(donor))) return damaged;
     // That the pushed repository has nothing yet is no news.
     const isNew = found === "absent" && donor === repository;
     if (found !== "equal" && !isNew) damaged.push(await described(registry, donor, digest));
   }
-  await upload.finish(repository, digest);
+  await complete.finish(repository, digest);
   return damaged;
 }
 
 /** A copy that cannot be read is not known to be right. */
-async function compare(registry: Registry, upload: HeldUpload, copy: Blob) {
+async function compare(registry: Registry, complete: CompleteBytes, copy: Blob) {
   try {
-    return await registry.blobs.compare(copy.repository, copy.digest, upload);
+    return await registry.blobs.compare(copy.repository, copy.digest, complete);
   } catch (error) {
     registry.report("error", "content could not be read, and is not shared", {
       ...copy,

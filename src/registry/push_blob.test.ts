@@ -15,11 +15,12 @@ import {
   writeBlobFile,
 } from "../../test/registry/world.ts";
 import { MetadataFull, MetadataUnavailable } from "../metadata/metadata.ts";
-import { digestOf, type Digest } from "../oci/digest.ts";
+import { digestOf, type Algorithm, type Digest } from "../oci/digest.ts";
 import { blobKey } from "../storage/layout.ts";
 import { appendUpload, type AppendRequest } from "./append_upload.ts";
 import { removeBlob } from "./delete.ts";
-import { finishUpload } from "./push_blob.ts";
+import { callerUploadsMax } from "./open_uploads.ts";
+import { finishUpload, pushBytes } from "./push_blob.ts";
 import type { Registry } from "./registry.ts";
 
 const bytes = sample(5000);
@@ -60,11 +61,28 @@ async function sessionWith({ registry }: World, part: Uint8Array): Promise<strin
   return id;
 }
 
-describe("a pushed blob", () => {
+/** Pushes a blob that is at hand whole; returns its digest. */
+async function pushAtHand(
+  { registry }: World,
+  whole: Uint8Array,
+  at = repository,
+  algorithm: Algorithm = "sha256",
+): Promise<Digest> {
+  const of = digestOf(algorithm, whole);
+  await pushBytes(registry, { repository: at, digest: of, bytes: whole, by: "alice" });
+  return of;
+}
+
+const ways: readonly [string, typeof pushAtHand][] = [
+  ["in a session", pushBlob],
+  ["whole", pushAtHand],
+];
+
+describe.each(ways)("a blob pushed %s", (_way, push) => {
   for (const algorithm of ["sha256", "sha512"] as const) {
     test(`is readable under its ${algorithm} digest, and its session is gone`, async () => {
       await using world = await openWorld();
-      const pushed = await pushBlob(world, bytes, repository, algorithm);
+      const pushed = await push(world, bytes, repository, algorithm);
       expect(pushed).toStartWith(`${algorithm}:`);
       expect(await readBlob(world, pushed)).toEqual(bytes);
       expect(await sessions(world)).toEqual([]);
@@ -78,7 +96,7 @@ describe("a pushed blob", () => {
 
   test("is the same when it is pushed again", async () => {
     await using world = await openWorld();
-    for (let index = 0; index < 3; index += 1) await pushBlob(world, bytes);
+    for (let index = 0; index < 3; index += 1) await push(world, bytes);
     expect(await readBlob(world)).toEqual(bytes);
     expect(await filesOf(world)).toHaveLength(3);
   });
@@ -86,7 +104,7 @@ describe("a pushed blob", () => {
   test("is one file with its equals in other repositories", async () => {
     await using world = await openWorld();
     const repositories = [repository, "team/other", "third", "a/blobs"];
-    for (const at of repositories) await pushBlob(world, bytes, at);
+    for (const at of repositories) await push(world, bytes, at);
     const infos = await Promise.all(
       repositories.map((at) => stat(world.pathOf(blobKey(at, digest)))),
     );
@@ -102,15 +120,15 @@ describe("a pushed blob", () => {
 
   test("is a file of its own where sharing is off", async () => {
     await using world = await openWorld({ dedupe: false });
-    for (const at of [repository, "team/other"]) await pushBlob(world, bytes, at);
+    for (const at of [repository, "team/other"]) await push(world, bytes, at);
     expect((await stat(world.pathOf(blobKey(repository, digest)))).nlink).toBe(1);
   });
 
   test("is stored when the repository that should share it has lost the bytes", async () => {
     await using world = await openWorld();
-    await pushBlob(world, bytes, "team/other");
+    await push(world, bytes, "team/other");
     await world.registry.blobs.remove("team/other", digest);
-    await pushBlob(world, bytes);
+    await push(world, bytes);
     expect(await readBlob(world)).toEqual(bytes);
   });
 
@@ -122,15 +140,15 @@ describe("a pushed blob", () => {
     test(`takes the place of a damaged file ${says}`, async () => {
       await using world = await openWorld();
       await writeBlobFile(world, digest, damaged);
-      await pushBlob(world, bytes);
+      await push(world, bytes);
       expect(await readBlob(world)).toEqual(bytes);
     });
 
     test(`that is shared takes the place of a damaged file ${says}`, async () => {
       await using world = await openWorld();
-      await pushBlob(world, bytes, "team/other");
+      await push(world, bytes, "team/other");
       await writeBlobFile(world, digest, damaged);
-      await pushBlob(world, bytes);
+      await push(world, bytes);
       expect(await readBlob(world)).toEqual(bytes);
       expect(await readBlob(world, digest, "team/other")).toEqual(bytes);
     });
@@ -140,10 +158,31 @@ describe("a pushed blob", () => {
     await using world = await openWorld();
     const repositories = [repository, "team/other", "third"];
     await Promise.all(
-      Array.from({ length: 24 }, (_, index) => pushBlob(world, bytes, repositories[index % 3])),
+      Array.from({ length: 24 }, (_, index) => push(world, bytes, repositories[index % 3])),
     );
     for (const at of repositories) expect(await readBlob(world, digest, at)).toEqual(bytes);
     expect(await sessions(world)).toEqual([]);
+  });
+});
+
+describe("a blob that is at hand whole", () => {
+  test("needs no session, so that open ones do not stop it", async () => {
+    await using world = await openWorld();
+    const opened = Array.from({ length: callerUploadsMax }, () =>
+      world.registry.uploads.start(repository),
+    );
+    await Promise.all(opened);
+    await pushAtHand(world, bytes);
+    expect(await readBlob(world)).toEqual(bytes);
+  });
+
+  test("and has another digest leaves nothing", async () => {
+    await using world = await openWorld();
+    const request = { repository, digest, bytes: sample(5000, 9), by: null };
+    const pushed = pushBytes(world.registry, request);
+    expect(await reasonOf(pushed)).toMatchObject({ reason: "DIGEST_INVALID" });
+    expect(await filesOf(world)).toEqual([]);
+    expect(await world.registry.metadata.repositoryExists(repository)).toBe(false);
   });
 });
 

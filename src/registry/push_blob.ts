@@ -5,11 +5,11 @@
  * the metadata are committed before this returns. A request that fails leaves the session as it was, so that it can be
  * repeated. Sessions are in `uploads.ts`, the place of the bytes is in `place_blob.ts`.
  */
-import { algorithmOf, type Digest } from "../oci/digest.ts";
+import { algorithmOf, digestOf, type Digest } from "../oci/digest.ts";
 import { apiError } from "../oci/errors.ts";
 import type { HeldUpload } from "../storage/upload_store.ts";
 import { appendUpload, goBack, type AppendRequest } from "./append_upload.ts";
-import { mendCopies, placeBlob } from "./place_blob.ts";
+import { mendCopies, placeBlob, type CompleteBytes } from "./place_blob.ts";
 import type { Registry } from "./registry.ts";
 
 /** A sweep may remove bytes between their publishing and their commit; then they are published again. */
@@ -25,6 +25,30 @@ export interface FinishRequest {
   readonly by: string | null;
 }
 
+export interface BytesRequest {
+  readonly repository: string;
+  readonly digest: Digest;
+  /** All of the blob. */
+  readonly bytes: Uint8Array;
+  readonly by: string | null;
+}
+
+/**
+ * Pushes a blob that is at hand whole: there is no session, no lock and no stage, and nothing to go back to.
+ * @throws DIGEST_INVALID, UNAVAILABLE, StorageFull.
+ */
+export async function pushBytes(registry: Registry, request: BytesRequest): Promise<void> {
+  const { digest, bytes } = request;
+  const actual = digestOf(algorithmOf(digest), bytes);
+  if (actual !== digest) throw wrongDigest(digest, actual, bytes.length);
+  const complete: CompleteBytes = {
+    sizeBytes: bytes.length,
+    parts: () => [bytes],
+    finish: (repository) => registry.blobs.put(repository, digest, bytes),
+  };
+  await publish(registry, complete, request);
+}
+
 /**
  * Finishes a held session. When that fails the session goes back to where it stood, so that the same request can be made
  * again.
@@ -38,7 +62,7 @@ export async function finishUpload(
   const before = upload.sizeBytes;
   try {
     await takeLast(upload, request);
-    await publishUpload(registry, upload, request);
+    await publish(registry, upload, request);
   } catch (error) {
     await goBack(upload, before);
     throw error;
@@ -58,7 +82,11 @@ async function takeLast(upload: HeldUpload, request: FinishRequest): Promise<voi
   if (actual === digest) return;
   const isRepeated = appendedBytes > 0 && acknowledgedBytes + appendedBytes === before;
   if (isRepeated && (await wasWhole(upload, before, digest))) return;
-  throw apiError("DIGEST_INVALID", {
+  throw wrongDigest(digest, actual, sizeBytes);
+}
+
+function wrongDigest(digest: Digest, actual: Digest, sizeBytes: number): Error {
+  return apiError("DIGEST_INVALID", {
     message: `The digest of the ${sizeBytes} bytes is ${actual}, the request says ${digest}`,
     detail: { digest },
   });
@@ -70,15 +98,15 @@ async function wasWhole(upload: HeldUpload, before: number, digest: Digest): Pro
   return (await upload.digest(algorithmOf(digest))) === digest;
 }
 
-async function publishUpload(
+async function publish(
   registry: Registry,
-  upload: HeldUpload,
-  { repository, digest, by }: FinishRequest,
+  complete: CompleteBytes,
+  { repository, digest, by }: Pick<FinishRequest, "repository" | "digest" | "by">,
 ): Promise<void> {
   const { metadata } = registry;
-  const { sizeBytes } = upload;
+  const { sizeBytes } = complete;
   for (let attempt = 1; attempt <= publishTriesMax; attempt += 1) {
-    const damaged = await placeBlob(registry, upload, { repository, digest });
+    const damaged = await placeBlob(registry, complete, { repository, digest });
     const outcome = await metadata.commit({
       repository,
       preconditions: [{ kind: "bytes-present", digest }],

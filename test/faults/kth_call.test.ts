@@ -16,6 +16,9 @@ const points: readonly FaultPoint[] = [
   { call: "openat", fault: "ENOSPC", k: 2, warm: true },
   { call: "pwrite64", fault: "ENOSPC", k: "1+", on: "facts", from: "manifest" },
   { call: "fsync", fault: "EIO", k: 1, on: "facts" },
+  { call: "fsync", fault: "kill", k: 1, warm: true, whole: true },
+  { call: "rename", fault: "kill", k: 1, whole: true },
+  { call: "openat", fault: "ENOSPC", k: 1, warm: true, whole: true },
 ];
 
 describe.skipIf(!canInject())("a push survives", () => {
@@ -34,6 +37,20 @@ describe.skipIf(!canInject())("a push survives", () => {
   const lostFlush: FaultPoint = { call: "fsync", fault: "EIO", k: 1, warm: true };
   test(
     `${nameOf(lostFlush)}: bytes whose flush failed are not acknowledged, and their upload is gone`,
+    async () => {
+      const { problems, hit, statuses } = await faultAt(lostFlush);
+      expect(problems).toEqual([]);
+      expect(hit).toBe(true);
+      expect(statuses).toEqual([500, 404]);
+    },
+    timeoutMs,
+  );
+});
+
+describe.skipIf(!canInject())("a push of a blob that is at hand", () => {
+  const lostFlush: FaultPoint = { call: "fsync", fault: "EIO", k: 1, warm: true, whole: true };
+  test(
+    "whose bytes could not be flushed is not acknowledged",
     async () => {
       const { problems, hit, statuses } = await faultAt(lostFlush);
       expect(problems).toEqual([]);

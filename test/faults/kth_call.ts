@@ -23,6 +23,8 @@ export interface FaultPoint {
   readonly on?: "facts";
   /** Push into a repository whose directories are known: the first flush is then that of the upload's bytes. */
   readonly warm?: true;
+  /** The blob is small and comes whole, in one request. */
+  readonly whole?: true;
   /** Whether the fault waits for the manifest, so that the blob is acknowledged before. */
   readonly from?: "manifest";
 }
@@ -45,10 +47,11 @@ export function canInject(): boolean {
   return requireTool("strace") && requireRoot();
 }
 
-export function nameOf({ call, fault, k, on, warm, from }: FaultPoint): string {
+export function nameOf({ call, fault, k, on, warm, whole, from }: FaultPoint): string {
   const where = on === undefined ? "" : ` on ${on}`;
   const when = from === undefined ? "" : ` from ${from}`;
-  return `${fault} at ${call} ${k}${where}${when}${warm === true ? ", known repository" : ""}`;
+  const more = `${warm === true ? ", known repository" : ""}${whole === true ? ", blob at hand" : ""}`;
+  return `${fault} at ${call} ${k}${where}${when}${more}`;
 }
 
 /** The points of every kind of call, up to one that nothing reaches, are tried one after the other. */
@@ -71,12 +74,12 @@ export async function faultAt(point: FaultPoint, planted?: PlantedBug): Promise<
   const problems: string[] = [];
   // Few threads, so that the k-th call of a thread is one of few calls.
   await using server = await startFaultServer(root, planted ?? null, { UV_THREADPOOL_SIZE: "1" });
-  const pushes = new Pushes(journal);
+  const pushes = new Pushes(journal, point.whole === true ? 4_000 : 400_000);
   const before = point.warm === true ? repository : "fault/before";
   if ((await pushes.before(server.url, before)).some((status) => status !== 201)) {
     throw new Error("the push before the fault was refused");
   }
-  const location = await startUpload(server.url);
+  const location = point.whole === true ? null : await startUpload(server.url);
   const statuses: number[] = [];
   if (point.from === "manifest") statuses.push(await pushes.blob(server.url, location));
   const log = join(directory.path, "trace");
@@ -105,7 +108,8 @@ export async function faultAt(point: FaultPoint, planted?: PlantedBug): Promise<
 interface Aftermath {
   readonly point: FaultPoint;
   readonly trace: string;
-  readonly location: string;
+  /** Of the session that was open; null where the blob came whole. */
+  readonly location: string | null;
   readonly statuses: readonly number[];
 }
 
@@ -122,7 +126,7 @@ async function checkAlive(
       problems.push(`a push was answered ${status}, not one of ${clear.join()}`);
   }
   const lostFlush = /fsync\(\d+<[^>]*_zot\/uploads\/[^>]*>\) = -1 .*\(INJECTED\)/.test(trace);
-  if (lostFlush) {
+  if (lostFlush && location !== null) {
     // The kernel reports a failed flush once: a second one would succeed over bytes that are lost.
     if (statuses[0] === 201) problems.push("a blob was acknowledged whose flush had failed");
     const session = await fetch(`${url}${location}`);
@@ -174,9 +178,9 @@ class Pushes {
   readonly #layer: Uint8Array<ArrayBuffer>;
   readonly #manifest: Uint8Array<ArrayBuffer>;
 
-  constructor(journal: Journal, content = "layer ") {
+  constructor(journal: Journal, sizeBytes: number, content = "layer ") {
     this.#journal = journal;
-    this.#layer = new Uint8Array(Buffer.alloc(400_000, content));
+    this.#layer = new Uint8Array(Buffer.alloc(sizeBytes, content));
     const describe = (bytes: Uint8Array, mediaType: string) => ({
       mediaType,
       digest: sha256(bytes),
@@ -194,24 +198,29 @@ class Pushes {
 
   /** Other content, so that every thread and directory was at work before. */
   before(url: string, at: string): Promise<number[]> {
-    return new Pushes(this.#journal, "before ").all(url, at, "v0");
+    return new Pushes(this.#journal, this.#layer.length, "before ").all(url, at, "v0");
   }
 
   /** Blob and manifest into a repository, by the plainest way; their statuses. */
   async all(url: string, at: string, tag = "v1"): Promise<number[]> {
+    const session = await statusOf(`${url}/v2/${at}/blobs/uploads/`, { method: "POST" });
+    const pushed = await this.#whole(url, at);
+    return [session === 202 ? 201 : session, pushed, await this.manifest(url, at, tag)];
+  }
+
+  async #whole(url: string, at: string): Promise<number> {
     const digest = sha256(this.#layer);
-    const uploads = `${url}/v2/${at}/blobs/uploads/`;
-    const session = await statusOf(uploads, { method: "POST" });
-    const pushed = await statusOf(`${uploads}?digest=${digest}`, {
+    const pushed = await statusOf(`${url}/v2/${at}/blobs/uploads/?digest=${digest}`, {
       method: "POST",
       body: this.#layer,
     });
     if (pushed === 201) this.#journal.stored(at, "blobs", digest, this.#layer);
-    return [session === 202 ? 201 : session, pushed, await this.manifest(url, at, tag)];
+    return pushed;
   }
 
-  /** The blob through a session that is open. */
-  async blob(url: string, location: string): Promise<number> {
+  /** The blob through a session that is open, or in one request. */
+  async blob(url: string, location: string | null): Promise<number> {
+    if (location === null) return this.#whole(url, repository);
     const digest = sha256(this.#layer);
     const sent = await statusOf(`${url}${location}`, { method: "PATCH", body: this.#layer });
     if (sent !== 202) return sent;
