@@ -52,6 +52,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     may: [...served, "extensions", "jobs", "config", "server", "settings.ts", "listeners.ts"],
     mayTypes: ["api"],
   },
+  "create_registry.ts": { may: ["lib", "config", "http", "server", "server.ts"] },
   "main.ts": { may: ["cli"] },
 };
 
@@ -169,7 +170,7 @@ export const bans: readonly Ban[] = [
   },
   {
     banned: /\bnew Response\(/,
-    but: /^src\/http\/listen/,
+    but: /^src\/http\/response\.ts|^src\/http\/listen\.ts/,
     say: "a Reply, made by src/http/reply.ts",
   },
   {

@@ -22,6 +22,7 @@ import { DrainLimit, drainBytesMax } from "./drain_limit.ts";
 import { isSentLater, slowBodyBytesMin, type Reply, type ReplyBody } from "./endpoint.ts";
 import { closeBelow, listeningSockets, retireSocket } from "./listening_socket.ts";
 import { SentBodies } from "./sent_bodies.ts";
+import { responseOf } from "./response.ts";
 import { runtimeTls, type TlsMaterial } from "./tls_material.ts";
 
 /** The runtime's largest idle time, in seconds. */
@@ -210,8 +211,7 @@ class HttpListener implements Listener {
         options.onFailure(error);
         const instead = options.insteadOf?.(error) ?? unexplained;
         this.#sent.replaced(error, instead);
-        const { body, status, headers } = instead;
-        return new Response(body as Uint8Array<ArrayBuffer> | null, { status, headers });
+        return responseOf(instead, null);
       },
     });
     const opened = [...listeningSockets().difference(before)];
@@ -248,7 +248,12 @@ class HttpListener implements Listener {
       this.#drains.watch(from.address, from.port);
     }
     this.#follow(reply, request, server);
-    return responseOf(reply, request, server, idleSeconds(this.#limits.writeIdleMs));
+    if (isSlow(reply.body)) {
+      const writeIdleSeconds = idleSeconds(this.#limits.writeIdleMs);
+      // Only a timeout set after the body began counts.
+      setImmediate(() => server.timeout(request, writeIdleSeconds));
+    }
+    return responseOf(reply, request);
   }
 
   /** Tells the answer's owner what came of its body. */
@@ -299,37 +304,6 @@ function mayGoOn({ headers }: Request): boolean {
   const length = headers.get("content-length");
   if (length === null) return headers.has("transfer-encoding");
   return Number.parseInt(length, 10) > drainBytesMax;
-}
-
-function responseOf(
-  reply: Reply,
-  request: Request,
-  server: Server,
-  writeIdleSeconds: number,
-): Response {
-  const { body, status, headers } = reply;
-  if (isSlow(body)) {
-    // Only a timeout set after the body began counts.
-    setImmediate(() => server.timeout(request, writeIdleSeconds));
-  }
-  const response = new Response(body as Blob | null, { status, headers });
-  for (const cookie of reply.cookies ?? []) response.headers.append("set-cookie", cookie);
-  if (body instanceof Blob) guardFile(response.headers, { status, request, sizeBytes: body.size });
-  return response;
-}
-
-/** Keeps the runtime from adding to the answer of a file what the handler did not say. */
-function guardFile(
-  headers: Headers,
-  file: { readonly status: number; readonly request: Request; readonly sizeBytes: number },
-): void {
-  const { status, request, sizeBytes } = file;
-  // Without this line it would tell the file's name.
-  if (!headers.has("content-disposition")) headers.set("content-disposition", "attachment");
-  // The handler answers with all bytes; without this line it would read the Range again, its own way.
-  if (status === 200 && request.headers.has("range")) {
-    headers.set("content-range", `bytes 0-${sizeBytes - 1}/${sizeBytes}`);
-  }
 }
 
 function isSlow(body: ReplyBody): boolean {

@@ -25,7 +25,7 @@ export type Log = Logger & { readonly access: Logger };
 export type LogLevelName = "trace" | "debug" | "info" | "warn" | "error" | "fatal";
 
 export interface LogOptions {
-  readonly level: LogLevelName;
+  readonly level: LogLevelName | "silent";
   /** A file to append to; null for standard output. */
   readonly output: string | null;
   /** Whether a terminal wants colours. */
@@ -51,10 +51,17 @@ export async function openLog(options: LogOptions): Promise<Log> {
   const forPeople = options.output === null && process.stdout.isTTY;
   const isColoured = options.colour === true;
   const format = forPeople ? (line: string) => terminalLine(line, isColoured) : null;
-  const destination = new LineBuffer(options.output, format);
+  return logTo(new LineBuffer(options.output, format), options);
+}
+
+/** A log whose lines, JSON, go to `destination` one by one. */
+export function logTo(
+  destination: DestinationStream,
+  { level, base }: Pick<LogOptions, "level" | "base">,
+): Log {
   const common = {
-    level: options.level,
-    base: options.base,
+    level,
+    base,
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   };

@@ -47,6 +47,7 @@ const rows: Readonly<Record<string, () => Promise<void>>> = {
   "nginx/zot.conf": reverseProxy,
   "kubernetes/zot.yaml": kubernetesObjects,
   "compose/compose.yaml": composeFile,
+  "embed/server.ts": embeddedRegistry,
   "metrics/prometheus.yml": prometheusFile,
   "metrics/alerts.yml": alertRules,
   "metrics/dashboard.json": async () => {
@@ -268,4 +269,18 @@ async function prometheusFile(): Promise<void> {
   const text = await textOf("metrics/prometheus.yml");
   await writeFile(file, text.replaceAll("/etc/prometheus/", place.at("/etc/prometheus/")));
   await runOk("promtool", ["check", "config", file]);
+}
+
+/** A program that has a registry inside: both answer on one port. */
+async function embeddedRegistry(): Promise<void> {
+  const script = join(directory, "embed/server.ts");
+  const program = [join(packageDirectory, "scripts/bun"), "--config=/dev/null", script];
+  await using service = startService([...program, place.at("/var/lib/embedded"), "0"]);
+  const line = await service.waitForLine("it listens", (text) => text.startsWith("listening on"));
+  const url = line.replace("listening on ", "").replace(/\/$/, "");
+  expect(await (await fetch(`${url}/hello`)).text()).toBe("Hello!\n");
+  expect((await fetch(`${url}/v2/`)).status).toBe(200);
+  const catalog = await fetch(`${url}/v2/_catalog`);
+  expect(await catalog.json()).toEqual({ repositories: [] });
+  expect(await service.stop()).toBe(0);
 }
