@@ -17,6 +17,7 @@ import {
   shortLimits,
   type Source,
   staleExceptions,
+  stateViolations,
   withoutComments,
 } from "./architecture.ts";
 import { importCircles, usedByTestsAlone } from "./program.ts";
@@ -31,6 +32,8 @@ const code = files("{src,test,scripts,bench}/**/*.ts");
 const forTests = [
   // What events, search and mirrors follow.
   "src/metadata/followers.ts: followFeed",
+  // For programs that embed it.
+  "src/create_registry.ts: createRegistry",
   "src/lib/clock.ts: manualClock",
   "src/metadata/memory/memory_metadata.ts: openMemoryMetadata",
   "src/storage/memory/open_memory.ts: openMemory",
@@ -219,6 +222,67 @@ describe("files", () => {
   test("a long file is found", () => {
     expect(lengthViolations(planted("src/x.ts", "a;\n".repeat(451)))).toHaveLength(1);
     expect(lengthViolations(planted("src/x.ts", "a;\n".repeat(450)))).toEqual([]);
+  });
+});
+
+describe("state of modules", () => {
+  /** Of the process itself, or the same whoever asks. */
+  const shared = [
+    // The program's own output.
+    "src/main.ts: outWritten",
+    "src/main.ts: errorWritten",
+    "src/lib/log.ts: openBuffers",
+    // Found once what never changes: functions of the C library, files of the package, formats of time zones.
+    "src/http/listening_socket.ts: library",
+    // What a call of it fills at once, and nobody else can see.
+    "src/http/listening_socket.ts: peerBytes",
+    "src/http/listening_socket.ts: peer",
+    "src/http/listening_socket.ts: peerLength",
+    "src/storage/filesystem/file_lock.ts: loaded",
+    "src/storage/filesystem/file_system_flush.ts: loaded",
+    "src/storage/filesystem/allocate.ts: loaded",
+    "src/api/swagger.ts: loaded",
+    "src/lib/expression/moment_parts.ts: formats",
+    // Goes by the policy that it is asked about, and with it.
+    "src/auth/policy.ts: knownGroups",
+    // A script of a page, in its text.
+    "src/compliance/reports/html_style.ts: shown",
+    // A thread has one owner.
+    "src/storage/filesystem/hash_worker.ts: buffer",
+    "src/storage/filesystem/hash_worker.ts: kept",
+    "src/storage/filesystem/hash_worker.ts: active",
+    "src/storage/filesystem/hash_worker.ts: scheduled",
+  ];
+
+  test("nothing is shared by registries of one process but what may be", () => {
+    expect(stateViolations(code, shared)).toEqual([]);
+  });
+
+  const broken = [
+    "let count = 0;",
+    "export let current: string | null = null;",
+    "const cache = new Map();",
+    "const seen = new Set<string>();",
+    "const cache: Map<string, number> = new Map<string, number>();",
+    "const bodies = new MemoryBudget(bytesMax);",
+    "const known = new Lru<string, true>({ entriesMax });",
+    "const buffer = new Uint8Array(1024);",
+  ];
+  test.each(broken)("%s is found", (line) => {
+    expect(stateViolations(planted("src/x.ts", `// A header.\n${line}\n`), [])).toHaveLength(1);
+  });
+
+  test("a table is not, nor what a function or a class has, and a stale exception is found", () => {
+    const text = `const rows = new Map([["a", 1]]);
+const names: ReadonlySet<string> = new Set(list);
+const none = new Uint8Array(0);
+function f() {
+  let count = 0;
+  const seen = new Set<string>();
+}
+`;
+    expect(stateViolations(planted("src/x.ts", text), [])).toEqual([]);
+    expect(stateViolations(planted("src/x.ts", text), ["src/x.ts: gone"])).toHaveLength(1);
   });
 });
 

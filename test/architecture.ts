@@ -287,6 +287,30 @@ export function withoutComments(text: string): string {
   );
 }
 
+/** Containers and budgets at the top of a module begin empty and change; tables are filled where they stand. */
+const moduleState =
+  /^(?:export )?(?:let (\w+)|const (\w+)(?!: Readonly)[^=\n]*= new (?:(?:Map|Set|WeakMap|WeakSet)(?:<.*>)?\(\)|(?!Map|Set|RegExp|TextEncoder|TextDecoder|Error|URL\b|Uint8Array\(0\))\w+(?:<.*>)?\())/gm;
+
+/**
+ * State that belongs to a module is shared by all registries of a process: one would spend what another has, or
+ * remember for it. `but` are those that may be shared, as `path: name`.
+ */
+export function stateViolations(sources: readonly Source[], but: readonly string[]): string[] {
+  const found = sources
+    .filter(({ path }) => path.startsWith("src/") && path.endsWith(".ts") && !isTest(path))
+    .flatMap(({ path, text }) =>
+      [...withoutComments(text).matchAll(moduleState)].map(
+        ([, variable, constant]) => `${path}: ${variable ?? constant ?? ""}`,
+      ),
+    );
+  return [
+    ...found
+      .filter((name) => !but.includes(name))
+      .map((name) => `${name} is state of a module; make it a part of an instance`),
+    ...but.filter((name) => !found.includes(name)).map((name) => `${name} needs no exception`),
+  ];
+}
+
 const headerLinesMax = 30;
 /** A test's table speaks for itself; a source has promises to make. */
 const headerLengthMin = (path: string): number =>

@@ -9,7 +9,7 @@
 import { unlink, type FileHandle } from "node:fs/promises";
 import { assert, AssertionError } from "../../lib/assert.ts";
 import { KiB } from "../../lib/bytes.ts";
-import { MemoryBudget } from "../../lib/memory_budget.ts";
+import type { MemoryBudget } from "../../lib/memory_budget.ts";
 import { digestOf, type Algorithm, type Digest } from "../../oci/digest.ts";
 import { StorageFull } from "../blob_store.ts";
 import {
@@ -34,8 +34,7 @@ import type { HashThread } from "./hash_thread.ts";
 /** Bodies up to this size are read into memory: cheaper than a thread and a native transfer. */
 const smallBodyBytesMax = 256 * KiB;
 /** Of all of them on their way, in this process; while there are as many, small bodies go the way of large ones. */
-const smallBodiesBytesMax = 32 * 1024 * KiB;
-const smallBodies = new MemoryBudget(smallBodiesBytesMax);
+export const smallBodiesBytesMax = 32 * 1024 * KiB;
 
 /** What was found when the upload was opened. */
 export interface FoundUpload {
@@ -45,6 +44,8 @@ export interface FoundUpload {
 }
 
 export interface UploadTools {
+  /** Of all small bodies on their way. */
+  readonly smallBodies: MemoryBudget;
   readonly files: DurableFiles;
   readonly hashes: HashThread;
   readonly requireRoom: () => void;
@@ -175,6 +176,7 @@ export class FilesystemUpload implements HeldUpload {
     this.#checkLimit(source.lengthBytes ?? 0, limits);
     if (source.body instanceof Uint8Array) return this.#takeBytes(source.body);
     const { body, lengthBytes } = source;
+    const { smallBodies } = this.#tools;
     if (lengthBytes === null || lengthBytes > smallBodyBytesMax || !smallBodies.take(lengthBytes)) {
       return this.#takeStream(body, lengthBytes, limits);
     }

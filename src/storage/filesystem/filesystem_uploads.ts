@@ -1,4 +1,5 @@
 /** Uploads as files of `_zot/uploads`, each locked by its holder; `filesystem_upload.ts` is one that is held. */
+import { MemoryBudget } from "../../lib/memory_budget.ts";
 import { constants } from "node:fs";
 import { open, stat, type FileHandle } from "node:fs/promises";
 import { blobKey, uploadsDirectory } from "../layout.ts";
@@ -6,7 +7,7 @@ import type { HeldUpload, UploadInfo, UploadStore } from "../upload_store.ts";
 import { absentOr } from "./durable_files.ts";
 import { tryLock } from "./file_lock.ts";
 import type { FilesystemLayouts } from "./filesystem_layouts.ts";
-import { FilesystemUpload, type UploadTools } from "./filesystem_upload.ts";
+import { FilesystemUpload, type UploadTools, smallBodiesBytesMax } from "./filesystem_upload.ts";
 import type { HashThread } from "./hash_thread.ts";
 import type { KeyedFiles } from "./keyed_files.ts";
 
@@ -22,6 +23,7 @@ export class FilesystemUploads implements UploadStore {
     this.#tools = {
       files: files.durable,
       hashes,
+      smallBodies: new MemoryBudget(smallBodiesBytesMax),
       requireRoom: () => files.requireRoom(),
       place: async (repository, digest) => {
         await layouts.ensureRepository(repository);
