@@ -68,8 +68,12 @@ export async function createRegistry(options: RegistryOptions): Promise<Registry
   });
   joinHealth(primary, answers.health);
   const pending = new Set<Promise<Response>>();
-  const answer = async (request: Request, connection: Connection): Promise<Response> =>
-    responseOf(await answers.dispatch(request, connection), request);
+  const answer = async (request: Request, connection: Connection): Promise<Response> => {
+    const reply = await answers.dispatch(request, connection);
+    // What becomes of the body is the host's to know.
+    reply.onEnd?.({ kind: "unknown", sentBytes: null });
+    return responseOf(reply, request);
+  };
   return {
     fetch: (request, connection) => {
       const answering = answer(framed(request), { ...nothingKnown, ...connection });
