@@ -51,14 +51,14 @@ export interface Primary {
 export interface PrimaryOptions {
   readonly clock?: Clock;
   /** Where heavy work is run; without it in this process. */
-  readonly heavy?: (registry: Registry, committer: Committer) => HeavyRunner<Registry>;
+  readonly heavy?: (committer: Committer) => HeavyRunner<Registry>;
 }
 
 /** Claims the root, opens the metadata for writing and starts the jobs. */
 export async function startPrimary(
   config: Config,
   log: Log,
-  { clock = systemClock, heavy: openHeavy = runHere }: PrimaryOptions = {},
+  { clock = systemClock, heavy: openHeavy }: PrimaryOptions = {},
 ): Promise<Primary> {
   const report = reporter(log);
   const claim = await openRoot(config, log);
@@ -67,7 +67,7 @@ export async function startPrimary(
   const writer = openWriter(config, bytes, { clock, onBatch: opened.onBatch });
   const committer = opened.commits(writer.committer);
   const registry = openRegistry(config, { stores: bytes.stores, committer, clock, report });
-  const heavy = openHeavy(registry, committer);
+  const heavy = openHeavy?.(committer) ?? runHere(registry);
   const reconciled = Promise.withResolvers<void>();
   let inForce = config;
   const jobs = startJobs({
@@ -250,6 +250,7 @@ export const checkLive = checkSettings;
 export { isEveryInterface, outsideAddresses, requireListen } from "./http/listen_problem.ts";
 export { openTls } from "./listeners.ts";
 export { openApiText } from "./server/served.ts";
+export { openWorkshop, type HeavyWorkshop, type NamedWork } from "./server/heavy_workshop.ts";
 export { urlAt, urlOf } from "./server/urls.ts";
 export { checkFiles } from "./settings.ts";
 export type { Places } from "./extensions/open_extensions.ts";

@@ -42,7 +42,17 @@ export const layers: Readonly<Record<string, Layer>> = {
   compliance: { may: [...low, "client"] },
   bench: { may: [...low, "client"] },
   cli: {
-    may: [...core, "auth", "registry", "config", "client", "compliance", "bench", "server.ts"],
+    may: [
+      ...core,
+      "auth",
+      "registry",
+      "jobs",
+      "config",
+      "client",
+      "compliance",
+      "bench",
+      "server.ts",
+    ],
     mayTypes: ["http"],
   },
   "listeners.ts": { may: ["http", "lib", "config"] },

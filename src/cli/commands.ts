@@ -227,6 +227,18 @@ export const commands: readonly Command[] = [
     },
   },
   {
+    name: "heavy",
+    arguments: [],
+    options: [],
+    summary: "Do work that computes for long, for 'zot serve'",
+    help: helpPages.heavy,
+    hidden: true,
+    run: async () => {
+      const { heavyCommand } = await import("./serve_command.ts");
+      return await heavyCommand();
+    },
+  },
+  {
     name: "worker",
     arguments: [],
     options: [],

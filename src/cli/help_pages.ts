@@ -204,6 +204,15 @@ Groups: ping, empty, push, upload, pull, mount, content, manifest, tags, referre
     examples: ["zot version"],
     seeAlso: ["CHANGELOG.md"],
   },
+  heavy: {
+    says: "Started by 'zot serve' for hashing and writing what is large, and ended when there is nothing to do; never by hand.",
+    exitStatus: [
+      [0, "Had nothing to do any more."],
+      [1, "The server is gone."],
+    ],
+    examples: [],
+    seeAlso: ["zot help serve"],
+  },
   worker: {
     says: "Started by 'zot serve', never by hand.",
     exitStatus: [

@@ -12,6 +12,8 @@ import { checkLogFiles, flushLogs, openLog, type Log } from "../lib/log.ts";
 import { checkLive, openTls, requireListen, startPrimary, type Primary } from "../server.ts";
 import { announcement, whereabouts, type Whereabouts } from "./announce.ts";
 import { ConfigFollower } from "./config_follower.ts";
+import { HeavyProcess } from "./heavy_process.ts";
+import { ownCommand } from "./own_command.ts";
 import { wantsColour } from "./wants_colour.ts";
 import { Signals } from "./signals.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -120,7 +122,10 @@ async function open(
   try {
     const tls = await openTls(config, log, (material) => supervisor.replaceTls(material));
     requireListen(config.http, config.storage.shared);
-    const primary = await startPrimary(config, log);
+    const command = ownCommand("heavy");
+    const primary = await startPrimary(config, log, {
+      heavy: (committer) => new HeavyProcess({ command, config, committer, log }),
+    });
     const supervisor = new Supervisor(config, { primary, tls, log, early });
     return { primary, supervisor, certificate: tls?.current.cert ?? null };
   } catch (error) {

@@ -32,6 +32,12 @@ export async function serveCommand(configPath: string | null, output: Output): P
   });
 }
 
+/** Does work that computes for long; started by `serve`. Returns the exit status. */
+export async function heavyCommand(): Promise<number> {
+  const { runHeavy } = await import("./heavy.ts");
+  return await runHeavy();
+}
+
 /** Serves one share of the requests; started by `serve`. Returns the exit status. */
 export async function workerCommand(): Promise<number> {
   const { runWorker } = await import("./worker.ts");

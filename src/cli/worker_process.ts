@@ -5,7 +5,7 @@
  * supervisor still opens the storage: both load at the same time, and the first answer comes sooner.
  * Leaves to others: what is said (`worker_messages.ts`), and who restarts a worker that ended (`supervisor.ts`).
  */
-import { isCompiled } from "../lib/runtime.ts";
+import { ownCommand } from "./own_command.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";
 
 export interface WorkerListener {
@@ -22,7 +22,7 @@ export class WorkerProcess {
   #ended: { readonly ended: number | string | null } | null = null;
 
   constructor() {
-    this.#child = Bun.spawn(workerCommand(), {
+    this.#child = Bun.spawn(ownCommand("worker"), {
       stdin: "ignore",
       stdout: "inherit",
       stderr: "inherit",
@@ -62,13 +62,4 @@ export class WorkerProcess {
   kill(): void {
     this.#child.kill("SIGKILL");
   }
-}
-
-/**
- * This very program as a worker: the runtime with its flags and its script, or the compiled executable. The flags
- * matter: without them the runtime would read settings from the caller's working directory.
- */
-function workerCommand(): string[] {
-  if (isCompiled) return [process.execPath, "worker"];
-  return [process.execPath, ...process.execArgv, Bun.main, "worker"];
 }

@@ -263,9 +263,10 @@ async function startedJobs(world: World): Promise<JobLoop<Registry>> {
   const { registry, report } = world;
   const reconciled = Promise.withResolvers<void>();
   const onReconciled = reconciled.resolve;
+  const heavy = runHere<Registry>(registry);
   const jobs = new JobLoop<Registry>({
-    jobs: registryJobs({ registry, report, uploadIdleMs: () => 1000, onReconciled }),
-    heavy: runHere(registry),
+    jobs: registryJobs({ registry, report, heavy, uploadIdleMs: () => 1000, onReconciled }),
+    heavy,
     leases: new FileLeases(world.root),
     clock: registry.clock,
     report,

@@ -58,8 +58,10 @@ function startJobs(
   });
   const served: Registry = { ...registry, layouts: new FilesystemLayouts(counting, null) };
   const { report } = world;
+  const heavy = runHere<Registry>(served);
   const jobs = new JobLoop({
     jobs: registryJobs({
+      heavy,
       registry: served,
       report,
       uploadIdleMs: () => changes.uploadIdleMs ?? 60 * minute,
@@ -67,7 +69,7 @@ function startJobs(
         counts.reconciled += 1;
       },
     }),
-    heavy: runHere(served),
+    heavy,
     leases: { take: changes.take ?? (() => Promise.resolve(leaseOf(() => undefined))) },
     clock: world.clock,
     report,

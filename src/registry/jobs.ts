@@ -2,9 +2,9 @@
  * The registry's own background jobs, and their table: comparing layouts with the metadata, writing index.json after
  * commits, dropping what nobody uses. On a clean stop index.json of every repository is exact.
  */
-import type { HeavyWork } from "../jobs/heavy_work.ts";
+import type { HeavyRunner, HeavyWork } from "../jobs/heavy_work.ts";
 import type { Job } from "../jobs/job.ts";
-import { LayoutProjector, type ProjectionMode } from "./layout_projector.ts";
+import { LayoutProjector, projectLayout, type ProjectionMode } from "./layout_projector.ts";
 import { hasLayouts, type Registry, type Report } from "./registry.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
 import { recordAllShown } from "./without_layouts.ts";
@@ -13,9 +13,13 @@ import { recordAllShown } from "./without_layouts.ts";
 export type RegistryJob = Job<Registry>;
 export type RegistryWork<Argument, Result> = HeavyWork<Registry, Argument, Result>;
 
+/** THE table of the registry's heavy work, by which its process finds it. */
+export const registryWork = [projectLayout] as const;
+
 export interface RegistryJobsOptions {
   readonly registry: Registry;
   readonly report: Report;
+  readonly heavy: HeavyRunner<Registry>;
   /** Sessions untouched for this long are dropped (`storage.uploadIdle`, which may change). */
   readonly uploadIdleMs: () => number;
   /** Called once layouts were compared with the facts for the first time. */
@@ -88,8 +92,8 @@ class LayoutJobs {
 
   constructor(options: RegistryJobsOptions) {
     this.#options = options;
-    const { registry, report } = options;
-    this.#projector = hasLayouts(registry) ? new LayoutProjector(registry, report) : null;
+    const { registry, report, heavy } = options;
+    this.#projector = hasLayouts(registry) ? new LayoutProjector(registry, report, heavy) : null;
   }
 
   /** False when a layout has to be looked at again soon. */

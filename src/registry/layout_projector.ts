@@ -8,12 +8,15 @@
  * its length.
  * Leaves to others: when to run (`jobs.ts`), what a line of index.json looks like (`oci/layout_index.ts`).
  */
+import { runHere, type HeavyRunner, type HeavyWork } from "../jobs/heavy_work.ts";
+import { assert } from "../lib/assert.ts";
+import { KiB } from "../lib/bytes.ts";
 import { KeyedMutex } from "../lib/keyed_mutex.ts";
 import type { Change, LayoutRecord, LayoutSnapshot } from "../metadata/metadata.ts";
 import { writeLayoutIndex, type LayoutEntry } from "../oci/layout_index.ts";
 import type { LayoutDirectory } from "../storage/layout_directory.ts";
 import { lookAtIndex, reconcileLayout } from "./reconcile_layout.ts";
-import type { LayoutRegistry, Report } from "./registry.ts";
+import { hasLayouts, type LayoutRegistry, type Registry, type Report } from "./registry.ts";
 
 /** Repositories looked at in one round. */
 const roundMax = 256;
@@ -25,6 +28,8 @@ const unfinishedRestMs = 2_000;
 /** How often a change by another tool in the very moment of our writing is taken in before it has to wait. */
 const triesMax = 3;
 
+/** An index.json up to this size, some thousand lines, is written in a moment. */
+const lightIndexBytesMax = 1024 * KiB;
 /** Digests that a line about missing bytes names. */
 const toldMax = 10;
 
@@ -42,12 +47,18 @@ export class LayoutProjector {
   readonly layouts: LayoutDirectory;
   readonly #registry: LayoutRegistry;
   readonly #report: Report;
+  readonly #heavy: HeavyRunner<Registry>;
   readonly #working = new KeyedMutex();
   /** When a repository may be projected again, in monotonic milliseconds. */
   readonly #restUntil = new Map<string, number>();
 
-  constructor(registry: LayoutRegistry, report: Report) {
+  constructor(
+    registry: LayoutRegistry,
+    report: Report,
+    heavy: HeavyRunner<Registry> = runHere<Registry>({ ...registry, report }),
+  ) {
     this.#registry = registry;
+    this.#heavy = heavy;
     this.layouts = registry.layouts;
     this.#report = report;
   }
@@ -94,22 +105,121 @@ export class LayoutProjector {
   ): Promise<Projected> {
     const { clock } = this.#registry;
     const startedMs = clock.monotonicMs();
+    const projected = await this.#projectWhere(repository, mode, signal);
+    if (projected === "left") return projected;
+    const tookMs = clock.monotonicMs() - startedMs;
+    const isWritten = projected === "written";
+    this.#rest(repository, isWritten ? Math.min(tookMs * restFactor, restMaxMs) : unfinishedRestMs);
+    return projected;
+  }
+
+  /** Where much is to be read or written, a process of its own does it: no commit waits for it. */
+  async #projectWhere(
+    repository: string,
+    mode: ProjectionMode,
+    signal: AbortSignal | undefined,
+  ): Promise<Projected> {
+    const writer = new LayoutWriter(this.#registry, this.#report);
+    // At the last look nobody is served any more.
+    if (mode === "last") return writer.project(repository, mode, signal);
+    const { ours } = await lookAtIndex(this.#registry, repository);
+    if (ours && !(await this.#isLarge(repository))) {
+      return writer.project(repository, mode, signal);
+    }
+    const never = new AbortController().signal;
+    return this.#heavy.run(projectLayout, { repository }, signal ?? never);
+  }
+
+  async #isLarge(repository: string): Promise<boolean> {
+    const index = await this.layouts.openIndex(repository);
+    return index !== null && index.sizeBytes > lightIndexBytesMax;
+  }
+
+  /** Projects each and returns those that were not written; one that fails does not stop the others. */
+  async #projectAll(
+    repositories: string[],
+    mode: ProjectionMode,
+    signal?: AbortSignal,
+  ): Promise<string[]> {
+    const waiting: string[] = [];
+    for (const repository of repositories) {
+      if (isAborted(signal)) break;
+      try {
+        const project = () => this.#project(repository, mode, signal);
+        const outcome = await this.#working.run(repository, project);
+        if (outcome !== "written") waiting.push(repository);
+      } catch (error) {
+        if (isAborted(signal)) break;
+        waiting.push(repository);
+        this.#rest(repository, restMaxMs);
+        this.#report("error", "index.json could not be written; it is tried again", {
+          repository,
+          error: String(error),
+        });
+      }
+    }
+    return waiting;
+  }
+
+  #rest(repository: string, ms: number): void {
+    this.#restUntil.set(repository, this.#registry.clock.monotonicMs() + ms);
+  }
+
+  #restOf(repository: string): number {
+    return this.#restUntil.get(repository) ?? 0;
+  }
+
+  #nextRest(stale: string[], now: number): number | null {
+    if (stale.length === 0) return null;
+    const next = Math.min(...stale.map((name) => this.#restOf(name)));
+    return Math.max(next - now, 0);
+  }
+
+  /** Rests that are over need no entry: the map holds only what is resting. */
+  #forgetRested(): void {
+    const now = this.#registry.clock.monotonicMs();
+    for (const [repository, until] of this.#restUntil) {
+      if (until <= now) this.#restUntil.delete(repository);
+    }
+  }
+}
+
+/** Takes in what another tool changed in one layout, and writes index.json anew. */
+export const projectLayout: HeavyWork<Registry, { readonly repository: string }, Projected> = {
+  name: "project-layout",
+  run: (registry, { repository }, signal) => {
+    assert(hasLayouts(registry), "layouts are projected where there are any");
+    return new LayoutWriter(registry, registry.report).project(repository, "all", signal);
+  },
+};
+
+/** Writes index.json of one repository. */
+class LayoutWriter {
+  readonly #registry: LayoutRegistry;
+  readonly #report: Report;
+
+  constructor(registry: LayoutRegistry, report: Report) {
+    this.#registry = registry;
+    this.#report = report;
+  }
+
+  async project(
+    repository: string,
+    mode: ProjectionMode,
+    signal: AbortSignal | undefined,
+  ): Promise<Projected> {
     for (let attempt = 1; attempt <= triesMax; attempt += 1) {
       const { ours } = await lookAtIndex(this.#registry, repository);
       if (!ours && mode === "last") return "left";
-      const { kind, stamp: seen } = await reconcileLayout(
+      const { kind, stamp } = await reconcileLayout(
         this.#registry,
         repository,
         this.#report,
         signal,
       );
-      if (kind === "unfinished") break;
-      if (!(await this.#write(repository, seen))) continue;
-      const tookMs = clock.monotonicMs() - startedMs;
-      this.#rest(repository, Math.min(tookMs * restFactor, restMaxMs));
-      return "written";
+      if (kind === "unfinished") return "unfinished";
+      if (await this.#write(repository, stamp)) return "written";
     }
-    this.#rest(repository, unfinishedRestMs);
     return "unfinished";
   }
 
@@ -179,54 +289,6 @@ export class LayoutProjector {
       changes: [change],
       by: null,
     });
-  }
-
-  /** Projects each and returns those that were not written; one that fails does not stop the others. */
-  async #projectAll(
-    repositories: string[],
-    mode: ProjectionMode,
-    signal?: AbortSignal,
-  ): Promise<string[]> {
-    const waiting: string[] = [];
-    for (const repository of repositories) {
-      if (isAborted(signal)) break;
-      try {
-        const project = () => this.#project(repository, mode, signal);
-        const outcome = await this.#working.run(repository, project);
-        if (outcome !== "written") waiting.push(repository);
-      } catch (error) {
-        if (isAborted(signal)) break;
-        waiting.push(repository);
-        this.#rest(repository, restMaxMs);
-        this.#report("error", "index.json could not be written; it is tried again", {
-          repository,
-          error: String(error),
-        });
-      }
-    }
-    return waiting;
-  }
-
-  #rest(repository: string, ms: number): void {
-    this.#restUntil.set(repository, this.#registry.clock.monotonicMs() + ms);
-  }
-
-  #restOf(repository: string): number {
-    return this.#restUntil.get(repository) ?? 0;
-  }
-
-  #nextRest(stale: string[], now: number): number | null {
-    if (stale.length === 0) return null;
-    const next = Math.min(...stale.map((name) => this.#restOf(name)));
-    return Math.max(next - now, 0);
-  }
-
-  /** Rests that are over need no entry: the map holds only what is resting. */
-  #forgetRested(): void {
-    const now = this.#registry.clock.monotonicMs();
-    for (const [repository, until] of this.#restUntil) {
-      if (until <= now) this.#restUntil.delete(repository);
-    }
   }
 }
 

@@ -29,7 +29,7 @@ export function startJobs(options: {
   const { report, clock } = registry;
   const uploadIdleMs = (): number => config().storage.uploadIdle;
   const onExpired = (uploads: number): void => extensions.onExpired(uploads);
-  const own = registryJobs({ registry, report, uploadIdleMs, onReconciled, onExpired });
+  const own = registryJobs({ registry, report, heavy, uploadIdleMs, onReconciled, onExpired });
   const jobs = new JobLoop({
     jobs: [...own, ...extensions.jobs(registry)],
     heavy,
