@@ -1,6 +1,7 @@
 // Files under keys: what is absent, what is replaced in one step, linked, listed and removed, flushed and not.
 
 import { describe, expect, test } from "bun:test";
+import { setImmediate } from "node:timers/promises";
 import { sample } from "../../../test/contracts/store_samples.ts";
 import { memoryDirectory } from "../../../test/memory_directory.ts";
 import { reasonOf } from "../../../test/reason_of.ts";
@@ -113,6 +114,8 @@ function testContent(open: () => ReturnType<typeof openFiles>): void {
       expect(equal(files.readNow(key))).toBe(true);
       expect(equal(await files.read(key, 300_000))).toBe(true);
       reads += 1;
+      // Small content is read at once: without a turn of the event loop the writer would never go on.
+      await setImmediate();
     }
     await written;
     expect(reads).toBeGreaterThan(0);
