@@ -1,10 +1,9 @@
 /**
- * API keys: passwords that a user makes for programs, each with a label, an end and scopes, revoked one by one.
+ * API keys: passwords that a user makes for programs, each with a label, an expiry and scopes, and revoked one by one.
  *
- * Promises: a key is shown once, when it is made; what is stored is its SHA-256 (a key has 128 random bits, so nobody
- * can guess from the hash); a key never does more than its scopes and its owner may do now, and ends when the owner
- * is gone. Using one writes when at most every five minutes.
- * Leaves to others: HTTP (`api/api_keys.ts`), rows (`metadata`), whether the owner still exists (`authenticator.ts`).
+ * A key is shown once, when it is made; only its SHA-256 is stored, which is enough because a key has 128 random bits.
+ * A key never does more than its scopes and its user may do now, and it ends when the user is gone. Using a key writes
+ * to the metadata at most every five minutes.
  */
 import { createHash, randomBytes, randomUUID } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";

@@ -1,13 +1,15 @@
 /**
- * Who a caller is: from an Authorization header or a client certificate to a caller, by every method in force.
+ * Authenticates a request: from an Authorization header, a session cookie or a client certificate to a caller, by every
+ * method that is configured.
  *
- * A password is tried as an API key, as an ID token of a workload, against the htpasswd file, then against the
- * directory; a bearer token against our own key, then the outside issuers'. What was verified is remembered for a
- * moment, so that a known header costs one hash and no promise; equal logins that come at once are verified once.
+ * A password is tried as an API key, as an ID token of a workload, against the htpasswd file, then against the LDAP
+ * directory; a bearer token is tried against our own key, then against the outside issuers' keys. A verified header is
+ * remembered for a minute, so that the next request with it costs one hash and no promise; equal logins that arrive
+ * together are verified once.
  *
- * Promises: a failure tells nothing about which part was wrong, and takes as long for an unknown name; failed logins
- * are counted and slowed; a directory or an issuer that does not answer fails only the logins that need it.
- * Leaves to others: what a caller may do (`caller.ts`), the answer (`challenge.ts`).
+ * A failed login does not say which part was wrong, takes as long for an unknown name as for a wrong password, and is
+ * counted and slowed down (`throttle.ts`). A directory or an issuer that does not answer fails only the logins that
+ * need it.
  */
 import { decodeProtectedHeader } from "jose";
 import type { Clock } from "../lib/clock.ts";

@@ -1,8 +1,8 @@
 /**
- * Credentials of an Authorization header (RFC 9110 §11.6.2, RFC 7617, RFC 6750).
+ * Parses the credentials of an Authorization header (RFC 9110 §11.6.2, RFC 7617, RFC 6750).
  *
- * Promises: one header, one scheme, one way to read it; what is malformed is told apart from what is absent; an empty
- * name with an empty password (`Basic Og==`), which clients without credentials send, is no login at all.
+ * A malformed header is told apart from an absent one. An empty name with an empty password (`Basic Og==`), which
+ * clients without credentials send, is no login.
  */
 
 export type Credentials =

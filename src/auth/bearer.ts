@@ -1,13 +1,12 @@
 /**
- * Tokens of outside issuers.
+ * Verifies tokens of outside issuers.
  *
- * A *token service* of the distribution specification (`http.auth.bearer` with a key) says itself what its tokens are
- * good for: their `access` claim decides, and no policy is asked, as in zot. An *OpenID issuer*
- * (`bearer.oidc`) says who somebody is: claims become a user with groups, and the policy decides.
+ * A *token service* of the distribution specification (`http.auth.bearer` with a key) says itself what its tokens
+ * allow: their `access` claim decides, and no policy is asked, as in zot. An *OpenID issuer* (`bearer.oidc`) says who
+ * the caller is: claims become a user with groups (`claim_mapping.ts`), and the policy decides.
  *
- * Promises: signature, algorithm, issuer, audience, expiry and "not before" are checked, with a minute for clocks that
- * differ; a token without an expiry is refused; entries of `access` that have expired grant nothing.
- * Leaves to others: keys (`outside_keys.ts`), the mapping of claims (`claim_mapping.ts`).
+ * Signature, algorithm, issuer, audience, expiry and "not before" are checked, with a minute of tolerance for clocks
+ * that differ. A token without an expiry is rejected, and expired entries of `access` grant nothing.
  */
 import { decodeJwt, errors, jwtVerify, type JWTPayload } from "jose";
 import { valueOf } from "../lib/expression/expression.ts";

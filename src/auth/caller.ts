@@ -1,9 +1,8 @@
 /**
- * A caller: an identity bound to the policy, which is all that handlers see of either.
+ * A caller: an identity bound to the policy. Handlers see neither of the two, only this.
  *
- * Promises: what a caller may do is what the policy gives its identity, cut down to the scope of the token or key
- * that proved it; decisions that depend on nothing else are remembered, in a bounded table.
- * Leaves to others: what an API error is answered with (`challenge.ts`).
+ * A caller may do what the policy grants its identity, within the scope of the token or API key that it presented.
+ * Decisions that depend on nothing else are remembered in a bounded table.
  */
 import { Lru } from "../lib/lru.ts";
 import type { RequestBudget } from "../lib/request_budget.ts";

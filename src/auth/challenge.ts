@@ -1,9 +1,9 @@
 /**
  * Challenges: what a 401 tells a client about logging in (RFC 9110 §11.6.1, RFC 7617, RFC 6750).
  *
- * Exactly one is given, since clients get lost between two: Bearer where there is a token service (our own behind
- * `http.externalUrl`, or an outside one), else Basic. The realm comes from the configuration, never from the request.
- * Promises: every value is quoted, printable and on one line.
+ * A 401 carries exactly one challenge, because some clients fail when there are two: Bearer where there is a token
+ * service (our own behind `http.externalUrl`, or an outside one), else Basic. The realm comes from the configuration,
+ * never from the request; every value is quoted, printable and on one line.
  */
 import { apiError, type ApiError } from "../oci/errors.ts";
 

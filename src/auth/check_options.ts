@@ -1,8 +1,8 @@
 /**
- * What the options of authentication and access control must fulfil together, beyond their types.
+ * Checks the options of authentication and access control against each other, beyond their types.
  *
- * Promises: one line for each problem, path first, in the words of every other problem of a configuration; files are
- * not opened here (`authenticator.ts` says what is wrong in them).
+ * Each problem is one line that begins with the option's path. Files are not opened here: `authenticator.ts` reports
+ * what is wrong in them.
  */
 import { isHttpUrl } from "../lib/address_types.ts";
 import { formatDuration } from "../lib/duration.ts";

@@ -1,9 +1,8 @@
 /**
  * From the claims of an OpenID token to a user: zot's `claimMapping`, written as expressions over `claims` and `vars`.
  *
- * Promises: every expression is read before anything is served; a token whose claims do not fit (a validation that
- * does not hold, a name that is no text) proves nobody.
- * Leaves to others: whether the token is genuine (`bearer.ts`).
+ * Every expression is compiled at the start, before the server listens. A token whose claims do not fit (a validation
+ * fails, or the name is not text) logs nobody in. Whether the token is genuine is checked before, in `bearer.ts`.
  */
 import {
   evaluate,

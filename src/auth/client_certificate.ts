@@ -1,9 +1,8 @@
 /**
  * From a client's certificate to a user: the first of the configured attributes that the certificate has.
  *
- * Promises: pure; reads names that were taken apart already, so that no value can pretend to be two; a certificate
- * without any of the attributes proves nobody.
- * Leaves to others: whether the certificate verifies (`http/listen_mutual_tls.ts`).
+ * The names were split into lists before (`http/peer_certificate.ts`), so that no value can pass for two. A certificate
+ * without any of the attributes identifies nobody; whether it verifies is checked in `http/listen_mutual_tls.ts`.
  */
 import { isUserName, type Identity } from "./identity.ts";
 import type { MtlsOptions } from "./options.ts";

@@ -1,9 +1,8 @@
 /**
- * Access control as a file writes it, read once: globs, conditions, groups turned round.
+ * Compiles the access control of the configuration once: globs, conditions, and groups looked up by their members.
  *
- * Promises: every problem is found before anything is served, one line each: a glob that no repository name can fit,
- * a condition that does not read. What comes out decides without reading anything again.
- * Leaves to others: deciding (`policy.ts`), types of the file's values (`options.ts`).
+ * Every problem is found before the server listens, and is one line each: for example a glob that no repository name
+ * can match, or a condition that does not parse. `policy.ts` decides with the result and parses nothing again.
  */
 import {
   fieldsOf,

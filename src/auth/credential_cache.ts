@@ -1,14 +1,14 @@
 /**
- * What was verified lately, so that a password hash is not computed for every request.
+ * Remembers verified credentials, so that a password hash is not computed for every request.
  *
- * Keys are keyed hashes of the whole Authorization header, under a key that each process makes for itself: nothing
- * here can be turned back into a password, and nothing survives the process. An entry lives a short while, ends at
- * once when the file it came from changes, and is checked again after a moment where the proof is elsewhere
- * (a directory, the metadata).
+ * The key of an entry is a hash of the whole Authorization header with a secret that each process makes for itself: no
+ * password can be recovered from the cache, and nothing of it survives the process. An entry lives for a minute and
+ * ends at once when the file that it came from changes. Where the proof is kept elsewhere (a directory, the metadata),
+ * it is checked again after a second.
  *
- * Promises: bounded; finding an entry costs one hash and no promise; only successes are kept; who is known waits no
- * longer than a moment for where the proof is kept, and is taken for who they were while nothing comes from there.
- * Leaves to others: verifying (`authenticator.ts`).
+ * Only successful logins are kept, in a bounded number; a look-up costs one hash and no promise. A remembered caller
+ * waits at most half a second for such a check: while the directory does not answer, the cached login stays valid until
+ * its minute is over.
  */
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";

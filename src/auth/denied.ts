@@ -1,6 +1,6 @@
 /**
- * The 403 of a caller who may not: it names who, what and where to a caller who may read the place, and nothing to
- * others, for whom a repository that is there and one that is not look alike.
+ * The 403 of a caller who lacks a permission. It names the user, the action and the repository to a caller who may read
+ * that repository. Other callers learn nothing: an existing repository and a missing one look alike.
  */
 import { apiError, type ApiError } from "../oci/errors.ts";
 import type { Caller } from "./caller.ts";

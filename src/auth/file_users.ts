@@ -1,10 +1,10 @@
 /**
- * Users of the htpasswd file over time: who has a name now is told from who had it before.
+ * Users of the htpasswd file over time: tells the present user of a name from an earlier one.
  *
- * The file says only which names there are. So the metadata remember a number for each name that has logged in, an
- * incarnation, and forget it when the name leaves the file; a name that comes back gets another. A new password is the
- * same user. Keys, tokens and uploads carry the incarnation, and end with it.
- * See docs/decisions/0021-incarnations-of-users.md.
+ * The file holds only the present names. So the metadata records a number for each name that has logged in, its
+ * incarnation, and forgets it when the name leaves the file; a name that comes back gets another number. A new password
+ * is the same user. API keys, tokens and uploads carry the incarnation, and end with it. See
+ * docs/decisions/0021-incarnations-of-users.md.
  */
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";

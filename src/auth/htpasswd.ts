@@ -1,10 +1,10 @@
 /**
  * Users and password hashes in a file, as Apache's `htpasswd` writes it: one `name:hash` a line.
  *
- * Promises: the file is followed, whole and checked, or the old content stays in force; an unknown name costs as much
- * as a wrong password, since some user's hash is tried in its place, always the same one; at most so many hashes
- * are computed at once, and callers beyond a line of bounded length are refused.
- * Leaves to others: remembering what was verified (`credential_cache.ts`).
+ * The file is read again when it changes; if the new content is not valid as a whole, the old content stays in use. An
+ * unknown name costs as much time as a wrong password, because some user's hash is computed in its place, always the
+ * same one. The number of hashes computed at once is limited, and so is the queue for them: callers beyond it are
+ * rejected.
  */
 import { createHmac, randomBytes } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";

@@ -1,9 +1,8 @@
 /**
- * Who a caller is: a name with groups, how it was proven, and what narrows it.
+ * Who a caller is: a name with groups, the method that proved it, and the scope that narrows it.
  *
- * Promises: identities are plain data and never change; the anonymous caller has the empty name, which no user can
- * have, and no groups.
- * Leaves to others: how an identity is proven (one file per method), what it may do (`policy.ts`).
+ * Identities are plain data and never change. The anonymous caller has no groups and the empty name, which no user can
+ * have.
  */
 import type { Value } from "../lib/expression/expression.ts";
 import type { Scope } from "./scope.ts";

@@ -1,10 +1,9 @@
 /**
- * Users in a directory: found by a search of a service account, proven by binding as the entry that was found.
+ * Users in an LDAP directory: a service account searches for the entry, and a bind as that entry proves the password.
  *
- * Promises: names travel as values and never as filter text, so they cannot change the search; exactly one entry must
- * fit; a password that is empty or blank is refused before the directory hears of it (directories take an empty one
- * for an anonymous bind, and say yes); referrals are not followed; the service account's credentials follow their file.
- * Leaves to others: connections and deadlines (`ldap_connection.ts`).
+ * Names are passed as values and never as filter text, so they cannot change the search; exactly one entry must match.
+ * An empty or blank password is rejected before the directory is asked (directories accept an empty one as an anonymous
+ * bind). Referrals are not followed. The service account's credentials are read again when their file changes.
  */
 import { createHash, randomInt, randomUUID } from "node:crypto";
 import {

@@ -1,11 +1,10 @@
 /**
- * Connections to a directory: opened with TLS as configured, used by one login at a time, kept for the next.
+ * Connections to an LDAP directory: opened with TLS as configured, used by one login at a time, then kept for the next.
  *
- * Promises: a connection that broke is never opened again behind our back (the library would, without StartTLS), but
- * replaced; every use has a deadline after which its socket is gone; at most so many connections are open and so
- * many logins wait. After a failure the next callers are refused at once for a moment, then one tries again; a directory
- * that answers, with whatever, has not failed.
- * Leaves to others: what is asked of the directory (`ldap.ts`).
+ * A broken connection is replaced and never reopened by the library, which would reopen it without StartTLS. Every use
+ * has a deadline after which its socket is closed; open connections and waiting logins are limited in number. After a
+ * failure callers are rejected at once for a moment, then one tries again; a directory that answers, even with an
+ * error, has not failed.
  */
 import { connect as connectPlain, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from "node:tls";

@@ -1,7 +1,6 @@
 /**
- * A login that did not work, and the refusal that it becomes.
- *
- * Promises: the client hears the same whatever was wrong; the reason is for the log.
+ * A login that failed, and the API error that it becomes. The client gets the same answer whatever was wrong; the
+ * reason goes into the log.
  */
 import { apiError, type ApiError } from "../oci/errors.ts";
 import { loginRequired, type Challenge } from "./challenge.ts";

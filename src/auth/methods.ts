@@ -1,6 +1,4 @@
-/**
- * The methods by which callers can be known, and what each of them proves.
- */
+/** The methods of authentication, and what each of them proves. */
 import type { ApiKeys } from "./api_keys.ts";
 import type { Verified } from "./credential_cache.ts";
 import type { FileUsers } from "./file_users.ts";

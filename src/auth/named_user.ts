@@ -1,8 +1,8 @@
 /**
  * Users as policies name them.
  *
- * `ann` is whoever logs in by that name, by any method, as in zot. `ldap:ann` is the directory's ann alone: two
- * methods may know the name, and the two need not be the same person.
+ * `ann` is any user who logs in by that name, by any method, as in zot. `ldap:ann` is only the ann of the LDAP
+ * directory: two methods may both have an ann, and the two need not be the same person.
  */
 import { isLoginMethod, type Identity, type LoginMethod } from "./identity.ts";
 

@@ -1,10 +1,9 @@
 /**
- * From the configuration to everything that knows callers: the methods in force, the policy, the challenge.
+ * From the configuration to everything that authenticates callers: the configured methods, the policy, the challenge.
  *
- * Promises: every file is read before anything is served, and a problem is one line that names the file (and line);
- * a file that changes later is taken in, or told about and left; nothing here opens a connection before a login
- * needs it.
- * Leaves to others: asking (`http/admission.ts`), endpoints for tokens and keys (`api`).
+ * Every file is read before the server listens, and a problem is one line that names the file (and the line in it). A
+ * file that changes later is read again; if it is not valid, the problem is logged and the old content stays in use.
+ * Connections are opened only when a login needs them.
  */
 import type { Clock } from "../lib/clock.ts";
 import { Gate } from "../lib/gate.ts";

@@ -1,11 +1,10 @@
 /**
- * Keys of outside issuers: from a file (PEM or JSON Web Key Set) that is followed, from a URL, or found by OpenID
- * discovery.
+ * Keys of outside issuers: from a file (PEM or JSON Web Key Set) that is read again when it changes, from a URL, or
+ * found by OpenID discovery.
  *
- * Promises: only public keys are taken, and each only for the algorithms that it is for: an RSA key never verifies an
- * HMAC; a key that a token brings along is never looked at. What is fetched comes over TLS (or from this machine),
- * within a time and a size, without following redirects; it is kept and renewed as keys rotate.
- * Leaves to others: claims (`bearer.ts`).
+ * Only public keys are accepted, and each only for its own algorithms: an RSA key never verifies an HMAC. A key that a
+ * token carries is ignored. Keys are fetched over TLS (or from this machine), with limits of time and size and without
+ * following redirects; they are kept, and fetched again as the issuer rotates them.
  */
 import { createPublicKey, X509Certificate } from "node:crypto";
 import {

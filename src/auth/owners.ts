@@ -1,9 +1,9 @@
 /**
- * Whether the name on a key or a token still belongs to who got it, and what its groups are now.
+ * Checks whether the user of an API key or a token still is the same user, and finds the user's present groups.
  *
- * What tells one holder of a name from the next depends on where names come from: for the htpasswd file a number that
- * goes with the name (`file_users.ts`), for a directory the entry's unique id, for an OpenID issuer its subject.
- * Certificates have nothing of the kind: whom their authority gives a name is who has it.
+ * What tells two users of one name apart depends on where names come from: for the htpasswd file a number that goes
+ * with the name (`file_users.ts`), for an LDAP directory the entry's unique id, for an OpenID issuer the subject.
+ * Certificates have no such id: the user is the one whose certificate carries the name now.
  */
 import { createHash } from "node:crypto";
 import type { FileUsers } from "./file_users.ts";

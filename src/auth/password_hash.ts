@@ -1,9 +1,8 @@
 /**
  * Password hashes of an htpasswd file: bcrypt (`$2a$ $2b$ $2y$`), SHA-256 and SHA-512 crypt (`$5$`, `$6$`).
  *
- * Promises: hashes that would take seconds, or are of a kind that is no protection any more (plain, crypt, MD5, SHA-1),
- * are refused when they are read; hashing is off the event loop or in slices of it.
- * Leaves to others: whose hash it is (`htpasswd.ts`).
+ * Hashes that would take seconds, and kinds that no longer protect (plain, crypt, MD5, SHA-1), are rejected when the
+ * file is read. Hashing runs off the event loop, or in slices of it.
  */
 import { parseShaCrypt, passwordBytesMax, roundsMax, verifyShaCrypt } from "./sha_crypt.ts";
 import type { ShaCryptHash } from "./sha_crypt.ts";

@@ -1,15 +1,13 @@
 /**
- * Who may do what: zot's access control as one pure function that carries its reason.
+ * Who may do what: zot's access control as one pure function, whose decision carries its reason.
  *
- * Of the globs that fit a repository only the longest applies; nothing is inherited from shorter ones. Inside it the
+ * Of the globs that match a repository only the longest applies; nothing is inherited from shorter ones. Inside it the
  * policies of the user and of its groups are asked, then `defaultPolicy` for every user who is logged in, or
- * `anonymousPolicy` for callers who are not; then the `adminPolicy`. A policy with conditions grants only when
- * all of them hold, and what cannot be evaluated does not hold.
+ * `anonymousPolicy` for callers who are not; then the `adminPolicy`. A policy with conditions grants only when all of
+ * them hold, and a condition that cannot be evaluated does not hold. What nothing grants is denied.
  *
- * Promises: deny is the default; a decision depends on its arguments alone; globs and conditions were read once; a
- * condition is computed once in a request, unless it looks at what the request asks about; nothing here throws but the
- * end of a request's budget.
- * Leaves to others: who the caller is (`identity.ts`), what a token narrows (`caller.ts`).
+ * A condition is evaluated once in a request, unless it reads what the request asks about. The function throws only
+ * when the request's budget for conditions is spent.
  */
 import {
   evaluate,

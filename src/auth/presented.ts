@@ -1,6 +1,4 @@
-/**
- * What a request presents of who sends it, whatever it came over.
- */
+/** The credentials that a request carries, over whatever protocol it came. */
 import type { CertificateNames } from "./client_certificate.ts";
 
 /** Where a request comes from. */

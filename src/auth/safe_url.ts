@@ -1,6 +1,4 @@
-/**
- * Which URLs keys may be fetched from: what comes another way could be anybody's.
- */
+/** Which URLs keys may be fetched from: over any other, an attacker on the way could replace the keys. */
 
 /** Whether keys may be fetched from a URL: over TLS, or from this machine. */
 export function isSafeUrl(text: string): boolean {

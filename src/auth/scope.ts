@@ -1,12 +1,11 @@
 /**
- * Scopes: what a token or an API key is good for, in the grammar of the distribution token specification.
+ * Scopes: what a token or an API key allows, in the grammar of the distribution token specification.
  *
  * `repository:team/app:pull,push` names a type, a name and actions; the name may hold colons (`host:5000/app`), so it
  * lies between the first and the last one. `registry:catalog:*` is the list of repositories. API keys may name
  * repositories by a glob, alone (`team/**`, everything) or with actions.
  *
- * Promises: reading never fails on what it does not know; unknown types and actions grant nothing. Scopes only
- * narrow: nothing here looks at a policy.
+ * Unknown types and actions are no error and grant nothing. Scopes only narrow; this file knows no policy.
  */
 import { matchesGlob, parseGlob, type Glob } from "../lib/glob.ts";
 import type { RequestBudget } from "../lib/request_budget.ts";

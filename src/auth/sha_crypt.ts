@@ -2,9 +2,8 @@
  * SHA-256 and SHA-512 crypt (`$5$`, `$6$`): the password hashes of shadow files, by the public specification "Unix
  * crypt using SHA-256 and SHA-512" (Ulrich Drepper, 2008). No maintained package has them.
  *
- * Promises: agrees with crypt(3) on every input; works in slices, so that other requests are answered in between;
- * compares in constant time.
- * Leaves to others: how many run at once (`htpasswd.ts`).
+ * The result equals that of crypt(3) for every input. The work is done in slices, so that other requests are answered
+ * in between, and hashes are compared in constant time.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 

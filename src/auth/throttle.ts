@@ -1,13 +1,13 @@
 /**
- * Failed logins, counted so that nobody can try passwords by the thousand.
+ * Counts failed logins, so that an attacker cannot try thousands of passwords.
  *
- * Three counts, each of which forgets at a steady rate: of an account from one network (ten failures, then a wait),
- * of a network over all accounts (a hundred), of an account from everywhere. The last is never a refusal but a
- * delay, and a network from which an account logged in lately is not held back by what other accounts do there:
- * so nobody can lock others out. A network is an IPv4 address or an IPv6 /64.
+ * Three counts, each of which decays at a steady rate: of an account from one network (ten failures, then a wait), of a
+ * network over all accounts (a hundred), and of an account from everywhere. The last only delays and never rejects. A
+ * network from which an account logged in lately is not held back by failures of other accounts there. So an attacker
+ * cannot lock others out. A network is an IPv4 address or an IPv6 /64.
  *
- * Promises: bounded memory, whatever is tried; logins that come at once get no more tries than those that come one by
- * one; counts of several processes add up where `tell` carries news between them. Leaves to others: what counts as a failure (`authenticator.ts`).
+ * Memory is bounded. Logins that arrive together get no more tries than those that come one by one, and the counts of
+ * several processes add up where `tell` carries news between them.
  */
 import { Lru } from "../lib/lru.ts";
 

@@ -1,11 +1,9 @@
 /**
- * The key that signs the registry's own tokens: made on the first start, kept beside the metadata, readable by nobody
- * else, and shared by every process and server on the root.
+ * The key that signs the registry's own tokens: made on the first start, kept beside the metadata, and shared by every
+ * process and server on the root. A key file that other users can read is rejected.
  *
- * The file is a JSON Web Key Set. The first key signs; all verify, so that a new one can be put in front while tokens of
- * the old one are still about.
- *
- * Promises: two processes that start at once agree on one key; a file that others can read is refused.
+ * The file is a JSON Web Key Set. The first key signs and all keys verify, so that an administrator can put a new one
+ * in front while tokens of the old one are still valid. Two processes that start together agree on one key.
  */
 import {
   closeSync,

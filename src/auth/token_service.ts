@@ -1,15 +1,12 @@
 /**
- * The registry's own tokens: issued to callers who have logged in (or to anonymous ones), good for a few minutes and
- * for exactly what was asked for and allowed.
+ * The registry's own tokens: issued to callers who have logged in (or to anonymous ones), valid for a few minutes.
  *
- * A token names the user, the groups that policies mention, and its scope. The policy is asked again whenever it is
- * used, so that a token never outlives a permission by more than the policy's own change.
+ * A token names the user, the groups that policies mention, and its scope: the intersection of what the client asked
+ * for, what the policy grants, and what the API key or token that the caller showed allows. The policy is asked again
+ * whenever the token is used, so that a change of the policy applies to it at once. A token that was made from an API
+ * key names that key, and ends with it.
  *
- * A token that was made from an API key names it, so that it ends with the key.
- *
- * Promises: the scope of a token is the intersection of what was requested, what the policy gives and what the proof
- * itself was good for; a token fits a request header; only our key, algorithm, issuer and audience verify.
- * Leaves to others: HTTP (`api/tokens.ts`), keys on disk (`token_key.ts`).
+ * Only our key, algorithm, issuer and audience verify, and a token is short enough for a request header.
  */
 import { jwtVerify, SignJWT, errors } from "jose";
 import type { Clock } from "../lib/clock.ts";

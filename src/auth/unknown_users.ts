@@ -1,6 +1,4 @@
-/**
- * Names that a policy gives something to and that nobody can log in by: mistakes in writing, most of the time.
- */
+/** Finds names that a policy grants something and by which nobody can log in: most of them are typing mistakes. */
 import { nearest } from "../lib/nearest.ts";
 import { readNamedUser } from "./named_user.ts";
 import type { AccessControl, PolicyGrant } from "./options.ts";

@@ -1,9 +1,9 @@
 /**
- * The lines that an answer leaves: in the access log, and in the audit log where it changed something.
+ * Writes the log lines of an answer: one in the access log, and one in the audit log when the request changed
+ * something.
  *
- * Promises: one line for each answer; failures with their cause, at level error; health checks, which come all the
- * time, at level debug. Fields are documented in `docs/guides/operate.md`.
- * Leaves to others: where lines go (`lib/log.ts`, `lib/audit_log.ts`).
+ * Failures are logged with their cause at level error; health checks, which are frequent, at level debug. The fields
+ * are documented in `docs/guides/operate.md`.
  */
 import type { AuditLog } from "../lib/audit_log.ts";
 import { ApiError } from "../oci/errors.ts";

@@ -1,10 +1,10 @@
 /**
- * Who calls, and whether the row is for them: the step between matching a request and answering it.
+ * Authenticates and authorises a request: the step between finding its endpoint and answering it.
  *
- * Promises: runs before a byte of the body is read; costs no promise for callers who are known; whoever may not, gets
- * the same answer whether the repository is there or not. A caller who has not logged in, or whose token is not for
- * this, is asked to (401, with one challenge); one who may not is told so (403).
- * Leaves to others: proving identities and deciding (`auth`), rules that need to know what is there (`api`).
+ * It runs before any of the body is read, and needs no promise for a caller who was verified lately. A caller who has
+ * not logged in, or whose token lacks the scope, gets 401 with one challenge; a caller without the permission gets 403.
+ * Both answers are the same for an existing repository and a missing one. Rules that depend on content are checked
+ * later, in `api`.
  */
 import type { Authenticator } from "../auth/authenticator.ts";
 import { PolicyCaller } from "../auth/caller.ts";

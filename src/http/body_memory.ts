@@ -1,13 +1,11 @@
 /**
- * The memory that bodies may hold in one process: those of requests until they are answered, and, counted apart, those
- * of answers until they are sent.
+ * Limits the memory that bodies may hold in one process: request bodies until they are answered and, counted apart,
+ * answer bodies until they are sent.
  *
- * What counts is what has arrived, not what was announced. One caller (a user, else an address) has a share, so that
- * no stranger holds all of it. Where there is no room for more, the body that comes in slowest gives its own up, if
- * it is slow at all: so nobody is kept out by clients who begin and do not go on.
- *
- * Promises: bounded in bytes; bodies of the size of most manifests need no room; a body that is alone always has room.
- * Leaves to others: reading bodies (`call.ts`).
+ * Bytes count when they arrive, not when they are announced. One caller (a user, else an address) has a share, so that
+ * one client cannot take all of it. When the memory is full, the body that arrives most slowly is dropped, if it is
+ * slow at all: so clients who begin and then stall cannot keep others out. Bodies of the size of most manifests need no
+ * room, and a body that is alone always has room.
  */
 import { assert } from "../lib/assert.ts";
 import { MiB } from "../lib/bytes.ts";

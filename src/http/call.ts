@@ -1,9 +1,8 @@
 /**
- * One request being answered: everything that a handler may know of it.
+ * One request that is being answered, as its handler sees it.
  *
- * Promises: parameters are decoded and the repository name has passed the grammar; the query is parsed when it is
- * first asked for; the body is taken once, by the row's body policy.
- * Leaves to others: who the caller is (`auth`, `admission.ts`), the answer (`reply.ts`).
+ * Parameters are decoded, and the repository name has passed the grammar. The query is parsed on first use. The body is
+ * read once, by the body policy of the endpoint. The caller comes from `admission.ts`.
  */
 import { everyone, type Caller } from "../auth/caller.ts";
 import { networkOf } from "../auth/throttle.ts";

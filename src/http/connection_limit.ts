@@ -1,15 +1,14 @@
 /**
- * A limit on connections, for a runtime that has none: neither a limit nor a count, and at the limit of open files
- * it asks the kernel for the next connection again and again, with a whole processor.
+ * A limit on connections. The runtime has neither a limit nor a count, and when the process has no file descriptor left
+ * it asks the kernel for the next connection again and again, which takes a whole processor.
  *
- * The number of open descriptors costs one `stat` (Linux 6.2) and is looked at twenty times a second or more. While there are
- * too many, the kernel drops requests for new connections: the client's kernel repeats them after a second, then after
- * two, four …, so that a client waits where it would have been refused. Connections that are there are asked to close
- * after their next answer, and idle ones end by themselves.
+ * Counting the open descriptors costs one `stat` (Linux 6.2) and is done at least twenty times a second. While there
+ * are too many, the kernel drops requests for new connections: the client's kernel repeats them after a second, then
+ * after two, four …, so that a client waits instead of being refused. Existing connections are asked to close after
+ * their next answer, and idle ones end by themselves; no connection is cut. Between two counts some more may come in.
  *
- * Promises: nobody is cut; between two looks some more may come in. Without a limit of its own the process keeps a
- * fifth of its descriptors free of new connections, so that those which are there can open files.
- * Leaves to others: idle limits (`listen.ts`), and platforms other than Linux, where `isPossible` is false.
+ * Without a configured limit the process keeps a fifth of its descriptors free, so that existing connections can open
+ * files. On platforms other than Linux `isPossible` is false and there is no limit.
  */
 import {
   acceptNew,

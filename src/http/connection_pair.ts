@@ -1,12 +1,11 @@
 /**
- * One client's connection and the connection inside this process that carries its requests on.
+ * One client's connection, and the connection inside this process that carries its requests to the HTTP listener.
  *
  *   client ══TLS══ outer │ inner ──loopback── the HTTP listener
  *
- * Promises: bytes pass unchanged and in order; whichever side is slow holds the other one back, so that a pair keeps
- * at most what the runtime reads at once, per direction; an end passes from one side to the other after the bytes
- * before it; a pair whose client does not move for too long ends (`checkProgress`).
- * Leaves to others: who the client is and whether it may connect (`listen_mutual_tls.ts`), all of HTTP (`listen.ts`).
+ * Bytes pass unchanged and in order. A slow side holds the other one back, so that a pair buffers at most what the
+ * runtime reads at once, per direction. When one side ends, the other is ended after the bytes before. A pair whose
+ * client makes no progress for too long is closed (`checkProgress`).
  */
 import type { Socket } from "bun";
 import type { PeerCertificate } from "./call.ts";

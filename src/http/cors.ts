@@ -1,17 +1,18 @@
 /**
  * Cross-origin rules for pages in browsers (`http.allowOrigin`).
  *
- * Promises: an origin that is not listed gets no permission, so the browser refuses it; credentials are never
- * allowed, and so `*` is safe; a preflight tells nothing but methods and headers. `headers` belong on every answer,
- * that of a preflight too.
+ * An origin that is not listed gets no permission, so the browser keeps the answer from its page; credentials are never
+ * allowed, which makes `*` safe; a preflight reveals only methods and headers. `headers` belong on every answer, that
+ * of a preflight too.
  *
- * Reading is the browser's to refuse; writing is ours. A form of any page reaches a registry that its reader can reach,
- * with the password that the browser knows, or past a wall that was the only protection. So pages write only from
- * origins that are listed by name, and from the registry's own: `*` is for reading.
+ * The browser guards reading; the registry itself must guard writing. A form on any page can send a request to a
+ * registry that the user's browser can reach, with the password that the browser knows, or from inside the firewall
+ * that was its only protection. So pages may write only from origins that are listed by name, and from the registry's
+ * own: `*` allows reading only.
  *
- * Where nobody logs in, reaching the registry is all that a page needs. There `*` is not the default, and a browser must
- * ask by a name of the registry (`own_hosts.ts`). Over TLS the certificate proves the name.
- * Source: the Fetch standard, "CORS protocol"; Fetch Metadata Request Headers (Sec-Fetch-Site).
+ * On a registry without logins a page needs no more than to reach it. There `*` is not the default, and a browser must
+ * use a name of the registry (`own_hosts.ts`). Over TLS the certificate proves the name. Source: the Fetch standard,
+ * "CORS protocol"; Fetch Metadata Request Headers (Sec-Fetch-Site).
  */
 import type { Reply } from "./endpoint.ts";
 import type { OwnHosts } from "./own_hosts.ts";

@@ -1,10 +1,10 @@
 /**
- * The pipeline of a request: target, row, name, admission, handler, reason, log line. Top to bottom.
+ * The pipeline of a request, from top to bottom: target, endpoint, repository name, admission, handler, error, log
+ * line.
  *
- * Promises: one parsed path serves routing, admission and the handler; every request ends in exactly one
- * answer and one log line; whatever a handler throws becomes an API error of the table, and only API errors of 5xx
- * are logged with their cause. Nothing of a request but its path, length and client goes into a log.
- * Leaves to others: sockets (`listen.ts`), endpoints (`api`), who may do what (`admit`).
+ * The path is parsed once, for routing, admission and the handler. Every request ends in exactly one answer and one log
+ * line. An exception of a handler becomes an API error of the table, and only API errors of 5xx are logged with their
+ * cause. Of a request only path, length and client go into a log.
  */
 import type { Clock } from "../lib/clock.ts";
 import type { NetworkSet } from "../lib/networks.ts";

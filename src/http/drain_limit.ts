@@ -1,13 +1,13 @@
 /**
- * An end to bodies that nobody takes.
+ * Limits how long the runtime reads request bodies that no handler reads.
  *
- * A request may be answered before its body has come: a 401, a 413, a GET with a body. The runtime then reads the rest
- * and drops it, so that the client gets its answer and the connection can be used again, and does so without end. To
- * close at once instead would keep the answer from clients that send before they read (Go's and Python's get EPIPE).
- * So the rest is dropped for a while, in bytes and in time, then the connection is shut down below the runtime.
+ * A request may be answered before its body has come: a 401, a 413, a GET with a body. The runtime then reads and drops
+ * the rest, without limit, so that the client gets its answer and can use the connection again. Closing at once instead
+ * would lose the answer for clients that send before they read (Go's and Python's get EPIPE). So the rest is dropped up
+ * to a limit of bytes and time, then the connection is shut down below the runtime. `listen.ts` decides for which
+ * requests.
  *
- * Only Linux tells how much came; elsewhere bodies are drained to their end.
- * Leaves to others: which requests those are (`listen.ts`).
+ * Only Linux tells how many bytes came; on other platforms bodies are drained to their end.
  */
 import { MiB } from "../lib/bytes.ts";
 import { peerSockets, receivedBytes, shutSocket } from "./listening_socket.ts";

@@ -1,9 +1,9 @@
 /**
- * What a row of an endpoint table says, and what its handler gets and returns.
+ * The type of a row in an endpoint table, and what its handler gets and returns.
  *
- * Promises: rows are constants. Routing, authorisation, metric and log labels, the OpenAPI document, the reference
- * page and the coverage test all read the same rows. Handlers are generic in `App`, the services of the layer that
- * defines the rows, so this folder knows no endpoint.
+ * Rows are constants. Routing, authorisation, metric and log labels, the OpenAPI document, the reference page and the
+ * coverage test all read the same rows. Handlers are generic in `App`, the services of the layer that defines the rows,
+ * so this folder knows no endpoint.
  */
 import type { ApiErrorName } from "../oci/errors.ts";
 import type { Call } from "./call.ts";

@@ -1,10 +1,9 @@
 /**
- * The client of a request that came through proxies (`http.trustedProxies`).
+ * Finds the client of a request that came through proxies (`http.trustedProxies`).
  *
- * Every proxy appends to X-Forwarded-For whom it was asked by, and a client may have begun the list as it likes. So the
- * list is read from its end, for as long as proxies that are trusted speak; what stands before is hearsay.
- *
- * Promises: without trusted proxies nothing that a client sends changes its address.
+ * Every proxy appends the address that called it to X-Forwarded-For, and a client may send any list of its own. So the
+ * list is read from its end for as long as the entries come from trusted proxies; the entries before are ignored.
+ * Without trusted proxies the header is ignored altogether.
  */
 import { isIP } from "node:net";
 import type { NetworkSet } from "../lib/networks.ts";

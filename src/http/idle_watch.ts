@@ -1,4 +1,7 @@
-/** Notices a sender that went silent. Slow is not silent: whoever sends a byte in time may take as long as it likes. */
+/**
+ * Notices a sender that stopped sending. A slow sender is no stopped one: with a byte from time to time it may take as
+ * long as it needs.
+ */
 import type { Clock } from "../lib/clock.ts";
 
 /** How often a body is looked at for progress, within its idle limit. */

@@ -1,20 +1,17 @@
 /**
  * The listener for HTTP, plain or over TLS; the only file that names `Bun.serve`.
  *
- * Promises: every request reaches `dispatch` with a Fetch `Request` and a `Connection`; answers go out with
- * their exact length; file bodies are sent by the kernel. Transfers are limited by idleness alone: an
- * upload's owner watches its progress, a download may stall for `writeIdleMs`. `stop` ends
- * accepting at once, lets requests in flight finish for a grace time, then cuts them. `replaceTls` serves another
- * certificate on the same port and loses no connection: those that are there go on, and are asked to close after
- * their next answer.
+ * Every request reaches `dispatch` with a Fetch `Request` and a `Connection`; answers go out with their exact length,
+ * and the kernel sends file bodies. Only idle time is limited, never a whole transfer: the upload's code watches its
+ * progress, and a download may stall for `writeIdleMs`. `stop` accepts no more connections, lets requests in flight
+ * finish for a grace time, then cuts them. `replaceTls` serves another certificate on the same port and loses no
+ * connection: existing ones go on, and are asked to close after their next answer.
  *
- * The runtime's traps, each with a test (`test/http/listen.test.ts`): its idle timer cuts slow transfers that
- * make progress, forgets a timeout that was set before the answer's body began, and keeps one that was set for a
- * request's body; bodies are limited to 128 MiB by default; file answers leak the file's name unless
- * Content-Disposition is set, and answer a Range by themselves unless the status is 206 or Content-Range is set; a
- * certificate cannot be changed, nor a listening socket be closed alone (`listening_socket.ts`).
- * Leaves to others: client certificates (`listen_mutual_tls.ts`), how many connections there are
- * (`connection_limit.ts`), routing.
+ * The runtime's traps, each with a test (`test/http/listen.test.ts`): its idle timer cuts slow transfers that make
+ * progress, forgets a timeout that was set before the answer's body began, and keeps one that was set for a request's
+ * body; bodies are limited to 128 MiB by default; file answers reveal the file's name unless Content-Disposition is
+ * set, and answer a Range by themselves unless the status is 206 or Content-Range is set; neither can a certificate be
+ * changed nor a listening socket be closed alone (`listening_socket.ts`).
  */
 import type { Connection, PeerCertificate } from "./call.ts";
 import { ConnectionLimit } from "./connection_limit.ts";

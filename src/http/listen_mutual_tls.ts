@@ -1,14 +1,15 @@
 /**
- * The listener for TLS with client certificates: ends TLS, and knows who is at the other end.
+ * The listener for TLS with client certificates.
  *
- * `Bun.serve` does not tell a handler the client's certificate. So a front ends TLS, opens for each client a connection
- * to an HTTP listener on loopback, and that listener looks up whom it serves by the connection's address. No header
- * carries an identity, so none can be forged; a connection that the front did not open (anyone on this machine can
- * reach loopback) is answered 421. Used only where client certificates are configured: bytes cross user space twice.
+ * `Bun.serve` does not show a handler the client's certificate. So a front ends TLS and opens for each client a
+ * connection to an HTTP listener on loopback, and that listener looks up the client by the connection's address. No
+ * header carries an identity, so none can be forged; a connection that the front did not open (any process on this
+ * machine can reach loopback) is answered 421. The front is used only where client certificates are configured, because
+ * bytes then cross user space twice.
  *
- * Promises: as `listen.ts`. A certificate is asked for and not required: whether a caller may do without is decided per
- * request. One that does not verify is not ignored: every request of such a connection is refused, with the reason.
- * Connections are limited in number, and a client that does not move is cut (`connection_pair.ts`).
+ * A certificate is requested and not required: each request is checked for whether it needs one. If a certificate does
+ * not verify, every request of its connection gets an error with the reason. Connections are limited in number, and a
+ * client that makes no progress is cut (`connection_pair.ts`).
  */
 import type { TCPSocketListener } from "bun";
 import {

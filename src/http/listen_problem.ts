@@ -1,9 +1,9 @@
 /**
- * Why a server cannot listen, in one line for the operator: no right to the port, no such address, taken (and by whom,
- * where the system tells), each with what to do.
+ * Explains in one line for the operator why a server cannot listen: no right to the port, no such address, or the port
+ * is taken (and by which process, where the system tells), each with what to do.
  *
- * Source: Linux, /proc/net/tcp and /proc/<pid>/fd (proc(5)). Elsewhere, and for processes of other users, nobody is
- * named.
+ * Source: Linux, /proc/net/tcp and /proc/<pid>/fd (proc(5)). On other platforms, and for processes of other users, no
+ * process is named.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { networkInterfaces, type NetworkInterfaceInfo } from "node:os";

@@ -1,12 +1,10 @@
 /**
  * The OpenAPI 3.1 document of an endpoint table: a pure function from rows to JSON.
  *
- * Promises: every row, method, parameter, header, body, answer and API error of the table is in it, and nothing else.
- * Rows of one path and method are told apart by their query, which OpenAPI cannot say: they become one operation
- * that holds what any of them takes and gives. A header is required where each of them gives it. `{name...}` becomes
- * `{name}`; that its slashes stay as they are is said in words.
- * Leaves to others: the shared tables that rows refer to (`OpenApiParts`), serving it (`api/swagger.ts`).
- * Source: OpenAPI Specification 3.1.1.
+ * The document holds every row, method, parameter, header, body, answer and API error of the table, and nothing else.
+ * Rows with the same path and method differ in their query, which OpenAPI cannot express: they become one operation
+ * with everything that any of them accepts and returns. A header is required where each of them returns it. `{name...}`
+ * becomes `{name}`; its description says that slashes are sent as they are. Source: OpenAPI Specification 3.1.1.
  */
 import { apiErrors as apiErrorTable, type ApiErrorName } from "../oci/errors.ts";
 import { must } from "../lib/assert.ts";

@@ -1,9 +1,9 @@
 /**
- * Whether a Host header names this registry: what stands between a registry without logins and the pages of the web.
+ * Checks whether a Host header names this registry, which protects a registry without logins from pages of the web.
  *
- * A page may give its own name the address of a registry that only its reader can reach (DNS rebinding), and then
- * belongs to the registry in the eyes of the browser. The name gives it away: a page cannot make a browser send another.
- * An address cannot be rebound, so every address is taken for ours.
+ * A page may give its own host name the address of a registry that only its reader can reach (DNS rebinding); the
+ * browser then treats the registry as the page's own site. The Host header shows the attack, because the page cannot
+ * change the name that the browser sends. An address cannot be rebound, so every address is accepted.
  */
 import { isIP } from "node:net";
 import { hostname } from "node:os";

@@ -1,10 +1,9 @@
 /**
- * A client's certificate as a value: what the runtime tells of it, taken apart once per connection.
+ * A client's certificate as a value: the runtime's text, parsed once per connection.
  *
- * The runtime prints names unambiguously: a subject one attribute a line with RFC 2253 escapes, alternative names with
- * JSON quotes where a value could be taken for two. Whoever splits such text at its commas lets a certificate's holder
- * choose names (CVE-2021-44532), so it is done here, once, and everyone else gets lists.
- * Leaves to others: whether it verifies (`listen_mutual_tls.ts`), and which name is the user's (`auth`).
+ * The runtime prints names unambiguously: a subject with one attribute a line and RFC 2253 escapes, alternative names
+ * with JSON quotes where a value could be taken for two. Code that splits such text at its commas lets the holder of a
+ * certificate choose its names (CVE-2021-44532), so it is parsed only here, and all other code gets lists.
  */
 import { createHash, type X509Certificate } from "node:crypto";
 import type { PeerCertificate, SubjectAlternativeName } from "./call.ts";

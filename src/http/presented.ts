@@ -1,6 +1,4 @@
-/**
- * What a request presents of who sends it, for `Authenticator`.
- */
+/** Reads the credentials that a request carries, for `Authenticator`. */
 import type { Presented } from "../auth/presented.ts";
 import type { Connection } from "./call.ts";
 

@@ -1,9 +1,9 @@
 /**
- * Where clients find what an answer points at: `Location` and `Link`.
+ * Makes the URLs of `Location` and `Link`.
  *
- * A target is relative (`/v2/…`): every client resolves it against the URL that it asked, whatever its scheme, host and
- * port. That loses a path below which a proxy serves the registry. So the target is absolute, below
- * `http.externalUrl`, for requests that came by the host of that URL. Nothing of a request gets into a target.
+ * A target is relative (`/v2/…`): every client resolves it against the URL that it requested, whatever the scheme, host
+ * and port. That loses a path below which a proxy serves the registry. So the target is absolute, below
+ * `http.externalUrl`, for requests whose host is that URL's. No text of the request gets into a target.
  */
 
 /** In which proxies tell by what host they were asked. */

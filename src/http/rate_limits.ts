@@ -2,14 +2,13 @@
  * Request rates: of the whole server, of a method, and of one caller (`http.ratelimit`).
  *
  * Each rate is a token bucket that holds one second's worth. A bucket is a single number, the moment at which it will
- * be full again (GCRA), on a page that all workers share: so a rate is the server's, however many processes answer,
- * and a check costs a few atomic operations. Callers have a table of fixed size on the same page. A caller whose
- * bucket is full needs no place in it; while all places of a set are busy, the least busy caller loses its own.
+ * be full again (GCRA), on a page that all workers share: so a rate is the server's, however many processes answer, and
+ * a check costs a few atomic operations. Callers have a table of fixed size on the same page. A caller whose bucket is
+ * full needs no place in it; while all places of a set are busy, the least busy caller loses its own.
  *
- * Promises: never more than the rate and one bucket beyond it, but for moments when the wall clock is set; any content
- * of the page is right, so a crash, a restart or a changed rate needs no care. Nobody waits: a request is answered or
- * refused at once, before its credentials are verified.
- * Leaves to others: which requests are counted (`dispatch.ts`).
+ * A request is admitted or rejected at once, before its credentials are verified; none waits. The limit may be exceeded
+ * by one bucket, and for a moment when the wall clock is set. Any content of the page is valid, so a crash, a restart
+ * or a changed rate needs no repair.
  */
 import { networkOf } from "../auth/throttle.ts";
 import type { Clock } from "../lib/clock.ts";

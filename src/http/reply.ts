@@ -1,10 +1,8 @@
 /**
  * Every kind of answer that handlers give, as data.
  *
- * Promises: bodies have an exact length and are never compressed; JSON has the bare content type that
- * clients compare exactly; an API error has the body of the specification. Header values are made from
- * validated text only.
- * Leaves to others: turning a `Reply` into bytes on a connection (`listen.ts`).
+ * Bodies have an exact length and are never compressed. JSON has the bare content type, because clients compare it
+ * exactly; an API error has the body of the specification. Header values are made from validated text only.
  */
 import { errorBody, type ApiError } from "../oci/errors.ts";
 import type { Reply, ReplyBody } from "./endpoint.ts";

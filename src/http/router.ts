@@ -1,11 +1,10 @@
 /**
- * From method, path and query to the row that serves them.
+ * Finds the endpoint of a request by method, path and query.
  *
- * Promises: a path is split and checked while still encoded, and each segment decoded once, so that an
- * encoded slash never separates; patterns are anchored at their tail, since a repository name may hold
- * any component (`/v2/a/blobs/manifests/latest` is the tag `latest` of `a/blobs`). Costs a few string
- * comparisons. Rows of one path are one resource: a known path with another method is told apart from an
- * unknown path.
+ * A path is split and checked while still encoded, and each segment is decoded once, so that an encoded slash never
+ * separates. Patterns are anchored at their tail, since a repository name may hold any component
+ * (`/v2/a/blobs/manifests/latest` is the tag `latest` of `a/blobs`). Rows of one path are one resource: a known path
+ * with another method is told apart from an unknown path.
  */
 import type { Endpoint, Method } from "./endpoint.ts";
 

@@ -1,10 +1,10 @@
 /**
- * Tells how much of a large answer was really sent, once the runtime is done with it.
+ * Finds out how many bytes of a large answer were really sent.
  *
- * The runtime sends files below our code and says nothing when it is done, nor when the disk failed: it closes the
- * connection then. So the connection's socket is kept open beside it (`dup`) and asked how many bytes went into it;
- * several times a second the answers on their way are looked at. Where the socket cannot be found (not Linux, or a
- * front of this process) it is not known what was sent.
+ * The runtime sends files below our code and reports neither their end nor a failure of the disk: it then closes the
+ * connection. So a duplicate of the connection's socket is kept open (`dup`) and asked how many bytes went into it,
+ * several times a second. Where the socket cannot be found (not Linux, or behind a front of this process) the number is
+ * not known.
  */
 import { Lru } from "../lib/lru.ts";
 import { peerKey } from "./drain_limit.ts";

@@ -1,12 +1,10 @@
 /**
- * The TLS material of a server that runs: taken from its files at the start, and again whenever they change.
+ * The TLS material of a running server: read from its files at the start, and again whenever they change.
  *
  * The files are read every `lookMs` and compared as text, which notices a write in place, a rename, and a volume that
  * swaps a link in the middle of the path (Kubernetes' `..data`) alike. Certificate and key change one after the other,
- * so what was found new is taken only when the next look finds the same.
- *
- * Promises: `current` always fits together; files that do not, or are gone, leave it in force and are reported once.
- * Leaves to others: what is done with new material (`listen.ts`), and telling every process of it.
+ * so a change is used only when the next look finds the same content. Files that do not fit together, or are gone, are
+ * reported once, and `current` stays in use.
  */
 import type { Clock } from "../lib/clock.ts";
 import {

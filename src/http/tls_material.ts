@@ -1,9 +1,8 @@
 /**
- * Certificate, key and authorities of a TLS listener: read from their files, and checked before anything listens.
+ * Reads certificate, key and authorities of a TLS listener from their files, and checks them before the server listens.
  *
- * Promises: material that is handed out fits together, so that a listener can start with it; what does not is one
- * line that names the option, the file, what was expected and what came. What is merely unwise is a warning.
- * Leaves to others: following the files (`tls_files.ts`), serving with them (`listen.ts`, `listen_mutual_tls.ts`).
+ * Material that passes fits together, so that a listener can start with it. A problem is one line that names the
+ * option, the file, what was expected and what was found; an unwise setting is a warning.
  */
 import { createHash, createPrivateKey, X509Certificate, type KeyObject } from "node:crypto";
 import { open } from "node:fs/promises";

@@ -1,9 +1,8 @@
 /**
- * What one socket could not take yet, for pumping bytes from one socket to another.
+ * Holds the bytes that a socket could not take yet, for copying from one socket to another.
  *
- * Promises: bytes leave in order; nothing is copied unless the socket is full; the queue never grows beyond what the
- * other side had read before it was paused.
- * Leaves to others: pausing and resuming the other side (`connection_pair.ts`).
+ * Bytes leave in order and are copied only when the socket is full. The queue holds no more than the other side had
+ * read before it was paused (`connection_pair.ts` pauses it).
  */
 import type { Socket } from "bun";
 
