@@ -1,7 +1,7 @@
 // What the benchmark pushes: blobs and manifests made from numbers, so that the load generator, the setup and a plain
 // file server all hold the same bytes without sending them to each other.
-// Promises: the same (seed, index, size) gives the same bytes and digest; different indexes give different digests; the
-// digest of a big blob costs one hash of its common part per process. Leaves to others: sending any of it.
+// The same (seed, index, size) gives the same bytes and digest, and different indexes give different digests. The
+// digest of a big blob costs one hash of its common part per process.
 
 import { CryptoHasher } from "bun";
 import { MiB } from "../src/lib/bytes.ts";

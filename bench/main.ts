@@ -1,7 +1,7 @@
 // The benchmark's command line: `npm run bench -- [options] [name …]`. See README.md beside this file.
 //
-// Promises: installs nothing, listens on loopback only, leaves no process and no file behind but those it is asked to
-// write. It exits with 1 when a scenario failed, not when a target was missed: it is a measurement, not a test.
+// It installs nothing, listens on loopback only, and leaves no process behind, and no file but those that it is asked
+// to write. It exits with 1 when a scenario failed, not when a target was missed: it is a measurement, not a test.
 
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";

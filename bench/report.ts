@@ -1,6 +1,6 @@
 // The benchmark's figures as a table of cells, for the terminal and for the page.
 //
-// Leaves to others: computing the figures (figures.ts), and the page around the tables (page.ts).
+// `figures.ts` computes the figures, `page.ts` writes the page around the tables.
 
 import { formatBytes, MiB } from "../src/lib/bytes.ts";
 import { figuresOf, judge, type Verdict } from "./figures.ts";

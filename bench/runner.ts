@@ -1,8 +1,7 @@
 // Runs scenarios: fresh processes, a warm-up, then rounds in alternating order, each measured from outside.
 //
-// Promises: servers take turns (A B C, C B A), so that whatever else happens on the machine meets all of them; what a
-// server puts off until after its answers is on its bill; the data of a scenario is gone when it ends, also when it
-// fails. Leaves to others: what the figures mean.
+// Servers take turns (A B C, C B A), so that other load on the machine meets all of them. Work that a server does after
+// it has answered counts as well. The data of a scenario is gone when it ends, also when it fails.
 
 import { rm } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,7 +1,7 @@
 // The scenarios of the benchmark, as a table with the targets that the project set itself.
 //
 // Adding one is adding a row: what is set up, which load each round has, and which figure is held against which.
-// Leaves to others: running (runner.ts), arithmetic (figures.ts) and words (report.ts, page.ts).
+// `runner.ts` runs them, `figures.ts` computes, `report.ts` and `page.ts` show the result.
 
 import { formatBytes, GiB, KiB, MiB } from "../src/lib/bytes.ts";
 import { describeManifest, makeManifest, manifestMediaType, tagName } from "./content.ts";

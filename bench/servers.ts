@@ -1,8 +1,8 @@
 // The servers that a benchmark compares, as a table: how each is configured, started, and where its blobs are.
 //
-// Promises: every server listens on loopback on a port that was free, keeps its data under the directory it is given,
-// writes no access log, and has as many processes or threads as the others. A program that is not installed is named
-// together with its Debian package; nothing is installed here. Leaves to others: loading and measuring them.
+// Every server listens on loopback on a port that was free, keeps its data under the directory it is given, writes no
+// access log, and has as many processes or threads as the others. A program that is not installed is named together
+// with its Debian package; nothing is installed here.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";

@@ -1,9 +1,9 @@
 /**
  * `npm run build`: one executable per platform, with checksums.
  *
- * Promises: `dist/zot` (for this machine) and `dist/zot-<platform>` do all that `bin/zot` does with no Node, npm or
- * node_modules; the same sources, lock file and options give the same bytes; `dist/SHA256SUMS` is in the form that
- * `sha256sum --check` reads. Each executable of this machine's platform is started once before it counts as built.
+ * `dist/zot` (for this machine) and `dist/zot-<platform>` do all that `bin/zot` does with no Node, npm or node_modules.
+ * The same sources, lock file and options give the same bytes. `dist/SHA256SUMS` is in the form that `sha256sum
+ * --check` reads. Executables of this machine's platform are started once before they count as built.
  *
  *     npm run build                          for this machine
  *     npm run build -- --all                 every platform of the table

@@ -1,10 +1,10 @@
 /**
  * `npm run build:image`: the container image as an OCI image layout in `dist/image`, without Docker.
  *
- * Promises: an index over the built platforms, tagged with the version and `latest`; the executable, the C library
- * that it links, CA certificates and a user without a shell, nothing else; runs as user 65532 with a read-only root,
- * data in /var/lib/registry, configuration in /etc/zot/config.json, port 5000. The same commit and packages give
- * the same digests.
+ * The layout is an index over the built platforms, tagged with the version and `latest`. An image holds the executable,
+ * the C library that it links, CA certificates and a user without a shell, nothing else. It runs as user 65532 with a
+ * read-only root, data in /var/lib/registry, configuration in /etc/zot/config.json, port 5000. The same commit and
+ * packages give the same digests.
  *
  *     npm run build:image                           for this machine's platform
  *     npm run build:image -- --platform linux-x64 --platform linux-arm64

@@ -4,10 +4,10 @@
 //     scripts/bun scripts/check_readme.ts README.md         one page
 //     scripts/bun scripts/check_readme.ts --fresh           README.md in a fresh clone, with its first block
 //
-// Promises: every page gets a server and a home directory of its own, blocks run in order and stop at the first that
-// fails, and nothing is left behind. Without `--fresh` addresses and paths of the system are turned to the test's own
-// (`readme_server.ts`); with it, nothing is changed (and 127.0.0.1:8080 must be free). Blocks whose tools are
-// missing are skipped, each with a line; with CI=true the tools in `neededInCi` are not optional.
+// Every page gets a server and a home directory of its own. Blocks run in order and stop at the first that fails, and
+// nothing is left behind. Without `--fresh`, addresses and paths of the system are replaced by the test's own
+// (`readme_server.ts`); with it, nothing is changed (and 127.0.0.1:8080 must be free). Blocks whose tools are missing
+// are skipped, each with a line; with CI=true the tools in `neededInCi` are not optional.
 
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";

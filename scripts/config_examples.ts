@@ -1,8 +1,7 @@
 // An example for each option of the configuration, as it stands in a YAML file behind the key.
 //
-// Promises: every option that is served has one, which its type takes (`print_reference.test.ts`). They are examples
-// one by one: some options exclude others. Leaves to others: options and their defaults (src/*/options.ts), whole
-// files (examples/).
+// Every option that is served has an example, and its type accepts it (`print_reference.test.ts`). Each stands for
+// itself: some options exclude others. Options and their defaults are in src/*/options.ts, whole files in examples/.
 
 /** Examples by the path of the option. */
 export const configExamples: Readonly<Record<string, string>> = {

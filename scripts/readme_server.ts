@@ -1,9 +1,9 @@
 // The server that a page's blocks talk to: this checkout's, started anew with each configuration that the page serves.
 //
-// Promises: what a page says of the server's place is turned to where it is: 127.0.0.1:8080 and registry.example.com to
-// its address, /var/lib/zot to its root directory, other paths of the system to below the reader's home. Its root
-// and its port stay from one configuration to the next, and so does each configuration, under the later ones.
-// Leaves to others: the blocks (`check_readme.ts`), the reader's machine (`readme_world.ts`).
+// Addresses and paths of a page are replaced by the test's: 127.0.0.1:8080 and registry.example.com by the server's
+// address, /var/lib/zot by its root directory, other paths of the system by paths below the reader's home. Root and
+// port stay from one configuration to the next, and so does each configuration, under the later ones. `check_readme.ts`
+// runs the blocks, `readme_world.ts` is the reader's machine.
 
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,9 +1,9 @@
 // A machine as a reader of the README has it, made in a temporary directory.
 //
-// Promises: a home directory of its own, a shell in it, container tools whose storage and settings lie in it, and a
-// stand-in for docker.io that holds `library/alpine`, so that blocks run as they stand without the Internet and
-// without touching the person's own files. All of it is gone at the end of the scope.
-// Leaves to others: which blocks run, and the server that they talk to (`check_readme.ts`).
+// It has a home directory of its own, a shell in it, container tools that keep their storage and settings there, and a
+// stand-in for docker.io that holds `library/alpine`. So blocks run as they stand, without the Internet and without
+// touching the person's own files. All of it is gone at the end of the scope. `check_readme.ts` runs the blocks and the
+// server.
 
 import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";

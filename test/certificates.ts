@@ -1,7 +1,6 @@
 // Certificates for tests, made with OpenSSL in a directory of the test's own.
 //
-// Promises: keys are small and fast (P-256), nothing is shared between tests, and nothing is left behind but the
-// directory. Leaves to others: who trusts what.
+// Keys are small and fast (P-256), tests share nothing, and nothing is left behind but the directory.
 
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";

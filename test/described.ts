@@ -1,8 +1,7 @@
 // Real answers against the OpenAPI document: status, headers and body must be as the operation says.
 //
-// Promises: an answer of a row is looked up by the row's name, the method and the path; a header that the document
-// does not name, or one that it requires and that is missing, is an error, and so is a body of another type or shape.
-// Leaves to others: making requests (`http/world.ts`).
+// An answer is looked up by the name of its row, the method and the path. A header that the document does not name, a
+// required one that is missing, and a body of another type or shape are errors. `http/world.ts` makes the requests.
 
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020";
 import addFormats from "ajv-formats";

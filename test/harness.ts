@@ -1,8 +1,8 @@
 // Starts `bin/zot serve` as a person would, and gives tests its address, its log and its end.
 //
-// Promises: the server is ready when `startZot` resolves; at the end of the scope the server, its workers and
-// its temporary files are gone. The log is read from a pipe, hence JSON lines.
-// Leaves to others: what is asked of the server (plain `fetch`, or the real clients in test/clients).
+// The server is ready when `startZot` resolves. At the end of the scope the server, its workers and its temporary files
+// are gone. The log is read from a pipe, hence JSON lines. Tests talk to the server with plain `fetch`, or with the
+// real clients in test/clients.
 
 import { chmod, chown, mkdir, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";

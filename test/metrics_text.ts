@@ -1,7 +1,7 @@
 // Reads Prometheus' text format, strictly: what is wrong with a page is an error.
 //
-// Promises: every series belongs to a metric whose HELP and TYPE stand right before it, once; no series comes twice;
-// buckets grow with their bound and end at +Inf with the count.
+// Every series belongs to a metric whose HELP and TYPE stand right before it, once. No series comes twice. Buckets grow
+// with their bound and end at +Inf with the count.
 
 export interface Series {
   readonly name: string;

@@ -1,8 +1,7 @@
 // Programs that tests run: one command to its end, a server until it is stopped, and conditions waited for.
 //
-// Promises: every wait has a limit and says what it waited for; a server that was started here ends with
-// the test process, even when that is killed (the kernel's parent-death signal, where `setpriv` is there).
-// Leaves to others what the programs mean.
+// Every wait has a limit and says what it waited for. A server that was started here ends with the test process, even
+// when that is killed (the kernel's parent-death signal, where `setpriv` is there).
 
 import { readdirSync, readFileSync } from "node:fs";
 

@@ -1,7 +1,7 @@
 // A real directory for tests: OpenLDAP's slapd with a database, certificates and ports of its own.
 //
-// Promises: it answers when `startSlapd` resolves, and is gone with its files at the end of the scope; `edit` changes
-// entries as an administrator does. Leaves to others: who logs in with it.
+// It answers when `startSlapd` resolves, and is gone with its files at the end of the scope. `edit` changes entries as
+// an administrator does.
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

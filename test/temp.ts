@@ -1,9 +1,8 @@
 // Temporary directories and free ports for tests.
 //
-// Promises: a directory from `tempDirectory` is gone when its scope ends (`await using`); a directory
-// from `runDirectory` lives for the whole test run and is removed when the test process ends, however it
-// ends, by a small shell that waits for the end of the pipe between the two. Leaves unmounting to whoever
-// mounts.
+// A directory from `tempDirectory` is gone when its scope ends (`await using`). A directory from `runDirectory` lives
+// for the whole test run and is removed when the test process ends, however it ends, by a small shell that waits for
+// the end of the pipe between the two. A test that mounts something there unmounts it itself.
 
 import { randomInt } from "node:crypto";
 import { mkdir, rm } from "node:fs/promises";

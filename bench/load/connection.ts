@@ -1,6 +1,6 @@
 // One keep-alive connection of the load generator: sends a request, gives the reply, then may send the next.
-// Promises: backpressure (a big body is written as the socket takes it, from the caller's own buffers); a connection
-// that is lost in the middle of a request rejects that request. Leaves to others: what to send.
+// A big body is written from the caller's own buffers, as fast as the socket takes it (backpressure). A connection that
+// is lost in the middle of a request rejects that request.
 
 import type { Socket } from "bun";
 import { type Reply, ReplyReader } from "./reply_reader.ts";

@@ -1,7 +1,7 @@
 // The jobs that the load generator knows, as data: what the benchmark's table asks for and what comes back.
 //
 // A job crosses a process boundary as JSON, so that the generator's CPU time is its own and a scenario is a row.
-// Leaves to others: doing them (one file each, beside this one) and measuring the server meanwhile.
+// One file beside this one runs each job; the runner measures the server meanwhile.
 
 import type { Descriptor } from "../content.ts";
 

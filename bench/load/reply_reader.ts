@@ -1,7 +1,7 @@
 // Reads HTTP/1.1 answers from the chunks that a socket delivers, and throws the bodies away: the cheapest client that
 // still notices a wrong status, a short body or a byte too many.
-// Promises: one answer at a time (the load generator does not pipeline); Content-Length and chunked bodies; an answer
-// that breaks the framing throws. Leaves to others: sockets, and what a status means.
+// It reads one answer at a time (the load generator does not pipeline), with Content-Length or chunked. An answer that
+// breaks the framing throws.
 
 /** An answer whose body was counted, chunk lines included. `text` is the beginning of the body of a refusal, for the error message. */
 export interface Reply {

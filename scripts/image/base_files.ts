@@ -1,9 +1,9 @@
 /**
  * The files that an executable of ours needs around it: the C library, CA certificates, a user.
  *
- * Promises: taken from Debian's packages for the wanted architecture, in a private package state, so that the
- * machine's own is not touched; the exact package versions are returned, for the image's labels.
- * Leaves to others: packing (`tar.ts`), the executable (`../build.ts`).
+ * They come from Debian's packages for the wanted architecture, in a private package state, so that the machine's own
+ * is not touched. The exact package versions are returned, for the image's labels. `tar.ts` packs the files;
+ * `../build.ts` makes the executable.
  */
 import { mkdir, readdir, readFile, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";

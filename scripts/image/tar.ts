@@ -1,8 +1,8 @@
 /**
  * A tar archive (POSIX ustar) from a list of entries, the same bytes for the same list.
  *
- * Promises: owners, times and modes are what the entry says and nothing of this machine; entries come in the given
- * order. Names up to 100 bytes, or 255 where they can be split at a slash.
+ * Owners, times and modes are those of the entry, never those of this machine; entries come in the given order. Names
+ * may have up to 100 bytes, or 255 where they can be split at a slash.
  */
 
 export interface TarEntry {

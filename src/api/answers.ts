@@ -1,9 +1,8 @@
 /**
  * TABLE of the answers that rows of the endpoint table give: status, headers and body, as data.
  *
- * Promises: a handler gives exactly the headers that its answer lists, beside those of every answer; a test
- * (`test/openapi.test.ts`) compares real answers with this table.
- * Leaves to others: making them (the handlers), API errors (`../oci/errors.ts`).
+ * Beside the headers that every answer has, a handler gives exactly those that its answer lists. `test/openapi.test.ts`
+ * compares real answers with this table. API errors are in `../oci/errors.ts`.
  */
 import type { Answer, Content, JsonSchema, Parameter } from "../http/endpoint.ts";
 import type { ApiErrorName } from "../oci/errors.ts";

@@ -1,10 +1,9 @@
 /**
  * API keys over HTTP, as zot has them: made, listed and revoked by their owner.
  *
- * Promises: only who has logged in with a first proof (a password, a certificate, an ID token) manages keys: a key or a
- * token makes none, so that what it is good for cannot grow or outlive it; unknown fields are refused; a key is in
- * one answer, ever.
- * Leaves to others: keys themselves (`auth/api_keys.ts`).
+ * Only a caller who logged in with a first proof (a password, a certificate, an ID token) manages keys. A key or a
+ * token cannot make keys, so its rights cannot grow or outlive it. Unknown fields are refused. A key is shown in one
+ * answer only, when it is made. `auth/api_keys.ts` keeps the keys.
  */
 import { keysMax, type ApiKeys, type NewApiKey } from "../auth/api_keys.ts";
 import type { Identity } from "../auth/identity.ts";

@@ -1,9 +1,8 @@
 /**
  * Reading and deleting blobs [end-2, end-10].
  *
- * Promises: a blob is found only where this repository links it; ranges are answered by RFC 9110 §14; the
- * bytes are served as an opaque download that no browser will run. Small blobs are answered from memory, large
- * ones by the kernel from their file.
+ * A blob is found only where this repository links it. Ranges follow RFC 9110 §14. Bytes are served as an opaque
+ * download that no browser runs. Small blobs are answered from memory; the kernel sends large ones from their file.
  */
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";

@@ -1,8 +1,8 @@
 /**
  * Tags, catalog and referrers, page by page [end-8, end-12, _catalog].
  *
- * Promises: `Link` is there exactly when there is more, with our own parameters only; a count that
- * is no number is refused, a large one is clamped.
+ * `Link` is there exactly when there is another page, and carries only our own parameters. A count that is not a number
+ * is refused; one that is too large is clamped.
  */
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";

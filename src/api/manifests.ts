@@ -1,9 +1,9 @@
 /**
  * Reading, pushing and deleting manifests [end-3, end-7, end-9].
  *
- * Promises: the stored bytes and media type are served as they were pushed, whatever Accept says; a digest asked
- * for is the digest answered; a push is readable when its 201 is sent.
- * Leaves to others: every rule (`registry/push_manifest.ts`, `registry/delete.ts`).
+ * The stored bytes and media type are served as they were pushed, whatever Accept says. A request by digest is answered
+ * with that digest. A push can be read as soon as its 201 is sent. The rules are in `registry/push_manifest.ts` and
+ * `registry/delete.ts`.
  */
 import { everyone } from "../auth/caller.ts";
 import { denied } from "../auth/denied.ts";

@@ -1,10 +1,10 @@
 /**
  * The body of a `multipart/byteranges` answer (RFC 9110 §14.6).
  *
- * Promises: parts in the given order, each with its Content-Type and Content-Range; the boundary cannot occur by
- * chance. Parts that are few bytes together are put together in memory, so that their length is known; larger
- * ones are sent as they are read, in chunks, and cost no memory beyond one read.
- * Joining file parts in one `Blob` is no way: the runtime drops them without a word (Bun 1.4.5).
+ * Parts come in the given order, each with its Content-Type and Content-Range; the boundary cannot occur by chance.
+ * Parts that are small together are joined in memory, so that their length is known. Larger ones are sent in chunks as
+ * they are read, and need memory for one read only. File parts cannot be joined in one `Blob`: the runtime silently
+ * drops them (Bun 1.4.5).
  */
 import { MiB } from "../lib/bytes.ts";
 import type { OpenContent } from "../storage/blob_store.ts";

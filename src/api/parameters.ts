@@ -1,9 +1,9 @@
 /**
  * TABLES of what requests may say: in the path, in the query and in headers.
  *
- * Promises: each stands once, under the name that the wire uses; rows of the endpoint table pick from here, and so
- * does the OpenAPI document. Whatever a row does not name is ignored [distribution-spec, "API"].
- * Leaves to others: reading and refusing them (the handlers).
+ * Each parameter stands here once, under its name on the wire. Rows of the endpoint table pick from here, and so does
+ * the OpenAPI document. Parameters that a row does not name are ignored [distribution-spec, "API"]. Handlers read them
+ * and refuse wrong ones.
  */
 import type { Content, Parameter } from "../http/endpoint.ts";
 import { manifestTypes, mediaTypes } from "../oci/media_types.ts";

@@ -1,9 +1,9 @@
 /**
  * TABLE of the JSON bodies that the registry takes and gives, as JSON Schema 2020-12.
  *
- * Promises: each has a name under which the OpenAPI document lists it; `schemaOf` makes the reference. What the
- * image specification leaves open (annotations, fields of the future) is left open here.
- * Leaves to others: checking what is pushed (`oci/manifest.ts`): these say what bodies look like.
+ * Each has a name under which the OpenAPI document lists it; `schemaOf` makes the reference. What the image
+ * specification leaves open (annotations, new fields) is open here, too. `oci/manifest.ts` checks what is pushed; these
+ * schemas only describe it.
  */
 import type { JsonSchema } from "../http/endpoint.ts";
 import { apiErrors } from "../oci/errors.ts";

@@ -1,10 +1,9 @@
 /**
  * The OpenAPI document of the running registry, and a page to read it and to try requests on (`/swagger/v2/`).
  *
- * Promises: everything comes from this server, out of the executable; the page may run its own scripts and talk to
- * this registry, nothing else (Content-Security-Policy), and cannot be framed. Both are for callers who have logged
- * in, wherever callers can.
- * Leaves to others: what the document says (`document.ts`), where the viewer's files lie (`viewer.ts`).
+ * Everything comes from this server, out of the executable. The page may run its own scripts and talk to this registry
+ * only (Content-Security-Policy), and cannot be framed. Where callers can log in, both are only for those who have.
+ * `document.ts` writes the document, `viewer.ts` finds the files of the viewer.
  */
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";

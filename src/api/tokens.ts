@@ -2,10 +2,9 @@
  * The token service: GET as Docker's clients ask (distribution, "Token Authentication Specification"), POST as OAuth2
  * has it ("OAuth2 Token Authentication"; RFC 6749 §4.3).
  *
- * Promises: what a token is good for is the intersection of what was asked and what the caller may, and an empty one is
- * no error; wrong credentials are 401, missing ones an anonymous token; a token is never turned into another one, so
- * that its end is its end; nobody keeps an answer.
- * Leaves to others: everything about tokens (`auth/token_service.ts`).
+ * A token allows what was asked for and what the caller may do; when that is nothing, the caller still gets a token.
+ * Wrong credentials get 401, missing ones an anonymous token. A token cannot be exchanged for another one, so its end
+ * is final. Answers must not be cached. `auth/token_service.ts` issues the tokens.
  */
 import type { PolicyCaller } from "../auth/caller.ts";
 import type { Challenge } from "../auth/challenge.ts";

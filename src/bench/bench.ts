@@ -1,8 +1,8 @@
 /**
  * A run of `zot bench`: every chosen scenario against one registry, or against two in turn.
  *
- * Promises: with two registries each scenario runs on both before the next begins, the order turning round from one
- * scenario to the next, so that a machine that warms up or is shared favours neither; what was pushed is deleted.
+ * With two registries each scenario runs on both before the next begins, and the order changes from one scenario to the
+ * next, so that a machine that warms up or is shared favours neither. What was pushed is deleted.
  */
 import { RegistryClient, type RegistryClientOptions } from "../client/registry_client.ts";
 import { must } from "../lib/assert.ts";

@@ -1,8 +1,8 @@
 /**
  * How much load this generator can make: its own rate against a server that does nothing.
  *
- * Promises: the server lives in this process and answers every request with the same few bytes, so the rate is a lower
- * bound: generator and server share one core. A scenario whose rate comes near it was limited by the generator.
+ * The server lives in this process and answers every request with the same few bytes, so the rate is a lower bound:
+ * generator and server share one core. A scenario whose rate comes near it was limited by the generator.
  */
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";

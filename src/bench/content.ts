@@ -1,8 +1,8 @@
 /**
  * Content that no registry has seen: blobs of any size, told apart by their first bytes.
  *
- * Promises: one buffer of random bytes serves all blobs of a size, so that a thousand blobs of 100 MB need 100 MB of
- * memory; digests are computed when content is made, not while it is measured.
+ * One buffer of random bytes serves all blobs of a size, so that a thousand blobs of 100 MB need 100 MB of memory.
+ * Digests are computed when content is made, not while it is measured.
  */
 import { newHasher, type Digest } from "../oci/digest.ts";
 import { mediaTypes } from "../oci/media_types.ts";

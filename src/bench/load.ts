@@ -1,8 +1,8 @@
 /**
  * Repeats an operation in a closed loop and measures it.
  *
- * Promises: exactly `count` operations, `concurrency` at once; a failed one is counted by its kind and does not stop
- * the others; the generator's own processor time is measured beside, so that a reader sees whether the load or the
+ * It runs exactly `count` operations, `concurrency` at once. A failed one is counted by its kind and does not stop the
+ * others. The generator's own processor time is measured as well, so that a reader sees whether the load or the
  * registry was the limit.
  */
 import { ClientError } from "../client/client_error.ts";

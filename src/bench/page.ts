@@ -1,8 +1,8 @@
 /**
  * The result of a bench run as one HTML page with plots, which loads nothing.
  *
- * Promises: every text that came from outside is escaped; plots are SVG with a scale of their own per scenario, so
- * that fast and slow scenarios can be read side by side.
+ * Every text from outside is escaped. Plots are SVG, each scenario with a scale of its own, so that fast and slow
+ * scenarios can be read side by side.
  */
 import type { BenchResult, Measured, ScenarioResult } from "./bench.ts";
 import { number, rateOf, ratios, throughputOf } from "./report.ts";

@@ -1,8 +1,8 @@
 /**
  * The result of a bench run as text for people; machines take the JSON of `BenchResult` itself.
  *
- * Promises: one line per scenario and registry, units in the head, ratios of the first registry to the second where
- * there are two; a rate that the generator may have limited is marked.
+ * One line per scenario and registry, units in the head, and the ratio of the first registry to the second where there
+ * are two. A rate that the generator may have limited is marked.
  */
 import { formatBytes } from "../lib/bytes.ts";
 import type { BenchResult, Measured, ScenarioResult } from "./bench.ts";

@@ -1,9 +1,9 @@
 /**
  * What a scenario of `zot bench` is: something set up once, and one operation that is repeated and measured.
  *
- * Promises: operations are independent of each other and of their order, so that any number may run at once; each
- * gives the exchanges it made, of which the first one's first byte is the operation's.
- * Leaves to others: repeating and measuring (`load.ts`), the table (`scenarios.ts`).
+ * Operations do not depend on each other or on their order, so any number may run at once. Each returns the exchanges
+ * that it made; the first byte of the first exchange counts as the operation's. `load.ts` repeats and measures,
+ * `scenarios.ts` is the table.
  */
 import type { RegistryClient } from "../client/registry_client.ts";
 import type { World } from "./world.ts";

@@ -1,10 +1,10 @@
 /**
  * What a benchmark puts into a registry, and takes out again.
  *
- * Promises: everything lies in repositories under one prefix with a random part, so that runs do not meet; a request
- * that is answered otherwise than the specification says ends the operation with a `BenchError` that names it;
- * `cleanUp` deletes the manifests and blobs that were pushed, as far as the registry lets it.
- * Leaves to others: which operations are measured (`scenarios.ts`).
+ * Everything lies in repositories under one prefix with a random part, so that runs do not meet. A request whose answer
+ * is not the one of the specification ends the operation with a `BenchError` that names it. `cleanUp` deletes the
+ * manifests and blobs that were pushed, as far as the registry allows. `scenarios.ts` says which operations are
+ * measured.
  */
 import type { Exchange } from "../client/exchange.ts";
 import { locationOf, type RegistryClient } from "../client/registry_client.ts";

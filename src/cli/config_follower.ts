@@ -1,11 +1,11 @@
 /**
  * Follows the configuration file of a server that runs: a changed file is checked, and put into force as far as it can.
  *
- * Promises: a file with a problem changes nothing, and the log has the lines that `zot verify` prints; what took
- * effect and what waits for a restart is logged by path, with values that are no secret; one change is in force, or
- * refused, before the next one is looked at; whoever asks for a look (`reload`) is told what came of it. A volume that swaps a link (Kubernetes' `..data`) is a change like any
- * other (`../lib/watched_file.ts`).
- * Leaves to others: what each option does (its `options.ts`), telling the workers (`supervisor.ts`).
+ * A file with a problem changes nothing, and the log has the lines that `zot verify` prints. The log names by path what
+ * took effect and what waits for a restart, and shows only values that are not secret. A change is in force or refused
+ * before the next one is looked at. A caller of `reload` learns what came of it. A volume that swaps a link
+ * (Kubernetes' `..data`) is a change like any other (`../lib/watched_file.ts`). Each `options.ts` says whether an
+ * option can change while the server runs; `supervisor.ts` tells the workers.
  */
 import { loadText } from "../config/load.ts";
 import { planReload, showChange, type Change, type Running } from "../config/reload.ts";

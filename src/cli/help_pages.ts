@@ -1,8 +1,8 @@
 // What `zot help <command>` says beyond the table's own lines: what a command does, its signals, exit statuses,
 // environment, files and examples, as a page of a manual has them.
 //
-// Promises: exit statuses are those that the command returns; tests hold them to it. Leaves to others: arguments and
-// options (`commands.ts`), putting pages into columns (`help_text.ts`).
+// Tests check that a command returns the exit statuses listed here. Arguments and options are in `commands.ts`;
+// `help_text.ts` lays pages out in columns.
 
 import type { HelpPage } from "./command.ts";
 

@@ -1,7 +1,7 @@
 // A help page as text: sections of two columns, wrapped to the width of the terminal.
 //
-// Promises: no line is wider than `width` unless a word or an example is. Leaves to others: the text
-// (`help_pages.ts`), usage, arguments and options (commander, in `program.ts`).
+// No line is wider than `width`, unless a word or an example is. `help_pages.ts` has the text; usage, arguments and
+// options come from commander, in `program.ts`.
 
 import type { HelpPage } from "./command.ts";
 

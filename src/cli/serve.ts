@@ -1,11 +1,9 @@
 /**
  * `zot serve`: a primary that supervises worker processes, and follows its configuration file.
  *
- * Promises: prints one line when the registry can be pushed to; on SIGTERM or SIGINT finishes what is in flight
- * within the grace time, writes every index.json and returns 0; SIGHUP looks at the configuration file now. Workers end
- * when their supervisor does.
- * Leaves to others: joining the parts (`../server.ts`), the workers (`supervisor.ts`), what a changed file does
- * (`config_follower.ts`), what signals mean (`signals.ts`).
+ * It prints one line when the registry can be pushed to. On SIGTERM or SIGINT it finishes what is in flight within the
+ * grace time, writes every index.json and returns 0. SIGHUP makes it look at the configuration file now. Workers end
+ * when their supervisor does. `../server.ts` joins the parts, `supervisor.ts` runs the workers.
  */
 import type { Config } from "../config/schema.ts";
 import { checkLogFiles, flushLogs, openLog, type Log } from "../lib/log.ts";

@@ -5,9 +5,8 @@
  * stops when that terminal is gone, unless it was told to ignore the signal (`nohup`). Asking the system for the
  * terminal tells the two apart.
  *
- * Promises: SIGHUP never ends a server that starts.
- * Leaves to others: how to stop (`serve.ts`), how to reload (`config_follower.ts`), a second signal to
- * stop (`on_stop_signal.ts`).
+ * SIGHUP never ends a server that is starting. `serve.ts` stops the server, `config_follower.ts` reloads its
+ * configuration, and `on_stop_signal.ts` handles a second signal to stop.
  */
 import { closeSync, constants, openSync, readFileSync } from "node:fs";
 import { onStopSignal } from "./on_stop_signal.ts";

@@ -2,9 +2,9 @@
  * The supervisor of worker processes: starts them, restarts one that dies or hangs, tells all of them what changes, and stops
  * them.
  *
- * Promises: while one worker is away the others serve on; a worker that keeps dying is started with growing pauses;
- * more or fewer workers, another configuration or another certificate drop no request; a stop waits for the grace time.
- * Leaves to others: what a worker does (`worker.ts`), when to change or stop (`serve.ts`).
+ * While one worker is away the others go on serving. A worker that keeps dying is restarted after growing pauses.
+ * Adding or removing workers, another configuration or another certificate drops no request. A stop waits for the grace
+ * time. `serve.ts` decides when to change or stop.
  */
 import type { Config } from "../config/schema.ts";
 import type { TlsFiles } from "../http/tls_files.ts";

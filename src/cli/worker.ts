@@ -1,8 +1,8 @@
 /**
  * `zot worker`, started by `zot serve`: one process that answers HTTP.
  *
- * Promises: does what its supervisor says; ends at once when the supervisor is gone, since nobody could commit
- * for it any more. Holds nothing that another worker would miss.
+ * It does what its supervisor says, and ends at once when the supervisor is gone, since nobody could commit for it any
+ * more. It holds nothing that another worker would miss.
  */
 import type { Config } from "../config/schema.ts";
 import { flushLogs, openLog } from "../lib/log.ts";

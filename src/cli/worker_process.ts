@@ -1,9 +1,9 @@
 /**
  * One worker process as its supervisor sees it: spawned, spoken to, heard, gone.
  *
- * Promises: what a worker says before somebody listens is kept for him, so that workers can be started while the
- * supervisor still opens the storage: both load at the same time, and the first answer comes sooner.
- * Leaves to others: what is said (`worker_messages.ts`), and who restarts a worker that ended (`supervisor.ts`).
+ * Messages that a worker sends before anyone listens are kept. So workers can start while the supervisor still opens
+ * the storage: both load at the same time, and the first answer comes sooner. `worker_messages.ts` lists the messages,
+ * `supervisor.ts` restarts a worker that ended.
  */
 import { ownCommand } from "./own_command.ts";
 import type { FromWorker, ToWorker } from "./worker_messages.ts";

@@ -1,8 +1,8 @@
 // Judges a registry: the one function that the command, the tests and the reports call.
 //
-// Promises: whatever the registry does, a Report comes back, or a ClientError when there is nothing
-// to judge (unreachable, login refused); everything that was pushed is removed as far as the registry
-// lets us. Uses only the project's own client, so it can judge any registry.
+// Whatever the registry does, a Report comes back, or a ClientError when there is nothing to judge (unreachable, login
+// refused). Everything that was pushed is removed, as far as the registry allows. It uses only the project's own
+// client, so it can judge any registry.
 import { randomBytes } from "node:crypto";
 import type { Credentials } from "../client/client_auth.ts";
 import type { IdleLimits, TlsOptions } from "../client/connection.ts";

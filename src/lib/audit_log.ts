@@ -1,10 +1,9 @@
 /**
  * The audit log: one JSON line for every change, appended to a file.
  *
- * Promises: a line is written before the answer that it tells of is sent, in one piece, also when several processes
- * append; a file that was moved away (log rotation) is made anew within a second. A line that cannot be written
- * is told to the operator and costs the request nothing.
- * Leaves to others: what is a change (`server.ts`).
+ * A line is written before its answer is sent, and in one piece, also when several processes append. A file that log
+ * rotation moved away is made anew within a second. A line that cannot be written is reported to the operator, and the
+ * request goes on. `server.ts` decides what counts as a change.
  */
 import { closeSync, fstatSync, openSync, statSync, writeSync } from "node:fs";
 import type { Clock } from "./clock.ts";

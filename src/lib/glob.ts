@@ -5,8 +5,8 @@
  * next character as it is. A component `**` is any number of components, none included: `a/**` is also `a`.
  * Inside a component `**` is `*`.
  *
- * Promises: a glob is read once, with one line for what is wrong; a match costs at most the product of the lengths
- * of glob and name, so that no name can make it slow.
+ * A glob is parsed once, and a problem is one line. A match costs at most the product of the lengths of glob and name,
+ * so that no name can make it slow.
  */
 import type { RequestBudget } from "./request_budget.ts";
 

@@ -1,11 +1,10 @@
 /**
  * The log: JSON lines for machines, lines for people on a terminal (`terminal_line.ts`).
  *
- * Promises: a line is whole, also when several processes write to one pipe; lines are written together a few
- * times a second at most (errors at once), so that logging does not cost a system call per request; fields
- * whose name says that they are a secret are blanked at any depth; a file that was moved away (log rotation) is made
- * anew within a second or with the next line.
- * Leaves to others: what to log. Nothing is logged and thrown.
+ * Lines stay whole, also when several processes write to one pipe. They are written together a few times a second
+ * (errors at once), so that logging does not cost a system call per request. Fields whose name says that they are a
+ * secret are blanked at any depth. A file that log rotation moved away is made anew within a second or with the next
+ * line. An error is either logged or thrown, never both.
  */
 import {
   accessSync,

@@ -1,8 +1,8 @@
 /**
  * Sets of IP networks, written as people write them: `10.0.0.0/8`, `fd00::/8`, or one address.
  *
- * Promises: an address is found in any spelling, an IPv4 one also as IPv6 has it (`::ffff:10.0.0.1`); what is no address
- * is in no set.
+ * An address is found in any spelling, and an IPv4 address also as IPv6 writes it (`::ffff:10.0.0.1`). Text that is not
+ * an address is in no set.
  */
 import { BlockList, isIP } from "node:net";
 

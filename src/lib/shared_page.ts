@@ -1,8 +1,7 @@
 // A small file of 32-bit numbers that all processes of one server share as memory.
 //
-// Promises: every process that opened the file sees what any of them stores, without a system call, when it uses
-// `Atomics`. The numbers outlive the processes, and a reboot may bring old ones back: whoever uses a page must be
-// right with any content. What the numbers mean is left to the caller.
+// Every process that opened the file sees what any other stores with `Atomics`, without a system call. The numbers
+// outlive the processes, and a reboot may bring old ones back, so a user of a page must be right with any content.
 
 import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 

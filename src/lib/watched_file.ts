@@ -5,8 +5,8 @@
  * in between. What counts is what the path leads to, so that a volume which swaps a link in the middle of the path
  * (Kubernetes' `..data`) is noticed like a rename or a write in place.
  *
- * Promises: the content is that of a file that stood still for `settleMs`, so that a file in the middle of being
- * written is not read; a file that is gone or does not parse leaves the old content in force, and is reported once.
+ * A file is read once it has not changed for `settleMs`, so that a half-written file is not read. When the file is gone
+ * or does not parse, the old content stays in force and the problem is reported once.
  */
 import { readFileSync, statSync } from "node:fs";
 import type { Clock } from "./clock.ts";

@@ -1,7 +1,7 @@
 // A server whose callers are known: users in an htpasswd file, a policy with one of each kind, and requests as each.
 //
-// Promises: users have cheap hashes, so that a test may log in often; everything is in one process on a port of its own
-// and goes at the end. `as` sends a request as a principal, by name. Leaves to others: what to ask.
+// Users have cheap hashes, so that a test may log in often. Everything is in one process on a port of its own and is
+// gone at the end. `as` sends a request as a principal, by name.
 
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";

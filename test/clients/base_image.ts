@@ -1,8 +1,8 @@
 // The image that the client tests push: a Debian root file system made by `debootstrap`, made once a run.
 //
-// Promises: an OCI layout in the run's directory whose digests are new in every run (a random file is in it), so
-// no cache of any client can know it. The mirror and the release are the ones this machine's apt is set up with.
-// Where debootstrap cannot download, a root file system of one static busybox stands in, and a line says so.
+// It is an OCI layout in the run's directory whose digests are new in every run (a random file is in it), so that no
+// client has it in a cache. The mirror and the release are the ones this machine's apt is set up with. Where
+// debootstrap cannot download, a root file system of one static busybox stands in, and a line says so.
 
 import { chmod, copyFile, mkdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";

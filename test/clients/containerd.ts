@@ -1,7 +1,7 @@
 // A containerd of the test's own: root, state, socket and name space in a temporary directory.
 //
-// Promises: after the scope its containers, mounts, control groups and the daemon are gone, and nothing of a
-// containerd that the machine may run was touched. Leaves to the test what is pulled and run.
+// After the scope its containers, mounts, control groups and the daemon are gone. A containerd that the machine may run
+// is not touched.
 
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

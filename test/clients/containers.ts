@@ -1,8 +1,8 @@
 // skopeo, buildah and podman with storage, settings and caches of their own in one temporary directory.
 //
-// Promises: nothing of the machine's own container storage is read or written (but for the record of known
-// blobs that these tools keep for root), and after the scope no container, mount or control group is left.
-// Plain HTTP is allowed for every registry. Leaves what is copied where to the tests.
+// The machine's own container storage is neither read nor written (but for the record of known blobs that these tools
+// keep for root). After the scope no container, mount or control group is left. Plain HTTP is allowed for every
+// registry.
 
 import { mkdir, readdir, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

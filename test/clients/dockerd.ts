@@ -3,7 +3,7 @@
 // It has no bridge and no firewall rules, so that nothing of the machine changes; its containers have no network. With
 // `certificates` it runs in network and mount namespaces of its own, with one address that is not loopback, since
 // docker trusts anybody on loopback, and with `/etc/docker/certs.d` as the test wants it.
-// Promises: after the scope the engine, its containers, mounts and control groups are gone.
+// After the scope the engine, its containers, mounts and control groups are gone.
 
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";

@@ -1,8 +1,8 @@
 // crane, regctl and a program over oras-go, built with the machine's Go when the tests start.
 //
-// Promises: pinned versions; the programs live in the run's directory and go with it (Go keeps its module cache,
-// so a second run builds in seconds). A machine without Go skips; with Go, a build that fails is an error in CI
-// and a skip elsewhere, always with the reason.
+// Versions are pinned. The programs live in the run's directory and are removed with it (Go keeps its module cache, so
+// a second run builds in seconds). A machine without Go skips; with Go, a build that fails is an error in CI and a skip
+// elsewhere, always with the reason.
 
 import { join } from "node:path";
 import { run, runDirectory } from "../harness.ts";

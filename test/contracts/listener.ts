@@ -1,9 +1,9 @@
 // What any listener must do: the contract of `Listener` in `src/http/listen.ts`, run over plain HTTP, TLS, and TLS
 // with client certificates.
 //
-// A listener's test file calls `listenerContract` with a way to open one and to reach it. Bodies are told by their
-// digests; back-pressure by how far the fast side gets while the slow one rests, not by time.
-// Leaves to others: what only one listener can do (certificates), and what the runtime's parser refuses.
+// A listener's test file calls `listenerContract` with a way to open one and to reach it. Bodies are compared by their
+// digests, and backpressure is seen by how far the fast side gets while the slow one pauses, not by time. What only
+// one listener can do (certificates), and what the runtime's parser refuses, is tested elsewhere.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";

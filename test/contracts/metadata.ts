@@ -2,8 +2,8 @@
 //
 // A store's own test file calls `metadataContract` with a way to open an empty one. The groups stand in files of
 // their own: preconditions, changes, lists, layouts, taking them in, figures, API keys, records of features, the feed, and commits that run at once.
-// Promises: nothing here knows how a store keeps its facts; time and bytes are handed in, so that tests
-// move them. Leaves to others: what only one store can do (migrations, full disks, query plans).
+// Nothing here knows how a store keeps its data. Time and bytes are handed in, so that tests move them. What only one
+// store can do (migrations, full disks, query plans) is in that store's own tests.
 
 import { describe } from "bun:test";
 import { testApiKeys } from "./metadata_api_keys.ts";

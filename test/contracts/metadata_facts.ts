@@ -1,8 +1,8 @@
 // Facts for the tests of metadata stores: digests, manifests and commits with little writing, and a store to
 // put them in whose clock and bytes the test holds.
 //
-// Promises: equal texts give equal digests; `whole` reads everything that a store shows of a repository, so that
-// "nothing changed" can be one comparison.
+// Equal texts give equal digests. `whole` reads everything that a store shows of a repository, so that "nothing
+// changed" can be one comparison.
 
 import { type Clock, manualClock } from "../../src/lib/clock.ts";
 import type {

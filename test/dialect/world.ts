@@ -1,8 +1,8 @@
 // Servers for the tests of zot's dialect: a configuration file as it was written, the files it names, and callers.
 //
-// Promises: the file is started unchanged, with `bin/zot serve`, in a directory in which its relative paths hold;
-// ready means that its log says "listening", wherever that log goes; server and files are gone at the end.
-// `ask` does as a caller what a verb says and gives the status. Leaves to others: which files, and what is right.
+// The file is started unchanged, with `bin/zot serve`, in a directory in which its relative paths hold. A server is
+// ready when its log says "listening", wherever that log goes. Server and files are gone at the end. `ask` does as a
+// caller what a verb says and gives the status.
 
 import { readFileSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";

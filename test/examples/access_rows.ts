@@ -1,7 +1,7 @@
 // TABLE of the configurations in examples/ that say who callers are and what they may do.
 //
-// Promises: each row asks as those whom its example lets in, and as those whom it does not. Leaves to others: the
-// examples about everything else (`config_rows.ts`).
+// Each row asks as callers whom its example lets in, and as callers whom it does not. `config_rows.ts` has the examples
+// about everything else.
 
 import { expect } from "bun:test";
 import { readFile } from "node:fs/promises";

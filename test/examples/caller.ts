@@ -1,6 +1,6 @@
 // A caller of a server under test: requests as a user, over TLS or not, and whole pushes.
 //
-// Promises: answers with the status and the text; no redirect is followed. Leaves to others: what to expect.
+// It answers with the status and the text, and follows no redirect.
 
 import { createHash } from "node:crypto";
 import { basic } from "../auth/world.ts";

@@ -1,7 +1,7 @@
 // TABLE of the configurations in examples/: what each shows, asked of a server that runs it.
 //
-// Promises: a row's check fails when the server does not do what the example is for. Those of logins and access stand
-// in `access_rows.ts`. Leaves to others: starting the server (`place.ts`), covering every file (`examples.test.ts`).
+// A row's check fails when the server does not do what the example is for. Examples of logins and access are in
+// `access_rows.ts`. `place.ts` starts the server, `examples.test.ts` checks that every file is covered.
 
 import { expect } from "bun:test";
 import { existsSync } from "node:fs";

@@ -1,8 +1,7 @@
 // What lies in examples/ besides configurations: units, manifests and other programs' files, run where they can be.
 //
-// Promises: every file of the directory is covered by a row here or by a configuration's, and has its line in
-// examples/README.md. Leaves to others: the configurations (`configs.test.ts`), the dashboard's questions
-// (src/extensions/metrics/dashboard.test.ts).
+// Every file of the directory is covered by a row here or by a configuration's, and has its line in examples/README.md.
+// `configs.test.ts` covers the configurations, src/extensions/metrics/dashboard.test.ts the dashboard's queries.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";

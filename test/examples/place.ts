@@ -1,8 +1,8 @@
 // A place for examples to run in: the files that they name, and what they say turned to it.
 //
-// Promises: the server of an example gets its file word for word but for three things: absolute paths lie below the
-// place, it listens on a free port of 127.0.0.1, and the hosts that stand for others' servers are servers of the test.
-// Everything is gone at the end of the scope. Leaves to others: what an example shows (`config_rows.ts`).
+// The server of an example gets its file word for word but for three things: absolute paths lie below the place, it
+// listens on a free port of 127.0.0.1, and the hosts that stand for others' servers are servers of the test. Everything
+// is gone at the end of the scope.
 
 import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -4,8 +4,7 @@
 //
 // Independent on purpose: it imports nothing of the registry, knows the layout from the image specification and
 // from docs, and looks at nothing but the disk. The server must not be running, or be at rest.
-// Promises: every file below every `blobs` is read and hashed. Leaves to others: what clients were told
-// (`journal.ts`).
+// Every file below every `blobs` is read and hashed. What clients were told is checked by `journal.ts`.
 
 import { createHash } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync } from "node:fs";

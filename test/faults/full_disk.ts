@@ -1,7 +1,7 @@
 // A server on a small disk that becomes full in the middle of pushes.
 //
-// Promises: the tests' own files are elsewhere; the disk is filled to the last page and freed by the test, so that
-// every run meets the full disk at the same places.
+// The tests' own files are elsewhere. The test fills the disk to the last page and frees it, so that every run meets
+// the full disk at the same places.
 
 import { eventually } from "../processes.ts";
 import { checkRoot } from "./check_root.ts";

@@ -3,9 +3,9 @@
 // It lives in the test's memory, away from the faulted disk. `check` asks a server for all of it again. After a power
 // cut no acknowledgement counts until `resume`: a flush that races the file system's shutdown may return success, so
 // that the server acknowledges in good faith what the disk never got.
-// Promises: an acknowledged push must be readable byte for byte; a tag must be where its last acknowledged change
-// left it, or where a later change of unknown outcome wanted it; whatever is answered has the digest that it
-// claims. Each tag and digest is changed by one client at a time, so that its order is known.
+// An acknowledged push must be readable byte for byte. A tag must be where its last acknowledged change left it, or
+// where a later change of unknown outcome wanted it. Every answer must have the digest that it claims. One client at a
+// time changes a tag or digest, so that its order is known.
 
 import { createHash } from "node:crypto";
 

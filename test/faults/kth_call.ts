@@ -3,8 +3,8 @@
 //
 // Every point is a fresh root and a fresh server. Afterwards the disk is checked without a server, a new one must
 // serve everything that was acknowledged, and the same pushes must then succeed.
-// Promises: what strace changed is told (`hit`), so that a point that was never reached does not pass for one
-// that was survived. Counts are per thread, as strace counts; the runtime is held to few threads.
+// The result says whether strace changed anything (`hit`), so that a point that was never reached does not count as one
+// that was survived. Counts are per thread, as strace counts; the runtime is limited to few threads.
 
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";

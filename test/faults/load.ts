@@ -1,8 +1,8 @@
 // Clients that push, move tags and delete, all at once, and write down what they were told.
 //
-// Promises: the work follows from the seed; a request that is cut off or answered 5xx counts as one of unknown
-// outcome, and its client goes on. Every client has tags and contents of its own, so that their order is
-// known, in repositories that all share.
+// The work follows from the seed. A request that is cut off or answered 5xx counts as one of unknown outcome, and its
+// client goes on. Clients share the repositories, but each has tags and contents of its own, so that their order is
+// known.
 
 import { type Journal, manifestType, sha256 } from "./journal.ts";
 

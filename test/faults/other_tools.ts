@@ -2,7 +2,7 @@
 // index.json that are long out of date, leaves files that nobody can read, and the server is killed in between.
 //
 // What was acknowledged must stand: no tag moves back, no deleted one returns, nothing pushed is gone.
-// Promises: whatever the tool does follows from the seed and from the number of acknowledgements, not from time.
+// What the tool does follows from the seed and the number of acknowledgements, not from time.
 
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";

@@ -4,7 +4,7 @@
 // The cut is the FS_IOC_SHUTDOWN ioctl without flushing the journal. Every cycle cuts either right after an
 // acknowledgement, when nothing later can have flushed it by accident, or in the middle of many clients' work.
 // Then the disk is checked without a server, and a new one must serve all that was ever acknowledged before a cut.
-// Promises: image and mount are gone at the end of the scope.
+// Image and mount are gone at the end of the scope.
 
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { closeSync, openSync } from "node:fs";

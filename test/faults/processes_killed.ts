@@ -2,7 +2,7 @@
 //
 // Every cycle kills with SIGKILL while clients push, move tags and delete. What was acknowledged must be there:
 // on the same server after a worker's end, on a new one after the supervisor's, and on disk after a clean stop.
-// Promises: the seed is printed by the caller; the moment of a kill is counted in acknowledgements, not in time.
+// The caller prints the seed. The moment of a kill is counted in acknowledgements, not in time.
 
 import { readFileSync } from "node:fs";
 import { eventually, isAlive, startZot, tempDirectory, type Zot } from "../harness.ts";

@@ -1,7 +1,7 @@
 // A small file system in memory that a test can fill and empty (tmpfs; mounting needs root).
 //
-// Promises: it is unmounted and gone at the end of the scope. Where mounting is not permitted, `canMount` says so in
-// one line and the caller skips; in CI that is an error.
+// It is unmounted and gone at the end of the scope. Where mounting is not permitted, `canMount` says so in one line and
+// the caller skips; in CI that is an error.
 
 import { closeSync, openSync, rmSync, statfsSync, writeSync } from "node:fs";
 import { mkdtemp, rmdir } from "node:fs/promises";

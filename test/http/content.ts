@@ -1,6 +1,6 @@
 // Blobs and manifests for the tests of the API: bytes with their digests, and manifests made of descriptors.
 //
-// Promises: the same call gives the same bytes. Manifests are valid unless a test spoils them on purpose.
+// The same call gives the same bytes. Manifests are valid unless a test spoils them on purpose.
 
 import { createHash } from "node:crypto";
 import { mediaTypes } from "../../src/oci/media_types.ts";

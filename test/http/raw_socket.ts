@@ -1,7 +1,7 @@
 // A bare TCP or TLS connection to a server: bytes as written, bytes as they come, and who closed.
 //
-// Promises: nothing is added to what a test sends, so that it can send what no client would; every wait has a
-// limit and says what it waited for.
+// Nothing is added to what a test sends, so that it can send what no client would. Every wait has a limit and says what
+// it waited for.
 
 import { connect, type Socket } from "node:net";
 import { connect as connectTls, type ConnectionOptions } from "node:tls";

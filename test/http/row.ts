@@ -1,10 +1,10 @@
 // The rows of the tables: a rule, what is there before, and requests with the exact answers that they get.
 //
-// Promises of `testRows`: each row runs in a repository of its own (`{r}`; `{r2}` is a second one); an answer
-// must come from the named row of the endpoint table, with exactly the headers that the step names beside those of
-// every answer; an API error must be the named one, in the specification's shape, and leave nothing on disk; every GET
-// is repeated as HEAD, which must say the same without a body. Endpoint and answer stand in the row as plain data, so
-// that `test/endpoints.test.ts` can tell what the tables cover without running them.
+// `testRows` runs each row in a repository of its own (`{r}`; `{r2}` is a second one). An answer must come from the
+// named row of the endpoint table, with exactly the headers that the step names beside those of every answer. An API
+// error must be the named one, in the specification's shape, and leave nothing on disk. Every GET is repeated as HEAD,
+// which must say the same without a body. Endpoint and answer stand in the row as plain data, so that
+// `test/endpoints.test.ts` can tell what the tables cover without running them.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Exchange } from "../../src/client/exchange.ts";

@@ -1,8 +1,8 @@
 // Load, over TLS or plain, that counts every failure: clients that connect for each request, and clients that keep theirs.
 //
-// Promises: nothing is repeated and nothing is forgiven: a connection that ends without being asked to, a handshake
-// that fails, an answer that is cut, each is one line in `failures`. A client does what HTTP says: after
-// `Connection: close` it opens another connection.
+// Nothing is repeated and nothing is forgiven: a connection that ends without being asked to, a handshake that fails,
+// an answer that is cut, each is one line in `failures`. A client does what HTTP says: after `Connection: close` it
+// opens another connection.
 
 import { connect as connectPlain } from "node:net";
 import { connect, type ConnectionOptions } from "node:tls";

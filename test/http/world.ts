@@ -1,9 +1,9 @@
 // A real server in this process, and a client that sends requests exactly as written.
 //
-// Promises: the server listens on a port that the kernel chose, over a root directory of its own, which goes at
-// the end; every answer is compared with the OpenAPI document of that server; every request that it answered is at hand as the line that it logged, so that a test can tell which
-// row of the endpoint table answered; what lies on disk can be compared before and after a request.
-// Leaves to others: what to ask and what to expect (`row.ts`).
+// The server listens on a port that the kernel chose, over a root directory of its own, which is removed at the end.
+// Every answer is compared with the OpenAPI document of that server. The line that each answered request logged is
+// kept, so that a test can tell which row of the endpoint table answered. A test can compare what lies on disk before
+// and after a request. `row.ts` says what to ask and what to expect.
 
 import { readdirSync, statSync } from "node:fs";
 import { mkdir } from "node:fs/promises";

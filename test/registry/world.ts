@@ -1,9 +1,9 @@
 // A registry without HTTP on a root of its own: bytes, facts and uploads as a server joins them, and the pushes that
 // tests need in one line each.
 //
-// Promises: `crash` leaves the root as a killed process would, and opens it again; with `loseFacts` the database is
-// gone by then. The clock stands still until a test moves it. Nothing of it is left at the end of the scope.
-// Leaves to others: background loops (`jobs.test.ts` starts its own), processes (`test/faults`).
+// `crash` leaves the root as a killed process would, and opens it again; with `loseFacts` the database is gone by then.
+// The clock stands still until a test moves it. Nothing of it is left at the end of the scope. It has no background
+// loops (`jobs.test.ts` starts its own) and no processes (`test/faults`).
 
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";

@@ -1,8 +1,8 @@
 /**
  * The metrics page: what all processes counted, and what is looked up at the moment it is asked for.
  *
- * Promises: any worker gives the figures of the whole server; the order is that of the table; reading costs what the
- * page holds and a look at the open uploads, never a walk through what the registry stores.
+ * Any worker gives the figures of the whole server, in the order of the table. Reading the page costs as much as the
+ * page holds, plus a look at the open uploads; it never walks through what the registry stores.
  */
 import type { Clock } from "../../lib/clock.ts";
 import type { Metric } from "../../lib/metrics/metric.ts";

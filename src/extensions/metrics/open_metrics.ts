@@ -1,8 +1,8 @@
 /**
  * Where the processes of a server count: the primary makes the page, and gives each worker its place in it.
  *
- * Promises: the page is a file of this server alone, which goes with it; those of servers that died are removed by the
- * next start. A place is held by one process at a time.
+ * The page is a file of this server alone, and is removed when it stops. The next start removes those of servers that
+ * died. One process at a time holds a place.
  */
 import type { Clock } from "../../lib/clock.ts";
 import { MetricPage, pageBytes } from "../../lib/metrics/metric_page.ts";

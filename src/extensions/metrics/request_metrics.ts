@@ -2,8 +2,8 @@
  * What is counted of every answered request. This is on the way of each: additions to fixed places, and no text is
  * made.
  *
- * Promises: no request adds a series. A repository is named when content of it was sent or taken, so that a client
- * cannot fill the names by asking for what is not there.
+ * No request adds a series. A repository gets a name here only when its content was sent or taken, so that a client
+ * cannot use up the names by asking for repositories that do not exist.
  */
 import type { BodyPolicy } from "../../http/endpoint.ts";
 import type { AccessRecord } from "../../http/dispatch.ts";

@@ -1,9 +1,8 @@
 /**
  * Everything that one process counts, behind the hooks that the parts of the server offer.
  *
- * Promises: a hook costs an addition or two; nothing here throws or waits. Without metrics nobody makes one of these,
- * and the hooks stay empty.
- * Leaves to others: what the page shows beside it (`metrics_page.ts`).
+ * A hook costs an addition or two, and never throws or waits. Without metrics nobody makes one of these, and the hooks
+ * stay empty. `metrics_page.ts` shows the numbers.
  */
 import type { Clock } from "../../lib/clock.ts";
 import type { MetricPage, MetricRegion, RegionHolder } from "../../lib/metrics/metric_page.ts";

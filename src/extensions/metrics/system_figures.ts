@@ -1,7 +1,7 @@
 /**
  * Figures that the system keeps: of processes (from /proc, where there is one) and of the file system.
  *
- * Promises: a process that is gone has no figures; without /proc there are those of this process only.
+ * A process that is gone has no figures; without /proc only this process has some.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { statfs } from "node:fs/promises";

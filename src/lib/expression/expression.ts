@@ -2,12 +2,12 @@
  * Expressions in configuration files: a subset of the Common Expression Language that conditions and claim mappings
  * of zot's dialect are written in.
  *
- * Promises: an expression is read once and refused with one line when it names what does not exist; evaluating has
- * no effects, throws nothing but BudgetSpent, and has a bounded cost in time and memory; whatever cannot be computed is a problem, so
- * that callers can fail closed. `a || b` is true when either is, even if the other cannot be computed; `&&`, `exists`
- * and `all` likewise. Values are data: no object of the runtime, and no prototype, can be reached.
- * Left out of the language: bytes, types as values, optional values, protocol buffers; numbers are all doubles, so
- * `10 / 4` is 2.5. Why this is ours: docs/dependencies.md.
+ * An expression is parsed once, and refused with one line when it names something that does not exist. Evaluating it
+ * has no effects, throws nothing but BudgetSpent, and costs a limited amount of time and memory. What cannot be
+ * computed is a problem, so that callers can deny. `a || b` is true when either is, even if the other cannot be
+ * computed; the same holds for `&&`, `exists` and `all`. Values are data: an expression reaches no object and no
+ * prototype of the runtime. Not in the language: bytes, types as values, optional values, protocol buffers. All numbers
+ * are doubles, so `10 / 4` is 2.5. Why this is our own code: docs/dependencies.md.
  */
 import { must, unreachable } from "../assert.ts";
 import type { RequestBudget } from "../request_budget.ts";

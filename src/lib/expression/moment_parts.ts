@@ -2,7 +2,7 @@
  * A moment as a calendar and a clock show it, in UTC or in another time zone (Common Expression Language, "Date/Time
  * functions").
  *
- * Promises: zones are names of the time zone database or offsets such as `+02:00`; others are a problem.
+ * A zone is a name of the time zone database or an offset such as `+02:00`; anything else is a problem.
  */
 import { ExpressionProblem, shown } from "./tokens.ts";
 import { momentAt, type Moment } from "./values.ts";

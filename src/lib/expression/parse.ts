@@ -3,8 +3,8 @@
  * the operators `?: || && == != < <= > >= in + - * / % !`, and the macros `has`, `all`, `exists`, `exists_one`,
  * `filter` and `map`.
  *
- * Promises: nesting is bounded; what is not understood is a problem with one line, never passed over.
- * Leaves to others: whether functions exist and fields are known (`expression.ts`).
+ * Nesting is limited. What the parser does not understand is a problem with one line, and is never skipped.
+ * `expression.ts` checks that functions exist and fields are known.
  */
 import { ExpressionProblem, readTokens, type Token } from "./tokens.ts";
 

@@ -1,9 +1,8 @@
 /**
  * Regular expressions of `matches()`, from text to a tree: the syntax of RE2, which the language names.
  *
- * Promises: nesting is bounded; what RE2 does not know (looking around, back references) is refused, never read as
- * something else. Left out, and refused as well: `\p`, `\C`, `\Q…\E`, octal numbers.
- * Leaves to others: trying a text (`pattern.ts`).
+ * Nesting is limited. What RE2 does not have (lookaround, back references) is refused, never read as something else.
+ * Also refused: `\p`, `\C`, `\Q…\E` and octal numbers. `pattern.ts` matches a text.
  */
 import { ExpressionProblem, shown } from "./tokens.ts";
 

@@ -4,9 +4,8 @@
  *
  * The runtime's own expressions try again and again: `(a+)+$` takes seconds on thirty characters, and past a limit
  * they answer "does not match", which would make a negated condition hold.
- * Promises: a test costs at most `size` comparisons for each character, and says how many it made as it goes;
- * characters are code points.
- * Leaves to others: the syntax (`parse_pattern.ts`).
+ * A test costs at most `size` comparisons for each character, and reports how many it made as it goes. Characters are
+ * code points. `parse_pattern.ts` reads the syntax.
  */
 import { unreachable } from "../assert.ts";
 import {

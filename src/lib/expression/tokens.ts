@@ -1,8 +1,8 @@
 /**
  * Splits the text of an expression into tokens (Common Expression Language, "Syntax").
  *
- * Promises: linear in the text; every token knows where it stands, so that a problem can name the place.
- * Leaves to others: what an order of tokens means (`parse.ts`).
+ * The time is linear in the text. Every token knows its position, so that a problem can name it. `parse.ts` reads the
+ * grammar.
  */
 
 export type Token =

@@ -1,8 +1,8 @@
 /**
  * Values of expressions, the operators on them, and the budget that everything of one evaluation is paid from.
  *
- * Promises: a wrong type is a problem, never a guess; times and numbers stay within what can be told apart; what
- * looks into a value or makes a new one pays for its size first, so neither time nor memory can run away.
+ * A value of the wrong type, or a time or duration out of range, is a problem, never a guess. An operation that reads a
+ * whole value or makes a new one pays for its size first, so neither time nor memory can run away.
  */
 import type { RequestBudget } from "../request_budget.ts";
 import { ExpressionProblem } from "./tokens.ts";

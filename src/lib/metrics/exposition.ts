@@ -1,9 +1,8 @@
 /**
  * Metrics as text, in the exposition format of Prometheus (version 0.0.4).
  *
- * Promises: every metric has its HELP and TYPE once, before its series; buckets are cumulative and end at `+Inf`;
- * label values are escaped.
- * Source: Prometheus, "Exposition formats".
+ * Every metric has its HELP and TYPE once, before its series. Buckets are cumulative and end at `+Inf`; label values
+ * are escaped. Source: Prometheus, "Exposition formats".
  */
 import type { Metric, PlacedMetric } from "./metric.ts";
 

@@ -1,9 +1,8 @@
 /**
  * What a metric is, as a row of a table, and where its numbers lie in a region of memory.
  *
- * Promises: the labels of a metric and their values are fixed by its row, so that no request can add a series; each
- * series has a fixed place, so that counting is one addition.
- * Leaves to others: the memory (`metric_page.ts`), the text (`exposition.ts`), which metrics there are (their table).
+ * The row fixes the labels of a metric and their values, so no request can add a series. Each series has a fixed place,
+ * so counting is one addition. `metric_page.ts` has the memory, `exposition.ts` the text.
  */
 import { assert, must } from "../assert.ts";
 

@@ -2,11 +2,10 @@
  * Numbers that several processes count in memory that they share: each in a region of its own, so that counting
  * needs no lock and no message, and any process can add the regions up.
  *
- * Promises: what was counted outlives the process that counted it, as long as the memory does; one process at a time
- * writes a region (the supervisor hands them out), and a region that is handed on goes on counting where it stood.
- * Names (of repositories) are few and never leave: whoever comes first is named, the others are counted together.
- * Numbers are doubles: exact up to 2^53.
- * Leaves to others: the memory itself (a shared file, or a buffer for one process), what the numbers mean.
+ * What a process counted stays after it dies, as long as the memory does. The supervisor gives each region to one
+ * process at a time, and the next process goes on counting where the last one stopped. The page has room for a few
+ * names (of repositories): the first ones get a place of their own and keep it, the others are counted together.
+ * Numbers are doubles, exact up to 2^53. The memory is a shared file, or a buffer for one process.
  */
 import { assert } from "../assert.ts";
 
