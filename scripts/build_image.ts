@@ -6,18 +6,21 @@
  * read-only root, data in /var/lib/registry, configuration in /etc/zot/config.json, port 5000. The same commit and
  * packages give the same digests.
  *
+ * Beside it, for each platform, `dist/zot-image-<platform>.tar` with its line in dist/SHA256SUMS: the archive that
+ * `docker load`, `podman load` and `ctr images import` read, for machines without a network.
+ *
  *     npm run build:image                           for this machine's platform
  *     npm run build:image -- --platform linux-x64 --platform linux-arm64
  *     skopeo copy --all oci:dist/image:latest docker://registry.example.com/zot:latest
  */
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import packageJson from "../package.json" with { type: "json" };
 import type { Descriptor } from "../src/oci/descriptor.ts";
-import { digestOf, hexOf } from "../src/oci/digest.ts";
+import { digestOf } from "../src/oci/digest.ts";
 import { ociLayoutText, writeLayoutIndex } from "../src/oci/layout_index.ts";
 import { mediaTypes } from "../src/oci/media_types.ts";
 import {
@@ -30,9 +33,11 @@ import {
   type Architecture,
 } from "./image/base_files.ts";
 import { tarOf, type TarEntry } from "./image/tar.ts";
+import { writeChecksums } from "./checksums.ts";
 
 const root = join(import.meta.dir, "..");
-const layout = join(root, "dist/image");
+const output = join(root, "dist");
+const layout = join(output, "image");
 
 const architectures: Readonly<Record<string, Architecture>> = {
   "linux-x64": "amd64",
@@ -62,6 +67,7 @@ const index = await putJson(mediaTypes.ociIndex, {
   manifests: images,
   annotations: annotations([]),
 });
+await writeChecksums(output);
 await Bun.write(join(layout, "oci-layout"), ociLayoutText);
 await Bun.write(
   join(layout, "index.json"),
@@ -96,7 +102,7 @@ async function buildImage(platform: string): Promise<Descriptor> {
       await putLayer([...base.entries, ...ownDirectories()]),
       await putLayer(programFiles(await executable.bytes())),
     ];
-    return await putImage(architecture, base.packages, layers);
+    return await putImage(platform, architecture, base.packages, layers);
   } finally {
     await rm(work, { recursive: true });
   }
@@ -133,6 +139,7 @@ async function putLayer(entries: readonly TarEntry[]): Promise<Layer> {
 }
 
 async function putImage(
+  platform: string,
   architecture: Architecture,
   packages: readonly string[],
   layers: readonly Layer[],
@@ -165,7 +172,35 @@ async function putImage(
     layers: layers.map((layer) => layer.descriptor),
     annotations: annotations(packages),
   });
+  await writeArchive(platform, config, layers);
   return { ...manifest, platform: { architecture, os: "linux" } };
+}
+
+/** What `docker save` writes: the blobs, and a list of which are the image's and what it is called. */
+async function writeArchive(
+  platform: string,
+  config: Descriptor,
+  layers: readonly Layer[],
+): Promise<void> {
+  const blobs = [config, ...layers.map((layer) => layer.descriptor)];
+  const entries = await Promise.all(
+    blobs.map(async ({ digest }) =>
+      file(pathOf(digest), await Bun.file(join(layout, pathOf(digest))).bytes(), 0o644),
+    ),
+  );
+  const [Config, ...Layers] = blobs.map(({ digest }) => pathOf(digest));
+  const RepoTags = [packageJson.version, "latest"].map((tag) => `zot:${tag}`);
+  const list = text("manifest.json", JSON.stringify([{ Config, RepoTags, Layers }]));
+  const path = join(output, `zot-image-${platform}.tar`);
+  await Bun.write(
+    `${path}.unfinished`,
+    tarOf([...directoriesOf(entries), ...entries, list], builtAt),
+  );
+  await rename(`${path}.unfinished`, path);
+}
+
+function pathOf(digest: string): string {
+  return `blobs/sha256/${digest.slice("sha256:".length)}`;
 }
 
 function annotations(packages: readonly string[]): Record<string, string> {
@@ -188,7 +223,7 @@ function putJson(mediaType: string, value: unknown): Promise<Descriptor> {
 
 async function putBlob(mediaType: string, bytes: Uint8Array): Promise<Descriptor> {
   const digest = digestOf("sha256", bytes);
-  await Bun.write(join(layout, "blobs/sha256", hexOf(digest)), bytes);
+  await Bun.write(join(layout, pathOf(digest)), bytes);
   return { mediaType, digest, size: bytes.length };
 }
 

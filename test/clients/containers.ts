@@ -11,6 +11,8 @@ import { type Output, run, runOk, tempDirectory } from "../harness.ts";
 export interface Containers extends AsyncDisposable {
   /** Removed with everything in it at the end. */
   readonly directory: string;
+  /** For a command that is started in another way, such as without a network. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   buildah(...args: readonly string[]): Promise<Output>;
   podman(...args: readonly string[]): Promise<Output>;
   /** `podman run --rm image`, which a sandbox may refuse: look at the exit code. */
@@ -55,6 +57,7 @@ export async function containers(): Promise<Containers> {
   };
   return {
     directory: temp.path,
+    env,
     buildah: (...args) => {
       const [verb = "", ...rest] = args;
       const trust = ["from", "commit", "push", "pull"].includes(verb);

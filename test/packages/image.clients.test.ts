@@ -1,11 +1,12 @@
-// Our own container image, from our own layout code: pushed into our registry, pulled and run by containerd.
+// Our own container image, from our own layout code: pushed into our registry, pulled and run by containerd; and as an
+// archive, carried to a machine without a network.
 //
 // Proves: the layout is one that skopeo reads, the image starts as its unprivileged user with a read-only root, and
-// the registry in that container serves a push.
+// the registry in that container serves a push; the archive has its checksum, and Podman and containerd load it.
 
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, copyFile, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   packageDirectory,
@@ -17,6 +18,7 @@ import {
   tempDirectory,
 } from "../harness.ts";
 import { startContainerd } from "../clients/containerd.ts";
+import { containers } from "../clients/containers.ts";
 import { builtImage } from "./built.ts";
 
 const ready =
@@ -92,6 +94,52 @@ describe.skipIf(!ready)("the container image", () => {
       // The task is asked to end through its runtime; ctr passes no signal on.
       await containerd.ctr("tasks", "kill", "--signal", "SIGTERM", "inside");
       expect(await inside.exited).toBe(0);
+    },
+    imageMs,
+  );
+});
+
+const loads =
+  requireTool("unshare", "podman", "containerd", "ctr", "apt-get", "dpkg-deb") && requireRoot();
+
+describe.skipIf(!loads)("the archive of the image, without a network", () => {
+  test(
+    "is loaded by Podman and containerd, by the commands of the guide",
+    async () => {
+      await builtImage();
+      await using work = await tempDirectory();
+      const platform = `linux-${process.arch}`;
+      const archive = `zot-image-${platform}.tar`;
+      for (const name of [archive, "SHA256SUMS"])
+        await copyFile(join(packageDirectory, "dist", name), join(work.path, name));
+      const page = await Bun.file(join(packageDirectory, "docs/guides/install.md")).text();
+      const lines = page.replaceAll("linux-x64", platform).split("\n");
+      const commandOf = (start: string) => {
+        const line = lines.find((each) => each.startsWith(start) && each.includes(archive));
+        if (line === undefined) throw new Error(`install.md: expected '${start}' of ${archive}`);
+        return line.split(" ").slice(1);
+      };
+      const offline = (command: readonly string[], env = {}) =>
+        runOk("unshare", ["--net", ...command], { cwd: work.path, env, timeoutMs: imageMs });
+
+      const checked = await offline(["sha256sum", "--check", "--ignore-missing", "SHA256SUMS"]);
+      expect(checked.stdout).toBe(`${archive}: OK\n`);
+
+      await using tools = await containers();
+      await offline(["podman", ...commandOf("podman load")], tools.env);
+      const { stdout } = await tools.podman("image", "inspect", "localhost/zot:latest");
+      const [image] = JSON.parse(stdout) as { Config: { User: string; Entrypoint: string[] } }[];
+      expect(image?.Config).toMatchObject({ User: "65532:65532", Entrypoint: ["/usr/bin/zot"] });
+
+      await using containerd = await startContainerd();
+      const { snapshotter } = containerd;
+      await offline([
+        ...containerd.command(...commandOf("ctr images import"), "--snapshotter", snapshotter),
+      ]);
+      const run = ["run", "--rm", "--read-only", "--snapshotter", snapshotter];
+      const name = "docker.io/library/zot:latest";
+      const version = await containerd.ctr(...run, name, "offline", "/usr/bin/zot", "--version");
+      expect(version.stdout).toStartWith("zot ");
     },
     imageMs,
   );
