@@ -95,7 +95,7 @@ export class ApiKeys {
     return record === null || this.isExpired(record) ? null : record;
   }
 
-  /** Ends the keys of others who had the name, once somebody else has proven it. */
+  /** Ends the keys of earlier users of the name, once another user has logged in by it. */
   async endOfOthers({ name: owner, provenBy, incarnation }: Identity): Promise<void> {
     if (incarnation === undefined) return;
     const keys = await this.list(owner);
@@ -110,7 +110,7 @@ export class ApiKeys {
     return expiresAt !== null && this.#clock.now() >= expiresAt;
   }
 
-  /** Remembers that a key was used. Never rejects: nobody waits for it. */
+  /** Records that a key was used. Never rejects: no caller waits for it. */
   async touch({ id, lastUsedAt }: ApiKeyRecord): Promise<void> {
     const at = this.#clock.now();
     if (lastUsedAt !== null && at - lastUsedAt < touchMs) return;
@@ -118,7 +118,7 @@ export class ApiKeys {
     await this.#metadata.commit(recordCommit(apiKeys, touch)).catch(() => {});
   }
 
-  /** The identity that a key proves, given what its owner is now. */
+  /** The identity that a key proves, given what its user is now. */
   identityOf(record: ApiKeyRecord, { groups, incarnation }: PresentOwner): Identity {
     const read = keyScope(record.scopes);
     // A scope that does not read any more is good for nothing.

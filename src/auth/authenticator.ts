@@ -65,7 +65,7 @@ export class Authenticator {
   readonly #running = new Map<string, Promise<PolicyCaller>>();
   readonly #holders = new WeakMap<CertificateNames, PolicyCaller>();
   readonly #owners: Owners;
-  /** Where nobody can log in, what clients send along means nothing. */
+  /** Without any method of login, credentials that clients send are ignored. */
   readonly #canLogIn: boolean;
   #delayed = 0;
 
@@ -94,7 +94,7 @@ export class Authenticator {
     return this.#recall(cookieText(cookie), () => ({ kind: "session", cookie }), presented);
   }
 
-  /** The header, unless it says nothing, or nobody can log in by one. */
+  /** The header, unless it is empty or no method uses it. */
   #headerOf({ authorization }: Presented): string | null {
     return authorization === emptyBasic || !this.#canLogIn ? null : authorization;
   }
@@ -228,7 +228,7 @@ export class Authenticator {
     }
   }
 
-  /** The methods in their order. What looks like a key or a token is shown to nobody else. */
+  /** The methods in their order. A password that looks like a key or a token is shown to no other method. */
   async #tryPassword(name: string, password: string): Promise<Proof | null> {
     const { htpasswd, ldap, apiKeys, workload } = this.#options.methods;
     if (apiKeys !== null && password.startsWith(keyPrefix)) {

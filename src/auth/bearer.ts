@@ -33,7 +33,7 @@ export { IssuerUnavailable } from "./outside_keys.ts";
 export interface BearerSetup {
   readonly options: BearerOptions;
   readonly clock: Clock;
-  /** A file changed and was taken in (null), or could not be. */
+  /** A file changed and was read (null), or could not be. */
   readonly onChange: (problem: string | null) => void;
 }
 

@@ -17,7 +17,7 @@ import type { PolicyCaller } from "./caller.ts";
 
 export interface Verified {
   readonly caller: PolicyCaller;
-  /** Whether what the proof rests on is still as it was then; null when nothing can change. */
+  /** Whether the source of the proof (a file, say) is unchanged; null when nothing can change. */
   readonly isCurrent: (() => boolean) | null;
   /** Asks where the proof is kept whether it still holds; null when `isCurrent` says it all. */
   readonly recheck: (() => Promise<boolean>) | null;
@@ -27,9 +27,9 @@ export interface Verified {
 
 interface Entry extends Verified {
   readonly untilMs: number;
-  /** When the next look at the proof is due. */
+  /** When the next check of the proof is due. */
   recheckAtMs: number;
-  /** The look that is being taken; and whether somebody has waited for it long enough. */
+  /** The check that is running; and whether a request has waited `patienceMs` for it. */
   looking: Promise<boolean> | null;
   isSlow: boolean;
 }
@@ -42,9 +42,9 @@ export type CacheHit =
 const entriesMax = 10_000;
 /** A verified credential is trusted for this long. */
 export const lifeMs = 60_000;
-/** A proof that is kept elsewhere is looked at again after this. */
+/** A proof that is kept elsewhere is checked again after this. */
 const recheckMs = 1_000;
-/** How long a request waits for that look. */
+/** How long a request waits for that check. */
 const patienceMs = 500;
 
 export class CredentialCache {
@@ -78,7 +78,7 @@ export class CredentialCache {
     return { kind: "recheck", answer: this.#recheck(key, entry) };
   }
 
-  /** Who that was, as far as is known without asking anybody; takes no look. */
+  /** The remembered caller, without a check of its proof. */
   peek(key: string, nowMs: number, now: number): PolicyCaller | null {
     const entry = this.#entries.get(key);
     return entry !== null && isCurrent(entry, nowMs, now) ? entry.caller : null;
@@ -98,7 +98,7 @@ export class CredentialCache {
     this.#entries.clear();
   }
 
-  /** One look at a time, whoever waits for it. */
+  /** One check at a time, shared by all requests that wait for it. */
   async #recheck(key: string, entry: Entry): Promise<PolicyCaller | null> {
     entry.looking ??= this.#look(key, entry);
     const done = new AbortController();
@@ -112,7 +112,7 @@ export class CredentialCache {
     }
   }
 
-  /** Whether the proof still holds; forgets it when it does not, whoever has waited for that. */
+  /** Whether the proof still holds; forgets it when it does not, even if no request waits for it any more. */
   async #look(key: string, entry: Entry): Promise<boolean> {
     try {
       const holds = (await entry.recheck?.()) === true;

@@ -14,7 +14,7 @@ export interface DeniedAct {
 }
 
 export function denied(caller: Caller, { action, repository, tag }: DeniedAct): ApiError {
-  // What the policy's author says of a condition is said to whoever meets it.
+  // The message that the policy's author gave to a condition goes to the caller whom it stops.
   const reason = caller.adviceFor(action, repository);
   const advice = reason === null ? {} : { reason };
   if (!caller.may("read", repository)) {

@@ -21,7 +21,7 @@ export class FileUsers {
     this.#metadata = metadata;
   }
 
-  /** The incarnation of a name that is in the file. Null when it cannot be kept: a full disk keeps nobody from pulling. */
+  /** The incarnation of a name in the file. Null when it cannot be stored: on a full disk users can still pull. */
   async incarnationOf(name: string): Promise<string | null> {
     const known = await this.#metadata.records(apiKeys).fileUser(name);
     if (known !== null) return known;
@@ -57,12 +57,12 @@ export function followFileUsers(
 
 /** How often the file is looked at. */
 const lookMs = 250;
-/** Workers may take in a change so much later, and log a user in who has left: what they remember then is forgotten. */
+/** A worker may read a change later, and log in a user who has left: after this the names are compared again. */
 const secondLookMs = 2_000;
 /** Names that one line of the log shows. */
 const namesShownMax = 10;
 
-/** Forgets who left the file: the primary's part. What only a worker saw cannot be told from what it has not seen yet. */
+/** Forgets names that left the file. The primary does it, and does not know what a worker has read of the file. */
 export class FileUserFollower {
   readonly #options: FollowOptions;
   readonly #file: WatchedFile<HtpasswdUsers>;
@@ -130,7 +130,7 @@ export class FileUserFollower {
       const keep = { kind: "keep-file-users", names: [...names] } as const;
       await this.#options.committer.commit(recordCommit(apiKeys, keep));
     } catch (error) {
-      // Taken up again: nobody who left may come back as who he was.
+      // Tried again later: a user who left must not come back with the old incarnation.
       this.#againAtMs = this.#options.clock.monotonicMs() + secondLookMs;
       const problem = error instanceof Error ? error.message : String(error);
       this.#options.report("warn", "http.auth.htpasswd: who left could not be recorded", {

@@ -27,7 +27,7 @@ export interface Identity {
   readonly scope: Scope | null;
   /** How its user had logged in, where a session, a key or a token stands for that. */
   readonly login?: LoginMethod;
-  /** Tells who has the name now from who had it before; absent where nothing does (`owners.ts`). */
+  /** Tells the present user of the name from earlier ones; absent where nothing does (`owners.ts`). */
   readonly incarnation?: string;
   /** Id of the API key that proved it, or that its token was made from. */
   readonly keyId?: string;
@@ -35,7 +35,7 @@ export interface Identity {
   readonly scopeDecides?: true;
   /** What an outside issuer claims, for conditions of policies. */
   readonly claims?: Value;
-  /** There were claims, and a token or an API key that was made from them does not carry them: nobody knows them now. */
+  /** The user had claims that the token or API key made from them does not carry: they are unknown now. */
   readonly claimsLost?: true;
 }
 

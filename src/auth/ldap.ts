@@ -69,7 +69,7 @@ const refusalCodes: readonly number[] = [10, 19, 32, 34, 48, 49, 50, 53];
 export interface LdapSetup {
   readonly options: LdapOptions;
   readonly clock: Clock;
-  /** A file changed and was taken in (null), or could not be. */
+  /** A file changed and was read (null), or could not be. */
   readonly onChange: (problem: string | null) => void;
 }
 

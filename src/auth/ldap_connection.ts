@@ -43,7 +43,7 @@ export interface LdapConnection {
   readonly client: Client;
   /** Aborted when the connection is closed, by whom ever. */
   readonly gone: AbortSignal;
-  /** As whom the connection is bound: null for nobody, or for nobody we know. */
+  /** The entry that the connection is bound as; null when it is not bound, or as we do not know whom. */
   boundAs: string | null;
   close(): void;
 }

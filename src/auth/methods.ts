@@ -17,12 +17,12 @@ export interface Sessions {
   find(cookie: string): Promise<Proof | null>;
 }
 
-/** The methods in force; null for those that are not. */
+/** The configured methods; null for the others. */
 export interface Methods {
   readonly htpasswd: Htpasswd | null;
   readonly ldap: Ldap | null;
   readonly apiKeys: ApiKeys | null;
-  /** Who has a name of the htpasswd file; null where nothing is remembered of it. */
+  /** Tells users of one name in the htpasswd file apart; null where nothing is remembered of them. */
   readonly fileUsers: FileUsers | null;
   readonly tokens: TokenService | null;
   /** Tokens of an outside token service. */

@@ -49,7 +49,7 @@ export interface AuthServices {
 /** Everything that knows callers. */
 export interface Auth {
   readonly authenticator: Authenticator;
-  /** Null when nobody can log in. */
+  /** Null when there is no method of login. */
   readonly challenge: Challenge | null;
   /** For browsers: asks for a password where there are any, also where clients get tokens. */
   readonly pageChallenge: Challenge | null;

@@ -13,7 +13,7 @@ import type { Ldap } from "./ldap.ts";
 /** Whom something was made for. */
 export interface Owner {
   readonly name: string;
-  /** How the owner had logged in, such as `htpasswd`. */
+  /** How the user had logged in, such as `htpasswd`. */
   readonly provenBy: string;
   /** Null for what was made before incarnations were kept, and where there are none. */
   readonly incarnation: string | null;
@@ -40,11 +40,11 @@ export class Owners {
     this.#fileUsers = methods.fileUsers;
   }
 
-  /** The owner now; null when the owner is gone, or somebody else has the name. @throws LdapUnavailable. */
+  /** The user now; null when the user is gone, or another user has the name. @throws LdapUnavailable. */
   async find(owner: Owner): Promise<PresentOwner | null> {
     if (owner.provenBy === "htpasswd") return await this.#findInFile(owner);
     if (owner.provenBy === "ldap") return await this.#findInDirectory(owner);
-    // Groups that a token told ended with it: nobody here hears when its issuer takes them away.
+    // Groups from a token ended with it: we would not learn that its issuer has removed them.
     return { groups: [], incarnation: owner.incarnation };
   }
 

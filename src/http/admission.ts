@@ -70,7 +70,7 @@ export class Admission {
     }
   }
 
-  /** Name of a caller who has logged in lately; null for everybody else. Costs no login. */
+  /** Name of a caller who has logged in lately; null for other callers. Verifies nothing. */
   knownName(request: Request, connection: Connection): string | null {
     return this.#options.authenticator.knownName(presentedBy(request, connection));
   }

@@ -60,7 +60,7 @@ interface Held {
   /** Called once when another body takes its room. */
   readonly onLost: (error: ApiError) => void;
   bytes: number;
-  /** It is here whole: nobody can call it slow. */
+  /** It has arrived completely, so it cannot be slow. */
   whole: boolean;
 }
 

@@ -39,7 +39,7 @@ export interface Connection {
   readonly certificate: PeerCertificate | null;
   /** Why the certificate that the client showed is not accepted: then every request is refused. */
   readonly certificateProblem: string | null;
-  /** The body may take as long as it makes progress: its owner watches it. */
+  /** The body may take as long as it makes progress: its handler watches it. */
   holdOpen(): void;
   /** Ends a transfer that makes no progress. */
   cut(): void;
@@ -79,7 +79,7 @@ export class Call {
   caller: Caller = everyone;
   /** What may still be spent on answering. */
   readonly budget = new RequestBudget();
-  /** Bytes of the body that were taken; null while nobody counted. */
+  /** Bytes of the body that were read; null while they were not counted. */
   takenBytes: number | null = null;
   readonly #queryText: string;
   #query: URLSearchParams | null = null;
@@ -188,7 +188,7 @@ export class Call {
       () => total,
       () => lost.reject(endedEarly(null)),
     );
-    // Nobody may be waiting for it when it comes.
+    // Perhaps no handler waits for it when it comes.
     lost.promise.catch(() => {});
     const reader = request.body?.getReader();
     const chunks: Uint8Array[] = [];

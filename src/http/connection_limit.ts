@@ -47,7 +47,7 @@ const openFilesPart = 0.8;
 export class ConnectionLimit {
   readonly #options: ConnectionLimitOptions;
   readonly #descriptorsMax: number;
-  /** Descriptors, and TCP sockets that are no connection of a client, when nobody was connected. */
+  /** Descriptors, and TCP sockets that are no connection of a client, when no client was connected. */
   readonly #ownDescriptors: number;
   readonly #ownSockets: number;
   readonly #timer: ReturnType<typeof setInterval>;

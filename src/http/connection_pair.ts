@@ -176,7 +176,7 @@ export class ConnectionPair implements Peer {
     if (this.#phase === "handshake") return handshakeMs;
     if (!this.#toOuter.isEmpty) return writeIdleMs;
     if (this.#phase === "ending") return lingerMs;
-    // The handler is at work, or waits for the rest of a body: its owner watches it.
+    // The handler is at work, or waits for the rest of a body, which it watches itself.
     if (this.waiting > 0 || !this.#toInner.isEmpty) return 0;
     if (!this.retired) return readIdleMs;
     return readIdleMs === 0 ? retiredMs : Math.min(readIdleMs, retiredMs);

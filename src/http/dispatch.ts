@@ -31,13 +31,13 @@ export interface AccessRecord {
   readonly path: string;
   readonly repository: string | null;
   readonly status: number;
-  /** Bytes of the answer's body that were sent, as far as it is known; for uploads the bytes of the request that came. */
+  /** Bytes of the answer's body that were sent, if known; for uploads the bytes of the request that came. */
   readonly bytes: number;
   readonly durationMs: number;
   /** Name of the API error in the table, on answers that are one. */
   readonly reason?: ApiErrorName;
   readonly error?: string;
-  /** The client went away before its body was whole; nobody read the answer. */
+  /** The client went away before its body was complete; the answer was not read. */
   readonly aborted?: true;
 }
 
@@ -45,7 +45,7 @@ export interface AccessRecord {
 export interface DispatchSettings<App> {
   readonly app: App;
   readonly cors: Cors;
-  /** Who may do what; null when everybody may do everything. */
+  /** Authenticates and authorises; null when every caller may do everything. */
   readonly admission?: Admission | null;
   /** Callers must show a client certificate, but for their health checks. */
   readonly certificateRequired?: boolean;
@@ -180,7 +180,7 @@ export class Dispatcher<App> {
         bodies: this.#bodies,
       });
       if (this.#options.certificateRequired === true) requireCertificate(row, connection);
-      // A promise only where somebody must be asked: known callers cost none.
+      // A promise only where credentials must be verified: a remembered caller needs none.
       const admitted = this.#options.admission?.admit(call, row);
       if (admitted !== undefined) await admitted;
       checkEncoding(row, call);

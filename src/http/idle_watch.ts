@@ -37,7 +37,7 @@ async function watch(
       seen = arrived;
       sinceMs = clock.monotonicMs();
     } else if (clock.monotonicMs() - sinceMs >= idleMs) {
-      // Whoever ended the watch while we looked has its bytes.
+      // The watch was ended while we looked: the bytes are all there.
       if (!signal.aborted) onIdle();
       return;
     }

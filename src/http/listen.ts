@@ -181,7 +181,7 @@ class HttpListener implements Listener {
     return readIdleMs === 0 ? retiredMsDefault : idleSeconds(readIdleMs) * 1000;
   }
 
-  /** A listener behind a front is reached by nobody else. */
+  /** Only its front reaches such a listener. */
   #limitConnections(): ConnectionLimit | null {
     if (this.#options.peerOf !== undefined) return null;
     return ConnectionLimit.open({
@@ -253,7 +253,7 @@ class HttpListener implements Listener {
     return responseOf(reply, request);
   }
 
-  /** Tells the answer's owner what came of its body. */
+  /** Reports to the code that gave the answer how its body ended. */
   #follow({ body, onEnd }: Reply, request: Request, server: Server): void {
     if (onEnd === undefined) return;
     if (!isSentLater(body)) {

@@ -205,7 +205,7 @@ class MutualTlsListener implements Listener {
     this.#options.onFull?.(true);
   }
 
-  /** The handshake has ended; `done` is true for any certificate, even one that nobody signed. */
+  /** The handshake has ended; `done` is true for any certificate, even a self-made one. */
   #shaken(outer: PairSocket, done: boolean, error: Error | null): void {
     try {
       if (done && !this.#stopping) {
@@ -216,7 +216,7 @@ class MutualTlsListener implements Listener {
       if (!done && codeOf(error) !== "ECONNRESET") this.#refuse(outer, error);
       if (!done && error?.message.endsWith(":HTTP_REQUEST") === true) sayPlain(outer);
     } catch (failure) {
-      // Nobody would hear of it otherwise: to the runtime this is a call of its own.
+      // Otherwise the error would be lost: to the runtime this is a call of its own.
       this.#refuse(outer, failure);
     }
     outer.terminate();

@@ -26,7 +26,7 @@ export interface OpenApiParts {
   /** Of every reason, and what some errors add. */
   readonly errorHeaders: readonly Parameter[];
   readonly headersByError: Readonly<Partial<Record<ApiErrorName, readonly Parameter[]>>>;
-  /** Refusals that any request may meet, and any request that needs a permission. */
+  /** API errors of any request, and of any request that needs a permission. */
   readonly always: readonly ApiErrorName[];
   readonly unpermitted: readonly ApiErrorName[];
 }

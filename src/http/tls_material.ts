@@ -42,7 +42,7 @@ export interface FileText {
   /** Null when it could not be read; `problem` says why. */
   readonly text: string | null;
   readonly problem: string;
-  /** Whether users of this machine who are neither owner nor in the group may read it. */
+  /** Whether users of this machine other than its owner and group may read it. */
   readonly readableByAll: boolean;
 }
 

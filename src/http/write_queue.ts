@@ -39,7 +39,7 @@ export class WriteQueue {
   }
 
   #send(socket: Socket<unknown>, chunk: Uint8Array): number {
-    // -1: the socket is closed, of which its owner hears in a callback.
+    // -1: the socket is closed; its user learns that in a callback.
     const sent = Math.max(socket.write(chunk), 0);
     this.takenBytes += sent;
     return sent;

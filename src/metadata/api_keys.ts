@@ -1,8 +1,8 @@
 /**
- * API keys and the users of the htpasswd file, whom keys belong to: a store of its own beside the metadata.
+ * API keys and the users of the htpasswd file, to whom keys belong: a store of its own beside the metadata.
  *
- * The key itself is in no record, only its hash. A key is removed only together with its owner's name, so that nobody
- * removes another's. How they are made and what they are good for stands in `auth`.
+ * A record holds the hash of a key, never the key. A key is removed only together with its user's name, so that nobody
+ * removes another user's key. How keys are made and what they allow is in `auth`.
  */
 import type { RecordStore } from "./records.ts";
 
@@ -14,13 +14,13 @@ export interface ApiKeyRecord {
   /** SHA-256 of the key, in hex. */
   readonly hash: string;
   readonly label: string;
-  /** What it is good for, as its owner wrote it; empty for everything that the owner may. */
+  /** Its scopes, as its user wrote them; empty for everything that the user may do. */
   readonly scopes: readonly string[];
-  /** Groups that the owner had when it was made. */
+  /** Groups that its user had when it was made. */
   readonly groups: readonly string[];
-  /** How the owner had logged in, such as `htpasswd`. */
+  /** How its user had logged in, such as `htpasswd`. */
   readonly provenBy: string;
-  /** Tells the owner from others who had or get the name; null where nothing does. */
+  /** Tells its user from earlier and later users of the name; null where nothing does. */
   readonly incarnation: string | null;
   /** User-Agent of the request that made it. */
   readonly madeWith: string;
@@ -32,7 +32,7 @@ export interface ApiKeyRecord {
 
 /** A change to keys, which belong to users and to no repository. */
 export type ApiKeyChange =
-  /** Does nothing when the owner has as many keys already: counted where it is written, so that nobody can race. */
+  /** Does nothing when the user has that many keys already: counted in the same transaction. */
   | { readonly kind: "put-api-key"; readonly key: ApiKeyRecord; readonly ofOwnerMax: number }
   | { readonly kind: "remove-api-key"; readonly owner: string; readonly id: string }
   | { readonly kind: "touch-api-key"; readonly id: string; readonly at: number }

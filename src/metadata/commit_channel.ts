@@ -1,10 +1,9 @@
 /**
- * Carries commits from worker processes to the process that owns the writer, over any message
- * channel (here: the pipe between a supervisor and its workers).
+ * Carries commits from the worker processes to the primary, which has the writer, over any message channel (here: the
+ * pipe between supervisor and worker).
  *
- * Promises: each request is answered once, in any order; when the channel closes, every waiting
- * commit is rejected as "outcome unknown". At most `waitingMax` commits wait at a time.
- * Leaves to others: the channel itself (`cli`), batching and durability (the `Committer`).
+ * Each request is answered once, in any order. When the channel closes, every waiting commit is rejected as "outcome
+ * unknown". At most `waitingMax` commits wait at a time.
  */
 import { must } from "../lib/assert.ts";
 import type { AnyCommit, CommitOutcome, Committer } from "./metadata.ts";

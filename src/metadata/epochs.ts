@@ -1,13 +1,11 @@
 /**
- * A page of counters that all processes of one server share: it tells a reader whether what it remembers of a
+ * A page of counters that all processes of one server share: it tells a worker whether what it remembers of a
  * repository may still be true.
  *
- * Promises: the counter of a repository moves after a commit that takes something away or moves a tag, and
- * before that commit is acknowledged; a reader that took the counter before it read the store, and finds it
- * unmoved, may answer from memory. Repositories share counters by hash, which costs a needless read now and
- * then, never a wrong answer.
- * Leaves to others: several servers on one root, which do not share the moment of acknowledgement and so must
- * not remember (`server.ts`).
+ * The counter of a repository moves after a commit that removes something or moves a tag, and before that commit is
+ * acknowledged. A worker that read the counter before it read the store, and finds it unmoved, may answer from memory.
+ * Repositories share counters by hash, which costs a needless read now and then, never a wrong answer. Several servers
+ * on one root do not share this page, so they remember nothing (`server/open_stores.ts`).
  */
 import { openSharedPage } from "../lib/shared_page.ts";
 import {

@@ -1,8 +1,8 @@
 /**
- * What a worker remembers of the facts it read: sizes of blobs, and manifests by tag and digest.
+ * The metadata that a worker remembers: sizes of blobs, and manifests by tag and digest.
  *
- * Promises: an answer from memory is one that the store would have given at some moment after the request began or
- * before any later change was acknowledged (`epochs.ts`). Absence is never remembered. Bounded.
+ * An answer from memory is one that the store could have given at some moment after the request began, or before any
+ * later change was acknowledged (`epochs.ts`). Absence is never remembered. The cache is bounded.
  */
 import { Lru } from "../lib/lru.ts";
 import type { Epochs } from "./epochs.ts";
@@ -28,7 +28,7 @@ export class FactCache<T> {
     this.#onLookup = onLookup;
   }
 
-  /** The remembered fact, or what `read` finds. */
+  /** The remembered value, or what `read` finds. */
   get(repository: string, key: string, read: () => T | null): T | null {
     const name = `${repository} ${key}`;
     const known = this.#facts.get(name);

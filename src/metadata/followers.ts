@@ -1,11 +1,11 @@
 /**
- * History as a feed, and who follows it: every push, tag move and delete in the order of the commits, so that a feature
+ * History as a feed, and its followers: every push, tag move and delete in the order of the commits, so that a feature
  * need not hook into the push.
  *
- * A follower has a name and a cursor that outlives crashes. It is handed every record after its cursor, in order, page
- * by page, and a page again when the process ended before its cursor moved: taking one twice must do nothing more.
- * Records of moves and deletes are kept for ever; those of pushes without a tag at least for 30 days, and until every
- * follower has taken them.
+ * A follower has a name and a cursor that survives crashes. It gets every record after its cursor, in order, page by
+ * page, and gets a page again when the process ended before its cursor moved: so handling a record twice must do no
+ * more than once. Records of moves and deletes are kept for ever; those of pushes without a tag for at least 30 days,
+ * and until every follower has had them.
  */
 import type { FeedRecord, Metadata } from "./metadata.ts";
 import { recordCommit, type RecordStore } from "./records.ts";
@@ -15,7 +15,7 @@ export type FollowerChange =
   | { readonly kind: "follow"; readonly name: string; readonly from: "start" | "end" }
   /** All up to this record was taken. A cursor never goes back. */
   | { readonly kind: "advance"; readonly name: string; readonly sequence: number }
-  /** Nobody of this name follows any more, and nothing is kept for it. */
+  /** The follower of this name has ended, and no records are kept for it. */
   | { readonly kind: "unfollow"; readonly name: string };
 
 export interface FollowerReads {

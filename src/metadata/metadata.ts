@@ -1,14 +1,10 @@
 /**
- * The contract of the metadata store: facts about repositories, never bytes.
+ * The contract of the metadata store: what repositories hold, and never the bytes themselves.
  *
- * Promises: `commit` is the moment of truth of every push, tag move and delete. It checks the
- * preconditions and applies the changes of one `Commit` in one transaction, and resolves only when
- * the transaction is durable (or, with flushing off, written). Either all of its changes are
- * there or none. Reads see every commit that was acknowledged before they began, in any process.
- * Lists are ordered by byte value and paged by cursor, so that their cost does not depend on the
- * size of the repository.
- *
- * Leaves to others: which changes make up a push (`registry`), where bytes lie (`storage`).
+ * `commit` is the moment at which a push, tag move or delete happens. It checks the preconditions and applies the
+ * changes of one `Commit` in one transaction, all or none, and resolves only when the transaction is durable (or, with
+ * flushing off, written). Reads see every commit that was acknowledged before they began, in any process. Lists are
+ * ordered by byte value and paged by cursor, so that their cost does not depend on the size of the repository.
  */
 import type { Digest } from "../oci/digest.ts";
 import type { RecordChange, RecordCommit, RecordStore } from "./records.ts";
@@ -51,7 +47,7 @@ export interface HistoryRecord {
   /** Where the tag points afterwards; null when it was removed. */
   readonly digest: string | null;
   readonly previous: string | null;
-  /** Of the manifest that it points at afterwards, and of the previous one; null where nobody knows any more. */
+  /** Of the manifest that it points at afterwards, and of the previous one; null where it is not recorded any more. */
   readonly mediaType: string | null;
   readonly sizeBytes: number | null;
   readonly previousMediaType: string | null;
@@ -138,7 +134,7 @@ export type Change =
   | { readonly kind: "create-repository" }
   | {
       readonly kind: "plan-layout";
-      /** The stamp of the index.json that stands there now, all of which is taken in. */
+      /** The stamp of the index.json that is there now, and was read in completely. */
       readonly seen: string | null;
       readonly stamp: string;
     }
@@ -202,7 +198,7 @@ export type Precondition =
 
 /** What one repository's facts become: all of it happens, or nothing. */
 export interface Commit {
-  /** Everything that the preconditions and changes say is said of this repository, so that a store can lock it first. */
+  /** All preconditions and changes are about this repository, so that a store can lock it first. */
   readonly repository: string;
   readonly preconditions: readonly Precondition[];
   readonly changes: readonly Change[];
@@ -233,7 +229,10 @@ export const failedMax = 128;
 /** A precondition that did not hold, with what was found instead. */
 export interface FailedPrecondition {
   readonly precondition: Precondition;
-  /** What stood there: a size for `blob-linked`, a size or media type for `child-fits`, a digest for `tag-is`, a number for `tags-at-most` and `tags-are`; null for nothing. */
+  /**
+   * What was found: a size for `blob-linked`, a size or media type for `child-fits`, a digest for `tag-is`, a number
+   * for `tags-at-most` and `tags-are`; null for nothing.
+   */
   readonly found: string | number | null;
   /** In the outcome of a `JointCommit`: the repository of which it was said. */
   readonly repository?: string;
@@ -356,7 +355,7 @@ export interface Metadata extends Committer {
   /** Whether the manifest was removed by a commit after this generation. */
   wasRemoved(repository: string, digest: string, generation: number): Promise<boolean>;
   /**
-   * Bytes that a sweep may remove, oldest first: no fact names them any more, and neither does an `index.json`
+   * Bytes that a sweep may remove, oldest first: no record names them any more, and neither does an `index.json`
    * that was recorded before they lost their name, for other tools read it.
    */
   orphans(limit: number): Promise<{ repository: string; digest: Digest }[]>;
@@ -372,7 +371,7 @@ export interface Metadata extends Committer {
     after: string | null,
     limit: number,
   ): Promise<{ items: Holding[]; next: string | null }>;
-  /** The reads of a small store beside the facts. @throws when this store was opened without it. */
+  /** The reads of a small store beside the metadata. @throws when this store was opened without it. */
   records<Change extends RecordChange, Reads>(store: RecordStore<Change, Reads>): Reads;
   close(): Promise<void>;
 }

@@ -1,10 +1,9 @@
 /**
- * Small stores beside the metadata: records of a feature that belong to no repository's facts, such as API keys.
+ * Small stores beside the metadata: records of a feature that belong to no repository, such as API keys.
  *
- * A feature names its store with the changes that it takes and the questions that it answers. Changes travel as
+ * A feature names its store, with the changes that it accepts and the questions that it answers. Changes travel as
  * commits do: from a worker to the primary, in the same transactions and flushes, acknowledged when durable. Reads see
- * every change that was acknowledged before they began. How a store keeps its records is said where the metadata are
- * kept (`sqlite/record_tables.ts`).
+ * every change that was acknowledged before they began. `sqlite/record_tables.ts` says how a store keeps its records.
  */
 
 /** One record to write: of the closed set of its store. */

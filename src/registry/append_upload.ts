@@ -1,6 +1,6 @@
 /**
- * What a request may add to an upload: a chunk that begins where the session ends and is as long as it says, or a
- * plain stream. What is refused leaves nothing [end-5].
+ * What a request may add to an upload: a chunk that begins where the session ends and has the length it claims, or a
+ * plain stream. A rejected request leaves no bytes behind [end-5].
  */
 import { apiError } from "../oci/errors.ts";
 import {

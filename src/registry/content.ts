@@ -1,8 +1,8 @@
 /**
  * Content that a repository holds, as the disk has it.
  *
- * Wrong bytes are never a clean answer. A file that is gone, that has another length than was recorded or, where it is
- * read as a whole, other bytes, is an error to readers and absent to pushers: then a push repairs it.
+ * Wrong bytes are never served as a good answer. A file that is gone, has another length than the metadata says or,
+ * where it is read as a whole, other bytes, is an error to a pull. To a push it is absent, so that a push repairs it.
  */
 import { algorithmOf, digestOf } from "../oci/digest.ts";
 import type { Holding } from "../metadata/metadata.ts";

@@ -1,8 +1,8 @@
 /**
  * Bytes of manifests and small blobs that were read lately, by digest, and which content was found on disk just now.
  *
- * Only bytes that were proved to have their digest come in (`content.ts`), so nothing here is wrong or goes stale; what
- * a repository may show is asked of the metadata each time, before this cache. Bounded in bytes.
+ * Only bytes whose digest was verified are cached (`content.ts`), so nothing here is wrong or goes stale. Each request
+ * asks the metadata first what the repository holds. The cache is bounded in bytes.
  */
 import { Lru } from "../lib/lru.ts";
 import { KiB, MiB } from "../lib/bytes.ts";

@@ -1,9 +1,9 @@
 /**
- * Deleting tags, manifests and blobs [end-9, end-10].
+ * Deletes tags, manifests and blobs [end-9, end-10].
  *
- * Promises: a delete is visible everywhere when this returns, and kept as history. A tag goes alone; a manifest
- * goes with every tag that points at it; a blob that a manifest of the repository names is not deleted, nor is a
- * child of an index, unless nothing names that index. Bytes are removed afterwards by the sweep, never before the fact is committed.
+ * A delete is visible everywhere when this returns, and is recorded as history. A tag goes alone; a manifest goes with
+ * every tag that points at it. A blob that a manifest of the repository names is not deleted; nor is the child of an
+ * index, unless nothing names that index. The sweep removes the bytes afterwards, never before the commit.
  */
 import type {
   Commit,

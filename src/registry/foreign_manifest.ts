@@ -1,10 +1,10 @@
 /**
- * Reads manifests that were not pushed through us and may predate our rules: old artifact manifests,
- * Docker schema 1, documents with members that a push would refuse.
+ * Reads manifests that were not pushed through this registry and may predate its rules: old artifact manifests, Docker
+ * schema 1, documents with members that a push would reject.
  *
- * Promises: a manifest that passes the push's checks is recorded exactly as a push would; one that does not,
- * but is a JSON object, is recorded with every descriptor that it names, so that nothing it needs counts as
- * unused. Anything else is `null`. Never throws for content.
+ * A manifest that passes the push's checks is recorded exactly as a push would record it. Any other JSON object is
+ * recorded with every descriptor that it names, so that garbage collection keeps everything it needs. Anything else is
+ * `null`; content never makes this throw.
  */
 import type { NewManifest } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";

@@ -1,6 +1,6 @@
 /**
- * What the parts of an intake of another tool's layout work with: `take_in_manifests.ts`, `take_in_tags.ts` and
- * `take_in_blobs.ts`, joined in `reconcile_layout.ts`. All of them work page by page.
+ * What the steps of reading in another tool's layout share: `take_in_manifests.ts`, `take_in_tags.ts` and
+ * `take_in_blobs.ts`, which `reconcile_layout.ts` calls. All of them work page by page.
  */
 import type { LayoutRegistry } from "./registry.ts";
 
@@ -26,7 +26,7 @@ export interface Intake {
 }
 
 export interface IntakeCounts {
-  /** New to the facts. */
+  /** Not in the metadata yet. */
   manifests: number;
   blobs: number;
   tags: number;

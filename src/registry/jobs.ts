@@ -1,6 +1,6 @@
 /**
- * The registry's own background jobs, and their table: comparing layouts with the metadata, writing index.json after
- * commits, dropping what nobody uses. On a clean stop index.json of every repository is exact.
+ * The registry's own background jobs, as a table: comparing layouts with the metadata, writing index.json after
+ * commits, and garbage collection. After a clean stop the index.json of every repository equals the metadata.
  */
 import type { HeavyRunner, HeavyWork } from "../jobs/heavy_work.ts";
 import type { Job } from "../jobs/job.ts";
@@ -22,7 +22,7 @@ export interface RegistryJobsOptions {
   readonly heavy: HeavyRunner<Registry>;
   /** Sessions untouched for this long are dropped (`storage.uploadIdle`, which may change). */
   readonly uploadIdleMs: () => number;
-  /** Called once layouts were compared with the facts for the first time. */
+  /** Called once layouts were compared with the metadata for the first time. */
   readonly onReconciled: () => void;
   /** Hears of uploads that were dropped. */
   readonly onExpired?: ((uploads: number) => void) | undefined;
@@ -54,7 +54,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       followsCommits: false,
       lease,
       run: async (signal) => ((await work.reconcile(signal)) ? null : unfinishedMs),
-      // Another server of this root looks at the layouts; this one can serve what the facts know.
+      // Another server of this root looks at the layouts; this one can serve what is in the metadata.
       elsewhere: options.onReconciled,
     },
     {

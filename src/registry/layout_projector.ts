@@ -1,12 +1,11 @@
 /**
- * Keeps `index.json` of every repository after its facts.
+ * Writes the `index.json` of every repository from its metadata.
  *
- * Promises: after the last commit, index.json lists the same tags and manifests within a moment; at rest
- * it equals the metadata. It is replaced in one step and always parses. What another tool changed in the
- * meantime is taken in first (`reconcile_layout.ts`); one repository is worked on once at a time. The larger an
- * index is, the longer it waits for its next turn, so that pushes into a repository of many tags do not pay for
- * its length.
- * Leaves to others: when to run (`jobs.ts`), what a line of index.json looks like (`oci/layout_index.ts`).
+ * Within a moment of the last commit, index.json lists the same tags and manifests as the metadata. It is replaced in
+ * one step and always parses. What another tool changed in the meantime is read in first (`reconcile_layout.ts`). A
+ * repository has one such run at a time; the larger its index is, the longer it waits for the next one, so that pushes
+ * into a repository of many tags do not pay for its length. `jobs.ts` decides when to run, `oci/layout_index.ts` writes
+ * a line of index.json.
  */
 import { runHere, type HeavyRunner, type HeavyWork } from "../jobs/heavy_work.ts";
 import { assert } from "../lib/assert.ts";
@@ -83,7 +82,7 @@ export class LayoutProjector {
   }
 
   /**
-   * Takes in a layout that another tool changed, and writes it anew, also where it was removed; nothing when it is
+   * Reads in a layout that another tool changed, and writes it anew, also where it was removed; nothing when it is
    * ours.
    * @returns false when another tool seems to be writing it just now: look again soon.
    */
@@ -227,7 +226,7 @@ class LayoutWriter {
   async #write(repository: string, seen: string | null): Promise<boolean> {
     const { metadata, layouts } = this.#registry;
     const layout = await metadata.openLayout(repository);
-    // Gone meanwhile, and with it whatever it wanted to show.
+    // The repository is gone meanwhile, and with it what index.json had to show.
     if (layout === null) return true;
     const { generation } = layout;
     const missing = new Set<string>();
@@ -249,7 +248,7 @@ class LayoutWriter {
     }
   }
 
-  /** What index.json lists: what the facts know, but for manifests whose bytes are `missing`. */
+  /** What index.json lists: all of the metadata, except manifests whose bytes are `missing`. */
   *#entryPages(
     repository: string,
     layout: LayoutSnapshot,

@@ -1,8 +1,8 @@
 /**
- * The source of repositories that lie on disk and that the metadata do not know yet, because another tool put them
- * there (also: a first start on a root of zot, a lost database).
+ * The source of repositories that lie on disk and are not in the metadata yet, because another tool put them there
+ * (also: a first start on a root of zot, a lost database).
  *
- * The request that misses something asks the primary to read the layout, and waits until that is done.
+ * A request that misses something asks the primary to read the layout, and waits until that is done.
  */
 import type { LayoutState } from "../metadata/metadata.ts";
 import { isOurs } from "./reconcile_layout.ts";
@@ -15,7 +15,7 @@ const lookEveryMs = 50;
 /** Has the layout of a repository taken in, if it was not. */
 export async function layoutSource(registry: Registry, repository: string): Promise<Brought> {
   if (!(await awaitsIntake(registry, repository))) return "nothing";
-  // That the repository exists is enough: its index.json is behind, and whoever writes it takes in what lies there.
+  // That the repository exists is enough: its index.json is behind, and the job that writes it reads the layout in.
   await registry.metadata.commit({
     repository,
     preconditions: [],

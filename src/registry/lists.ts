@@ -1,9 +1,9 @@
 /**
  * Pages of tags, repositories and referrers [end-8, end-12, _catalog].
  *
- * Promises: byte order everywhere; a page costs its own length, whatever the repository holds; `next` is
- * the cursor of a page that exists, null on the last. A referrers page also stays below a size that
- * clients accept, and reads little more than it shows.
+ * Lists are in byte order. The cost of a page depends on its own length, not on the size of the repository; `next` is
+ * the cursor of a page that exists, null on the last. A referrers page also stays below a size that clients accept, and
+ * little more is read than it shows.
  */
 import { setImmediate } from "node:timers/promises";
 import { MiB } from "../lib/bytes.ts";

@@ -1,9 +1,9 @@
 /**
- * Mounting a blob of one repository into another, without its bytes travelling [end-11].
+ * Mounts a blob of one repository into another, without transferring its bytes [end-11].
  *
- * Promises: the blob is readable in the target when this returns true, and independent of the source from
- * then on. Every reason not to mount is the same `false`: nothing tells whether the source has it.
- * Leaves to others: whether the caller may read the source (`api` passes only those it may).
+ * When this returns true, the blob can be read in the target and no longer depends on the source. Every reason not to
+ * mount gives the same `false`, so that the answer does not reveal whether the source has the blob. `api` passes only
+ * sources that the caller may read.
  */
 import type { Holding } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";

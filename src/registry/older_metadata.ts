@@ -1,12 +1,12 @@
 /**
- * What becomes of a repository whose metadata is older than its index.json: a database that was restored from a copy
- * or lost its last commits, beside bytes that went on.
+ * Repairs a repository whose metadata is older than its index.json: a database that was restored from a copy, or lost
+ * its last commits, beside bytes that are newer.
  *
- * Our annotation in the index.json tells: it has the repository's origin and a generation that the metadata has not
- * come to. Then the file is the newer truth: what it names is taken in as from any tool (`reconcile_layout.ts`), and
- * what it does not name any more had been deleted. Tags go as they went then; manifests go where their bytes are gone
- * as well, and stay pullable by digest where they are not. The generation goes on after the one that was found, so
- * that no number ever means two things.
+ * Our annotation in the index.json shows it: it has the repository's origin, and a generation that the metadata has not
+ * reached. Then the file is right: what it names is read in as from any tool (`reconcile_layout.ts`), and what it no
+ * longer names had been deleted. Such tags are removed. Such manifests are removed when their bytes are gone as well;
+ * otherwise they can still be pulled by digest. The generation continues after the one in the file, so that no number
+ * ever means two states.
  */
 import type { Change } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";

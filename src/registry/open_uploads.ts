@@ -1,10 +1,9 @@
 /**
- * How many uploads are open, of each caller and in all: every open upload holds bytes for as long as
- * `storage.uploadIdle`.
+ * Counts open uploads, of each caller and in all: every open upload holds bytes for as long as `storage.uploadIdle`.
  *
- * The ids of uploads tell whose they are, so that the count holds for all processes and after a restart. They are
- * listed once a second at most, and only while uploads are opened; those that this process opened since
- * are added. So a caller may have a few more than the limit for a moment, where several processes answer.
+ * The id of an upload tells its caller, so that the count covers all processes and survives a restart. Uploads are
+ * listed at most once a second, and only while some are being opened; those that this process opened since are added.
+ * So where several processes answer, a caller may exceed the limit by a few for a moment.
  */
 import { createHash, randomUUID } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";

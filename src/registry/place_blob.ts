@@ -1,8 +1,8 @@
 /**
- * Gives complete bytes their place in a repository, and mends damaged copies of them elsewhere.
+ * Puts the bytes of a complete upload into a repository, and repairs damaged copies of them elsewhere.
  *
- * Where the same blob lies already, in this repository or in another one, that copy is shared instead of storing the
- * bytes twice. The pushed bytes are at hand, so nothing is shared unless it was compared with them byte for byte
+ * Where the same blob exists already, in this repository or in another one, that copy is shared instead of storing the
+ * bytes twice. It is first compared with the pushed bytes, byte for byte
  * (docs/decisions/0018-shared-content-is-compared.md).
  */
 import type { Digest } from "../oci/digest.ts";

@@ -1,9 +1,9 @@
 /**
  * The end of an upload: verified bytes become a blob of the repository [end-6, end-4b].
  *
- * The digest is computed from what is stored; bytes are flushed and have their name before the metadata name them;
- * the metadata are committed before this returns. A request that fails leaves the session as it was, so that it can be
- * repeated. Sessions are in `uploads.ts`, the place of the bytes is in `place_blob.ts`.
+ * The digest is computed from the stored bytes. They are flushed and have their name before the metadata names them,
+ * and the metadata is committed before this returns. A request that fails leaves the session as it was, so that the
+ * client can repeat it. Sessions are in `uploads.ts`, the place of the bytes is in `place_blob.ts`.
  */
 import { algorithmOf, digestOf, type Digest } from "../oci/digest.ts";
 import { apiError } from "../oci/errors.ts";
@@ -50,8 +50,8 @@ export async function pushBytes(registry: Registry, request: BytesRequest): Prom
 }
 
 /**
- * Finishes a held session. When that fails the session goes back to where it stood, so that the same request can be made
- * again.
+ * Finishes a held session. When that fails the session goes back to where it stood, so that the client can repeat the
+ * request.
  * @throws what `appendUpload` throws, DIGEST_INVALID, SIZE_INVALID, UNAVAILABLE.
  */
 export async function finishUpload(

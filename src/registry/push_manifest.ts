@@ -1,11 +1,9 @@
 /**
- * Pushing a manifest by digest or tag, or by digest under several tags [end-7a, end-7b].
+ * Pushes a manifest by digest or tag, or by digest under several tags [end-7a, end-7b].
  *
- * Promises: everything that the manifest must name is in this repository, checked again inside the
- * transaction that makes it visible; its bytes are flushed before; manifest, references and all tags appear in
- * one commit or not at all. A tag that moves leaves its old manifest pullable by digest. A refused
- * push leaves no bytes.
- * Leaves to others: reading the body within its limit, the answer (`api`), grammar (`oci`).
+ * Everything that the manifest must name is in this repository, and is checked again inside the transaction that makes
+ * the manifest visible. Its bytes are flushed before; manifest, references and all tags appear in one commit or not at
+ * all. When a tag moves, its old manifest can still be pulled by digest. A push that fails leaves no bytes.
  */
 import { formatBytes } from "../lib/bytes.ts";
 import { algorithmOf, digestOf, parseDigest, type Digest } from "../oci/digest.ts";

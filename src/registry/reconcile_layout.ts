@@ -1,13 +1,15 @@
 /**
- * Takes in what another tool put into a repository's layout: an image copied in, a root left by zot, or every
+ * Reads in what another tool put into a repository's layout: an image copied in, a root left by zot, or every
  * repository when the metadata was lost.
  *
- * A layout whose index.json is ours as we wrote it costs one stat. Otherwise what the facts do not know is adopted
- * (`../storage/adopt.ts`) before it is recorded, children and referrers included; what they know is not read again,
- * and no more than a page of either is in memory. Nothing that the facts know is dropped because a file does not
- * mention it, and nothing that was pushed or deleted since the tool read is undone (`take_in_tags.ts`). Whatever
- * cannot be taken in is reported, and the index.json that named it is quarantined before ours replaces it; the rest
- * goes on. Writing index.json is left to `layout_projector.ts`, when to look to `jobs.ts`.
+ * A layout whose index.json is as we wrote it costs one stat. Otherwise content that is not in the metadata is adopted
+ * (hashed and flushed, `../storage/adopt.ts`) and then recorded, children and referrers included. Content in the
+ * metadata is not read again, and no more than a page of either is in memory.
+ *
+ * Nothing is removed from the metadata because a file does not mention it, and nothing that was pushed or deleted since
+ * the tool read is undone (`take_in_tags.ts`). What cannot be read in is reported; the index.json that named it is
+ * quarantined before ours replaces it, and the rest goes on. `layout_projector.ts` writes index.json, `jobs.ts` decides
+ * when to look.
  */
 import type { Clock } from "../lib/clock.ts";
 import type { LayoutState } from "../metadata/metadata.ts";
@@ -41,7 +43,7 @@ export interface Reconciled {
   readonly stamp: string | null;
   readonly manifests: number;
   readonly blobs: number;
-  /** One line per thing that could not be taken in. */
+  /** One line for each file that could not be read in. */
   readonly problems: readonly string[];
 }
 
@@ -110,7 +112,7 @@ export async function reconcileLayout(
       for (const { tag } of entries) if (tag !== null) tags?.add(tag);
     }
   }
-  // Whoever replaced it while it was read may have written anything: from the beginning, then.
+  // A tool that replaced it while it was read may have written anything: start again.
   if ((await layouts.indexStamp(repository)) !== index.stamp) return unfinished;
   if (later !== null) await followLaterIndex(intake, { generation: later, tags });
   await takeInFiles(intake);

@@ -1,8 +1,8 @@
 /**
- * What every rule of the registry works with: the bytes, the facts, the uploads and the clock.
+ * What every operation of the registry works with: bytes, metadata, uploads and the clock.
  *
- * The rules themselves are functions beside this file, one file per operation, each taking a `Registry` first.
- * They know no HTTP and no callers: who may do what is decided before they run.
+ * The operations are functions beside this file, one file each, and take a `Registry` first. They know no HTTP and no
+ * callers: permissions are checked before they run.
  */
 import type { Clock } from "../lib/clock.ts";
 import type { Metadata } from "../metadata/metadata.ts";
@@ -13,7 +13,7 @@ import type { Uploads } from "./uploads.ts";
 
 export interface Registry {
   readonly blobs: BlobStore;
-  /** Repositories as layouts on disk; null where there are none: then nothing is projected or taken in. */
+  /** Repositories as layouts on disk; null where there are none: then nothing is projected or read in. */
   readonly layouts: LayoutDirectory | null;
   readonly metadata: Metadata;
   readonly uploads: Uploads;

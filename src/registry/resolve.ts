@@ -1,10 +1,10 @@
 /**
- * What a reference means in a repository. This is the only place that says it: pulls, HEADs, lists, referrers, the
- * sources of mounts, deletes and conditions on tags ask here.
+ * Finds what a reference means in a repository, for all operations: pulls, HEADs, lists, referrers, the sources of
+ * mounts, deletes and conditions on tags.
  *
- * The metadata are asked first. What they do not know may still come from one of the registry's sources, such as a
- * layout on disk that nobody has read yet: then they are asked again. What is found says itself in which repository
- * its bytes lie. Absence always has its reason, so that "not there" and "not read yet" are never the same answer.
+ * The metadata is asked first. What it does not have may still come from one of the registry's sources, such as a
+ * layout on disk that has not been read yet: then the metadata is asked again. A result says in which repository its
+ * bytes lie. Absence always has its reason, so that "not there" and "not read yet" are never the same answer.
  */
 import { apiError, type ApiError } from "../oci/errors.ts";
 import type { Digest } from "../oci/digest.ts";

@@ -1,8 +1,8 @@
 /**
- * Tries at intervals whether the root directory and the metadata can be written, so that `/readyz` means it.
+ * Checks at intervals whether the root directory and the metadata can be written, for `/readyz`.
  *
- * A try is a real one: a file is written, flushed and removed, and the metadata gets a transaction of its own. A full
- * disk is no reason to turn requests away, as pulls and deletes go on; it is told in the log.
+ * The check is real: a file is written, flushed and removed, and the metadata gets a transaction of its own. A full
+ * disk does not make the server unready, because pulls and deletes go on; it is logged.
  */
 import type { Clock } from "../lib/clock.ts";
 import type { Report } from "./registry.ts";
@@ -106,7 +106,7 @@ export class RootProbe {
   }
 }
 
-/** The reason without the path, which is nobody's business who asks whether we are ready: "EROFS: read-only file system". */
+/** The reason without the path, which callers of `/readyz` must not learn: "EROFS: read-only file system". */
 function reasonOf({ message }: Error): string {
   return message.split(", ", 1)[0] ?? message;
 }

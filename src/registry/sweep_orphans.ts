@@ -1,9 +1,9 @@
 /**
  * Removes bytes whose last name was deleted.
  *
- * Whether nothing names them is decided where they are removed, under the metadata writer's lock; a push of the same
- * digest that crosses the sweep either keeps the bytes or notices and writes them again. A crash leaves at most a file
- * to sweep.
+ * The writer of the metadata checks, under its lock, that nothing names the bytes at the moment when they are removed.
+ * A push of the same digest at that moment either keeps the bytes, or notices and writes them again. A crash leaves at
+ * most a file to sweep.
  */
 import type { Registry } from "./registry.ts";
 

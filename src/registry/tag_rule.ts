@@ -1,9 +1,8 @@
 /**
- * Which tags a push may touch: those that are new, those that are there, or both.
+ * Which tags a push may touch: new ones, existing ones, or both.
  *
- * A caller who may create and not update has immutable tags: the rule becomes a precondition of the commit, so that of
- * two such callers who race for one tag exactly one gets it.
- * Leaves to others: who the caller is (`api` passes the rule).
+ * To a caller who may create and not update, tags are immutable. The rule becomes a precondition of the commit, so that
+ * of two such callers who race for one tag exactly one gets it. `api` derives the rule from the caller.
  */
 import type { FailedPrecondition, Precondition } from "../metadata/metadata.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";

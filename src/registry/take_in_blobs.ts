@@ -1,7 +1,9 @@
 /**
- * Links blobs of a layout that the facts do not know, once they are adopted (`../storage/adopt.ts`).
+ * Links blobs of a layout that are not in the metadata, once they are adopted (hashed and flushed,
+ * `../storage/adopt.ts`).
  *
- * A blob that was deleted through us and waits for the sweep is left alone, and so is one that vanishes meanwhile.
+ * A blob that was deleted through the registry and waits for the sweep is left alone, and so is one that vanishes
+ * meanwhile.
  */
 import { parseDigest, type Digest } from "../oci/digest.ts";
 import { Adoption } from "../storage/adopt.ts";

@@ -1,6 +1,6 @@
 /**
- * Takes in every file under a layout's `blobs` that the facts do not know, whether a manifest names it or not: as a
- * manifest where an index that came before it names it so, else as a blob.
+ * Reads in every file under a layout's `blobs` that is not in the metadata, even if no manifest names it: as a manifest
+ * where an index in the metadata names it as one, else as a blob.
  */
 import { parseDigest, type Digest } from "../oci/digest.ts";
 import { fileTrouble } from "../storage/adopt.ts";
@@ -9,7 +9,7 @@ import type { Intake } from "./intake.ts";
 import { takeInBlobs, unknownOf } from "./take_in_blobs.ts";
 import { manifestBytesMax, takeInManifests, type Listed } from "./take_in_manifests.ts";
 
-/** Takes in every file under `blobs` that the facts do not know. */
+/** Reads in every file under `blobs` that is not in the metadata. */
 export async function takeInFiles(intake: Intake): Promise<void> {
   const { registry, repository, problems } = intake;
   const unreadable = (key: string, error: unknown): void =>

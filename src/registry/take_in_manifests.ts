@@ -1,9 +1,9 @@
 /**
- * Records every manifest that a layout lists or reaches and the facts do not know, once it and what it names are
- * adopted (`../storage/adopt.ts`): children first, then blobs, then the manifest itself.
+ * Records every manifest that a layout lists or reaches and that is not in the metadata, once it and the content it
+ * names are adopted (hashed and flushed, `../storage/adopt.ts`): children first, then blobs, then the manifest itself.
  *
- * What the facts know is not read again. A manifest that was deleted through us is left alone while its bytes wait for
- * the sweep, and afterwards unless somebody put them here again. What cannot be recorded is told, once.
+ * A manifest in the metadata is not read again. One that was deleted through the registry is left alone while its bytes
+ * wait for the sweep, and afterwards unless another tool put them here again. What cannot be recorded is reported once.
  */
 import type { NewManifest } from "../metadata/metadata.ts";
 import { MiB } from "../lib/bytes.ts";

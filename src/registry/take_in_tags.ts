@@ -1,11 +1,11 @@
 /**
- * Sets the tags that another tool wrote into an index.json, by comparing three: what the tool had read (the state of
- * the generation that our annotation in the file tells), what it wrote, and what stands now.
+ * Sets the tags that another tool wrote into an index.json, by a comparison of three states: what the tool had read
+ * (the generation in our annotation of the file tells which), what it wrote, and what the metadata has now.
  *
- * A tag that only the tool changed is moved, with a history row, unless somebody pushes it in that very moment. A tag
- * that was pushed, moved or deleted through us since the tool read stands; where the tool moved it as well, that is
- * told. A tool that drops the annotation does not tell what it had read: then it may set tags that never were, and
- * move those that a file set last; what the API did stands.
+ * A tag that only the tool changed is moved, with a history row, unless a push sets it at that very moment. A tag that
+ * was pushed, moved or deleted through the registry since the tool read stays as it is; when the tool moved it as well,
+ * that is reported. If the tool dropped the annotation, we do not know what it had read: then it may set new tags, and
+ * move tags that were last set by a file, but never undo what the API did.
  */
 import { parseDigest, type Digest } from "../oci/digest.ts";
 import type { LayoutEntry } from "../oci/layout_index.ts";

@@ -1,10 +1,10 @@
 /**
  * Upload sessions: bytes that grow over several requests until a digest names them.
  *
- * A session belongs to one repository and one owner, under an id that cannot be guessed. Two requests on one session
- * never interleave: the second is told that it is busy, and the session survives. A session survives restarts and
- * moves between processes, because nothing of it is kept in memory. What a holder may do with its bytes is in
- * `append_upload.ts` and `push_blob.ts`, the bytes are in `../storage/upload_store.ts`.
+ * A session belongs to one repository and one user, under an id that cannot be guessed. Two requests on one session
+ * never interleave: the second gets an error that the session is busy, and the session survives. It also survives
+ * restarts and moves between processes, because nothing of it is kept in memory. `append_upload.ts` and `push_blob.ts`
+ * work on its bytes, which are in `../storage/upload_store.ts`.
  */
 import { createHash } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";
@@ -86,7 +86,7 @@ export class Uploads {
       const upload = await this.#store.hold(id);
       if (upload === null || upload === "busy") continue;
       try {
-        // Somebody may have written to it since it was listed: only what its holder sees counts.
+        // Another request may have written to it since it was listed: only what its holder sees counts.
         if (!isIdle(await this.#store.stat(id))) continue;
         await upload.discard();
         removed += 1;

@@ -1,6 +1,6 @@
 /**
- * Where repositories are no directories, only the metadata show what they hold. What would wait for an index.json, as
- * the removal of bytes does, waits no longer than for this.
+ * For storage that has no directories of repositories: there only the metadata shows what they hold. A step that would
+ * otherwise wait for an index.json, such as the removal of bytes, runs at once after this.
  */
 import type { Registry } from "./registry.ts";
 

@@ -1,12 +1,12 @@
 /**
- * The one way by which content that we did not write becomes ours: it is hashed, then flushed with its name, and only
- * then may a fact name it or another repository share it.
+ * Adopts content that the registry did not write: hashes it, then flushes it with its name. Only then may the metadata
+ * name it or another repository share it.
  *
- * An `Adoption` takes many files, which share the flush. Whatever lies in a layout may be unreadable, damaged, no file
- * at all, or on its way in just now: each is one line for the operator, and the others go on. A symbolic link is
- * replaced by a copy, since its target is somebody else's and may go. A file with several hard links stays as it is:
- * a root of zot, or one of ours whose metadata was lost, is full of them, and nothing tells their names apart from
- * those of a directory elsewhere.
+ * An `Adoption` takes many files, which share the flush. A file in a layout may be unreadable, damaged, not a regular
+ * file, or still being copied in: each gives one line for the operator, and the others go on. A symbolic link is
+ * replaced by a copy, since its target belongs to another directory and may go. A file with several hard links stays as
+ * it is: a root of zot, or one of ours whose metadata was lost, is full of them, and nothing tells such a link from one
+ * to a directory elsewhere.
  */
 import { setImmediate } from "node:timers/promises";
 import { KiB } from "../lib/bytes.ts";

@@ -1,10 +1,10 @@
 /**
  * The contract of the place where content lies: bytes under a digest in a repository.
  *
- * Content never changes, but through `put` and `share`, which replace a damaged copy in one step. Who may see what is
- * asked of the metadata; the store only has the bytes. With flushing on, whatever `put` or `share` gave a name
- * survives power loss once their promise resolves, and a name never stands for bytes that are incomplete. Absent is
- * `null` or `false`, and only absence is: any other trouble throws. A full store throws `StorageFull`.
+ * Content never changes, except through `put` and `share`, which replace a damaged copy in one step. Permissions and
+ * references are in the metadata; the store only has the bytes. With flushing on, a name made by `put` or `share`
+ * survives power loss once the promise resolves, and a name never stands for incomplete bytes. Only absent content is
+ * `null` or `false`: any other trouble throws. A full store throws `StorageFull`.
  *
  * Nothing here is a path, a link or a lock: the bytes may lie in files, in memory, or behind a network.
  */
@@ -28,7 +28,7 @@ export type OpenContent =
   /** Opened when it is read: the runtime sends a file without a copy in our code. */
   | { readonly kind: "blob"; readonly blob: Blob }
   | { readonly kind: "stream"; readonly stream: ReadableStream<Uint8Array> }
-  /** Whoever asked fetches the bytes there, by the same range. */
+  /** The client fetches the bytes there, by the same range. */
   | { readonly kind: "redirect"; readonly location: string };
 
 /** Bytes to compare: of a length, given in parts, each good until the next one is asked for. */
@@ -53,9 +53,9 @@ export interface BlobStore {
   open(repository: string, digest: Digest, range: ContentRange | null): Promise<OpenContent>;
   /** All bytes, at most `bytesMax` (more is an error). */
   read(repository: string, digest: Digest, bytesMax: number): Promise<Uint8Array | null>;
-  /** Puts verified bytes under their digest, in place of whatever stands there. @throws StorageFull. */
+  /** Puts verified bytes under their digest, in place of content that stands there. @throws StorageFull. */
   put(repository: string, digest: Digest, bytes: Uint8Array): Promise<void>;
-  /** Makes the content of one repository that of another, in place of whatever stands there; false when it cannot. */
+  /** Shares the content of one repository with another, in place of content that stands there; false when it cannot. */
   share(digest: Digest, request: ShareRequest): Promise<boolean>;
   /** Whether the content is byte for byte what is given, read back from where it lies. */
   compare(

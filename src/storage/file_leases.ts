@@ -1,6 +1,6 @@
 /**
- * Leases of the servers that share a root on one machine: locked files, which the kernel frees when their process ends,
- * however that ends. A lease is never lost while its process lives.
+ * Leases of the servers that share a root on one machine: locked files. The kernel frees a lease when its process ends,
+ * even by a crash; a lease is never lost while its process lives.
  */
 import type { Lease, Leases } from "../lib/lease.ts";
 import { claimLease } from "./root_lock.ts";

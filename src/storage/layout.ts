@@ -4,23 +4,22 @@
  *     <root>/
  *       <repository>/                one directory per repository; `a` and `a/b` may both be one
  *         oci-layout                 {"imageLayoutVersion":"1.0.0"}
- *         index.json                 written by the projector, after the fact
+ *         index.json                 written by the projector, after the commit
  *         blobs/<algorithm>/<hex>    blobs and manifests; equal ones of two repositories are one inode
  *       _zot/                        ours; no repository name begins with `_`
- *         metadata.db (-wal, -shm)   the facts
+ *         metadata.db (-wal, -shm)   the metadata
  *         epochs                     counters that tell workers what they may remember
  *         rates                      counts of requests, where a rate is limited
  *         reserve                    space for deletes on a full disk
  *         lock                       held while a server runs on this root
- *         token_key.json             signs the registry's own tokens; for nobody else to read
- *         uploads/<id>.<owner>       stages: bytes of open uploads
- *         temporary/<id>             files on their way to their name
- *         aside/                     files set aside for a person to look at
+ *         token_key.json             signs the registry's own tokens; only the server's user may read it
+ *         uploads/<id>.<owner>       bytes of open uploads
+ *         temporary/<id>             files that do not have their name yet
+ *         quarantine/                files kept for an operator to look at
  *
- * Promises: keys are built from names that the grammar has admitted, so they cannot leave the root.
- * The components `blobs`, `index.json` and `oci-layout` are legal in a repository name, and would land inside the
- * layout of the repository above: on disk they carry a leading `_`, which no name can have.
- * Leaves to others: reading and writing (`driver.ts`).
+ * Keys are built from names that passed the grammar, so they cannot leave the root. The components `blobs`,
+ * `index.json` and `oci-layout` are legal in a repository name, and would land inside the layout of the repository
+ * above: on disk they carry a leading `_`, which no name can have.
  */
 import { assert } from "../lib/assert.ts";
 import { algorithmOf, digestOf, hexOf, type Digest } from "../oci/digest.ts";
@@ -71,7 +70,7 @@ export function markerKey(repository: string): string {
 /** What a file name may be long, less the date and the digest before it. */
 const flatNameLengthMax = 180;
 
-/** A key for a file set aside: flat, dated, and never inside a layout. */
+/** A key for a quarantined file: flat, dated, and never inside a layout. */
 export function quarantineKey(key: string, at: number): string {
   assert(!key.includes(".."), "a key has no parent segments");
   const date = new Date(at).toISOString();

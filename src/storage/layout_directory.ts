@@ -1,9 +1,9 @@
 /**
  * The contract of repositories as OCI image layouts in a directory, which other tools read and write as well.
  *
- * There is one only where bytes lie in a file system: then a projector writes each `index.json` after the metadata,
- * and what other tools put there is taken in. Whoever needs it takes `LayoutDirectory | null`. What lies there may be
- * anything: unreadable, no file, or changed at any moment. Absent is `null` or `false`, and only absence is.
+ * There is one only where bytes lie in a file system: then a projector writes each `index.json` after the metadata, and
+ * what other tools put there is read in. Code that needs it takes `LayoutDirectory | null`. A file there may be
+ * unreadable, not a regular file, or changed at any moment. Only absence is `null` or `false`.
  */
 import type { Digest } from "../oci/digest.ts";
 import type { ContentStat } from "./blob_store.ts";
@@ -37,7 +37,7 @@ export interface LayoutDirectory {
 
   /** The text of `oci-layout`, which is flushed from then on; null when there is no such file. */
   adoptMarker(repository: string): Promise<string | null>;
-  /** Whether index.json is the first one of a repository, which nobody has written to since. */
+  /** Whether index.json is the first one of a repository, unchanged since. */
   hasEmptyIndex(repository: string): boolean;
   openIndex(repository: string): Promise<OpenIndex | null>;
   /** Identifies this version of index.json; null when it is absent. */

@@ -1,6 +1,6 @@
 /**
- * Whether a root directory is another registry's, whose layout is not served: so that nobody wonders where the images
- * are. Looks only, and changes nothing.
+ * Checks whether a root directory belongs to another registry, whose layout is not served, so that the operator learns
+ * why its images are missing. It changes nothing.
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";

@@ -1,9 +1,9 @@
 /**
- * Who serves a root directory: one server, or several that all say `storage.shared`.
+ * Locks a root directory: for one server, or for several that all set `storage.shared`.
  *
- * Promises: the claim is the kernel's, so it ends with the process that holds it, however that ends; a
- * second server is refused with one line that says what to do. The same kind of claim elects the one server
- * that runs the background jobs of a shared root.
+ * The lock is the kernel's, so it ends with the process that holds it, even after a crash. A second server is rejected
+ * with one line that says what to do. A lock of the same kind elects the one server that runs the background jobs of a
+ * shared root.
  */
 import {
   closeSync,

@@ -1,8 +1,8 @@
 /**
- * Whether anybody else may have written what the server is about to believe: its metadata, and the key of its tokens.
+ * Checks whether other users may have written the metadata or the key of the tokens before the server trusts them.
  *
- * Whoever can put a file into `_zot` can make himself an administrator, so what is there must be this user's (or
- * root's). A root directory that others may write is only told of: its layouts are read as other tools left them.
+ * A user who can put a file into `_zot` can become an administrator, so the files there must belong to this user (or to
+ * root). A root directory that others may write gives only a warning: other tools may write its layouts.
  */
 import { closeSync, constants, fstatSync, openSync, readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";

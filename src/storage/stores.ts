@@ -1,4 +1,4 @@
-/** What an opened place for bytes gives: `filesystem/open_filesystem.ts` and `memory/open_memory.ts` open one. */
+/** The stores of an opened place for bytes: `filesystem/open_filesystem.ts` and `memory/open_memory.ts` open one. */
 import type { Digest } from "../oci/digest.ts";
 import type { BlobStore } from "./blob_store.ts";
 import type { LayoutDirectory } from "./layout_directory.ts";
@@ -9,7 +9,7 @@ export interface Stores {
   readonly uploads: UploadStore;
   /** Null where repositories are no directories. */
   readonly layouts: LayoutDirectory | null;
-  /** For metadata that decide about bytes under a lock of their own (`BytesUnderLock` in `src/metadata/metadata.ts`). */
+  /** For metadata that decides about bytes under its own lock (`BytesUnderLock` in `src/metadata/metadata.ts`). */
   readonly underLock: SynchronousBytes;
   close(): Promise<void>;
 }

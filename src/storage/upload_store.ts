@@ -1,12 +1,12 @@
 /**
  * The contract of the place where uploads grow until they are content.
  *
- * An upload is named by an id that its maker chose, and one holder at a time may change it, in whatever process. What
- * `stat` says is stored. Any process goes on with an upload where another one left it. Absent is `null`, and only
- * absence is; a full store throws `StorageFull` (`blob_store.ts`).
+ * An upload is named by an id that its maker chose, and one holder at a time may change it, in any process. The bytes
+ * that `stat` counts are stored. Any process can continue an upload that another one began. Only absence is `null`; a
+ * full store throws `StorageFull` (`blob_store.ts`).
  *
- * A store turns an upload into content itself (`finish`), so that it may do so without moving a byte. It knows nothing
- * of idle senders: it tells how far a body has come (`arrivedBytes`), and whoever is responsible for the sender looks.
+ * A store turns an upload into content itself (`finish`), so that it need not move a byte. It knows nothing of idle
+ * senders: it tells how far a body has come (`arrivedBytes`), and the code that watches the sender looks.
  */
 import type { Algorithm, Digest } from "../oci/digest.ts";
 import type { ComparedBytes } from "./blob_store.ts";
@@ -46,8 +46,8 @@ export interface HeldUpload extends ComparedBytes {
   /** The digest of all bytes held, of what is stored. */
   digest(algorithm: Algorithm): Promise<Digest>;
   /**
-   * Makes the bytes the content of a digest in a repository, flushed, in place of whatever stood there. The digest is
-   * theirs: the caller has compared it. The upload is kept, to finish again or to discard, and takes no more bytes.
+   * Makes the bytes the content of a digest in a repository, flushed, in place of content that stood there. The caller
+   * has verified the digest. The upload is kept, to finish again or to discard, and takes no more bytes.
    * Bytes that cannot be flushed are lost: the upload is then gone.
    */
   finish(repository: string, digest: Digest): Promise<void>;
@@ -65,7 +65,7 @@ export interface UploadInfo {
 export interface UploadStore {
   /** @throws StorageFull; an error when the id was given before. */
   create(id: string): Promise<void>;
-  /** "busy" when somebody else holds it, null when there is none. */
+  /** "busy" when another request holds it, null when there is none. */
   hold(id: string): Promise<HeldUpload | "busy" | null>;
   stat(id: string): Promise<UploadInfo | null>;
   /** All there are; their order means nothing. */

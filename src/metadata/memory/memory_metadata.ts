@@ -1,8 +1,8 @@
 /**
  * The metadata store in the memory of one process: for tests and for embedding.
  *
- * It is the SQLite store on a database without a file, so that there is one truth of what commits mean. What only
- * files have (flushes and batches for them, other processes, full disks) does not apply to it.
+ * It is the SQLite store on a database without a file, so that only one implementation says what commits mean. What
+ * concerns files only (flushes and their batches, other processes, full disks) does not apply to it.
  */
 import { Database } from "bun:sqlite";
 import type { Clock } from "../../lib/clock.ts";
@@ -17,7 +17,7 @@ import { SqliteMetadata } from "../sqlite/sqlite_metadata.ts";
 export interface MemoryMetadataOptions {
   readonly clock: Clock;
   readonly bytes: BytesUnderLock;
-  /** Small stores beside the facts. */
+  /** Small stores beside the metadata. */
   readonly records?: readonly RecordTables<RecordChange, unknown>[] | undefined;
 }
 

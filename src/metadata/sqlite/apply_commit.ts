@@ -1,11 +1,9 @@
 /**
- * Applies one unit of work inside an open transaction: a table from change to statements. Preconditions are checked in
- * `preconditions.ts`.
+ * Applies one unit of work inside an open transaction: a table from change to statements.
  *
- * Promises: preconditions are all checked before the first change, so a commit that is refused
- * leaves no trace; a change that meets its result already there is a success (pushes are
- * idempotent). Every tag that is set elsewhere or removed leaves a history row.
- * Leaves to others: opening, batching and flushing the transaction (`sqlite_writer.ts`).
+ * All preconditions are checked before the first change (`preconditions.ts`), so a commit that fails leaves no trace. A
+ * change whose result is there already succeeds, because pushes are idempotent. Every tag that is moved or removed
+ * leaves a history row. `sqlite_writer.ts` opens, batches and flushes the transaction.
  */
 import {
   failedMax,
@@ -201,7 +199,7 @@ const appliers: Appliers = {
     work.freed.push(digest);
   },
   "sweep-orphan": (work, id, { digest }) => {
-    // Without its row the bytes are not known to be unused: somebody may be about to name them.
+    // Without its row the bytes are not known to be unused: a push may be about to name them.
     if (clearOrphan(work, id, digest) === 0 || isNamed(work, id, digest)) return;
     work.bytes.remove(work.repository, digest);
   },

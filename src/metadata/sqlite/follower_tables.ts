@@ -1,4 +1,7 @@
-/** Cursors of those who follow the feed (`../followers.ts`) as a table. What nobody needs any more goes with a cursor. */
+/**
+ * Cursors of the feed's followers (`../followers.ts`) as a table. Moving a cursor also removes records that no follower
+ * needs any more.
+ */
 import { followers, type FollowerChange, type FollowerReads } from "../followers.ts";
 import type { RecordTables, RecordWork } from "./record_tables.ts";
 

@@ -1,6 +1,6 @@
 /**
- * Which commits must succeed on a full disk: those after which less is kept, and what has to be written before their
- * bytes can go.
+ * Which commits must succeed on a full disk: those that free space, and those that must be written before bytes can be
+ * removed.
  */
 import { partsOf, type AnyCommit, type Change } from "../metadata.ts";
 import { tablesOf, type Stores } from "./record_tables.ts";

@@ -1,8 +1,8 @@
 /**
- * Annotations in the rows of manifests: short ones as they are, long ones in a table of their own.
+ * Annotations in the rows of manifests: short ones in the row, long ones in a table of their own.
  *
- * A look-up in `manifests` compares whole rows, so that a row of a megabyte would be read by look-ups of its
- * neighbours, too. Such a row says how long its annotations are, as `@1000008`, which no JSON begins with.
+ * A look-up in `manifests` compares whole rows, so a row of a megabyte would be read by look-ups of its neighbours,
+ * too. Such a row holds only the length of its annotations, as `@1000008`, which no JSON begins with.
  */
 import type { Database } from "bun:sqlite";
 

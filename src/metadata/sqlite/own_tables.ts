@@ -1,4 +1,4 @@
-/** THE table of small stores that the registry itself keeps beside the facts; extensions bring theirs along. */
+/** THE table of small stores that the registry itself keeps beside the metadata; extensions add their own. */
 import type { RecordChange } from "../records.ts";
 import { apiKeyTables } from "./api_key_tables.ts";
 import { followerTables } from "./follower_tables.ts";

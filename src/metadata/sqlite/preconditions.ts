@@ -1,5 +1,5 @@
 /**
- * The preconditions of a commit as a table of checks, for the writer inside of its transaction and for readers that look
+ * The preconditions of a commit as a table of checks: for the writer inside its transaction, and for readers that check
  * early.
  */
 import type { Database } from "bun:sqlite";

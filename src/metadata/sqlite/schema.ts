@@ -1,10 +1,9 @@
 /**
- * The tables of the SQLite store and the numbered steps that lead to them.
+ * The tables of the SQLite store, and the numbered steps that lead to them.
  *
- * Promises: `migrate` brings an older database up to this version inside one transaction, and
- * refuses one that a newer version wrote rather than damage it. Digests are text as on the wire;
- * times are milliseconds since the epoch; a repository is a small number everywhere but in its own row.
- * Leaves to others: what the rows mean (`../metadata.ts`).
+ * `migrate` brings an older database up to this version inside one transaction, and rejects a database that a newer
+ * version wrote rather than damage it. Digests are text as on the wire; times are milliseconds since the epoch; a
+ * repository is a small number everywhere but in its own row. `../metadata.ts` says what the rows mean.
  */
 import type { Database } from "bun:sqlite";
 import type { RecordChange } from "../records.ts";

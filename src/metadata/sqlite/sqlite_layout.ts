@@ -1,8 +1,8 @@
 /**
  * A snapshot of what one repository's index.json must list, read page by page over a connection of its own.
  *
- * A repository may have 100,000 tags: neither they nor the other reads of this process have to wait for each other,
- * and no more than a page is in memory. The snapshot stands still whatever is committed meanwhile.
+ * A repository may have 100,000 tags: reading them must not hold up other reads of this process, and no more than a
+ * page is in memory. Later commits do not change the snapshot.
  */
 import { Database } from "bun:sqlite";
 import type { LayoutRecord, LayoutSnapshot } from "../metadata.ts";

@@ -1,9 +1,8 @@
 /**
  * The embedded metadata store: a `SqliteReader` and any `Committer` joined into `Metadata`.
  *
- * Promises what `../metadata.ts` promises. The committer is the writer itself in the process that owns it
- * and a channel to it elsewhere, so callers never know which process they are.
- * Leaves to others: SQL (`sqlite_reader.ts`, `apply_commit.ts`).
+ * The committer is the writer itself in the primary, and a channel to it in a worker, so callers need not know in which
+ * process they run.
  */
 import type { Database } from "bun:sqlite";
 import type { Digest } from "../../oci/digest.ts";
@@ -35,7 +34,7 @@ export class SqliteMetadata implements Metadata {
   readonly #manifests: FactCache<ManifestRecord> | null;
 
   /**
-   * Reads a file by connections of its own, or the database that it is given. Remembers facts when it is given `epochs`.
+   * Reads a file by connections of its own, or the database that it is given. With `epochs` it remembers what it read.
    */
   constructor(
     source: string | Database,

@@ -1,9 +1,9 @@
 /**
- * The read side of a SQLite store: one read-only connection per process, or the one of a store in memory.
+ * The read side of a SQLite store: one read-only connection per process, or the only connection of a store in memory.
  *
- * Promises: every method is one prepared statement with a bounded answer; it sees all commits acknowledged
- * before it began, whichever process wrote them. Readers never wait for the writer (write-ahead log).
- * Leaves to others: writing (`sqlite_writer.ts`), a whole layout (`sqlite_layout.ts`).
+ * Every method is one prepared statement with a bounded answer, and sees all commits that were acknowledged before it
+ * began, from any process. Readers never wait for the writer (write-ahead log). Whole layouts are read in
+ * `sqlite_layout.ts`.
  */
 import { Database } from "bun:sqlite";
 import { Lru } from "../../lib/lru.ts";
@@ -125,7 +125,7 @@ export class SqliteReader {
   readonly #ids = new Lru<string, number>({ entriesMax: knownIdsMax });
 
   /**
-   * Opens a file for reading, or reads the database of whoever writes it.
+   * Opens a file for reading, or reads the database of its writer.
    * @throws when the store does not exist yet: its writer creates it.
    */
   constructor(source: string | Database) {

@@ -1,12 +1,11 @@
 /**
  * The one writer of a SQLite store: group commit over `apply_commit.ts`.
  *
- * Promises: commits that arrive while a transaction is being flushed share the next one; each is
- * all or nothing, and a batch that fails as a whole is tried again one commit at a time, so that
- * one caller's trouble is not everybody's. A commit of many steps runs alone, and others have their turn between two
- * of them. With `durable`, a commit resolves after its flush. A commit into files that were removed or replaced
- * meanwhile is never acknowledged, and none is taken any more.
- * Leaves to others: who may write (`../commit_channel.ts` carries commits of other processes here).
+ * Commits that arrive while a transaction is being flushed share the next one. Each is all or nothing, and a batch that
+ * fails as a whole is tried again one commit at a time, so that one bad commit does not fail the others. A commit of
+ * many steps runs alone, and other commits run between two of its steps. With `durable`, a commit resolves after its
+ * flush. Once the files were removed or replaced under the writer, no commit is acknowledged or accepted any more.
+ * Commits of other processes arrive through `../commit_channel.ts`.
  */
 import { constants, Database, SQLiteError } from "bun:sqlite";
 import { closeSync, openSync } from "node:fs";
@@ -54,7 +53,7 @@ export interface SqliteWriterOptions {
   readonly kept?: readonly string[];
   /** What deletes may use when the disk is full; null keeps nothing for them. */
   readonly spare?: SpareRoom | null;
-  /** Small stores beside the facts. */
+  /** Small stores beside the metadata. */
   readonly records?: readonly RecordTables<RecordChange, unknown>[] | undefined;
   /** Called once, when one of these files was removed or replaced: the store is of no use any more. */
   readonly onLost?: (problem: string) => void;
@@ -148,7 +147,7 @@ export class SqliteWriter implements Committer {
     try {
       if (this.#lost !== null) this.requireKept();
       const settled = this.#settle(commits);
-      // What was written into a file that nobody will find must not count as kept.
+      // A write into a file that was removed must not count as durable.
       this.requireKept();
       return settled;
     } catch (error) {

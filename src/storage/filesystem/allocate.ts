@@ -1,4 +1,4 @@
-/** Taking space for a file before anything is written into it (`posix_fallocate(3)`). */
+/** Reserves space for a file before anything is written into it (`posix_fallocate(3)`). */
 import { FFIType } from "bun:ffi";
 import { writeSync } from "node:fs";
 import { KiB } from "../../lib/bytes.ts";
@@ -14,7 +14,7 @@ const full: ReadonlyMap<number, string> = new Map([
 type Allocate = (descriptor: number, offset: number, length: number) => number;
 let loaded: Allocate | null | undefined;
 
-/** Makes an open file `sizeBytes` long, with all of its space taken. @throws an error with the code ENOSPC or EDQUOT. */
+/** Makes an open file `sizeBytes` long and reserves its space. @throws an error with the code ENOSPC or EDQUOT. */
 export function allocate(descriptor: number, sizeBytes: number): void {
   if (loaded === undefined) loaded = process.platform === "linux" ? load() : null;
   const result = loaded?.(descriptor, 0, sizeBytes) ?? null;

@@ -1,4 +1,4 @@
-/** Functions of the C library, by whatever name the platform knows it. */
+/** Functions of the C library, whose file has another name on each platform. */
 import { dlopen, type FFIFunction } from "bun:ffi";
 
 /** musl systems know it under another name. */

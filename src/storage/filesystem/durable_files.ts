@@ -1,11 +1,10 @@
 /**
- * The file operations that durability rests on: flushes of files and directories, names that survive power loss.
+ * File operations that survive power loss: flushes of files and directories, and names that are durable.
  *
- * Promises: with `durable`, a name made through here is on disk when the promise resolves, and so are the names
- * of the directories above it, whoever made them; one flush of a directory serves everybody whose entry
- * was made before it began. A name that is replaced is never absent in between. A full disk is
- * `StorageFull`, and only ENOENT means absent (`absentOr`).
- * Leaves to others: which names mean what (`filesystem.ts`, `filesystem_stage.ts`).
+ * With `durable`, a name made here is on disk when the promise resolves, and so are the names of the directories above
+ * it, even those that another process made. One flush of a directory serves every entry that was made before it began.
+ * A name that is replaced is never absent in between. A full disk is `StorageFull`, and only ENOENT means absent
+ * (`absentOr`).
  */
 import { closeSync, constants, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { link, mkdir, open, rename, stat, unlink, type FileHandle } from "node:fs/promises";
@@ -31,9 +30,9 @@ export function codeOf(error: unknown): string | null {
 export const plainFile = constants.O_RDONLY | constants.O_NOFOLLOW;
 
 /**
- * Why a hard link is refused where a copy is possible: not on this file system (EPERM, ENOTSUP, ENOSYS), not to a file of
- * somebody else (EPERM with `fs.protected_hardlinks`, EACCES), not across mounts, volumes or quotas (EXDEV), no name
- * more for this file (EMLINK), not to a symbolic link (ELOOP, by `plainFile`).
+ * Why a hard link fails where a copy is possible: the file system has none (EPERM, ENOTSUP, ENOSYS), the file is another
+ * user's (EPERM with `fs.protected_hardlinks`, EACCES), the link would cross mounts, volumes or quotas (EXDEV), the
+ * file has too many names (EMLINK), or it is a symbolic link (ELOOP, by `plainFile`).
  */
 const linkRefusals: readonly string[] = [
   "ELOOP",
@@ -144,20 +143,20 @@ export class DurableFiles {
   async ensureDirectory(path: string): Promise<void> {
     if (this.#known.get(path) === true) return;
     await mkdir(path, { recursive: true, mode: directoryMode });
-    // One that was there already may have been made a moment ago by somebody who has not flushed it yet.
+    // One that was there already may have been made a moment ago by a process that has not flushed it yet.
     for (let at = path; at.length > this.#options.rootDirectory.length; at = dirname(at)) {
       await this.flushDirectory(dirname(at));
     }
     this.#known.set(path, true);
   }
 
-  /** A new name in the temporary directory, which nobody else uses. */
+  /** A new name in the temporary directory, unique to its caller. */
   temporaryPath(): string {
     return `${this.#options.temporaryDirectory}/${crypto.randomUUID()}`;
   }
 
   /**
-   * Gives the file at `from` a second name, in place of whatever had it. False when there is no such file.
+   * Gives the file at `from` a second name, in place of the file that had it. False when there is no such file.
    * @throws an error that `isLinkRefused` knows when a copy has to do.
    */
   async linkOver(from: string, to: string): Promise<boolean> {
@@ -170,7 +169,7 @@ export class DurableFiles {
     return linked;
   }
 
-  /** Gives the bytes of an open file, copied and flushed, to a name, in place of whatever had it. */
+  /** Gives the bytes of an open file, copied and flushed, to a name, in place of the file that had it. */
   async copyOver(from: FileHandle, to: string): Promise<void> {
     await this.ensureDirectory(dirname(to));
     const temporary = this.temporaryPath();
@@ -199,14 +198,14 @@ export class DurableFiles {
     return isNew;
   }
 
-  /** Moves a file to a name, in place of whatever had it. */
+  /** Moves a file to a name, in place of the file that had it. */
   async renameOver(from: string, to: string): Promise<void> {
     const moved = await this.#whereverRemoved(to, () => rename(from, to));
     if (!moved) throw new Error(`storage: ${from} vanished before it could be named ${to}`);
     await this.flushDirectory(dirname(to));
   }
 
-  /** Tries again when the directory of `to` was removed behind our back; false when it is the source that is absent. */
+  /** Tries again when another tool removed the directory of `to`; false when it is the source that is absent. */
   async #whereverRemoved(to: string, work: () => Promise<void>): Promise<boolean> {
     for (const again of [true, false]) {
       try {
@@ -228,7 +227,7 @@ export class DurableFiles {
     } catch (error) {
       if (!isLinkRefused(error)) throw error;
     }
-    // Without links the look and the move are two steps: what somebody puts there in between is lost.
+    // Without links the look and the move are two steps: a file that another process puts there in between is lost.
     if ((await stat(to).catch(absentOr)) !== null) return false;
     await rename(from, to);
     return true;

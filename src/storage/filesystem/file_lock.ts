@@ -1,10 +1,9 @@
 /**
  * Advisory locks on open files (`flock(2)`), which the kernel frees when their holder dies.
  *
- * Promises: a lock belongs to one opened file: two openings of one path exclude each other, in one process
- * and across processes. Never waits: a held lock is answered at once. A file system that cannot lock is an error, and
- * not taken for one whose file somebody else holds.
- * Leaves to others: what a lock protects, and never unlinking a file that others may be locking.
+ * A lock belongs to one opened file: two openings of one path exclude each other, within a process and across
+ * processes. Locking never waits: a held lock is reported at once. A file system that cannot lock is an error, and is
+ * not mistaken for a held lock. Never unlink a file that another process may be locking.
  */
 import { FFIType, read } from "bun:ffi";
 import { openLibrary } from "./c_library.ts";

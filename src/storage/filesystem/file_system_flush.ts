@@ -1,6 +1,6 @@
 /**
- * Flushes a whole file system in one call (`syncfs(2)`), where the C library has it: for hundreds of files that
- * somebody else wrote, each of which would cost a flush of its own.
+ * Flushes a whole file system in one call (`syncfs(2)`), where the C library has it: for hundreds of files that another
+ * tool wrote, each of which would otherwise cost a flush of its own.
  */
 import { dlopen, FFIType } from "bun:ffi";
 import { closeSync, openSync } from "node:fs";

@@ -42,7 +42,7 @@ export class FilesystemBlobs implements BlobStore {
     this.#files.requireRoom();
     await this.#layouts.ensureRepository(repository);
     const key = blobKey(repository, digest);
-    // What stands there may be damaged, or of somebody who has not flushed it yet.
+    // The file there may be damaged, or not flushed yet by the process that wrote it.
     const same =
       this.#files.sizeNow(key) === bytes.length && isEqual(this.#files.readNow(key), bytes);
     if (!same || !(await this.#files.flush(key))) await this.#files.replace(key, bytes);

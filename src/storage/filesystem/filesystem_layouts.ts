@@ -1,5 +1,5 @@
 /**
- * Repositories as OCI image layouts below the root directory: their two files, and whatever lies under `blobs`.
+ * Repositories as OCI image layouts below the root directory: `oci-layout`, `index.json`, and the files under `blobs`.
  *
  * A repository's directory is a layout from its first blob on (`ensureRepository`).
  */
@@ -112,7 +112,7 @@ export class FilesystemLayouts implements LayoutDirectory {
     planned: (stamp: string) => Promise<void>,
   ): Promise<string> {
     const write = async (): Promise<string> => {
-      // Not from memory: somebody may have taken it away.
+      // Not from memory: another tool may have removed it.
       await this.#ensureMarker(repository);
       return this.#files.replace(indexKey(repository), encoded(text()), planned);
     };

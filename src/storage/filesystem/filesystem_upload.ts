@@ -1,10 +1,10 @@
 /**
  * One upload's bytes as a file in `_zot/uploads`, held under an exclusive lock.
  *
- * Bodies are taken by the runtime straight into the file, and the hashing thread reads them back as soon as they are
- * complete; what counts is always the file's length, never what a write call said. A body that ends early keeps its
- * bytes; one that cannot be stored (full disk, limit) is rolled back to where this append began. Bytes that an earlier
- * append settled never change, which is what lets a running digest be kept between requests.
+ * The runtime writes bodies straight into the file, and the hashing thread reads them back as soon as they are
+ * complete; the file's length counts, never what a write call returned. A body that ends early keeps its bytes; one
+ * that cannot be stored (full disk, limit) is rolled back to where this append began. Bytes of earlier completed
+ * appends never change, so the running digest can be kept between requests.
  */
 import { unlink, type FileHandle } from "node:fs/promises";
 import { assert, AssertionError } from "../../lib/assert.ts";

@@ -1,8 +1,8 @@
 /**
  * The main thread's handle on `hash_worker.ts`.
  *
- * Promises: starts the thread on first use, answers each `digest` once, and rejects what waits when the
- * thread fails. The thread never keeps a process alive on its own.
+ * The thread starts on first use. Each `digest` is answered once, and those that wait are rejected when the thread
+ * fails. The thread does not keep the process alive.
  */
 import { parseDigest, type Algorithm, type Digest } from "../../oci/digest.ts";
 import { assert, must } from "../../lib/assert.ts";

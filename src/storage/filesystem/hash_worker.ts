@@ -1,10 +1,10 @@
 /**
- * The hashing thread: reads uploads back and digests them.
+ * The hashing thread: reads uploads back and computes their digests.
  *
- * `follow` digests what one request has stored, so that the digest of an upload in several requests is nearly ready
- * when it is asked for. The running digest is kept for the next request of the same upload (an upload never rolls back
- * behind that position, see `filesystem_stage.ts`); one that is not kept is computed from the first byte. `flush` is
- * here because it may take seconds, in which no commit could be answered.
+ * `follow` hashes what one request has stored, so that the digest of an upload in several requests is nearly ready at
+ * its end. The running digest is kept for the next request of the same upload (an upload never rolls back behind that
+ * position, see `filesystem_upload.ts`); without it the digest is computed from the first byte. `flush` is here because
+ * it may take seconds, and the main thread could answer no commit meanwhile.
  */
 import { closeSync, openSync, readSync } from "node:fs";
 import { newHasher, type Algorithm, type Hasher } from "../../oci/digest.ts";

@@ -1,9 +1,9 @@
 /**
  * Files under the root directory, by key: a key is a path below it, made by `../layout.ts`.
  *
- * What is written here is durable and complete before it has its name: write to a temporary file, flush, rename or
- * link, flush of the directory; the root and everything under it lie on one file system. Files carry mode 0600 and
- * directories 0700. `Bun.file` serves content, so that the kernel sends it without copies.
+ * A file is complete and durable before it has its name: write to a temporary file, flush, rename or link, then flush
+ * the directory; the root and everything under it lie on one file system. Files have mode 0600 and directories 0700.
+ * `Bun.file` serves content, so that the kernel sends it without copies.
  */
 import {
   closeSync,
@@ -148,7 +148,7 @@ export class KeyedFiles {
     }
   }
 
-  /** As `read`, at once and whatever it has. */
+  /** As `read`, but synchronous, and the whole file. */
   readNow(key: string): Uint8Array | null {
     try {
       return readFileSync(this.path(key));
@@ -181,8 +181,8 @@ export class KeyedFiles {
   }
 
   /**
-   * Makes `to` the same file as `from`, in place of whatever stood there; false when `from` is absent or the file
-   * system refuses to share it. The content is flushed first, whoever wrote it.
+   * Makes `to` the same file as `from`, in place of a file that stood there; false when `from` is absent or the file
+   * system refuses to share it. The content is flushed first, even if another process wrote it.
    */
   async link(from: string, to: string): Promise<boolean> {
     const source = this.path(from);
@@ -209,7 +209,7 @@ export class KeyedFiles {
     }
   }
 
-  /** Makes content that somebody else put under a key as durable as one's own; false when it is absent. */
+  /** Makes content that another tool put under a key as durable as our own; false when it is absent. */
   async flush(key: string): Promise<boolean> {
     const path = this.path(key);
     if (!(await this.#flushBytes(path))) return false;
@@ -239,7 +239,7 @@ export class KeyedFiles {
     for (const key of keys) await this.flush(key);
   }
 
-  /** As `stat`, at once and links not followed, with what it is: for content that somebody else put there. */
+  /** As `stat`, at once and links not followed, with the kind of file: for content that another tool put there. */
   lookNow(key: string): LooseFile | null {
     const path = this.path(key);
     const info = lstatSync(path, { bigint: true, throwIfNoEntry: false });
@@ -305,7 +305,7 @@ export class KeyedFiles {
     return entries.map((entry) => ({ name: entry.name, directory: entry.isDirectory() }));
   }
 
-  /** For whoever is about to put something new. @throws StorageFull while what is left is kept for deletes. */
+  /** Call it before new content is written. @throws StorageFull while what is left is kept for deletes. */
   requireRoom(): void {
     requireRoom(this.#root);
   }

@@ -1,4 +1,4 @@
-/** Opens a root directory: content and layouts in it, uploads beside them. */
+/** Opens a root directory: content, layouts and uploads. */
 import type { Digest } from "../../oci/digest.ts";
 import { blobKey } from "../layout.ts";
 import type { Stores, SynchronousBytes } from "../stores.ts";

@@ -1,10 +1,9 @@
 /**
- * Space that is kept for deletes: a file that is given up when the disk is full, so that what frees space never fails
- * for want of it.
+ * Space kept for deletes: a file that is removed when the disk is full, so that a delete never fails for lack of space.
  *
- * Deleting writes before it frees anything: rows of the metadata, then an `index.json`. The primary gives the file up
- * for those two and for nothing else, and makes it again as soon as there is room. While it is not there nothing new
- * is taken (`requireRoom`), or pushes that come again and again would eat what deletes have freed.
+ * A delete writes before it frees anything: rows of the metadata, then an `index.json`. The primary removes the file
+ * for those two and for nothing else, and makes it again as soon as there is room. While it is missing nothing new is
+ * accepted (`requireRoom`), because repeated pushes would use up what deletes have freed.
  */
 import { closeSync, constants, existsSync, fstatSync, openSync, rmSync, statfsSync } from "node:fs";
 import { join } from "node:path";
@@ -37,7 +36,7 @@ export class FileReserve {
     return this.#make(this.#path, this.#bytes);
   }
 
-  /** Gives its space to whoever needs it now; false when there is none to give. */
+  /** Frees its space for a write that needs it now; false when there is none to free. */
   release(): boolean {
     if (!existsSync(this.#path)) return false;
     rmSync(this.#path, { force: true });

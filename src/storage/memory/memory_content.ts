@@ -29,14 +29,14 @@ export class MemoryContent {
     return this.#repositories.get(repository)?.get(digest) ?? null;
   }
 
-  /** Stores bytes that are given away: nobody changes them afterwards. @throws StorageFull. */
+  /** Stores bytes without a copy: the caller must not change them afterwards. @throws StorageFull. */
   put(repository: string, digest: Digest, bytes: Uint8Array): void {
     this.take(bytes.length);
     this.#stamps += 1;
     this.name(repository, digest, { bytes, stamp: `${this.#stamps}`, names: 0 });
   }
 
-  /** Gives stored bytes a name, in place of whatever had it. */
+  /** Gives stored bytes a name, in place of the content that had it. */
   name(repository: string, digest: Digest, stored: StoredBytes): void {
     stored.names += 1;
     this.remove(repository, digest);

@@ -179,7 +179,7 @@ class MemoryUpload implements HeldUpload {
   #take(part: Uint8Array, bytesMax: number): void {
     this.#requireRoom(part.length, bytesMax);
     this.#content.take(part.length);
-    // A copy: whoever reads the body may use its buffer again.
+    // A copy: the reader of the body may use its buffer again.
     this.#upload.parts.push(new Uint8Array(part));
     this.#upload.sizeBytes += part.length;
     this.#upload.changedAt = this.#clock.now();
