@@ -9,15 +9,15 @@ const introduction = `# Errors
 
 <!-- Printed by \`npm run docs\` from src/oci/errors.ts. Do not edit. -->
 
-Every way in which the registry says no. The body of an API error is JSON:
+Every API error that the registry answers. The body is JSON:
 
 \`\`\`json
 { "errors": [{ "code": "BLOB_UNKNOWN", "message": "Blob is not known to this repository", "detail": {} }] }
 \`\`\`
 
 \`code\` is one of the specification's, for clients; \`message\` is one line for people that says what was expected, what
-came, and what to do; \`detail\` is there where more is known. Refusals that share a code differ in status. The log
-names an API error as this page does, and by the request's id, which the answer carries as \`X-Request-Id\`.
+came, and what to do; \`detail\` may have more. Errors that share a code differ in status. The log
+has the name of the error from this page and the id of the request, which the answer carries as \`X-Request-Id\`.
 `;
 
 export function errorsReference(): string {

@@ -39,12 +39,12 @@ The registry serves the [distribution specification](https://github.com/opencont
 a catalog, extension discovery and health. Identifiers such as \`end-2\` are the specification's. The same table is
 served as an OpenAPI document where the configuration asks for it.
 
-- \`{repository}\` holds slashes as they are; \`{reference}\` is a tag or a digest. An encoded slash never separates.
-- HEAD answers what GET answers, without a body and without regard to ranges. OPTIONS answers 204 with \`Allow\`, and
-  what a browser asks before it lets a page call (\`http.allowOrigin\`). Any other method that a path does not serve is 405.
-- Parameters that are not listed are ignored. Of one that comes several times the first counts, unless it says otherwise.
-- An API error has the body \`{"errors":[{"code","message","detail"}]}\`; every name below stands in [Errors](errors.md).
-- Locations and links are paths, so that they hold behind any proxy that keeps the path.
+- \`{repository}\` may have plain slashes; \`{reference}\` is a tag or a digest. An encoded slash separates nothing.
+- HEAD answers what GET answers, without a body and without regard to ranges. OPTIONS answers 204 with \`Allow\`
+  and the CORS headers for browsers (\`http.allowOrigin\`). Any other method that a path does not serve is 405.
+- Parameters that are not listed are ignored. If a parameter is repeated, the first counts, unless its row says otherwise.
+- An API error has the body \`{"errors":[{"code","message","detail"}]}\`; every name below is explained in [Errors](errors.md).
+- Locations and links are paths, so that they work behind any proxy that does not change the path.
 
 Headers of every answer: ${names(commonHeaders)}. Of every API error: ${names(errorHeaders)}.
 `;

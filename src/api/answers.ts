@@ -101,7 +101,7 @@ export const answers = {
     status: 201,
     says: "The key, which is shown this once.",
   },
-  apiKeyRevoked: { status: 200, says: "The key is good for nothing any more.", headers: [none] },
+  apiKeyRevoked: { status: 200, says: "The key is not valid any more.", headers: [none] },
   catalog: json("Catalog", [link]),
   tags: json("Tags", [link]),
   extensions: json("Extensions"),

@@ -54,7 +54,7 @@ const metricsOptions = optionTable({
     default: [],
     served: true,
     applies: "live",
-    says: "Users who may read the metrics page; those of the `adminPolicy` that may read are let in as well.",
+    says: "Users who may read the metrics page; users whom the `adminPolicy` lets read may do so as well.",
   },
   anonymousPolicy: {
     type: actionList.meta({ title: "list of words" }),

@@ -7,7 +7,7 @@ import type { Command } from "./command.ts";
 import { helpPages } from "./help_pages.ts";
 import { registryOptions } from "./registry_options.ts";
 
-const configArgument = "Configuration file in zot's dialect, JSON or YAML.";
+const configArgument = "Configuration file with the keys of zot (Go), JSON or YAML.";
 const config = { name: "config", says: configArgument, completes: "files" } as const;
 const configOrInput = { ...config, says: `${configArgument} - is standard input.` } as const;
 const url = {

@@ -20,7 +20,7 @@ const loginEnvironment: HelpPage["environment"] = [
   ["ZOT_TOKEN", "Bearer token, where neither --token nor --user is given."],
 ];
 const configFiles: HelpPage["files"] = [
-  ["config", "In zot's dialect, JSON or YAML; every key is in docs/reference/config.md."],
+  ["config", "With the keys of zot (Go), JSON or YAML; every key is in docs/reference/config.md."],
 ];
 
 const mistake: HelpPage["exitStatus"][number] = [2, "A mistake on the command line."];

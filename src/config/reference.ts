@@ -33,8 +33,8 @@ const introduction = `# Configuration
 
 <!-- Printed by \`npm run docs\` from the option tables in src/*/options.ts. Do not edit. -->
 
-\`zot serve\` takes the path of a JSON or YAML file in zot's dialect; without one, every default
-below holds. \`zot verify <file>\` checks a file without serving, and \`zot schema\` prints a JSON
+\`zot serve\` takes the path of a JSON or YAML file with the keys of zot (Go); without a file, every
+default below holds. \`zot verify <file>\` checks a file without serving, and \`zot schema\` prints a JSON
 Schema for editors.
 
 - Keys may be written in any case. A key that is unknown, of the wrong type or not served yet stops
@@ -44,7 +44,7 @@ Schema for editors.
   has no default stops the start.
 - **Change** says what a changed file does: a \`live\` option takes effect within a second, without a
   request being dropped; a \`restart\` option is named in the log and waits for the next start. A file
-  with a problem is refused as a whole, and what runs stays.
+  with a problem is rejected as a whole, and the server goes on with the old configuration.
 - Durations are written with their unit: \`300ms\`, \`60s\`, \`1h30m\`. Sizes are a number of bytes or
   text such as \`4MiB\`.
 `;
@@ -69,8 +69,8 @@ function notServedPage(): string {
   const rows = keysNotServed().map((row) => [`\`${row.path}\``, row.feature, acceptedValue(row)]);
   return `## Known and not served yet
 
-These keys of zot's dialect are refused by name, except with the value that asks for nothing. Where
-anything is accepted, the key would change nothing, and a warning says so.
+These keys of zot (Go) stop the start, with a line that names the key, except with the value in the last
+column, which turns the feature off. Where anything is accepted, the key changes nothing, and a warning says so.
 
 ${table(["Key", "Turns on", "Accepted as"], rows)}`;
 }

@@ -103,14 +103,14 @@ const plainOptions = optionTable({
     default: "60s",
     served: true,
     applies: "live",
-    says: "A request whose body brings nothing for this long is cut. `0` is no limit.",
+    says: "A request is cut off when no bytes of its body arrive for this long. `0` is no limit.",
   },
   writeTimeout: {
     type: durationOrOff,
     default: "60s",
     served: true,
     applies: "live",
-    says: "An answer of which nothing is taken for this long is cut. `0` is no limit.",
+    says: "An answer is cut off when the client reads nothing for this long. `0` is no limit.",
   },
   graceTimeout: {
     type: duration(0),
@@ -143,7 +143,7 @@ const plainOptions = optionTable({
     default: [],
     served: true,
     applies: "live",
-    says: "Accepted for zot's sake: Docker manifests and lists are always served, byte for byte.",
+    says: "Accepted because files of zot (Go) have it: Docker manifests and lists are always served, byte for byte.",
   },
   blobBytesMax: {
     type: bytes(0),

@@ -42,7 +42,7 @@ export const registryOptions = optionTable({
     default: "1h",
     served: true,
     applies: "restart",
-    says: "Age below which nothing is collected. Has no effect while `gc` is false.",
+    says: "Age below which garbage collection removes nothing. Has no effect while `gc` is false.",
   },
   gcInterval: {
     type: duration(0),

@@ -32,7 +32,7 @@ export const metricsOptions = {
       default: 100,
       served: true,
       applies: "restart",
-      says: "Repositories that the page names one by one: at the start the largest, then whoever comes first; the others are counted together. `0` names none.",
+      says: "Repositories that the page names one by one: at the start the largest, then those that are used first; all others are counted together. `0` names none.",
     },
   }),
   prometheus: optionTable({

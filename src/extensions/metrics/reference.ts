@@ -22,7 +22,7 @@ Grafana Alloy, an OpenTelemetry collector or anything else that reads it. Off by
 curl http://127.0.0.1:8080/metrics
 \`\`\`
 
-For Prometheus (\`prometheus.yml\`; leave \`basic_auth\` out where nobody logs in):
+For Prometheus (\`prometheus.yml\`; leave \`basic_auth\` out for a registry without logins):
 
 \`\`\`yaml
 scrape_configs:
@@ -39,10 +39,10 @@ scrape_configs:
 
 ## Who may read them
 
-Where nobody must log in, the page is open like the rest. With authentication it is for users; with access control, for
-those whom \`http.accessControl.metrics\` names, for admins who may read, and for everybody where its
-\`anonymousPolicy\` has \`read\`. The page names up to \`extensions.metrics.repositoriesMax\` repositories, but not to
-anonymous callers of a registry that has users: set it to 0 where no reader of the page must learn them.
+Without logins, anyone who can connect may read the page. With authentication, users may read it. With access control,
+the users in \`http.accessControl.metrics\` may read it and admins with the action \`read\`; if its \`anonymousPolicy\`
+has \`read\`, anyone may. The page names up to \`extensions.metrics.repositoriesMax\` repositories, but not for
+anonymous callers of a registry that has users. Set it to 0 if no reader of the page may learn their names.
 
 ## How they are counted
 
@@ -51,9 +51,9 @@ anonymous callers of a registry that has users: set it to 0 where no reader of t
 - Labels are closed sets: names of endpoints ([the table](../reference/http.md)), methods, status codes. No request can
   add a series, but for the \`repo\` label, which names as many repositories as \`repositoriesMax\` says (100): at the
   start the largest, then those whose content is first pushed or pulled. All others count as \`(others)\`.
-- Metrics that zot has keep zot's name, type and labels. Not there: \`zot_scheduler_*\` and
+- Metrics of zot (Go) keep their name, type and labels. Missing are \`zot_scheduler_*\` and
   \`zot_storage_lock_latency_seconds\`, since this registry has neither that scheduler nor that lock, and
-  \`zot_gc_*\`, until collection is served.
+  \`zot_gc_*\`, until this version has garbage collection.
 - Counting takes about a quarter of a microsecond of a request. While metrics are off nothing is counted.
 - The servers of a shared root (\`storage.shared\`) each count for themselves, and are scraped one by one.
 `;

@@ -137,7 +137,7 @@ function storeMetrics({ jobs }: MetricNames) {
     cacheLookups: {
       name: "zot_cache_lookups_total",
       type: "counter",
-      says: "Lookups in the memory of the processes: `content` holds manifests and small blobs, `facts` what the metadata said of them.",
+      says: "Lookups in the memory of the processes: `content` holds manifests and small blobs, `facts` metadata that a worker remembers.",
       labels: [
         { name: "cache", values: caches },
         { name: "outcome", values: ["hit", "miss"] },
@@ -146,7 +146,7 @@ function storeMetrics({ jobs }: MetricNames) {
     commits: {
       name: "zot_metadata_commits_total",
       type: "counter",
-      says: "Commits of the metadata store, those of background work included. Refused ones found that a condition did not hold.",
+      says: "Commits of the metadata store, those of background work included. `refused` counts commits whose precondition did not hold.",
       labels: [{ name: "outcome", values: commitOutcomes }],
     },
     commitSeconds: {
