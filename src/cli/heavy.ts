@@ -28,6 +28,8 @@ export function runHeavy(more: readonly NamedWork[] = []): Promise<number> {
     try {
       const workshop = await opening;
       const result = await workshop?.run(work, argument, abort.signal);
+      // Before it is done: the process may be ended at once then.
+      flushLogs();
       send({ type: "done", id, result });
     } catch (error) {
       send({ type: "failed", id, message: error instanceof Error ? error.message : String(error) });

@@ -104,6 +104,7 @@ export async function reconcileLayout(
   const base = proved ? later : known;
   const counts = { manifests: 0, blobs: 0, tags: 0, stale: 0 };
   const intake: Intake = { registry, repository, base, signal, counts, problems };
+  if (read.kind === "index") await layouts.flushIndex(repository);
   await checkMarker(intake);
   const tags = proved ? new Set<string>() : null;
   if (read.kind === "index") {

@@ -40,6 +40,8 @@ export interface LayoutDirectory {
   /** Whether index.json is the first one of a repository, unchanged since. */
   hasEmptyIndex(repository: string): boolean;
   openIndex(repository: string): Promise<OpenIndex | null>;
+  /** Makes another tool's index.json as durable as one's own: what is read in from it must not outlive it. */
+  flushIndex(repository: string): Promise<void>;
   /** Identifies this version of index.json; null when it is absent. */
   indexStamp(repository: string): Promise<string | null>;
   /** Replaces index.json in one step; `planned` is awaited with its stamp before anybody can see it. */

@@ -96,6 +96,11 @@ export class FilesystemLayouts implements LayoutDirectory {
     return { ...stat, lying, pieces: () => this.#files.content(key, null).stream() };
   }
 
+  async flushIndex(repository: string): Promise<void> {
+    const key = indexKey(repository);
+    if (this.#files.lookNow(key)?.lying === "file") await this.#files.flush(key);
+  }
+
   async indexStamp(repository: string): Promise<string | null> {
     return (await this.#files.stat(indexKey(repository)))?.stamp ?? null;
   }
