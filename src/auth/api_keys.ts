@@ -42,7 +42,7 @@ export class ApiKeys {
   }
 
   /**
-   * Makes a key for the user. The scopes must have been checked. Returns the key, which nobody can ask for again; null
+   * Makes a key for the user. The scopes must have been checked. Returns the key, which cannot be read again; null
    * when the user has as many keys as one may have.
    */
   async make(

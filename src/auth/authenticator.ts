@@ -248,7 +248,7 @@ export class Authenticator {
     return ldap === null ? null : await this.#tryDirectory(ldap, name, password);
   }
 
-  /** Whether the file that knows the user is the same as now: another may have made the name somebody else's. */
+  /** Whether the file that has the user is unchanged: in a newer one the name may be another user's. */
   #sameFile(
     provenBy: string,
     version = this.#options.methods.htpasswd?.version,
@@ -302,7 +302,7 @@ export class Authenticator {
     };
   }
 
-  /** Keys of somebody else who had the name end when it is proven anew: issuers and directories tell nothing before. */
+  /** A login ends the keys of an earlier user of the name: issuers and directories report no change before. */
   async #endOthers(identity: Identity): Promise<void> {
     const { apiKeys } = this.#options.methods;
     if (apiKeys === null || !["ldap", "workload"].includes(identity.provenBy)) return;

@@ -113,7 +113,7 @@ function expiryOf(entry: unknown): number {
   return typeof entry["exp"] === "number" ? entry["exp"] * 1000 : 0;
 }
 
-/** Tokens that say who somebody is. */
+/** Tokens that say who the caller is. */
 function workloadTokens({ options, clock, onChange }: BearerSetup): Verify {
   const issuers = options.oidc.map((issuer) => {
     const keys = discoveredKeys(issuer.issuer, {

@@ -193,7 +193,7 @@ export class PolicyCaller implements Caller {
 
   /**
    * Whether this caller may do anything at all: users always, others when some policy is for them, or an outside
-   * issuer speaks for them (whose tokens need name nobody).
+   * issuer speaks for them (whose tokens need not name a user).
    */
   isWelcome(): boolean {
     const { identity } = this;

@@ -29,7 +29,7 @@ export function challengeHeader(
   return `Bearer ${parts.join(",")}`;
 }
 
-/** The 401 of a request that must log in. Without a challenge nobody can, and it is a 403. */
+/** The 401 of a request that must log in; a 403 where there is no challenge, because no method of login exists. */
 export function loginRequired(
   challenge: Challenge | null,
   scope: string | null,

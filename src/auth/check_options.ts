@@ -58,7 +58,7 @@ export function hasPasswords(auth: AuthValues): boolean {
   return auth.htpasswd.path !== null || auth.ldap.address !== null;
 }
 
-/** Whether any method of authentication is in force, client certificates aside. */
+/** Whether any method of authentication but client certificates is configured. */
 export function hasMethods(auth: AuthValues): boolean {
   const { bearer } = auth;
   return (
@@ -223,7 +223,7 @@ function methodProblems({ accessControl }: HttpSection, has: Has): string[] {
   );
 }
 
-/** What must be there for somebody to log in by a method. */
+/** What a method needs so that users can log in by it. */
 const methodKeys: Readonly<Record<LoginMethod, string>> = {
   htpasswd: "http.auth.htpasswd",
   ldap: "http.auth.ldap",

@@ -46,7 +46,7 @@ export const anonymous: Identity = {
   scope: null,
 };
 
-/** Whether conditions on claims can not be told of what is made from this identity. */
+/** Whether a key or token made from this identity cannot be checked against conditions on claims. */
 export function losesClaims(identity: Identity): boolean {
   return identity.claims !== undefined || identity.claimsLost === true;
 }
@@ -55,7 +55,7 @@ export function isAnonymous(identity: Identity): boolean {
   return identity.name === "";
 }
 
-/** Names longer than this are nobody's. */
+/** No user has a longer name. */
 const nameLengthMax = 256;
 
 /**

@@ -228,7 +228,7 @@ async function accepts(connection: LdapConnection, dn: string, password: string)
   }
 }
 
-/** Its name in the tree where the directory tells nothing better: who moves is somebody else then. */
+/** The entry's unique id, or its name in the tree where it has none: an entry that moves is another user then. */
 function idOf(entry: Entry): string {
   for (const attribute of idAttributes) {
     const [value] = valuesOf(entry, attribute, "hex");

@@ -32,7 +32,7 @@ const connectionsMax = 8;
 const waitingMax = 64;
 /** Idle connections are closed after this: directories close them soon after, too. */
 const idleMsMax = 30_000;
-/** So long after a failure nobody waits for the directory again. */
+/** After a failure, logins are rejected for so long without asking the directory. */
 const pauseMs = 2_000;
 
 /** Results that speak of the directory as a whole (RFC 4511 §4.1.9): busy, unavailable. */

@@ -162,7 +162,7 @@ async function limitedBody(response: Response): Promise<Uint8Array> {
   return Buffer.concat(chunks, total);
 }
 
-/** While asking fails it is not done again before the pause is over: callers whom nobody knows make us ask. */
+/** After a failure the issuer is not asked again before a pause is over: unknown callers can make us ask. */
 function pausing<T>(ask: () => Promise<T>, clock: Clock): () => Promise<T> {
   let failed: { readonly error: unknown; readonly atMs: number } | null = null;
   return async () => {

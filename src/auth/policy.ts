@@ -53,7 +53,7 @@ export interface Question {
    * when the request comes, such as the scope of a token.
    */
   readonly facts: RequestFacts | "any" | null;
-  /** The request that pays for the decision; without it nobody does. */
+  /** The request whose budget the decision uses; without it there is no budget. */
   readonly paying?: Paying | null;
 }
 

@@ -16,7 +16,7 @@ export interface LoginAttempt {
   readonly account: string;
 }
 
-/** An outcome that other processes are told of. */
+/** An outcome that is sent to other processes. */
 export interface LoginNews extends LoginAttempt {
   readonly failed: boolean;
 }

@@ -23,7 +23,7 @@ const answersBytesMax = 128 * MiB;
 /** Of these, what one caller may hold: the longest lists, ten at once. */
 const callerAnswersBytesMax = 32 * MiB;
 
-/** What may be held, and what is said to those who find no room. */
+/** How many bytes may be held, and the advice to a client who finds no room. */
 export interface BodyLimit {
   readonly bytesMax: number;
   readonly callerBytesMax: number;
@@ -81,7 +81,7 @@ export class BodyMemory {
     return this.#bytes;
   }
 
-  /** A place for a body; `onLost` hears when it has to end for another one. */
+  /** A place for a body; `onLost` is called when it has to end for another one. */
   enter(caller: string, onLost: (error: ApiError) => void): Room & { arrived(): void } {
     const held: Held = {
       caller,

@@ -54,7 +54,7 @@ export class ConnectionLimit {
   #connectionsMax: number;
   /** The last exact count, how many descriptors there were, and when another one may be made. */
   #counted = { connections: 0, descriptors: 0, againAtMs: -Infinity };
-  /** The socket whose filter is in force. */
+  /** The socket whose filter is active. */
   #closedSocket: number | null = null;
 
   /** Null where connections cannot be counted or held back. Open it right after the listener. */

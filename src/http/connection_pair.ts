@@ -54,7 +54,7 @@ export class ConnectionPair implements Peer {
   #movedMs: number;
   #moved = 0;
 
-  /** `generation` tells whether the material that the client was let in with is still in force. */
+  /** `generation` tells whether the TLS material of the client's handshake is still in use. */
   constructor(
     outer: PairSocket,
     options: {

@@ -329,7 +329,7 @@ function withAllow<App>(
   return { ...reply, headers: { ...reply.headers, allow: allow.join(", ") } };
 }
 
-/** A certificate that does not verify is not taken for none: whoever shows one means to be known by it. */
+/** A certificate that does not verify is an error: a client that shows one wants to be identified by it. */
 function checkCertificate({ certificateProblem }: Connection): void {
   if (!certificateProblem) return;
   const message = `The client certificate is not accepted: ${certificateProblem}`;

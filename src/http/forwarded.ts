@@ -9,7 +9,7 @@ import { isIP } from "node:net";
 import type { NetworkSet } from "../lib/networks.ts";
 import type { Connection } from "./call.ts";
 
-/** Proxies in a row; whoever writes more is not believed beyond them. */
+/** Proxies in a row; further entries of the list are ignored. */
 const proxiesMax = 16;
 
 /** The address of the client; `address` is that of the connection, `header` is X-Forwarded-For. */

@@ -212,7 +212,7 @@ class MutualTlsListener implements Listener {
         this.#secured(outer);
         return;
       }
-      // A client that only looks whether the port is open is nothing to tell of.
+      // A client that only checks whether the port is open is not reported.
       if (!done && codeOf(error) !== "ECONNRESET") this.#refuse(outer, error);
       if (!done && error?.message.endsWith(":HTTP_REQUEST") === true) sayPlain(outer);
     } catch (failure) {

@@ -22,7 +22,7 @@ const firstFreePortPath = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 const sharedPort = { reusePort: true };
 /** State of a listening socket in /proc/net/tcp. */
 const listening = "0A";
-/** As many processes of a busy machine are looked at; beyond them nobody is named. */
+/** As many processes of a busy machine are looked at; none beyond them is named. */
 const processesMax = 10_000;
 
 /** What a listener's failure means; the failure's own words where it is none of those that are known. */

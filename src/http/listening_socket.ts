@@ -1,18 +1,18 @@
 /**
- * Below the runtime, on Linux: counting descriptors, ending a connection, and taking a listening socket out of service without losing a
- * connection, for good or for a while.
+ * Works below the runtime, on Linux: counts descriptors, ends a connection, and takes a listening socket out of service
+ * without losing a connection, for good or for a while.
  *
  * The runtime can neither change the certificate of a listener nor close its socket alone. Stopping it resets the
  * connections that the kernel has accepted or is about to accept for it, and those in the middle of their TLS
  * handshake: under load several at every change of a certificate (measured; decision 0014). So the socket is retired
  * below the runtime, once another listener shares its port:
  *
- *   1. `refuseNew`: a socket filter drops requests for new connections (SYN), which the kernel of the client repeats
- *      a second later, to the other listener by then. What had begun before still comes in.
+ *   1. `refuseNew`: a socket filter drops requests for new connections (SYN), which the client's kernel repeats
+ *      a second later, and by then reaches the other listener. Connections that began before still come in.
  *   2. `closeBelow`: the descriptor is pointed at /dev/null, which closes the socket; the runtime's listener lives on
  *      with the connections that it has.
  *
- * Leaves to others: when, and what happens to the old connections (`listen.ts`, `listen_mutual_tls.ts`).
+ * `listen.ts` and `listen_mutual_tls.ts` decide when, and what happens to the old connections.
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { closeSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
@@ -241,7 +241,7 @@ export function openFilesLimit(): number | null {
   }
 }
 
-/** Closes the socket and keeps its number taken, so that whoever owns it closes nothing else later. */
+/** Closes the socket and keeps its number taken, so that the runtime, which owns it, closes nothing else later. */
 export function closeBelow(descriptor: number): void {
   const loaded = load();
   if (loaded === null || !isListening(loaded, descriptor)) return;

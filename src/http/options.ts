@@ -24,7 +24,7 @@ import { rateLimitOptions } from "./limit_options.ts";
 const workersDefaultMax = 4;
 /** More than any machine has use for: a worker is a process with connections and caches of its own. */
 const workersMax = 256;
-/** No larger manifest is kept in memory, or taken in from a layout. */
+/** No larger manifest is kept in memory, or read in from a layout. */
 const manifestBytesMax = 64 * MiB;
 
 const tlsOptions = optionTable({

@@ -51,7 +51,7 @@ const kinds: Readonly<Record<string, SubjectAlternativeName["kind"]>> = {
   "IP Address": "ip",
 };
 
-/** `DNS:a.example.com, URI:"spiffe://x/a\u002c b"` as its names; kinds that nobody asks for are left out. */
+/** `DNS:a.example.com, URI:"spiffe://x/a\u002c b"` as its names; kinds that no code uses are left out. */
 export function alternativeNames(text: string): SubjectAlternativeName[] {
   const names: SubjectAlternativeName[] = [];
   for (const match of text.matchAll(/([^:,"]+):("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)/gs)) {

@@ -28,7 +28,7 @@ const methodsAt = 2;
 const callersAt = 16;
 const pageLength = callersAt + sets * ways * 2;
 
-/** A rate in force: its option's name for messages, and what a request takes out of the bucket. */
+/** A configured rate: its option's name for messages, and what a request takes out of the bucket. */
 interface Rate {
   readonly option: string;
   readonly perSecond: number;

@@ -9,7 +9,7 @@ import type { Reply, ReplyBody } from "./endpoint.ts";
 
 const json = "application/json";
 
-/** When a client should come again, in seconds, where nobody knows better. */
+/** When a client should try again, in seconds, unless the error says otherwise. */
 const retryAfterS = "1";
 
 /** A status with headers and no body. */

@@ -55,7 +55,7 @@ export class Epochs {
   }
 }
 
-/** Moves the counters of what a commit changed, before anybody hears of its success. */
+/** Moves the counters of what a commit changed, before its success is acknowledged. */
 export class EpochCommitter implements Committer {
   readonly #committer: Committer;
   readonly #epochs: Epochs;

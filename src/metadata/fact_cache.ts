@@ -15,7 +15,7 @@ interface Remembered<T> {
   readonly value: T;
 }
 
-/** Hears of every lookup. */
+/** Called with every look-up. */
 export type OnLookup = (hit: boolean) => void;
 
 export class FactCache<T> {

@@ -79,7 +79,7 @@ export interface LayoutLag {
   readonly since: number | null;
 }
 
-/** Where a repository's layout on disk stands against the facts. */
+/** How far a repository's layout on disk has followed the metadata. */
 export interface LayoutState {
   /** Grows with every commit that `index.json` must show. */
   readonly generation: number;
@@ -107,7 +107,7 @@ export interface Held {
   readonly as: "blob" | "manifest" | "orphan";
 }
 
-/** What is known of a tag's moves, beside a digest that somebody claims for it. */
+/** The history of a tag, compared with a digest that a file gives it. */
 export interface TagPast {
   /** Whether it ever pointed at that digest. */
   readonly wasThere: boolean;
@@ -115,7 +115,7 @@ export interface TagPast {
   readonly last: Pick<HistoryRecord, "by" | "generation"> | null;
 }
 
-/** One fact to write in the commit's repository. A closed set: group commit, history and a second store rest on it. */
+/** One change in the commit's repository. A closed set: group commit, history and a second store rest on it. */
 export type Change =
   | {
       readonly kind: "link-blob";
@@ -143,11 +143,11 @@ export type Change =
       readonly stamp: string;
       readonly generation: number;
     }
-  /** The repository's generation grows beyond this one, which somebody has seen. */
+  /** The repository's generation grows beyond this one, which a file already shows. */
   | { readonly kind: "raise-generation"; readonly generation: number }
   /** Gives bytes to the sweep that were written for a commit which was refused, unless something names them. */
   | { readonly kind: "release-bytes"; readonly digest: Digest }
-  /** Removes bytes for good, if the sweep was given them and nothing names them: decided where nobody can name them. */
+  /** Removes bytes for good, if the sweep was given them and nothing names them: decided under the writer's lock. */
   | { readonly kind: "sweep-orphan"; readonly digest: Digest };
 
 /** What must hold inside the transaction for its changes to be applied. */
@@ -196,7 +196,7 @@ export type Precondition =
   /** The bytes lie in the repository's layout (checked under the write lock, against a racing sweep). */
   | { readonly kind: "bytes-present"; readonly digest: Digest };
 
-/** What one repository's facts become: all of it happens, or nothing. */
+/** Changes of one repository's metadata: all of them happen, or none. */
 export interface Commit {
   /** All preconditions and changes are about this repository, so that a store can lock it first. */
   readonly repository: string;

@@ -24,7 +24,7 @@ export interface AppendRequest extends AppendLimits {
   readonly chunk: Chunk | null;
   /** Looks after the sender while its bytes are awaited, by how many have come; what it returns ends that. */
   readonly watch?: (arrivedBytes: () => Promise<number>) => () => void;
-  /** Hears how many bytes of the source came, also when they do not fit and are dropped again. */
+  /** Called with the number of bytes that came from the source, even if they do not fit and are dropped again. */
   readonly onTaken?: (bytes: number) => void;
 }
 

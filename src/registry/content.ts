@@ -108,7 +108,7 @@ async function isSound(
   }
 }
 
-/** Tells the operator of damage that is no error to whoever met it. */
+/** Reports damage to the operator where it is no error to the client. */
 export function reportDamage({ report }: Registry, content: Holding, found: Error): void {
   const { repository, digest } = content;
   report("error", "content is damaged; a push of it repairs it", {

@@ -22,7 +22,7 @@ interface Look {
 }
 
 export class ContentCache {
-  /** Hears of every lookup, if anybody wants to. */
+  /** Called with every look-up, for metrics. */
   readonly #onLookup: ((hit: boolean) => void) | null;
   readonly #bytes = new Lru<Digest, Uint8Array>({
     entriesMax,

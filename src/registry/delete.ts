@@ -147,7 +147,7 @@ export async function removeBlob(
   });
 }
 
-/** A commit that is tried again when what it wants was taken in from the disk meanwhile. */
+/** Commits, and tries again when the target was read in from the disk meanwhile. */
 async function removeIn(
   registry: Registry,
   target: Precondition["kind"],

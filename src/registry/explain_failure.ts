@@ -4,7 +4,7 @@ import { MetadataFull, MetadataUnavailable } from "../metadata/metadata.ts";
 import type { ApiErrorName } from "../oci/errors.ts";
 import { StorageFull } from "../storage/blob_store.ts";
 
-/** Codes of a full disk, or a quota that is used up, where nobody has given them a class. */
+/** Codes of a full disk, or a quota that is used up, where the error has no class of its own. */
 const fullCodes: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
 
 /** Codes of a process or a machine that has as many open files as it may. */

@@ -34,7 +34,7 @@ export interface IntakeCounts {
   stale: number;
 }
 
-/** Lines about what could not be taken in: each once, a bounded number, and how many more. */
+/** Lines about what could not be read in: each once, a bounded number, and how many more. */
 export class Problems {
   readonly #lines = new Set<string>();
   #more = 0;

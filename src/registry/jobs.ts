@@ -24,7 +24,7 @@ export interface RegistryJobsOptions {
   readonly uploadIdleMs: () => number;
   /** Called once layouts were compared with the metadata for the first time. */
   readonly onReconciled: () => void;
-  /** Hears of uploads that were dropped. */
+  /** Called when uploads were dropped. */
   readonly onExpired?: ((uploads: number) => void) | undefined;
 }
 
@@ -38,7 +38,7 @@ const minute = 60 * second;
 const settleMs = 100;
 /** Until layouts that another tool seemed to be writing are looked at again. */
 const unfinishedMs = 2 * second;
-/** Files in `temporary` older than this belong to nobody. */
+/** Files in `temporary` older than this belong to no running request. */
 const temporaryAgeMs = 60 * minute;
 /** Repositories that are asked for at once. */
 const repositoriesMax = 1_000;

@@ -24,7 +24,7 @@ const restFactor = 20;
 const restMaxMs = 30_000;
 /** Until a layout is looked at again that another tool seems to be writing. */
 const unfinishedRestMs = 2_000;
-/** How often a change by another tool in the very moment of our writing is taken in before it has to wait. */
+/** How often a change by another tool at the moment of our writing is read in before it has to wait. */
 const triesMax = 3;
 
 /** An index.json up to this size, some thousand lines, is written in a moment. */
@@ -38,7 +38,7 @@ const toldMax = 10;
  */
 export type ProjectionMode = "rested" | "all" | "last";
 
-/** Whether index.json shows the facts now; if not, whether to look again soon. */
+/** Whether index.json equals the metadata now; if not, whether to look again soon. */
 type Projected = "written" | "unfinished" | "left";
 
 export class LayoutProjector {
@@ -119,7 +119,7 @@ export class LayoutProjector {
     signal: AbortSignal | undefined,
   ): Promise<Projected> {
     const writer = new LayoutWriter(this.#registry, this.#report);
-    // At the last look nobody is served any more.
+    // At the last run no request is served any more.
     if (mode === "last") return writer.project(repository, mode, signal);
     const { ours } = await lookAtIndex(this.#registry, repository);
     if (ours && !(await this.#isLarge(repository))) {
@@ -183,7 +183,7 @@ export class LayoutProjector {
   }
 }
 
-/** Takes in what another tool changed in one layout, and writes index.json anew. */
+/** Reads in what another tool changed in one layout, and writes index.json anew. */
 export const projectLayout: HeavyWork<Registry, { readonly repository: string }, Projected> = {
   name: "project-layout",
   run: (registry, { repository }, signal) => {

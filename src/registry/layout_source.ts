@@ -8,11 +8,11 @@ import type { LayoutState } from "../metadata/metadata.ts";
 import { isOurs } from "./reconcile_layout.ts";
 import type { Brought, Registry } from "./registry.ts";
 
-/** How long a request waits for its repository to be taken in. */
+/** How long a request waits for its repository to be read in. */
 const intakeWaitMs = 10_000;
 const lookEveryMs = 50;
 
-/** Has the layout of a repository taken in, if it was not. */
+/** Has the layout of a repository read in, if it was not. */
 export async function layoutSource(registry: Registry, repository: string): Promise<Brought> {
   if (!(await awaitsIntake(registry, repository))) return "nothing";
   // That the repository exists is enough: its index.json is behind, and the job that writes it reads the layout in.
@@ -36,7 +36,7 @@ async function awaitsIntake({ metadata, layouts }: Registry, repository: string)
   if (isProjected(await metadata.layoutState(repository))) return false;
   const stamp = await layouts.indexStamp(repository);
   if (stamp === null || layouts.hasEmptyIndex(repository)) return false;
-  // Asked again after the disk: an index.json of ours is planned in the metadata before anybody can see it.
+  // Asked again after the disk: an index.json of ours is planned in the metadata before it can be read.
   const state = await metadata.layoutState(repository);
   return !isProjected(state) && !isOurs(stamp, state);
 }

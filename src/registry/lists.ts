@@ -91,7 +91,7 @@ export async function listRepositories(
 }
 
 /**
- * The manifests whose subject is the digest, which may be of any algorithm; an empty page for whatever is unknown
+ * The manifests whose subject is the digest, which may be of any algorithm; an empty page for what is unknown
  * [end-12a].
  */
 export async function listReferrers(

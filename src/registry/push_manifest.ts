@@ -79,7 +79,7 @@ export async function pushManifest(registry: Registry, request: PushRequest): Pr
   return { digest, subject: manifest.subject?.digest ?? null };
 }
 
-/** What does not hold, once all is known that the repository has: a tag that nobody has read yet is no new one. */
+/** The preconditions that fail, once the layout is read in: a tag that was not read yet is no new one. */
 async function checkEarly(registry: Registry, commit: Commit): Promise<FailedPrecondition[]> {
   const { repository, preconditions } = commit;
   const check = (): Promise<FailedPrecondition[]> =>
@@ -112,7 +112,7 @@ async function commitWithBytes(
   });
 }
 
-/** A refused push leaves no bytes: what was written for it goes to the sweep, unless somebody else named it. */
+/** A push that fails leaves no bytes: the sweep removes what was written, unless another push has named it. */
 async function releaseRefused(
   registry: Registry,
   push: { readonly repository: string; readonly digest: Digest; readonly tagRules: TagRules },

@@ -79,8 +79,8 @@ export async function lookAtIndex(
 }
 
 /**
- * Compares a layout with the facts and takes in what is new.
- * @throws when `signal` aborts: what was taken in until then stays, and the rest is found again.
+ * Compares a layout with the metadata and reads in what is new.
+ * @throws when `signal` aborts: what was read in until then stays, and the rest is found again.
  */
 export async function reconcileLayout(
   registry: LayoutRegistry,
@@ -117,7 +117,7 @@ export async function reconcileLayout(
   if ((await layouts.indexStamp(repository)) !== index.stamp) return unfinished;
   if (later !== null) await followLaterIndex(intake, { generation: later, tags });
   await takeInFiles(intake);
-  // Ours by its annotation, where the metadata do not know it: nobody else wrote it.
+  // Ours by its annotation, though the metadata does not have it: no other tool wrote it.
   const isOwn = state === null && read.kind === "index" && isMarked(read.base);
   await tell(intake, read.kind === "unreadable" ? "move" : "copy", report, isOwn);
   const { manifests, blobs } = counts;

@@ -25,11 +25,11 @@ export interface Registry {
   readonly dedupe: boolean;
   /** Whether a repository takes an index though manifests that it names are not there (`storage.sparseIndexes`). */
   readonly mayBeSparse: (repository: string) => boolean;
-  /** Hears of what the operator should know and no answer tells. */
+  /** Logs what the operator should know and no answer tells. */
   readonly report: Report;
 }
 
-/** Brings what it has of a repository into the metadata, for somebody who missed something there. */
+/** Brings what it has of a repository into the metadata, for a request that missed something there. */
 export type Source = (registry: Registry, repository: string) => Promise<Brought>;
 
 /** "brought": it is worth looking again. "later": there is something, and it did not come in time. */

@@ -49,7 +49,7 @@ export async function resolveManifest(
   return { found: { ...record, repository } };
 }
 
-/** Does not tell an unknown repository: nobody who asks for a blob is told. */
+/** Does not tell an unknown repository from an unknown blob: the answer to a pull of a blob is the same. */
 export async function resolveBlob(
   registry: Registry,
   repository: string,
@@ -76,7 +76,7 @@ export async function resolveTags(
   return why === "absent" ? { found: tags } : { found: null, why };
 }
 
-/** A slice of what refers to a digest, all of which is known by then; an empty one for whatever is unknown. */
+/** A slice of the referrers of a digest, all of which are known by then; empty for an unknown repository or digest. */
 export async function resolveReferrers(
   registry: Registry,
   repository: string,
@@ -125,7 +125,7 @@ export function absentError(
   return apiError(why === "no-repository" ? "NAME_UNKNOWN" : unknown, { detail });
 }
 
-/** Nobody can tell yet what the repository has. */
+/** The API error while the layout of the repository is being read in. */
 export function beingRead(): ApiError {
   return apiError("UNAVAILABLE", {
     message: "This repository lies on disk and is still being read; try again",

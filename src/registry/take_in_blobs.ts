@@ -9,12 +9,12 @@ import { parseDigest, type Digest } from "../oci/digest.ts";
 import { Adoption } from "../storage/adopt.ts";
 import { pagesOf, type Intake } from "./intake.ts";
 
-/** Takes in those of the digests that are new and here. */
+/** Adopts and links those of the digests that are new and here. */
 export async function takeInBlobs(intake: Intake, digests: readonly string[]): Promise<void> {
   for (const page of pagesOf(digests)) await takeInPage(intake, await unknownOf(intake, page));
 }
 
-/** Those of some hundred digests that the facts do not know. */
+/** Those of some hundred digests that are not in the metadata. */
 export async function unknownOf(
   { registry, repository }: Intake,
   page: readonly string[],

@@ -55,7 +55,7 @@ async function takeInPage(intake: Intake, page: readonly Listed[], depth: number
   await tellMissing(intake, safe);
 }
 
-/** Those that the facts do not know, each once, with the media type that it is listed under. */
+/** Those that are not in the metadata, each once, with the media type that it is listed under. */
 async function newOf(
   { registry, repository, problems, counts }: Intake,
   page: readonly Listed[],
@@ -115,8 +115,8 @@ async function record({ registry, repository }: Intake, manifest: NewManifest): 
 }
 
 /**
- * What the manifests name and nobody has. An index without some of its manifests is whole in itself: copies of a few
- * platforms have it, and it is what a delete of a child leaves.
+ * Reports content that the manifests name and that is missing. An index may lack some of its manifests: copies of a few
+ * platforms do, and so does an index after a delete of a child.
  */
 async function tellMissing(
   { registry, repository, problems }: Intake,

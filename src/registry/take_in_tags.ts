@@ -28,7 +28,7 @@ export async function takeInTags(intake: Intake, entries: readonly LayoutEntry[]
   }
 }
 
-/** What becomes of a tag of which the file and the facts say different things. */
+/** Decides about a tag on which the file and the metadata differ. */
 async function takeInTag(
   intake: Intake,
   tag: string,

@@ -73,7 +73,7 @@ export class Uploads {
   }
 
   /**
-   * Removes sessions that nobody touched for `idleMs`, or sooner where they hold nothing, and that nobody holds;
+   * Removes sessions that no request touched for `idleMs`, or sooner where they are empty, and none holds;
    * returns how many.
    */
   async expire(now: number, idleMs: number): Promise<number> {
@@ -100,7 +100,7 @@ export class Uploads {
 
 /**
  * The id in the store: the session's, its repository and its owner in one name, so that a session asked for under
- * another repository, or by somebody else, is simply not there.
+ * another repository, or by another user, is simply not there.
  */
 function storedId(repository: string, id: string, owner: string): string {
   // No repository name holds a blank, so that the two cannot be taken for another pair.

@@ -6,10 +6,10 @@ import type { Registry } from "./registry.ts";
 
 /** Repositories looked at in one round. */
 const roundMax = 256;
-/** Stands for an index.json that nobody can have read. */
+/** Stands for an index.json that no tool can have read. */
 const noIndex = "none";
 
-/** Records of every repository that what it shows is what it holds. */
+/** Records for every repository that its layout is up to date. */
 export async function recordAllShown({ metadata }: Registry, signal?: AbortSignal): Promise<void> {
   for (;;) {
     const behind = await metadata.staleLayouts(roundMax);

@@ -11,7 +11,7 @@ import type { ContentStat } from "./blob_store.ts";
 /** What lies under a name at this moment. Other tools put what they like into a layout. */
 export type Lying = "file" | "link" | "other";
 
-/** A file that somebody else may have put there. */
+/** A file that another tool may have put there. */
 export interface LooseFile extends ContentStat {
   readonly lying: Lying;
   /** Milliseconds since the epoch of the last change. */
@@ -23,7 +23,7 @@ export interface OpenIndex extends LooseFile {
   readonly pieces: () => AsyncIterable<Uint8Array>;
 }
 
-/** Hears of a directory that could not be read. */
+/** Called with a directory that could not be read. */
 export type Unreadable = (directory: string, error: unknown) => void;
 
 export interface LayoutDirectory {
@@ -44,7 +44,7 @@ export interface LayoutDirectory {
   flushIndex(repository: string): Promise<void>;
   /** Identifies this version of index.json; null when it is absent. */
   indexStamp(repository: string): Promise<string | null>;
-  /** Replaces index.json in one step; `planned` is awaited with its stamp before anybody can see it. */
+  /** Replaces index.json in one step; `planned` is awaited with its stamp before the file can be read. */
   writeIndex(
     repository: string,
     text: () => Iterable<string>,

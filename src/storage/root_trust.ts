@@ -15,7 +15,7 @@ const entriesMax = 1_000;
 
 /**
  * Looks at the root and at the files of `_zot`. Returns warnings.
- * @throws with one line for the operator when something there may be somebody else's.
+ * @throws with one line for the operator when a file there may be another user's.
  */
 export function checkRootTrust(rootDirectory: string): string[] {
   const own = join(rootDirectory, ownDirectory);

@@ -12,7 +12,7 @@ interface Work {
 
 /** False when all of it was there already. */
 export function putManifest(work: Work, id: number, manifest: NewManifest): boolean {
-  // The same bytes pushed again may come under another media type, or were taken in from another tool's
+  // The same bytes pushed again may come under another media type, or were read in from another tool's
   // layout and understood in part: the latest push counts, in all that it says.
   const changed = run(
     work,

@@ -191,7 +191,7 @@ export const migrations: readonly Migration[] = [
 const newest = migrations.reduce((version, step) => Math.max(version, step.version), 0);
 
 /**
- * Brings the database, and the small stores beside the facts, to the newest version.
+ * Brings the database, and the small stores beside the metadata, to the newest version.
  * @throws Error with one line for the operator when the database is from a newer version.
  */
 export function migrate(database: Database, stores: Stores): void {

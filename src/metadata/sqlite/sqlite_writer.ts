@@ -57,7 +57,7 @@ export interface SqliteWriterOptions {
   readonly records?: readonly RecordTables<RecordChange, unknown>[] | undefined;
   /** Called once, when one of these files was removed or replaced: the store is of no use any more. */
   readonly onLost?: (problem: string) => void;
-  /** Hears of every transaction: how many commits it held, and how long it took. */
+  /** Called after every transaction: how many commits it held, and how long it took. */
   readonly onBatch?: ((commits: number, ms: number) => void) | undefined;
 }
 
@@ -265,7 +265,7 @@ function stepsOf(commit: AnyCommit): number {
   return steps;
 }
 
-/** The store holds names that are nobody else's business; its log gets the same mode. */
+/** The store holds names that other users must not read; its log gets the same mode. */
 const databaseMode = 0o600;
 
 /** @throws Error with one line for the operator. */

@@ -264,7 +264,7 @@ export class KeyedFiles {
     }
   }
 
-  /** Moves whatever is under a key, readable or not; false when it is absent. */
+  /** Moves the file under a key, readable or not; false when it is absent. */
   async move(from: string, to: string): Promise<boolean> {
     const [source, target] = [this.path(from), this.path(to)];
     if (lstatSync(source, { throwIfNoEntry: false }) === undefined) return false;

@@ -78,7 +78,7 @@ export class FileReserve {
 }
 
 /**
- * For whoever is about to take something new.
+ * Call it before new content is accepted.
  * @throws StorageFull while the reserve was given up, and there is no room for it yet.
  */
 export function requireRoom(rootDirectory: string): void {
