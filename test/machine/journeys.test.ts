@@ -6,11 +6,12 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { runnableBlocks, type Block } from "../../scripts/readme_blocks.ts";
 import { makeImage } from "../../scripts/readme_world.ts";
-import { packageDirectory, requireTool, tempDirectory } from "../harness.ts";
+import { eventually, packageDirectory, requireTool, tempDirectory } from "../harness.ts";
 import { builtExecutable } from "../packages/built.ts";
 import { canStartMachine, startMachine, type Machine } from "./machine.ts";
 
 const testMs = 300_000;
+const withDocker = requireTool("dockerd", "docker", "containerd", "runc");
 
 /**
  * A person types passwords at a terminal. Here the same commands read them from standard input, which `zot user` does
@@ -22,6 +23,9 @@ zot() {
 }
 skopeo() {
   if [ "$1" = login ]; then echo "$3's secret" | command skopeo "$@" --password-stdin; else command skopeo "$@"; fi
+}
+docker() {
+  if [ "$1" = login ]; then echo "$3's secret" | command docker "$@" --password-stdin; else command docker "$@"; fi
 }
 `;
 
@@ -41,15 +45,17 @@ describe.skipIf(!canStartMachine() || !requireTool("skopeo", "openssl", "curl"))
         const ran = new Set<string>();
         const blocks = await blocksOf("docs/guides/team.md");
         for (const { on, text, line } of blocks) {
-          if (on === null || on === "docker") continue;
+          if (on === null || (on === "docker" && !withDocker)) continue;
+          if (on === "docker") await startDocker(machine);
           if (on === "ann") await giveFiles(machine);
-          const user = on === "server" ? "root" : on;
+          const user = on === "server" || on === "docker" ? "root" : on;
           await machine.shellOk(`${typing}\n${text}`, { user }).catch((error: Error) => {
             throw new Error(`docs/guides/team.md:${line}: ${error.message}`);
           });
           ran.add(on);
         }
-        expect([...ran]).toEqual(["server", "ann", "bob"]);
+        const readers = ["server", ...(withDocker ? ["docker"] : []), "ann", "bob"];
+        expect([...ran]).toEqual(readers);
 
         const push = "skopeo copy oci:app:1 docker://192.0.2.10:5000/team/app:2";
         const refused = await machine.shell(push, { user: "bob" });
@@ -69,6 +75,26 @@ describe.skipIf(!canStartMachine() || !requireTool("skopeo", "openssl", "curl"))
     );
   },
 );
+
+/** Docker's daemon, with an image that is called `app`. The machine has no bridge and no rules for packets. */
+async function startDocker(machine: Machine): Promise<void> {
+  await using directory = await tempDirectory();
+  const app = join(directory.path, "app");
+  await mkdir(app);
+  await makeImage(app);
+  await machine.copy(app, "/root/app");
+  await machine.copy(Bun.which("docker") ?? "docker", "/usr/local/bin/docker");
+  await machine.shellOk(`cp /etc/zot/server.crt .
+    rm -rf /etc/docker
+    systemd-run --unit=dockerd dockerd --data-root=/root/docker --bridge=none --iptables=false --ip6tables=false --storage-driver=vfs
+    skopeo copy --quiet oci:app:latest docker-archive:app.tar:app:latest`);
+  await eventually("Docker's daemon answers", async () => {
+    if ((await machine.shell("systemctl is-failed --quiet dockerd")).code === 0)
+      throw new Error((await machine.shell("journalctl --unit dockerd")).stdout);
+    return (await machine.shell("docker info")).code === 0;
+  });
+  await machine.shellOk("docker load --input app.tar");
+}
 
 /** What each of them has: an image, and the certificate that was copied from the server. */
 async function giveFiles(machine: Machine): Promise<void> {
