@@ -61,7 +61,7 @@ const metricsOptions = optionTable({
     default: [],
     served: true,
     applies: "live",
-    says: "With `read`: everybody may read the metrics page, logged in or not.",
+    says: "With `read`: anyone may read the metrics page, logged in or not.",
   },
 });
 
@@ -73,7 +73,7 @@ const repositoryAccessOptions = optionTable({
     applies: "live",
     says:
       "For each glob of repository names `policies` (`users`, `groups`, `actions`, `conditions`), `defaultPolicy` and " +
-      "`anonymousPolicy`. Only the longest glob that fits a repository applies. The user `ann` is whoever logs in by " +
+      "`anonymousPolicy`. Only the longest glob that fits a repository applies. The user `ann` is every user who logs in by " +
       "that name; `htpasswd:ann`, `ldap:ann`, `certificate:ann` and `workload:ann` are that method's ann alone.",
   },
   adminPolicy: {
