@@ -1,4 +1,4 @@
-// Prints docs/reference/errors.md from the table of errors: codes, statuses, texts, and who refuses so.
+// Prints docs/reference/errors.md from the table of errors: codes, statuses, texts, and the endpoints that answer them.
 
 import { headersByError } from "../src/api/answers.ts";
 import { endpoints } from "../src/api/endpoints.ts";

@@ -1,4 +1,4 @@
-// How long a start takes until the first answer, and what a server that nobody asks holds of the memory.
+// How long a start takes until the first answer, and how much memory an idle server holds.
 //
 //   scripts/bun scripts/measure_start.ts [program] [rounds]
 //

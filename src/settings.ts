@@ -1,9 +1,9 @@
 /**
- * What a worker answers by: made from the configuration at its start, and again whenever the file changes.
+ * The settings that a worker answers requests with: made from the configuration at its start, and again whenever the file changes.
  *
- * Promises: settings are whole before they are used; what cannot be made (a file that is gone) throws and leaves those
- * in force as they are. Parts that the change does not touch go on: callers who are known stay known.
- * Leaves to others: what only a restart changes (`server.ts`), and telling the two apart (`config/reload.ts`).
+ * Settings are complete before they are used. A part that cannot be made (its file is gone) throws, and the settings in
+ * force stay. Parts that the change does not touch go on: a caller who has logged in stays known. What only a restart
+ * changes is in `server.ts`; `config/reload.ts` tells the two apart.
  */
 import { join } from "node:path";
 import type { App } from "./api/app.ts";

@@ -1,4 +1,5 @@
-// Heavy work in a process of its own: commits go on while it computes, and its end is nobody else's.
+// Heavy work in a process of its own: commits go on while it computes, and when it dies, no other
+// process does.
 
 import { expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";

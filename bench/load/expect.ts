@@ -1,6 +1,6 @@
 // What the load generator does with an answer that is not the one it needs: it stops and shows it.
 //
-// A benchmark of refusals measures nothing, so there is no count of errors to overlook.
+// A benchmark of API errors measures nothing, so an error ends the run instead of being counted.
 
 import { headerOf, type Reply } from "./reply_reader.ts";
 

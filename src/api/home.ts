@@ -1,9 +1,9 @@
 /**
  * The page at `/` for a person who opens the registry in a browser: what this is, where it is, how to push to it, and
- * where to go on. It stands where there is no web interface, and gives its place up to one.
+ * where to go on. It is served only where there is no web interface.
  *
  * It is text and one style, works without scripts, and loads nothing (Content-Security-Policy). It tells nothing that
- * needs a login. Programs that ask for `/` get what they always got, a 404.
+ * needs a login. Programs that ask for `/` get a 404.
  */
 import { createHash } from "node:crypto";
 import packageJson from "../../package.json" with { type: "json" };

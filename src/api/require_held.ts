@@ -1,4 +1,4 @@
-/** What HEAD says of content: clients ask by it what they still have to push, before they push. */
+/** Answers HEAD of content: clients use it before a push, to learn what the registry still needs. */
 import type { Call } from "../http/call.ts";
 import type { Holding } from "../metadata/metadata.ts";
 import { apiError } from "../oci/errors.ts";

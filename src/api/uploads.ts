@@ -1,7 +1,7 @@
 /**
  * Uploads: start, append, finish, status, cancel, single request, mount [end-4, 5, 6, 11, 13, 14].
  *
- * A session is named by its path alone, in unreserved characters, so that clients may do to the query what they like. A
+ * A session is named by its path alone, in unreserved characters, so that clients may add any query to it. A
  * status tells what is on disk. Checks come in an order that leaves the session alive whenever the client can go on.
  * What a request may add is in `registry/append_upload.ts`, the end of an upload in `registry/push_blob.ts`.
  */

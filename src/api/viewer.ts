@@ -2,8 +2,8 @@
  * The files of the viewer (swagger-ui), wherever this program runs from.
  *
  * In a checkout they are those of the development dependency, in an executable the bundler has put them in. The npm
- * package carries them beside this module (`scripts/pack_viewer.ts`): so nobody who installs it gets the viewer's
- * package, which brings one along that reports installations.
+ * package carries them beside this module (`scripts/pack_viewer.ts`). So installing zot does not install the
+ * viewer's package, which depends on one that reports installations.
  */
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";

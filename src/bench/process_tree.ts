@@ -2,7 +2,7 @@
 // for `npm run bench`.
 //
 // A child that has ended still counts, because the kernel adds its time to the parent that waited for it. A process
-// that ends while it is being read is left out. Without /proc there is nothing to tell.
+// that ends while it is being read is left out. Without /proc there are no figures.
 
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 

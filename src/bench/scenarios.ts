@@ -1,7 +1,7 @@
 /**
- * THE table of workloads: those of the original's benchmark, and what it lacks.
+ * THE table of workloads: those of the benchmark of zot (Go), and some that it lacks.
  *
- * Adding one is adding a row. Sizes are decimal (1 MB = 1,000,000 bytes), as in the original's names.
+ * Adding one is adding a row. Sizes are decimal (1 MB = 1,000,000 bytes), as in the names of zot's.
  */
 import { systemClock } from "../lib/clock.ts";
 import { newContent, newManifest, type Content } from "./content.ts";

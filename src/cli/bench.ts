@@ -1,7 +1,7 @@
 // `zot bench`: measures one registry, or two in turn, and writes the report.
 //
-// Shows progress on a terminal. Exit status: 0 measured, 1 when operations failed, 2 when it could not measure (nobody
-// there, login refused, a mistake on the command line).
+// Shows progress on a terminal. Exit status: 0 measured, 1 when operations failed, 2 when it could not measure (no
+// answer, login refused, a mistake on the command line).
 
 import { reportText } from "../bench/report.ts";
 import { benchPage } from "../bench/page.ts";

@@ -1,8 +1,8 @@
 /**
- * The primary's hold on its process for heavy work: started when there is some, ended when there was none for a while.
+ * The primary's process for heavy work: it is started when there is work, and ended when there was none for a while.
  *
- * Work whose process ends is begun again in another one, with growing pauses where they die young, and given up after
- * a few tries: that ends the work, and nothing else.
+ * When the process dies, another one begins the work again, after growing pauses where processes die young. After a few
+ * tries the work is given up, and only that.
  */
 import type { Config } from "../config/schema.ts";
 import type { HeavyRunner, HeavyWork } from "../jobs/heavy_work.ts";

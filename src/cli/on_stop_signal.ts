@@ -1,5 +1,5 @@
-// SIGINT and SIGTERM of whoever runs a command, who may send them twice: first the one that asks for an end, then one
-// that insists.
+// Handles SIGINT and SIGTERM while a command runs. The first signal asks the command to end; a second one ends it at
+// once.
 
 /**
  * How long signals after the first one are taken for the same: Ctrl+C in a terminal goes to everything that was started

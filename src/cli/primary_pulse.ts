@@ -1,9 +1,9 @@
 /**
- * Notices in a worker that the primary says nothing any more: it hangs, or its disk does.
+ * Notices in a worker that the primary has fallen silent: it hangs, or its disk does.
  *
- * The worker is then not ready, and its commits are answered 503, whose outcome nobody knows, rather than left to wait
- * for as long as the primary hangs. Beats are counted rather than time, as in `supervisor.ts`: while this process
- * stands still, nobody can be heard.
+ * The worker is then not ready, and answers its commits 503 instead of waiting for as long as the primary hangs; their
+ * outcome is unknown. It counts beats rather than time, as `supervisor.ts` does: a process that stands still cannot
+ * hear the other one.
  */
 import type { Log } from "../lib/log.ts";
 import type { ChannelCommitter } from "../metadata/commit_channel.ts";

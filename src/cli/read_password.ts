@@ -1,5 +1,5 @@
-// A new password from whoever runs a command: asked for twice on a terminal that shows nothing of it, else one line of
-// standard input. Never from the command line, which every user of the machine can read.
+// Reads a new password: a terminal asks for it twice without showing it, else it is one line of standard input. It
+// never comes from the command line, which every user of the machine can read.
 
 import type { Output } from "./command.ts";
 

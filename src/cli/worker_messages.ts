@@ -1,9 +1,9 @@
 /**
- * What a supervisor and its workers say to each other.
+ * The messages between a supervisor and its workers.
  *
- * A worker says `hello`, is told who it is, says `listening` (or `failed`, and ends), sends commits and gets their
- * replies, is given new certificates and configurations, tells of logins and hears of those elsewhere, and is told to
- * leave or to stop. Once a second the supervisor says that it is alive, and a worker answers that.
+ * A worker sends `hello`, gets its identity, and sends `listening` (or `failed`, and ends). It sends commits and gets
+ * their replies, gets new certificates and configurations, reports logins and gets those of other workers, and is told
+ * to leave or to stop. Once a second the supervisor sends a sign of life, and the worker answers it.
  */
 import type { LoginNews } from "../auth/throttle.ts";
 import type { Config } from "../config/schema.ts";

@@ -1,4 +1,4 @@
-// Where images lie when nobody said so: a directory of the user's own, never one that needs root.
+// Where images lie when no configuration says so: a directory of the user's own, never one that needs root.
 //
 // Only looks, creates nothing. The order is XDG's data directory, the home directory, and, for
 // users without a home (containers), a directory under the machine's temporary one, of which the

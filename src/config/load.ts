@@ -1,7 +1,7 @@
 // From a file to a `Config`: read, parse, check, fill in what depends on the machine, freeze.
 //
 // The door of this folder. A result is either a configuration with the warnings that a start should
-// log, or every problem there is, one line each; nothing throws for what a user wrote.
+// log, or every problem there is, one line each; a user's mistake never throws.
 
 import { readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";

@@ -1,5 +1,5 @@
-// Configuration files of other registries, recognised as what they are: one line with the way over instead of one for
-// each of their keys.
+// Configuration files of other registries, recognised as such: one line says how to migrate, instead of one for each
+// of their keys.
 
 import { isJsonObject } from "../lib/strict_json.ts";
 

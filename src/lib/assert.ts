@@ -1,6 +1,6 @@
 // Assertions: the third kind of error, for what cannot happen.
 //
-// Absent is `null` and an API error is a `ApiError`; what is left is a broken promise of our own
+// Absent is `null` and an API error is an `ApiError`; the third kind is a bug in our own
 // code. Such a state ends the request (500 and an error id) or, where stored state may be damaged,
 // the process. An assertion is never the answer to something that a user sent.
 

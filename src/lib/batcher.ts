@@ -1,12 +1,12 @@
-// Group commit: many callers, one run at a time, each run for all who came meanwhile.
+// Group commit: one run at a time, each for all callers that submitted during the last one.
 //
-// The first submit starts a batch in a microtask, so that submits of the same tick share it. Who
-// comes while a run is in flight waits for the next one. Batches run in order and never overlap. A
+// The first submit starts a batch in a microtask, so that submits of the same tick share it. A
+// submit while a run is in flight waits for the next one. Batches run in order and never overlap. A
 // rejected run rejects exactly the callers of its batch; the next batch runs all the same. The
 // number of waiting callers is bounded: beyond it a submit is refused at once (`BatcherFull`).
 //
 // Items may have weights. A batch takes items until `weightMax` is reached. Heavy items wait in a line of their own
-// and run one at a time, in turn with the batches of the others: who brings little waits for one heavy item at most,
+// and run one at a time, in turn with the batches of the others: a light item waits for one heavy item at most,
 // however many of them wait.
 
 import { setImmediate } from "node:timers/promises";

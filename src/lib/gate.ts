@@ -1,8 +1,7 @@
-// At most so many at once, at most so many waiting: for work that is expensive for everybody else.
+// Limits how much expensive work runs at once, and how much waits.
 //
-// Who comes when all places are taken waits in line; who comes when the line is full is refused at
-// once (`GateFull`), so that a flood costs nothing but the API errors. The work itself decides how
-// long it takes.
+// When all places are taken, new work waits in line. When the line is full, it is refused at once (`GateFull`), so that
+// a flood costs nothing but the API errors. The gate does not limit how long work takes.
 
 import { assert } from "./assert.ts";
 

@@ -2,8 +2,8 @@
  * The elements of one array in a JSON document that comes in pieces, such as the `manifests` of an index.json.
  *
  * The document is an object and the array one of its members. Each element comes as text as soon as it is whole; the
- * rest of the document is kept, with a 0 in the place of each element, and is given at the end: who parses the
- * elements and the rest has checked every byte, and had one element in memory at a time.
+ * rest of the document is kept, with a 0 in the place of each element, and is given at the end. A
+ * caller that parses the elements and the rest has checked every byte, with one element in memory at a time.
  */
 export interface JsonElementsOptions {
   /** Name of the member that holds the array. */

@@ -1,8 +1,8 @@
 /**
  * Files that a server has open for as long as it runs: tells when a path no longer names the file that was opened.
  *
- * Whoever holds a removed or replaced file open notices nothing: reads and writes go on, into a file that nobody will
- * ever find again. So the paths are looked at before something is said to be safe. A look costs about 2 µs a file.
+ * A process that has a removed or replaced file open does not notice: its reads and writes go on, in a file that has no
+ * name any more. So the paths are checked before data is acknowledged as safe. A check costs about 2 µs a file.
  */
 import { statSync } from "node:fs";
 

@@ -1,7 +1,7 @@
 /**
  * Leases: which of several servers does a piece of work. At most one holds a lease at a time.
  *
- * A lease may be lost while it is held, where a store grants it for a time only; what is done under it then ends.
+ * A lease may be lost while it is held, where a store grants it for a time only; the work under it then ends.
  */
 
 export interface Lease {

@@ -1,7 +1,7 @@
 // A cache that holds at most so many entries and, if asked, at most so much weight.
 //
-// What was used longest ago leaves first. All operations cost constant time. A value heavier than
-// the whole cache is not kept. Expiry is left to the owner: put the time into the value.
+// The entry that was used longest ago is dropped first. All operations take constant time. A value heavier than the
+// whole cache is not kept. Entries do not expire: a caller that needs expiry puts the time into the value.
 
 import { assert } from "./assert.ts";
 

@@ -1,7 +1,7 @@
-// How many bytes may be held at once by work that waits for somebody else, such as bodies of slow clients.
+// How many bytes may be held at once by work that waits for others, such as bodies of slow clients.
 //
-// Each has a limit of its own; this one is for their sum, so that a thousand of them are no danger. Whoever finds no
-// room does without the memory, or is refused: nobody waits for it, since those who hold it may never end.
+// Each body has a limit of its own; this one is for their sum, so that a thousand of them are no danger. Work that finds
+// no room does without the memory, or is refused. It never waits for room, since the work that holds it may never end.
 
 import { assert } from "./assert.ts";
 

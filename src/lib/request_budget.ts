@@ -1,4 +1,4 @@
-// What one request may cost, whatever its sender makes of it.
+// Limits what one request may cost, whatever it contains.
 //
 // One object for each request, drawn on by everything whose cost the sender chooses: conditions of policies over the
 // request's headers, patterns, globs of API keys, lists, manifests. A step is about a microsecond or less. When the steps are

@@ -1,7 +1,7 @@
 // JSON from strangers: one reading of the bytes, or none.
 //
 // Parsers disagree on byte order marks, broken UTF-8 and repeated names, and a check that reads a
-// document in one way protects nobody who reads it in another; so all of these are refused. Depth is
+// document in one way does not protect a program that reads it in another; so all of these are refused. Depth is
 // bounded before parsing, because every later walk may recurse. All costs are linear in the bytes,
 // whose number the caller bounds. Nothing here throws. Names such as "__proto__" become own
 // properties: take members with `Object.hasOwn` in mind, and never assign them one by one.

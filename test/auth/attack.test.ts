@@ -1,4 +1,4 @@
-// Callers who mean no good, or mistype: headers of every shape, floods of wrong passwords, directories that are gone.
+// Attackers, and callers who mistype: headers of every shape, floods of wrong passwords, directories that are gone.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { generateKeyPairSync } from "node:crypto";

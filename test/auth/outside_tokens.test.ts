@@ -1,4 +1,4 @@
-// Tokens of somebody else's token service, over HTTP: what they say decides, for named users and for nobody in particular.
+// Tokens of somebody else's token service, over HTTP: their claims decide, with a user's name and without one.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { generateKeyPairSync } from "node:crypto";

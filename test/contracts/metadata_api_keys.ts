@@ -1,4 +1,4 @@
-// API keys: made, found by their hash, listed by their owner, touched, and removed by nobody else.
+// API keys: made, found by their hash, listed by their owner, touched, and removed by their owner only.
 
 import { expect, test } from "bun:test";
 import { apiKeys, type ApiKeyRecord, type FileUserChange } from "../../src/metadata/api_keys.ts";

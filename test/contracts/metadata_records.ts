@@ -1,4 +1,4 @@
-// Small stores beside the facts, by an example: counters that are added to. What a feature's own records may rely on,
+// Small stores beside the metadata, by an example: counters that are added to. What a feature's own records may rely on,
 // whichever implementation keeps them.
 
 import { expect, test } from "bun:test";

@@ -1,7 +1,7 @@
 // What one server gives to too many requests, too many connections and clients that do not move: real processes, raw
 // sockets, and counts of descriptors and memory taken from the kernel.
 //
-// Goal: whoever asks too much is told so or waits, everybody else is served on, and afterwards nothing is left open.
+// Goal: a client that asks too much is told so or waits, all others are still served, and nothing is left open.
 // Timeouts of single connections stand in `timeouts.test.ts`, the counting of rates in `src/http/rate_limits.test.ts`.
 
 import { describe, expect, test } from "bun:test";
