@@ -6,8 +6,9 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { runnableBlocks, type Block } from "../../scripts/readme_blocks.ts";
 import { makeImage } from "../../scripts/readme_world.ts";
-import { eventually, packageDirectory, requireTool, tempDirectory } from "../harness.ts";
+import { packageDirectory, requireTool, tempDirectory } from "../harness.ts";
 import { builtExecutable } from "../packages/built.ts";
+import { startDocker } from "./docker.ts";
 import { canStartMachine, startMachine, type Machine } from "./machine.ts";
 
 const testMs = 300_000;
@@ -46,7 +47,7 @@ describe.skipIf(!canStartMachine() || !requireTool("skopeo", "openssl", "curl"))
         const blocks = await blocksOf("docs/guides/team.md");
         for (const { on, text, line } of blocks) {
           if (on === null || (on === "docker" && !withDocker)) continue;
-          if (on === "docker") await startDocker(machine);
+          if (on === "docker") await giveDocker(machine);
           if (on === "ann") await giveFiles(machine);
           const user = on === "server" || on === "docker" ? "root" : on;
           await machine.shellOk(`${typing}\n${text}`, { user }).catch((error: Error) => {
@@ -76,24 +77,17 @@ describe.skipIf(!canStartMachine() || !requireTool("skopeo", "openssl", "curl"))
   },
 );
 
-/** Docker's daemon, with an image that is called `app`. The machine has no bridge and no rules for packets. */
-async function startDocker(machine: Machine): Promise<void> {
+/** What somebody with Docker has: an image that is called `app`, and the certificate. */
+async function giveDocker(machine: Machine): Promise<void> {
   await using directory = await tempDirectory();
   const app = join(directory.path, "app");
   await mkdir(app);
   await makeImage(app);
   await machine.copy(app, "/root/app");
-  await machine.copy(Bun.which("docker") ?? "docker", "/usr/local/bin/docker");
+  await startDocker(machine);
   await machine.shellOk(`cp /etc/zot/server.crt .
-    rm -rf /etc/docker
-    systemd-run --unit=dockerd dockerd --data-root=/root/docker --bridge=none --iptables=false --ip6tables=false --storage-driver=vfs
-    skopeo copy --quiet oci:app:latest docker-archive:app.tar:app:latest`);
-  await eventually("Docker's daemon answers", async () => {
-    if ((await machine.shell("systemctl is-failed --quiet dockerd")).code === 0)
-      throw new Error((await machine.shell("journalctl --unit dockerd")).stdout);
-    return (await machine.shell("docker info")).code === 0;
-  });
-  await machine.shellOk("docker load --input app.tar");
+    skopeo copy --quiet oci:app:latest docker-archive:app.tar:app:latest
+    docker load --input app.tar`);
 }
 
 /** What each of them has: an image, and the certificate that was copied from the server. */

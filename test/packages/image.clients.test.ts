@@ -2,7 +2,7 @@
 // archive, carried to a machine without a network.
 //
 // Proves: the layout is one that skopeo reads, the image starts as its unprivileged user with a read-only root, and
-// the registry in that container serves a push; the archive has its checksum, and Podman and containerd load it.
+// the registry in that container serves a push; the archive has its checksum, and Podman, containerd and Docker load it.
 
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
@@ -19,6 +19,8 @@ import {
 } from "../harness.ts";
 import { startContainerd } from "../clients/containerd.ts";
 import { containers } from "../clients/containers.ts";
+import { startDocker } from "../machine/docker.ts";
+import { canStartMachine, startMachine } from "../machine/machine.ts";
 import { builtImage } from "./built.ts";
 
 const ready =
@@ -99,6 +101,17 @@ describe.skipIf(!ready)("the container image", () => {
   );
 });
 
+/** The guide's command that begins with these words and reads the archive, without its first word. */
+async function commandsOf(archive: string): Promise<(start: string) => string[]> {
+  const page = await Bun.file(join(packageDirectory, "docs/guides/install.md")).text();
+  const lines = page.replaceAll("linux-x64", `linux-${process.arch}`).split("\n");
+  return (start) => {
+    const line = lines.find((each) => each.startsWith(start) && each.includes(archive));
+    if (line === undefined) throw new Error(`install.md: expected '${start}' of ${archive}`);
+    return line.split(" ").slice(1);
+  };
+}
+
 const loads =
   requireTool("unshare", "podman", "containerd", "ctr", "apt-get", "dpkg-deb") && requireRoot();
 
@@ -112,13 +125,7 @@ describe.skipIf(!loads)("the archive of the image, without a network", () => {
       const archive = `zot-image-${platform}.tar`;
       for (const name of [archive, "SHA256SUMS"])
         await copyFile(join(packageDirectory, "dist", name), join(work.path, name));
-      const page = await Bun.file(join(packageDirectory, "docs/guides/install.md")).text();
-      const lines = page.replaceAll("linux-x64", platform).split("\n");
-      const commandOf = (start: string) => {
-        const line = lines.find((each) => each.startsWith(start) && each.includes(archive));
-        if (line === undefined) throw new Error(`install.md: expected '${start}' of ${archive}`);
-        return line.split(" ").slice(1);
-      };
+      const commandOf = await commandsOf(archive);
       const offline = (command: readonly string[], env = {}) =>
         runOk("unshare", ["--net", ...command], { cwd: work.path, env, timeoutMs: imageMs });
 
@@ -139,6 +146,25 @@ describe.skipIf(!loads)("the archive of the image, without a network", () => {
       const run = ["run", "--rm", "--read-only", "--snapshotter", snapshotter];
       const name = "docker.io/library/zot:latest";
       const version = await containerd.ctr(...run, name, "offline", "/usr/bin/zot", "--version");
+      expect(version.stdout).toStartWith("zot ");
+    },
+    imageMs,
+  );
+
+  test.skipIf(!canStartMachine() || !requireTool("dockerd", "docker"))(
+    "is loaded by Docker, which runs it",
+    async () => {
+      await builtImage();
+      const archive = `zot-image-linux-${process.arch}.tar`;
+      const load = (await commandsOf(archive))("docker load");
+      // The machine's network is its own address, and nothing else.
+      await using machine = await startMachine();
+      await machine.copy(join(packageDirectory, "dist", archive), `/root/${archive}`);
+      await startDocker(machine);
+      await machine.shellOk(`docker ${load.join(" ")}`);
+      const version = await machine.shellOk(
+        "docker run --rm --network=none --read-only zot:latest --version",
+      );
       expect(version.stdout).toStartWith("zot ");
     },
     imageMs,
