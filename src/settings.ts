@@ -1,5 +1,6 @@
 /**
- * The settings that a worker answers requests with: made from the configuration at its start, and again whenever the file changes.
+ * The settings that a worker answers requests with: made from the configuration at its start, and again whenever the
+ * file changes.
  *
  * Settings are complete before they are used. A part that cannot be made (its file is gone) throws, and the settings in
  * force stay. Parts that the change does not touch go on: a caller who has logged in stays known. What only a restart

@@ -1,4 +1,4 @@
-// The flags that every command against a registry has: login, TLS and time limits, and the messages for mistakes in them.
+// The flags that every command against a registry has (login, TLS, time limits), and the messages for mistakes in them.
 //
 // A `Mistake` is one line for the person who typed the command. Secrets may come from the environment, so that they
 // need not stand on a command line.

@@ -3,7 +3,7 @@
  *
  * Where the same blob exists already, in this repository or in another one, that copy is shared instead of storing the
  * bytes twice. It is first compared with the pushed bytes, byte for byte
- * (docs/decisions/0018-shared-content-is-compared.md).
+ * (docs/decisions/0019-shared-content-is-compared.md).
  */
 import type { Digest } from "../oci/digest.ts";
 import type { ComparedBytes } from "../storage/blob_store.ts";
