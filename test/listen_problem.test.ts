@@ -50,7 +50,7 @@ describe.each([{ shared: false }, { shared: true }])("with %j", (storage) => {
       expect(await failure({ address: "127.0.0.1", port }, storage)).toMatch(
         new RegExp(
           `^zot: http.port: expected 127.0.0.1:${port} to be free, found it taken by .+ \\(process ${process.pid}\\); ` +
-            "end what listens there or choose another port\n$",
+            "end what listens there, or choose another http.port in a configuration file\n$",
         ),
       );
     },

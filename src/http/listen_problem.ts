@@ -107,7 +107,7 @@ function taken(place: ListenPlace): string {
   const by = holder === null ? "" : ` by ${holder.name} (process ${holder.pid})`;
   return (
     `http.port: expected ${shown(place)} to be free, found it taken${by}; ` +
-    "end what listens there or choose another port"
+    "end what listens there, or choose another http.port in a configuration file"
   );
 }
 
