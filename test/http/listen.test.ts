@@ -4,9 +4,10 @@
 // a new version of the runtime which changes it is noticed here. Timeouts stand in `timeouts.test.ts`.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Connection } from "../../src/http/call.ts";
-import type { Reply } from "../../src/http/endpoint.ts";
+import { slowBodyBytesMin, type Reply } from "../../src/http/endpoint.ts";
 import { listen, type Listener } from "../../src/http/listen.ts";
 import { eventually } from "../processes.ts";
 import { tempDirectory } from "../temp.ts";
@@ -239,14 +240,14 @@ describe("answers", () => {
     const other: Reply = { status: 503, headers: { "retry-after": "1" }, body: "later" };
     for (const status of [200, 206]) {
       const ends: unknown[] = [];
+      const gone = join(directory.path, "secret-name that went");
+      writeFileSync(gone, new Uint8Array(slowBodyBytesMin));
+      const body = Bun.file(gone);
+      expect(body.size).toBe(slowBodyBytesMin);
+      rmSync(gone);
+      const onEnd = (end: unknown): void => void ends.push(end);
       await using heard = hear(
-        () =>
-          Promise.resolve({
-            status,
-            headers: { x: "y" },
-            body: Bun.file("/no/such/directory/secret-name"),
-            onEnd: (end) => ends.push(end),
-          }),
+        () => Promise.resolve({ status, headers: { x: "y" }, body, onEnd }),
         () => other,
       );
       const answer = await ask(heard.port, "GET / HTTP/1.1");
