@@ -2,7 +2,8 @@
  * Counts open uploads, of each caller and in all: every open upload holds bytes for as long as `storage.uploadIdle`.
  *
  * The id of an upload tells its caller, so that the count covers all processes and survives a restart. Uploads are
- * listed at most once a second, and only while some are being opened; those that this process opened since are added.
+ * listed once a second while some are being opened, and again before a caller is refused; those that this process opened
+ * since are added.
  * So where several processes answer, a caller may exceed the limit by a few for a moment.
  */
 import { createHash, randomUUID } from "node:crypto";
@@ -16,6 +17,8 @@ export const callerUploadsMax = 1_000;
 export const openUploadsMax = 50_000;
 /** How old a listing may be. */
 const listedMs = 1_000;
+/** And how old before a caller is refused by it: uploads that have ended since are counted in it still. */
+const refusingMs = 50;
 
 /** Where the caller's mark stands in the id of an upload. */
 const markAt = 24;
@@ -36,17 +39,25 @@ export class OpenUploads {
 
   /** An id for one more upload of the caller, which cannot be guessed. @throws TOO_MANY_REQUESTS, UNAVAILABLE. */
   async newId(caller: string): Promise<string> {
-    if (this.#clock.monotonicMs() - this.#listedAtMs >= listedMs) {
-      this.#listing ??= this.#list();
-      await this.#listing;
-    }
     const mark = markOf(caller);
+    await this.#listAfter(listedMs);
+    if (this.#isFull(mark)) await this.#listAfter(refusingMs);
     const count = this.#counts.get(mark) ?? 0;
     if (count >= callerUploadsMax) throw tooMany();
     if (this.#total >= openUploadsMax) throw apiError("UNAVAILABLE", later);
     this.#counts.set(mark, count + 1);
     this.#total += 1;
     return `${randomUUID().slice(0, markAt)}${mark}`;
+  }
+
+  #isFull(mark: string): boolean {
+    return (this.#counts.get(mark) ?? 0) >= callerUploadsMax || this.#total >= openUploadsMax;
+  }
+
+  async #listAfter(ageMs: number): Promise<void> {
+    if (this.#clock.monotonicMs() - this.#listedAtMs < ageMs) return;
+    this.#listing ??= this.#list();
+    await this.#listing;
   }
 
   async #list(): Promise<void> {

@@ -350,6 +350,19 @@ describe("open sessions", () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
+  test("that have ended since the last look are no reason to refuse another", async () => {
+    await using world = await openWorld();
+    const clock = manualClock(0);
+    const uploads = new Uploads(world.stores.uploads, clock);
+    for (let count = 0; count < callerUploadsMax; count += 1) {
+      const id = await uploads.start(repository, "", "busy");
+      await uploads.hold(repository, id, (upload) => upload.discard());
+    }
+    // A program that pushes a thousand small blobs within a second.
+    await clock.advance(50);
+    await uploads.start(repository, "", "busy");
+  });
+
   test("that were opened at once are counted all the same", async () => {
     await using world = await openWorld();
     const many = Array.from({ length: callerUploadsMax + 5 }, () =>
