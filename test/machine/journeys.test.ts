@@ -9,7 +9,7 @@ import { makeImage } from "../../scripts/readme_world.ts";
 import { packageDirectory, requireTool, tempDirectory } from "../harness.ts";
 import { builtExecutable } from "../packages/built.ts";
 import { startDocker } from "./docker.ts";
-import { canStartMachine, startMachine, type Machine } from "./machine.ts";
+import { canStartMachine, startMachine, type Machine, rootHome } from "./machine.ts";
 
 const testMs = 300_000;
 const withDocker = requireTool("dockerd", "docker", "containerd", "runc");
@@ -41,8 +41,8 @@ describe.skipIf(!canStartMachine() || !requireTool("skopeo", "openssl", "curl"))
       "serves a team by docs/guides/team.md",
       async () => {
         await using machine = await startMachine(["ann", "bob"]);
-        await machine.copy(await builtExecutable(), "/root/dist/zot");
-        await machine.copy(join(packageDirectory, "examples"), "/root/examples");
+        await machine.copy(await builtExecutable(), `${rootHome}/dist/zot`);
+        await machine.copy(join(packageDirectory, "examples"), `${rootHome}/examples`);
         const ran = new Set<string>();
         const blocks = await blocksOf("docs/guides/team.md");
         for (const { on, text, line } of blocks) {
@@ -83,7 +83,7 @@ async function giveDocker(machine: Machine): Promise<void> {
   const app = join(directory.path, "app");
   await mkdir(app);
   await makeImage(app);
-  await machine.copy(app, "/root/app");
+  await machine.copy(app, `${rootHome}/app`);
   await startDocker(machine);
   await machine.shellOk(`cp /etc/zot/server.crt .
     skopeo copy --quiet oci:app:latest docker-archive:app.tar:app:latest

@@ -52,6 +52,9 @@ export function canStartMachine(): boolean {
   return false;
 }
 
+/** Home of the machine's root: empty, and in memory as everything there. */
+export const rootHome = "/root";
+
 /** `users` are made with a home each that holds nothing. */
 export async function startMachine(users: readonly string[] = []): Promise<Machine> {
   await using stack = new AsyncDisposableStack();
@@ -113,7 +116,7 @@ function runtimeDirectory(user: string): string {
 }
 
 function enterArgs(first: number, text: string, { user = "root", cwd }: ShellOptions): string[] {
-  const home = user === "root" ? "/root" : `/home/${user}`;
+  const home = user === "root" ? rootHome : `/home/${user}`;
   const account =
     user === "root"
       ? []

@@ -10,7 +10,7 @@ import { runnableBlocks, type Block } from "../../scripts/readme_blocks.ts";
 import { makeImage } from "../../scripts/readme_world.ts";
 import { packageDirectory, requireTool, tempDirectory } from "../harness.ts";
 import { builtExecutable } from "../packages/built.ts";
-import { canStartMachine, startMachine, type Machine } from "./machine.ts";
+import { canStartMachine, startMachine, type Machine, rootHome } from "./machine.ts";
 
 const page = "docs/guides/migrate.md";
 const here = "127.0.0.1:8080";
@@ -97,7 +97,7 @@ describe.skipIf(!canStartMachine() || !requireTool(...tools))("who comes from", 
         log: { level: "debug" },
       };
       await machine.shellOk("cat >config.json", { stdin: JSON.stringify(config) });
-      await machine.copy(await builtExecutable(), "/root/bin/zot");
+      await machine.copy(await builtExecutable(), `${rootHome}/bin/zot`);
 
       const blocks = await blocksOf(({ on }) => on === "server");
       expect(blocks.map(({ text }) => text)).toContain("bin/zot serve config.json");
@@ -125,7 +125,7 @@ describe.skipIf(!canStartMachine() || !requireTool(...tools))("who comes from", 
 
 /** A docker-registry that is called old.example.com, with two repositories. */
 async function startOldRegistry(machine: Machine, layout: string): Promise<void> {
-  await machine.copy(layout, "/root/app");
+  await machine.copy(layout, `${rootHome}/app`);
   const config = {
     version: 0.1,
     storage: { filesystem: { rootdirectory: "/var/lib/old" } },
@@ -134,7 +134,7 @@ async function startOldRegistry(machine: Machine, layout: string): Promise<void>
   await machine.shellOk("cat >old.yml", { stdin: JSON.stringify(config) });
   await machine.shellOk(`mkdir -p /var/lib/old
     echo '127.0.0.1 old.example.com' >>/etc/hosts
-    systemd-run --unit=old docker-registry serve /root/old.yml`);
+    systemd-run --unit=old docker-registry serve ${rootHome}/old.yml`);
   await waitFor(machine, `http://${old}/v2/`);
   for (const name of ["app:latest", "team/app:1", "team/app:latest"])
     await machine.shellOk(

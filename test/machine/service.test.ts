@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { eventually, packageDirectory } from "../harness.ts";
 import { builtExecutable } from "../packages/built.ts";
 import { unchangedText } from "../reloading.ts";
-import { canStartMachine, startMachine, type Machine } from "./machine.ts";
+import { canStartMachine, startMachine, type Machine, rootHome } from "./machine.ts";
 
 const testMs = 300_000;
 const unit = "/etc/systemd/system/zot.service";
@@ -16,8 +16,8 @@ describe.skipIf(!canStartMachine())("the service", () => {
   beforeAll(async () => {
     const executable = await builtExecutable();
     machine = await startMachine();
-    await machine.copy(executable, "/root/dist/zot");
-    await machine.copy(join(packageDirectory, "examples"), "/root/examples");
+    await machine.copy(executable, `${rootHome}/dist/zot`);
+    await machine.copy(join(packageDirectory, "examples"), `${rootHome}/examples`);
   }, testMs);
   afterAll(() => machine[Symbol.asyncDispose]());
 
