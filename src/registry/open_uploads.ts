@@ -28,6 +28,8 @@ export class OpenUploads {
   readonly #store: UploadStore;
   readonly #clock: Clock;
   #counts = new Map<string, number>();
+  /** What the last listing found. */
+  #listed: ReadonlyMap<string, number> = new Map();
   #total = 0;
   #listedAtMs = -Infinity;
   #listing: Promise<void> | null = null;
@@ -41,7 +43,7 @@ export class OpenUploads {
   async newId(caller: string): Promise<string> {
     const mark = markOf(caller);
     await this.#listAfter(listedMs);
-    if (this.#isFull(mark)) await this.#listAfter(refusingMs);
+    if (this.#isStale(mark)) await this.#listAfter(refusingMs);
     const count = this.#counts.get(mark) ?? 0;
     if (count >= callerUploadsMax) throw tooMany();
     if (this.#total >= openUploadsMax) throw apiError("UNAVAILABLE", later);
@@ -50,8 +52,14 @@ export class OpenUploads {
     return `${randomUUID().slice(0, markAt)}${mark}`;
   }
 
-  #isFull(mark: string): boolean {
-    return (this.#counts.get(mark) ?? 0) >= callerUploadsMax || this.#total >= openUploadsMax;
+  /**
+   * Whether the caller may be at its limit by uploads that have ended since the last listing. A caller who was near the
+   * limit there gets no listing for each request that is refused.
+   */
+  #isStale(mark: string): boolean {
+    const count = this.#counts.get(mark) ?? 0;
+    const startedSince = count - (this.#listed.get(mark) ?? 0);
+    return count >= callerUploadsMax && startedSince >= callerUploadsMax / 2;
   }
 
   async #listAfter(ageMs: number): Promise<void> {
@@ -69,6 +77,7 @@ export class OpenUploads {
         counts.set(mark, (counts.get(mark) ?? 0) + 1);
       }
       this.#counts = counts;
+      this.#listed = new Map(counts);
       this.#total = ids.length;
       this.#listedAtMs = this.#clock.monotonicMs();
     } finally {
