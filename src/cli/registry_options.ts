@@ -19,3 +19,13 @@ export const registryOptions: Command["options"] = [
     says: "give up after so much silence (default: 10 to connect, 30 to answer)",
   },
 ];
+
+/** Of commands that ask a running server and print its answer. */
+export const askOptions: Command["options"] = [
+  { flags: "-f, --format <format>", says: "text or json (default: text)" },
+  ...registryOptions,
+];
+
+/** What such a command names. */
+export const targetSays =
+  "[HOST[:PORT]/]REPOSITORY[:TAG|@DIGEST]; without a host, the server of ZOT_SERVER or http://127.0.0.1:8080.";
