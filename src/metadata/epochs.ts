@@ -27,9 +27,6 @@ const forgetting: Readonly<Record<Change["kind"], boolean>> = {
   "set-tag": true,
   "remove-tag": true,
   "create-repository": false,
-  "plan-layout": false,
-  "record-layout": false,
-  "raise-generation": false,
   "release-bytes": false,
   "sweep-orphan": false,
 };

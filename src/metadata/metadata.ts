@@ -57,7 +57,7 @@ export interface HistoryRecord {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly by: string | null;
-  /** The repository's generation with this change in it: `index.json` shows it once that is projected. */
+  /** The repository's generation with this change in it: it grows with every commit that changes what it lists. */
   readonly generation: number;
 }
 
@@ -69,27 +69,6 @@ export interface Holding {
   readonly repository: string;
   readonly digest: Digest;
   readonly sizeBytes: number;
-}
-
-/** How far the `index.json` of repositories are behind. */
-export interface LayoutLag {
-  /** Repositories that are behind. */
-  readonly repositories: number;
-  /** When the first of them fell behind, in milliseconds since the epoch; null when none is. */
-  readonly since: number | null;
-}
-
-/** How far a repository's layout on disk has followed the metadata. */
-export interface LayoutState {
-  /** Grows with every commit that `index.json` must show. */
-  readonly generation: number;
-  /** The generation that `index.json` was last written from. */
-  readonly projected: number;
-  /** Stamps of the `index.json` that we wrote last, and of the one we were about to write. */
-  readonly stampCurrent: string | null;
-  readonly stampNext: string | null;
-  /** Tells this repository's generations from those of a repository of the same name before it, or elsewhere. */
-  readonly origin: string;
 }
 
 /** What `index.json` must list, as it stood at one moment. Always `close` it. */
@@ -132,19 +111,6 @@ export type Change =
     }
   | { readonly kind: "remove-tag"; readonly tag: string }
   | { readonly kind: "create-repository" }
-  | {
-      readonly kind: "plan-layout";
-      /** The stamp of the index.json that is there now, and was read in completely. */
-      readonly seen: string | null;
-      readonly stamp: string;
-    }
-  | {
-      readonly kind: "record-layout";
-      readonly stamp: string;
-      readonly generation: number;
-    }
-  /** The repository's generation grows beyond this one, which a file already shows. */
-  | { readonly kind: "raise-generation"; readonly generation: number }
   /** Gives bytes to the sweep that were written for a commit which was refused, unless something names them. */
   | { readonly kind: "release-bytes"; readonly digest: Digest }
   /** Removes bytes for good, if the sweep was given them and nothing names them: decided under the writer's lock. */
@@ -331,10 +297,6 @@ export interface Metadata extends Committer {
   /** What was committed after this record, in all repositories, in the order of the commits; see `followers.ts`. */
   feed(after: number, limit: number): Promise<FeedRecord[]>;
 
-  /** Repositories whose `index.json` is behind, oldest change first. */
-  staleLayouts(limit: number): Promise<string[]>;
-  layoutLag(): Promise<LayoutLag>;
-  layoutState(repository: string): Promise<LayoutState | null>;
   /** What `index.json` must list now; null for a repository that is not there. */
   openLayout(repository: string): Promise<LayoutSnapshot | null>;
   /** All repositories, by name. */
@@ -355,8 +317,8 @@ export interface Metadata extends Committer {
   /** Whether the manifest was removed by a commit after this generation. */
   wasRemoved(repository: string, digest: string, generation: number): Promise<boolean>;
   /**
-   * Bytes that a sweep may remove, oldest first: no record names them any more, and neither does an `index.json`
-   * that was recorded before they lost their name, for other tools read it.
+   * Bytes that lost their last name and were not swept since, oldest first. Where there are layouts a sweep asks
+   * `layout_states.ts`, since index.json may still list them.
    */
   orphans(limit: number): Promise<{ repository: string; digest: Digest }[]>;
   /** Whether bytes lost their last name and were not swept since. */

@@ -18,6 +18,7 @@ import { eventually } from "../../test/processes.ts";
 import { uploadsDirectory } from "../storage/layout.ts";
 import { FilesystemLayouts } from "../storage/filesystem/filesystem_layouts.ts";
 import type { KeyedFiles } from "../storage/filesystem/keyed_files.ts";
+import { layoutStates } from "../metadata/layout_states.ts";
 import { removeManifest } from "./delete.ts";
 import { runHere } from "../jobs/heavy_work.ts";
 import { JobLoop } from "../jobs/job_loop.ts";
@@ -247,7 +248,9 @@ describe("trouble", () => {
         const value: unknown = Reflect.get(target, property, target);
         if (typeof value !== "function") return value;
         if (property === "expire" && trouble.on) {
-          return () => Promise.reject(new Error("disk trouble"));
+          return () => {
+            throw new Error("disk trouble");
+          };
         }
         return value.bind(target) as unknown;
       },
@@ -284,7 +287,7 @@ describe("a stop", () => {
     }
     await jobs.stop();
     expect(await indexIsExact(world)).toBe(true);
-    expect(await world.registry.metadata.staleLayouts(9)).toEqual([]);
+    expect(await world.registry.metadata.records(layoutStates).stale(9)).toEqual([]);
   });
 
   test("releases the lease, also when the last look fails", async () => {
@@ -297,8 +300,10 @@ describe("a stop", () => {
       get(target, property) {
         const value: unknown = Reflect.get(target, property, target);
         if (typeof value !== "function") return value;
-        if (property === "staleLayouts" && stopping.now) {
-          return () => Promise.reject(new Error("disk trouble"));
+        if (property === "records" && stopping.now) {
+          return () => {
+            throw new Error("disk trouble");
+          };
         }
         return value.bind(target) as unknown;
       },

@@ -7,7 +7,6 @@ import type { Job } from "../jobs/job.ts";
 import { LayoutProjector, projectLayout, type ProjectionMode } from "./layout_projector.ts";
 import { hasLayouts, type Registry, type Report } from "./registry.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
-import { recordAllShown } from "./without_layouts.ts";
 
 /** A job of the registry or of an extension: heavy work is given the registry of the process that runs it. */
 export type RegistryJob = Job<Registry>;
@@ -116,9 +115,7 @@ class LayoutJobs {
   }
 
   async #project(mode: ProjectionMode, signal?: AbortSignal): Promise<number | null> {
-    if (this.#projector !== null) return this.#projector.run(mode, signal);
-    await recordAllShown(this.#options.registry, signal);
-    return null;
+    return (await this.#projector?.run(mode, signal)) ?? null;
   }
 
   /** Brings every index.json up to date. */

@@ -9,7 +9,6 @@ import {
   factLines,
   filesOf,
   image,
-  kindsOf,
   linesOf,
   named,
   openWorld,
@@ -17,10 +16,11 @@ import {
   pushImage,
   readIndex,
   repository,
-  watched,
+  watchedLayouts,
   type World,
   writeLayout,
 } from "../../test/registry/world.ts";
+import { layoutStates } from "../metadata/layout_states.ts";
 import { isOciLayout } from "../oci/layout_index.ts";
 import { blobKey, indexKey } from "../storage/layout.ts";
 import { removeBlob, removeManifest, removeTag } from "./delete.ts";
@@ -29,8 +29,8 @@ import type { LayoutRegistry } from "./registry.ts";
 
 /** A registry whose process ends when it comes to a change of this kind. */
 function endingAt(registry: LayoutRegistry, kind: string): LayoutRegistry {
-  return watched(registry, async (commit) => {
-    if (kindsOf(commit).includes(kind)) throw new Error("the process ended here");
+  return watchedLayouts(registry, async (change) => {
+    if (change.kind === kind) throw new Error("the process ended here");
   });
 }
 
@@ -53,7 +53,7 @@ describe("index.json", () => {
     ]);
     const marker = await readFile(world.pathOf(`${repository}/oci-layout`), "utf8");
     expect(isOciLayout(marker)).toBe(true);
-    expect(await world.registry.metadata.staleLayouts(9)).toEqual([]);
+    expect(await world.registry.metadata.records(layoutStates).stale(9)).toEqual([]);
   });
 
   test("at rest equals the facts, lists only bytes that are there, and leaves no other file", async () => {
@@ -88,7 +88,7 @@ describe("index.json", () => {
         const expected = await factLines(world, at);
         expect((await readIndex(world, at)) ?? []).toEqual(expected);
       }
-      expect(await world.registry.metadata.staleLayouts(9)).toEqual([]);
+      expect(await world.registry.metadata.records(layoutStates).stale(9)).toEqual([]);
       expect(await world.registry.metadata.orphans(9)).toEqual([]);
       expect(tookIn(world)).toBe(false);
     });
@@ -132,8 +132,8 @@ describe("index.json", () => {
   test("of many repositories: one that cannot be written is told and does not stop the others", async () => {
     await using world = await openWorld();
     for (const at of ["a", "b", "c"]) await pushImage(world, image(1), "v1", at);
-    const failing = watched(world.registry, async (commit) => {
-      const planned = commit.repository === "b" && kindsOf(commit).includes("plan-layout");
+    const failing = watchedLayouts(world.registry, async (change) => {
+      const planned = change.repository === "b" && change.kind === "plan-layout";
       if (planned) throw new Error("disk trouble");
     });
     await new LayoutProjector(failing, world.report).run("all");
@@ -143,13 +143,13 @@ describe("index.json", () => {
     expect(world.reports).toMatchObject([
       { level: "error", fields: { repository: "b", error: "Error: disk trouble" } },
     ]);
-    expect(await world.registry.metadata.staleLayouts(9)).toEqual(["b"]);
+    expect(await world.registry.metadata.records(layoutStates).stale(9)).toEqual(["b"]);
   });
 
   test("waits for its rest, the longer the more it has to write; others do not wait for it", async () => {
     await using world = await openWorld();
-    const slow = watched(world.registry, async (commit) => {
-      const plans = commit.repository === "slow" && kindsOf(commit).includes("plan-layout");
+    const slow = watchedLayouts(world.registry, async (change) => {
+      const plans = change.repository === "slow" && change.kind === "plan-layout";
       if (plans) await world.clock.advance(1000);
     });
     const projector = new LayoutProjector(slow, world.report);
@@ -255,8 +255,8 @@ describe("another tool", () => {
       await writeLayout(world, { blobs: [...theirs.blobs, theirs.bytes], index: null });
       await pushImage(world, image(2), "new");
       let wrote = 0;
-      const racing = watched(world.registry, async (commit) => {
-        if (!kindsOf(commit).includes(moment) || wrote > 0) return;
+      const racing = watchedLayouts(world.registry, async ({ kind }) => {
+        if (kind !== moment || wrote > 0) return;
         wrote += 1;
         write(world);
       });
@@ -278,8 +278,8 @@ describe("another tool", () => {
     await writeLayout(world, { blobs: [...theirs.blobs, theirs.bytes], index: null });
     await pushImage(world, image(2), "new");
     let wrote = 0;
-    const racing = watched(world.registry, async (commit) => {
-      if (!kindsOf(commit).includes("plan-layout")) return;
+    const racing = watchedLayouts(world.registry, async ({ kind }) => {
+      if (kind !== "plan-layout") return;
       wrote += 1;
       write(world, `theirs-${wrote}`);
     });
@@ -310,13 +310,13 @@ test("one repository is written once at a time, whoever asks", async () => {
   await using world = await openWorld();
   await pushImage(world, image(1), "v1");
   let open = 0;
-  const watching = watched(world.registry, async (commit) => {
-    if (kindsOf(commit).includes("plan-layout")) {
+  const watching = watchedLayouts(world.registry, async ({ kind }) => {
+    if (kind === "plan-layout") {
       open += 1;
       expect(open).toBe(1);
       await new Promise((resolve) => setImmediate(resolve));
     }
-    if (kindsOf(commit).includes("record-layout")) open -= 1;
+    if (kind === "record-layout") open -= 1;
   });
   const projector = new LayoutProjector(watching, world.report);
   await Promise.all([

@@ -11,7 +11,9 @@ import { runHere, type HeavyRunner, type HeavyWork } from "../jobs/heavy_work.ts
 import { assert } from "../lib/assert.ts";
 import { KiB } from "../lib/bytes.ts";
 import { KeyedMutex } from "../lib/keyed_mutex.ts";
-import type { Change, LayoutRecord, LayoutSnapshot } from "../metadata/metadata.ts";
+import { layoutStates, type LayoutChange } from "../metadata/layout_states.ts";
+import type { LayoutRecord, LayoutSnapshot } from "../metadata/metadata.ts";
+import { recordCommit } from "../metadata/records.ts";
 import { writeLayoutIndex, type LayoutEntry } from "../oci/layout_index.ts";
 import type { LayoutDirectory } from "../storage/layout_directory.ts";
 import { lookAtIndex, reconcileLayout } from "./reconcile_layout.ts";
@@ -71,7 +73,7 @@ export class LayoutProjector {
     /** What could not be written in this run has to wait for another. */
     const waiting = new Set<string>();
     for (;;) {
-      const stale = await metadata.staleLayouts(roundMax);
+      const stale = await metadata.records(layoutStates).stale(roundMax);
       this.#forgetRested();
       const now = clock.monotonicMs();
       const rested = (name: string): boolean => mode !== "rested" || this.#restOf(name) <= now;
@@ -233,11 +235,11 @@ class LayoutWriter {
     const text = () => writeLayoutIndex(this.#entryPages(repository, layout, missing), layout);
     try {
       const stamp = await layouts.writeIndex(repository, text, async (planned) => {
-        await this.#commit(repository, { kind: "plan-layout", seen, stamp: planned });
+        await this.#commit({ kind: "plan-layout", repository, seen, stamp: planned });
         // Last of all: what another tool writes after this look is lost.
         if ((await layouts.indexStamp(repository)) !== seen) throw new ChangedMeanwhile();
       });
-      await this.#commit(repository, { kind: "record-layout", stamp, generation });
+      await this.#commit({ kind: "record-layout", repository, stamp, generation });
       if (missing.size > 0) this.#tellMissing(repository, missing);
       return true;
     } catch (error) {
@@ -281,13 +283,8 @@ class LayoutWriter {
     });
   }
 
-  async #commit(repository: string, change: Change) {
-    await this.#registry.metadata.commit({
-      repository,
-      preconditions: [],
-      changes: [change],
-      by: null,
-    });
+  async #commit(change: LayoutChange) {
+    await this.#registry.metadata.commit(recordCommit(layoutStates, change));
   }
 }
 

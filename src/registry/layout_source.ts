@@ -4,7 +4,7 @@
  *
  * A request that misses something asks the primary to read the layout, and waits until that is done.
  */
-import type { LayoutState } from "../metadata/metadata.ts";
+import { layoutStates, type LayoutState } from "../metadata/layout_states.ts";
 import { isOurs } from "./reconcile_layout.ts";
 import type { Brought, Registry } from "./registry.ts";
 
@@ -33,11 +33,12 @@ export async function layoutSource(registry: Registry, repository: string): Prom
 
 async function awaitsIntake({ metadata, layouts }: Registry, repository: string): Promise<boolean> {
   if (layouts === null) return false;
-  if (isProjected(await metadata.layoutState(repository))) return false;
+  const states = metadata.records(layoutStates);
+  if (isProjected(await states.state(repository))) return false;
   const stamp = await layouts.indexStamp(repository);
   if (stamp === null || layouts.hasEmptyIndex(repository)) return false;
   // Asked again after the disk: an index.json of ours is planned in the metadata before it can be read.
-  const state = await metadata.layoutState(repository);
+  const state = await states.state(repository);
   return !isProjected(state) && !isOurs(stamp, state);
 }
 

@@ -8,7 +8,9 @@
  * otherwise they can still be pulled by digest. The generation continues after the one in the file, so that no number
  * ever means two states.
  */
+import { layoutStates } from "../metadata/layout_states.ts";
 import type { Change } from "../metadata/metadata.ts";
+import { recordCommit } from "../metadata/records.ts";
 import type { Digest } from "../oci/digest.ts";
 import { layoutAuthor, pageMax, pagesOf, type Intake } from "./intake.ts";
 
@@ -24,7 +26,8 @@ export async function followLaterIndex(
   { generation, tags }: LaterIndex,
 ): Promise<void> {
   const { registry, repository } = intake;
-  const known = (await registry.metadata.layoutState(repository))?.generation ?? 0;
+  const states = registry.metadata.records(layoutStates);
+  const known = (await states.state(repository))?.generation ?? 0;
   const gone = tags === null ? [] : await deletedTags(intake, tags);
   const lost = await deletedManifests(intake);
   const changes: Change[] = [
@@ -32,7 +35,8 @@ export async function followLaterIndex(
     ...lost.map((digest) => ({ kind: "remove-manifest", digest }) as const),
   ];
   for (const page of pagesOf(changes)) await commit(intake, page);
-  await commit(intake, [{ kind: "raise-generation", generation }]);
+  const raise = { kind: "raise-generation", repository, generation } as const;
+  await registry.metadata.commit(recordCommit(layoutStates, raise));
   registry.report(
     "warn",
     "the metadata is older than index.json: it was restored, or lost its end; what the disk has is taken in",

@@ -12,7 +12,7 @@
  * when to look.
  */
 import type { Clock } from "../lib/clock.ts";
-import type { LayoutState } from "../metadata/metadata.ts";
+import { layoutStates, type LayoutState } from "../metadata/layout_states.ts";
 import {
   isOciLayout,
   LayoutIndexError,
@@ -70,7 +70,7 @@ export async function lookAtIndex(
   repository: string,
 ): Promise<StandingIndex> {
   const stamp = await layouts.indexStamp(repository);
-  const state = await metadata.layoutState(repository);
+  const state = await metadata.records(layoutStates).state(repository);
   const written = (state?.projected ?? 0) > 0;
   if (isOurs(stamp, state)) return { stamp, state, ours: true, removed: stamp === null && written };
   // The first one of a new repository, or of one that lost its own. Without metadata its blobs are to be looked at.

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { manualClock } from "../lib/clock.ts";
-import type { LayoutState } from "../metadata/metadata.ts";
+import type { LayoutState } from "../metadata/layout_states.ts";
 import type { Registry } from "./registry.ts";
 import { layoutSource } from "./layout_source.ts";
 import { absentError, resolveManifest, resolveReferrers, resolveTags } from "./resolve.ts";
@@ -43,7 +43,7 @@ function registryOf(disk: Disk, between: () => void = () => {}) {
       tags: () => Promise.resolve(disk.finds?.() ?? []),
       referrers: () => Promise.resolve({ records: disk.finds?.() ?? [], next: null }),
       repositoryExists: () => Promise.resolve(disk.state !== null),
-      layoutState: () => answer(() => disk.state),
+      records: () => ({ state: () => answer(() => disk.state) }),
       commit: (commit: { changes: { kind: string }[] }) => {
         asked.push(...commit.changes.map(({ kind }) => kind));
         disk.state ??= { ...planned, stampNext: null };

@@ -5,6 +5,7 @@
  * A push of the same digest at that moment either keeps the bytes, or notices and writes them again. A crash leaves at
  * most a file to sweep.
  */
+import { layoutStates } from "../metadata/layout_states.ts";
 import type { Registry } from "./registry.ts";
 
 const roundMax = 256;
@@ -13,7 +14,7 @@ const roundMax = 256;
 export async function sweepOrphans(registry: Registry, signal?: AbortSignal): Promise<number> {
   let swept = 0;
   for (;;) {
-    const orphans = await registry.metadata.orphans(roundMax);
+    const orphans = await sweepable(registry);
     if (orphans.length === 0 || signal?.aborted === true) return swept;
     await Promise.all(
       orphans.map(({ repository, digest }) =>
@@ -28,4 +29,11 @@ export async function sweepOrphans(registry: Registry, signal?: AbortSignal): Pr
     swept += orphans.length;
     if (orphans.length < roundMax) return swept;
   }
+}
+
+/** What index.json still lists waits until that is written anew; without layouts nothing has to wait. */
+function sweepable({ metadata, layouts }: Registry) {
+  return layouts === null
+    ? metadata.orphans(roundMax)
+    : metadata.records(layoutStates).unlistedOrphans(roundMax);
 }

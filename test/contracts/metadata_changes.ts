@@ -160,7 +160,7 @@ export function testChanges(open: OpenEmptyStore): void {
     const docker = { mediaType: mediaTypes.dockerImage };
     await tested.did(change.put(manifest("m", docker)));
     expect(await tested.metadata.manifestByDigest(repository, digest("m"))).toMatchObject(docker);
-    expect(await tested.metadata.staleLayouts(10)).toEqual([repository]);
+    expect(await tested.layouts.stale(10)).toEqual([repository]);
   });
 
   test("names that are special elsewhere are plain tags and repositories", async () => {
@@ -268,9 +268,9 @@ function testHistory(open: OpenEmptyStore): void {
   test("a record tells the generation of the layout that shows it", async () => {
     await using tested = await openTested(open);
     await tested.did(change.put("m"), change.tag("v1", "m"));
-    const first = (await tested.metadata.layoutState(repository))?.generation;
+    const first = (await tested.layouts.state(repository))?.generation;
     await tested.did(change.tag("v1", "n"), change.untag("v1"));
-    const second = (await tested.metadata.layoutState(repository))?.generation;
+    const second = (await tested.layouts.state(repository))?.generation;
     const history = await tested.metadata.history(repository, "v1", 100);
     expect(history.map(({ generation }) => generation)).toEqual([
       second,

@@ -16,7 +16,12 @@ import type {
   NewManifest,
   Precondition,
 } from "../../src/metadata/metadata.ts";
-import type { RecordChange } from "../../src/metadata/records.ts";
+import {
+  layoutStates,
+  type LayoutChange,
+  type LayoutReads,
+} from "../../src/metadata/layout_states.ts";
+import { recordCommit, type RecordChange } from "../../src/metadata/records.ts";
 import type { RecordTables } from "../../src/metadata/sqlite/record_tables.ts";
 import { digestOf, type Digest } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
@@ -99,18 +104,6 @@ export const change = {
     repository: at,
     tag,
   }),
-  plan: (seen: string | null, stamp: string, at = repository): PlacedChange => ({
-    kind: "plan-layout",
-    repository: at,
-    seen,
-    stamp,
-  }),
-  record: (stamp: string, generation: number, at = repository): PlacedChange => ({
-    kind: "record-layout",
-    repository: at,
-    stamp,
-    generation,
-  }),
   release: (name: string, at = repository): PlacedChange => ({
     kind: "release-bytes",
     repository: at,
@@ -120,6 +113,27 @@ export const change = {
     kind: "sweep-orphan",
     repository: at,
     digest: digest(name),
+  }),
+};
+
+/** What the projector records of layouts, by short names. */
+export const layout = {
+  plan: (seen: string | null, stamp: string, at = repository): LayoutChange => ({
+    kind: "plan-layout",
+    repository: at,
+    seen,
+    stamp,
+  }),
+  record: (stamp: string, generation: number, at = repository): LayoutChange => ({
+    kind: "record-layout",
+    repository: at,
+    stamp,
+    generation,
+  }),
+  raise: (generation: number, at = repository): LayoutChange => ({
+    kind: "raise-generation",
+    repository: at,
+    generation,
   }),
 };
 
@@ -148,6 +162,8 @@ export function commitOf(
 export interface TestedStore extends AsyncDisposable {
   readonly store: OpenStore;
   readonly metadata: Metadata;
+  /** What is known of layouts. */
+  readonly layouts: LayoutReads;
   readonly clock: ReturnType<typeof manualClock>;
   /** Names of bytes that are absent; everything else is present. */
   readonly absent: Set<string>;
@@ -155,6 +171,8 @@ export interface TestedStore extends AsyncDisposable {
   readonly removed: string[];
   /** Commits changes that must be taken. */
   readonly did: (...changes: PlacedChange[]) => Promise<void>;
+  /** Commits what the projector records. */
+  readonly noted: (...changes: LayoutChange[]) => Promise<void>;
   /** Commits changes under preconditions. */
   readonly tried: (
     preconditions: readonly Precondition[],
@@ -182,6 +200,9 @@ export async function openTested(open: OpenEmptyStore): Promise<TestedStore> {
   return {
     store,
     metadata,
+    get layouts() {
+      return metadata.records(layoutStates);
+    },
     clock,
     absent,
     removed,
@@ -189,6 +210,9 @@ export async function openTested(open: OpenEmptyStore): Promise<TestedStore> {
     did: async (...changes) => {
       const outcome = await tried([], ...changes);
       if (!outcome.committed) throw new Error(`refused: ${JSON.stringify(outcome)}`);
+    },
+    noted: async (...changes) => {
+      await metadata.commit(recordCommit(layoutStates, ...changes));
     },
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };
@@ -199,12 +223,12 @@ export async function layoutRecords(
   metadata: Metadata,
   at = repository,
 ): Promise<{ generation: number; records: LayoutRecord[] }> {
-  const layout = await metadata.openLayout(at);
-  if (layout === null) return { generation: 0, records: [] };
+  const opened = await metadata.openLayout(at);
+  if (opened === null) return { generation: 0, records: [] };
   try {
-    return { generation: layout.generation, records: [...layout.pages()].flat() };
+    return { generation: opened.generation, records: [...opened.pages()].flat() };
   } finally {
-    layout.close();
+    opened.close();
   }
 }
 
@@ -216,8 +240,8 @@ export async function whole(metadata: Metadata, at = repository): Promise<object
     tags: await metadata.tags(at, all),
     catalog: await metadata.catalog(all),
     layout: await layoutRecords(metadata, at),
-    state: await metadata.layoutState(at),
-    stale: await metadata.staleLayouts(1000),
+    state: await metadata.records(layoutStates).state(at),
+    stale: await metadata.records(layoutStates).stale(1000),
     history: await metadata.history(at, null, 1000),
     orphans: await metadata.orphans(1000),
   };
@@ -227,6 +251,6 @@ export async function whole(metadata: Metadata, at = repository): Promise<object
 export async function project(tested: TestedStore, at = repository): Promise<void> {
   const { generation } = await layoutRecords(tested.metadata, at);
   const stamp = `stamp-${generation}`;
-  await tested.did(change.plan(null, stamp, at));
-  await tested.did(change.record(stamp, generation, at));
+  await tested.noted(layout.plan(null, stamp, at));
+  await tested.noted(layout.record(stamp, generation, at));
 }

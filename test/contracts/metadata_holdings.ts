@@ -43,7 +43,7 @@ export function testHoldings(open: OpenEmptyStore): void {
     for (const kind of ["blob", "manifest"] as const) {
       expect(await tested.metadata.holdings(kind, null, 9)).toEqual({ items: [], next: null });
     }
-    expect(await tested.metadata.layoutLag()).toEqual({ repositories: 0, since: null });
+    expect(await tested.layouts.lag()).toEqual({ repositories: 0, since: null });
   });
 
   test("slices of any length hold each blob and manifest of each repository once", async () => {
@@ -72,16 +72,16 @@ export function testHoldings(open: OpenEmptyStore): void {
 
   test("layouts are behind since the first commit that index.json does not show", async () => {
     await using tested = await openTested(open);
-    const { metadata, clock } = tested;
+    const { clock } = tested;
     await tested.did(change.put("m"));
     await clock.advance(1_000);
     await tested.did(change.put("m", otherRepository));
     await clock.advance(1_000);
     await tested.did(change.tag("v1", "m"));
-    expect(await metadata.layoutLag()).toEqual({ repositories: 2, since: startMs });
+    expect(await tested.layouts.lag()).toEqual({ repositories: 2, since: startMs });
     await project(tested);
-    expect(await metadata.layoutLag()).toEqual({ repositories: 1, since: startMs + 1_000 });
+    expect(await tested.layouts.lag()).toEqual({ repositories: 1, since: startMs + 1_000 });
     await project(tested, otherRepository);
-    expect(await metadata.layoutLag()).toEqual({ repositories: 0, since: null });
+    expect(await tested.layouts.lag()).toEqual({ repositories: 0, since: null });
   });
 }

@@ -126,7 +126,7 @@ export function testIntake(open: OpenEmptyStore): void {
     await tested.did(change.put("m"), change.put("m", otherRepository));
     await project(tested);
     const [one, other] = await Promise.all(
-      [repository, otherRepository].map((at) => tested.metadata.layoutState(at)),
+      [repository, otherRepository].map((at) => tested.layouts.state(at)),
     );
     expect(one?.origin).toMatch(/^[\w-]{1,64}$/);
     expect(one?.origin).not.toBe(other?.origin);

@@ -9,6 +9,7 @@ import {
   type OpenEmptyStore,
   change,
   digest,
+  layout,
   layoutRecords,
   manifest,
   openTested,
@@ -20,16 +21,15 @@ import {
 export function testLayouts(open: OpenEmptyStore): void {
   test("a layout is behind from the repository's first fact until it is recorded", async () => {
     await using tested = await openTested(open);
-    const { metadata } = tested;
-    expect(await metadata.layoutState(repository)).toBeNull();
-    expect(await metadata.staleLayouts(9)).toEqual([]);
+    expect(await tested.layouts.state(repository)).toBeNull();
+    expect(await tested.layouts.stale(9)).toEqual([]);
     await tested.did(change.link("layer"));
-    const state = await metadata.layoutState(repository);
+    const state = await tested.layouts.state(repository);
     expect(state).toMatchObject({ projected: 0, stampCurrent: null, stampNext: null });
     expect(state?.generation).toBeGreaterThan(0);
-    expect(await metadata.staleLayouts(9)).toEqual([repository]);
+    expect(await tested.layouts.stale(9)).toEqual([repository]);
     await project(tested);
-    expect(await metadata.staleLayouts(9)).toEqual([]);
+    expect(await tested.layouts.stale(9)).toEqual([]);
   });
 
   const moves = [
@@ -47,14 +47,13 @@ export function testLayouts(open: OpenEmptyStore): void {
   for (const row of moves) {
     test(`${row.says} ${row.moves ? "leaves the layout behind" : "is nothing to a layout"}`, async () => {
       await using tested = await openTested(open);
-      const { metadata } = tested;
       await tested.did(change.put("m"), change.tag("v1", "m"), ...row.given);
       await project(tested);
-      const before = (await metadata.layoutState(repository))?.generation ?? NaN;
+      const before = (await tested.layouts.state(repository))?.generation ?? NaN;
       await tested.did(row.does);
-      const after = (await metadata.layoutState(repository))?.generation ?? NaN;
+      const after = (await tested.layouts.state(repository))?.generation ?? NaN;
       expect(after > before).toBe(row.moves);
-      expect(await metadata.staleLayouts(9)).toEqual(row.moves ? [repository] : []);
+      expect(await tested.layouts.stale(9)).toEqual(row.moves ? [repository] : []);
     });
   }
 
@@ -63,16 +62,16 @@ export function testLayouts(open: OpenEmptyStore): void {
     const { metadata } = tested;
     await tested.did(change.put("m"));
     const { generation } = await layoutRecords(metadata, repository);
-    await tested.did(change.plan("theirs", "ours"));
-    expect(await metadata.layoutState(repository)).toEqual({
+    await tested.noted(layout.plan("theirs", "ours"));
+    expect(await tested.layouts.state(repository)).toEqual({
       generation,
       projected: 0,
       stampCurrent: "theirs",
       stampNext: "ours",
       origin: expect.any(String) as unknown as string,
     });
-    await tested.did(change.record("ours", generation));
-    expect(await metadata.layoutState(repository)).toEqual({
+    await tested.noted(layout.record("ours", generation));
+    expect(await tested.layouts.state(repository)).toEqual({
       generation,
       projected: generation,
       stampCurrent: "ours",
@@ -87,11 +86,24 @@ export function testLayouts(open: OpenEmptyStore): void {
     await tested.did(change.put("m"));
     const { generation } = await layoutRecords(metadata, repository);
     await tested.did(change.tag("v1", "m"));
-    await tested.did(change.plan(null, "stamp"), change.record("stamp", generation));
-    expect(await metadata.staleLayouts(9)).toEqual([repository]);
-    expect(await metadata.layoutState(repository)).toMatchObject({ projected: generation });
+    await tested.noted(layout.plan(null, "stamp"), layout.record("stamp", generation));
+    expect(await tested.layouts.stale(9)).toEqual([repository]);
+    expect(await tested.layouts.state(repository)).toMatchObject({ projected: generation });
     await project(tested);
-    expect(await metadata.staleLayouts(9)).toEqual([]);
+    expect(await tested.layouts.stale(9)).toEqual([]);
+  });
+
+  test("a generation that a file shows is passed, and the layout is behind", async () => {
+    await using tested = await openTested(open);
+    await tested.did(change.put("m"));
+    await project(tested);
+    await tested.noted(layout.raise(40), layout.raise(7), layout.raise(99, "no/such"));
+    expect(await tested.layouts.state(repository)).toMatchObject({ generation: 42 });
+    expect(await tested.layouts.stale(9)).toEqual([repository]);
+    expect(await tested.layouts.state("no/such")).toBeNull();
+    await tested.did(change.tag("v1", "m"));
+    const [moved] = await tested.metadata.history(repository, "v1", 1);
+    expect(moved?.generation).toBe(43);
   });
 
   test("the layout that has waited longest comes first, at most so many", async () => {
@@ -101,13 +113,13 @@ export function testLayouts(open: OpenEmptyStore): void {
       await tested.clock.advance(1000);
     }
     await tested.did(change.put("n", "z"));
-    expect(await tested.metadata.staleLayouts(9)).toEqual(["z", "a", "m"]);
-    expect(await tested.metadata.staleLayouts(2)).toEqual(["z", "a"]);
+    expect(await tested.layouts.stale(9)).toEqual(["z", "a", "m"]);
+    expect(await tested.layouts.stale(2)).toEqual(["z", "a"]);
     // One that was written, and is behind again, goes to the end.
     await project(tested, "z");
     await tested.clock.advance(1000);
     await tested.did(change.put("o", "z"));
-    expect(await tested.metadata.staleLayouts(9)).toEqual(["a", "m", "z"]);
+    expect(await tested.layouts.stale(9)).toEqual(["a", "m", "z"]);
   });
 
   test("records: tags in byte order, then manifests that no tag names, by digest", async () => {
@@ -134,7 +146,7 @@ export function testLayouts(open: OpenEmptyStore): void {
       record("m", "b"),
       ...names.map((name) => record(name, null)),
     ]);
-    expect(generation).toBe((await tested.metadata.layoutState(repository))?.generation ?? NaN);
+    expect(generation).toBe((await tested.layouts.state(repository))?.generation ?? NaN);
     expect(await layoutRecords(tested.metadata, "no/such")).toEqual({ generation: 0, records: [] });
   });
 
@@ -200,8 +212,9 @@ function testOrphans(open: OpenEmptyStore): void {
         if (together) await tested.did(...does);
         else for (const step of does) await tested.did(step);
         expect(await tested.metadata.isOrphan(repository, digest("x"))).toBe(orphaned);
-        await project(tested);
         expect(await tested.metadata.orphans(9)).toEqual(orphaned ? [orphan("x")] : []);
+        await project(tested);
+        expect(await tested.layouts.unlistedOrphans(9)).toEqual(orphaned ? [orphan("x")] : []);
       });
     }
   }
@@ -216,9 +229,10 @@ function testOrphans(open: OpenEmptyStore): void {
     await tested.did(change.unlink("layer"));
     expect(await metadata.isOrphan(repository, digest("m"))).toBe(true);
     expect(await metadata.isOrphan(repository, digest("layer"))).toBe(true);
-    expect(await metadata.orphans(9)).toEqual([]);
+    expect(await metadata.orphans(9)).toHaveLength(2);
+    expect(await tested.layouts.unlistedOrphans(9)).toEqual([]);
     await project(tested);
-    expect((await metadata.orphans(9)).map((row) => row.digest).toSorted()).toEqual(
+    expect((await tested.layouts.unlistedOrphans(9)).map((row) => row.digest).toSorted()).toEqual(
       [digest("m"), digest("layer")].toSorted(),
     );
   });
@@ -232,9 +246,9 @@ function testOrphans(open: OpenEmptyStore): void {
       await tested.did(change.link("layer"), change.put("m"));
       await project(tested);
       await tested.did(...changes);
-      expect(await tested.metadata.orphans(9)).toEqual([]);
+      expect(await tested.layouts.unlistedOrphans(9)).toEqual([]);
       await project(tested);
-      expect(await tested.metadata.orphans(9)).toHaveLength(2);
+      expect(await tested.layouts.unlistedOrphans(9)).toHaveLength(2);
     }
   });
 
@@ -244,7 +258,7 @@ function testOrphans(open: OpenEmptyStore): void {
     await tested.did(change.remove("m"));
     await project(tested);
     await tested.did(change.tag("v1", "n"));
-    expect(await tested.metadata.orphans(9)).toEqual([orphan("m")]);
+    expect(await tested.layouts.unlistedOrphans(9)).toEqual([orphan("m")]);
   });
 
   test("oldest first, at most so many, of all repositories", async () => {
@@ -259,12 +273,12 @@ function testOrphans(open: OpenEmptyStore): void {
       await tested.clock.advance(1000);
     }
     for (const at of [repository, otherRepository]) await project(tested, at);
-    expect(await metadata.orphans(9)).toEqual([
+    expect(await tested.layouts.unlistedOrphans(9)).toEqual([
       orphan("c"),
       orphan("a", otherRepository),
       orphan("b"),
     ]);
-    expect(await metadata.orphans(2)).toHaveLength(2);
+    expect(await tested.layouts.unlistedOrphans(2)).toHaveLength(2);
     expect(await metadata.isOrphan(otherRepository, digest("b"))).toBe(false);
   });
 

@@ -407,8 +407,6 @@ export function testPreconditions(open: OpenEmptyStore): void {
       change.put("n", otherRepository),
       change.unlink("layer"),
       change.remove("m"),
-      change.plan(null, "stamp"),
-      change.record("stamp", 99),
       change.sweep("gone"),
     );
     // A joint commit, so it says where the precondition failed.

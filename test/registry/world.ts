@@ -14,6 +14,7 @@ import {
   type Commit,
   type CommitOutcome,
 } from "../../src/metadata/metadata.ts";
+import { layoutStates, type LayoutChange } from "../../src/metadata/layout_states.ts";
 import { SqliteMetadata } from "../../src/metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "../../src/metadata/sqlite/sqlite_writer.ts";
 import { digestOf, type Algorithm, type Digest } from "../../src/oci/digest.ts";
@@ -322,13 +323,33 @@ export function watched<R extends Registry>(
   registry: R,
   before: (commit: Commit) => Promise<void>,
 ): R {
+  return beforeCommits(registry, async (commit) => {
+    for (const part of partsOf(commit)) await before(part);
+  });
+}
+
+/** The same for what the projector records of layouts. */
+export function watchedLayouts<R extends Registry>(
+  registry: R,
+  before: (change: LayoutChange) => Promise<void>,
+): R {
+  return beforeCommits(registry, async (commit) => {
+    if (!("records" in commit) || commit.records !== layoutStates.name) return;
+    for (const change of commit.changes) await before(change as LayoutChange);
+  });
+}
+
+function beforeCommits<R extends Registry>(
+  registry: R,
+  before: (commit: AnyCommit) => Promise<void>,
+): R {
   const metadata = new Proxy(registry.metadata, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property, target);
       if (typeof value !== "function") return value;
       if (property !== "commit") return value.bind(target) as unknown;
       return async (commit: AnyCommit) => {
-        for (const part of partsOf(commit)) await before(part);
+        await before(commit);
         return target.commit(commit);
       };
     },

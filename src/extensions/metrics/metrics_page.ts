@@ -14,6 +14,7 @@ import {
   type LabelPairs,
   type Sample,
 } from "../../lib/metrics/exposition.ts";
+import { layoutStates, type LayoutLag } from "../../metadata/layout_states.ts";
 import type { Registry } from "../../registry/registry.ts";
 import type { Figures } from "../extension.ts";
 import { otherRepositories, repositorySlots } from "./metric_shape.ts";
@@ -73,7 +74,7 @@ function repositoryTexts({ page }: ServerMetrics): string[] {
 
 async function storeTexts(options: MetricsPageOptions): Promise<string[]> {
   const { registry, clock, rootDirectory } = options;
-  const lag = await registry.metadata.layoutLag();
+  const lag = await layoutLag(registry);
   const lagMs = lag.since === null ? 0 : Math.max(clock.now() - lag.since, 0);
   const { sizeBytes, freeBytes } = await filesystemFigures(rootDirectory);
   return [
@@ -85,6 +86,12 @@ async function storeTexts(options: MetricsPageOptions): Promise<string[]> {
       { labels: [["state", "free"]], value: freeBytes },
     ]),
   ];
+}
+
+/** Where there are no layouts none is behind. */
+async function layoutLag({ layouts, metadata }: Registry): Promise<LayoutLag> {
+  if (layouts === null) return { repositories: 0, since: null };
+  return metadata.records(layoutStates).lag();
 }
 
 function plain(metric: Metric, value: number): string {

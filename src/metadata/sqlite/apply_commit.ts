@@ -26,7 +26,7 @@ import { all, get, run } from "./statements.ts";
 
 interface Work extends Asked {
   readonly by: string | null;
-  /** Whether this commit changes the repository's index.json. */
+  /** Whether this commit changes what the repository lists. */
   touched: boolean;
   /** Digests that lost a name. */
   readonly freed: string[];
@@ -83,12 +83,12 @@ function applyChanges(context: CommitContext, commit: Commit, known: number | nu
   if (work.touched) {
     run(
       work,
-      "UPDATE repositories SET generation = generation + 1, stale_since = COALESCE(stale_since, ?) WHERE id = ?",
+      "UPDATE repositories SET generation = generation + 1, changed_at = ? WHERE id = ?",
       work.now,
       id,
     );
   }
-  // Last, because an orphan waits for the layout that this commit's generation makes.
+  // Last, because an orphan is one from this commit's generation on.
   for (const digest of work.freed) addOrphan(work, id, digest);
 }
 
@@ -169,32 +169,6 @@ const appliers: Appliers = {
     removeTag(work, id, tag, previous);
     work.touched = true;
   },
-  "plan-layout": (work, id, { seen, stamp }) => {
-    run(
-      work,
-      "UPDATE repositories SET stamp_current = ?, stamp_next = ? WHERE id = ?",
-      seen,
-      stamp,
-      id,
-    );
-  },
-  "record-layout": (work, id, { stamp, generation }) => {
-    run(
-      work,
-      "UPDATE repositories SET stamp_current = ?, stamp_next = NULL, projected = ?, " +
-        "stale_since = CASE WHEN generation > ? THEN ? ELSE NULL END WHERE id = ?",
-      stamp,
-      generation,
-      generation,
-      work.now,
-      id,
-    );
-  },
-  "raise-generation": (work, id, { generation }) => {
-    const raise = "UPDATE repositories SET generation = MAX(generation, ?) WHERE id = ?";
-    run(work, raise, generation, id);
-    work.touched = true;
-  },
   "release-bytes": (work, _id, { digest }) => {
     work.freed.push(digest);
   },
@@ -214,9 +188,6 @@ const creating: Readonly<Record<Change["kind"], boolean>> = {
   "remove-manifest": false,
   "set-tag": true,
   "remove-tag": false,
-  "plan-layout": false,
-  "record-layout": false,
-  "raise-generation": false,
   "release-bytes": false,
   "sweep-orphan": false,
 };
@@ -224,7 +195,7 @@ const creating: Readonly<Record<Change["kind"], boolean>> = {
 function createRepository(work: Work, name: string): number {
   run(
     work,
-    "INSERT INTO repositories (name, created_at, stale_since, origin) VALUES (?, ?, ?, lower(hex(randomblob(8))))",
+    "INSERT INTO repositories (name, created_at, changed_at, origin) VALUES (?, ?, ?, lower(hex(randomblob(8))))",
     name,
     work.now,
     work.now,

@@ -13,9 +13,6 @@ const freeing: Readonly<Record<Change["kind"], boolean>> = {
   "set-tag": false,
   "remove-tag": true,
   "create-repository": false,
-  "plan-layout": true,
-  "record-layout": true,
-  "raise-generation": true,
   "release-bytes": true,
   "sweep-orphan": true,
 };

@@ -1,10 +1,15 @@
-/** THE table of small stores that the registry itself keeps beside the metadata; extensions add their own. */
+/** THE table of small stores that the registry itself keeps beside the metadata. */
 import type { RecordChange } from "../records.ts";
 import { apiKeyTables } from "./api_key_tables.ts";
 import { followerTables } from "./follower_tables.ts";
+import { layoutStateTables } from "./layout_state_tables.ts";
 import type { RecordTables } from "./record_tables.ts";
 
+/** What every registry has. */
 export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [
   apiKeyTables,
   followerTables,
 ];
+
+/** The same where repositories lie on disk as layouts. */
+export const tablesWithLayouts: typeof ownTables = [...ownTables, layoutStateTables];

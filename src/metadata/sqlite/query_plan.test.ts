@@ -6,19 +6,21 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { applyCommit } from "./apply_commit.ts";
-import { ownTables } from "./own_tables.ts";
+import { tablesWithLayouts } from "./own_tables.ts";
 import { storesOf } from "./record_tables.ts";
 import { migrate } from "./schema.ts";
 import { layoutSql } from "./sqlite_layout.ts";
 import { sql } from "./sqlite_reader.ts";
-import { change, digest, repository } from "../../../test/contracts/metadata_facts.ts";
-import type { Change, Precondition } from "../metadata.ts";
+import { change, digest, layout, repository } from "../../../test/contracts/metadata_facts.ts";
+import { layoutStates } from "../layout_states.ts";
+import type { AnyCommit, Change, Precondition } from "../metadata.ts";
+import { recordCommit } from "../records.ts";
 
 interface PlanRow {
   readonly detail: string;
 }
 
-const stores = storesOf(ownTables);
+const stores = storesOf(tablesWithLayouts);
 
 function emptyDatabase(): Database {
   const database = new Database(":memory:", { strict: true });
@@ -46,8 +48,9 @@ const costly = /^SCAN (?!CONSTANT ROW|json_each)|\(repository=\?\)|AUTOMATIC|TEM
 const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   catalog: [/^SEARCH m USING PRIMARY KEY \(repository=\?\)$/],
   history: [/^SEARCH h USING INDEX history_repository \(repository=\?\)$/],
-  stale: [/^SCAN repositories USING INDEX repositories_stale$/],
-  orphans: [/^SCAN o USING INDEX orphans_since$/],
+  stale: [/^SCAN l USING INDEX layouts_stale$/],
+  orphans: [/^SCAN o USING COVERING INDEX orphans_since$/],
+  unlistedOrphans: [/^SCAN o USING INDEX orphans_since$/],
 };
 
 describe("every statement of the reader finds its rows by an index", () => {
@@ -55,7 +58,7 @@ describe("every statement of the reader finds its rows by an index", () => {
   for (const [name, text] of Object.entries({
     ...sql,
     ...layoutSql,
-    ...Object.fromEntries(ownTables.flatMap((tables) => Object.entries(tables.sql))),
+    ...Object.fromEntries(tablesWithLayouts.flatMap((tables) => Object.entries(tables.sql))),
   })) {
     test(name, () => {
       const plan = planOf(database, text);
@@ -109,15 +112,13 @@ describe("every statement of a commit finds its rows by an index", () => {
     change.put("m"),
     change.put("m"),
     change.tag("v1", "m"),
-    change.plan(null, "stamp"),
-    change.record("stamp", 1),
     change.untag("v1"),
     change.tag("v1", "m"),
     change.remove("m"),
     change.unlink("layer"),
     change.release("other"),
   ];
-  for (const { kind, work } of [
+  for (const { kind, commit } of [
     ...preconditions.map((precondition) => ({
       kind: precondition.kind as string,
       work: { preconditions: [precondition], changes: [] as Change[] },
@@ -127,7 +128,14 @@ describe("every statement of a commit finds its rows by an index", () => {
       work: { preconditions: [] as Precondition[], changes: changes.slice(0, index + 1) },
     })),
     { kind: "sweep-orphan", work: { preconditions: [], changes: [change.sweep("layer")] } },
-  ]) {
+  ].map(({ kind, work }) => ({ kind, commit: { repository, ...work, by: null } as AnyCommit }))) {
+    testCommit(kind, commit);
+  }
+  for (const each of [layout.plan(null, "s"), layout.record("s", 1), layout.raise(1)]) {
+    testCommit(each.kind, recordCommit(layoutStates, each));
+  }
+
+  function testCommit(kind: string, commit: AnyCommit): void {
     test(kind, () => {
       const database = emptyDatabase();
       const texts = new Set<string>();
@@ -137,7 +145,7 @@ describe("every statement of a commit finds its rows by an index", () => {
         now: 0,
         stores,
       };
-      applyCommit(context, { repository, ...work, by: null });
+      applyCommit(context, commit);
       expect(texts.size).toBeGreaterThan(0);
       for (const text of texts) {
         expect([text, planOf(database, text).filter((step) => costly.test(step))]).toEqual([

@@ -186,6 +186,31 @@ export const migrations: readonly Migration[] = [
       CREATE INDEX history_pushed ON history (sequence) WHERE tag IS NULL AND digest IS NOT NULL;
     `,
   },
+  {
+    version: 8,
+    summary: "states of layouts are a store of their own; a repository tells when it changed",
+    sql: `
+      CREATE TABLE layouts (
+        repository    INTEGER PRIMARY KEY,
+        projected     INTEGER NOT NULL DEFAULT 0,
+        stale_since   INTEGER,
+        stamp_current TEXT,
+        stamp_next    TEXT
+      ) STRICT;
+      INSERT INTO layouts SELECT id, projected, stale_since, stamp_current, stamp_next FROM repositories;
+      CREATE INDEX layouts_stale ON layouts (stale_since) WHERE stale_since IS NOT NULL;
+      DROP INDEX repositories_stale;
+      ALTER TABLE repositories DROP COLUMN projected;
+      ALTER TABLE repositories DROP COLUMN stale_since;
+      ALTER TABLE repositories DROP COLUMN stamp_current;
+      ALTER TABLE repositories DROP COLUMN stamp_next;
+      ALTER TABLE repositories ADD COLUMN changed_at INTEGER NOT NULL DEFAULT 0; -- when its generation was raised
+      UPDATE repositories SET changed_at = created_at;
+      UPDATE repositories SET changed_at = last.at
+        FROM (SELECT repository, max(at) AS at FROM history GROUP BY repository) AS last
+        WHERE last.repository = repositories.id;
+    `,
+  },
 ];
 
 const newest = migrations.reduce((version, step) => Math.max(version, step.version), 0);

@@ -19,7 +19,7 @@ import type {
   ScanPage,
 } from "../metadata.ts";
 import type { RecordChange, RecordStore } from "../records.ts";
-import { ownTables } from "./own_tables.ts";
+import { tablesWithLayouts } from "./own_tables.ts";
 import { storesOf, tablesOf, type RecordTables, type Stores } from "./record_tables.ts";
 import { copyLayout, openLayout } from "./sqlite_layout.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
@@ -41,7 +41,7 @@ export class SqliteMetadata implements Metadata {
     committer: Committer,
     epochs: Epochs | null = null,
     onLookup: OnLookup | null = null,
-    records: readonly RecordTables<RecordChange, unknown>[] = ownTables,
+    records: readonly RecordTables<RecordChange, unknown>[] = tablesWithLayouts,
   ) {
     this.#stores = storesOf(records);
     this.#source = source;
@@ -104,18 +104,6 @@ export class SqliteMetadata implements Metadata {
 
   async feed(after: number, limit: number) {
     return this.#reader.feed(after, limit);
-  }
-
-  async staleLayouts(limit: number) {
-    return this.#reader.staleLayouts(limit);
-  }
-
-  async layoutLag() {
-    return this.#reader.layoutLag();
-  }
-
-  async layoutState(repository: string) {
-    return this.#reader.layoutState(repository);
   }
 
   async openLayout(repository: string) {

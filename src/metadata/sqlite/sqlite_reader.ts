@@ -18,8 +18,6 @@ import type {
   Held,
   HistoryRecord,
   Holding,
-  LayoutLag,
-  LayoutState,
   ManifestRecord,
   Page,
   Precondition,
@@ -70,11 +68,6 @@ export const sql = {
   historyOfTag:
     `SELECT ${historyColumns} WHERE h.repository = ?1 AND h.tag = ?2 ` +
     "ORDER BY h.sequence DESC LIMIT ?3",
-  stale:
-    "SELECT name FROM repositories WHERE stale_since IS NOT NULL ORDER BY stale_since LIMIT ?1",
-  state:
-    "SELECT generation, projected, stamp_current AS stampCurrent, stamp_next AS stampNext, " +
-    "origin FROM repositories WHERE id = ?1",
   repositories: "SELECT name FROM repositories WHERE name > ?1 ORDER BY name LIMIT ?2",
   held: ["blob", "manifest", "orphan"]
     .map(
@@ -99,11 +92,7 @@ export const sql = {
     "AND previous = ?2 AND generation > ?3 LIMIT 1",
   orphans:
     "SELECT r.name AS repository, o.digest AS digest FROM orphans o " +
-    "JOIN repositories r ON r.id = o.repository WHERE r.projected >= o.generation " +
-    "ORDER BY o.since LIMIT ?1",
-  lag:
-    "SELECT count(*) AS repositories, min(stale_since) AS since FROM repositories " +
-    "INDEXED BY repositories_stale WHERE stale_since IS NOT NULL",
+    "CROSS JOIN repositories r ON r.id = o.repository ORDER BY o.since LIMIT ?1",
   heldBlobs:
     "SELECT r.name AS repository, b.digest AS digest, b.size AS sizeBytes, b.repository AS id " +
     "FROM blobs b INDEXED BY blobs_digest CROSS JOIN repositories r ON r.id = b.repository " +
@@ -221,18 +210,6 @@ export class SqliteReader {
 
   feed(after: number, limit: number): FeedRecord[] {
     return this.#all<FeedRecord>(sql.feed, after, limit);
-  }
-
-  staleLayouts(limit: number): string[] {
-    return this.#all<{ name: string }>(sql.stale, limit).map((row) => row.name);
-  }
-
-  layoutLag(): LayoutLag {
-    return this.#get<LayoutLag>(sql.lag) ?? { repositories: 0, since: null };
-  }
-
-  layoutState(repository: string): LayoutState | null {
-    return this.#get<LayoutState>(sql.state, this.#idOf(repository));
   }
 
   repositories(page: Page): string[] {

@@ -3,6 +3,7 @@
 
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
+import { layoutStates } from "../layout_states.ts";
 import { counters, counterTables } from "../../../test/contracts/metadata_records.ts";
 import { copyFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -80,6 +81,34 @@ describe("migrations", () => {
     const tables = database.query("SELECT name FROM sqlite_schema").all();
     expect(tables).toEqual([{ name: "theirs" }]);
     database.close();
+  });
+
+  test("keep what was known of layouts, and go on marking them", async () => {
+    await using directory = await memoryDirectory();
+    const path = join(directory.path, "metadata.db");
+    const database = new Database(path, { strict: true });
+    for (const { sql, version } of migrations.filter((step) => step.version < 8))
+      database.run(sql + `PRAGMA user_version = ${version}`);
+    database.run(`
+      INSERT INTO repositories (id, name, created_at, generation, projected, stale_since, stamp_current, stamp_next, origin)
+        VALUES (1, 'written', 5, 7, 7, NULL, 'now', NULL, 'one'), (2, 'behind', 6, 9, 8, 30, 'now', 'next', 'two');
+      INSERT INTO history (repository, tag, at, generation) VALUES (1, 'v1', 10, 6), (1, 'v1', 20, 7);
+    `);
+    database.close();
+    const writer = openWriter(path);
+    const metadata = new SqliteMetadata(path, writer);
+    const layouts = metadata.records(layoutStates);
+    const stamps = { stampCurrent: "now", stampNext: null };
+    const written = { generation: 7, projected: 7, ...stamps, origin: "one" };
+    const behind = { generation: 9, projected: 8, ...stamps, stampNext: "next", origin: "two" };
+    expect(await layouts.state("written")).toEqual(written);
+    expect(await layouts.state("behind")).toEqual(behind);
+    expect(await layouts.lag()).toEqual({ repositories: 1, since: 30 });
+    await commit(writer, change.put("m", "written"), change.create("new"));
+    expect(await layouts.stale(9)).toEqual(["behind", "written", "new"]);
+    expect(await layouts.state("written")).toMatchObject({ generation: 8, projected: 7 });
+    await metadata.close();
+    await writer.close();
   });
 
   test("tell of moves before them what is still known of their manifests", async () => {
@@ -408,7 +437,7 @@ describe("several processes", () => {
     const history = await metadata.history(repository, null, 999);
     expect(history).toHaveLength(expected.length);
     // The counter that all of them moved counts every commit.
-    const state = await metadata.layoutState(repository);
+    const state = await metadata.records(layoutStates).state(repository);
     expect(state?.generation).toBe(expected.length + 1);
     await metadata.close();
     await writer.close();

@@ -23,7 +23,7 @@ import { MetadataFull, MetadataUnavailable, partsOf } from "../metadata.ts";
 import { applyCommit } from "./apply_commit.ts";
 import type { RecordChange } from "../records.ts";
 import { freesSpace } from "./full_disk.ts";
-import { ownTables } from "./own_tables.ts";
+import { tablesWithLayouts } from "./own_tables.ts";
 import { storesOf, type RecordTables, type Stores } from "./record_tables.ts";
 import { migrate, schemaVersion } from "./schema.ts";
 
@@ -75,7 +75,7 @@ export class SqliteWriter implements Committer {
 
   constructor(options: SqliteWriterOptions) {
     this.#options = options;
-    this.#stores = storesOf(options.records ?? ownTables);
+    this.#stores = storesOf(options.records ?? tablesWithLayouts);
     this.#database = openDatabase(options, this.#stores);
     this.#isFull = !this.makeSpare();
     const own = ["", "-wal", "-shm"].map((end) => `${options.path}${end}`);
