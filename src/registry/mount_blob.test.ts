@@ -4,7 +4,14 @@
 import { describe, expect, test } from "bun:test";
 import { stat } from "node:fs/promises";
 import { sample } from "../../test/contracts/store_samples.ts";
-import { openWorld, pushBlob, repository, type World } from "../../test/registry/world.ts";
+import {
+  kindsOf,
+  openWorld,
+  pushBlob,
+  repository,
+  watched,
+  type World,
+} from "../../test/registry/world.ts";
 import { digestOf } from "../oci/digest.ts";
 import { blobKey } from "../storage/layout.ts";
 import { removeBlob } from "./delete.ts";
@@ -15,7 +22,7 @@ const digest = digestOf("sha256", bytes);
 const target = "team/target";
 
 const mount = (
-  { registry }: World,
+  { registry }: Pick<World, "registry">,
   from: string | null,
   readable: (name: string) => boolean = () => true,
 ): Promise<boolean> =>
@@ -90,6 +97,26 @@ describe("a mount", () => {
     expect(asked.toSorted()).toEqual(["a", "b", "c", target]);
     expect(await readTarget(world)).toEqual(bytes);
   });
+
+  for (const [crossings, mounted] of [
+    [1, true],
+    [Infinity, false],
+  ] as const) {
+    test(`that a sweep crosses ${mounted ? "once is made again" : "each time is none"}`, async () => {
+      await using world = await openWorld();
+      await pushBlob(world, bytes);
+      let left: number = crossings;
+      const sweeping = watched(world.registry, async (commit) => {
+        if (!kindsOf(commit).includes("link-blob") || left === 0) return;
+        left -= 1;
+        await world.registry.blobs.remove(target, digest);
+      });
+      expect(await mount({ registry: sweeping }, repository)).toBe(mounted);
+      const expected = mounted ? bytes : null;
+      expect(await readTarget(world)).toEqual(expected);
+      expect(await world.registry.blobs.read(repository, digest, 9999)).toEqual(bytes);
+    });
+  }
 
   test("of what is there already succeeds without a source", async () => {
     await using world = await openWorld();

@@ -5,15 +5,14 @@
  * mount gives the same `false`, so that the answer does not reveal whether the source has the blob. `api` passes only
  * sources that the caller may read.
  */
-import type { Holding } from "../metadata/metadata.ts";
+import type { Commit, Holding } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";
 import { fileTrouble } from "../storage/adopt.ts";
 import { isSource } from "./content.ts";
+import { nameBytes } from "./name_bytes.ts";
 import type { Registry } from "./registry.ts";
 import { resolveBlob } from "./resolve.ts";
 
-/** A sweep may remove the link before its commit; then it is made again. */
-const mountTriesMax = 3;
 /** Repositories that are asked in a mount that names no source. */
 const sourcesMax = 16;
 
@@ -56,19 +55,13 @@ async function mountFrom(
   source: string,
   { repository, digest, by }: MountRequest,
 ): Promise<boolean> {
-  const { metadata } = registry;
-  for (let attempt = 1; attempt <= mountTriesMax; attempt += 1) {
+  const place = async (): Promise<Commit | null> => {
     const { found: content } = await resolveBlob(registry, source, digest);
-    if (content === null || !(await isShared(registry, content, repository))) return false;
-    const outcome = await metadata.commit({
-      repository,
-      preconditions: [{ kind: "bytes-present", digest }],
-      changes: [{ kind: "link-blob", digest, sizeBytes: content.sizeBytes }],
-      by,
-    });
-    if (outcome.committed) return true;
-  }
-  return false;
+    if (content === null || !(await isShared(registry, content, repository))) return null;
+    const changes = [{ kind: "link-blob", digest, sizeBytes: content.sizeBytes } as const];
+    return { repository, preconditions: [], changes, by };
+  };
+  return nameBytes(registry, { digest, place });
 }
 
 /** Makes the source's content that of the target; false when it has none that is good, or none that can be read. */

@@ -5,15 +5,14 @@
  * and the metadata is committed before this returns. A request that fails leaves the session as it was, so that the
  * client can repeat it. Sessions are in `uploads.ts`, the place of the bytes is in `place_blob.ts`.
  */
+import type { Commit } from "../metadata/metadata.ts";
 import { algorithmOf, digestOf, type Digest } from "../oci/digest.ts";
 import { apiError } from "../oci/errors.ts";
 import type { HeldUpload } from "../storage/upload_store.ts";
 import { appendUpload, goBack, type AppendRequest } from "./append_upload.ts";
-import { mendCopies, placeBlob, type CompleteBytes } from "./place_blob.ts";
+import { nameBytes } from "./name_bytes.ts";
+import { mendCopies, placeBlob, type CompleteBytes, type Damaged } from "./place_blob.ts";
 import type { Registry } from "./registry.ts";
-
-/** A sweep may remove bytes between their publishing and their commit; then they are published again. */
-const publishTriesMax = 3;
 
 export interface FinishRequest {
   readonly repository: string;
@@ -103,21 +102,17 @@ async function publish(
   complete: CompleteBytes,
   { repository, digest, by }: Pick<FinishRequest, "repository" | "digest" | "by">,
 ): Promise<void> {
-  const { metadata } = registry;
   const { sizeBytes } = complete;
-  for (let attempt = 1; attempt <= publishTriesMax; attempt += 1) {
-    const damaged = await placeBlob(registry, complete, { repository, digest });
-    const outcome = await metadata.commit({
-      repository,
-      preconditions: [{ kind: "bytes-present", digest }],
-      changes: [{ kind: "link-blob", digest, sizeBytes }],
-      by,
+  let damaged: readonly Damaged[] = [];
+  const place = async (): Promise<Commit> => {
+    damaged = await placeBlob(registry, complete, { repository, digest });
+    const changes = [{ kind: "link-blob", digest, sizeBytes } as const];
+    return { repository, preconditions: [], changes, by };
+  };
+  if (!(await nameBytes(registry, { digest, place }))) {
+    throw apiError("UNAVAILABLE", {
+      message: "The blob was swept while it was pushed; push it again",
     });
-    if (!outcome.committed) continue;
-    await mendCopies(registry, { repository, digest, sizeBytes }, damaged);
-    return;
   }
-  throw apiError("UNAVAILABLE", {
-    message: "The blob was swept while it was pushed; push it again",
-  });
+  await mendCopies(registry, { repository, digest, sizeBytes }, damaged);
 }

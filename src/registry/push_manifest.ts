@@ -20,12 +20,10 @@ import {
   type Precondition,
 } from "../metadata/metadata.ts";
 import { isHeld } from "./content.ts";
+import { nameBytes } from "./name_bytes.ts";
 import type { Registry } from "./registry.ts";
 import { beingRead, bring } from "./resolve.ts";
 import { anyTag, forbiddenTag, rulePreconditions, type TagRules } from "./tag_rule.ts";
-
-/** A sweep may remove bytes between their writing and their commit; then they are written again. */
-const commitTriesMax = 3;
 
 /**
  * What a tag must be before it is changed: one of these digests, `null` among them for "no such tag"; "present" for
@@ -97,16 +95,15 @@ async function commitWithBytes(
   digest: Digest,
   commit: Commit,
 ): Promise<void> {
-  const present: Precondition = { kind: "bytes-present", digest };
-  for (let attempt = 1; attempt <= commitTriesMax; attempt += 1) {
-    await registry.blobs.put(repository, digest, bytes);
-    const outcome = await registry.metadata.commit({
-      ...commit,
-      preconditions: [...commit.preconditions, present],
-    });
-    if (outcome.committed) return;
-    await releaseRefused(registry, { repository, digest, tagRules }, outcome.failed);
-  }
+  const named = await nameBytes(registry, {
+    digest,
+    place: async () => {
+      await registry.blobs.put(repository, digest, bytes);
+      return commit;
+    },
+    refused: (failed) => releaseRefused(registry, { repository, digest, tagRules }, failed),
+  });
+  if (named) return;
   throw apiError("UNAVAILABLE", {
     message: "The manifest was swept while it was pushed; push it again",
   });

@@ -1,0 +1,34 @@
+/**
+ * Names bytes in the metadata, once they lie in the repository.
+ *
+ * Nothing names them while they are put there, so a sweep may remove them before the commit. The commit is then
+ * refused, and both are done again. A commit that is refused for another reason is the caller's to explain.
+ */
+import type { Commit, FailedPrecondition } from "../metadata/metadata.ts";
+import type { Digest } from "../oci/digest.ts";
+import type { Registry } from "./registry.ts";
+
+/** A sweep that crosses a push again and again has no end in sight. */
+const triesMax = 3;
+
+export interface Naming {
+  readonly digest: Digest;
+  /** Puts the bytes there, and gives what to commit; null where they cannot be had. */
+  readonly place: () => Promise<Commit | null>;
+  /** Told of every refusal; throws where more than swept bytes is the reason. */
+  readonly refused?: (failed: readonly FailedPrecondition[]) => Promise<void>;
+}
+
+/** False when the bytes could not be had, or were swept each time. */
+export async function nameBytes({ metadata }: Registry, naming: Naming): Promise<boolean> {
+  const { digest, place, refused } = naming;
+  for (let attempt = 1; attempt <= triesMax; attempt += 1) {
+    const commit = await place();
+    if (commit === null) return false;
+    const preconditions = [...commit.preconditions, { kind: "bytes-present", digest } as const];
+    const outcome = await metadata.commit({ ...commit, preconditions });
+    if (outcome.committed) return true;
+    await refused?.(outcome.failed);
+  }
+  return false;
+}
