@@ -37,6 +37,10 @@ const forTests = [
   "src/cli/server_given.ts: withServer",
   "src/cli/server_given.ts: wantsJson",
   "src/cli/server_given.ts: inColumns",
+  // What the job of retention and the collection of untagged manifests ask.
+  "src/registry/retention/decide.ts: decideTags",
+  "src/registry/retention/decide.ts: decideUntagged",
+  "src/registry/retention/rules.ts: compileRules",
   // What events, search and mirrors follow.
   "src/metadata/followers.ts: followFeed",
   // For programs that embed it.

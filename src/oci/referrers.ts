@@ -22,6 +22,19 @@ export function listedAnnotations({ subject, annotations }: Manifest): {
   return { text, fit: Buffer.byteLength(text) <= annotationsBytesMax };
 }
 
+const subjectTag =
+  /^(?:sha256-(?<sha256>[0-9a-f]{64})|sha512-(?<sha512>[0-9a-f]{128}))(?:\.(?:sig|att|sbom))?$/;
+
+/**
+ * The digest that a tag is about: those of signatures (`sha256-<hex>.sig`, `.att`, `.sbom`, as cosign pushes them) and
+ * of the list of referrers (`sha256-<hex>`, [referrers tag schema]). Null for any other tag.
+ */
+export function subjectOfTag(tag: string): string | null {
+  const { sha256, sha512 } = subjectTag.exec(tag)?.groups ?? {};
+  if (sha256 !== undefined) return `sha256:${sha256}`;
+  return sha512 === undefined ? null : `sha512:${sha512}`;
+}
+
 /** The body of a referrers answer: an image index whose `manifests` is never null. */
 export function referrersIndex(descriptors: Descriptor[]): string {
   return JSON.stringify({

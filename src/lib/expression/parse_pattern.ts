@@ -23,12 +23,16 @@ export type PatternNode =
   | { readonly kind: "edge"; readonly edge: Edge }
   | { readonly kind: "sequence"; readonly items: readonly PatternNode[] }
   | { readonly kind: "choice"; readonly options: readonly PatternNode[] }
+  /** The first capturing group, where it was asked for. */
+  | { readonly kind: "group"; readonly of: PatternNode }
   | {
       readonly kind: "repeat";
       readonly of: PatternNode;
       readonly least: number;
       /** Infinity for no limit. */
       readonly most: number;
+      /** Takes as few as it can: of use only to who asks for what a group took. */
+      readonly isLazy: boolean;
     };
 
 interface Flags {
@@ -87,9 +91,9 @@ const edges = new Map<string, Edge>([
   ["B", "notWord"],
 ]);
 
-/** @throws ExpressionProblem. */
-export function parsePatternText(source: string): PatternNode {
-  return new PatternParser(source).whole();
+/** `marksGroup`: the first capturing group becomes a node of its own. @throws ExpressionProblem. */
+export function parsePatternText(source: string, marksGroup = false): PatternNode {
+  return new PatternParser(source, marksGroup).whole();
 }
 
 class PatternParser {
@@ -97,9 +101,12 @@ class PatternParser {
   #at = 0;
   #depth = 0;
   #flags: Flags = { i: false, m: false, s: false };
+  /** Whether the next capturing group is the one to mark. */
+  #marksGroup: boolean;
 
-  constructor(source: string) {
+  constructor(source: string, marksGroup: boolean) {
     this.#source = source;
+    this.#marksGroup = marksGroup;
   }
 
   whole(): PatternNode {
@@ -140,10 +147,10 @@ class PatternParser {
   }
 
   #repeated(of: PatternNode): PatternNode {
-    const match = this.#take(/(?:([*+?])|\{(\d+)(,(\d*))?\})\??/y);
+    const match = this.#take(/(?:([*+?])|\{(\d+)(,(\d*))?\})(\??)/y);
     if (match === null) return of;
     if (this.#take(/[*+?]|\{\d+(?:,\d*)?\}/y)) throw this.#problem("a repetition of a repetition");
-    const [, sign, first, comma, last] = match;
+    const [, sign, first, comma, last, lazy] = match;
     const least = first === undefined ? Number(sign === "+") : Number(first);
     let most = sign === "?" ? 1 : Infinity;
     if (first !== undefined && comma === undefined) most = least;
@@ -151,7 +158,7 @@ class PatternParser {
     if (least > most || least > repeatMax || (most !== Infinity && most > repeatMax)) {
       throw this.#problem(`a repetition that is not within 0 and ${repeatMax}`);
     }
-    return { kind: "repeat", of, least, most };
+    return { kind: "repeat", of, least, most, isLazy: lazy === "?" };
   }
 
   #nothingToRepeat(): void {
@@ -191,10 +198,12 @@ class PatternParser {
       this.#nothingToRepeat();
       return { kind: "sequence", items: [] };
     }
+    const isMarked = this.#marksGroup && end === undefined;
+    if (isMarked) this.#marksGroup = false;
     const inner = this.#choice();
     if (!this.#take(/\)/y)) throw this.#problem("no ) at the end of a group");
     this.#flags = before;
-    return inner;
+    return isMarked ? { kind: "group", of: inner } : inner;
   }
 
   #class(): PatternNode {

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { parsePattern } from "./pattern.ts";
+import { parseCapture, parsePattern } from "./pattern.ts";
 import { ExpressionProblem } from "./tokens.ts";
 
 const rows: [pattern: string, fits: readonly string[], others: readonly string[]][] = [
@@ -127,4 +127,36 @@ test("what is no pattern is refused, whatever it is", () => {
       },
     ),
   );
+});
+
+describe("what the first group takes", () => {
+  test.each([
+    ["^(env\\d+)-", "env12-a", "env12"],
+    ["^(env\\d+)-", "prod-a", null],
+    ["^v(\\d+)\\.(\\d+)", "v1.22.3", "1"],
+    ["(?:a|b)(c+)", "xbccc", "ccc"],
+    ["(?P<name>a+?)", "aaa", "a"],
+    ["(a+)", "baab", "aa"],
+    ["(a|ab)(c|bcd)", "abcd", "a"],
+    ["^(a)?b", "b", ""],
+    ["a+", "baaab", "aaa"],
+    ["^(.*)-[^-]*$", "main-12-abc", "main-12"],
+    ["^(.*?)-", "main-12-abc", "main"],
+    ["^((a+)+)+$", `${"a".repeat(100)}!`, null],
+    ["(é+)", "xéé", "éé"],
+  ])("%p of %p is %p", (source, text, taken) => {
+    expect(parseCapture(source)(text)).toBe(taken);
+  });
+
+  test("it is what another engine takes", () => {
+    const piece = fc.constantFrom("a", "b", "[ab]", "c?", "a*", "b+", "(?:a|bc)", "a{1,2}", "b*?");
+    const joined = fc.array(piece, { minLength: 1, maxLength: 3 }).map((all) => all.join(""));
+    const texts = fc.string({ unit: fc.constantFrom("a", "b", "c"), maxLength: 10 });
+    fc.assert(
+      fc.property(joined, joined, joined, texts, (before, inside, after, text) => {
+        const source = `${before}(${inside})${after}`;
+        expect(parseCapture(source)(text)).toBe(new RegExp(source).exec(text)?.[1] ?? null);
+      }),
+    );
+  });
 });

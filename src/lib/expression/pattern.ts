@@ -32,6 +32,8 @@ type Instruction =
   | One
   | Fork
   | { readonly op: "edge"; readonly edge: Edge }
+  /** Where the group that is asked for begins and ends. */
+  | { readonly op: "mark"; readonly side: "start" | "end" }
   | { readonly op: "found" };
 
 type Program = readonly Instruction[];
@@ -57,6 +59,74 @@ export function parsePattern(source: string): Pattern {
     size: sizes.reduce((sum, size) => sum + size, 0),
     test: (text, onWork = () => {}) => new Walk(program, sizes, text, onWork).run(),
   };
+}
+
+/**
+ * What the first group of a pattern takes of a text: null where the pattern does not fit, the whole fit where it has no
+ * group, "" for a group that took no part. As RE2 has it: the leftmost fit, and of its ways the first.
+ * @throws ExpressionProblem when it is none, or too large.
+ */
+export function parseCapture(source: string): (text: string) => string | null {
+  const program: Instruction[] = [];
+  const node = parsePatternText(source, true);
+  emit(program, node);
+  push(program, { op: "found" });
+  return (text) => capture(program, Array.from(text));
+}
+
+/** A place in the program and in the text, and where the group began and ended on the way there. */
+interface Step {
+  readonly place: number;
+  readonly at: number;
+  readonly start: number | null;
+  readonly end: number | null;
+}
+
+/** Depth first, and each place at each character once: what failed from there fails again. */
+function capture(program: Program, chars: readonly string[]): string | null {
+  const codes = chars.map((char) => char.codePointAt(0) ?? 0);
+  const hasGroup = program.some(({ op }) => op === "mark");
+  const seen = new Uint8Array(program.length * (codes.length + 1));
+  for (let from = 0; from <= codes.length; from += 1) {
+    const steps: Step[] = [{ place: 0, at: from, start: null, end: null }];
+    for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
+      const { place, at } = step;
+      const instruction = program[place];
+      const key = place * (codes.length + 1) + at;
+      if (instruction === undefined || seen[key] === 1) continue;
+      seen[key] = 1;
+      if (instruction.op === "found") {
+        const [start, end] = hasGroup ? [step.start ?? 0, step.end ?? 0] : [from, at];
+        return chars.slice(start, end).join("");
+      }
+      steps.push(...nextSteps(instruction, step, codes));
+    }
+  }
+  return null;
+}
+
+/** The last of them is taken first. */
+function nextSteps(
+  instruction: Exclude<Instruction, { op: "found" }>,
+  step: Step,
+  codes: readonly number[],
+): readonly Step[] {
+  const { place, at } = step;
+  const code = codes[at];
+  switch (instruction.op) {
+    case "fork":
+      return instruction.to.map((to) => ({ ...step, place: to })).reverse();
+    case "mark":
+      return [{ ...step, place: place + 1, [instruction.side]: at }];
+    case "edge":
+      return isAt(instruction.edge, codes[at - 1], code) ? [{ ...step, place: place + 1 }] : [];
+    case "one":
+      return code !== undefined && isIn(instruction.set, code, foldings(code))
+        ? [{ ...step, place: place + 1, at: at + 1 }]
+        : [];
+    default:
+      return unreachable(instruction);
+  }
 }
 
 function sizeOf({ ranges, fold }: CharSet): number {
@@ -93,6 +163,11 @@ function emit(program: Instruction[], node: PatternNode): void {
     case "repeat":
       emitRepeat(program, node);
       return;
+    case "group":
+      push(program, { op: "mark", side: "start" });
+      emit(program, node.of);
+      push(program, { op: "mark", side: "end" });
+      return;
     default:
       unreachable(node);
   }
@@ -115,7 +190,7 @@ function emitChoice(program: Instruction[], options: readonly PatternNode[]): vo
 
 function emitRepeat(
   program: Instruction[],
-  { of, least, most }: Extract<PatternNode, { kind: "repeat" }>,
+  { of, least, most, isLazy }: Extract<PatternNode, { kind: "repeat" }>,
 ): void {
   for (let count = 0; count < least; count += 1) {
     const before = program.length;
@@ -129,6 +204,7 @@ function emitRepeat(
     emit(program, of);
     pushFork(program, start);
     fork.to.push(program.length);
+    if (isLazy) fork.to.reverse();
     return;
   }
   const forks = Array.from({ length: most - least }, () => {
@@ -136,7 +212,10 @@ function emitRepeat(
     emit(program, of);
     return fork;
   });
-  for (const fork of forks) fork.to.push(program.length);
+  for (const fork of forks) {
+    fork.to.push(program.length);
+    if (isLazy) fork.to.reverse();
+  }
 }
 
 /** One text along one program. */
@@ -215,6 +294,7 @@ class Walk {
       if (instruction.op === "found") return null;
       if (instruction.op === "one") waiting.push(place);
       else if (instruction.op === "fork") starts.push(...instruction.to);
+      else if (instruction.op === "mark") starts.push(place + 1);
       else if (isAt(instruction.edge, this.#codes[at - 1], this.#codes[at])) starts.push(place + 1);
     }
     return waiting;
