@@ -7,7 +7,7 @@
  */
 import type { Health } from "./api/app.ts";
 import type { LoginNews } from "./auth/throttle.ts";
-import type { Config } from "./config/schema.ts";
+import type { Config, RegistryConfig } from "./config/schema.ts";
 import { extensions } from "./extensions/extensions.ts";
 import { PrimaryExtensions, type Places } from "./extensions/open_extensions.ts";
 import type { TlsMaterial } from "./http/tls_material.ts";
@@ -19,9 +19,11 @@ import type { Committer } from "./metadata/metadata.ts";
 import type { Registry } from "./registry/registry.ts";
 import { openAnswers } from "./server/answers.ts";
 import { HealthWatch } from "./server/health_watch.ts";
+import { DirectoryRoot } from "./server/directory_root.ts";
+import { openRegistry } from "./server/open_registry.ts";
 import { openRoot } from "./server/open_root.ts";
-import { openRegistry, openWriter, preparePrimaryBytes } from "./server/open_stores.ts";
 import { reporter } from "./server/reporter.ts";
+import type { Root } from "./server/root.ts";
 import { extensionParts } from "./server/served.ts";
 import { startJobs, startProbe, UsersFile } from "./server/upkeep.ts";
 import { urlOf } from "./server/urls.ts";
@@ -44,41 +46,54 @@ export interface Primary {
   /** A worker with these places is gone, unasked when it ended by itself. */
   workerEnded(places: Places, asked: boolean): void;
   /** Does its work by another configuration, which differs in what may change while it runs. */
-  reconfigure(config: Config): void;
+  reconfigure(config: RegistryConfig): void;
   stop(): Promise<void>;
 }
 
 export interface PrimaryOptions {
+  /** Where everything lies. */
+  readonly root: Root;
   readonly clock?: Clock;
   /** Where heavy work is run; without it in this process. */
   readonly heavy?: (committer: Committer) => HeavyRunner<Registry>;
 }
 
-/** Claims the root, opens the metadata for writing and starts the jobs. */
-export async function startPrimary(
+/** Claims the root directory, opens the metadata for writing and starts the jobs. */
+export function startPrimary(
   config: Config,
   log: Log,
-  { clock = systemClock, heavy: openHeavy }: PrimaryOptions = {},
+  options: Omit<PrimaryOptions, "root"> = {},
+): Promise<Primary> {
+  const root = new DirectoryRoot(config, options.clock ?? systemClock);
+  return startPrimaryOn(config, log, { root, ...options });
+}
+
+/** As `startPrimary`, wherever everything lies. */
+export async function startPrimaryOn(
+  config: RegistryConfig,
+  log: Log,
+  { root, clock = systemClock, heavy: openHeavy }: PrimaryOptions,
 ): Promise<Primary> {
   const report = reporter(log);
-  const claim = await openRoot(config, log);
-  const bytes = await preparePrimaryBytes(config, clock);
+  const claim = await openRoot(config, root, log);
+  const stores = await root.prepareBytes();
   const opened = new PrimaryExtensions(extensions, extensionParts(config, clock, report));
-  const writer = openWriter(config, bytes, { clock, onBatch: opened.onBatch });
+  const writer = root.openWriter({ clock, onBatch: opened.onBatch });
   const committer = opened.commits(writer.committer);
-  const registry = openRegistry(config, { stores: bytes.stores, committer, clock, report });
+  const registry = openRegistry(config, { root, stores, committer, clock, report });
   const heavy = openHeavy?.(committer) ?? runHere(registry);
   const reconciled = Promise.withResolvers<void>();
   let inForce = config;
   const jobs = startJobs({
     registry,
     heavy,
+    leases: root.leases,
     extensions: opened,
     config: () => inForce,
     onReconciled: reconciled.resolve,
   });
   const health = new HealthWatch();
-  const probe = startProbe(bytes, writer, registry);
+  const probe = startProbe(stores, writer, registry);
   probe.watch((problem) => health.tell("root", problem));
   opened.readiness((name, problem) => health.tell(name, problem));
   const users = new UsersFile(config, { committer, clock, report });
@@ -101,7 +116,7 @@ export async function startPrimary(
       await heavy.close();
       await registry.metadata.close();
       await writer.close();
-      await bytes.stores.close();
+      await stores.close();
       await opened.close();
       claim.release();
     },
@@ -156,7 +171,8 @@ export interface WorkerOptions {
 /** Opens the root for reading and listens. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { log } = options;
-  const answers = await openAnswers({ clock: systemClock, ...options });
+  const root = new DirectoryRoot(options.config, systemClock);
+  const answers = await openAnswers({ clock: systemClock, root, ...options });
   const listener = openListener(options, {
     ...answers.limits(),
     dispatch: (request, connection) => answers.dispatch(request, connection),

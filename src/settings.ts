@@ -11,7 +11,7 @@ import type { App } from "./api/app.ts";
 import { hasMethods, isAuthConfigured } from "./auth/check_options.ts";
 import type { Auth, AuthSetup } from "./auth/open_auth.ts";
 import type { Throttle } from "./auth/throttle.ts";
-import type { Config } from "./config/schema.ts";
+import type { Config, RegistryConfig } from "./config/schema.ts";
 import { Admission } from "./http/admission.ts";
 import { Cors } from "./http/cors.ts";
 import type { DispatchSettings } from "./http/dispatch.ts";
@@ -46,14 +46,14 @@ export interface SettingsParts {
 }
 
 export interface Settings {
-  readonly config: Config;
+  readonly config: RegistryConfig;
   readonly dispatch: DispatchSettings<App>;
   readonly listen: ListenLimits;
 }
 
 /** Makes settings; `before` are those in force. @throws with one line for the operator. */
 export async function openSettings(
-  config: Config,
+  config: RegistryConfig,
   parts: SettingsParts,
   before: Settings | null = null,
 ): Promise<Settings> {
@@ -84,7 +84,7 @@ export async function openSettings(
 }
 
 /** Where nobody logs in, pages get less: they could do all that their reader's machine can. */
-function openCors({ http }: Config): Cors {
+function openCors({ http }: RegistryConfig): Cors {
   const { allowOrigin, externalUrl: ownUrl } = http;
   const canLogIn = hasMethods(http.auth) || http.tls.cacert !== null;
   const byDefault = canLogIn ? ["*"] : [];
@@ -102,7 +102,7 @@ export function closeSettings({ dispatch: { app } }: Settings, after: Settings |
 
 /** Reads the files that callers are known by. @throws with one line for the operator. */
 export async function checkSettings(
-  config: Config,
+  config: RegistryConfig,
   log: Log,
   clock: Clock = systemClock,
 ): Promise<void> {
@@ -146,14 +146,14 @@ export async function checkFiles(config: Config): Promise<FileFindings> {
   await attempt(async () => {
     if (!isAuthConfigured(config.http)) return;
     const { checkAuthFiles } = await import("./auth/open_auth.ts");
-    const setup = { clock: systemClock, tokenKeyPath: null, report: () => {} };
+    const setup = { clock: systemClock, tokenKeyAt: null, report: () => {} };
     warnings.push(...(await checkAuthFiles(config.http, setup)));
   });
   return { problems, warnings: [...warnings, ...fileWarnings(config)] };
 }
 
 /** Files that say who callers are, and that others than this user, root and their own group may write. */
-export function fileWarnings({ http: { auth, tls } }: Config): string[] {
+export function fileWarnings({ http: { auth, tls } }: RegistryConfig): string[] {
   const paths: readonly [option: string, path: string | null][] = [
     ["http.auth.htpasswd.path", auth.htpasswd.path],
     ["http.auth.bearer.cert", auth.bearer.cert],
@@ -186,7 +186,7 @@ function matcherOf(texts: readonly string[]): (name: string) => boolean {
 
 /** One that goes on has given its warning. */
 function openPublicUrl(
-  { http: { externalUrl } }: Config,
+  { http: { externalUrl } }: RegistryConfig,
   { log }: SettingsParts,
   before: Settings | null,
 ): PublicUrl {
@@ -195,14 +195,20 @@ function openPublicUrl(
   return new PublicUrl(externalUrl, (line) => log.warn(line));
 }
 
-function authSetup({ storage: { rootDirectory } }: Config, log: Log, clock: Clock): AuthSetup {
+function authSetup(
+  { storage: { rootDirectory } }: RegistryConfig,
+  log: Log,
+  clock: Clock,
+): AuthSetup {
   const report: AuthSetup["report"] = (level, message, fields) => log[level](fields ?? {}, message);
-  return { clock, tokenKeyPath: join(rootDirectory, tokenKeyFile), report };
+  const tokenKeyAt =
+    rootDirectory === null ? "memory" : { path: join(rootDirectory, tokenKeyFile) };
+  return { clock, tokenKeyAt, report };
 }
 
 /** Null when everybody may do everything. */
 async function openCallers(
-  config: Config,
+  config: RegistryConfig,
   { log, clock, registry, throttle }: SettingsParts,
   before: Settings | null,
 ): Promise<Auth | null> {
@@ -215,12 +221,14 @@ async function openCallers(
   return await openAuth(config.http, authSetup(config, log, clock), { metadata, throttle });
 }
 
-function callerOptions({ http: { auth, accessControl, realm, externalUrl, tls } }: Config): object {
+function callerOptions({
+  http: { auth, accessControl, realm, externalUrl, tls },
+}: RegistryConfig): object {
   return { auth, accessControl, realm, externalUrl, cacert: tls.cacert };
 }
 
 /** As in zot: clients must show a certificate when there is no other way to be known, or to be let in unknown. */
-function isCertificateRequired({ http: { tls, auth, accessControl } }: Config): boolean {
+function isCertificateRequired({ http: { tls, auth, accessControl } }: RegistryConfig): boolean {
   if (tls.cacert === null || hasMethods(auth)) return false;
   const policies = Object.values(accessControl.repositories);
   return !policies.some(({ anonymousPolicy }) => anonymousPolicy.length > 0);
@@ -228,15 +236,16 @@ function isCertificateRequired({ http: { tls, auth, accessControl } }: Config): 
 
 /** Null while nothing is limited: requests are not even counted then. */
 function openRates(
-  { http: { ratelimit }, storage: { rootDirectory } }: Config,
+  { http: { ratelimit }, storage: { rootDirectory } }: RegistryConfig,
   clock: Clock,
 ): RateLimits | null {
   if (!limitsRates(ratelimit)) return null;
-  return new RateLimits(ratelimit, join(rootDirectory, ratesFile), clock);
+  const path = rootDirectory === null ? null : join(rootDirectory, ratesFile);
+  return new RateLimits(ratelimit, path, clock);
 }
 
 /** A worker's share of the server's connections: the kernel spreads them evenly. */
-function listenLimits({ http }: Config): ListenLimits {
+function listenLimits({ http }: RegistryConfig): ListenLimits {
   return {
     readIdleMs: http.readTimeout,
     writeIdleMs: http.writeTimeout,

@@ -46,8 +46,6 @@ const forTests = [
   // For programs that embed it.
   "src/create_registry.ts: createRegistry",
   "src/lib/clock.ts: manualClock",
-  "src/metadata/memory/memory_metadata.ts: openMemoryMetadata",
-  "src/storage/memory/open_memory.ts: openMemory",
 ];
 const planted = (path: string, text: string): Source[] => [{ path, text }];
 
@@ -123,7 +121,7 @@ describe("layers", () => {
         'import { a } from "./metrics/metrics_extension.ts";',
       ),
       ...planted(
-        "src/server/open_stores.ts",
+        "src/server/directory_root.ts",
         'import { F } from "../storage/filesystem/keyed_files.ts";',
       ),
     ];

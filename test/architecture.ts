@@ -62,7 +62,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     may: [...served, "extensions", "jobs", "config", "server", "settings.ts", "listeners.ts"],
     mayTypes: ["api"],
   },
-  "create_registry.ts": { may: ["lib", "config", "http", "server", "server.ts"] },
+  "create_registry.ts": { may: [...low, "config", "http", "server", "server.ts"] },
   "main.ts": { may: ["cli"] },
 };
 
@@ -70,17 +70,17 @@ export const layers: Readonly<Record<string, Layer>> = {
 const inner: readonly { readonly folder: string; readonly from: RegExp; readonly say: string }[] = [
   {
     folder: "src/storage/filesystem/",
-    from: /^src\/(storage\/filesystem\/|storage\/root_(lock|trust)\.ts|server\/open_stores\.ts)/,
+    from: /^src\/(storage\/filesystem\/|storage\/root_(lock|trust)\.ts|server\/directory_root\.ts)/,
     say: "use a contract of src/storage, such as blob_store.ts",
   },
   {
     folder: "src/storage/memory/",
-    from: /^src\/(storage\/memory\/|server\/|create_registry\.ts)/,
+    from: /^src\/(storage\/memory\/|server\/memory_root\.ts)/,
     say: "use a contract of src/storage, such as blob_store.ts",
   },
   {
     folder: "src/metadata/sqlite/",
-    from: /^src\/(metadata\/(sqlite|memory)\/|server\/open_stores\.ts)/,
+    from: /^src\/(metadata\/(sqlite|memory)\/|server\/directory_root\.ts)/,
     say: "use the contract in src/metadata/metadata.ts",
   },
 ];

@@ -1,13 +1,15 @@
-// The registry as a function inside another program: no port, no process, no signal.
+// The registry as a function inside another program: no port, no process, no signal. What a host can ask of it holds
+// wherever its content lies.
 
 import { describe, expect, test } from "bun:test";
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createRegistry, type Registry } from "../src/create_registry.ts";
+import { RegistryClient } from "../src/client/registry_client.ts";
+import { createRegistry, type Registry, type RegistryOptions } from "../src/create_registry.ts";
 import { manualClock } from "../src/lib/clock.ts";
 import { passwordOf, usersFile } from "./auth/world.ts";
-import { tempDirectory } from "./harness.ts";
+import { eventually, tempDirectory } from "./harness.ts";
 
 const base = "http://registry.example";
 const sha256 = (bytes: Uint8Array | string): string =>
@@ -64,75 +66,247 @@ function outcomeOf(opening: Promise<Registry>): Promise<string> {
   );
 }
 
-describe("a registry in this process", () => {
-  test("takes a push and gives it back, and leaves a layout when it is closed", async () => {
-    await using directory = await tempDirectory();
-    const registry = await createRegistry({ rootDirectory: directory.path });
-    const layer = crypto.getRandomValues(new Uint8Array(300_000).subarray(0, 60_000));
+type Options = Omit<RegistryOptions, "rootDirectory" | "memory">;
+
+/** A registry and what goes with it at the end. */
+interface Opened extends AsyncDisposable {
+  readonly registry: Registry;
+}
+
+const places: readonly (readonly [name: string, open: (options?: Options) => Promise<Opened>])[] = [
+  [
+    "in a directory",
+    async (options = {}) => {
+      const directory = await tempDirectory();
+      const rootDirectory = join(directory.path, "root");
+      const registry = await createRegistry({ ...options, rootDirectory });
+      return {
+        registry,
+        [Symbol.asyncDispose]: async () => {
+          await registry.close();
+          await directory[Symbol.asyncDispose]();
+        },
+      };
+    },
+  ],
+  [
+    "in memory",
+    async (options = {}) => {
+      const registry = await createRegistry({ ...options, memory: true });
+      return { registry, [Symbol.asyncDispose]: () => registry.close() };
+    },
+  ],
+];
+
+describe.each(places)("a registry %s", (_, open) => {
+  test("takes a push and gives it back", async () => {
+    await using opened = await open();
+    const { registry } = opened;
+    await registry.ready;
+    const layer = crypto.getRandomValues(new Uint8Array(60_000));
     const manifest = await push(registry, "team/app", layer);
     const pulled = await send(registry, "GET", "/v2/team/app/manifests/v1");
     expect(await pulled.text()).toBe(manifest);
     const blob = await send(registry, "GET", `/v2/team/app/blobs/${sha256(layer)}`);
     expect(sha256(await blob.bytes())).toBe(sha256(layer));
-    await registry.close();
-    const index = await readFile(join(directory.path, "team/app/index.json"), "utf8");
-    expect(index).toContain(sha256(manifest));
+    expect((await send(registry, "GET", "/readyz")).status).toBe(200);
   });
 
-  test("takes a body of unknown length, larger than what is kept in memory", async () => {
-    await using directory = await tempDirectory();
-    const registry = await createRegistry({ rootDirectory: directory.path });
+  test("takes a body of unknown length as it comes, larger than what is kept in memory", async () => {
+    await using opened = await open();
+    const { registry } = opened;
     const piece = crypto.getRandomValues(new Uint8Array(60_000));
     const pieces = Array.from({ length: 20 }, () => piece);
     const whole = Buffer.concat(pieces);
     const started = await send(registry, "POST", "/v2/a/blobs/uploads/");
-    const body = new ReadableStream<Uint8Array>({
-      start: (to) => {
-        for (const each of pieces) to.enqueue(each);
-        to.close();
+    let taken = 0;
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull: (to) => {
+          if (taken === pieces.length) return to.close();
+          taken += 1;
+          to.enqueue(piece);
+        },
       },
-    });
+      { highWaterMark: 0 },
+    );
     const location = started.headers.get("location") ?? "";
     const mark = location.includes("?") ? "&" : "?";
     const put = await send(registry, "PUT", `${location}${mark}digest=${sha256(whole)}`, { body });
     expect(put.status).toBe(201);
+    expect(taken).toBe(pieces.length);
     const got = await send(registry, "GET", `/v2/a/blobs/${sha256(whole)}`);
     expect(sha256(await got.bytes())).toBe(sha256(whole));
-    await registry.close();
   });
 
-  test("knows its callers, and logs what it is told to", async () => {
+  test("answers a host's own server, and a client gets large content and parts of it", async () => {
+    await using opened = await open();
+    const { registry } = opened;
+    const server: Bun.Server<undefined> = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (request, own) =>
+        registry.fetch(request, { address: own.requestIP(request)?.address ?? null }),
+    });
+    const client = new RegistryClient({ url: server.url.origin });
+    try {
+      const layer = crypto.getRandomValues(new Uint8Array(60_000));
+      const whole = Buffer.concat(Array.from({ length: 30 }, () => layer));
+      const target = `/v2/a/blobs/uploads/?digest=${sha256(whole)}`;
+      const pushed = await client.exchange({ method: "POST", url: target, body: whole });
+      expect(pushed.status).toBe(201);
+      const url = `/v2/a/blobs/${sha256(whole)}`;
+      const pulled = await client.exchange({ method: "GET", url });
+      expect(sha256(pulled.body)).toBe(sha256(whole));
+      const headers: [string, string][] = [["range", "bytes=1000-700999"]];
+      const part = await client.exchange({ method: "GET", url, headers });
+      expect(part.status).toBe(206);
+      expect(sha256(part.body)).toBe(sha256(whole.subarray(1000, 701_000)));
+      const head = await client.exchange({ method: "HEAD", url });
+      expect(head.status).toBe(200);
+    } finally {
+      client.close();
+      await server.stop(true);
+    }
+  });
+
+  // A large answer that nobody reads to its end neither keeps memory nor is told twice.
+  test("tells of each answer once, however much of it is read", async () => {
+    const lines: string[] = [];
+    await using opened = await open({ log: (line) => lines.push(line) });
+    const { registry } = opened;
+    const whole = new Uint8Array(1024 * 1024);
+    const target = `/v2/a/blobs/uploads/?digest=${sha256(whole)}`;
+    expect((await send(registry, "POST", target, { body: whole })).status).toBe(201);
+    const path = `/v2/a/blobs/${sha256(whole)}`;
+    const times = 200;
+    for (let count = 0; count < times; count += 1) {
+      const answer = await send(registry, "GET", path);
+      expect(answer.status).toBe(200);
+      const reader = (answer.body as ReadableStream<Uint8Array>).getReader();
+      if (count % 2 === 0) await reader.read();
+      await reader.cancel();
+    }
+    const whole200 = await send(registry, "GET", path);
+    expect((await whole200.bytes()).length).toBe(whole.length);
+    const told = lines.filter((line) => line.includes(`"path":"${path}"`));
+    expect(told.length).toBe(times + 1);
+    expect(new Set(told.map((line) => (JSON.parse(line) as { id: string }).id)).size).toBe(
+      times + 1,
+    );
+  });
+
+  test("knows its callers, gives them tokens of its own, and logs what it is told to", async () => {
     await using directory = await tempDirectory();
     const path = join(directory.path, "users");
     await Bun.write(path, await usersFile(["alice"]));
     const lines: string[] = [];
-    const registry = await createRegistry({
-      rootDirectory: join(directory.path, "root"),
+    await using opened = await open({
       config: { http: { externalUrl: base, auth: { htpasswd: { path } } } },
       log: (line) => lines.push(line),
     });
-    expect((await send(registry, "GET", "/v2/")).status).toBe(401);
+    const { registry } = opened;
+    const asked = await send(registry, "GET", "/v2/");
+    expect(asked.status).toBe(401);
+    expect(asked.headers.get("www-authenticate")).toContain("Bearer");
     const authorization = `Basic ${btoa(`alice:${passwordOf("alice")}`)}`;
     const known = await send(registry, "GET", "/v2/", { headers: { authorization } });
     expect(known.status).toBe(200);
+    const granted = await send(registry, "GET", "/zot/auth/token?service=registry.example", {
+      headers: { authorization },
+    });
+    const { token } = (await granted.json()) as { token: string };
+    const bearer = { authorization: `Bearer ${token}` };
+    expect((await send(registry, "GET", "/v2/", { headers: bearer })).status).toBe(200);
     expect(lines.some((line) => line.includes('"path":"/v2/"'))).toBe(true);
-    await registry.close();
+  });
+
+  test("limits rates and shows metrics", async () => {
+    await using opened = await open({
+      // No time passes, so that no request is allowed anew.
+      clock: manualClock(Date.now()),
+      config: {
+        http: { ratelimit: { methods: [{ method: "DELETE", rate: 1 }] } },
+        extensions: { metrics: { enable: true } },
+      },
+    });
+    const { registry } = opened;
+    const statuses: number[] = [];
+    for (let count = 0; count < 5; count += 1) {
+      const tried = await send(registry, "DELETE", "/v2/a/manifests/v1", {});
+      statuses.push(tried.status);
+    }
+    expect(statuses).toContain(429);
+    const page = await (await send(registry, "GET", "/metrics")).text();
+    expect(page).toContain('zot_http_requests_total{method="DELETE"');
+    expect(page).toContain("zot_uploads_open 0");
   });
 
   test("goes by the clock that it is given", async () => {
-    await using directory = await tempDirectory();
     const clock = manualClock(Date.UTC(2001, 0, 1));
     const lines: string[] = [];
-    const registry = await createRegistry({
-      rootDirectory: directory.path,
-      clock,
-      log: (line) => lines.push(line),
-    });
-    await push(registry, "a", new Uint8Array(60_000));
-    await registry.close();
+    await using opened = await open({ clock, log: (line) => lines.push(line) });
+    await push(opened.registry, "a", new Uint8Array(60_000));
     const answered = lines.map((line) => JSON.parse(line) as { readonly durationMs?: number });
     expect(answered.filter(({ durationMs }) => durationMs === 0).length).toBeGreaterThan(5);
     expect(answered.filter(({ durationMs = 0 }) => durationMs > 0)).toEqual([]);
+  });
+
+  test("several in one process do not meet: content, memory and the end of one are its own", async () => {
+    await using first = await open();
+    await using second = await open();
+    await push(first.registry, "a", new Uint8Array(10));
+    expect((await send(second.registry, "GET", "/v2/a/manifests/v1")).status).toBe(404);
+    await first.registry.close();
+    await push(second.registry, "a", new Uint8Array(20));
+    expect((await send(second.registry, "GET", "/v2/a/manifests/v1")).status).toBe(200);
+  });
+
+  test("never rejects: not after its end, not for a body that was read before", async () => {
+    await using opened = await open();
+    const { registry } = opened;
+    const read = new Request(`${base}/v2/a/manifests/v1`, { method: "PUT", body: "{}" });
+    await read.text();
+    expect((await registry.fetch(read)).status).toBeGreaterThanOrEqual(400);
+    await registry.close();
+    await registry.close();
+    const late = await send(registry, "GET", "/v2/");
+    expect(late.status).toBe(503);
+    expect(await late.text()).toContain("UNAVAILABLE");
+  });
+
+  test("ends after the requests that came before, and they are answered", async () => {
+    await using opened = await open();
+    const { registry } = opened;
+    const bytes = new Uint8Array(60_000);
+    let finish = (): void => {};
+    const body = new ReadableStream<Uint8Array>({
+      start: (to) => {
+        to.enqueue(bytes);
+        finish = () => to.close();
+      },
+    });
+    const target = `/v2/a/blobs/uploads/?digest=${sha256(bytes)}`;
+    const pushing = send(registry, "POST", target, { body });
+    const closing = registry.close();
+    finish();
+    expect((await pushing).status).toBe(201);
+    await closing;
+  });
+});
+
+describe("a registry in a directory", () => {
+  test("leaves a layout when it is closed, and the next one serves it", async () => {
+    await using directory = await tempDirectory();
+    const rootDirectory = directory.path;
+    const registry = await createRegistry({ rootDirectory });
+    const manifest = await push(registry, "team/app", new Uint8Array(60_000));
+    await registry.close();
+    const index = await readFile(join(directory.path, "team/app/index.json"), "utf8");
+    expect(index).toContain(sha256(manifest));
+    await using next = await createRegistry({ rootDirectory });
+    const pulled = await send(next, "GET", "/v2/team/app/manifests/v1");
+    expect(await pulled.text()).toBe(manifest);
   });
 
   test("refuses a configuration with the lines that a file would get, and a root that is served", async () => {
@@ -149,15 +323,33 @@ describe("a registry in this process", () => {
   });
 });
 
-test("several in one process do not meet: content, callers, memory and the end of one are its own", async () => {
-  await using first = await tempDirectory();
-  await using second = await tempDirectory();
-  const one = await createRegistry({ rootDirectory: first.path });
-  const two = await createRegistry({ rootDirectory: second.path });
-  await push(one, "a", new Uint8Array(10));
-  expect((await send(two, "GET", "/v2/a/manifests/v1")).status).toBe(404);
-  await one.close();
-  await push(two, "a", new Uint8Array(20));
-  expect((await send(two, "GET", "/v2/a/manifests/v1")).status).toBe(200);
-  await two.close();
+describe("a registry in memory", () => {
+  test("has as much room as it is given, and deletes make some", async () => {
+    await using registry = await createRegistry({ memory: { bytesMax: 100_000 } });
+    const blob = (fill: number) => new Uint8Array(60_000).fill(fill);
+    const upload = (bytes: Uint8Array) =>
+      send(registry, "POST", `/v2/a/blobs/uploads/?digest=${sha256(bytes)}`, { body: bytes });
+    expect((await upload(blob(1))).status).toBe(201);
+    const full = await upload(blob(2));
+    expect(full.status).toBe(507);
+    expect((await send(registry, "GET", `/v2/a/blobs/${sha256(blob(1))}`)).status).toBe(200);
+    const removed = await send(registry, "DELETE", `/v2/a/blobs/${sha256(blob(1))}`);
+    expect(removed.status).toBe(202);
+    await eventually("its bytes are gone", async () => (await upload(blob(2))).status === 201);
+  });
+
+  test("is asked for alone, and has no options of a directory", async () => {
+    const asked: readonly (readonly [object, string])[] = [
+      [{}, "Expected either rootDirectory or memory"],
+      [{ rootDirectory: "/tmp/x", memory: true }, "Expected either rootDirectory or memory"],
+      [{ memory: false }, "Expected either rootDirectory or memory"],
+      [{ memory: { bytesMax: -1 } }, "memory.bytesMax: expected a number of bytes, got -1"],
+      [{ memory: true, config: { http: { prot: 1 } } }, "http.prot"],
+      [{ memory: true, config: { storage: { rootDirectory: "/tmp/x" } } }, "storage.rootDirectory"],
+      [{ memory: true, config: { storage: { shared: true } } }, "storage.shared"],
+    ];
+    for (const [options, says] of asked) {
+      expect(await outcomeOf(createRegistry(options as RegistryOptions))).toContain(says);
+    }
+  });
 });

@@ -11,7 +11,8 @@ import { openLog } from "../src/lib/log.ts";
 import type { Committer } from "../src/metadata/metadata.ts";
 import type { Registry } from "../src/registry/registry.ts";
 import { startPrimary } from "../src/server.ts";
-import { openBytes, openRegistry } from "../src/server/open_stores.ts";
+import { DirectoryRoot } from "../src/server/directory_root.ts";
+import { openRegistry } from "../src/server/open_registry.ts";
 import { systemClock } from "../src/lib/clock.ts";
 import { eventually, isAlive, packageDirectory, tempDirectory } from "./harness.ts";
 import { burn } from "./heavy_process.ts";
@@ -41,13 +42,12 @@ async function openWorld(options: { planted?: boolean; idleMs?: number } = {}): 
   const { config } = checked;
   const log = await openLog({ level: "silent", output: null, base: {} });
   const opened = Promise.withResolvers<HeavyRunner<Registry>>();
-  const reading = (committer: Committer): Registry =>
-    openRegistry(config, {
-      stores: openBytes(config, systemClock),
-      committer,
-      clock: systemClock,
-      report: () => undefined,
-    });
+  const reading = (committer: Committer): Registry => {
+    const clock = systemClock;
+    const root = new DirectoryRoot(config, clock);
+    const stores = root.openBytes();
+    return openRegistry(config, { root, stores, committer, clock, report: () => undefined });
+  };
   const primary = await startPrimary(config, log, {
     heavy: (committer) => {
       const { idleMs } = options;

@@ -20,7 +20,7 @@ import { Htpasswd } from "./htpasswd.ts";
 import type { Ldap } from "./ldap.ts";
 import type { AccessControl, AuthValues, LdapOptions } from "./options.ts";
 import type { Throttle } from "./throttle.ts";
-import { openTokenKeys } from "./token_key.ts";
+import { newTokenKeys, openTokenKeys } from "./token_key.ts";
 import { TokenService } from "./token_service.ts";
 import { unknownUsers } from "./unknown_users.ts";
 
@@ -35,8 +35,8 @@ export interface AuthConfig {
 
 export interface AuthSetup {
   readonly clock: Clock;
-  /** Where the key of the registry's own tokens is kept; null for a look that makes nothing. */
-  readonly tokenKeyPath: string | null;
+  /** The file of the key that signs the registry's own tokens, or "memory"; null for a look that makes nothing. */
+  readonly tokenKeyAt: { readonly path: string } | "memory" | null;
   readonly report: (level: "info" | "warn", message: string, fields?: object) => void;
 }
 
@@ -171,15 +171,15 @@ async function openLdap(
 
 async function openTokens(
   config: AuthConfig,
-  { clock, tokenKeyPath }: AuthSetup,
+  { clock, tokenKeyAt }: AuthSetup,
   policy: CompiledPolicy | null,
 ): Promise<TokenService | null> {
   const { auth } = config;
   const url = ownUrl(config);
   const canLogIn = hasPasswords(auth) || auth.bearer.oidc.length > 0;
-  if (!auth.token.enable || url === null || !canLogIn || tokenKeyPath === null) return null;
+  if (!auth.token.enable || url === null || !canLogIn || tokenKeyAt === null) return null;
   return new TokenService({
-    keys: await openTokenKeys(tokenKeyPath),
+    keys: await (tokenKeyAt === "memory" ? newTokenKeys() : openTokenKeys(tokenKeyAt.path)),
     issuer: url,
     service: auth.bearer.service ?? new URL(url).host,
     lifetimeMs: auth.token.lifetime,

@@ -1,6 +1,7 @@
 /**
  * The key that signs the registry's own tokens: made on the first start, kept beside the metadata, and shared by every
- * process and server on the root. A key file that other users can read is rejected.
+ * process and server on the root. A key file that other users can read is rejected. A registry in memory has a key of
+ * its own.
  *
  * The file is a JSON Web Key Set. The first key signs and all keys verify, so that an administrator can put a new one
  * in front while tokens of the old one are still valid. Two processes that start together agree on one key.
@@ -33,6 +34,11 @@ export async function openTokenKeys(path: string): Promise<TokenKeys> {
   return await readKeys(readOrNull(path) ?? (await makeFile(path)), path);
 }
 
+/** Keys of this process alone: what they sign is worth nothing after it. */
+export async function newTokenKeys(): Promise<TokenKeys> {
+  return await readKeys(await newKeySet(), "a new key");
+}
+
 function readOrNull(path: string): Uint8Array | null {
   try {
     const { mode } = statSync(path);
@@ -49,12 +55,17 @@ function readOrNull(path: string): Uint8Array | null {
   }
 }
 
-/** Writes a new key beside its place and links it there: the first of several wins. */
-async function makeFile(path: string): Promise<Uint8Array> {
+/** A JSON Web Key Set with a key that nobody has seen. */
+async function newKeySet(): Promise<Uint8Array> {
   const { privateKey } = await generateKeyPair(tokenAlgorithm, { extractable: true });
   const jwk: JWK = { ...(await exportJWK(privateKey)), alg: tokenAlgorithm, use: "sig" };
   jwk.kid = await calculateJwkThumbprint(jwk);
-  const bytes = Buffer.from(`${JSON.stringify({ keys: [jwk] })}\n`);
+  return Buffer.from(`${JSON.stringify({ keys: [jwk] })}\n`);
+}
+
+/** Writes a new key beside its place and links it there: the first of several wins. */
+async function makeFile(path: string): Promise<Uint8Array> {
+  const bytes = await newKeySet();
   const temporary = `${path}.${process.pid}.${crypto.randomUUID()}`;
   mkdirSync(dirname(path), { recursive: true });
   writeFileSync(temporary, bytes, { mode: 0o600, flag: "wx", flush: true });

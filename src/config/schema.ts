@@ -37,6 +37,14 @@ export interface Config extends Omit<FileValues, "storage"> {
   };
 }
 
+/** A configuration whose content may lie in memory instead, which no file can ask for. */
+export interface RegistryConfig extends Omit<Config, "storage"> {
+  readonly storage: Omit<Config["storage"], "rootDirectory"> & {
+    /** Null for memory. */
+    readonly rootDirectory: string | null;
+  };
+}
+
 /** The schema as a zod object: strict at every level, with every default in place. */
 export const fileSchema = sectionSchema(options);
 

@@ -7,7 +7,7 @@
  * Extensions know nothing of each other: what two of them need is in a lower layer.
  */
 import type { App, Page } from "../api/app.ts";
-import type { Config } from "../config/schema.ts";
+import type { RegistryConfig } from "../config/schema.ts";
 import type { AccessRecord } from "../http/dispatch.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import type { JobWatcher } from "../jobs/job.ts";
@@ -21,11 +21,11 @@ import type { Registry, Report } from "../registry/registry.ts";
 /** `Place` is what the primary gives each worker of it: plain values, which go from process to process. */
 export interface Extension<Place = unknown> {
   /** Its folder, and its section of the configuration. */
-  readonly name: keyof Config["extensions"];
+  readonly name: keyof RegistryConfig["extensions"];
   /** Its endpoints while a configuration has it on: for the documents, and for whoever names all of them. */
-  endpoints?(config: Config): readonly Endpoint<App>[];
+  endpoints?(config: RegistryConfig): readonly Endpoint<App>[];
   /** Its page in the interface while it is on: one of its endpoints. */
-  page?(config: Config): Page | null;
+  page?(config: RegistryConfig): Page | null;
   /** Names of its jobs, whether it is on or off. */
   readonly jobNames?: readonly string[];
   /** Work of it that runs in a process of its own; its jobs ask for it (`src/jobs/heavy_work.ts`). */
@@ -38,7 +38,7 @@ export interface Extension<Place = unknown> {
 
 /** What an extension is opened with, in every process. */
 export interface ExtensionParts {
-  readonly config: Config;
+  readonly config: RegistryConfig;
   readonly clock: Clock;
   readonly report: Report;
   /** All that this configuration serves and does, those of other extensions included, for labels. */

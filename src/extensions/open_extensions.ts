@@ -3,7 +3,7 @@
  * by name.
  */
 import type { App, Page } from "../api/app.ts";
-import type { Config } from "../config/schema.ts";
+import type { RegistryConfig } from "../config/schema.ts";
 import type { AccessRecord } from "../http/dispatch.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import type { JobWatcher } from "../jobs/job.ts";
@@ -25,13 +25,16 @@ export type Places = Readonly<Record<string, unknown>>;
 /** Endpoints of all extensions that are on. */
 export function extensionEndpoints(
   table: readonly Extension[],
-  config: Config,
+  config: RegistryConfig,
 ): readonly Endpoint<App>[] {
   return table.flatMap((extension) => extension.endpoints?.(config) ?? []);
 }
 
 /** Pages of all extensions that are on. */
-export function extensionPages(table: readonly Extension[], config: Config): readonly Page[] {
+export function extensionPages(
+  table: readonly Extension[],
+  config: RegistryConfig,
+): readonly Page[] {
   return table.flatMap((extension) => extension.page?.(config) ?? []);
 }
 

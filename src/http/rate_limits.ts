@@ -42,11 +42,11 @@ export class RateLimits {
   readonly #caller: Rate | null;
   readonly #methods: ReadonlyMap<string, { readonly rate: Rate; readonly at: number }>;
 
-  /** `pagePath` is the same for all processes of the server. */
-  constructor(values: RateLimitValues, pagePath: string, clock: Clock) {
+  /** `pagePath` is the same for all processes of the server; null where there is one. */
+  constructor(values: RateLimitValues, pagePath: string | null, clock: Clock) {
     const fresh = new Int32Array(pageLength);
     fresh[seedAt] = crypto.getRandomValues(new Int32Array(1))[0] ?? 0;
-    this.#page = openSharedPage(pagePath, fresh);
+    this.#page = openSharedPage(pagePath ?? fresh, fresh);
     this.#clock = clock;
     this.#server = rateOf("http.ratelimit.rate", values.rate);
     this.#caller = rateOf("http.ratelimit.perCaller", values.perCaller);

@@ -7,10 +7,14 @@ import { closeSync, constants, fstatSync, openSync, writeSync } from "node:fs";
 
 const bytesPerNumber = 4;
 
-/** Opens the page at `path`, making it with the content of `fresh` when it is not there or too short. */
-export function openSharedPage(path: string, fresh: Int32Array): Int32Array {
-  makePage(path, fresh);
-  const page = Bun.mmap(path, { shared: true });
+/** Where a page lies: a file, or memory that only this process has. */
+export type PageAt = string | Int32Array;
+
+/** Opens the page, making its file with the content of `fresh` when it is not there or too short. */
+export function openSharedPage(at: PageAt, fresh: Int32Array): Int32Array {
+  if (typeof at !== "string") return at;
+  makePage(at, fresh);
+  const page = Bun.mmap(at, { shared: true });
   return new Int32Array(page.buffer, page.byteOffset, fresh.length);
 }
 

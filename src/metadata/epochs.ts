@@ -5,9 +5,9 @@
  * The counter of a repository moves after a commit that removes something or moves a tag, and before that commit is
  * acknowledged. A worker that read the counter before it read the store, and finds it unmoved, may answer from memory.
  * Repositories share counters by hash, which costs a needless read now and then, never a wrong answer. Several servers
- * on one root do not share this page, so they remember nothing (`server/open_stores.ts`).
+ * on one root do not share this page, so they remember nothing (`server/directory_root.ts`).
  */
-import { openSharedPage } from "../lib/shared_page.ts";
+import { openSharedPage, type PageAt } from "../lib/shared_page.ts";
 import {
   partsOf,
   type AnyCommit,
@@ -34,9 +34,9 @@ const forgetting: Readonly<Record<Change["kind"], boolean>> = {
 export class Epochs {
   readonly #counters: Int32Array;
 
-  /** Opens the page, making it when it is not there. */
-  constructor(path: string) {
-    this.#counters = openSharedPage(path, new Int32Array(slots));
+  /** Opens the page, making it when it is not there; without a place it is one of this process alone. */
+  constructor(at: PageAt = new Int32Array(slots)) {
+    this.#counters = openSharedPage(at, new Int32Array(slots));
   }
 
   slotOf(repository: string): number {

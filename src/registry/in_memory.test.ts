@@ -4,7 +4,7 @@ import { expect, test } from "bun:test";
 import { image, pushBlob, pushImage, repository } from "../../test/registry/world.ts";
 import { sample } from "../../test/contracts/store_samples.ts";
 import { manualClock } from "../lib/clock.ts";
-import { openMemoryMetadata } from "../metadata/memory/memory_metadata.ts";
+import { MemoryMetadata } from "../metadata/memory/memory_metadata.ts";
 import { digestOf } from "../oci/digest.ts";
 import { openMemory } from "../storage/memory/open_memory.ts";
 import { openContent, readContent, requireContent } from "./content.ts";
@@ -18,10 +18,11 @@ import { Uploads } from "./uploads.ts";
 function openRegistry() {
   const clock = manualClock(Date.now());
   const stores = openMemory({ clock });
+  const store = new MemoryMetadata({ clock, bytes: stores.underLock });
   const registry: Registry = {
     blobs: stores.blobs,
     layouts: stores.layouts,
-    metadata: openMemoryMetadata({ clock, bytes: stores.underLock }),
+    metadata: store.open({ committer: store }),
     uploads: new Uploads(stores.uploads, clock),
     clock,
     contentCache: new ContentCache(),

@@ -5,7 +5,7 @@
 import type { App, Health } from "../api/app.ts";
 import { endpoints } from "../api/endpoints.ts";
 import { Throttle, type LoginNews } from "../auth/throttle.ts";
-import type { Config } from "../config/schema.ts";
+import type { RegistryConfig } from "../config/schema.ts";
 import { extensions } from "../extensions/extensions.ts";
 import { extensionPages, WorkerExtensions, type Places } from "../extensions/open_extensions.ts";
 import { auditAnswer, logAnswer } from "../http/access_log.ts";
@@ -22,14 +22,16 @@ import type { Committer } from "../metadata/metadata.ts";
 import { apiError } from "../oci/errors.ts";
 import { explainFailure } from "../registry/explain_failure.ts";
 import { closeSettings, openSettings, type Settings } from "../settings.ts";
-import { openBytes, openRegistry } from "./open_stores.ts";
+import { openRegistry } from "./open_registry.ts";
 import { reporter } from "./reporter.ts";
+import type { Root } from "./root.ts";
 import { extensionParts, openApiText } from "./served.ts";
 
 export interface AnswersOptions {
-  readonly config: Config;
+  readonly config: RegistryConfig;
   readonly log: Log;
   readonly clock: Clock;
+  readonly root: Root;
   /** The primary's. */
   readonly committer: Committer;
   /** Prefix of request ids, different in each process. */
@@ -54,19 +56,20 @@ export interface Answers {
    * Answers by another configuration, which differs in what may change while it runs: for requests that come from now
    * on. @throws with one line for the operator when it cannot; then all is as it was.
    */
-  reconfigure(config: Config): Promise<void>;
+  reconfigure(config: RegistryConfig): Promise<void>;
   close(): Promise<void>;
 }
 
 export async function openAnswers(options: AnswersOptions): Promise<Answers> {
-  const { config, log, clock } = options;
+  const { config, log, clock, root } = options;
   const report = reporter(log);
-  const stores = openBytes(config, clock);
+  const stores = root.openBytes();
   const opened = new WorkerExtensions(extensions, {
     ...extensionParts(config, clock, report),
     places: options.places ?? {},
   });
   const registry = openRegistry(config, {
+    root,
     stores,
     committer: options.committer,
     clock,
@@ -131,7 +134,7 @@ function insteadOf(error: unknown): Reply {
   return errorReply(apiError(reason, rest));
 }
 
-function openAudit(config: Config, log: Log, clock: Clock): AuditLog | null {
+function openAudit(config: RegistryConfig, log: Log, clock: Clock): AuditLog | null {
   const path = config.log.audit;
   if (path === null) return null;
   const onProblem = (problem: string): void =>

@@ -9,7 +9,8 @@ import type { Log } from "../lib/log.ts";
 import type { Committer } from "../metadata/metadata.ts";
 import { registryWork } from "../registry/jobs.ts";
 import type { Registry } from "../registry/registry.ts";
-import { openBytes, openRegistry } from "./open_stores.ts";
+import { DirectoryRoot } from "./directory_root.ts";
+import { openRegistry } from "./open_registry.ts";
 import { reporter } from "./reporter.ts";
 
 /** Heavy work as its process sees it: whoever asks by this name sends the argument that goes with it. */
@@ -28,8 +29,9 @@ export function openWorkshop(
   more: readonly NamedWork[],
 ): HeavyWorkshop {
   const { committer, clock, log } = parts;
-  const stores = openBytes(config, clock);
-  const registry = openRegistry(config, { stores, committer, clock, report: reporter(log) });
+  const root = new DirectoryRoot(config, clock);
+  const stores = root.openBytes();
+  const registry = openRegistry(config, { root, stores, committer, clock, report: reporter(log) });
   const table: readonly NamedWork[] = [
     ...registryWork,
     ...extensions.flatMap(({ heavyWork = [] }) => heavyWork),

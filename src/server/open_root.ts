@@ -1,26 +1,22 @@
 /**
- * Makes the root directory and claims it for this server, once it and the files that callers are known by can be
+ * Makes the place of a registry and claims it for this server, once it and the files that callers are known by can be
  * believed.
  */
-import type { Config } from "../config/schema.ts";
+import type { RegistryConfig } from "../config/schema.ts";
 import type { Log } from "../lib/log.ts";
 import { checkSettings, fileWarnings } from "../settings.ts";
-import { otherRegistryAdvice } from "../storage/other_registry.ts";
-import { claimRoot, makeRoot, type Claim } from "../storage/root_lock.ts";
-import { checkRootTrust } from "../storage/root_trust.ts";
+import type { Root } from "./root.ts";
 
 /** Tells what is unwise. @throws with one line for the operator. */
-export async function openRoot(config: Config, log: Log): Promise<Claim> {
-  const { rootDirectory, shared, commit } = config.storage;
+export async function openRoot(
+  config: RegistryConfig,
+  root: Root,
+  log: Log,
+): Promise<{ release(): void }> {
   // Before the key of tokens is put there: whoever makes the directory has to flush its name.
-  makeRoot(rootDirectory);
-  const warnings = [...checkRootTrust(rootDirectory), ...fileWarnings(config)];
+  const warnings = [...root.make(), ...fileWarnings(config)];
   for (const warning of warnings) log.warn(warning);
   // A file that callers cannot be known by stops the start, before workers find out one by one.
   await checkSettings(config, log);
-  const claim = claimRoot(rootDirectory, shared ? "shared" : "alone");
-  const advice = otherRegistryAdvice(rootDirectory);
-  if (advice !== null) log.warn(advice);
-  if (!commit) log.warn("storage.commit is false: a push that was acknowledged can be lost");
-  return claim;
+  return root.claim(log);
 }

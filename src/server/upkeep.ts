@@ -3,29 +3,31 @@
  * and following the file of users.
  */
 import { followFileUsers, type FileUserFollower } from "../auth/file_users.ts";
-import type { Config } from "../config/schema.ts";
+import type { RegistryConfig } from "../config/schema.ts";
 import type { PrimaryExtensions } from "../extensions/open_extensions.ts";
 import type { HeavyRunner } from "../jobs/heavy_work.ts";
 import { JobLoop } from "../jobs/job_loop.ts";
 import type { Clock } from "../lib/clock.ts";
+import type { Leases } from "../lib/lease.ts";
 import type { Committer } from "../metadata/metadata.ts";
 import { isFull } from "../registry/explain_failure.ts";
 import { registryJobs } from "../registry/jobs.ts";
 import type { Registry, Report } from "../registry/registry.ts";
 import { RootProbe } from "../registry/root_probe.ts";
-import { FileLeases } from "../storage/file_leases.ts";
-import type { PrimaryBytes, Writer } from "./open_stores.ts";
+import type { Stores } from "../storage/stores.ts";
+import type { Writer } from "./root.ts";
 
 /** Starts every job of the table, those of extensions included. */
 export function startJobs(options: {
   readonly registry: Registry;
   readonly heavy: HeavyRunner<Registry>;
+  readonly leases: Leases;
   readonly extensions: PrimaryExtensions;
   /** The configuration in force. */
-  readonly config: () => Config;
+  readonly config: () => RegistryConfig;
   readonly onReconciled: () => void;
 }): JobLoop<Registry> {
-  const { registry, heavy, extensions, config, onReconciled } = options;
+  const { registry, heavy, leases, extensions, config, onReconciled } = options;
   const { report, clock } = registry;
   const uploadIdleMs = (): number => config().storage.uploadIdle;
   const onExpired = (uploads: number): void => extensions.onExpired(uploads);
@@ -33,7 +35,7 @@ export function startJobs(options: {
   const jobs = new JobLoop({
     jobs: [...own, ...extensions.jobs(registry)],
     heavy,
-    leases: new FileLeases(config().storage.rootDirectory),
+    leases,
     clock,
     report,
     watcher: extensions.onJob,
@@ -44,7 +46,7 @@ export function startJobs(options: {
 
 /** Tries small writes from now on. */
 export function startProbe(
-  { stores }: PrimaryBytes,
+  { blobs }: Stores,
   writer: Writer,
   { clock, report }: { readonly clock: Clock; readonly report: Report },
 ): RootProbe {
@@ -54,7 +56,7 @@ export function startProbe(
     isFull,
     attempt: async () => {
       writer.probe();
-      await stores.blobs.probe();
+      await blobs.probe();
     },
   });
   probe.start();
@@ -63,11 +65,11 @@ export function startProbe(
 
 /** The file of users, as the configuration in force names it. */
 export class UsersFile {
-  readonly #open: (config: Config) => FileUserFollower | null;
+  readonly #open: (config: RegistryConfig) => FileUserFollower | null;
   #follower: FileUserFollower | null;
 
   constructor(
-    config: Config,
+    config: RegistryConfig,
     parts: { readonly committer: Committer; readonly clock: Clock; readonly report: Report },
   ) {
     this.#open = ({ http }) => followFileUsers(http.auth.htpasswd.path, parts);
@@ -79,7 +81,7 @@ export class UsersFile {
     await this.#follower?.settled();
   }
 
-  reconfigure(config: Config): void {
+  reconfigure(config: RegistryConfig): void {
     const replaced = this.#follower;
     this.#follower = this.#open(config);
     void replaced?.close();

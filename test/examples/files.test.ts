@@ -46,6 +46,10 @@ const rows: Readonly<Record<string, () => Promise<void>>> = {
   "nginx/zot.conf": reverseProxy,
   "kubernetes/zot.yaml": kubernetesObjects,
   "compose/compose.yaml": composeFile,
+  "embed/registry.test.ts": async () => {
+    const file = join(directory, "embed/registry.test.ts");
+    await runOk(join(packageDirectory, "scripts/bun"), ["test", file]);
+  },
   "embed/server.ts": embeddedRegistry,
   "metrics/prometheus.yml": prometheusFile,
   "metrics/alerts.yml": alertRules,

@@ -26,7 +26,8 @@ export interface MetricsPageOptions {
   readonly metrics: ServerMetrics;
   readonly registry: Registry;
   readonly clock: Clock;
-  readonly rootDirectory: string;
+  /** Null where no file system holds the content: then the page tells of none. */
+  readonly rootDirectory: string | null;
   /** Labels of `zot_info`. */
   readonly info: LabelPairs;
   /** What other extensions add. */
@@ -76,15 +77,20 @@ async function storeTexts(options: MetricsPageOptions): Promise<string[]> {
   const { registry, clock, rootDirectory } = options;
   const lag = await layoutLag(registry);
   const lagMs = lag.since === null ? 0 : Math.max(clock.now() - lag.since, 0);
-  const { sizeBytes, freeBytes } = await filesystemFigures(rootDirectory);
   return [
     plain(sampledMetrics.uploadsOpen, await registry.uploads.count()),
     plain(sampledMetrics.layoutsStale, lag.repositories),
     plain(sampledMetrics.layoutLag, lagMs / 1000),
-    sampledText(sampledMetrics.filesystemBytes, [
-      { labels: [["state", "size"]], value: sizeBytes },
-      { labels: [["state", "free"]], value: freeBytes },
-    ]),
+    sampledText(sampledMetrics.filesystemBytes, await filesystemSamples(rootDirectory)),
+  ];
+}
+
+async function filesystemSamples(rootDirectory: string | null): Promise<Sample[]> {
+  if (rootDirectory === null) return [];
+  const { sizeBytes, freeBytes } = await filesystemFigures(rootDirectory);
+  return [
+    { labels: [["state", "size"]], value: sizeBytes },
+    { labels: [["state", "free"]], value: freeBytes },
   ];
 }
 

@@ -2,11 +2,11 @@
  * Where the processes of a server count: the primary makes the page, and gives each worker its place in it.
  *
  * The page is a file of this server alone, and is removed when it stops. The next start removes those of servers that
- * died. One process at a time holds a place.
+ * died. One process at a time holds a place. A registry in memory has its page there, too.
  */
 import type { Clock } from "../../lib/clock.ts";
 import { MetricPage, pageBytes } from "../../lib/metrics/metric_page.ts";
-import { openSharedPage } from "../../lib/shared_page.ts";
+import { openSharedPage, type PageAt } from "../../lib/shared_page.ts";
 import { claimFile } from "../../storage/root_lock.ts";
 import { metricShape, type MetricShape } from "./metric_shape.ts";
 import { noRow, type CountedRow } from "./request_metrics.ts";
@@ -14,7 +14,7 @@ import { ServerMetrics } from "./server_metrics.ts";
 
 /** What a worker must know to count; sent to it when it starts. */
 export interface MetricsPlace {
-  readonly path: string;
+  readonly page: PageAt;
   readonly sizes: MetricsSizes;
   readonly region: number;
   /** 0 for the primary; workers count from 1. */
@@ -42,27 +42,28 @@ export interface Counted {
 
 /** Makes the page of a server. */
 export function openPrimaryMetrics(options: {
-  readonly rootDirectory: string;
+  /** Null where there is one process: its page is memory. */
+  readonly rootDirectory: string | null;
   readonly sizes: MetricsSizes;
   readonly served: Counted;
   readonly clock: Clock;
 }): PrimaryMetrics {
-  const { sizes, served, clock } = options;
-  const claim = claimFile(options.rootDirectory, "metrics");
-  const { path } = claim;
-  const metrics = openWorkerMetrics({ path, sizes, region: 0, role: 0 }, served, clock);
+  const { sizes, served, clock, rootDirectory } = options;
+  const claim = rootDirectory === null ? null : claimFile(rootDirectory, "metrics");
+  const page = claim?.path ?? newPage(served, sizes);
+  const metrics = openWorkerMetrics({ page, sizes, region: 0, role: 0 }, served, clock);
   const free = Array.from({ length: metrics.shape.page.regions - 1 }, (_, at) => at + 1);
   return {
     metrics,
     place: (role) => {
       const region = free.shift();
-      return region === undefined ? null : { path, sizes, region, role };
+      return region === undefined ? null : { page, sizes, region, role };
     },
     ended: ({ region }, asked) => {
       metrics.processEnded(region, asked);
       free.unshift(region);
     },
-    close: () => claim.release(),
+    close: () => claim?.release(),
   };
 }
 
@@ -74,7 +75,7 @@ export function openWorkerMetrics(
 ): ServerMetrics {
   const counted = countedRows(endpoints);
   const shape = shapeFor({ endpoints: counted, jobs }, place.sizes);
-  const numbers = openSharedPage(place.path, new Int32Array(pageBytes(shape.page) / 4));
+  const numbers = openSharedPage(place.page, new Int32Array(pageBytes(shape.page) / 4));
   const bytes = new Uint8Array(
     // A mapped page is no buffer that threads of this process share.
     numbers.buffer as ArrayBuffer,
@@ -90,6 +91,11 @@ export function openWorkerMetrics(
     },
     rows: counted,
   });
+}
+
+function newPage({ endpoints, jobs }: Counted, sizes: MetricsSizes): Int32Array {
+  const shape = shapeFor({ endpoints: countedRows(endpoints), jobs }, sizes);
+  return new Int32Array(pageBytes(shape.page) / 4);
 }
 
 /** Each name once, and the one of requests that no row answered. */

@@ -2,15 +2,16 @@
 
 import { metadataContract } from "../../../test/contracts/metadata.ts";
 import { tablesWithLayouts } from "../sqlite/own_tables.ts";
-import { openMemoryMetadata } from "./memory_metadata.ts";
+import { MemoryMetadata } from "./memory_metadata.ts";
 
 metadataContract("the store in memory", async (options) => {
-  const metadata = openMemoryMetadata({ records: tablesWithLayouts, ...options });
+  const store = new MemoryMetadata({ records: tablesWithLayouts, ...options });
+  const metadata = store.open({ committer: store });
   return {
     metadata,
     // There is one process, and so one opening.
     another: () => metadata,
     batches: null,
-    [Symbol.asyncDispose]: () => metadata.close(),
+    [Symbol.asyncDispose]: () => store.close(),
   };
 });

@@ -6,7 +6,9 @@
  */
 import { Database } from "bun:sqlite";
 import type { Clock } from "../../lib/clock.ts";
-import type { AnyCommit, BytesUnderLock, CommitOutcome, Metadata } from "../metadata.ts";
+import type { Epochs } from "../epochs.ts";
+import type { OnLookup } from "../fact_cache.ts";
+import type { AnyCommit, BytesUnderLock, CommitOutcome, Committer, Metadata } from "../metadata.ts";
 import { applyCommit } from "../sqlite/apply_commit.ts";
 import type { RecordChange } from "../records.ts";
 import { ownTables } from "../sqlite/own_tables.ts";
@@ -19,17 +21,49 @@ export interface MemoryMetadataOptions {
   readonly bytes: BytesUnderLock;
   /** Small stores beside the metadata. */
   readonly records?: readonly RecordTables<RecordChange, unknown>[] | undefined;
+  /** Called after each commit with how long it took. */
+  readonly onBatch?: ((commits: number, ms: number) => void) | undefined;
 }
 
-/** An empty store; `close` forgets it. */
-export function openMemoryMetadata(options: MemoryMetadataOptions): Metadata {
-  const database = new Database(":memory:", { strict: true });
-  const { records = ownTables } = options;
-  const stores = storesOf(records);
-  migrate(database, stores);
-  const commit = async (unit: AnyCommit): Promise<CommitOutcome> => {
-    const context = { database, bytes: options.bytes, stores, now: options.clock.now() };
-    return database.transaction(() => applyCommit(context, unit)).immediate();
-  };
-  return new SqliteMetadata(database, { commit }, null, null, records);
+/** How a part of the process sees metadata in memory. */
+export interface MemoryView {
+  /** Where its commits go: the store itself, or what stands before it. */
+  readonly committer: Committer;
+  /** With these it remembers what it read. */
+  readonly epochs?: Epochs | null;
+  readonly onLookup?: OnLookup | null | undefined;
+}
+
+/** A database that several parts of a process look at; empty at first, and forgotten when it is closed. */
+export class MemoryMetadata implements Committer {
+  readonly #database = new Database(":memory:", { strict: true });
+  readonly #records: readonly RecordTables<RecordChange, unknown>[];
+  readonly #options: MemoryMetadataOptions;
+  readonly #context: Pick<Parameters<typeof applyCommit>[0], "database" | "bytes" | "stores">;
+
+  constructor(options: MemoryMetadataOptions) {
+    this.#options = options;
+    this.#records = options.records ?? ownTables;
+    const stores = storesOf(this.#records);
+    migrate(this.#database, stores);
+    this.#context = { database: this.#database, bytes: options.bytes, stores };
+  }
+
+  async commit(unit: AnyCommit): Promise<CommitOutcome> {
+    const { clock, onBatch } = this.#options;
+    const startedMs = clock.monotonicMs();
+    const context = { ...this.#context, now: clock.now() };
+    const outcome = this.#database.transaction(() => applyCommit(context, unit)).immediate();
+    onBatch?.(1, clock.monotonicMs() - startedMs);
+    return outcome;
+  }
+
+  /** What this gives is closed with the database. */
+  open({ committer, epochs = null, onLookup = null }: MemoryView): Metadata {
+    return new SqliteMetadata(this.#database, committer, epochs, onLookup, this.#records);
+  }
+
+  async close(): Promise<void> {
+    this.#database.close();
+  }
 }

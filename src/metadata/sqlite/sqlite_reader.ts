@@ -111,6 +111,7 @@ const bytesUnasked: BytesUnderLock = { present: () => true, remove: () => {} };
 
 export class SqliteReader {
   readonly database: Database;
+  readonly #isOwn: boolean;
   readonly #ids = new Lru<string, number>({ entriesMax: knownIdsMax });
 
   /**
@@ -118,6 +119,7 @@ export class SqliteReader {
    * @throws when the store does not exist yet: its writer creates it.
    */
   constructor(source: string | Database) {
+    this.#isOwn = typeof source === "string";
     this.database =
       typeof source === "string" ? new Database(source, { readonly: true, strict: true }) : source;
     this.database.run(`PRAGMA busy_timeout = ${busyMs}`);
@@ -260,8 +262,9 @@ export class SqliteReader {
     return { items, next };
   }
 
+  /** A database that was given stays open. */
   close(): void {
-    this.database.close();
+    if (this.#isOwn) this.database.close();
   }
 
   /** Null for an unknown name; a comparison with null then finds nothing. */

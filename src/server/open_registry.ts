@@ -1,0 +1,43 @@
+/** The rules' view of a root: bytes, and metadata for reading with commits that go to the committer. */
+import type { RegistryConfig } from "../config/schema.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Committer } from "../metadata/metadata.ts";
+import { ContentCache } from "../registry/content_cache.ts";
+import { layoutSource } from "../registry/layout_source.ts";
+import type { Registry, Report } from "../registry/registry.ts";
+import { Uploads } from "../registry/uploads.ts";
+import type { Stores } from "../storage/stores.ts";
+import type { Root } from "./root.ts";
+
+/** How a process uses the registry. */
+export interface RegistryParties {
+  readonly root: Root;
+  readonly stores: Stores;
+  readonly committer: Committer;
+  readonly clock: Clock;
+  readonly report: Report;
+  /** Remembers what was read of the metadata; without it each read is made anew. */
+  readonly remembers?: boolean;
+  /** Hears of lookups in what is remembered. */
+  readonly lookup?: ((cache: "content" | "facts") => ((hit: boolean) => void) | undefined) | null;
+}
+
+export function openRegistry(
+  { storage: { dedupe } }: RegistryConfig,
+  parties: RegistryParties,
+): Registry {
+  const { root, stores, committer, clock, report, remembers = false, lookup } = parties;
+  return {
+    blobs: stores.blobs,
+    layouts: stores.layouts,
+    metadata: root.openMetadata({ committer, remembers, onLookup: lookup?.("facts") }),
+    uploads: new Uploads(stores.uploads, clock),
+    clock,
+    contentCache: new ContentCache(lookup?.("content")),
+    sources: stores.layouts === null ? [] : [layoutSource],
+    dedupe,
+    // Settings of a worker say which may; nobody else is pushed to.
+    mayBeSparse: () => false,
+    report,
+  };
+}
