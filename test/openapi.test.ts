@@ -13,6 +13,7 @@ import { newScene, runRow, type Row } from "./http/row.ts";
 import { baseRows } from "./http/rows/base.ts";
 import { blobRows } from "./http/rows/blobs.ts";
 import { healthStories } from "./http/rows/health.ts";
+import { historyRows } from "./http/rows/history.ts";
 import { invalidManifestRows } from "./http/rows/invalid_manifests.ts";
 import { catalogRows, listRows } from "./http/rows/lists.ts";
 import { manifestRows } from "./http/rows/manifests.ts";
@@ -77,6 +78,7 @@ const rows = enough([
   ...catalogRows, // They list all repositories, and so come first.
   ...baseRows,
   ...blobRows,
+  ...historyRows,
   ...listRows,
   ...manifestRows,
   ...invalidManifestRows,

@@ -116,6 +116,11 @@ export const answers = {
     ]),
     content: [{ types: [mediaTypes.ociIndex], schema: schemaOf("Index") }],
   },
+  tagHistory: {
+    ...json("Index", [link]),
+    says: "The manifests that the tag pointed at, newest first; empty for a tag or repository that never was.",
+    content: [{ types: [mediaTypes.ociIndex], schema: schemaOf("Index") }],
+  },
   blob: {
     status: 200,
     says: "The blob.",

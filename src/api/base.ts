@@ -21,8 +21,8 @@ const extensions = [
   {
     name: "_oci",
     url: "https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md",
-    description: "Extension discovery",
-    endpoints: ["_oci/ext/discover"],
+    description: "Extension discovery, and the history of tags",
+    endpoints: ["_oci/ext/discover", "_oci/tag-history/<tag>"],
   },
 ] as const;
 

@@ -16,6 +16,7 @@ const groups: Readonly<Record<string, string>> = {
   upload: "Blobs on their way in",
   manifest: "Images, indexes and artifacts",
   tag: "Names of manifests",
+  history: "What tags pointed at, and taking things back",
   referrer: "Manifests that refer to others",
   auth: "Tokens, and API keys for programs",
   health: "For supervisors and load balancers",

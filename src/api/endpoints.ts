@@ -1,8 +1,8 @@
 /**
  * THE table of endpoints: one row per endpoint of the distribution specification, the catalog, extension
- * discovery and health; the rows of tokens and keys stand in `auth_endpoints.ts`, those of the page that shows the table
- * in `swagger_endpoints.ts`, that of the first page in `home_endpoints.ts`. Reading it is reading
- * what the registry serves.
+ * discovery and health; the rows of tokens and keys stand in `auth_endpoints.ts`, those of the past in
+ * `history_endpoints.ts`, those of the page that shows the table in `swagger_endpoints.ts`, that of the first page in
+ * `home_endpoints.ts`. Reading it is reading what the registry serves.
  *
  * Rows of one path stand together; among rows of one method the one whose `when` asks for more comes first.
  */
@@ -13,6 +13,7 @@ import type { App } from "./app.ts";
 import { authEndpoints } from "./auth_endpoints.ts";
 import { discoverExtensions, getBase, getLivez, getReadyz, getStartupz } from "./base.ts";
 import { deleteBlob, getBlob } from "./blobs.ts";
+import { historyEndpoints } from "./history_endpoints.ts";
 import { homeEndpoints } from "./home_endpoints.ts";
 import { getCatalog, getReferrers, getTags } from "./lists.ts";
 import { deleteManifest, getManifest, putManifest } from "./manifests.ts";
@@ -318,6 +319,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     says: "List the manifests that refer to a digest",
     run: getReferrers,
   },
+  ...historyEndpoints,
   {
     name: "extension.discover-repository",
     spec: null,

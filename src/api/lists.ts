@@ -104,7 +104,7 @@ function pageParameters(call: Call): PageRequest {
 }
 
 /** `n`: digits only; numbers beyond any page are clamped, however long they are. */
-function countParameter(text: string | null): number | null {
+export function countParameter(text: string | null): number | null {
   if (text === null) return null;
   if (!/^\d+$/.test(text)) {
     throw apiError("PARAMETER_INVALID", {

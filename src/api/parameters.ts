@@ -10,6 +10,7 @@ import { manifestTypes, mediaTypes } from "../oci/media_types.ts";
 import { digestSchema, exampleDigest, schemaOf, tagSchema } from "./schemas.ts";
 
 const text = { type: "string" } as const;
+const moment = { type: "string", format: "date-time" } as const;
 const number = { type: "integer", minimum: 0 } as const;
 const entityTag = { type: "string", description: 'A digest in quotes, as "sha256:…".' } as const;
 
@@ -37,6 +38,13 @@ export const pathParameters = {
     name: "reference",
     says: "A tag, or the digest of the manifest.",
     schema: { anyOf: [tagSchema, digestSchema] },
+    example: "latest",
+    required: true,
+  },
+  tag: {
+    name: "tag",
+    says: "A tag, whether it is there or not.",
+    schema: tagSchema,
     example: "latest",
     required: true,
   },
@@ -93,6 +101,21 @@ export const query = {
     name: "last",
     says: "Only what comes after this entry. Taken from the Link of the page before.",
     schema: text,
+  },
+  before: {
+    name: "before",
+    says: "Only events before this moment (RFC 3339).",
+    schema: moment,
+  },
+  since: {
+    name: "since",
+    says: "Only events after this moment (RFC 3339).",
+    schema: moment,
+  },
+  ofDigest: {
+    name: "digest",
+    says: "Only events of this manifest.",
+    schema: digestSchema,
   },
   artifactType: {
     name: "artifactType",

@@ -3,6 +3,13 @@
 import { describe, expect, test } from "bun:test";
 import { manualClock, systemClock } from "./clock.ts";
 
+test("the wall clock of a manual clock jumps alone", async () => {
+  const clock = manualClock(1_000);
+  await clock.advance(5);
+  clock.jump(-500);
+  expect([clock.now(), clock.monotonicMs()]).toEqual([505, 5]);
+});
+
 describe("manualClock", () => {
   test("stands still until it is advanced", async () => {
     const clock = manualClock(1_700_000_000_000);

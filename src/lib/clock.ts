@@ -49,12 +49,18 @@ interface Sleeper {
   wake: () => void;
 }
 
-/** A clock that only moves when told. `advance(ms)` resolves when everything it woke has run. */
-export function manualClock(startMs = 0): Clock & { advance(ms: number): Promise<void> } {
+/**
+ * A clock that only moves when told. `advance(ms)` resolves when everything it woke has run; `jump(ms)` sets the wall
+ * clock alone, forward or back.
+ */
+export function manualClock(
+  startMs = 0,
+): Clock & { advance(ms: number): Promise<void>; jump(ms: number): void } {
   let elapsedMs = 0;
+  let jumpedMs = 0;
   const sleepers = new Set<Sleeper>();
   return {
-    now: () => startMs + elapsedMs,
+    now: () => startMs + elapsedMs + jumpedMs,
     monotonicMs: () => elapsedMs,
     sleep(ms, signal) {
       const { promise, resolve } = Promise.withResolvers<void>();
@@ -68,6 +74,9 @@ export function manualClock(startMs = 0): Clock & { advance(ms: number): Promise
       sleepers.add(sleeper);
       signal?.addEventListener("abort", wake);
       return promise;
+    },
+    jump(ms) {
+      jumpedMs += ms;
     },
     async advance(ms) {
       const targetMs = elapsedMs + ms;

@@ -7,6 +7,7 @@
  * ordered by byte value and paged by cursor, so that their cost does not depend on the size of the repository.
  */
 import type { Digest } from "../oci/digest.ts";
+import type { PastReads } from "./past.ts";
 import type { RecordChange, RecordCommit, RecordStore } from "./records.ts";
 
 /** A manifest as the store knows it. */
@@ -294,6 +295,7 @@ export interface Metadata extends Committer {
   ): Promise<ReferrersPage>;
   /** Tag moves and deletes, newest first. */
   history(repository: string, tag: string | null, limit: number): Promise<HistoryRecord[]>;
+  readonly past: PastReads;
   /** What was committed after this record, in all repositories, in the order of the commits; see `followers.ts`. */
   feed(after: number, limit: number): Promise<FeedRecord[]>;
 

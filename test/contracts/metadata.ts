@@ -1,7 +1,7 @@
 // What any metadata store must do: the contract of `src/metadata/metadata.ts` as groups of tests.
 //
 // A store's own test file calls `metadataContract` with a way to open an empty one. The groups stand in files of
-// their own: preconditions, changes, lists, layouts, taking them in, figures, API keys, records of features, the feed, and commits that run at once.
+// their own: preconditions, changes, lists, layouts, taking them in, figures, API keys, records of features, the feed, the past, and commits that run at once.
 // Nothing here knows how a store keeps its data. Time and bytes are handed in, so that tests move them. What only one
 // store can do (migrations, full disks, query plans) is in that store's own tests.
 
@@ -15,6 +15,7 @@ import { testIntake } from "./metadata_intake.ts";
 import { testLayouts } from "./metadata_layouts.ts";
 import { testHoldings } from "./metadata_holdings.ts";
 import { testLists } from "./metadata_lists.ts";
+import { testPast } from "./metadata_past.ts";
 import { testRecords } from "./metadata_records.ts";
 import { testPreconditions } from "./metadata_preconditions.ts";
 
@@ -30,5 +31,6 @@ export function metadataContract(name: string, open: OpenEmptyStore): void {
   describe(`${name}: API keys`, () => testApiKeys(open));
   describe(`${name}: records of features`, () => testRecords(open));
   describe(`${name}: the feed`, () => testFeed(open));
+  describe(`${name}: the past`, () => testPast(open));
   describe(`${name}: commits at once`, () => testConcurrency(open));
 }

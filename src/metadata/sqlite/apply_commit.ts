@@ -23,6 +23,7 @@ import { removeAnnotations } from "./long_annotations.ts";
 import { putManifest } from "./put_manifest.ts";
 import { tablesOf, type Stores } from "./record_tables.ts";
 import { all, get, run } from "./statements.ts";
+import { writeHistory, type Move } from "./write_history.ts";
 
 interface Work extends Asked {
   readonly by: string | null;
@@ -219,43 +220,6 @@ function pointedAt(work: CommitContext, id: number, tag: string): Move["previous
 function removeTag(work: Work, id: number, tag: string, previous: NonNullable<Move["previous"]>) {
   run(work, "DELETE FROM tags WHERE repository = ? AND name = ?", id, tag);
   writeHistory(work, id, { tag, digest: null, previous });
-}
-
-interface Move {
-  /** Null for a manifest of its own. */
-  readonly tag: string | null;
-  readonly digest: string | null;
-  readonly previous: { readonly digest: string; readonly at: number } | null;
-}
-
-/** While both manifests are there: what is known of them is kept for an undo. */
-function writeHistory(work: Work, id: number, { tag, digest, previous }: Move): void {
-  const now = shapeOf(work, id, digest);
-  const before = shapeOf(work, id, previous?.digest ?? null);
-  run(
-    work,
-    "INSERT INTO history (repository, tag, digest, media_type, size, previous, previous_media_type, previous_size, " +
-      "previous_at, at, by, generation) SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, generation + 1 " +
-      "FROM repositories WHERE id = ?1",
-    id,
-    tag,
-    digest,
-    now?.["media_type"] ?? null,
-    now?.["size"] ?? null,
-    previous?.digest ?? null,
-    before?.["media_type"] ?? null,
-    before?.["size"] ?? null,
-    previous?.at ?? null,
-    work.now,
-    work.by,
-  );
-}
-
-/** Media type and size of a manifest. Two look-ups cost less than one statement that joins them. */
-function shapeOf(work: Work, id: number, digest: string | null): ReturnType<typeof get> {
-  if (digest === null) return null;
-  const found = "SELECT media_type, size FROM manifests WHERE repository = ? AND digest = ?";
-  return get(work, found, id, digest);
 }
 
 function addOrphan(work: Work, id: number, digest: string): void {

@@ -7,6 +7,7 @@ import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { applyCommit } from "./apply_commit.ts";
 import { tablesWithLayouts } from "./own_tables.ts";
+import { pastSql } from "./past_reads.ts";
 import { storesOf } from "./record_tables.ts";
 import { migrate } from "./schema.ts";
 import { layoutSql } from "./sqlite_layout.ts";
@@ -59,6 +60,7 @@ describe("every statement of the reader finds its rows by an index", () => {
     ...sql,
     ...layoutSql,
     ...Object.fromEntries(tablesWithLayouts.flatMap((tables) => Object.entries(tables.sql))),
+    ...pastSql,
   })) {
     test(name, () => {
       const plan = planOf(database, text);

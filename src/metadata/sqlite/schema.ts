@@ -211,6 +211,24 @@ export const migrations: readonly Migration[] = [
         WHERE last.repository = repositories.id;
     `,
   },
+  {
+    version: 9,
+    summary: "every event of a repository has a moment of its own, and may have a reason",
+    // A moment is the time in microseconds, and later than that of the event before.
+    sql: `
+      ALTER TABLE history ADD COLUMN moment INTEGER NOT NULL DEFAULT 0;
+      ALTER TABLE history ADD COLUMN reason TEXT;
+      WITH counted AS (
+        SELECT sequence, repository, at,
+          row_number() OVER (PARTITION BY repository ORDER BY sequence) AS place FROM history
+      ), moments AS (
+        SELECT sequence, place + max(at * 1000 - place)
+          OVER (PARTITION BY repository ORDER BY sequence) AS moment FROM counted
+      )
+      UPDATE history SET moment = moments.moment FROM moments
+        WHERE moments.sequence = history.sequence;
+    `,
+  },
 ];
 
 const newest = migrations.reduce((version, step) => Math.max(version, step.version), 0);

@@ -51,6 +51,10 @@ export class SqliteMetadata implements Metadata {
     this.#manifests = epochs === null ? null : new FactCache(epochs, onLookup);
   }
 
+  get past() {
+    return this.#reader.past;
+  }
+
   commit(commit: AnyCommit): Promise<CommitOutcome> {
     return this.#committer.commit(commit);
   }

@@ -10,6 +10,7 @@ import { Lru } from "../../lib/lru.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { failedPreconditions } from "./preconditions.ts";
 import { annotationsBytes, isLong } from "./long_annotations.ts";
+import { SqlitePast } from "./past_reads.ts";
 import type {
   BytesUnderLock,
   CatalogPage,
@@ -112,6 +113,7 @@ const bytesUnasked: BytesUnderLock = { present: () => true, remove: () => {} };
 export class SqliteReader {
   readonly database: Database;
   readonly #isOwn: boolean;
+  readonly past: SqlitePast;
   readonly #ids = new Lru<string, number>({ entriesMax: knownIdsMax });
 
   /**
@@ -124,6 +126,7 @@ export class SqliteReader {
       typeof source === "string" ? new Database(source, { readonly: true, strict: true }) : source;
     this.database.run(`PRAGMA busy_timeout = ${busyMs}`);
     this.database.run("PRAGMA cache_size = -8192"); // KiB
+    this.past = new SqlitePast(this.database, (repository) => this.#idOf(repository));
   }
 
   repositoryExists(repository: string): boolean {

@@ -87,7 +87,7 @@ describe("migrations", () => {
     await using directory = await memoryDirectory();
     const path = join(directory.path, "metadata.db");
     const database = new Database(path, { strict: true });
-    for (const { sql, version } of migrations.filter((step) => step.version < 8))
+    for (const { sql, version } of migrations.filter((step) => step.version < 9))
       database.run(sql + `PRAGMA user_version = ${version}`);
     database.run(`
       INSERT INTO repositories (id, name, created_at, generation, projected, stale_since, stamp_current, stamp_next, origin)
@@ -146,6 +146,30 @@ describe("migrations", () => {
         [null, null, null],
       ],
     ]);
+    await metadata.close();
+    await writer.close();
+  });
+
+  test("give each event before them a moment of its own", async () => {
+    await using directory = await memoryDirectory();
+    const path = join(directory.path, "metadata.db");
+    const database = new Database(path, { strict: true });
+    for (const { sql, version } of migrations.filter((step) => step.version < 9))
+      database.run(sql + `PRAGMA user_version = ${version}`);
+    database.run(`
+      INSERT INTO repositories (id, name, created_at) VALUES (1, '${repository}', 0), (2, 'other', 0);
+      INSERT INTO history (repository, tag, digest, at, generation) VALUES
+        (1, 'v1', 'a', 10, 1), (2, 'v1', 'a', 10, 1), (1, 'v1', 'b', 10, 2), (1, 'v1', 'c', 12, 3),
+        (1, 'v1', 'd', 3, 4), (2, 'v1', 'b', 20, 2);
+    `);
+    database.close();
+    const writer = openWriter(path);
+    const metadata = new SqliteMetadata(path, writer);
+    const page = { before: null, after: 0, limit: 9 };
+    const moments = async (at: string) =>
+      (await metadata.past.tagEvents(at, "v1", page)).map(({ moment }) => moment);
+    expect(await moments(repository)).toEqual([12_001, 12_000, 10_001, 10_000]);
+    expect(await moments("other")).toEqual([20_000, 10_000]);
     await metadata.close();
     await writer.close();
   });

@@ -5,6 +5,7 @@ import { baseRows } from "./base.ts";
 import { blobRows } from "./blobs.ts";
 import { closedCorsRows, noCorsRows, openCorsRows } from "./cors.ts";
 import { healthStories } from "./health.ts";
+import { historyRows } from "./history.ts";
 import { invalidManifestRows } from "./invalid_manifests.ts";
 import { catalogRows, listRows } from "./lists.ts";
 import { liveUploadStories } from "./live_uploads.ts";
@@ -19,6 +20,7 @@ export const allRows: readonly Row[] = [
   ...openCorsRows,
   ...closedCorsRows,
   ...noCorsRows,
+  ...historyRows,
   ...invalidManifestRows,
   ...listRows,
   ...catalogRows,

@@ -8,8 +8,8 @@ const discovery = {
     {
       name: "_oci",
       url: "https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md",
-      description: "Extension discovery",
-      endpoints: ["_oci/ext/discover"],
+      description: "Extension discovery, and the history of tags",
+      endpoints: ["_oci/ext/discover", "_oci/tag-history/<tag>"],
     },
   ],
 };

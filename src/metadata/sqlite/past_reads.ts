@@ -1,0 +1,76 @@
+/** What the metadata tell of the past (`../past.ts`), from the rows of history. */
+import type { Database } from "bun:sqlite";
+import type { PastReads, TagEvent, TagEventsPage } from "../past.ts";
+
+const removed = "digest IS NULL";
+
+/** Every statement, for the test of their query plans. */
+export const pastSql = {
+  tagEvents:
+    `SELECT sequence, moment, CASE WHEN ${removed} THEN 'deleted' ELSE 'created' END AS kind, ` +
+    `CASE WHEN ${removed} THEN previous ELSE digest END AS digest, ` +
+    `CASE WHEN ${removed} THEN previous_media_type ELSE media_type END AS mediaType, ` +
+    `CASE WHEN ${removed} THEN previous_size ELSE size END AS sizeBytes, by, reason FROM history ` +
+    "WHERE repository = ?1 AND tag = ?2 AND sequence < ?3 AND sequence > ?4 " +
+    "ORDER BY sequence DESC LIMIT ?5",
+  lastSequence: "SELECT max(sequence) AS sequence FROM history",
+  eventFrom:
+    "SELECT sequence, moment FROM history WHERE repository = ?1 AND (tag IS NOT NULL OR digest IS NULL) " +
+    "AND sequence >= ?2 ORDER BY sequence LIMIT 1",
+} as const;
+
+type Value = string | number | null;
+
+export class SqlitePast implements PastReads {
+  readonly #database: Database;
+  readonly #idOf: (repository: string) => number | null;
+
+  constructor(database: Database, idOf: (repository: string) => number | null) {
+    this.#database = database;
+    this.#idOf = idOf;
+  }
+
+  async tagEvents(
+    repository: string,
+    tag: string,
+    { before, after, limit }: TagEventsPage,
+  ): Promise<TagEvent[]> {
+    const id = this.#idOf(repository);
+    return this.#all<TagEvent>(
+      pastSql.tagEvents,
+      id,
+      tag,
+      before ?? Number.MAX_SAFE_INTEGER,
+      after,
+      limit,
+    );
+  }
+
+  /** By halves: moments grow with the sequence in one repository, so that no index of moments is needed. */
+  async sequenceAt(repository: string, moment: number): Promise<number> {
+    const id = this.#idOf(repository);
+    if (id === null) return 0;
+    let found = 0;
+    let low = 1;
+    let high = this.#get<{ sequence: number | null }>(pastSql.lastSequence)?.sequence ?? 0;
+    while (low <= high) {
+      const middle = Math.floor((low + high) / 2);
+      const event = this.#get<{ sequence: number; moment: number }>(pastSql.eventFrom, id, middle);
+      if (event === null || event.moment > moment) {
+        high = middle - 1;
+      } else {
+        found = event.sequence;
+        low = event.sequence + 1;
+      }
+    }
+    return found;
+  }
+
+  #get<T>(text: string, ...values: Value[]): T | null {
+    return this.#database.query<T, Value[]>(text).get(...values);
+  }
+
+  #all<T>(text: string, ...values: Value[]): T[] {
+    return this.#database.query<T, Value[]>(text).all(...values);
+  }
+}
