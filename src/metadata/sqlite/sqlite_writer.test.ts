@@ -87,7 +87,7 @@ describe("migrations", () => {
     await using directory = await memoryDirectory();
     const path = join(directory.path, "metadata.db");
     const database = new Database(path, { strict: true });
-    for (const { sql, version } of migrations.filter((step) => step.version < 9))
+    for (const { sql, version } of migrations.filter((step) => step.version < 8))
       database.run(sql + `PRAGMA user_version = ${version}`);
     database.run(`
       INSERT INTO repositories (id, name, created_at, generation, projected, stale_since, stamp_current, stamp_next, origin)
