@@ -1,29 +1,34 @@
 // The benchmark's command line: `npm run bench -- [options] [name …]`. See README.md beside this file.
 //
 // It installs nothing, listens on loopback only, and leaves no process behind, and no file but those that it is asked
-// to write. It exits with 1 when a scenario failed, not when a target was missed: it is a measurement, not a test.
+// to write. It exits with 1 when a comparison failed, not when a target was missed: it is a measurement, not a test.
 
 import { mkdir } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { run } from "../test/processes.ts";
 import { runDirectory } from "../test/temp.ts";
+import { compare } from "./compare.ts";
+import {
+  type Comparison,
+  type ComparisonResult,
+  hasFailed,
+  type RunResult,
+  type Scale,
+} from "./comparison.ts";
+import { comparisonsOf, fullScale, quickScale } from "./comparisons.ts";
 import { describeMachine } from "./machine.ts";
-import { benchmarksPage } from "./page.ts";
-import { scenarioText } from "./report.ts";
-import { runScenario } from "./runner.ts";
-import type { RunResult, Scale, Scenario, ScenarioResult } from "./scenario.ts";
-import { fullScale, quickScale, scenarios } from "./scenarios.ts";
-import { missingPrograms, type ServerName, serverNames, versionOf } from "./servers.ts";
+import { benchmarksPage, comparisonText } from "./page.ts";
+import { missingPrograms, type PeerName, peerNames, versionOf } from "./peers.ts";
 
 const usage = `usage: npm run bench -- [options] [name ...]
 
-Runs the scenarios whose names contain one of the given names, all without any.
+Runs the comparisons whose names contain one of the given names, all without any.
 
-  --list              print the scenarios and end
+  --list              print the comparisons and end
   --quick             a few seconds each: shows that it works, not what is true
-  --rounds N          rounds of each scenario (default ${fullScale.rounds})
-  --servers A,B       only these of ${serverNames.join(", ")}
+  --rounds N          rounds of each (default ${fullScale.rounds})
+  --servers A,B       only these of ${peerNames.join(", ")}
   --against DIR       also measure this registry from another checkout (after 'npm ci' there)
   --directory DIR     where the servers' data goes (default: the system's temporary directory)
   --json FILE         write every round's figures
@@ -61,17 +66,17 @@ function isUsageError(error: unknown): error is Error {
 
 type Values = ReturnType<typeof parseArguments>["values"];
 
-function chooseServers(values: Values, chosen: readonly Scenario[]): ServerName[] {
+function chooseServers(values: Values, chosen: readonly Comparison[]): PeerName[] {
   const asked = values.servers?.split(",");
-  const unknown = asked?.find((name) => !serverNames.some((each) => each === name));
+  const unknown = asked?.find((name) => !peerNames.some((each) => each === name));
   if (unknown !== undefined) {
-    throw new UsageError(`no server is called ${unknown}; there are ${serverNames.join(", ")}`);
+    throw new UsageError(`no server is called ${unknown}; there are ${peerNames.join(", ")}`);
   }
-  const names = serverNames.filter(
+  const names = peerNames.filter(
     (name) =>
       (asked?.includes(name) ?? true) &&
       (name !== "zot-before" || values.against !== undefined) &&
-      chosen.some(({ cases }) => cases.some((each) => each.servers.includes(name))),
+      chosen.some(({ cases }) => cases.some((each) => each.peers.includes(name))),
   );
   const missing = missingPrograms(names);
   if (missing.length > 0) {
@@ -80,14 +85,15 @@ function chooseServers(values: Values, chosen: readonly Scenario[]): ServerName[
   return names;
 }
 
-function chooseScenarios(names: readonly string[]): Scenario[] {
-  const unknown = names.find((name) => !scenarios.some((each) => each.name.includes(name)));
+function choose(names: readonly string[], scale: Scale): readonly Comparison[] {
+  const all = comparisonsOf(scale);
+  const unknown = names.find((name) => !all.some((each) => each.name.includes(name)));
   if (unknown !== undefined) {
-    const all = scenarios.map((each) => each.name).join(", ");
-    throw new UsageError(`no scenario's name contains ${unknown}; there are ${all}`);
+    const known = all.map((each) => each.name).join(", ");
+    throw new UsageError(`no comparison's name contains ${unknown}; there are ${known}`);
   }
-  if (names.length === 0) return [...scenarios];
-  return scenarios.filter((each) => names.some((name) => each.name.includes(name)));
+  if (names.length === 0) return all;
+  return all.filter((each) => names.some((name) => each.name.includes(name)));
 }
 
 function chooseScale(values: Values): Scale {
@@ -98,24 +104,26 @@ function chooseScale(values: Values): Scale {
 }
 
 async function measureAll(values: Values, names: readonly string[]): Promise<RunResult> {
-  const chosen = chooseScenarios(names);
-  const servers = chooseServers(values, chosen);
   const scale = chooseScale(values);
+  const chosen = choose(names, scale);
+  const peers = chooseServers(values, chosen);
   if (values.directory !== undefined) process.env["TMPDIR"] = resolve(values.directory);
   const directory = await runDirectory();
   const machine = await describeMachine(directory);
-  const results: ScenarioResult[] = [];
-  const progress = process.stderr.isTTY ? (line: string) => console.error(line) : () => undefined;
-  for (const scenario of chosen) {
-    const result = await runScenario(scenario, {
-      servers,
+  const results: ComparisonResult[] = [];
+  const say = process.stderr.isTTY ? (line: string) => console.error(line) : () => undefined;
+  for (const comparison of chosen) {
+    const result = await compare(comparison, {
+      peers,
       against: values.against ?? null,
       scale,
       directory,
-      say: progress,
+      onProgress: ({ scenario, target, phase, done }) => {
+        if (done === 0) say(`${comparison.name}: ${scenario}, ${target}, ${phase}`);
+      },
     });
     results.push(result);
-    console.log(scenarioText(scenario, result));
+    console.log(comparisonText(comparison, result));
   }
   return {
     date: new Date().toISOString().slice(0, 10),
@@ -123,12 +131,12 @@ async function measureAll(values: Values, names: readonly string[]): Promise<Run
     quick: values.quick === true,
     scale,
     machine,
-    versions: await versions(servers),
-    scenarios: results,
+    versions: await versions(peers),
+    comparisons: results,
   };
 }
 
-async function versions(names: readonly ServerName[]): Promise<Record<string, string>> {
+async function versions(names: readonly PeerName[]): Promise<Record<string, string>> {
   const commit = await run("git", ["-C", import.meta.dir, "describe", "--always", "--dirty"]);
   const found: Record<string, string> = { commit: commit.stdout.trim(), Bun: Bun.version };
   for (const name of names) {
@@ -150,7 +158,9 @@ async function main(): Promise<number> {
     return 0;
   }
   if (values.list === true) {
-    for (const each of scenarios) console.log(`${each.name.padEnd(16)} ${each.title}`);
+    for (const { name, title } of comparisonsOf(fullScale)) {
+      console.log(`${name.padEnd(16)} ${title}`);
+    }
     return 0;
   }
   const result: RunResult =
@@ -158,8 +168,10 @@ async function main(): Promise<number> {
       ? await measureAll(values, positionals)
       : await Bun.file(values.from).json();
   if (values.json !== undefined) await write(values.json, `${JSON.stringify(result, null, 2)}\n`);
-  if (values.page !== undefined) await write(values.page, benchmarksPage(result, scenarios));
-  return result.scenarios.some(({ failure }) => failure !== null) ? 1 : 0;
+  if (values.page !== undefined) {
+    await write(values.page, benchmarksPage(result, comparisonsOf(result.scale)));
+  }
+  return result.comparisons.some(hasFailed) ? 1 : 0;
 }
 
 try {

@@ -45,6 +45,7 @@ const forTests = [
   "src/metadata/followers.ts: followFeed",
   // For programs that embed it.
   "src/create_registry.ts: createRegistry",
+  "src/server.ts: startServer",
   "src/lib/clock.ts: manualClock",
 ];
 const planted = (path: string, text: string): Source[] => [{ path, text }];

@@ -1,8 +1,9 @@
 // The parts of a bench run that need no registry: arithmetic, text and page.
 
 import { describe, expect, test } from "bun:test";
-import type { BenchResult, Measured } from "./bench.ts";
-import { newContent } from "./content.ts";
+import type { RequestBody } from "../client/transport.ts";
+import { bestOf, type BenchResult, type Measured } from "./bench.ts";
+import { ContentMaker, partOf, streamOf } from "./content.ts";
 import { percentiles, runLoad } from "./load.ts";
 import { benchPage } from "./page.ts";
 import { ratios, reportText } from "./report.ts";
@@ -21,10 +22,15 @@ function measured(target: string, changes: Partial<Measured> = {}): Measured {
     firstByteMs: null,
     generatorBusy: 0.2,
     serverCpuSeconds: 0.001,
+    medianCpuSeconds: 0.001,
     serverPeakBytes: 1024 * 1024,
     problem: null,
     ...changes,
   };
+}
+
+function bytesOf(body: RequestBody): Buffer {
+  return Buffer.concat([...(body.open() as Iterable<Uint8Array>)]);
 }
 
 function resultOf(results: Measured[]): BenchResult {
@@ -32,6 +38,7 @@ function resultOf(results: Measured[]): BenchResult {
     startedAt: "2026-01-01T00:00:00.000Z",
     requests: 100,
     concurrency: 4,
+    rounds: 1,
     targets: results.map(({ target }) => ({ label: target, url: `http://${target}` })),
     ceiling: 12_345,
     scenarios: [{ name: "catalog", title: "Get the catalog", concurrency: 4, results }],
@@ -76,27 +83,71 @@ describe("runLoad()", () => {
 });
 
 describe("content", () => {
+  const maker = new ContentMaker();
+  const sizes = [1, 32, 33, 1_000, 1_048_576 + 32, 1_048_577, 3_000_000];
+
   test("has its size and digest, and no two are the same", () => {
-    for (const size of [1_000, 1_048_577, 3_000_000]) {
-      const [first, second] = [newContent(size), newContent(size)];
-      const bytes = Buffer.concat([...(first.body.open() as Uint8Array[])]);
+    for (const size of sizes) {
+      const [first, second] = [maker.make(size), maker.make(size)];
+      const bytes = bytesOf(first.body);
       expect(bytes.length).toBe(size);
       const hash = new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
       expect(first.digest as string).toBe(`sha256:${hash}`);
-      expect(second.digest).not.toBe(first.digest);
+      if (size >= 32) expect(second.digest).not.toBe(first.digest);
+    }
+  });
+
+  test("in parts and as a stream is the same bytes", () => {
+    for (const size of sizes) {
+      const content = maker.make(size);
+      const whole = bytesOf(content.body);
+      expect(bytesOf(streamOf(content, 1000)).equals(whole)).toBe(true);
+      const parts: Uint8Array[] = [];
+      for (let at = 0; at < size; at += 700_001) {
+        parts.push(partOf(content, at, Math.min(at + 700_001, size) - 1));
+      }
+      expect(Buffer.concat(parts).equals(whole)).toBe(true);
     }
   });
 });
 
+describe("bestOf()", () => {
+  const dear = measured("a", { serverCpuSeconds: 3, serverPeakBytes: 30 });
+  const cheap = measured("a", { serverCpuSeconds: 1, serverPeakBytes: 10, completed: 90 });
+  const middle = measured("a", { serverCpuSeconds: 2, serverPeakBytes: 20 });
+
+  test("is the cheapest round, with the median beside it and the highest peak", () => {
+    expect(bestOf([dear, cheap, middle])).toEqual({
+      ...cheap,
+      medianCpuSeconds: 2,
+      serverPeakBytes: 30,
+    });
+  });
+
+  test("without the server's cost is the fastest round", () => {
+    const unknown = { serverCpuSeconds: null, serverPeakBytes: null };
+    const [slow, quick] = [900, 300].map((elapsedMs) => measured("a", { ...unknown, elapsedMs }));
+    expect(bestOf([slow!, quick!])).toEqual({ ...quick!, medianCpuSeconds: null });
+  });
+
+  test("hides no failure", () => {
+    const failed = measured("a", { serverCpuSeconds: 9, failed: 1 });
+    const broken = measured("a", { serverCpuSeconds: null, problem: "no" });
+    expect(bestOf([cheap, failed]).failed).toBe(1);
+    expect(bestOf([cheap, failed, broken]).problem).toBe("no");
+  });
+});
+
 describe("reports", () => {
-  test("compare the first registry to the second", () => {
-    const result = resultOf([
-      measured("a"),
-      measured("b", { completed: 50, serverCpuSeconds: 0.004 }),
-    ]);
-    const [scenario] = result.scenarios;
-    expect(ratios(scenario!)).toEqual({ rate: 2, cpu: 0.25 });
-    expect(reportText(result)).toContain("a against b: ops/s × 2.00, CPU/op × 0.250");
+  test("compare the first registry to each other one", () => {
+    const [a, b] = [measured("a"), measured("b", { completed: 50, serverCpuSeconds: 0.004 })];
+    const unknown = measured("c", { serverCpuSeconds: null });
+    expect(ratios(a, b)).toEqual({ rate: 2, cpu: 0.25 });
+    const text = reportText(resultOf([a, b, unknown]));
+    expect(text).toContain("a against b: ops/s × 2.00, CPU/op × 0.250");
+    expect(text).toContain("a against c: ops/s × 1.00\n");
+    expect(text).not.toContain("rounds");
+    expect(reportText({ ...resultOf([a]), rounds: 3 })).toContain("the best of 3 rounds");
   });
 
   test("mark a busy generator, and name what could not be set up and what failed", () => {

@@ -1,51 +1,93 @@
 /**
- * Content that no registry has seen: blobs of any size, told apart by their first bytes.
+ * Content that no registry has seen: blobs of any size, told apart by their last bytes.
  *
- * One buffer of random bytes serves all blobs of a size, so that a thousand blobs of 100 MB need 100 MB of memory.
- * Digests are computed when content is made, not while it is measured.
+ * One buffer of random bytes serves all blobs of a size, so that a thousand blobs of 100 MB need a megabyte of memory.
+ * Digests are computed when content is made, not while it is measured, and what blobs of a size have in common is
+ * hashed once.
  */
-import { newHasher, type Digest } from "../oci/digest.ts";
+import { createHash, type Hash } from "node:crypto";
+import { digestOf, parseDigest, type Digest } from "../oci/digest.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 import type { RequestBody } from "../client/transport.ts";
-import { MiB } from "../lib/bytes.ts";
+import { assert, must } from "../lib/assert.ts";
+import { KiB, MiB } from "../lib/bytes.ts";
 
 const stampBytes = 32;
 const fillBytes = 1 * MiB;
 /** Incompressible, and the same for all blobs: only their stamps differ. */
-const fill = crypto.getRandomValues(Buffer.alloc(64 * 1024));
+const fill = crypto.getRandomValues(Buffer.alloc(64 * KiB));
 const filler = Buffer.concat(Array.from({ length: fillBytes / fill.length }, () => fill));
-
 export interface Content {
   readonly digest: Digest;
   readonly sizeBytes: number;
   readonly body: RequestBody;
 }
 
-/** A blob of this size that exists nowhere yet. */
-export function newContent(sizeBytes: number): Content {
-  const stamp = crypto.getRandomValues(Buffer.alloc(Math.min(stampBytes, sizeBytes)));
-  const pieces = piecesOf(stamp, sizeBytes);
-  const hasher = newHasher("sha256");
-  for (const piece of pieces) hasher.update(piece);
-  return {
-    digest: hasher.digest(),
-    sizeBytes,
-    body: { open: () => pieces, lengthBytes: sizeBytes },
-  };
+/** Makes blobs, and remembers what those of a size have in common. */
+export class ContentMaker {
+  /** The running digest before the stamp, by the size of the whole. */
+  readonly #commonParts = new Map<number, Hash>();
+
+  /** A blob of this size that exists nowhere yet. */
+  make(sizeBytes: number): Content {
+    const stamp = crypto.getRandomValues(Buffer.alloc(Math.min(stampBytes, sizeBytes)));
+    const hex = this.#common(sizeBytes).copy().update(stamp).digest("hex");
+    return {
+      digest: must(parseDigest(`sha256:${hex}`), "A computed digest fits the grammar"),
+      sizeBytes,
+      body: { open: () => piecesOf(stamp, sizeBytes), lengthBytes: sizeBytes },
+    };
+  }
+
+  #common(sizeBytes: number): Hash {
+    const known = this.#commonParts.get(sizeBytes);
+    if (known !== undefined) return known;
+    const hash = createHash("sha256");
+    for (const piece of commonPieces(sizeBytes)) hash.update(piece);
+    this.#commonParts.set(sizeBytes, hash);
+    return hash;
+  }
 }
 
-function piecesOf(stamp: Uint8Array, sizeBytes: number): Uint8Array[] {
-  const pieces = [stamp];
-  for (let left = sizeBytes - stamp.length; left > 0; left -= fillBytes) {
-    pieces.push(filler.subarray(0, Math.min(left, fillBytes)));
+function* piecesOf(stamp: Uint8Array, sizeBytes: number): Generator<Uint8Array> {
+  yield* commonPieces(sizeBytes);
+  yield stamp;
+}
+
+function* commonPieces(sizeBytes: number): Generator<Uint8Array> {
+  for (let left = sizeBytes - stampBytes; left > 0; left -= fillBytes) {
+    yield filler.subarray(0, Math.min(left, fillBytes));
   }
-  return pieces;
 }
 
 /** A part of content as a body of its own, for chunked uploads. */
 export function partOf(content: Content, first: number, last: number): Uint8Array {
-  const whole = Buffer.concat([...(content.body.open() as Uint8Array[])]);
-  return whole.subarray(first, last + 1);
+  const parts: Uint8Array[] = [];
+  let at = 0;
+  for (const piece of piecesIn(content)) {
+    parts.push(piece.subarray(Math.max(first - at, 0), Math.max(last + 1 - at, 0)));
+    at += piece.length;
+    if (at > last) break;
+  }
+  return Buffer.concat(parts);
+}
+
+/** The bytes as a body of unknown length, in pieces of `pieceBytes`. */
+export function streamOf(content: Content, pieceBytes: number): RequestBody {
+  const open = function* (): Generator<Uint8Array> {
+    for (const piece of piecesIn(content)) {
+      for (let at = 0; at < piece.length; at += pieceBytes) {
+        yield piece.subarray(at, at + pieceBytes);
+      }
+    }
+  };
+  return { open, lengthBytes: null };
+}
+
+function piecesIn(content: Content): Iterable<Uint8Array> {
+  const pieces = content.body.open();
+  assert(Symbol.iterator in pieces, "Content is at hand");
+  return pieces;
 }
 
 export interface ManifestContent {
@@ -75,7 +117,5 @@ export function newManifest(options: {
     annotations: { "org.example.bench": label },
   });
   const bytes = Buffer.from(text);
-  const hasher = newHasher("sha256");
-  hasher.update(bytes);
-  return { digest: hasher.digest(), bytes };
+  return { digest: digestOf("sha256", bytes), bytes };
 }

@@ -36,7 +36,7 @@ svg{width:100%;height:auto}text{font:12px system-ui,sans-serif;fill:var(--ink)}
 </style></head><body>
 <h1>zot bench</h1>
 <p>${escape(result.startedAt)} · ${result.requests} operations (large transfers fewer) · ${result.concurrency} at once ·
-the generator alone makes at least ${number(result.ceiling)} requests/s</p>
+the best of ${result.rounds} rounds · the generator alone makes at least ${number(result.ceiling)} requests/s</p>
 <ul>${targets}</ul>
 ${result.scenarios.map((scenario) => sectionOf(scenario)).join("\n")}
 <p><small>Bars: more is better on the left, less on the right (median, with a line to the 99th percentile).
@@ -46,16 +46,22 @@ Single figures mean little on a shared machine: compare registries within one ru
 }
 
 function sectionOf(scenario: ScenarioResult): string {
-  const { rate, cpu } = ratios(scenario);
-  const compared = [
-    rate === null ? "" : `ops/s × ${number(rate)}`,
-    cpu === null ? "" : `CPU/op × ${number(cpu)}`,
-  ];
+  const compared = comparedTo(scenario);
   const problems = scenario.results
     .flatMap(problemsOf)
     .map((text) => `<p class="bad">${escape(text)}</p>`);
-  return `<section><header><h2>${escape(scenario.title)}</h2><span>${escape(scenario.name)} ${compared.filter(Boolean).join(" · ")}</span></header>
+  return `<section><header><h2>${escape(scenario.title)}</h2><span>${escape(scenario.name)} ${compared.join(" · ")}</span></header>
 <div>${ratePlot(scenario.results)}</div><div>${latencyPlot(scenario.results)}</div>${problems.join("")}</section>`;
+}
+
+/** The first registry beside the second. */
+function comparedTo({ results: [first, second] }: ScenarioResult): string[] {
+  if (first === undefined || second === undefined) return [];
+  const { rate, cpu } = ratios(first, second);
+  return [
+    ...(rate === null ? [] : [`ops/s × ${number(rate)}`]),
+    ...(cpu === null ? [] : [`CPU/op × ${number(cpu)}`]),
+  ];
 }
 
 function problemsOf(measured: Measured): string[] {

@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { eventually } from "../../test/processes.ts";
-import { parseStat, readProcessTree, resetPeaks, treeCpuSeconds } from "./process_tree.ts";
+import { parseStat, readProcessTree, resetPeaks, serverCost } from "./process_tree.ts";
 
 test("parseStat counts its own and its ended children's time, whatever the name is", () => {
   const text = "42 (a (b) c) S 7 42 42 0 -1 4194304 100 0 0 0 150 50 20 30 20 0 1 0 100 1000 10";
@@ -21,7 +21,7 @@ test.skipIf(process.platform !== "linux")(
     const tree = readProcessTree(child.pid);
     expect(tree[0]?.pid).toBe(child.pid);
     expect(tree.every((each) => each.peakBytes > 0)).toBe(true);
-    expect(treeCpuSeconds(child.pid)).toBeGreaterThan(0);
+    expect(serverCost(child.pid)?.cpuSeconds).toBeGreaterThan(0);
     resetPeaks(child.pid);
     expect(readProcessTree(child.pid)[0]?.peakBytes).toBeGreaterThan(0);
     child.kill();

@@ -1,5 +1,4 @@
-// What a server and all of its processes have cost: CPU time and peak memory, from Linux's /proc; for `zot bench` and
-// for `npm run bench`.
+// What a server and all of its processes have cost: CPU time and peak memory, from Linux's /proc.
 //
 // A child that has ended still counts, because the kernel adds its time to the parent that waited for it. A process
 // that ends while it is being read is left out. Without /proc there are no figures.
@@ -55,21 +54,20 @@ export function readProcessTree(root: number): ProcessCost[] {
   return tree;
 }
 
-/** What a server has cost until now; null when it is not there. */
-export function serverCost(
-  root: number,
-): { readonly cpuSeconds: number; readonly peakBytes: number } | null {
+/** CPU time of all processes of a server together, and the most memory of one of them. */
+export interface ServerCost {
+  readonly cpuSeconds: number;
+  readonly peakBytes: number;
+}
+
+/** What a server has cost until now, ended children included; null when it is not there. */
+export function serverCost(root: number): ServerCost | null {
   const tree = readProcessTree(root);
   if (tree.length === 0) return null;
   return {
     cpuSeconds: tree.reduce((sum, each) => sum + each.cpuSeconds, 0),
     peakBytes: Math.max(...tree.map((each) => each.peakBytes)),
   };
-}
-
-/** CPU seconds of the whole tree under `root`, ended children included. */
-export function treeCpuSeconds(root: number): number {
-  return serverCost(root)?.cpuSeconds ?? 0;
 }
 
 /** Makes every process of the tree forget its memory peak, so that the next reading tells about what follows. */

@@ -1,8 +1,8 @@
 /**
  * The result of a bench run as text for people; machines take the JSON of `BenchResult` itself.
  *
- * One line per scenario and registry, units in the head, and the ratio of the first registry to the second where there
- * are two. A rate that the generator may have limited is marked.
+ * One line per scenario and registry, units in the head, and the ratio of the first registry to each other one. A rate
+ * that the generator may have limited is marked.
  */
 import { formatBytes } from "../lib/bytes.ts";
 import type { BenchResult, Measured, ScenarioResult } from "./bench.ts";
@@ -34,6 +34,11 @@ const columns: readonly Column[] = [
     cell: (m) => number(m.serverCpuSeconds === null ? null : m.serverCpuSeconds * 1000),
   },
   {
+    head: "median",
+    width: wide,
+    cell: (m) => number(m.medianCpuSeconds === null ? null : m.medianCpuSeconds * 1000),
+  },
+  {
     head: "peak",
     width: wide,
     cell: (m) => (m.serverPeakBytes === null ? "-" : formatBytes(m.serverPeakBytes)),
@@ -51,60 +56,70 @@ export function throughputOf(measured: Measured): number | null {
 }
 
 export function reportText(result: BenchResult): string {
-  const several = result.targets.length > 1;
   const lines = [
     ...result.targets.map(({ label, url }) => `${label}  ${url}`),
     `${result.concurrency} at once; the generator alone makes at least ${number(result.ceiling)} requests/s`,
+    ...(result.rounds > 1 ? [`the best of ${result.rounds} rounds`] : []),
     "",
   ];
-  const nameWidth = Math.max(...result.scenarios.map(({ name }) => name.length), 8) + 2;
-  const labelWidth = Math.max(...result.targets.map(({ label }) => label.length), 8) + 2;
+  return `${lines.join("\n")}\n${scenariosText(result.scenarios)}`;
+}
+
+/** The table of scenarios, and below it what failed. */
+export function scenariosText(scenarios: readonly ScenarioResult[]): string {
+  const measured = scenarios.flatMap(({ results }) => results);
+  const nameWidth = Math.max(...scenarios.map(({ name }) => name.length), 8) + 2;
+  const labelWidth = Math.max(...measured.map(({ target }) => target.length), 8) + 2;
   const head = columns.map(({ head: text, width }) => text.padStart(width)).join("");
-  lines.push(`${"scenario".padEnd(nameWidth)}${"registry".padEnd(labelWidth)}${head}`);
-  for (const scenario of result.scenarios) {
-    for (const measured of scenario.results) {
+  const lines = [`${"scenario".padEnd(nameWidth)}${"registry".padEnd(labelWidth)}${head}`];
+  for (const scenario of scenarios) {
+    for (const each of scenario.results) {
       const cells =
-        measured.problem === null
-          ? columns.map(({ cell, width }) => cell(measured).padStart(width)).join("")
-          : `  could not be set up: ${measured.problem}`;
-      lines.push(`${scenario.name.padEnd(nameWidth)}${measured.target.padEnd(labelWidth)}${cells}`);
+        each.problem === null
+          ? columns.map(({ cell, width }) => cell(each).padStart(width)).join("")
+          : `  could not be set up: ${each.problem}`;
+      lines.push(`${scenario.name.padEnd(nameWidth)}${each.target.padEnd(labelWidth)}${cells}`);
     }
-    if (several) lines.push(`${"".padEnd(nameWidth)}${ratioText(scenario)}`, "");
+    const [first, ...others] = scenario.results;
+    for (const other of others) {
+      lines.push(`${"".padEnd(nameWidth)}${first === undefined ? "" : ratioText(first, other)}`);
+    }
+    if (others.length > 0) lines.push("");
   }
-  lines.push(...errorLines(result));
-  if (result.scenarios.some(({ results }) => results.some((m) => m.generatorBusy > busyMax))) {
+  lines.push(...errorLines(scenarios));
+  if (measured.some(({ generatorBusy }) => generatorBusy > busyMax)) {
     lines.push("", "* the generator was busy nearly all the time: the registry may be faster");
   }
   return `${lines.join("\n")}\n`;
 }
 
-/** Ratios of the first registry to the second: above 1 is more operations, or more cost. */
-export function ratios(scenario: ScenarioResult): { rate: number | null; cpu: number | null } {
-  const [first, second] = scenario.results;
-  if (first === undefined || second === undefined) return { rate: null, cpu: null };
+/** Ratios of one registry to another: above 1 is more operations, or more cost. */
+export function ratios(
+  one: Measured,
+  other: Measured,
+): { readonly rate: number | null; readonly cpu: number | null } {
   return {
-    rate: quotient(rateOf(first), rateOf(second)),
-    cpu: quotient(first.serverCpuSeconds, second.serverCpuSeconds),
+    rate: quotient(rateOf(one), rateOf(other)),
+    cpu: quotient(one.serverCpuSeconds, other.serverCpuSeconds),
   };
 }
 
-function ratioText(scenario: ScenarioResult): string {
-  const [first, second] = scenario.results;
-  const { rate, cpu } = ratios(scenario);
+function ratioText(one: Measured, other: Measured): string {
+  const { rate, cpu } = ratios(one, other);
   const parts = [
     rate === null ? null : `ops/s × ${number(rate)}`,
     cpu === null ? null : `CPU/op × ${number(cpu)}`,
   ];
   const shown = parts.filter((part) => part !== null);
-  return `${first?.target} against ${second?.target}: ${shown.join(", ") || "not comparable"}`;
+  return `${one.target} against ${other.target}: ${shown.join(", ") || "not comparable"}`;
 }
 
 function quotient(a: number | null, b: number | null): number | null {
   return a === null || b === null || b === 0 ? null : a / b;
 }
 
-function errorLines(result: BenchResult): string[] {
-  const lines = result.scenarios.flatMap(({ name, results }) =>
+function errorLines(scenarios: readonly ScenarioResult[]): string[] {
+  const lines = scenarios.flatMap(({ name, results }) =>
     results.flatMap(({ target, errors }) =>
       errors.map(
         ({ kind, count, example }) => `${name} on ${target}: ${count} × ${kind}: ${example}`,

@@ -3,7 +3,7 @@
  *
  * Operations do not depend on each other or on their order, so any number may run at once. Each returns the exchanges
  * that it made; the first byte of the first exchange counts as the operation's. `load.ts` repeats and measures,
- * `scenarios.ts` is the table.
+ * `workloads.ts` makes them, `scenarios.ts` is the table.
  */
 import type { RegistryClient } from "../client/registry_client.ts";
 import type { World } from "./world.ts";
@@ -23,6 +23,12 @@ export interface Run {
   readonly count: number;
 }
 
+/**
+ * Sets up what the operations of one round need; not measured. What stays the same for all rounds of a world is made
+ * once (`oncePerWorld` in workloads.ts).
+ */
+export type Prepare = (run: Run) => Promise<Operation>;
+
 /** Performs operation number `index`, from 0. */
 export type Operation = (index: number) => Promise<Done>;
 
@@ -33,6 +39,5 @@ export interface Scenario {
   readonly share: number;
   /** At once, when it is not `-c`. */
   readonly concurrency?: number;
-  /** Sets up what the operations need; not measured. */
-  readonly prepare: (run: Run) => Promise<Operation>;
+  readonly prepare: Prepare;
 }

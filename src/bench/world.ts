@@ -9,8 +9,15 @@
 import type { Exchange } from "../client/exchange.ts";
 import { locationOf, type RegistryClient } from "../client/registry_client.ts";
 import { mediaTypes } from "../oci/media_types.ts";
-import { MiB } from "../lib/bytes.ts";
-import { newContent, newManifest, partOf, type Content, type ManifestContent } from "./content.ts";
+import { KiB, MiB } from "../lib/bytes.ts";
+import {
+  ContentMaker,
+  newManifest,
+  partOf,
+  streamOf,
+  type Content,
+  type ManifestContent,
+} from "./content.ts";
 
 /** An answer that the workload did not expect. */
 export class BenchError extends Error {
@@ -31,7 +38,18 @@ export const acceptManifests = {
 };
 const configBytes = 512;
 const chunkBytes = 5 * MiB;
+/** Clients written in Go send pieces of this size. */
+const streamPieceBytes = 32 * KiB;
 const deletesAtOnce = 8;
+
+/** How a blob is pushed: PUT with all of it, PATCH by PATCH, or one PATCH without a length. */
+export type Way = "whole" | "chunks" | "stream";
+
+interface Pushed {
+  readonly repository: string;
+  readonly digest: string;
+  readonly kind: "blob" | "manifest";
+}
 
 export interface Image {
   readonly repository: string;
@@ -44,7 +62,9 @@ export interface Image {
 export class World {
   readonly #client: RegistryClient;
   readonly #prefix: string;
-  readonly #pushed: { repository: string; digest: string; kind: "blob" | "manifest" }[] = [];
+  readonly #maker = new ContentMaker();
+  readonly #pushed = new Map<string, Pushed>();
+  #repositories = 0;
 
   constructor(client: RegistryClient, prefix: string) {
     this.#client = client;
@@ -55,16 +75,44 @@ export class World {
     return `${this.#prefix}/${name}`;
   }
 
+  /** A repository that this world has not used yet. */
+  newRepository(name: string): string {
+    this.#repositories += 1;
+    return this.repository(`${name}-${this.#repositories}`);
+  }
+
+  /** A blob that was not pushed yet. */
+  newContent(sizeBytes: number): Content {
+    return this.#maker.make(sizeBytes);
+  }
+
+  async pushBlob(repository: string, content: Content, way: Way = "whole"): Promise<void> {
+    if (way === "whole") await this.#pushWhole(repository, content);
+    else if (way === "chunks") await this.#pushInChunks(repository, content);
+    else await this.#pushStream(repository, content);
+    this.#remember({ repository, digest: content.digest, kind: "blob" });
+  }
+
   /** POST and PUT with the whole blob [end-4a, end-6]. */
-  async pushBlob(repository: string, content: Content): Promise<void> {
+  async #pushWhole(repository: string, content: Content): Promise<void> {
     const location = await this.#start(repository);
     const exchange = await this.#client.uploadPut(location, content.digest, { body: content.body });
     expectStatus("PUT of a blob", exchange, [201]);
-    this.#pushed.push({ repository, digest: content.digest, kind: "blob" });
+  }
+
+  /** POST, one PATCH in pieces whose number nobody said, PUT. */
+  async #pushStream(repository: string, content: Content): Promise<void> {
+    const location = await this.#start(repository);
+    const body = streamOf(content, streamPieceBytes);
+    const patched = await this.#client.uploadPatch(location, { body });
+    expectStatus("PATCH of an upload", patched, [202]);
+    const next = locationOf(patched) ?? location;
+    const exchange = await this.#client.uploadPut(next, content.digest);
+    expectStatus("PUT of an upload", exchange, [201]);
   }
 
   /** POST, PATCH by PATCH, PUT [end-5]. */
-  async pushBlobInChunks(repository: string, content: Content): Promise<void> {
+  async #pushInChunks(repository: string, content: Content): Promise<void> {
     let location = await this.#start(repository);
     for (let first = 0; first < content.sizeBytes; first += chunkBytes) {
       const last = Math.min(first + chunkBytes, content.sizeBytes) - 1;
@@ -75,7 +123,6 @@ export class World {
     }
     const exchange = await this.#client.uploadPut(location, content.digest);
     expectStatus("PUT of an upload", exchange, [201]);
-    this.#pushed.push({ repository, digest: content.digest, kind: "blob" });
   }
 
   async putManifest(
@@ -88,13 +135,13 @@ export class World {
       body: manifest.bytes,
     });
     expectStatus("PUT of a manifest", exchange, [201]);
-    this.#pushed.push({ repository, digest: manifest.digest, kind: "manifest" });
+    this.#remember({ repository, digest: manifest.digest, kind: "manifest" });
   }
 
   /** Content of an image that was not pushed yet. */
   newImage(repository: string, tag: string, layerBytes: readonly number[]): Image {
-    const config = newContent(configBytes);
-    const layers = layerBytes.map((size) => newContent(size));
+    const config = this.newContent(configBytes);
+    const layers = layerBytes.map((size) => this.newContent(size));
     return {
       repository,
       tag,
@@ -104,10 +151,9 @@ export class World {
     };
   }
 
-  async pushImage(image: Image, way: "whole" | "chunks"): Promise<void> {
+  async pushImage(image: Image, way: Way = "whole"): Promise<void> {
     for (const content of [image.config, ...image.layers]) {
-      if (way === "whole") await this.pushBlob(image.repository, content);
-      else await this.pushBlobInChunks(image.repository, content);
+      await this.pushBlob(image.repository, content, way);
     }
     await this.putManifest(image.repository, image.tag, image.manifest);
   }
@@ -147,7 +193,7 @@ export class World {
     let refused = 0;
     // Blobs go when no manifest names them any more.
     for (const kind of ["manifest", "blob"] as const) {
-      const next = this.#pushed.filter((item) => item.kind === kind).values();
+      const next = this.#pushed.values().filter((item) => item.kind === kind);
       const work = async (): Promise<void> => {
         for (const { repository, digest } of next) {
           const exchange =
@@ -159,8 +205,13 @@ export class World {
       };
       await Promise.all(Array.from({ length: deletesAtOnce }, work));
     }
-    this.#pushed.length = 0;
+    this.#pushed.clear();
     return refused;
+  }
+
+  /** Once, however often it was pushed. */
+  #remember(pushed: Pushed): void {
+    this.#pushed.set(`${pushed.kind} ${pushed.repository} ${pushed.digest}`, pushed);
   }
 
   async #start(repository: string) {

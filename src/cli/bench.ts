@@ -24,6 +24,7 @@ const requestsDefault = 200;
 const concurrencyDefault = 8;
 const concurrencyMax = 1_000;
 const requestsMax = 10_000_000;
+const roundsMax = 1_000;
 
 const formats: Readonly<Record<string, (result: BenchResult) => string>> = {
   text: reportText,
@@ -69,6 +70,7 @@ async function optionsOf(
     scenarios: chosen,
     requests: countOf(given, "requests", requestsDefault, requestsMax),
     concurrency: countOf(given, "concurrency", concurrencyDefault, concurrencyMax),
+    rounds: countOf(given, "rounds", 1, roundsMax),
     prefix: repository,
     keep: given.options["skipCleanup"] === true,
     onProgress: output.columns === undefined ? () => {} : progressLine(output),

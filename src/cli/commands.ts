@@ -47,6 +47,10 @@ const benchOptions: Command["options"] = [
     flags: "-n, --requests <n>",
     says: "operations of a scenario; of large transfers a part of it (default: 200)",
   },
+  {
+    flags: "--rounds <n>",
+    says: "measure each scenario so often, in turn; the best round counts (default: 1)",
+  },
   { flags: "-A, --auth-creds <user:password>", says: "the same as --user" },
   { flags: "-s, --scenarios <regex>", says: "only scenarios whose name fits" },
   { flags: "-l, --list", says: "print the scenarios and end" },

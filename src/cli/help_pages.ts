@@ -173,7 +173,7 @@ Groups: ping, empty, push, upload, pull, mount, content, manifest, tags, referre
       "zot bench 127.0.0.1:8080 -c 16 -n 1000 --scenarios 'manifest|blob'",
       "zot bench 127.0.0.1:8080 --pid 4711 --compare 127.0.0.1:5000 --compare-pid 4712 --output bench.txt",
     ],
-    seeAlso: ["docs/benchmarks.md", "bench/README.md"],
+    seeAlso: ["docs/benchmarks.md"],
   },
   openapi: {
     says: `Prints the document that a registry with this configuration shows at /swagger/v2/, for generators of clients and other tools: every endpoint with its parameters, answers and errors. Without a configuration, that of the defaults.`,

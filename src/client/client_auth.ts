@@ -78,17 +78,24 @@ export class ClientAuth {
 
   /**
    * The Authorization value that answers the `WWW-Authenticate` lines of a 401, or null when there is
-   * no answer (no login, unknown scheme). Throws loginRefused when the token service refuses us.
+   * no answer (no login, unknown scheme, `sent` was it already). Throws loginRefused when the token
+   * service refuses us.
    */
-  async answer(lines: readonly string[], method: string, target: string): Promise<string | null> {
+  async answer(
+    lines: readonly string[],
+    method: string,
+    target: string,
+    sent: string | null,
+  ): Promise<string | null> {
     if (this.#credentials.kind === "token") return null;
     const challenges = parseChallenges(lines);
     const bearer = challenges.find((challenge) => challenge.scheme === "bearer");
     if (bearer !== undefined) return this.#bearer(bearer, scopeKey(method, target));
     const basic = challenges.some((challenge) => challenge.scheme === "basic");
-    if (!basic || this.#basicAsked) return null;
+    const login = this.#basic();
+    if (!basic || sent === login) return null;
     this.#basicAsked = this.hasLogin;
-    return this.#basic();
+    return login;
   }
 
   #basic(): string | null {

@@ -131,7 +131,7 @@ export class Exchanger {
       if (status === 401 && login === "auto" && !asked && sameOrigin(address.origin, this.origin)) {
         asked = true;
         const lines = headers.all("WWW-Authenticate");
-        const answer = await this.auth.answer(lines, method, address.target);
+        const answer = await this.auth.answer(lines, method, address.target, authorization);
         if (answer !== null) {
           await this.#discard(attempt);
           authorization = answer;

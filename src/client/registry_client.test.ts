@@ -550,6 +550,25 @@ describe("login", () => {
     expect(seen).toEqual([null, basic, basic, null]);
   });
 
+  test("requests that were refused side by side are all repeated with the login", async () => {
+    const refused: Socket[] = [];
+    const port = await rawServer((request, socket) => {
+      if (header(request) === basic) return ok();
+      refused.push(socket);
+      if (refused.length < 4) return null;
+      for (const each of refused) {
+        each.write(
+          'HTTP/1.1 401 x\r\nWWW-Authenticate: Basic realm="r"\r\nContent-Length: 0\r\n\r\n',
+        );
+      }
+      return null;
+    });
+    const limits = { connectMs: 10_000, idleMs: 10_000 };
+    const user = client({ url: `127.0.0.1:${port}`, credentials: password, limits });
+    const answers = await Promise.all([user.ping(), user.ping(), user.ping(), user.ping()]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+  });
+
   test("a wrong password is tried once", async () => {
     let requests = 0;
     const port = await rawServer(() => {

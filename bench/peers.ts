@@ -1,4 +1,4 @@
-// The servers that a benchmark compares, as a table: how each is configured, started, and where its blobs are.
+// The servers that `npm run bench` compares, as a table: how each is configured and started, and what a client needs.
 //
 // Every server listens on loopback on a port that was free, keeps its data under the directory it is given, writes no
 // access log, and has as many processes or threads as the others. A program that is not installed is named together
@@ -7,10 +7,12 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
+import type { Target } from "../src/bench/bench.ts";
+import type { Credentials } from "../src/client/client_auth.ts";
 import { eventually, run, type Service, startService } from "../test/processes.ts";
 import { freePort } from "../test/temp.ts";
 
-export const serverNames = [
+export const peerNames = [
   "zot",
   "zot-before",
   "docker-registry",
@@ -21,15 +23,12 @@ export const serverNames = [
   "floor-loopback",
 ] as const;
 
-export type ServerName = (typeof serverNames)[number];
+export type PeerName = (typeof peerNames)[number];
 
-/** A server that runs, or the "server" that is only a program copying a file (port and pid 0). */
-export interface Server extends AsyncDisposable {
-  readonly name: ServerName;
-  readonly port: number;
-  readonly tls: boolean;
-  readonly pid: number;
-  readonly directory: string;
+/** A peer that runs, as the benchmark sees it. */
+export interface Peer extends AsyncDisposable {
+  readonly name: PeerName;
+  readonly target: Target;
 }
 
 export interface StartOptions {
@@ -40,96 +39,88 @@ export interface StartOptions {
   readonly against: string | null;
 }
 
-interface ServerRow {
+interface PeerRow {
   readonly title: string;
   readonly needs?: { readonly program: string; readonly package: string };
   readonly version?: readonly string[];
-  /** Writes what the server reads at its start and gives the command; absent when nothing is to be started. */
-  readonly command?: (port: number, options: StartOptions) => Promise<readonly string[]>;
-  /** The path of a blob in a GET request. */
-  readonly blobPath: (repository: string, digest: string) => string;
-  /** What requests must carry to be let in. */
-  readonly authorization?: string;
+  /** Writes what the server reads at its start and gives the command. */
+  readonly command: (port: number, options: StartOptions) => Promise<readonly string[]>;
+  /** What the client logs in with. */
+  readonly credentials?: Credentials;
 }
 
-const [user, password] = ["bench", "a password for a benchmark"];
-const authorization = `Basic ${btoa(`${user}:${password}`)}`;
+const credentials = {
+  kind: "password",
+  user: "bench",
+  password: "a password for a benchmark",
+} as const;
 
 const checkout = resolve(import.meta.dir, "..");
-const apiPath = (repository: string, digest: string) => `/v2/${repository}/blobs/${digest}`;
+
+/** A push of many large blobs at once may wait for the disk. */
+const idleMs = 120_000;
 
 /** Processes or threads that every server gets unless a scenario says otherwise: this registry's default. */
 export const workersDefault = Math.min(availableParallelism(), 4);
 
-export const servers: Readonly<Record<ServerName, ServerRow>> = {
+export const peers: Readonly<Record<PeerName, PeerRow>> = {
   zot: {
     title: "this registry",
     version: [join(checkout, "bin", "zot"), "--version"],
     command: (port, options) => zotCommand(checkout, port, options),
-    blobPath: apiPath,
   },
   "zot-before": {
     title: "this registry, from the checkout given with --against",
     command: (port, options) => zotCommand(options.against ?? checkout, port, options),
-    blobPath: apiPath,
   },
   "docker-registry": {
     title: "Debian's docker-registry",
     needs: { program: "docker-registry", package: "docker-registry" },
     version: ["docker-registry", "--version"],
     command: (port, options) => dockerRegistryCommand(port, options),
-    blobPath: apiPath,
   },
   "zot-htpasswd": {
     title: "this registry, with an htpasswd file (bcrypt, cost 10)",
     command: async (port, options) =>
       zotCommand(checkout, port, options, await makeUsers(options.directory)),
-    blobPath: apiPath,
-    authorization,
+    credentials,
   },
   "docker-registry-htpasswd": {
     title: "Debian's docker-registry, with the same htpasswd file",
     needs: { program: "docker-registry", package: "docker-registry" },
     command: async (port, options) =>
       dockerRegistryCommand(port, options, await makeUsers(options.directory)),
-    blobPath: apiPath,
-    authorization,
+    credentials,
   },
   nginx: {
     title: "Debian's nginx, the same bytes as static files",
     needs: { program: "nginx", package: "nginx-light" },
     version: ["nginx", "-v"],
     command: nginxCommand,
-    blobPath: (_, digest) => `/${digest.slice("sha256:".length)}`,
   },
   "floor-file": {
-    title: "floor: a program that reads a file, hashes it and writes it to another",
-    blobPath: apiPath,
+    title:
+      "floor: a program that reads a file, hashes it and writes it to another, when it is asked",
+    command: floorCommand,
   },
   "floor-loopback": {
     title: "floor: a program that takes a body from a loopback socket, hashes it and writes it",
-    command: async (port, options) => [
-      process.execPath,
-      join(import.meta.dir, "floor_server.ts"),
-      String(port),
-      options.directory,
-    ],
-    blobPath: apiPath,
+    command: floorCommand,
   },
 };
 
 /** The programs among `names` that are not installed, one line each. */
-export function missingPrograms(names: readonly ServerName[]): string[] {
+export function missingPrograms(names: readonly PeerName[]): string[] {
   return names.flatMap((name) => {
-    const needs = servers[name].needs;
+    const needs = peers[name].needs;
     if (needs === undefined || findProgram(needs.program) !== null) return [];
     return [`${needs.program} is not installed; on Debian: apt-get install ${needs.package}`];
   });
 }
 
 /** The version that a server prints about itself, or null where it has none of its own. */
-export async function versionOf(name: ServerName): Promise<string | null> {
-  const [program, ...args] = servers[name].version ?? [];
+export async function versionOf(name: PeerName): Promise<string | null> {
+  const [program, ...args] = peers[name].version ?? [];
   if (program === undefined) return null;
   const output = await run(findProgram(program) ?? program, args).catch(() => null);
   if (output === null || output.code !== 0) return null;
@@ -139,46 +130,39 @@ export async function versionOf(name: ServerName): Promise<string | null> {
 }
 
 /** Starts a server in `options.directory` and waits until it answers. */
-export async function startServer(name: ServerName, options: StartOptions): Promise<Server> {
+export async function startPeer(name: PeerName, options: StartOptions): Promise<Peer> {
   await mkdir(options.directory, { recursive: true });
-  const { command } = servers[name];
-  if (command === undefined) {
-    const nothing = async () => undefined;
-    const { directory } = options;
-    return { name, port: 0, tls: false, pid: 0, directory, [Symbol.asyncDispose]: nothing };
-  }
   const port = await freePort();
-  const service = startService(await command(port, options));
+  const url = `${options.tls ? "https" : "http"}://127.0.0.1:${port}`;
+  const service = startService(await peers[name].command(port, options));
   try {
-    await eventually(`${name} answers`, () => answers(name, service, port, options.tls), 30_000);
+    await eventually(`${name} answers`, () => answers(name, service, url), 30_000);
   } catch (error) {
     await service.stop().catch(() => undefined);
     throw error;
   }
+  const login = peers[name].credentials;
+  const client = {
+    url,
+    tls: { insecure: true },
+    limits: { idleMs },
+    ...(login === undefined ? {} : { credentials: login }),
+  };
   return {
     name,
-    port,
-    tls: options.tls,
-    pid: service.pid,
-    directory: options.directory,
+    target: { label: name, client, pid: service.pid },
     [Symbol.asyncDispose]: async () => {
       if (service.running()) await service.stop();
     },
   };
 }
 
-async function answers(
-  name: ServerName,
-  service: Service,
-  port: number,
-  tls: boolean,
-): Promise<boolean> {
+async function answers(name: PeerName, service: Service, url: string): Promise<boolean> {
   if (!service.running()) {
     const output = [...service.stdout(), ...service.stderr()].slice(-10).join("\n");
     throw new Error(`${name} ended at its start:\n${output}`);
   }
-  const url = `${tls ? "https" : "http"}://127.0.0.1:${port}/v2/`;
-  const reply = await fetch(url, { tls: { rejectUnauthorized: false } }).catch(() => null);
+  const reply = await fetch(`${url}/v2/`, { tls: { rejectUnauthorized: false } }).catch(() => null);
   await reply?.arrayBuffer();
   return reply !== null && reply.status < 500;
 }
@@ -201,9 +185,9 @@ async function makeCertificate(directory: string): Promise<{ cert: string; key: 
 
 /** A file with one user, at the cost that htpasswd's manual recommends as the least. */
 async function makeUsers(directory: string): Promise<string> {
-  const hash = await Bun.password.hash(password, { algorithm: "bcrypt", cost: 10 });
+  const hash = await Bun.password.hash(credentials.password, { algorithm: "bcrypt", cost: 10 });
   const path = join(directory, "users");
-  await writeFile(path, `${user}:${hash.replace("$2b$", "$2y$")}\n`);
+  await writeFile(path, `${credentials.user}:${hash.replace("$2b$", "$2y$")}\n`);
   return path;
 }
 
@@ -255,17 +239,25 @@ async function dockerRegistryCommand(
   return ["env", threads, findProgram("docker-registry") ?? "docker-registry", "serve", file];
 }
 
-/** Debian's defaults for serving files (sendfile, tcp_nopush), with the access log off. */
+async function floorCommand(port: number, { directory }: StartOptions): Promise<string[]> {
+  return [process.execPath, join(import.meta.dir, "floor_server.ts"), String(port), directory];
+}
+
+/**
+ * Debian's defaults for serving files (sendfile, tcp_nopush), with the access log off. Blobs are pushed as to a
+ * registry: an upload is opened by a fixed answer, and PUT (WebDAV) writes the file that GET then reads.
+ */
 async function nginxCommand(port: number, options: StartOptions): Promise<string[]> {
-  const files = join(options.directory, "files");
+  const { directory } = options;
+  const files = join(directory, "files");
   await mkdir(files, { recursive: true });
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-    .map((kind) => `${kind}_temp_path ${join(options.directory, kind)};`)
+    .map((kind) => `${kind}_temp_path ${join(directory, kind)};`)
     .join("\n  ");
   const config = `
 ${process.getuid?.() === 0 ? "user root;" : ""}
 daemon off;
-pid ${join(options.directory, "nginx.pid")};
+pid ${join(directory, "nginx.pid")};
 error_log stderr error;
 worker_processes ${options.workers};
 events { worker_connections 1024; }
@@ -275,13 +267,24 @@ http {
   tcp_nopush on;
   types_hash_max_size 2048;
   keepalive_requests 1000000000;
+  client_max_body_size 0;
   default_type application/octet-stream;
   ${temporary}
-  server { listen 127.0.0.1:${port}; root ${files}; }
+  map $arg_digest $hex { "~*^sha256(:|%3A)(?<digits>[0-9a-f]+)$" $digits; }
+  server {
+    listen 127.0.0.1:${port};
+    root ${files};
+    location / { dav_methods PUT; create_full_put_path on; }
+    location ~ ^/v2/(?<opened>.+)/blobs/uploads/$ {
+      add_header Location /upload/$opened always;
+      return 202;
+    }
+    location ~ ^/upload/(?<pushed>.+)$ { rewrite ^ /v2/$pushed/blobs/sha256:$hex? last; }
+  }
 }
 `;
-  const file = join(options.directory, "nginx.conf");
+  const file = join(directory, "nginx.conf");
   await writeFile(file, config);
   const program = findProgram("nginx") ?? "nginx";
-  return [program, "-p", options.directory, "-e", "stderr", "-c", file];
+  return [program, "-p", directory, "-e", "stderr", "-c", file];
 }
