@@ -29,6 +29,11 @@ const forgetting: Readonly<Record<Change["kind"], boolean>> = {
   "create-repository": false,
   "release-bytes": false,
   "sweep-orphan": false,
+  "retry-orphan": false,
+  "promise-blob": false,
+  "keep-candidate": false,
+  "drop-candidate": false,
+  "remove-repository": true,
 };
 
 export class Epochs {

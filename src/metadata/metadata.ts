@@ -115,7 +115,25 @@ export type Change =
   /** Gives bytes to the sweep that were written for a commit which was refused, unless something names them. */
   | { readonly kind: "release-bytes"; readonly digest: Digest }
   /** Removes bytes for good, if the sweep was given them and nothing names them: decided under the writer's lock. */
-  | { readonly kind: "sweep-orphan"; readonly digest: Digest };
+  | { readonly kind: "sweep-orphan"; readonly digest: Digest }
+  /** The sweep could not remove these bytes: others have their turn first. */
+  | { readonly kind: "retry-orphan"; readonly digest: Digest }
+  /** Somebody who pushes relies on a blob that is here: collection waits for it as if it had been pushed now. */
+  | { readonly kind: "promise-blob"; readonly digest: Digest }
+  /** A rule keeps a candidate of collection; it is looked at again as if nothing had named it since `lookAt`. */
+  | {
+      readonly kind: "keep-candidate";
+      readonly digest: string;
+      readonly as: CandidateKind;
+      readonly lookAt: number;
+    }
+  /** Something names it again. */
+  | { readonly kind: "drop-candidate"; readonly digest: string; readonly as: CandidateKind }
+  /** Removes an empty repository, which keeps its history; the next push brings it back. */
+  | { readonly kind: "remove-repository" };
+
+/** What collection may remove: `collection.ts` says more. */
+export type CandidateKind = "blob" | "manifest" | "repository";
 
 /** What must hold inside the transaction for its changes to be applied. */
 export type Precondition =
@@ -160,6 +178,16 @@ export type Precondition =
       readonly digest: string;
       readonly count: number;
     }
+  | { readonly kind: "manifest-absent"; readonly digest: string }
+  /** It is a candidate of collection, and has been one since then. */
+  | {
+      readonly kind: "candidate-since";
+      readonly digest: string;
+      readonly as: CandidateKind;
+      readonly since: number;
+    }
+  /** It holds no blob, no manifest and no bytes that wait for the sweep. */
+  | { readonly kind: "repository-empty" }
   /** The bytes lie in the repository's layout (checked under the write lock, against a racing sweep). */
   | { readonly kind: "bytes-present"; readonly digest: Digest };
 

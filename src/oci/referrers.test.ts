@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { digestOf } from "./digest.ts";
-import { referrersIndex } from "./referrers.ts";
+import { referrersIndex, referrerTagsOf, subjectOfTag } from "./referrers.ts";
 
 const digest = digestOf("sha256", new TextEncoder().encode("{}"));
 
@@ -29,4 +29,11 @@ describe("referrersIndex", () => {
     expect(JSON.stringify(manifests)).toBe(JSON.stringify([listed, bare]));
     expect(Object.keys(manifests[0].annotations)).toEqual(["a", "__proto__"]);
   });
+});
+
+test("the tags of a manifest lead back to it, and one of sha512 has none", () => {
+  const tags = referrerTagsOf(digest);
+  expect(tags).toContain(`${digest.replace(":", "-")}.sig`);
+  expect(new Set(tags.map(subjectOfTag))).toEqual(new Set([digest]));
+  expect(referrerTagsOf(`sha512:${"0".repeat(128)}`)).toEqual([]);
 });

@@ -35,6 +35,12 @@ export function subjectOfTag(tag: string): string | null {
   return sha512 === undefined ? null : `sha512:${sha512}`;
 }
 
+/** The tags that are about a manifest, whether they are there or not; those of sha512 would be too long for a tag. */
+export function referrerTagsOf(digest: string): readonly string[] {
+  if (!digest.startsWith("sha256:")) return [];
+  return ["", ".sig", ".att", ".sbom"].map((ending) => `${digest.replace(":", "-")}${ending}`);
+}
+
 /** The body of a referrers answer: an image index whose `manifests` is never null. */
 export function referrersIndex(descriptors: Descriptor[]): string {
   return JSON.stringify({

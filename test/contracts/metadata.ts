@@ -1,12 +1,14 @@
 // What any metadata store must do: the contract of `src/metadata/metadata.ts` as groups of tests.
 //
 // A store's own test file calls `metadataContract` with a way to open an empty one. The groups stand in files of
-// their own: preconditions, changes, lists, layouts, taking them in, figures, API keys, records of features, the feed, the past, and commits that run at once.
+// their own: preconditions, changes, lists, layouts, taking them in, figures, candidates of collection, API keys, records
+// of features, the feed, the past, and commits that run at once.
 // Nothing here knows how a store keeps its data. Time and bytes are handed in, so that tests move them. What only one
 // store can do (migrations, full disks, query plans) is in that store's own tests.
 
 import { describe } from "bun:test";
 import { testApiKeys } from "./metadata_api_keys.ts";
+import { testCandidates } from "./metadata_candidates.ts";
 import { testChanges } from "./metadata_changes.ts";
 import { testConcurrency } from "./metadata_concurrency.ts";
 import type { OpenEmptyStore } from "./metadata_facts.ts";
@@ -28,6 +30,7 @@ export function metadataContract(name: string, open: OpenEmptyStore): void {
   describe(`${name}: layouts and orphans`, () => testLayouts(open));
   describe(`${name}: taking in layouts`, () => testIntake(open));
   describe(`${name}: figures`, () => testHoldings(open));
+  describe(`${name}: candidates of collection`, () => testCandidates(open));
   describe(`${name}: API keys`, () => testApiKeys(open));
   describe(`${name}: records of features`, () => testRecords(open));
   describe(`${name}: the feed`, () => testFeed(open));

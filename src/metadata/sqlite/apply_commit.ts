@@ -19,6 +19,20 @@ import {
   type Asked,
   type CommitContext,
 } from "./preconditions.ts";
+import {
+  blobLinked,
+  blobPromised,
+  blobUnlinked,
+  dropCandidate,
+  keepCandidate,
+  manifestLoosened,
+  manifestNames,
+  manifestPromised,
+  manifestRemoved,
+  referenceLost,
+  repositoryEmptied,
+  tagSet,
+} from "./candidates.ts";
 import { removeAnnotations } from "./long_annotations.ts";
 import { putManifest } from "./put_manifest.ts";
 import { tablesOf, type Stores } from "./record_tables.ts";
@@ -33,6 +47,8 @@ interface Work extends Asked {
   readonly freed: string[];
   /** Manifests that are new or changed, and that no record of history tells yet. */
   readonly untold: Set<string>;
+  /** Manifests that were put, and that no tag of this commit names; whether all of them was there before. */
+  readonly put: Map<string, "new" | "known">;
 }
 
 /** Checks and applies one unit of work: the preconditions of all of its parts before the first change. */
@@ -72,7 +88,15 @@ function applyPart(context: CommitContext, commit: Commit): CommitOutcome {
 function applyChanges(context: CommitContext, commit: Commit, known: number | null): void {
   const { repository, by, changes } = commit;
   let id = known;
-  const work: Work = { ...context, repository, by, touched: false, freed: [], untold: new Set() };
+  const work: Work = {
+    ...context,
+    repository,
+    by,
+    touched: false,
+    freed: [],
+    untold: new Set(),
+    put: new Map(),
+  };
   for (const change of changes) {
     if (id === null && !creating[change.kind]) continue;
     id ??= createRepository(work, repository);
@@ -80,6 +104,10 @@ function applyChanges(context: CommitContext, commit: Commit, known: number | nu
     apply(work, id, change);
   }
   if (id === null) return;
+  for (const [digest, known] of work.put) {
+    if (known === "new") manifestLoosened(work, id, digest);
+    else manifestPromised(work, id, digest);
+  }
   for (const digest of work.untold) writeHistory(work, id, { tag: null, digest, previous: null });
   if (work.touched) {
     run(
@@ -98,7 +126,7 @@ type Appliers = {
 };
 
 const appliers: Appliers = {
-  "create-repository": () => {},
+  "create-repository": (work, id) => repositoryEmptied(work, id),
   "link-blob": (work, id, { digest, sizeBytes }) => {
     run(
       work,
@@ -110,14 +138,20 @@ const appliers: Appliers = {
       work.now,
     );
     clearOrphan(work, id, digest);
+    blobLinked(work, id, digest);
   },
   "unlink-blob": (work, id, { digest }) => {
     if (run(work, "DELETE FROM blobs WHERE repository = ? AND digest = ?", id, digest) === 0)
       return;
+    blobUnlinked(work, id, digest);
     work.freed.push(digest);
   },
   "put-manifest": (work, id, { manifest }) => {
-    if (!putManifest(work, id, manifest)) return;
+    const written = putManifest(work, id, manifest);
+    work.put.set(manifest.digest, written === null ? "known" : "new");
+    if (written === null) return;
+    manifestNames(work, id, manifest.digest);
+    for (const digest of written.lost) referenceLost(work, id, digest);
     clearOrphan(work, id, manifest.digest);
     work.untold.add(manifest.digest);
     work.touched = true;
@@ -137,7 +171,9 @@ const appliers: Appliers = {
     const previous = { digest, at: Number(pushed["pushed_at"]) };
     writeHistory(work, id, { tag: null, digest: null, previous });
     work.untold.delete(digest);
+    work.put.delete(digest);
     run(work, "DELETE FROM manifests WHERE repository = ? AND digest = ?", id, digest);
+    manifestRemoved(work, id, digest);
     run(
       work,
       "DELETE FROM manifest_references INDEXED BY manifest_references_parent WHERE repository = ? AND parent = ?",
@@ -149,6 +185,7 @@ const appliers: Appliers = {
     work.touched = true;
   },
   "set-tag": (work, id, { tag, digest }) => {
+    work.put.delete(digest);
     const previous = pointedAt(work, id, tag);
     if (previous?.digest === digest) return;
     run(
@@ -160,6 +197,8 @@ const appliers: Appliers = {
       digest,
       work.now,
     );
+    tagSet(work, id, tag, digest);
+    if (previous !== null) manifestLoosened(work, id, previous.digest);
     writeHistory(work, id, { tag, digest, previous });
     work.untold.delete(digest);
     work.touched = true;
@@ -168,6 +207,7 @@ const appliers: Appliers = {
     const previous = pointedAt(work, id, tag);
     if (previous === null) return;
     removeTag(work, id, tag, previous);
+    manifestLoosened(work, id, previous.digest);
     work.touched = true;
   },
   "release-bytes": (work, _id, { digest }) => {
@@ -177,6 +217,22 @@ const appliers: Appliers = {
     // Without its row the bytes are not known to be unused: a push may be about to name them.
     if (clearOrphan(work, id, digest) === 0 || isNamed(work, id, digest)) return;
     work.bytes.remove(work.repository, digest);
+  },
+  "retry-orphan": (work, id, { digest }) => {
+    const later = "UPDATE orphans SET since = ? WHERE repository = ? AND digest = ?";
+    run(work, later, work.now, id, digest);
+  },
+  "promise-blob": (work, id, { digest }) => blobPromised(work, id, digest),
+  "keep-candidate": (work, id, change) => keepCandidate(work, id, change),
+  "drop-candidate": (work, id, { digest, as }) => dropCandidate(work, id, digest, as),
+  "remove-repository": (work, id) => {
+    run(
+      work,
+      "UPDATE repositories SET removed_at = ?, origin = lower(hex(randomblob(8))) WHERE id = ?",
+      work.now,
+      id,
+    );
+    dropCandidate(work, id, "", "repository");
   },
 };
 
@@ -191,12 +247,20 @@ const creating: Readonly<Record<Change["kind"], boolean>> = {
   "remove-tag": false,
   "release-bytes": false,
   "sweep-orphan": false,
+  "retry-orphan": false,
+  "promise-blob": false,
+  "keep-candidate": false,
+  "drop-candidate": false,
+  "remove-repository": false,
 };
 
 function createRepository(work: Work, name: string): number {
   run(
     work,
-    "INSERT INTO repositories (name, created_at, changed_at, origin) VALUES (?, ?, ?, lower(hex(randomblob(8))))",
+    "INSERT INTO repositories (name, created_at, changed_at, origin) VALUES (?, ?, ?, lower(hex(randomblob(8)))) " +
+      // One that was removed comes back under its number.
+      "ON CONFLICT (name) DO UPDATE SET removed_at = NULL, changed_at = excluded.changed_at, " +
+      "generation = generation + 1",
     name,
     work.now,
     work.now,

@@ -15,6 +15,11 @@ const freeing: Readonly<Record<Change["kind"], boolean>> = {
   "create-repository": false,
   "release-bytes": true,
   "sweep-orphan": true,
+  "retry-orphan": true,
+  "promise-blob": false,
+  "keep-candidate": true,
+  "drop-candidate": true,
+  "remove-repository": true,
 };
 
 export function freesSpace(stores: Stores, commit: AnyCommit): boolean {

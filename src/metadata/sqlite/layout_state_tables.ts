@@ -17,7 +17,7 @@ const sql = {
   state:
     "SELECT r.generation AS generation, l.projected AS projected, l.stamp_current AS stampCurrent, " +
     "l.stamp_next AS stampNext, r.origin AS origin " +
-    "FROM repositories r JOIN layouts l ON l.repository = r.id WHERE r.name = ?1",
+    "FROM repositories r JOIN layouts l ON l.repository = r.id WHERE r.name = ?1 AND r.removed_at IS NULL",
   stale:
     "SELECT r.name AS name FROM layouts l INDEXED BY layouts_stale CROSS JOIN repositories r ON r.id = l.repository " +
     "WHERE l.stale_since IS NOT NULL ORDER BY l.stale_since LIMIT ?1",
@@ -52,6 +52,17 @@ export const layoutStateTables: RecordTables<LayoutChange, LayoutReads> = {
         END;
         CREATE TRIGGER layouts_behind AFTER UPDATE OF generation ON repositories BEGIN
           UPDATE layouts SET stale_since = NEW.changed_at WHERE repository = NEW.id AND stale_since IS NULL;
+        END;
+      `,
+    },
+    {
+      version: 2,
+      summary: "a removed repository has no layout",
+      sql: `
+        CREATE TRIGGER layouts_removed AFTER UPDATE OF removed_at ON repositories
+        WHEN NEW.removed_at IS NOT NULL BEGIN
+          UPDATE layouts SET projected = 0, stale_since = NULL, stamp_current = NULL, stamp_next = NULL
+            WHERE repository = NEW.id;
         END;
       `,
     },
@@ -108,7 +119,8 @@ const appliers: Appliers = {
   "raise-generation": (work, { repository, generation }) => {
     run(
       work,
-      "UPDATE repositories SET generation = MAX(generation, ?2) + 1, changed_at = ?3 WHERE name = ?1",
+      "UPDATE repositories SET generation = MAX(generation, ?2) + 1, changed_at = ?3 " +
+        "WHERE name = ?1 AND removed_at IS NULL",
       repository,
       generation,
       work.now,

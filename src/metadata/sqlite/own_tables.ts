@@ -1,6 +1,7 @@
 /** THE table of small stores that the registry itself keeps beside the metadata. */
 import type { RecordChange } from "../records.ts";
 import { apiKeyTables } from "./api_key_tables.ts";
+import { collectionTables } from "./collection_tables.ts";
 import { followerTables } from "./follower_tables.ts";
 import { layoutStateTables } from "./layout_state_tables.ts";
 import type { RecordTables } from "./record_tables.ts";
@@ -9,6 +10,7 @@ import type { RecordTables } from "./record_tables.ts";
 export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [
   apiKeyTables,
   followerTables,
+  collectionTables,
 ];
 
 /** The same where repositories lie on disk as layouts. */

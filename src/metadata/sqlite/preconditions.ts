@@ -11,6 +11,7 @@ import {
   type FailedPrecondition,
   type Precondition,
 } from "../metadata.ts";
+import { candidateSince } from "./candidates.ts";
 import { all, get } from "./statements.ts";
 
 /** Indexes that a delete looks at, to see whether something names them; with more the manifest stays. */
@@ -130,9 +131,26 @@ const checks: Checks = {
     ).length;
     return found > count ? found : holds;
   },
+  "manifest-absent": (work, id, { digest }) =>
+    get(work, "SELECT 1 FROM manifests WHERE repository = ? AND digest = ?", id, digest) === null
+      ? holds
+      : digest,
+  "candidate-since": (work, id, { digest, as, since }) => {
+    const found = candidateSince(work, id, digest, as);
+    return found === since ? holds : found;
+  },
+  "repository-empty": (work, id) => (isEmpty(work, id) ? holds : null),
   "bytes-present": (work, _id, { digest }) =>
     work.bytes.present(work.repository, digest) ? holds : null,
 };
+
+/** Bytes that wait for the sweep count, too: their directory is still in use. */
+function isEmpty(work: CommitContext, id: number | null): boolean {
+  return ["blobs", "manifests", "orphans"].every(
+    (table) =>
+      get(work, `SELECT 1 FROM ${table} WHERE repository = ? AND digest > '' LIMIT 1`, id) === null,
+  );
+}
 
 function checkPrecondition(work: Asked, id: number | null, precondition: Precondition): Found {
   const check = checks[precondition.kind] as (
@@ -143,9 +161,10 @@ function checkPrecondition(work: Asked, id: number | null, precondition: Precond
   return check(work, id, precondition);
 }
 
+/** Null for one that was removed, too: a push makes it anew. */
 export function findRepository(work: CommitContext, name: string): number | null {
-  const row = get(work, "SELECT id FROM repositories WHERE name = ?", name);
-  return row === null ? null : Number(row["id"]);
+  const row = get(work, "SELECT id, removed_at FROM repositories WHERE name = ?", name);
+  return row === null || row["removed_at"] !== null ? null : Number(row["id"]);
 }
 
 function tagDigest(work: CommitContext, id: number | null, tag: string): string | null {

@@ -10,8 +10,13 @@ interface Work {
   readonly by: string | null;
 }
 
-/** False when all of it was there already. */
-export function putManifest(work: Work, id: number, manifest: NewManifest): boolean {
+export interface WrittenManifest {
+  /** Digests that the manifest named before: of another understanding of the same bytes. */
+  readonly lost: readonly string[];
+}
+
+/** Null when all of it was there already. */
+export function putManifest(work: Work, id: number, manifest: NewManifest): WrittenManifest | null {
   // The same bytes pushed again may come under another media type, or were read in from another tool's
   // layout and understood in part: the latest push counts, in all that it says.
   const changed = run(
@@ -35,10 +40,11 @@ export function putManifest(work: Work, id: number, manifest: NewManifest): bool
     work.now,
     work.by,
   );
-  if (changed === 0 && hasReferences(work, id, manifest)) return false;
-  run(
+  if (changed === 0 && hasReferences(work, id, manifest)) return null;
+  const before = all(
     work,
-    "DELETE FROM manifest_references INDEXED BY manifest_references_parent WHERE repository = ? AND parent = ?",
+    "DELETE FROM manifest_references INDEXED BY manifest_references_parent WHERE repository = ? AND parent = ? " +
+      "RETURNING child",
     id,
     manifest.digest,
   );
@@ -52,7 +58,7 @@ export function putManifest(work: Work, id: number, manifest: NewManifest): bool
       reference.target,
     );
   }
-  return true;
+  return { lost: before.map(({ child }) => String(child)) };
 }
 
 /** Whether exactly these references are recorded. */

@@ -106,6 +106,9 @@ describe("every statement of a commit finds its rows by an index", () => {
     { kind: "unprotected", digest: digest("x") },
     { kind: "tag-is", tag: "v1", digests: [null] },
     { kind: "tag-exists", tag: "v1" },
+    { kind: "manifest-absent", digest: digest("x") },
+    { kind: "candidate-since", digest: digest("x"), as: "blob", since: 0 },
+    { kind: "repository-empty" },
     { kind: "bytes-present", digest: digest("x") },
   ];
   const changes: Change[] = [
@@ -119,6 +122,11 @@ describe("every statement of a commit finds its rows by an index", () => {
     change.remove("m"),
     change.unlink("layer"),
     change.release("other"),
+    { kind: "retry-orphan", digest: digest("other") },
+    { kind: "promise-blob", digest: digest("layer") },
+    { kind: "keep-candidate", digest: digest("layer"), as: "blob", lookAt: 1 },
+    { kind: "drop-candidate", digest: digest("layer"), as: "blob" },
+    { kind: "remove-repository" },
   ];
   for (const { kind, commit } of [
     ...preconditions.map((precondition) => ({

@@ -229,6 +229,44 @@ export const migrations: readonly Migration[] = [
         WHERE moments.sequence = history.sequence;
     `,
   },
+  {
+    version: 10,
+    summary: "what nothing names is known from the commit that left it so; repositories may go",
+    sql: `
+      CREATE TABLE candidates (
+        repository INTEGER NOT NULL,
+        digest     TEXT NOT NULL,         -- empty for the repository itself
+        kind       TEXT NOT NULL,         -- 'blob', 'manifest' or 'repository'
+        since      INTEGER NOT NULL,      -- when its last name went
+        look_at    INTEGER NOT NULL,      -- the same, or later where a rule keeps it until then
+        reason     TEXT NOT NULL,
+        PRIMARY KEY (repository, digest, kind)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX candidates_due ON candidates (kind, look_at);
+      -- Since when nothing named what is there is not known: it waits from now on.
+      INSERT INTO candidates SELECT b.repository, b.digest, 'blob', now, now, 'unnamed'
+        FROM blobs b, (SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now)
+        WHERE NOT EXISTS (SELECT 1 FROM manifest_references r
+          WHERE r.repository = b.repository AND r.child = b.digest);
+      INSERT INTO candidates SELECT m.repository, m.digest, 'manifest', now, now,
+          CASE WHEN m.subject IS NULL THEN 'untagged' ELSE 'no-subject' END
+        FROM manifests m, (SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now)
+        WHERE NOT EXISTS (SELECT 1 FROM tags t WHERE t.repository = m.repository AND t.digest = m.digest
+            AND (t.name < 'sha256-' OR t.name >= 'sha256.'))
+          AND NOT EXISTS (SELECT 1 FROM manifest_references r
+            WHERE r.repository = m.repository AND r.child = m.digest)
+          AND (m.subject IS NULL OR NOT EXISTS (SELECT 1 FROM manifests s
+            WHERE s.repository = m.repository AND s.digest = m.subject));
+      INSERT INTO candidates SELECT r.id, '', 'repository', now, now, 'empty'
+        FROM repositories r, (SELECT CAST(unixepoch('subsec') * 1000 AS INTEGER) AS now)
+        WHERE NOT EXISTS (SELECT 1 FROM blobs b WHERE b.repository = r.id)
+          AND NOT EXISTS (SELECT 1 FROM manifests m WHERE m.repository = r.id);
+
+      -- A repository that was removed keeps its number, by which its history is known.
+      ALTER TABLE repositories ADD COLUMN removed_at INTEGER;
+      CREATE UNIQUE INDEX repositories_present ON repositories (name) WHERE removed_at IS NULL;
+    `,
+  },
 ];
 
 const newest = migrations.reduce((version, step) => Math.max(version, step.version), 0);

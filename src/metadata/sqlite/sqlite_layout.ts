@@ -15,7 +15,7 @@ const columns = "m.digest AS digest, m.media_type AS mediaType, m.size AS sizeBy
 
 /** Every statement, for the test of their query plans. */
 export const layoutSql = {
-  layout: "SELECT id, generation, origin FROM repositories WHERE name = ?1",
+  layout: "SELECT id, generation, origin FROM repositories WHERE name = ?1 AND removed_at IS NULL",
   tagged:
     `SELECT t.name AS tag, ${columns} FROM tags t ` +
     "JOIN manifests m ON m.repository = t.repository AND m.digest = t.digest " +

@@ -28,7 +28,7 @@ import type {
   TagPast,
 } from "../metadata.ts";
 
-/** Names whose ids are remembered; a repository keeps its id for ever. */
+/** Names whose ids are remembered; a repository keeps its id for ever, also while it is removed. */
 const knownIdsMax = 20_000;
 /** How long a read waits while the log is being reset. */
 const busyMs = 5_000;
@@ -44,6 +44,7 @@ const historyColumns =
 /** Every statement, for the test of their query plans. */
 export const sql = {
   repository: "SELECT id FROM repositories WHERE name = ?1",
+  present: "SELECT 1 AS found FROM repositories WHERE id = ?1 AND removed_at IS NULL",
   blob: "SELECT size AS sizeBytes FROM blobs WHERE repository = ?1 AND digest = ?2",
   holders:
     "SELECT r.name AS name FROM blobs b JOIN repositories r ON r.id = b.repository " +
@@ -57,7 +58,8 @@ export const sql = {
   tags: "SELECT name FROM tags WHERE repository = ?1 AND name > ?2 ORDER BY name LIMIT ?3",
   catalog:
     "SELECT name, EXISTS (SELECT 1 FROM manifests m WHERE m.repository = r.id) AS held " +
-    "FROM repositories r WHERE name > ?1 ORDER BY name LIMIT ?2",
+    "FROM repositories r INDEXED BY repositories_present WHERE removed_at IS NULL AND name > ?1 " +
+    "ORDER BY name LIMIT ?2",
   referrers:
     `SELECT ${manifestColumns}, m.artifact_type AS artifactType, m.annotations AS annotations ` +
     "FROM manifests m INDEXED BY manifests_subject WHERE m.repository = ?1 AND m.subject = ?2 AND m.digest > ?3 " +
@@ -69,7 +71,9 @@ export const sql = {
   historyOfTag:
     `SELECT ${historyColumns} WHERE h.repository = ?1 AND h.tag = ?2 ` +
     "ORDER BY h.sequence DESC LIMIT ?3",
-  repositories: "SELECT name FROM repositories WHERE name > ?1 ORDER BY name LIMIT ?2",
+  repositories:
+    "SELECT name FROM repositories INDEXED BY repositories_present " +
+    "WHERE removed_at IS NULL AND name > ?1 ORDER BY name LIMIT ?2",
   held: ["blob", "manifest", "orphan"]
     .map(
       (as) =>
@@ -130,7 +134,7 @@ export class SqliteReader {
   }
 
   repositoryExists(repository: string): boolean {
-    return this.#idOf(repository) !== null;
+    return this.#get(sql.present, this.#idOf(repository)) !== null;
   }
 
   check(repository: string, preconditions: readonly Precondition[]): FailedPrecondition[] {

@@ -1,0 +1,164 @@
+/**
+ * Candidates of collection: what a commit leaves without a name, written in that commit.
+ *
+ * A candidate is a row that says since when nothing names a blob or a manifest, or since when a repository is empty.
+ * Collection reads the rows that are due and looks at nothing else. A row that is missing would leave garbage for ever;
+ * one too many costs a look, after which it is dropped. What loses its name with a manifest inherits the manifest's
+ * clock, so that an image and its layers wait for one delay together.
+ */
+import { referrerTagsOf, subjectOfTag } from "../../oci/referrers.ts";
+import { get, run } from "./statements.ts";
+
+interface Work {
+  readonly database: Parameters<typeof run>[0]["database"];
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/** A second loss, or a second push, starts the clock anew. */
+const renewed =
+  "ON CONFLICT DO UPDATE SET since = max(since, excluded.since), look_at = max(since, excluded.since), " +
+  "reason = excluded.reason";
+const into = "INSERT INTO candidates (repository, digest, kind, since, look_at, reason)";
+
+/** Of a manifest `m`: no tag but those that follow a subject, and no living subject. */
+const isLoose =
+  "NOT EXISTS (SELECT 1 FROM tags t WHERE t.repository = m.repository AND t.digest = m.digest " +
+  "AND (t.name < 'sha256-' OR t.name >= 'sha256.')) " +
+  "AND (m.subject IS NULL OR NOT EXISTS (SELECT 1 FROM manifests s " +
+  "WHERE s.repository = m.repository AND s.digest = m.subject))";
+const row = (since: string): string =>
+  `SELECT m.repository, m.digest, 'manifest', ${since}, ${since}, ` +
+  "CASE WHEN m.subject IS NULL THEN 'untagged' ELSE 'no-subject' END";
+const noParent =
+  "NOT EXISTS (SELECT 1 FROM manifest_references r WHERE r.repository = m.repository AND r.child = m.digest)";
+const noOtherParent =
+  "NOT EXISTS (SELECT 1 FROM manifest_references o " +
+  "WHERE o.repository = r.repository AND o.child = r.child AND o.parent <> r.parent)";
+
+const sql = {
+  linked:
+    `${into} SELECT ?1, ?2, 'blob', ?3, ?3, 'unnamed' WHERE NOT EXISTS ` +
+    `(SELECT 1 FROM manifest_references WHERE repository = ?1 AND child = ?2) ${renewed}`,
+  manifest:
+    `${into} ${row("?3")} FROM manifests m ` +
+    `WHERE m.repository = ?1 AND m.digest = ?2 AND ${isLoose} AND ${noParent} ${renewed}`,
+  always: `${into} VALUES (?1, ?2, ?4, ?3, ?3, ?5) ${renewed}`,
+  erase: "DELETE FROM candidates WHERE repository = ?1 AND digest = ?2 AND kind = ?3",
+  eraseNamed:
+    "DELETE FROM candidates WHERE repository = ?1 AND digest IN (SELECT child FROM manifest_references " +
+    "INDEXED BY manifest_references_parent WHERE repository = ?1 AND parent = ?2)",
+  since: "SELECT since FROM candidates WHERE repository = ?1 AND digest = ?2 AND kind = ?3",
+  lostBlobs:
+    `${into} SELECT b.repository, b.digest, 'blob', max(?3, b.linked_at), max(?3, b.linked_at), 'unnamed' ` +
+    "FROM manifest_references r INDEXED BY manifest_references_parent " +
+    "CROSS JOIN blobs b ON b.repository = r.repository AND b.digest = r.child " +
+    `WHERE r.repository = ?1 AND r.parent = ?2 AND ${noOtherParent} ${renewed}`,
+  lostChildren:
+    `${into} ${row("?3")} FROM manifest_references r INDEXED BY manifest_references_parent ` +
+    "CROSS JOIN manifests m ON m.repository = r.repository AND m.digest = r.child " +
+    `WHERE r.repository = ?1 AND r.parent = ?2 AND ${noOtherParent} AND ${isLoose} ${renewed}`,
+  lostReferrers:
+    `${into} ${row("?3")} FROM manifests m INDEXED BY manifests_subject ` +
+    `WHERE m.repository = ?1 AND m.subject = ?2 AND ${isLoose} AND ${noParent} ${renewed}`,
+  lostTags:
+    `${into} SELECT t.repository, t.digest, 'manifest', ?3, ?3, 'no-subject' FROM tags t ` +
+    `WHERE t.repository = ?1 AND t.name IN (?4, ?5, ?6, ?7) AND t.digest <> ?2 ${renewed}`,
+  hasManifest: "SELECT 1 FROM manifests WHERE repository = ?1 AND digest = ?2",
+  empty:
+    `${into} SELECT ?1, '', 'repository', ?2, ?2, 'empty' WHERE NOT EXISTS ` +
+    "(SELECT 1 FROM blobs WHERE repository = ?1 AND digest > '') AND NOT EXISTS " +
+    `(SELECT 1 FROM manifests WHERE repository = ?1 AND digest > '') ${renewed}`,
+  keep: "UPDATE candidates SET look_at = ?4 WHERE repository = ?1 AND digest = ?2 AND kind = ?3",
+} as const;
+
+/** A blob was pushed or mounted: it waits for a manifest. */
+export function blobLinked(work: Work, id: number, digest: string): void {
+  run(work, sql.linked, id, digest, work.now);
+}
+
+export function blobUnlinked(work: Work, id: number, digest: string): void {
+  run(work, sql.erase, id, digest, "blob");
+  repositoryEmptied(work, id);
+}
+
+/** Somebody who pushes was told that a blob is here: it begins to wait anew, whatever names it. */
+export function blobPromised(work: Work, id: number, digest: string): void {
+  run(work, sql.always, id, digest, work.now, "blob", "unnamed");
+}
+
+/** A manifest names these from now on. */
+export function manifestNames(work: Work, id: number, parent: string): void {
+  run(work, sql.eraseNamed, id, parent);
+}
+
+/** A manifest that was there before was pushed again by its digest, as is done ahead of an index that will name it. */
+export function manifestPromised(work: Work, id: number, digest: string): void {
+  run(work, sql.always, id, digest, work.now, "manifest", "untagged");
+}
+
+/** A manifest may have no name: it was put without a tag, or lost one, or its parent names it no more. */
+export function manifestLoosened(work: Work, id: number, digest: string): void {
+  run(work, sql.manifest, id, digest, work.now);
+}
+
+/** What a manifest named before and names no more. */
+export function referenceLost(work: Work, id: number, digest: string): void {
+  const blob = "SELECT 1 FROM blobs WHERE repository = ? AND digest = ?";
+  if (get(work, blob, id, digest) !== null) blobLinked(work, id, digest);
+  manifestLoosened(work, id, digest);
+}
+
+/** A tag names a manifest, unless it is one that follows a manifest which is not here. */
+export function tagSet(work: Work, id: number, tag: string, digest: string): void {
+  const subject = subjectOfTag(tag);
+  if (subject === null || get(work, sql.hasManifest, id, subject) !== null) {
+    run(work, sql.erase, id, digest, "manifest");
+  } else {
+    run(work, sql.always, id, digest, work.now, "manifest", "no-subject");
+  }
+}
+
+/** Call it when the row of a manifest is gone and those of its references are not: they inherit its clock. */
+export function manifestRemoved(work: Work, id: number, digest: string): void {
+  const known = get(work, sql.since, id, digest, "manifest");
+  const since = Math.min(Number(known?.["since"] ?? work.now), work.now);
+  run(work, sql.lostBlobs, id, digest, since);
+  run(work, sql.lostChildren, id, digest, since);
+  run(work, sql.lostReferrers, id, digest, since);
+  const [plain, sig, att, sbom] = referrerTagsOf(digest);
+  if (plain !== undefined && sig !== undefined && att !== undefined && sbom !== undefined) {
+    run(work, sql.lostTags, id, digest, since, plain, sig, att, sbom);
+  }
+  run(work, sql.erase, id, digest, "manifest");
+  repositoryEmptied(work, id);
+}
+
+/** A repository may hold nothing any more, or nothing yet. */
+export function repositoryEmptied(work: Work, id: number): void {
+  run(work, sql.empty, id, work.now);
+}
+
+/** A rule keeps a candidate: it is looked at again at that time. */
+export function keepCandidate(
+  work: Work,
+  id: number,
+  { digest, as, lookAt }: { readonly digest: string; readonly as: string; readonly lookAt: number },
+): void {
+  run(work, sql.keep, id, digest, as, lookAt);
+}
+
+export function dropCandidate(work: Work, id: number, digest: string, as: string): void {
+  run(work, sql.erase, id, digest, as);
+}
+
+/** Since when it has been a candidate; null when it is none. */
+export function candidateSince(
+  work: Pick<Work, "database">,
+  id: number | null,
+  digest: string,
+  as: string,
+): number | null {
+  const found = get(work, sql.since, id, digest, as);
+  return found === null ? null : Number(found["since"]);
+}

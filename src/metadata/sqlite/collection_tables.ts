@@ -1,0 +1,175 @@
+/**
+ * What collection asks about candidates (`candidates.ts` writes them), and the few values that it keeps, in SQLite.
+ */
+import type { Database } from "bun:sqlite";
+import {
+  collection,
+  type BlobFacts,
+  type Candidate,
+  type CollectionChange,
+  type CollectionReads,
+  type ManifestFacts,
+} from "../collection.ts";
+import type { RecordTables, RecordWork } from "./record_tables.ts";
+import { run } from "./statements.ts";
+
+const found =
+  "SELECT r.name AS repository, c.digest AS digest, c.kind AS kind, c.since AS since, c.look_at AS lookAt, " +
+  "c.reason AS reason FROM candidates c INDEXED BY candidates_due CROSS JOIN repositories r ON r.id = c.repository";
+const here = "(SELECT id FROM repositories WHERE name = ?1)";
+
+const sql = {
+  due: `${found} WHERE c.kind = ?1 AND c.look_at <= ?2 ORDER BY c.look_at, c.repository, c.digest LIMIT ?3`,
+  dueAfter:
+    `${found} WHERE c.kind = ?1 AND c.look_at <= ?2 AND (c.look_at, c.repository, c.digest) > ` +
+    "(?4, (SELECT id FROM repositories WHERE name = ?5), ?6) " +
+    "ORDER BY c.look_at, c.repository, c.digest LIMIT ?3",
+  nextLook:
+    "SELECT look_at AS at FROM candidates INDEXED BY candidates_due WHERE kind = ?1 " +
+    "ORDER BY kind, look_at LIMIT 1",
+  hasLater:
+    "SELECT 1 AS found FROM candidates INDEXED BY candidates_due WHERE kind = ?1 AND look_at > ?2 LIMIT 1",
+  candidate: `SELECT since, look_at AS lookAt FROM candidates WHERE repository = ${here} AND digest = ?2 AND kind = ?3`,
+  parent: `SELECT parent FROM manifest_references WHERE repository = ${here} AND child = ?2 LIMIT 1`,
+  blob: `SELECT size AS sizeBytes, linked_at AS linkedAt FROM blobs WHERE repository = ${here} AND digest = ?2`,
+  manifest:
+    "SELECT m.size AS sizeBytes, m.media_type AS mediaType, m.artifact_type AS artifactType, m.pushed_at AS pushedAt, " +
+    "m.pushed_by AS pushedBy, m.subject AS subject, EXISTS (SELECT 1 FROM manifests s WHERE s.repository = m.repository " +
+    "AND s.digest = m.subject) AS subjectHere, (SELECT count(*) FROM manifest_references r " +
+    "INDEXED BY manifest_references_parent WHERE r.repository = m.repository AND r.parent = m.digest) AS refs " +
+    `FROM manifests m WHERE m.repository = ${here} AND m.digest = ?2`,
+  tags: `SELECT name FROM tags WHERE repository = ${here} AND digest = ?2 ORDER BY name LIMIT ?3`,
+  value: "SELECT value FROM collection_values WHERE name = ?1",
+  strays:
+    "SELECT s.digest AS digest FROM json_each(?2) CROSS JOIN collection_strays s " +
+    `ON s.repository = ${here} AND s.digest = json_each.value AND s.walk < ?3`,
+  lookAgain:
+    "UPDATE candidates SET since = min(since, ?2), look_at = min(since, ?2) WHERE (repository, digest, kind) IN " +
+    "(SELECT repository, digest, kind FROM candidates INDEXED BY candidates_due " +
+    "WHERE kind = ?1 AND look_at > ?2 ORDER BY look_at LIMIT ?3)",
+  lookAgainIn:
+    "UPDATE candidates SET since = min(since, ?2), look_at = min(since, ?2) WHERE kind = 'manifest' " +
+    "AND repository = (SELECT id FROM repositories WHERE name = ?1) AND digest > '' AND look_at > ?2",
+  forget: "DELETE FROM collection_strays WHERE walk < ?1",
+} as const;
+
+const writes = {
+  set: "INSERT INTO collection_values (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value",
+  note:
+    "INSERT INTO collection_strays (repository, digest, walk) SELECT id, ?2, ?3 FROM repositories " +
+    "WHERE name = ?1 ON CONFLICT DO NOTHING",
+} as const;
+
+export const collectionTables: RecordTables<CollectionChange, CollectionReads> = {
+  store: collection,
+  steps: [
+    {
+      version: 1,
+      summary: "values that collection keeps, and files that a walk found and nothing names",
+      sql: `
+        CREATE TABLE collection_values (
+          name  TEXT NOT NULL PRIMARY KEY,
+          value TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE collection_strays (
+          repository INTEGER NOT NULL,
+          digest     TEXT NOT NULL,
+          walk       INTEGER NOT NULL,       -- when the walk began that found it first
+          PRIMARY KEY (repository, digest)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX collection_strays_walk ON collection_strays (walk);
+      `,
+    },
+  ],
+  sql,
+  // Each makes a collection possible, or is a few bytes.
+  frees: () => true,
+  apply,
+  reads,
+};
+
+function apply(work: RecordWork, change: CollectionChange): void {
+  switch (change.kind) {
+    case "set":
+      run(work, writes.set, change.name, change.value);
+      return;
+    case "look-again":
+      run(work, sql.lookAgain, change.of, change.now, change.limit);
+      return;
+    case "look-again-in":
+      run(work, sql.lookAgainIn, change.repository, change.now);
+      return;
+    case "note-strays":
+      for (const digest of change.digests)
+        run(work, writes.note, change.repository, digest, change.walk);
+      return;
+    case "forget-strays":
+      run(work, sql.forget, change.walk);
+      return;
+  }
+}
+
+type Value = string | number | null;
+type ManifestRow = Omit<ManifestFacts, "tags" | "parent" | "isSubjectHere" | "references"> & {
+  readonly subjectHere: number;
+  readonly refs: number;
+};
+
+const noManifest: ManifestRow = {
+  sizeBytes: null,
+  mediaType: null,
+  artifactType: null,
+  pushedAt: null,
+  pushedBy: null,
+  subject: null,
+  subjectHere: 0,
+  refs: 0,
+};
+
+function reads(database: Database): CollectionReads {
+  const get = <T>(text: string, ...values: Value[]): T | null =>
+    database.query<T, Value[]>(text).get(...values);
+  const all = <T>(text: string, ...values: Value[]): T[] =>
+    database.query<T, Value[]>(text).all(...values);
+  const parentOf = (repository: string, digest: string): string | null =>
+    get<{ parent: string }>(sql.parent, repository, digest)?.parent ?? null;
+  return {
+    due: async (kind, until, after, limit) =>
+      after === null
+        ? all<Candidate>(sql.due, kind, until, limit)
+        : all<Candidate>(
+            sql.dueAfter,
+            kind,
+            until,
+            limit,
+            after.lookAt,
+            after.repository,
+            after.digest,
+          ),
+    nextLook: async (kind) => get<{ at: number }>(sql.nextLook, kind)?.at ?? null,
+    hasLater: async (kind, moment) => get(sql.hasLater, kind, moment) !== null,
+    candidate: async (repository, digest, kind) => get(sql.candidate, repository, digest, kind),
+    blob: async (repository, digest) => {
+      const row = get<Omit<BlobFacts, "parent">>(sql.blob, repository, digest);
+      const parent = parentOf(repository, digest);
+      return { sizeBytes: row?.sizeBytes ?? null, linkedAt: row?.linkedAt ?? null, parent };
+    },
+    manifest: async (repository, digest, tagsMax) => {
+      const row = get<ManifestRow>(sql.manifest, repository, digest);
+      const { subjectHere, refs, ...facts } = row ?? noManifest;
+      const tags = all<{ name: string }>(sql.tags, repository, digest, tagsMax);
+      return {
+        ...facts,
+        isSubjectHere: subjectHere === 1,
+        references: refs,
+        tags: tags.map(({ name }) => name),
+        parent: parentOf(repository, digest),
+      };
+    },
+    value: async (name) => get<{ value: string }>(sql.value, name)?.value ?? null,
+    strays: async (repository, digests, before) =>
+      all<{ digest: string }>(sql.strays, repository, JSON.stringify(digests), before).map(
+        ({ digest }) => digest,
+      ),
+  };
+}
