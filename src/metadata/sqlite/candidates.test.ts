@@ -38,12 +38,14 @@ test("finds what nothing names, and lets it wait from then on", async () => {
       reads.due(kind, Number.MAX_SAFE_INTEGER, null, 9),
     ),
   );
-  const found = all.flat().map(({ repository, digest, reason }) => [repository, digest, reason]);
+  const found = all
+    .flat()
+    .map(({ repository, digest, reason }) => `${repository} ${digest} ${reason}`);
   expect(found.toSorted()).toEqual([
-    ["app", "lost", "no-subject"],
-    ["app", "unnamed", "unnamed"],
-    ["app", "untagged", "untagged"],
-    ["nothing", "", "empty"],
+    "app lost no-subject",
+    "app unnamed unnamed",
+    "app untagged untagged",
+    "nothing  empty",
   ]);
   // SQLite's clock is the system's, cut to milliseconds.
   expect(all.flat().every(({ since }) => since >= startMs - 1)).toBe(true);
