@@ -258,9 +258,7 @@ describe("state of modules", () => {
     // A script of a page, in its text.
     "src/compliance/reports/html_style.ts: shown",
     // A thread has one owner.
-    "src/storage/filesystem/hash_worker.ts: buffer",
-    "src/storage/filesystem/hash_worker.ts: kept",
-    "src/storage/filesystem/hash_worker.ts: active",
+    "src/storage/filesystem/hash_worker.ts: digests",
     "src/storage/filesystem/hash_worker.ts: scheduled",
   ];
 

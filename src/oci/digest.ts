@@ -6,7 +6,7 @@
 // fit the grammar and are refused as unsupported. Descriptors may carry digests that we cannot
 // compute; those stay plain strings.
 
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { must } from "../lib/assert.ts";
 
 /** A digest that is well-formed and of a supported algorithm. Made by `parseDigest` only. */
@@ -62,19 +62,25 @@ export function hexOf(digest: Digest): string {
   return digest.slice(digest.indexOf(":") + 1);
 }
 
-/** Hashes bytes as they pass. `digest` ends it: neither method may be called afterwards. */
+/** Hashes bytes as they pass. `digest` ends it: no method may be called afterwards. */
 export interface Hasher {
   update(bytes: Uint8Array): void;
   digest(): Digest;
+  /** Another one that has seen the same bytes. */
+  copy(): Hasher;
 }
 
 export function newHasher(algorithm: Algorithm): Hasher {
-  const hash = createHash(algorithm);
+  return hasherOf(algorithm, createHash(algorithm));
+}
+
+function hasherOf(algorithm: Algorithm, hash: Hash): Hasher {
   return {
     update(bytes) {
       hash.update(bytes);
     },
     digest: () => named(algorithm, hash.digest("hex")),
+    copy: () => hasherOf(algorithm, hash.copy()),
   };
 }
 

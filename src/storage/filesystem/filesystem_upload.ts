@@ -3,8 +3,8 @@
  *
  * The runtime writes bodies straight into the file, and the hashing thread reads them back as soon as they are
  * complete; the file's length counts, never what a write call returned. A body that ends early keeps its bytes; one
- * that cannot be stored (full disk, limit) is rolled back to where this append began. Bytes of earlier completed
- * appends never change, so the running digest can be kept between requests.
+ * that cannot be stored (full disk, limit) is rolled back to where this append began. Bytes that the upload had when it
+ * was held never change, so the running digest is kept between requests.
  */
 import { unlink, type FileHandle } from "node:fs/promises";
 import { assert, AssertionError } from "../../lib/assert.ts";
@@ -30,6 +30,7 @@ import {
 import { bytesOf, hasBytesAt, writeAll } from "./file_bytes.ts";
 import { unlock } from "./file_lock.ts";
 import type { HashThread } from "./hash_thread.ts";
+import type { FileBytes } from "./running_digests.ts";
 
 /** Bodies up to this size are read into memory: cheaper than a thread and a native transfer. */
 const smallBodyBytesMax = 256 * KiB;
@@ -58,6 +59,8 @@ export class FilesystemUpload implements HeldUpload {
   readonly #path: string;
   readonly #handle: FileHandle;
   readonly #tools: UploadTools;
+  /** What it had when it was held: a request that fails goes back to that. */
+  readonly #heldBytes: number;
   #sizeBytes: number;
   #finished: boolean;
   /** Bytes of the running append that have come; null while they show in the file alone. */
@@ -77,6 +80,7 @@ export class FilesystemUpload implements HeldUpload {
     this.#id = id;
     this.#path = path;
     this.#handle = handle;
+    this.#heldBytes = found.sizeBytes;
     this.#sizeBytes = found.sizeBytes;
     this.#finished = found.finished;
     this.#tools = tools;
@@ -112,7 +116,7 @@ export class FilesystemUpload implements HeldUpload {
 
   async digest(algorithm: Algorithm): Promise<Digest> {
     if (this.#whole !== null) return digestOf(algorithm, this.#whole);
-    return this.#tools.hashes.digest(this.#id, this.#path, algorithm, this.#sizeBytes);
+    return this.#tools.hashes.digest(this.#bytesFor(algorithm));
   }
 
   parts(): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
@@ -238,7 +242,7 @@ export class FilesystemUpload implements HeldUpload {
     const brokenOff = await this.#transfer(body, lengthBytes, limits);
     await this.#measure();
     // Not while bytes still come: the runtime may have reserved space that holds none of them yet.
-    this.#tools.hashes.follow(this.#id, this.#path, "sha256", this.#sizeBytes);
+    this.#tools.hashes.follow(this.#bytesFor("sha256"));
     return brokenOff || (lengthBytes !== null && this.#sizeBytes - start < lengthBytes);
   }
 
@@ -290,12 +294,22 @@ export class FilesystemUpload implements HeldUpload {
     throw new UploadTooLarge(`The upload would exceed ${limits.uploadBytesMax} bytes`);
   }
 
+  #bytesFor(algorithm: Algorithm): FileBytes {
+    return {
+      key: this.#id,
+      path: this.#path,
+      algorithm,
+      sizeBytes: this.#sizeBytes,
+      settledBytes: this.#heldBytes,
+    };
+  }
+
   async #measure(): Promise<void> {
     this.#sizeBytes = (await this.#handle.stat()).size;
   }
 
   async #rollBack(sizeBytes: number): Promise<void> {
-    this.#tools.hashes.forget(this.#id);
+    this.#tools.hashes.goBack(this.#id, sizeBytes);
     this.#whole = null;
     await this.#handle.truncate(sizeBytes);
     this.#sizeBytes = sizeBytes;

@@ -4,10 +4,11 @@
  * The thread starts on first use. Each `digest` is answered once, and those that wait are rejected when the thread
  * fails. The thread does not keep the process alive.
  */
-import { parseDigest, type Algorithm, type Digest } from "../../oci/digest.ts";
+import { parseDigest, type Digest } from "../../oci/digest.ts";
 import { assert, must } from "../../lib/assert.ts";
 import { threadScript } from "../../lib/runtime.ts";
 import type { HashReply, HashRequest } from "./hash_worker.ts";
+import type { FileBytes } from "./running_digests.ts";
 
 interface Waiting {
   resolve(reply: HashReply): void;
@@ -19,23 +20,26 @@ export class HashThread {
   #nextId = 1;
   readonly #waiting = new Map<number, Waiting>();
 
-  /** Begins to digest the file's first `sizeBytes` bytes; the digest is asked for later under the same key. */
-  follow(key: string, path: string, algorithm: Algorithm, sizeBytes: number): void {
-    this.#post({ type: "follow", key, path, algorithm, sizeBytes });
+  /** Begins to digest a file's first bytes; the digest is asked for later under the same key. */
+  follow(bytes: FileBytes): void {
+    this.#post({ type: "follow", bytes });
+  }
+
+  /** What was digested behind `sizeBytes` is gone. */
+  goBack(key: string, sizeBytes: number): void {
+    if (this.#worker !== null) this.#post({ type: "go back", key, sizeBytes });
   }
 
   forget(key: string): void {
     if (this.#worker !== null) this.#post({ type: "forget", key });
   }
 
-  /** The digest of the file's first `sizeBytes` bytes. */
-  digest(key: string, path: string, algorithm: Algorithm, sizeBytes: number): Promise<Digest> {
-    return this.#ask((id) => ({ type: "digest", key, path, algorithm, sizeBytes, id })).then(
-      (reply) => {
-        assert("digest" in reply, "the hash thread answers what it was asked");
-        return must(parseDigest(reply.digest), "the hash thread answers a digest");
-      },
-    );
+  /** The digest of a file's first bytes. */
+  digest(bytes: FileBytes): Promise<Digest> {
+    return this.#ask((id) => ({ type: "digest", bytes, id })).then((reply) => {
+      assert("digest" in reply, "the hash thread answers what it was asked");
+      return must(parseDigest(reply.digest), "the hash thread answers a digest");
+    });
   }
 
   /** Flushes the file system that holds a directory; false when the system has no such call. */
