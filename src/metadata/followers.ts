@@ -5,14 +5,14 @@
  * A follower has a name and a cursor that survives crashes. It gets every record after its cursor, in order, page by
  * page, and gets a page again when the process ended before its cursor moved: so handling a record twice must do no
  * more than once. Records of moves and deletes are kept for ever; those of pushes without a tag for at least 30 days,
- * and until every follower has had them.
+ * and until every follower has had them. `../registry/follower_job.ts` runs a follower in the background.
  */
 import type { FeedRecord, Metadata } from "./metadata.ts";
 import { recordCommit, type RecordStore } from "./records.ts";
 
 export type FollowerChange =
-  /** Begins to follow, unless it does: with all that is kept, or with what is committed from now on. */
-  | { readonly kind: "follow"; readonly name: string; readonly from: "start" | "end" }
+  /** Begins to follow behind this record, unless it does. */
+  | { readonly kind: "follow"; readonly name: string; readonly after: number }
   /** All up to this record was taken. A cursor never goes back. */
   | { readonly kind: "advance"; readonly name: string; readonly sequence: number }
   /** The follower of this name has ended, and no records are kept for it. */
@@ -21,6 +21,8 @@ export type FollowerChange =
 export interface FollowerReads {
   /** The last record that was taken; null for who does not follow. */
   cursor(name: string): Promise<number | null>;
+  /** The last record that there is; 0 for none. */
+  end(): Promise<number>;
 }
 
 export const followers: RecordStore<FollowerChange, FollowerReads> = { name: "followers" };
@@ -28,35 +30,56 @@ export const followers: RecordStore<FollowerChange, FollowerReads> = { name: "fo
 /** Records that a follower is handed at once. */
 const pageMax = 500;
 
-export interface FollowOptions {
+/** A row of a table of followers. */
+export interface Follower {
   /** Stands in the database, and never changes. */
   readonly name: string;
+  /** Whether it begins with all that is kept, or with what is committed from now on. */
   readonly from: "start" | "end";
+  /**
+   * Called before the first record, again if it does not come to its end: for one that begins at the end and reads
+   * what is there already. What is committed meanwhile comes as a record, too.
+   */
+  readonly begin?: (signal: AbortSignal) => Promise<void>;
   /** Takes some records, in order; what it throws ends the round, and they come again. */
-  readonly take: (records: readonly FeedRecord[]) => Promise<void>;
+  readonly take: (records: readonly FeedRecord[], signal: AbortSignal) => Promise<void>;
 }
+
+const never = new AbortController().signal;
 
 /** Hands a follower all that was committed since its cursor. Returns how many records it took. */
 export async function followFeed(
   metadata: Metadata,
-  { name, from, take }: FollowOptions,
-  signal?: AbortSignal,
+  follower: Follower,
+  signal: AbortSignal = never,
 ): Promise<number> {
-  const reads = metadata.records(followers);
-  const known = await reads.cursor(name);
-  if (known === null) {
-    await metadata.commit(recordCommit(followers, { kind: "follow", name, from }));
-  }
-  let cursor = known ?? (await reads.cursor(name)) ?? 0;
+  const { name, take } = follower;
+  let cursor = await cursorOf(metadata, follower, signal);
   let taken = 0;
   for (;;) {
-    const records: FeedRecord[] =
-      signal?.aborted === true ? [] : await metadata.feed(cursor, pageMax);
+    const records: FeedRecord[] = signal.aborted ? [] : await metadata.feed(cursor, pageMax);
     const last = records.at(-1);
     if (last === undefined) return taken;
-    await take(records);
+    await take(records, signal);
     cursor = last.sequence;
     taken += records.length;
     await metadata.commit(recordCommit(followers, { kind: "advance", name, sequence: cursor }));
   }
+}
+
+/** Where it is; lets one begin that does not follow yet. */
+async function cursorOf(
+  metadata: Metadata,
+  { name, from, begin }: Follower,
+  signal: AbortSignal,
+): Promise<number> {
+  const reads = metadata.records(followers);
+  const known = await reads.cursor(name);
+  if (known !== null) return known;
+  const after = from === "start" ? 0 : await reads.end();
+  await begin?.(signal);
+  // One that was ended has not read all of it.
+  signal.throwIfAborted();
+  await metadata.commit(recordCommit(followers, { kind: "follow", name, after }));
+  return (await reads.cursor(name)) ?? after;
 }

@@ -76,6 +76,32 @@ export function testFeed(open: OpenEmptyStore): void {
     expect(await follower(tested.metadata, "start", "early").run()).toBe(3);
   });
 
+  test("one that begins at the end reads what is there first; what comes meanwhile is told", async () => {
+    await using tested = await openTested(open);
+    const { metadata } = tested;
+    await tested.did(change.tag("v1", "m"));
+    const found: string[][] = [];
+    const took: (string | null)[] = [];
+    const run = (fails: boolean) =>
+      followFeed(metadata, {
+        name: "state",
+        from: "end",
+        begin: async () => {
+          found.push(await metadata.tags(repository, { after: null, limit: 9 }));
+          await tested.did(change.tag(`during${found.length}`, "m"));
+          if (fails) throw new Error("not read");
+        },
+        take: async (records) => void took.push(...records.map(({ tag }) => tag)),
+      });
+    expect(String(await reasonOf(run(true)))).toContain("not read");
+    expect(await metadata.records(followers).cursor("state")).toBeNull();
+    expect(await run(false)).toBe(1);
+    await tested.did(change.tag("v2", "m"));
+    expect(await run(true)).toBe(1);
+    expect(found).toEqual([["v1"], ["during1", "v1"]]);
+    expect(took).toEqual(["during2", "v2"]);
+  });
+
   test("what a follower could not take comes again, and a cursor never goes back", async () => {
     await using tested = await openTested(open);
     const { metadata } = tested;

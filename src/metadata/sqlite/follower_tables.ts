@@ -10,7 +10,10 @@ const pushesKeptMs = 30 * 24 * 60 * 60_000;
 /** Records that one move of a cursor removes at most. */
 const prunedMax = 1_000;
 
-const cursor = "SELECT sequence FROM followers WHERE name = ?1";
+const sql = {
+  cursor: "SELECT sequence FROM followers WHERE name = ?1",
+  end: "SELECT coalesce(max(sequence), 0) AS sequence FROM history",
+} as const;
 
 export const followerTables: RecordTables<FollowerChange, FollowerReads> = {
   store: followers,
@@ -27,12 +30,13 @@ export const followerTables: RecordTables<FollowerChange, FollowerReads> = {
       `,
     },
   ],
-  sql: { cursor },
+  sql,
   frees: ({ kind }) => kind === "unfollow",
   apply,
   reads: (database) => ({
     cursor: async (name) =>
-      database.query<{ sequence: number }, [string]>(cursor).get(name)?.sequence ?? null,
+      database.query<{ sequence: number }, [string]>(sql.cursor).get(name)?.sequence ?? null,
+    end: async () => database.query<{ sequence: number }, []>(sql.end).get()?.sequence ?? 0,
   }),
 };
 
@@ -40,13 +44,11 @@ function apply(work: RecordWork, change: FollowerChange): void {
   const { database } = work;
   switch (change.kind) {
     case "follow": {
-      const start =
-        change.from === "start" ? "0" : "(SELECT coalesce(max(sequence), 0) FROM history)";
       database
-        .query<unknown, [string]>(
-          `INSERT INTO followers (name, sequence) VALUES (?1, ${start}) ON CONFLICT DO NOTHING`,
+        .query<unknown, [string, number]>(
+          "INSERT INTO followers (name, sequence) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
         )
-        .run(change.name);
+        .run(change.name, change.after);
       return;
     }
     case "advance":
