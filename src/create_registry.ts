@@ -7,6 +7,8 @@
  */
 import { checkConfig } from "./config/load.ts";
 import type { RegistryConfig } from "./config/schema.ts";
+import type { Extension } from "./extensions/extension.ts";
+import { extensions as ownExtensions } from "./extensions/extensions.ts";
 import type { Connection } from "./http/call.ts";
 import { errorReply } from "./http/reply.ts";
 import { responseOf } from "./http/response.ts";
@@ -44,7 +46,11 @@ interface CommonOptions {
   readonly log?: (line: string) => void;
   /** Time, where it is not that of this machine. */
   readonly clock?: Clock;
+  /** What the program adds: endpoints, pages, jobs, and followers of every push, tag move and delete. */
+  readonly extensions?: readonly Extension[];
 }
+
+export type { Extension };
 
 export interface Registry extends AsyncDisposable {
   /**
@@ -77,7 +83,8 @@ export async function createRegistry(options: RegistryOptions): Promise<Registry
   const level = take === undefined ? "silent" : config.log.level;
   const log = logTo({ write: take ?? (() => {}) }, { level, base: {} });
   for (const warning of warnings) log.warn(warning);
-  const { answers, ready, stop } = await open(config, { root, log, clock });
+  const extensions = [...ownExtensions, ...(options.extensions ?? [])];
+  const { answers, ready, stop } = await open(config, { root, log, clock, extensions });
   const pending = new Set<Promise<Response>>();
   let closed: Promise<void> | null = null;
   const close = async (): Promise<void> => {
@@ -102,7 +109,12 @@ export async function createRegistry(options: RegistryOptions): Promise<Registry
 /** The parts of a server that are here, joined. */
 async function open(
   config: RegistryConfig,
-  parts: { readonly root: Root; readonly log: Log; readonly clock: Clock },
+  parts: {
+    readonly root: Root;
+    readonly log: Log;
+    readonly clock: Clock;
+    readonly extensions: readonly Extension[];
+  },
 ) {
   const primary = await startPrimaryOn(config, parts.log, parts);
   const { committer } = primary;

@@ -8,6 +8,7 @@
 import type { Health } from "./api/app.ts";
 import type { LoginNews } from "./auth/throttle.ts";
 import type { Config, RegistryConfig } from "./config/schema.ts";
+import type { Extension } from "./extensions/extension.ts";
 import { extensions } from "./extensions/extensions.ts";
 import { PrimaryExtensions, type Places } from "./extensions/open_extensions.ts";
 import type { TlsMaterial } from "./http/tls_material.ts";
@@ -54,6 +55,8 @@ export interface PrimaryOptions {
   /** Where everything lies. */
   readonly root: Root;
   readonly clock?: Clock;
+  /** Without it those of the product. */
+  readonly extensions?: readonly Extension[] | undefined;
   /** Where heavy work is run; without it in this process. */
   readonly heavy?: (committer: Committer) => HeavyRunner<Registry>;
 }
@@ -72,19 +75,19 @@ export function startPrimary(
 export async function startPrimaryOn(
   config: RegistryConfig,
   log: Log,
-  { root, clock = systemClock, heavy: openHeavy }: PrimaryOptions,
+  { root, clock = systemClock, extensions: table = extensions, heavy: openHeavy }: PrimaryOptions,
 ): Promise<Primary> {
   const report = reporter(log);
   const claim = await openRoot(config, root, log);
   const stores = await root.prepareBytes();
-  const opened = new PrimaryExtensions(extensions, extensionParts(config, clock, report));
+  const opened = new PrimaryExtensions(table, extensionParts(table, { config, clock, report }));
   const writer = root.openWriter({ clock, onBatch: opened.onBatch });
   const committer = opened.commits(writer.committer);
   const registry = openRegistry(config, { root, stores, committer, clock, report });
   const heavy = openHeavy?.(committer) ?? runHere(registry);
   const reconciled = Promise.withResolvers<void>();
   let inForce = config;
-  const jobs = startJobs({
+  const jobs = await startJobs({
     registry,
     heavy,
     leases: root.leases,

@@ -41,8 +41,6 @@ const forTests = [
   "src/registry/retention/decide.ts: decideTags",
   "src/registry/retention/decide.ts: decideUntagged",
   "src/registry/retention/rules.ts: compileRules",
-  // What events, search and mirrors follow.
-  "src/metadata/followers.ts: followFeed",
   // For programs that embed it.
   "src/create_registry.ts: createRegistry",
   "src/server.ts: startServer",

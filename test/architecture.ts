@@ -62,7 +62,7 @@ export const layers: Readonly<Record<string, Layer>> = {
     may: [...served, "extensions", "jobs", "config", "server", "settings.ts", "listeners.ts"],
     mayTypes: ["api"],
   },
-  "create_registry.ts": { may: [...low, "config", "http", "server", "server.ts"] },
+  "create_registry.ts": { may: [...low, "config", "http", "extensions", "server", "server.ts"] },
   "main.ts": { may: ["cli"] },
 };
 

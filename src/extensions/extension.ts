@@ -2,7 +2,7 @@
  * The contract of an extension: something that the registry can do beside serving content, and that can be left out.
  *
  * An extension is a folder here with its `options.ts` (joined in `options.ts`) and an `Extension` (a row of
- * `extensions.ts`). It says which endpoints and jobs it adds, opens what it needs in the primary and in each worker,
+ * `extensions.ts`), or a value that a program gives `createRegistry`. It says which endpoints, jobs and followers it adds, opens what it needs in the primary and in each worker,
  * and hears what happens there. Everything but its name may be left out; a hook that it does not have costs nothing.
  * Extensions know nothing of each other: what two of them need is in a lower layer.
  */
@@ -14,20 +14,23 @@ import type { JobWatcher } from "../jobs/job.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Sample } from "../lib/metrics/exposition.ts";
 import type { Metric } from "../lib/metrics/metric.ts";
+import type { Follower } from "../metadata/followers.ts";
 import type { Committer } from "../metadata/metadata.ts";
 import type { RegistryJob, RegistryWork } from "../registry/jobs.ts";
 import type { Registry, Report } from "../registry/registry.ts";
 
 /** `Place` is what the primary gives each worker of it: plain values, which go from process to process. */
 export interface Extension<Place = unknown> {
-  /** Its folder, and its section of the configuration. */
-  readonly name: keyof RegistryConfig["extensions"];
+  /** Its folder, and its section of the configuration; a program's own has neither. */
+  readonly name: string;
   /** Its endpoints while a configuration has it on: for the documents, and for whoever names all of them. */
   endpoints?(config: RegistryConfig): readonly Endpoint<App>[];
   /** Its page in the interface while it is on: one of its endpoints. */
   page?(config: RegistryConfig): Page | null;
   /** Names of its jobs, whether it is on or off. */
   readonly jobNames?: readonly string[];
+  /** Names of its followers of the feed, whether it is on or off: for one that is off the feed keeps nothing. */
+  readonly followerNames?: readonly string[];
   /** Work of it that runs in a process of its own; its jobs ask for it (`src/jobs/heavy_work.ts`). */
   readonly heavyWork?: readonly RegistryWork<never, unknown>[];
   /** Called once in the primary, before the metadata are opened; null while it is off. */
@@ -59,6 +62,8 @@ export interface WorkerParts<Place> extends ExtensionParts {
 export interface PrimaryExtension<Place = unknown> {
   /** Its rows of the table of jobs. */
   jobs?(registry: Registry): readonly RegistryJob[];
+  /** Its followers of the feed: each is handed every push, tag move and delete, in order, in the background. */
+  follows?(registry: Registry): readonly Follower[];
   /** Stands before every commit, those of background work included: sees them and what came of them, in order. */
   commits?(next: Committer): Committer;
   /** Hears of every transaction of the metadata. */

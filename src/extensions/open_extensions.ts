@@ -7,6 +7,8 @@ import type { RegistryConfig } from "../config/schema.ts";
 import type { AccessRecord } from "../http/dispatch.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import type { JobWatcher } from "../jobs/job.ts";
+import { assert } from "../lib/assert.ts";
+import type { Follower } from "../metadata/followers.ts";
 import type { Committer } from "../metadata/metadata.ts";
 import type { RegistryJob } from "../registry/jobs.ts";
 import type { Registry } from "../registry/registry.ts";
@@ -38,10 +40,31 @@ export function extensionPages(
   return table.flatMap((extension) => extension.page?.(config) ?? []);
 }
 
+export function jobNamesOf(table: readonly Extension[]): readonly string[] {
+  return table.flatMap(({ jobNames = [] }) => jobNames);
+}
+
+export function followerNamesOf(table: readonly Extension[]): readonly string[] {
+  return table.flatMap(({ followerNames = [] }) => followerNames);
+}
+
+/** Names are known before anything is opened, for labels and for what is off. */
+function requireNamed(
+  rows: readonly { readonly name: string }[],
+  names: readonly string[],
+  member: string,
+): void {
+  for (const { name } of rows) {
+    assert(names.includes(name), `extensions: ${name} is not in the ${member} of its extension`);
+  }
+}
+
 export class PrimaryExtensions {
+  readonly #table: readonly Extension[];
   readonly #open: readonly { readonly name: string; readonly extension: PrimaryExtension }[];
 
   constructor(table: readonly Extension[], parts: ExtensionParts) {
+    this.#table = table;
     this.#open = table.flatMap((row) => {
       const extension = row.openPrimary?.(parts) ?? null;
       return extension === null ? [] : [{ name: row.name, extension }];
@@ -53,7 +76,20 @@ export class PrimaryExtensions {
   }
 
   jobs(registry: Registry): readonly RegistryJob[] {
-    return this.#all.flatMap((extension) => extension.jobs?.(registry) ?? []);
+    const jobs = this.#all.flatMap((extension) => extension.jobs?.(registry) ?? []);
+    requireNamed(jobs, jobNamesOf(this.#table), "jobNames");
+    return jobs;
+  }
+
+  /** Their followers of the feed, and the names of those that are off. */
+  follows(registry: Registry): {
+    readonly on: readonly Follower[];
+    readonly off: readonly string[];
+  } {
+    const on = this.#all.flatMap((extension) => extension.follows?.(registry) ?? []);
+    const names = followerNamesOf(this.#table);
+    requireNamed(on, names, "followerNames");
+    return { on, off: names.filter((name) => on.every((follower) => follower.name !== name)) };
   }
 
   /** The first of the table stands nearest to the metadata. */

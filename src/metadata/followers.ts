@@ -45,13 +45,11 @@ export interface Follower {
   readonly take: (records: readonly FeedRecord[], signal: AbortSignal) => Promise<void>;
 }
 
-const never = new AbortController().signal;
-
 /** Hands a follower all that was committed since its cursor. Returns how many records it took. */
 export async function followFeed(
   metadata: Metadata,
   follower: Follower,
-  signal: AbortSignal = never,
+  signal: AbortSignal,
 ): Promise<number> {
   const { name, take } = follower;
   let cursor = await cursorOf(metadata, follower, signal);

@@ -6,6 +6,7 @@ import type { App, Health } from "../api/app.ts";
 import { endpoints } from "../api/endpoints.ts";
 import { Throttle, type LoginNews } from "../auth/throttle.ts";
 import type { RegistryConfig } from "../config/schema.ts";
+import type { Extension } from "../extensions/extension.ts";
 import { extensions } from "../extensions/extensions.ts";
 import { extensionPages, WorkerExtensions, type Places } from "../extensions/open_extensions.ts";
 import { auditAnswer, logAnswer } from "../http/access_log.ts";
@@ -32,6 +33,8 @@ export interface AnswersOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly root: Root;
+  /** Without it those of the product. */
+  readonly extensions?: readonly Extension[] | undefined;
   /** The primary's. */
   readonly committer: Committer;
   /** Prefix of request ids, different in each process. */
@@ -61,11 +64,11 @@ export interface Answers {
 }
 
 export async function openAnswers(options: AnswersOptions): Promise<Answers> {
-  const { config, log, clock, root } = options;
+  const { config, log, clock, root, extensions: table = extensions } = options;
   const report = reporter(log);
   const stores = root.openBytes();
-  const opened = new WorkerExtensions(extensions, {
-    ...extensionParts(config, clock, report),
+  const opened = new WorkerExtensions(table, {
+    ...extensionParts(table, { config, clock, report }),
     places: options.places ?? {},
   });
   const registry = openRegistry(config, {
@@ -79,8 +82,8 @@ export async function openAnswers(options: AnswersOptions): Promise<Answers> {
   });
   const health: Health = { started: false, stopping: false, problem: null };
   const throttle = new Throttle(options.tell);
-  const openApi = onceText(() => openApiText(config));
-  const app = { health, openApi, pages: extensionPages(extensions, config) };
+  const openApi = onceText(() => openApiText(config, table));
+  const app = { health, openApi, pages: extensionPages(table, config) };
   const parts = { log, clock, registry, throttle, app };
   let settings: Settings = await openSettings(config, parts);
   const audit = openAudit(config, log, clock);

@@ -7,29 +7,32 @@ import { apiDocument } from "../api/document.ts";
 import { endpoints } from "../api/endpoints.ts";
 import type { RegistryConfig } from "../config/schema.ts";
 import { extensions } from "../extensions/extensions.ts";
-import type { ExtensionParts } from "../extensions/extension.ts";
-import { extensionEndpoints } from "../extensions/open_extensions.ts";
+import type { Extension, ExtensionParts } from "../extensions/extension.ts";
+import { extensionEndpoints, followerNamesOf, jobNamesOf } from "../extensions/open_extensions.ts";
 import type { Endpoint } from "../http/endpoint.ts";
-import type { Clock } from "../lib/clock.ts";
 import { registryJobNames } from "../registry/jobs.ts";
-import type { Report } from "../registry/registry.ts";
 
 /** What extensions are opened with. */
 export function extensionParts(
-  config: RegistryConfig,
-  clock: Clock,
-  report: Report,
+  table: readonly Extension[],
+  parts: Pick<ExtensionParts, "config" | "clock" | "report">,
 ): ExtensionParts {
-  const jobs = [...registryJobNames, ...extensions.flatMap(({ jobNames = [] }) => jobNames)];
-  return { config, clock, report, served: { endpoints: servedEndpoints(config), jobs } };
+  const jobs = [...registryJobNames, ...jobNamesOf(table), ...followerNamesOf(table)];
+  return { ...parts, served: { endpoints: servedEndpoints(parts.config, table), jobs } };
 }
 
-function servedEndpoints(config: RegistryConfig): readonly Endpoint<App>[] {
-  return [...endpoints, ...extensionEndpoints(extensions, config)];
+function servedEndpoints(
+  config: RegistryConfig,
+  table: readonly Extension[],
+): readonly Endpoint<App>[] {
+  return [...endpoints, ...extensionEndpoints(table, config)];
 }
 
 /** The OpenAPI document of what a server with this configuration, or with the defaults, serves, as JSON text. */
-export function openApiText(config: RegistryConfig | null = null): string {
-  const rows = config === null ? endpoints : servedEndpoints(config);
+export function openApiText(
+  config: RegistryConfig | null = null,
+  table: readonly Extension[] = extensions,
+): string {
+  const rows = config === null ? endpoints : servedEndpoints(config, table);
   return JSON.stringify(apiDocument([...rows], packageJson.version));
 }

@@ -9,16 +9,19 @@ import type { HeavyRunner } from "../jobs/heavy_work.ts";
 import { JobLoop } from "../jobs/job_loop.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Leases } from "../lib/lease.ts";
+import { followers } from "../metadata/followers.ts";
 import type { Committer } from "../metadata/metadata.ts";
+import { recordCommit } from "../metadata/records.ts";
 import { isFull } from "../registry/explain_failure.ts";
+import { followerJob } from "../registry/follower_job.ts";
 import { registryJobs } from "../registry/jobs.ts";
 import type { Registry, Report } from "../registry/registry.ts";
 import { RootProbe } from "../registry/root_probe.ts";
 import type { Stores } from "../storage/stores.ts";
 import type { Writer } from "./root.ts";
 
-/** Starts every job of the table, those of extensions included. */
-export function startJobs(options: {
+/** Starts every job of the table, those of extensions and their followers of the feed included. */
+export async function startJobs(options: {
   readonly registry: Registry;
   readonly heavy: HeavyRunner<Registry>;
   readonly leases: Leases;
@@ -26,14 +29,17 @@ export function startJobs(options: {
   /** The configuration in force. */
   readonly config: () => RegistryConfig;
   readonly onReconciled: () => void;
-}): JobLoop<Registry> {
+}): Promise<JobLoop<Registry>> {
   const { registry, heavy, leases, extensions, config, onReconciled } = options;
   const { report, clock } = registry;
   const uploadIdleMs = (): number => config().storage.uploadIdle;
   const onExpired = (uploads: number): void => extensions.onExpired(uploads);
   const own = registryJobs({ registry, report, heavy, uploadIdleMs, onReconciled, onExpired });
+  const followed = extensions.follows(registry);
+  await endFollowers(registry, followed.off);
+  const following = followed.on.map((follower) => followerJob(registry, follower));
   const jobs = new JobLoop({
-    jobs: [...own, ...extensions.jobs(registry)],
+    jobs: [...own, ...extensions.jobs(registry), ...following],
     heavy,
     leases,
     clock,
@@ -42,6 +48,15 @@ export function startJobs(options: {
   });
   jobs.start();
   return jobs;
+}
+
+/** The feed keeps records for every follower; those that nobody runs would keep them for ever. */
+async function endFollowers({ metadata }: Registry, names: readonly string[]): Promise<void> {
+  const reads = metadata.records(followers);
+  for (const name of names) {
+    if ((await reads.cursor(name)) === null) continue;
+    await metadata.commit(recordCommit(followers, { kind: "unfollow", name }));
+  }
 }
 
 /** Tries small writes from now on. */

@@ -18,16 +18,20 @@ const metadata = new SqliteMetadata(path, writer);
 const state = { ended: false, rounds: 0 };
 for (;;) {
   if (state.ended) break;
-  await followFeed(metadata, {
-    name: "test",
-    from: "start",
-    take: async (records) => {
-      appendFileSync(file, records.map(({ sequence, tag }) => `${sequence} ${tag}\n`).join(""));
-      state.ended = records.some(({ tag }) => tag === lastTag);
-      state.rounds += 1;
-      if (state.rounds % 5 === 0) process.kill(process.pid, "SIGKILL");
+  await followFeed(
+    metadata,
+    {
+      name: "test",
+      from: "start",
+      take: async (records) => {
+        appendFileSync(file, records.map(({ sequence, tag }) => `${sequence} ${tag}\n`).join(""));
+        state.ended = records.some(({ tag }) => tag === lastTag);
+        state.rounds += 1;
+        if (state.rounds % 5 === 0) process.kill(process.pid, "SIGKILL");
+      },
     },
-  });
+    new AbortController().signal,
+  );
 }
 await metadata.close();
 await writer.close();

@@ -18,11 +18,13 @@ import {
 
 const day = 24 * 60 * 60_000;
 
+const never = new AbortController().signal;
+
 /** A follower that remembers what it took. */
 function follower(metadata: Metadata, from: "start" | "end" = "start", name = "test") {
   const took: FeedRecord[] = [];
   const take = async (records: readonly FeedRecord[]): Promise<void> => void took.push(...records);
-  return { took, run: () => followFeed(metadata, { name, from, take }) };
+  return { took, run: () => followFeed(metadata, { name, from, take }, never) };
 }
 
 const told = ({ repository: at, tag, digest: now, previous }: FeedRecord) => [
@@ -83,16 +85,20 @@ export function testFeed(open: OpenEmptyStore): void {
     const found: string[][] = [];
     const took: (string | null)[] = [];
     const run = (fails: boolean) =>
-      followFeed(metadata, {
-        name: "state",
-        from: "end",
-        begin: async () => {
-          found.push(await metadata.tags(repository, { after: null, limit: 9 }));
-          await tested.did(change.tag(`during${found.length}`, "m"));
-          if (fails) throw new Error("not read");
+      followFeed(
+        metadata,
+        {
+          name: "state",
+          from: "end",
+          begin: async () => {
+            found.push(await metadata.tags(repository, { after: null, limit: 9 }));
+            await tested.did(change.tag(`during${found.length}`, "m"));
+            if (fails) throw new Error("not read");
+          },
+          take: async (records) => void took.push(...records.map(({ tag }) => tag)),
         },
-        take: async (records) => void took.push(...records.map(({ tag }) => tag)),
-      });
+        never,
+      );
     expect(String(await reasonOf(run(true)))).toContain("not read");
     expect(await metadata.records(followers).cursor("state")).toBeNull();
     expect(await run(false)).toBe(1);
@@ -116,8 +122,8 @@ export function testFeed(open: OpenEmptyStore): void {
       if (calls === 2) throw new Error("out of order");
     };
     const options = { name: "test", from: "start", take } as const;
-    expect(String(await reasonOf(followFeed(metadata, options)))).toContain("out of order");
-    expect(await followFeed(metadata, options)).toBe(700);
+    expect(String(await reasonOf(followFeed(metadata, options, never)))).toContain("out of order");
+    expect(await followFeed(metadata, options, never)).toBe(700);
     expect(seen.slice(500, 1000)).toEqual(seen.slice(1000, 1500));
     expect(new Set(seen).size).toBe(1200);
     const last = seen.at(-1);
