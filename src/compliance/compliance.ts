@@ -23,6 +23,7 @@ import {
   appliesTo,
   type GroupName,
   groups,
+  type Named,
   rollUp,
   type Scenario,
   type Version,
@@ -79,7 +80,7 @@ export async function runCompliance(options: ComplianceOptions): Promise<Report>
   });
   try {
     await checkRegistry(trial.client);
-    const scenarios = select(allScenarios(seed), options);
+    const scenarios = select(allScenarios(seed, wantedBy(options)), options);
     const outcome = await runScenarios({
       scenarios,
       trial,
@@ -109,15 +110,18 @@ export async function runCompliance(options: ComplianceOptions): Promise<Report>
   }
 }
 
+function wantedBy({ only }: Pick<ComplianceOptions, "only">): (scenario: Named) => boolean {
+  return ({ group, id }) => only?.some((name) => name === group || id.startsWith(name)) ?? true;
+}
+
 /** The cases of the newest version asked for, in the groups asked for. */
 export function select(
   scenarios: readonly Scenario[],
   options: Pick<ComplianceOptions, "versions" | "only">,
 ): Scenario[] {
   const newest = versions.findLast((version) => options.versions.includes(version)) ?? "dev";
-  const { only } = options;
   return scenarios
-    .filter(({ group, id }) => only?.some((name) => name === group || id.startsWith(name)) ?? true)
+    .filter(wantedBy(options))
     .map((one) => ({ ...one, cases: one.cases.filter(({ since }) => appliesTo(since, newest)) }))
     .filter(({ cases }) => cases.length > 0);
 }

@@ -63,9 +63,13 @@ export interface Case {
   readonly run: (t: Trial) => Promise<void>;
 }
 
-export interface Scenario {
+/** What a scenario is asked for by. */
+export interface Named {
   readonly id: string;
   readonly group: GroupName;
+}
+
+export interface Scenario extends Named {
   readonly title: string;
   /** `read` scenarios change nothing and run in the read-only mode too. */
   readonly access: "read" | "write";

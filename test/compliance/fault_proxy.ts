@@ -36,20 +36,28 @@ export type Fault = (request: Request, forward: Forward) => Promise<Answer>;
 
 export interface FaultProxy extends AsyncDisposable {
   readonly url: string;
+  /** Another fault from now on; what is under way is cut. */
+  use(fault: Fault): void;
 }
 
 /** Listens on a free port of 127.0.0.1 and passes everything through `fault` to `registryUrl`. */
 export async function startFaultProxy(registryUrl: string, fault: Fault): Promise<FaultProxy> {
   const upstream = new RegistryClient({ url: registryUrl, limits: { idleMs: 10_000 } });
   const forward = forwarder(upstream);
+  let inForce = fault;
   const server = createServer((incoming, outgoing) => {
-    void answerOne(incoming, outgoing, (request) => fault(request, forward));
+    const chosen = inForce;
+    void answerOne(incoming, outgoing, (request) => chosen(request, forward));
   });
   await listening(server);
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("The proxy has no port");
   return {
     url: `http://127.0.0.1:${address.port}`,
+    use: (next) => {
+      server.closeAllConnections();
+      inForce = next;
+    },
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       await new Promise<void>((resolve) => server.close(() => resolve()));

@@ -1,24 +1,28 @@
 // Is the suite any good? A correct registry passes, and every mutant of it is named.
 //
-// One server is started; a proxy in front of it breaks one rule at a time (mutants/). For each
+// A registry in memory is served; a proxy in front of it breaks one rule at a time (mutants/). For each
 // mutant only its scenarios run. A mutant counts as named when its case does not pass; the positive
 // control is the same proxy without a fault, through which everything has to pass.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { runCompliance } from "../../src/compliance/compliance.ts";
 import type { Report } from "../../src/compliance/report.ts";
-import { startZot, type Zot } from "../harness.ts";
-import { type Fault, startFaultProxy } from "./fault_proxy.ts";
+import { serveRegistry, type ServedRegistry } from "../served_registry.ts";
+import { type Fault, type FaultProxy, startFaultProxy } from "./fault_proxy.ts";
 import { basicGate, bearerGate, gateLogin } from "./login_gate.ts";
 import { mutants } from "./mutants/mutants.ts";
 
-let zot: Zot;
+const faultless: Fault = (request, forward) => forward(request);
+let served: ServedRegistry;
+let proxy: FaultProxy;
 
 beforeAll(async () => {
-  zot = await startZot({ config: { storage: { commit: false } } });
+  served = await serveRegistry();
+  proxy = await startFaultProxy(served.url, faultless);
 });
 afterAll(async () => {
-  await zot[Symbol.asyncDispose]();
+  await proxy[Symbol.asyncDispose]();
+  await served[Symbol.asyncDispose]();
 });
 
 interface JudgeOptions {
@@ -27,7 +31,7 @@ interface JudgeOptions {
 }
 
 async function judge(fault: Fault, { only, login = false }: JudgeOptions = {}): Promise<Report> {
-  await using proxy = await startFaultProxy(zot.url, fault);
+  proxy.use(fault);
   return await runCompliance({
     url: proxy.url,
     versions: ["1.0", "1.1", "dev"],
@@ -39,7 +43,7 @@ async function judge(fault: Fault, { only, login = false }: JudgeOptions = {}): 
 
 describe("the suite", () => {
   test("passes a correct registry through a proxy that breaks nothing", async () => {
-    const report = await judge((request, forward) => forward(request));
+    const report = await judge(faultless);
     const notPassed = report.cases
       .filter(({ status }) => status !== "passed" && status !== "skipped")
       .map(({ id, status, message }) => `${id}: ${status}, ${message ?? ""}`);

@@ -1,5 +1,5 @@
 // THE list of scenarios, in the order in which they run. The order of groups is that of `groups`.
-import { checkSuite, groups, type Scenario } from "../suite.ts";
+import { checkSuite, groups, type Named, type Scenario } from "../suite.ts";
 import { baseScenarios } from "./base.ts";
 import { catalogScenarios } from "./catalog.ts";
 import { contentScenarios } from "./content.ts";
@@ -25,9 +25,13 @@ import { uploadOrderScenarios } from "./upload_order.ts";
 
 /**
  * Every scenario. Rows hold the state of one run, so a run makes its own; `seed` (lower-case letters
- * and digits) makes its content and names differ from those of other runs.
+ * and digits) makes its content and names differ from those of other runs. Of scenarios that are not
+ * wanted those are missing whose content is costly to make.
  */
-export function allScenarios(seed: string): Scenario[] {
+export function allScenarios(
+  seed: string,
+  wanted: (scenario: Named) => boolean = () => true,
+): Scenario[] {
   const scenarios = [
     ...baseScenarios(),
     ...existingScenarios(),
@@ -37,7 +41,7 @@ export function allScenarios(seed: string): Scenario[] {
     ...uploadFaultScenarios(),
     ...pullBlobScenarios(),
     ...mountScenarios(),
-    ...contentScenarios(seed),
+    ...contentScenarios(seed, wanted),
     ...manifestPushScenarios(),
     ...manifestPullScenarios(),
     ...tagParameterScenarios(),

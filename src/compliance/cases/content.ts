@@ -20,7 +20,7 @@ import {
   expectType,
 } from "../expect.ts";
 import { manifestAccept } from "../ledger.ts";
-import { type Case, negative, positive, scenario, type Scenario } from "../suite.ts";
+import { type Case, type Named, negative, positive, scenario, type Scenario } from "../suite.ts";
 import type { Trial } from "../trial.ts";
 import { Skipped, Unsupported } from "../verdict.ts";
 import {
@@ -34,8 +34,14 @@ import { dataSets, type DataSet, type Filled } from "./data_sets.ts";
 import { referrersCases } from "./data_set_referrers.ts";
 import { compareStrings } from "./tags.ts";
 
-export function contentScenarios(seed: string): Scenario[] {
-  return [...dataSets.map((set) => dataSetScenario(fill(set, seed))), badDigest()];
+/** Makes content for the scenarios that are wanted. */
+export function contentScenarios(seed: string, wanted: (scenario: Named) => boolean): Scenario[] {
+  const sets = dataSets.filter((set) => wanted({ group: "content", id: scenarioId(set) }));
+  return [...sets.map((set) => dataSetScenario(fill(set, seed))), badDigest()];
+}
+
+function scenarioId({ id }: DataSet): string {
+  return `content.${id}`;
 }
 
 function fill(set: DataSet, seed: string): Filled {
@@ -54,7 +60,7 @@ function dataSetScenario(filled: Filled): Scenario {
     ...referrersCases(filled),
     ...deleteCases(filled),
   ].map((row) => (row.since === "1.0" ? { ...row, since: set.since } : row));
-  return scenario("content", `content.${set.id}`, set.title, cases);
+  return scenario("content", scenarioId(set), set.title, cases);
 }
 
 const blobWays = [
