@@ -103,8 +103,8 @@ describe("answers", () => {
   });
 });
 
-describe("a large file that was answered", () => {
-  const file = new Blob([new Uint8Array(slowBodyBytesMin)]);
+describe.each([1, slowBodyBytesMin])("a file of %i bytes that was answered", (sizeBytes) => {
+  const file = new Blob([new Uint8Array(sizeBytes)]);
   const large = row("/x", () => Promise.resolve({ status: 200, headers: {}, body: file }));
   const error = new Error("the disk has no room for a file");
   const ends: readonly (readonly [BodyEnd, Partial<AccessRecord>, failure: unknown])[] = [

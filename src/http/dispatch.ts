@@ -15,7 +15,14 @@ import type { Admission } from "./admission.ts";
 import { answerBodies, BodyMemory, type Room } from "./body_memory.ts";
 import { Call, type Connection } from "./call.ts";
 import type { Cors } from "./cors.ts";
-import { bodyBytes, isSentLater, type BodyEnd, type Endpoint, type Reply } from "./endpoint.ts";
+import {
+  bodyBytes,
+  isFollowed,
+  isSentLater,
+  type BodyEnd,
+  type Endpoint,
+  type Reply,
+} from "./endpoint.ts";
 import { clientAddress, ForwardedConnection } from "./forwarded.ts";
 import type { RateLimits } from "./rate_limits.ts";
 import { errorReply } from "./reply.ts";
@@ -130,7 +137,7 @@ export class Dispatcher<App> {
     const reply = this.#finish(request, id, handled.reply);
     const durationMs = clock.monotonicMs() - startedMs;
     const done: Done<App> = { id, client: connection.address, target, handled, durationMs };
-    if (!isSentLater(reply.body)) {
+    if (!isFollowed(reply.body)) {
       this.#record(request, done, null);
       return reply;
     }
@@ -267,7 +274,7 @@ function failureOf<App>({ failure, reply }: Handled<App>, end: BodyEnd | null): 
   if (end?.kind === "replaced") return end.error;
   if (end?.kind !== "cut") return failure;
   const { sentBytes, problem } = end;
-  const size = isSentLater(reply.body) ? bodyBytes(reply.body) : sentBytes;
+  const size = isFollowed(reply.body) ? bodyBytes(reply.body) : sentBytes;
   return new Error(`the answer was cut after ${sentBytes} of ${size} bytes: ${problem}`);
 }
 

@@ -75,6 +75,11 @@ export function isSentLater(body: ReplyBody): body is Blob | Uint8Array {
   return isKnown && bodyBytes(body) >= slowBodyBytesMin;
 }
 
+/** Whether what became of an answer is known only after it was given to the runtime, which opens files by itself. */
+export function isFollowed(body: ReplyBody): body is Blob | Uint8Array {
+  return body instanceof Blob || isSentLater(body);
+}
+
 export function bodyBytes(body: Blob | Uint8Array): number {
   return body instanceof Blob ? body.size : body.length;
 }

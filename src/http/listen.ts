@@ -256,12 +256,11 @@ class HttpListener implements Listener {
   /** Reports to the code that gave the answer how its body ended. */
   #follow({ body, onEnd }: Reply, request: Request, server: Server): void {
     if (onEnd === undefined) return;
-    if (!isSentLater(body)) {
-      onEnd({ kind: "unknown", sentBytes: null });
-      return;
-    }
     const { signal } = request;
-    this.#sent.watch({ body, peer: () => server.requestIP(request), signal, onEnd });
+    if (isSentLater(body)) {
+      this.#sent.watch({ body, peer: () => server.requestIP(request), signal, onEnd });
+    } else if (body instanceof Blob) this.#sent.opened({ body, onEnd });
+    else onEnd({ kind: "unknown", sentBytes: null });
   }
 
   async #answerPeer(request: Request, server: Server, peerOf: PeerOf): Promise<Response> {

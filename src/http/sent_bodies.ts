@@ -1,10 +1,14 @@
 /**
- * Finds out how many bytes of a large answer were really sent.
+ * Finds out what became of answers after they were given to the runtime: whether a file could be opened, and how many
+ * bytes of a large answer were really sent.
  *
  * The runtime sends files below our code and reports neither their end nor a failure of the disk: it then closes the
  * connection. So a duplicate of the connection's socket is kept open (`dup`) and asked how many bytes went into it,
  * several times a second. Where the socket cannot be found (not Linux, or behind a front of this process) the number is
  * not known.
+ *
+ * A small file fits the socket's buffer, and a duplicate for each would cost a quarter of its answer. The runtime opens
+ * it before it takes the next request (Bun 1.4.5), so what was not replaced by the next turn of the event loop was sent.
  */
 import { Lru } from "../lib/lru.ts";
 import { peerKey } from "./drain_limit.ts";
@@ -26,6 +30,9 @@ export interface Sending {
   readonly onEnd: (end: BodyEnd) => void;
 }
 
+/** A small file on its way. */
+export type Opening = Pick<Sending, "body" | "onEnd">;
+
 interface Watched extends Sending {
   /** Of our own; null when the connection was not found. */
   readonly descriptor: number | null;
@@ -36,7 +43,15 @@ interface Watched extends Sending {
 export class SentBodies {
   readonly #known = new Lru<string, number>({ entriesMax: knownMax });
   readonly #watched = new Set<Watched>();
+  /** Of this turn of the event loop. */
+  #opening: Opening[] = [];
   #timer: ReturnType<typeof setInterval> | null = null;
+
+  /** To be called before the answer is given to the runtime, for a file that is sent at once. */
+  opened(opening: Opening): void {
+    this.#opening.push(opening);
+    if (this.#opening.length === 1) setImmediate(() => this.#endOpenings());
+  }
 
   /** To be called before the answer is given to the runtime. */
   watch(sending: Sending): void {
@@ -50,24 +65,34 @@ export class SentBodies {
 
   /**
    * A file could not be opened when its answer was due, and another answer goes out instead. The runtime tells the
-   * file and not the request: it is the first one for that file that has got nothing yet.
+   * file and not the request: of small files it is the last one, of large ones the first that has got nothing yet.
    */
   replaced(error: unknown, instead: Reply): void {
     const path = error instanceof Error && "path" in error ? error.path : null;
-    const asking = [...this.#watched].filter(
-      ({ body: file }) => "name" in file && file.name === path,
-    );
-    const watched = asking.find(hasNothing) ?? asking.at(-1);
-    if (watched === undefined) return;
-    this.#forget(watched);
+    const isAsked = ({ body }: Opening): boolean => "name" in body && body.name === path;
+    const small = this.#opening.findLastIndex(isAsked);
+    const asking = [...this.#watched].filter(isAsked);
+    const large = asking.find(hasNothing) ?? asking.at(-1);
     const { body } = instead;
     const isText = typeof body === "string" || body instanceof Uint8Array;
-    watched.onEnd({ kind: "replaced", sentBytes: isText ? body.length : 0, error });
+    const end = { kind: "replaced", sentBytes: isText ? body.length : 0, error } as const;
+    if (small !== -1) this.#opening.splice(small, 1)[0]?.onEnd(end);
+    else if (large !== undefined) {
+      this.#forget(large);
+      large.onEnd(end);
+    }
   }
 
   /** The server has stopped: what is still on its way was cut. */
   close(): void {
+    this.#endOpenings();
     for (const watched of this.#watched) this.#end(watched, watched.signal.aborted);
+  }
+
+  #endOpenings(): void {
+    const opened = this.#opening;
+    this.#opening = [];
+    for (const { onEnd } of opened) onEnd({ kind: "unknown", sentBytes: null });
   }
 
   #look(): void {

@@ -238,12 +238,15 @@ describe("answers", () => {
 
   test("an answer whose file cannot be opened is another answer, and tells no name", async () => {
     const other: Reply = { status: 503, headers: { "retry-after": "1" }, body: "later" };
-    for (const status of [200, 206]) {
+    const kinds = [200, 206].flatMap((status) =>
+      [1, slowBodyBytesMin - 1, slowBodyBytesMin].map((size) => ({ status, size })),
+    );
+    for (const { status, size } of kinds) {
       const ends: unknown[] = [];
       const gone = join(directory.path, "secret-name that went");
-      writeFileSync(gone, new Uint8Array(slowBodyBytesMin));
+      writeFileSync(gone, new Uint8Array(size));
       const body = Bun.file(gone);
-      expect(body.size).toBe(slowBodyBytesMin);
+      expect(body.size).toBe(size);
       rmSync(gone);
       const onEnd = (end: unknown): void => void ends.push(end);
       await using heard = hear(
