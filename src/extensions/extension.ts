@@ -16,7 +16,7 @@ import type { Sample } from "../lib/metrics/exposition.ts";
 import type { Metric } from "../lib/metrics/metric.ts";
 import type { Follower } from "../metadata/followers.ts";
 import type { Committer } from "../metadata/metadata.ts";
-import type { RegistryJob, RegistryWork } from "../registry/jobs.ts";
+import type { RegistryJob, RegistryWork } from "../registry/registry_job.ts";
 import type { Registry, Report } from "../registry/registry.ts";
 
 /** `Place` is what the primary gives each worker of it: plain values, which go from process to process. */

@@ -10,7 +10,7 @@ import type { JobWatcher } from "../jobs/job.ts";
 import { assert } from "../lib/assert.ts";
 import type { Follower } from "../metadata/followers.ts";
 import type { Committer } from "../metadata/metadata.ts";
-import type { RegistryJob } from "../registry/jobs.ts";
+import type { RegistryJob } from "../registry/registry_job.ts";
 import type { Registry } from "../registry/registry.ts";
 import type {
   CacheName,

@@ -2,19 +2,16 @@
 // that fails, hangs, or runs elsewhere.
 
 import { expect, test } from "bun:test";
-import { eventually } from "../../test/processes.ts";
+import { leaseOf, runJobs, until } from "../../test/registry/run_jobs.ts";
 import { image, openWorld, pushImage, type World } from "../../test/registry/world.ts";
-import { runHere } from "../jobs/heavy_work.ts";
-import { JobLoop } from "../jobs/job_loop.ts";
+import type { Lease } from "../lib/lease.ts";
 import { followers, type Follower } from "../metadata/followers.ts";
 import { followerJob } from "./follower_job.ts";
-import type { Registry } from "./registry.ts";
 
 const second = 1_000;
 
 /** The loop with one follower; `held` says whether this server has the lease. */
 function startFollower(world: World, follower: Partial<Follower>, held = true) {
-  const { registry, clock, report } = world;
   const took: (string | null)[] = [];
   const row: Follower = {
     name: "toy",
@@ -22,24 +19,9 @@ function startFollower(world: World, follower: Partial<Follower>, held = true) {
     take: async (records) => void took.push(...records.map(({ tag }) => tag)),
     ...follower,
   };
-  const lost = new AbortController().signal;
-  const lease = { fence: 1, lost, release: () => Promise.resolve() };
-  const jobs = new JobLoop<Registry>({
-    jobs: [followerJob(registry, row)],
-    heavy: runHere<Registry>(registry),
-    leases: { take: () => Promise.resolve(held ? lease : null) },
-    clock,
-    report,
-  });
-  jobs.start();
+  const take = (): Promise<Lease | null> => Promise.resolve(held ? leaseOf() : null);
+  const jobs = runJobs(world, [followerJob(world.registry, row)], take);
   return { jobs, took };
-}
-
-function until(world: World, what: string, isSo: () => boolean, stepMs = 100) {
-  return eventually(what, async () => {
-    await world.clock.advance(stepMs);
-    return isSo();
-  });
 }
 
 test("a follower has what was committed a moment after, also what another server committed", async () => {

@@ -3,7 +3,7 @@
  * several servers share in one of them. One that fails is tried again after growing pauses, however much is committed.
  */
 import { followFeed, type Follower } from "../metadata/followers.ts";
-import type { RegistryJob } from "./jobs.ts";
+import type { RegistryJob } from "./registry_job.ts";
 import type { Registry } from "./registry.ts";
 
 /** Commits of the same moment share a page. */

@@ -14,7 +14,7 @@ import {
   type World,
   writeLayout,
 } from "../../test/registry/world.ts";
-import { eventually } from "../../test/processes.ts";
+import { leaseOf, until } from "../../test/registry/run_jobs.ts";
 import { uploadsDirectory } from "../storage/layout.ts";
 import { FilesystemLayouts } from "../storage/filesystem/filesystem_layouts.ts";
 import type { KeyedFiles } from "../storage/filesystem/keyed_files.ts";
@@ -77,24 +77,6 @@ function startJobs(
   });
   jobs.start();
   return { jobs, counts };
-}
-
-function leaseOf(released: () => void): Lease {
-  const release = async (): Promise<void> => released();
-  return { fence: 1, lost: new AbortController().signal, release };
-}
-
-/** Moves the clock until something is so. */
-function until(
-  world: World,
-  what: string,
-  isSo: () => boolean | Promise<boolean>,
-  stepMs = 100,
-): Promise<unknown> {
-  return eventually(what, async () => {
-    await world.clock.advance(stepMs);
-    return isSo();
-  });
 }
 
 const indexIsExact = async (world: World): Promise<boolean> => {
@@ -179,8 +161,9 @@ describe("jobs", () => {
       async () => (await world.registry.uploads.size(repository, id)) === null,
       minute,
     );
-    await until(world, "it is told", () => world.reports.length > 0);
-    expect(world.reports).toMatchObject([{ message: "dropped idle uploads" }]);
+    const told = () => world.reports.filter(({ message }) => message === "dropped idle uploads");
+    await until(world, "it is told", () => told().length > 0);
+    expect(told()).toHaveLength(1);
     await jobs.stop();
   });
 
@@ -261,9 +244,9 @@ describe("trouble", () => {
       await utimes(join(path, name), 0, 0);
     }
     const { jobs } = startJobs(world, {}, { ...world.registry, uploads });
-    await until(world, "it is told", () => world.reports.length > 0);
-    expect(world.reports[0]).toMatchObject({
-      level: "error",
+    const errors = () => world.reports.filter(({ level }) => level === "error");
+    await until(world, "it is told", () => errors().length > 0);
+    expect(errors()[0]).toMatchObject({
       fields: { job: "expire-uploads", error: "Error: disk trouble" },
     });
     trouble.on = false;

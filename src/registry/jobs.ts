@@ -2,15 +2,11 @@
  * The registry's own background jobs, as a table: comparing layouts with the metadata, writing index.json after
  * commits, and garbage collection. After a clean stop the index.json of every repository equals the metadata.
  */
-import type { HeavyRunner, HeavyWork } from "../jobs/heavy_work.ts";
-import type { Job } from "../jobs/job.ts";
+import type { HeavyRunner } from "../jobs/heavy_work.ts";
 import { LayoutProjector, projectLayout, type ProjectionMode } from "./layout_projector.ts";
 import { hasLayouts, type Registry, type Report } from "./registry.ts";
+import type { RegistryJob } from "./registry_job.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
-
-/** A job of the registry or of an extension: heavy work is given the registry of the process that runs it. */
-export type RegistryJob = Job<Registry>;
-export type RegistryWork<Argument, Result> = HeavyWork<Registry, Argument, Result>;
 
 /** THE table of the registry's heavy work, by which its process finds it. */
 export const registryWork = [projectLayout] as const;

@@ -6,7 +6,7 @@
  */
 import type { Clock } from "../../lib/clock.ts";
 import type { Metadata } from "../../metadata/metadata.ts";
-import type { RegistryJob } from "../../registry/jobs.ts";
+import type { RegistryJob } from "../../registry/registry_job.ts";
 import type { Registry, Report } from "../../registry/registry.ts";
 
 export interface Usage {
