@@ -81,10 +81,13 @@ export interface LayoutSnapshot {
   close(): void;
 }
 
-/** What a repository has under a digest; an orphan lost its last name and was not swept yet. */
+/**
+ * What a repository has under a digest; an orphan lost its last name and was not swept yet, and content that only undo
+ * holds was removed, too.
+ */
 export interface Held {
   readonly digest: string;
-  readonly as: "blob" | "manifest" | "orphan";
+  readonly as: "blob" | "manifest" | "orphan" | "held";
 }
 
 /** The history of a tag, compared with a digest that a file gives it. */
@@ -95,6 +98,16 @@ export interface TagPast {
   readonly last: Pick<HistoryRecord, "by" | "generation"> | null;
 }
 
+/**
+ * Keeps for an undo what a change removes (`past.ts`), instead of giving its bytes to the sweep. A blob that is
+ * collected is kept only where a held manifest names it, and as long as that.
+ */
+export interface Hold {
+  readonly why: "deleted" | "collected";
+  /** When the time for an undo began, in milliseconds since the epoch; the moment of the commit without it. */
+  readonly since?: number;
+}
+
 /** One change in the commit's repository. A closed set: group commit, history and a second store rest on it. */
 export type Change =
   | {
@@ -102,9 +115,9 @@ export type Change =
       readonly digest: Digest;
       readonly sizeBytes: number;
     }
-  | { readonly kind: "unlink-blob"; readonly digest: Digest }
+  | { readonly kind: "unlink-blob"; readonly digest: Digest; readonly hold?: Hold }
   | { readonly kind: "put-manifest"; readonly manifest: NewManifest }
-  | { readonly kind: "remove-manifest"; readonly digest: Digest }
+  | { readonly kind: "remove-manifest"; readonly digest: Digest; readonly hold?: Hold }
   | {
       readonly kind: "set-tag";
       readonly tag: string;
@@ -112,6 +125,15 @@ export type Change =
     }
   | { readonly kind: "remove-tag"; readonly tag: string }
   | { readonly kind: "create-repository" }
+  /** Held content is what it was before; a manifest comes with what it names, as far as that is held. */
+  | { readonly kind: "restore-held"; readonly digest: Digest }
+  /** Undo holds this content no longer. */
+  | { readonly kind: "release-held"; readonly digest: Digest }
+  /** Removes content, held or not, with what it alone names here; nothing is held. */
+  | { readonly kind: "purge"; readonly digest: Digest; readonly reason: string }
+  /** Retention and collection leave the manifest, and tags that point at it, alone until then. */
+  | { readonly kind: "pin"; readonly digest: Digest; readonly until: number }
+  | { readonly kind: "unpin"; readonly digest: Digest }
   /** Gives bytes to the sweep that were written for a commit which was refused, unless something names them. */
   | { readonly kind: "release-bytes"; readonly digest: Digest }
   /** Removes bytes for good, if the sweep was given them and nothing names them: decided under the writer's lock. */
@@ -188,6 +210,8 @@ export type Precondition =
     }
   /** It holds no blob, no manifest and no bytes that wait for the sweep. */
   | { readonly kind: "repository-empty" }
+  /** The content is there, or held with everything that it names. Finds the digest that is gone for good. */
+  | { readonly kind: "restorable"; readonly digest: Digest }
   /** The bytes lie in the repository's layout (checked under the write lock, against a racing sweep). */
   | { readonly kind: "bytes-present"; readonly digest: Digest };
 

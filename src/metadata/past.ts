@@ -27,7 +27,30 @@ export interface TagEventsPage {
   readonly limit: number;
 }
 
+/** Content that only undo holds. */
+export interface HeldRecord {
+  readonly repository: string;
+  readonly digest: Digest;
+  /** When the time for an undo began, in milliseconds since the epoch. */
+  readonly since: number;
+  readonly sizeBytes: number;
+}
+
+/** Content that retention and collection leave alone until then. */
+export interface Pin {
+  readonly repository: string;
+  readonly digest: Digest;
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+}
+
 export interface PastReads {
+  /** What undo has held since this moment or before, oldest first. */
+  heldSince(until: number, limit: number): Promise<HeldRecord[]>;
+  /** All that undo holds; bytes that repositories share count once for each. */
+  heldTotals(): Promise<{ readonly bytes: number; readonly items: number }>;
+  /** Pins that ended at this moment or before. */
+  endedPins(until: number, limit: number): Promise<Pin[]>;
   tagEvents(repository: string, tag: string, page: TagEventsPage): Promise<TagEvent[]>;
   /** The last event of a repository that is not later than this moment; 0 when there is none. */
   sequenceAt(repository: string, moment: number): Promise<number>;

@@ -3,7 +3,8 @@
  *
  * A delete is visible everywhere when this returns, and is recorded as history. A tag goes alone; a manifest goes with
  * every tag that points at it. A blob that a manifest of the repository names is not deleted; nor is the child of an
- * index, unless nothing names that index. The sweep removes the bytes afterwards, never before the commit.
+ * index, unless nothing names that index. What is deleted is held for an undo while there is time for one; then the sweep
+ * removes the bytes, never before the commit.
  */
 import type {
   Commit,
@@ -15,6 +16,7 @@ import type { Digest } from "../oci/digest.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
 import type { TagCondition } from "./push_manifest.ts";
 import type { Registry } from "./registry.ts";
+import { holdDeleted } from "./history/hold.ts";
 import { absentError, beingRead, bring, whyAbsent } from "./resolve.ts";
 
 export interface DeleteRequest<T> {
@@ -85,7 +87,7 @@ async function tryRemoveManifest(registry: Registry, request: ManifestDelete): P
       { kind: "manifest-exists", digest },
       { kind: "unprotected", digest },
     ],
-    changes: [{ kind: "remove-manifest", digest }],
+    changes: [{ kind: "remove-manifest", digest, ...holdDeleted(registry) }],
     by,
   });
   if (outcome.committed) return true;
@@ -134,7 +136,7 @@ export async function removeBlob(
       { kind: "blob-linked", digest },
       { kind: "unreferenced", digest },
     ],
-    changes: [{ kind: "unlink-blob", digest }],
+    changes: [{ kind: "unlink-blob", digest, ...holdDeleted(registry) }],
     by,
   });
   if (outcome.committed) return;

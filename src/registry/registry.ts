@@ -9,6 +9,7 @@ import type { Metadata } from "../metadata/metadata.ts";
 import type { BlobStore } from "../storage/blob_store.ts";
 import type { LayoutDirectory } from "../storage/layout_directory.ts";
 import type { ContentCache } from "./content_cache.ts";
+import type { UndoSettings } from "./history/undo_settings.ts";
 import type { Uploads } from "./uploads.ts";
 
 export interface Registry {
@@ -25,6 +26,8 @@ export interface Registry {
   readonly dedupe: boolean;
   /** Whether a repository takes an index though manifests that it names are not there (`storage.sparseIndexes`). */
   readonly mayBeSparse: (repository: string) => boolean;
+  /** What is kept for an undo, by the configuration in force. */
+  readonly undo: () => UndoSettings;
   /** Logs what the operator should know and no answer tells. */
   readonly report: Report;
 }

@@ -2,25 +2,34 @@
  * Links blobs of a layout that are not in the metadata, once they are adopted (hashed and flushed,
  * `../storage/adopt.ts`).
  *
- * A blob that was deleted through the registry and waits for the sweep is left alone, and so is one that vanishes
- * meanwhile.
+ * A blob that was deleted through the registry, and waits for the sweep or is held for an undo, is left alone unless a
+ * manifest that is taken in needs it; so is one that vanishes meanwhile.
  */
 import { parseDigest, type Digest } from "../oci/digest.ts";
 import { Adoption } from "../storage/adopt.ts";
 import { pagesOf, type Intake } from "./intake.ts";
 
 /** Adopts and links those of the digests that are new and here. */
-export async function takeInBlobs(intake: Intake, digests: readonly string[]): Promise<void> {
-  for (const page of pagesOf(digests)) await takeInPage(intake, await unknownOf(intake, page));
+export async function takeInBlobs(
+  intake: Intake,
+  digests: readonly string[],
+  which: "new ones" | "with held ones" = "new ones",
+): Promise<void> {
+  for (const page of pagesOf(digests)) await takeInPage(intake, await unknownOf(intake, page, which));
 }
 
-/** Those of some hundred digests that are not in the metadata. */
+/** Those of some hundred digests that are not in the metadata, or that only undo holds. */
 export async function unknownOf(
   { registry, repository }: Intake,
   page: readonly string[],
+  which: "new ones" | "with held ones" = "new ones",
 ): Promise<Digest[]> {
-  const held = await registry.metadata.held(repository, page);
-  const known = new Set(held.map(({ digest }) => digest));
+  const found = await registry.metadata.held(repository, page);
+  const known = new Set(
+    found.flatMap(({ digest, as }) =>
+      as === "held" && which === "with held ones" ? [] : [digest],
+    ),
+  );
   return page.flatMap((text) => (known.has(text) ? [] : (parseDigest(text) ?? [])));
 }
 

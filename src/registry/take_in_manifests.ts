@@ -3,7 +3,8 @@
  * names are adopted (hashed and flushed, `../storage/adopt.ts`): children first, then blobs, then the manifest itself.
  *
  * A manifest in the metadata is not read again. One that was deleted through the registry is left alone while its bytes
- * wait for the sweep, and afterwards unless another tool put them here again. What cannot be recorded is reported once.
+ * wait for the sweep, and afterwards unless another tool put them here again; one that undo holds comes back when a tool
+ * lists it that had read of the removal. What cannot be recorded is reported once.
  */
 import type { NewManifest } from "../metadata/metadata.ts";
 import { MiB } from "../lib/bytes.ts";
@@ -47,7 +48,7 @@ async function takeInPage(intake: Intake, page: readonly Listed[], depth: number
   );
   const blobs = new Set(read.flatMap(({ needed }) => needed));
   for (const { children } of read) for (const { digest } of children) blobs.delete(digest);
-  await takeInBlobs(intake, [...blobs]);
+  await takeInBlobs(intake, [...blobs], "with held ones");
   const adopted = new Set(await adoption.settle());
   const safe = read.filter(({ manifest }) => adopted.has(manifest.digest));
   const recorded = await Promise.all(safe.map(({ manifest }) => record(intake, manifest)));
@@ -57,14 +58,15 @@ async function takeInPage(intake: Intake, page: readonly Listed[], depth: number
 
 /** Those that are not in the metadata, each once, with the media type that it is listed under. */
 async function newOf(
-  { registry, repository, problems, counts }: Intake,
+  intake: Intake,
   page: readonly Listed[],
   depth: number,
 ): Promise<ReadonlyMap<Digest, string>> {
+  const { registry, repository, problems, counts } = intake;
   const types = new Map(page.map(({ digest, mediaType }) => [digest, mediaType]));
   for (const { digest, as } of await registry.metadata.held(repository, [...types.keys()])) {
-    if (as === "blob") continue;
-    if (types.delete(digest) && as === "orphan") counts.stale += 1;
+    if (as === "blob" || (as === "held" && (await isBack(intake, digest)))) continue;
+    if (types.delete(digest) && as !== "manifest") counts.stale += 1;
   }
   const found = new Map<Digest, string>();
   for (const [text, mediaType] of types) {
@@ -76,6 +78,14 @@ async function newOf(
     }
   }
   return found;
+}
+
+/** Whether a manifest that only undo holds was listed by a tool that had read of its removal. */
+async function isBack(
+  { registry, repository, base }: Intake,
+  digest: string,
+): Promise<boolean> {
+  return base !== null && !(await registry.metadata.wasRemoved(repository, digest, base));
 }
 
 async function readOne(
@@ -131,7 +141,7 @@ async function tellMissing(
   const absent: string[] = [];
   for (const page of pagesOf([...parents.keys()])) {
     const held = await registry.metadata.held(repository, page);
-    const here = new Set(held.filter(({ as }) => as !== "orphan").map(({ digest }) => digest));
+    const here = new Set(held.filter(({ as }) => as === "blob" || as === "manifest").map(({ digest }) => digest));
     for (const digest of page.filter((needed) => !here.has(needed))) {
       const parent = parents.get(digest) ?? "";
       if (children.has(digest)) absent.push(digest);

@@ -12,11 +12,11 @@ import {
   type Commit,
   type CommitOutcome,
 } from "../metadata.ts";
+import { dropHeldBlob, dropHeldManifest, releaseHeld, restoreHeld } from "./held.ts";
 import {
   failedPreconditions,
   findRepository,
   isNamed,
-  type Asked,
   type CommitContext,
 } from "./preconditions.ts";
 import {
@@ -33,23 +33,12 @@ import {
   repositoryEmptied,
   tagSet,
 } from "./candidates.ts";
-import { removeAnnotations } from "./long_annotations.ts";
+import { purge } from "./purge.ts";
 import { putManifest } from "./put_manifest.ts";
+import { removeManifest, removeTag, unlinkBlob, type Work } from "./remove.ts";
 import { tablesOf, type Stores } from "./record_tables.ts";
-import { all, get, run } from "./statements.ts";
+import { get, run } from "./statements.ts";
 import { writeHistory, type Move } from "./write_history.ts";
-
-interface Work extends Asked {
-  readonly by: string | null;
-  /** Whether this commit changes what the repository lists. */
-  touched: boolean;
-  /** Digests that lost a name. */
-  readonly freed: string[];
-  /** Manifests that are new or changed, and that no record of history tells yet. */
-  readonly untold: Set<string>;
-  /** Manifests that were put, and that no tag of this commit names; whether all of them was there before. */
-  readonly put: Map<string, "new" | "known">;
-}
 
 /** Checks and applies one unit of work: the preconditions of all of its parts before the first change. */
 export function applyCommit(
@@ -139,12 +128,10 @@ const appliers: Appliers = {
     );
     clearOrphan(work, id, digest);
     blobLinked(work, id, digest);
+    dropHeldBlob(work, id, digest);
   },
-  "unlink-blob": (work, id, { digest }) => {
-    if (run(work, "DELETE FROM blobs WHERE repository = ? AND digest = ?", id, digest) === 0)
-      return;
-    blobUnlinked(work, id, digest);
-    work.freed.push(digest);
+  "unlink-blob": (work, id, { digest, hold }) => {
+    unlinkBlob(work, id, digest, hold);
   },
   "put-manifest": (work, id, { manifest }) => {
     const written = putManifest(work, id, manifest);
@@ -153,36 +140,12 @@ const appliers: Appliers = {
     manifestNames(work, id, manifest.digest);
     for (const digest of written.lost) referenceLost(work, id, digest);
     clearOrphan(work, id, manifest.digest);
+    dropHeldManifest(work, id, manifest.digest);
     work.untold.add(manifest.digest);
     work.touched = true;
   },
-  "remove-manifest": (work, id, { digest }) => {
-    const found = "SELECT pushed_at FROM manifests WHERE repository = ? AND digest = ?";
-    const pushed = get(work, found, id, digest);
-    for (const row of all(
-      work,
-      "SELECT name, set_at FROM tags INDEXED BY tags_digest WHERE repository = ? AND digest = ?",
-      id,
-      digest,
-    )) {
-      removeTag(work, id, String(row["name"]), { digest, at: Number(row["set_at"]) });
-    }
-    if (pushed === null) return;
-    const previous = { digest, at: Number(pushed["pushed_at"]) };
-    writeHistory(work, id, { tag: null, digest: null, previous });
-    work.untold.delete(digest);
-    work.put.delete(digest);
-    run(work, "DELETE FROM manifests WHERE repository = ? AND digest = ?", id, digest);
-    manifestRemoved(work, id, digest);
-    run(
-      work,
-      "DELETE FROM manifest_references INDEXED BY manifest_references_parent WHERE repository = ? AND parent = ?",
-      id,
-      digest,
-    );
-    removeAnnotations(work.database, id, digest);
-    work.freed.push(digest);
-    work.touched = true;
+  "remove-manifest": (work, id, { digest, hold }) => {
+    removeManifest(work, id, digest, { hold });
   },
   "set-tag": (work, id, { tag, digest }) => {
     work.put.delete(digest);
@@ -209,6 +172,35 @@ const appliers: Appliers = {
     removeTag(work, id, tag, previous);
     manifestLoosened(work, id, previous.digest);
     work.touched = true;
+  },
+  "restore-held": (work, id, { digest }) => {
+    const { manifests, blobs } = restoreHeld(work, id, digest);
+    for (const restored of manifests) {
+      manifestNames(work, id, restored);
+      work.untold.add(restored);
+      work.put.set(restored, "new");
+    }
+    for (const restored of blobs) blobLinked(work, id, restored);
+    work.touched ||= manifests.length > 0;
+  },
+  "release-held": (work, id, { digest }) => {
+    if (releaseHeld(work, id, digest)) repositoryEmptied(work, id);
+  },
+  purge: (work, id, { digest, reason }) => {
+    purge(work, id, digest, reason);
+  },
+  pin: (work, id, { digest, until }) => {
+    run(
+      work,
+      "INSERT INTO pins (repository, digest, until) VALUES (?, ?, ?) " +
+        "ON CONFLICT DO UPDATE SET until = max(until, excluded.until)",
+      id,
+      digest,
+      until,
+    );
+  },
+  unpin: (work, id, { digest }) => {
+    run(work, "DELETE FROM pins WHERE repository = ? AND digest = ?", id, digest);
   },
   "release-bytes": (work, _id, { digest }) => {
     work.freed.push(digest);
@@ -245,6 +237,11 @@ const creating: Readonly<Record<Change["kind"], boolean>> = {
   "remove-manifest": false,
   "set-tag": true,
   "remove-tag": false,
+  "restore-held": false,
+  "release-held": false,
+  purge: false,
+  pin: false,
+  unpin: false,
   "release-bytes": false,
   "sweep-orphan": false,
   "retry-orphan": false,
@@ -279,11 +276,6 @@ function pointedAt(work: CommitContext, id: number, tag: string): Move["previous
     tag,
   );
   return row === null ? null : { digest: String(row["digest"]), at: Number(row["set_at"]) };
-}
-
-function removeTag(work: Work, id: number, tag: string, previous: NonNullable<Move["previous"]>) {
-  run(work, "DELETE FROM tags WHERE repository = ? AND name = ?", id, tag);
-  writeHistory(work, id, { tag, digest: null, previous });
 }
 
 function addOrphan(work: Work, id: number, digest: string): void {

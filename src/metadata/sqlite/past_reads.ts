@@ -1,6 +1,6 @@
 /** What the metadata tell of the past (`../past.ts`), from the rows of history. */
 import type { Database } from "bun:sqlite";
-import type { PastReads, TagEvent, TagEventsPage } from "../past.ts";
+import type { HeldRecord, PastReads, Pin, TagEvent, TagEventsPage } from "../past.ts";
 
 const removed = "digest IS NULL";
 
@@ -17,6 +17,18 @@ export const pastSql = {
   eventFrom:
     "SELECT sequence, moment FROM history WHERE repository = ?1 AND (tag IS NOT NULL OR digest IS NULL) " +
     "AND sequence >= ?2 ORDER BY sequence LIMIT 1",
+  heldSince: ["manifest", "blob"]
+    .map(
+      (as) =>
+        "SELECT * FROM (SELECT r.name AS repository, h.digest AS digest, h.since AS since, h.size AS sizeBytes " +
+        `FROM held_${as}s h INDEXED BY held_${as}s_since CROSS JOIN repositories r ON r.id = h.repository ` +
+        "WHERE h.since <= ?1 ORDER BY h.since LIMIT ?2)",
+    )
+    .join(" UNION ALL "),
+  heldTotals: "SELECT bytes, items FROM held_totals WHERE rowid = 1",
+  endedPins:
+    "SELECT r.name AS repository, p.digest AS digest, p.until AS until FROM pins p " +
+    "CROSS JOIN repositories r ON r.id = p.repository WHERE p.until <= ?1 ORDER BY p.until LIMIT ?2",
 } as const;
 
 type Value = string | number | null;
@@ -64,6 +76,20 @@ export class SqlitePast implements PastReads {
       }
     }
     return found;
+  }
+
+  async heldSince(until: number, limit: number): Promise<HeldRecord[]> {
+    const found = this.#all<HeldRecord>(pastSql.heldSince, until, limit);
+    return found.toSorted((one, other) => one.since - other.since).slice(0, limit);
+  }
+
+  async heldTotals(): Promise<{ bytes: number; items: number }> {
+    const none = { bytes: 0, items: 0 };
+    return this.#get<typeof none>(pastSql.heldTotals) ?? none;
+  }
+
+  async endedPins(until: number, limit: number): Promise<Pin[]> {
+    return this.#all<Pin>(pastSql.endedPins, until, limit);
   }
 
   #get<T>(text: string, ...values: Value[]): T | null {

@@ -12,10 +12,15 @@ import {
   type Precondition,
 } from "../metadata.ts";
 import { candidateSince } from "./candidates.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { heldTree } from "./held.ts";
 import { all, get } from "./statements.ts";
 
 /** Indexes that a delete looks at, to see whether something names them; with more the manifest stays. */
 const parentsMax = 1_000;
+
+/** Where a digest has a name in a repository. */
+const namingTables = ["blobs", "manifests", "held_blobs", "held_manifests"] as const;
 
 /** Prepared statements by text, and who and when for the rows that they write. */
 export interface CommitContext {
@@ -140,13 +145,22 @@ const checks: Checks = {
     return found === since ? holds : found;
   },
   "repository-empty": (work, id) => (isEmpty(work, id) ? holds : null),
+  restorable: (work, id, { digest }) => {
+    const { manifests, blobs, missing } = heldTree(work, id, digest);
+    if (missing !== null) return missing;
+    // Another tool may have removed files that only undo holds.
+    const lost = [...manifests, ...blobs].find(
+      (held) => !work.bytes.present(work.repository, held as Digest),
+    );
+    return lost ?? holds;
+  },
   "bytes-present": (work, _id, { digest }) =>
     work.bytes.present(work.repository, digest) ? holds : null,
 };
 
-/** Bytes that wait for the sweep count, too: their directory is still in use. */
+/** What undo holds, and bytes that wait for the sweep, count, too: their directory is still in use. */
 function isEmpty(work: CommitContext, id: number | null): boolean {
-  return ["blobs", "manifests", "orphans"].every(
+  return [...namingTables, "orphans"].every(
     (table) =>
       get(work, `SELECT 1 FROM ${table} WHERE repository = ? AND digest > '' LIMIT 1`, id) === null,
   );
@@ -172,13 +186,14 @@ function tagDigest(work: CommitContext, id: number | null, tag: string): string 
   return row === null ? null : String(row["digest"]);
 }
 
-/** Whether a blob or a manifest of the repository has the digest. */
+/** Whether a blob or a manifest of the repository has the digest, or undo holds one. */
 export function isNamed(work: CommitContext, id: number | null, digest: string): boolean {
-  return (
-    get(work, "SELECT 1 FROM blobs WHERE repository = ? AND digest = ?", id, digest) !== null ||
-    get(work, "SELECT 1 FROM manifests WHERE repository = ? AND digest = ?", id, digest) !== null
+  return namingTables.some(
+    (table) =>
+      get(work, `SELECT 1 FROM ${table} WHERE repository = ? AND digest = ?`, id, digest) !== null,
   );
 }
+
 
 /** Whether something names a manifest: a tag, an index, or its own subject, in whose list of referrers it stands. */
 function isListed(work: CommitContext, id: number | null, digest: string): boolean {

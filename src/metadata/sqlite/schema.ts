@@ -267,7 +267,70 @@ export const migrations: readonly Migration[] = [
       CREATE UNIQUE INDEX repositories_present ON repositories (name) WHERE removed_at IS NULL;
     `,
   },
+  {
+    version: 11,
+    summary: "content that only undo holds; what retention leaves alone for a time",
+    sql: `
+      CREATE TABLE held_manifests (
+        repository    INTEGER NOT NULL REFERENCES repositories (id),
+        digest        TEXT NOT NULL,
+        media_type    TEXT NOT NULL,
+        size          INTEGER NOT NULL,
+        subject       TEXT,
+        artifact_type TEXT,
+        annotations   TEXT,
+        pushed_at     INTEGER NOT NULL,
+        pushed_by     TEXT,
+        since         INTEGER NOT NULL,     -- when the time for an undo began
+        why           TEXT NOT NULL,        -- 'deleted' or 'collected'
+        removed_by    TEXT,
+        PRIMARY KEY (repository, digest)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX held_manifests_since ON held_manifests (since);
+      CREATE INDEX held_manifests_subject ON held_manifests (repository, subject, digest)
+        WHERE subject IS NOT NULL;
+      CREATE TABLE held_references (
+        repository INTEGER NOT NULL,
+        parent     TEXT NOT NULL,
+        child      TEXT NOT NULL,
+        target     TEXT NOT NULL,
+        present    INTEGER NOT NULL,        -- whether the child was here, live or held
+        PRIMARY KEY (repository, child, parent)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX held_references_parent ON held_references (repository, parent);
+      CREATE TABLE held_blobs (
+        repository INTEGER NOT NULL REFERENCES repositories (id),
+        digest     TEXT NOT NULL,
+        size       INTEGER NOT NULL,
+        since      INTEGER NOT NULL,
+        why        TEXT NOT NULL,
+        removed_by TEXT,
+        PRIMARY KEY (repository, digest)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX held_blobs_since ON held_blobs (since);
+      CREATE TABLE held_totals (bytes INTEGER NOT NULL, items INTEGER NOT NULL) STRICT;
+      INSERT INTO held_totals VALUES (0, 0);
+      ${heldTotalTriggers("held_manifests")}
+      ${heldTotalTriggers("held_blobs")}
+      CREATE TABLE pins (
+        repository INTEGER NOT NULL,
+        digest     TEXT NOT NULL,
+        until      INTEGER NOT NULL,
+        PRIMARY KEY (repository, digest)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX pins_until ON pins (until);
+    `,
+  },
 ];
+
+/** Keeps the sum of what is held, which a limit is compared with. */
+function heldTotalTriggers(table: "held_manifests" | "held_blobs"): string {
+  return `
+      CREATE TRIGGER ${table}_in AFTER INSERT ON ${table}
+        BEGIN UPDATE held_totals SET bytes = bytes + NEW.size, items = items + 1; END;
+      CREATE TRIGGER ${table}_out AFTER DELETE ON ${table}
+        BEGIN UPDATE held_totals SET bytes = bytes - OLD.size, items = items - 1; END;`;
+}
 
 const newest = migrations.reduce((version, step) => Math.max(version, step.version), 0);
 

@@ -74,11 +74,19 @@ export const sql = {
   repositories:
     "SELECT name FROM repositories INDEXED BY repositories_present " +
     "WHERE removed_at IS NULL AND name > ?1 ORDER BY name LIMIT ?2",
-  held: ["blob", "manifest", "orphan"]
+  held: (
+    [
+      ["blobs", "blob"],
+      ["manifests", "manifest"],
+      ["orphans", "orphan"],
+      ["held_blobs", "held"],
+      ["held_manifests", "held"],
+    ] as const
+  )
     .map(
-      (as) =>
+      ([table, as]) =>
         `SELECT x.digest AS digest, '${as}' AS "as" FROM json_each(?2) ` +
-        `CROSS JOIN ${as}s x ON x.repository = ?1 AND x.digest = json_each.value`,
+        `CROSS JOIN ${table} x ON x.repository = ?1 AND x.digest = json_each.value`,
     )
     .join(" UNION ALL "),
   tagDigests:

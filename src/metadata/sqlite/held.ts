@@ -1,0 +1,200 @@
+/**
+ * Content that only undo holds, in tables of its own: no list, pull, count or `index.json` sees it, and what reads live
+ * content pays nothing for it.
+ *
+ * A row moves here when its content is removed, and back when that is undone. Its bytes stay in the repository, since
+ * `isNamed` looks here, too. A push of the same content puts a live row in its place. The bytes become orphans when the
+ * row goes. Content is live or held, never both.
+ */
+import type { Hold } from "../metadata.ts";
+import { removeAnnotations } from "./long_annotations.ts";
+import type { Asked, CommitContext } from "./preconditions.ts";
+import { all, get, run } from "./statements.ts";
+
+/** Rows that one undo brings back: an index of 10,000 images has some ten thousand of them. */
+const restoredMax = 200_000;
+
+interface Work extends Asked {
+  readonly by: string | null;
+  readonly freed: string[];
+}
+
+const manifestColumns =
+  "repository, digest, media_type, size, subject, artifact_type, annotations, pushed_at, pushed_by";
+
+const isHere = ["blobs", "manifests", "held_blobs", "held_manifests"]
+  .map(
+    (table) =>
+      `EXISTS (SELECT 1 FROM ${table} t WHERE t.repository = r.repository AND t.digest = r.child)`,
+  )
+  .join(" OR ");
+
+/** Copies a manifest that is removed, with what it names, and with which of that is here. */
+export function holdManifest(work: Work, id: number, digest: string, hold: Hold): void {
+  run(
+    work,
+    `INSERT INTO held_manifests (${manifestColumns}, since, why, removed_by) ` +
+      `SELECT ${manifestColumns}, ?, ?, ? FROM manifests WHERE repository = ? AND digest = ?`,
+    hold.since ?? work.now,
+    hold.why,
+    work.by,
+    id,
+    digest,
+  );
+  run(
+    work,
+    "INSERT INTO held_references (repository, parent, child, target, present) " +
+      `SELECT r.repository, r.parent, r.child, r.target, ${isHere} FROM manifest_references r ` +
+      "INDEXED BY manifest_references_parent WHERE r.repository = ? AND r.parent = ?",
+    id,
+    digest,
+  );
+}
+
+/** Copies a blob that is unlinked. */
+export function holdBlob(work: Work, id: number, digest: string, hold: Hold): void {
+  const since = hold.why === "deleted" ? (hold.since ?? work.now) : neededSince(work, id, digest);
+  if (since === null) return;
+  run(
+    work,
+    "INSERT INTO held_blobs (repository, digest, size, since, why, removed_by) " +
+      "SELECT repository, digest, size, ?, ?, ? FROM blobs WHERE repository = ? AND digest = ?",
+    since,
+    hold.why,
+    work.by,
+    id,
+    digest,
+  );
+}
+
+/** Since when the last of the held manifests is held that name a blob; null when there are none. */
+function neededSince(work: Work, id: number, digest: string): number | null {
+  const row = get(
+    work,
+    "SELECT max(m.since) AS since FROM held_references r CROSS JOIN held_manifests m " +
+      "ON m.repository = r.repository AND m.digest = r.parent WHERE r.repository = ? AND r.child = ?",
+    id,
+    digest,
+  );
+  const since = row?.["since"] ?? null;
+  return since === null ? null : Number(since);
+}
+
+/** Forgets a held blob; its bytes are somebody else's concern. */
+export function dropHeldBlob(work: CommitContext, id: number, digest: string): boolean {
+  return run(work, "DELETE FROM held_blobs WHERE repository = ? AND digest = ?", id, digest) > 0;
+}
+
+/** Forgets a held manifest and what it names. */
+export function dropHeldManifest(work: CommitContext, id: number, digest: string): boolean {
+  const remove = "DELETE FROM held_manifests WHERE repository = ? AND digest = ?";
+  if (run(work, remove, id, digest) === 0) return false;
+  run(work, "DELETE FROM held_references WHERE repository = ? AND parent = ?", id, digest);
+  return true;
+}
+
+/** Forgets held content and gives its bytes to the sweep. False when nothing of it is held. */
+export function releaseHeld(work: Work, id: number, digest: string): boolean {
+  const isManifest = dropHeldManifest(work, id, digest);
+  if (isManifest && !isManifestLive(work, id, digest)) removeAnnotations(work.database, id, digest);
+  if (!dropHeldBlob(work, id, digest) && !isManifest) return false;
+  work.freed.push(digest);
+  return true;
+}
+
+/** What is held of a manifest or blob, and of all that it names. */
+interface HeldTree {
+  readonly manifests: readonly string[];
+  readonly blobs: readonly string[];
+  /** Something that was here when it was removed and is gone since; null when nothing is. */
+  readonly missing: string | null;
+}
+
+/** Follows what a digest names through everything that is held. */
+export function heldTree(work: Asked, id: number | null, digest: string): HeldTree {
+  const manifests = new Set<string>();
+  const blobs = new Set<string>();
+  let missing: string | null = null;
+  const queue = [{ digest, present: true }];
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    const { digest: one, present } = next;
+    if (manifests.has(one) || blobs.has(one)) continue;
+    if (isHeld(work, id, "held_manifests", one)) {
+      manifests.add(one);
+      queue.push(...childrenOf(work, id, one));
+    } else if (isHeld(work, id, "held_blobs", one)) {
+      blobs.add(one);
+    } else if (present && !isLive(work, id, one)) {
+      missing ??= one;
+    }
+    if (manifests.size + blobs.size > restoredMax) return { manifests: [], blobs: [], missing: one };
+  }
+  return { manifests: [...manifests], blobs: [...blobs], missing };
+}
+
+function childrenOf(work: CommitContext, id: number | null, parent: string) {
+  return all(
+    work,
+    "SELECT child, present FROM held_references WHERE repository = ? AND parent = ?",
+    id,
+    parent,
+  ).map((row) => ({ digest: String(row["child"]), present: row["present"] === 1 }));
+}
+
+/** Makes what is held of a digest, and of what it names, live again. Nothing when it is live, or gone. */
+export function restoreHeld(work: Asked, id: number, digest: string): HeldTree {
+  const tree = heldTree(work, id, digest);
+  for (const blob of tree.blobs) restoreBlob(work, id, blob);
+  for (const manifest of tree.manifests) restoreManifest(work, id, manifest);
+  return tree;
+}
+
+function restoreBlob(work: CommitContext, id: number, digest: string): void {
+  run(
+    work,
+    "INSERT INTO blobs (repository, digest, size, linked_at) " +
+      "SELECT repository, digest, size, ? FROM held_blobs WHERE repository = ? AND digest = ?",
+    work.now,
+    id,
+    digest,
+  );
+  dropHeldBlob(work, id, digest);
+}
+
+function restoreManifest(work: CommitContext, id: number, digest: string): void {
+  run(
+    work,
+    `INSERT INTO manifests (${manifestColumns}) SELECT ${manifestColumns} FROM held_manifests ` +
+      "WHERE repository = ? AND digest = ?",
+    id,
+    digest,
+  );
+  run(
+    work,
+    "INSERT INTO manifest_references (repository, parent, child, target) " +
+      "SELECT repository, parent, child, target FROM held_references WHERE repository = ? AND parent = ?",
+    id,
+    digest,
+  );
+  dropHeldManifest(work, id, digest);
+}
+
+function isHeld(
+  work: CommitContext,
+  id: number | null,
+  table: "held_manifests" | "held_blobs",
+  digest: string,
+): boolean {
+  const found = `SELECT 1 FROM ${table} WHERE repository = ? AND digest = ?`;
+  return get(work, found, id, digest) !== null;
+}
+
+function isManifestLive(work: CommitContext, id: number | null, digest: string): boolean {
+  const found = "SELECT 1 FROM manifests WHERE repository = ? AND digest = ?";
+  return get(work, found, id, digest) !== null;
+}
+
+function isLive(work: CommitContext, id: number | null, digest: string): boolean {
+  const found = "SELECT 1 FROM blobs WHERE repository = ? AND digest = ?";
+  return isManifestLive(work, id, digest) || get(work, found, id, digest) !== null;
+}

@@ -1,0 +1,55 @@
+/**
+ * Removes content for good, held or not, with everything that it alone names: nothing of it is kept for an undo, and
+ * history says why.
+ */
+import { releaseHeld } from "./held.ts";
+import { removeManifest, unlinkBlob, type Work } from "./remove.ts";
+import { all, get } from "./statements.ts";
+import { writeHistory } from "./write_history.ts";
+
+export function purge(work: Work, id: number, digest: string, reason: string): void {
+  const queue = [digest];
+  const seen = new Set(queue);
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    if (next !== digest && isNeeded(work, id, next)) continue;
+    const children = childrenOf(work, id, next);
+    purgeOne(work, id, next, reason);
+    for (const child of children) {
+      if (seen.has(child)) continue;
+      seen.add(child);
+      queue.push(child);
+    }
+  }
+}
+
+function purgeOne(work: Work, id: number, digest: string, reason: string): void {
+  const wasManifest = removeManifest(work, id, digest, { reason });
+  unlinkBlob(work, id, digest);
+  const isHeldManifest =
+    get(work, "SELECT 1 FROM held_manifests WHERE repository = ? AND digest = ?", id, digest) !==
+    null;
+  releaseHeld(work, id, digest);
+  if (!isHeldManifest || wasManifest) return;
+  // Its removal was told before, and this is another one.
+  const previous = { digest, at: work.now };
+  writeHistory(work, id, { tag: null, digest: null, previous, reason });
+}
+
+/** What a manifest names, live or held. */
+function childrenOf(work: Work, id: number, digest: string): string[] {
+  const text =
+    "SELECT child FROM manifest_references INDEXED BY manifest_references_parent " +
+    "WHERE repository = ?1 AND parent = ?2 UNION ALL " +
+    "SELECT child FROM held_references WHERE repository = ?1 AND parent = ?2";
+  return all(work, text, id, digest).map((row) => String(row["child"]));
+}
+
+/** Whether a tag, or another manifest, live or held, names it. */
+function isNeeded(work: Work, id: number, digest: string): boolean {
+  const texts = [
+    "SELECT 1 FROM tags WHERE repository = ? AND digest = ? LIMIT 1",
+    "SELECT 1 FROM manifest_references WHERE repository = ? AND child = ? LIMIT 1",
+    "SELECT 1 FROM held_references WHERE repository = ? AND child = ? LIMIT 1",
+  ];
+  return texts.some((text) => get(work, text, id, digest) !== null);
+}
