@@ -19,6 +19,10 @@ export const configExamples: Readonly<Record<string, string>> = {
   "storage.sparseIndexes": `["mirror/**"]`,
   "storage.gcDelay": `2h`,
   "storage.gcInterval": `24h`,
+  "storage.undo.window": `72h`,
+  "storage.undo.pin": `336h`,
+  "storage.undo.maxBytes": `100GiB`,
+  "storage.minFree": `10%`,
 
   "http.address": `0.0.0.0`,
   "http.port": `"5000"`,

@@ -83,10 +83,11 @@ export async function startPrimaryOn(
   const opened = new PrimaryExtensions(table, extensionParts(table, { config, clock, report }));
   const writer = root.openWriter({ clock, onBatch: opened.onBatch });
   const committer = opened.commits(writer.committer);
-  const registry = openRegistry(config, { root, stores, committer, clock, report });
+  let inForce = config;
+  const parties = { root, stores, committer, clock, report, inForce: () => inForce };
+  const registry = openRegistry(config, parties);
   const heavy = openHeavy?.(committer) ?? runHere(registry);
   const reconciled = Promise.withResolvers<void>();
-  let inForce = config;
   const jobs = await startJobs({
     registry,
     heavy,

@@ -25,6 +25,7 @@ import { systemClock, type Clock } from "./lib/clock.ts";
 import { distrustFile, self } from "./lib/file_trust.ts";
 import { checkLogFiles, type Log } from "./lib/log.ts";
 import { NetworkSet } from "./lib/networks.ts";
+import { undoSettings } from "./registry/history/undo_settings.ts";
 import type { Registry } from "./registry/registry.ts";
 import { otherRegistryAdvice } from "./storage/other_registry.ts";
 import { ratesFile, tokenKeyFile } from "./storage/layout.ts";
@@ -59,12 +60,14 @@ export async function openSettings(
 ): Promise<Settings> {
   const { http, storage } = config;
   const auth = await openCallers(config, parts, before);
+  const undo = undoSettings(storage);
   const app: App = {
     ...parts.app,
     registry: {
       ...parts.registry,
       dedupe: storage.dedupe,
       mayBeSparse: matcherOf(storage.sparseIndexes),
+      undo: () => undo,
     },
     auth,
     blobBytesMax: http.blobBytesMax === 0 ? null : http.blobBytesMax,

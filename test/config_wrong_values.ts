@@ -39,6 +39,10 @@ export const wrongValues: Readonly<Record<string, WrongValues>> = {
   },
   "storage.gcDelay": durations,
   "storage.gcInterval": durations,
+  "storage.undo.window": durations,
+  "storage.undo.pin": durations,
+  "storage.undo.maxBytes": { wrong: ["-1", "5%", "1.5", "10 GB", "true", "[1]"] },
+  "storage.minFree": { wrong: ["-1", "100%", '"%"', "5 percent", "-5%", "0.5", "true", "[5%]"] },
 
   "http.address": {
     wrong: [

@@ -128,6 +128,8 @@ describe("defaults", () => {
         gc: false,
         gcDelay: 3_600_000,
         gcInterval: 3_600_000,
+        undo: { window: 24 * 3_600_000, pin: 168 * 3_600_000, maxBytes: 0 },
+        minFree: { part: 0.05 },
       },
       http: {
         address: "127.0.0.1",

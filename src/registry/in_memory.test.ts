@@ -11,6 +11,7 @@ import { openContent, readContent, requireContent } from "./content.ts";
 import { ContentCache } from "./content_cache.ts";
 import { removeBlob, removeManifest } from "./delete.ts";
 import { mountBlob } from "./mount_blob.ts";
+import { noUndo } from "./history/undo_settings.ts";
 import type { Registry } from "./registry.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
 import { Uploads } from "./uploads.ts";
@@ -28,6 +29,7 @@ function openRegistry() {
     contentCache: new ContentCache(),
     dedupe: true,
     mayBeSparse: () => false,
+    undo: () => noUndo,
     sources: [],
     report: () => undefined,
   };

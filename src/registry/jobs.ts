@@ -4,6 +4,7 @@
  */
 import type { HeavyRunner } from "../jobs/heavy_work.ts";
 import { LayoutProjector, projectLayout, type ProjectionMode } from "./layout_projector.ts";
+import { endHolds } from "./history/end_holds.ts";
 import { hasLayouts, type Registry, type Report } from "./registry.ts";
 import type { RegistryJob } from "./registry_job.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
@@ -23,7 +24,12 @@ export interface RegistryJobsOptions {
   readonly onExpired?: ((uploads: number) => void) | undefined;
 }
 
-export const registryJobNames = ["reconcile-layouts", "project-layouts", "expire-uploads"] as const;
+export const registryJobNames = [
+  "reconcile-layouts",
+  "project-layouts",
+  "expire-uploads",
+  "end-holds",
+] as const;
 /** Of several servers on one root, one does the work. */
 const lease = "jobs";
 
@@ -41,7 +47,7 @@ const repositoriesMax = 1_000;
 /** THE table of the registry's jobs. */
 export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
   const work = new LayoutJobs(options);
-  const [reconcile, project, expire] = registryJobNames;
+  const [reconcile, project, expire, endOfHolds] = registryJobNames;
   return [
     {
       name: reconcile,
@@ -66,6 +72,14 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       followsCommits: false,
       lease,
       run: () => expireUploads(options),
+    },
+    {
+      name: endOfHolds,
+      everyMs: minute,
+      followsCommits: true,
+      restFactor: 20,
+      lease,
+      run: (signal) => endHolds(options.registry, signal),
     },
   ];
 }

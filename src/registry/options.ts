@@ -6,6 +6,7 @@ import * as z from "zod";
 import { optionTable } from "../lib/option.ts";
 import { parseGlob } from "../lib/glob.ts";
 import { duration, flag } from "../lib/option_types.ts";
+import { historyOptions } from "./history/options.ts";
 
 const globsError = `a list of globs of repository names, such as ["mirror/**"]`;
 
@@ -19,7 +20,7 @@ const globs = z
   .transform((list): readonly string[] => list)
   .meta({ title: "list of globs" });
 
-export const registryOptions = optionTable({
+const plainOptions = optionTable({
   sparseIndexes: {
     type: globs,
     default: [],
@@ -52,3 +53,5 @@ export const registryOptions = optionTable({
     says: "Time between two collections. Has no effect while `gc` is false.",
   },
 });
+
+export const registryOptions = { ...plainOptions, ...historyOptions };

@@ -15,7 +15,8 @@ export async function takeInBlobs(
   digests: readonly string[],
   which: "new ones" | "with held ones" = "new ones",
 ): Promise<void> {
-  for (const page of pagesOf(digests)) await takeInPage(intake, await unknownOf(intake, page, which));
+  for (const page of pagesOf(digests))
+    await takeInPage(intake, await unknownOf(intake, page, which));
 }
 
 /** Those of some hundred digests that are not in the metadata, or that only undo holds. */

@@ -81,10 +81,7 @@ async function newOf(
 }
 
 /** Whether a manifest that only undo holds was listed by a tool that had read of its removal. */
-async function isBack(
-  { registry, repository, base }: Intake,
-  digest: string,
-): Promise<boolean> {
+async function isBack({ registry, repository, base }: Intake, digest: string): Promise<boolean> {
   return base !== null && !(await registry.metadata.wasRemoved(repository, digest, base));
 }
 
@@ -141,7 +138,9 @@ async function tellMissing(
   const absent: string[] = [];
   for (const page of pagesOf([...parents.keys()])) {
     const held = await registry.metadata.held(repository, page);
-    const here = new Set(held.filter(({ as }) => as === "blob" || as === "manifest").map(({ digest }) => digest));
+    const here = new Set(
+      held.filter(({ as }) => as === "blob" || as === "manifest").map(({ digest }) => digest),
+    );
     for (const digest of page.filter((needed) => !here.has(needed))) {
       const parent = parents.get(digest) ?? "";
       if (children.has(digest)) absent.push(digest);

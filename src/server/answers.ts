@@ -22,6 +22,8 @@ import { setLogLevel, type Log } from "../lib/log.ts";
 import type { Committer } from "../metadata/metadata.ts";
 import { apiError } from "../oci/errors.ts";
 import { explainFailure } from "../registry/explain_failure.ts";
+import { makeRoom } from "../registry/history/end_holds.ts";
+import type { Registry } from "../registry/registry.ts";
 import { closeSettings, openSettings, type Settings } from "../settings.ts";
 import { openRegistry } from "./open_registry.ts";
 import { reporter } from "./reporter.ts";
@@ -87,13 +89,14 @@ export async function openAnswers(options: AnswersOptions): Promise<Answers> {
   const parts = { log, clock, registry, throttle, app };
   let settings: Settings = await openSettings(config, parts);
   const audit = openAudit(config, log, clock);
+  const relief = new Relief(registry);
   const dispatcher = new Dispatcher<App>({
     ...settings.dispatch,
     router: new Router([...endpoints, ...opened.endpoints(registry)]),
     clock,
     idPrefix: options.idPrefix,
     explain: explainFailure,
-    onAnswer: answerListener(log, audit, opened),
+    onAnswer: answerListener(log, audit, opened, () => relief.begin()),
     isStopping: () => health.stopping,
   });
   return {
@@ -113,6 +116,7 @@ export async function openAnswers(options: AnswersOptions): Promise<Answers> {
       closeSettings(settings, null);
       audit?.close();
       await opened.close();
+      await relief.settled();
       await registry.metadata.close();
       await stores.close();
     },
@@ -123,13 +127,39 @@ function answerListener(
   log: Log,
   audit: AuditLog | null,
   opened: WorkerExtensions,
+  onFull: () => void,
 ): (record: AccessRecord, failure: unknown) => void {
   const listeners = opened.onAnswer;
   return (record, failure) => {
     logAnswer(log, record, failure);
+    if (record.reason === "STORAGE_FULL") onFull();
     for (const listener of listeners) listener(record, failure);
     if (audit !== null) auditAnswer(audit, record);
   };
+}
+
+/** Lets what is held for an undo give way to a push that found no room, so that it finds some when it comes again. */
+class Relief {
+  readonly #registry: Registry;
+  #running: Promise<void> | null = null;
+
+  constructor(registry: Registry) {
+    this.#registry = registry;
+  }
+
+  begin(): void {
+    this.#running ??= makeRoom(this.#registry)
+      .catch((error: unknown) => {
+        this.#registry.report("error", "held content could not give way", { error: String(error) });
+      })
+      .finally(() => {
+        this.#running = null;
+      });
+  }
+
+  async settled(): Promise<void> {
+    await this.#running;
+  }
 }
 
 function insteadOf(error: unknown): Reply {

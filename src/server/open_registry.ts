@@ -4,6 +4,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Committer } from "../metadata/metadata.ts";
 import { ContentCache } from "../registry/content_cache.ts";
 import { layoutSource } from "../registry/layout_source.ts";
+import { undoSettings } from "../registry/history/undo_settings.ts";
 import type { Registry, Report } from "../registry/registry.ts";
 import { Uploads } from "../registry/uploads.ts";
 import type { Stores } from "../storage/stores.ts";
@@ -16,17 +17,17 @@ export interface RegistryParties {
   readonly committer: Committer;
   readonly clock: Clock;
   readonly report: Report;
+  /** The configuration in force; without it the one that it is opened with. */
+  readonly inForce?: () => RegistryConfig;
   /** Remembers what was read of the metadata; without it each read is made anew. */
   readonly remembers?: boolean;
   /** Hears of lookups in what is remembered. */
   readonly lookup?: ((cache: "content" | "facts") => ((hit: boolean) => void) | undefined) | null;
 }
 
-export function openRegistry(
-  { storage: { dedupe } }: RegistryConfig,
-  parties: RegistryParties,
-): Registry {
+export function openRegistry(config: RegistryConfig, parties: RegistryParties): Registry {
   const { root, stores, committer, clock, report, remembers = false, lookup } = parties;
+  const { inForce = () => config } = parties;
   return {
     blobs: stores.blobs,
     layouts: stores.layouts,
@@ -35,9 +36,10 @@ export function openRegistry(
     clock,
     contentCache: new ContentCache(lookup?.("content")),
     sources: stores.layouts === null ? [] : [layoutSource],
-    dedupe,
+    dedupe: config.storage.dedupe,
     // Settings of a worker say which may; nobody else is pushed to.
     mayBeSparse: () => false,
+    undo: () => undoSettings(inForce().storage),
     report,
   };
 }

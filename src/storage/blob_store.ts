@@ -66,6 +66,8 @@ export interface BlobStore {
   remove(repository: string, digest: Digest): Promise<boolean>;
   /** Removes what interrupted writes left behind and is older than `ageMs`; returns how many. */
   removeLeftovers(ageMs: number): Promise<number>;
+  /** How much may be stored here, and how much of that is free for this server. */
+  room(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>;
   /** Writes a little as any content is written, and removes it. @throws what fails. */
   probe(): Promise<void>;
 }

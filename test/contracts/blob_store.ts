@@ -200,6 +200,13 @@ export function testBlobs(open: OpenEmptyStores): void {
     }
   });
 
+  test("the room that is left is a part of the whole", async () => {
+    await using opened = await open();
+    const { freeBytes, totalBytes } = await opened.stores.blobs.room();
+    expect(freeBytes).toBeGreaterThan(0);
+    expect(totalBytes).toBeGreaterThanOrEqual(freeBytes);
+  });
+
   test("a probe leaves nothing", async () => {
     await using opened = await open();
     await opened.stores.blobs.probe();

@@ -17,6 +17,7 @@ import { testIntake } from "./metadata_intake.ts";
 import { testLayouts } from "./metadata_layouts.ts";
 import { testHoldings } from "./metadata_holdings.ts";
 import { testLists } from "./metadata_lists.ts";
+import { testHeld } from "./metadata_held.ts";
 import { testPast } from "./metadata_past.ts";
 import { testRecords } from "./metadata_records.ts";
 import { testPreconditions } from "./metadata_preconditions.ts";
@@ -34,6 +35,7 @@ export function metadataContract(name: string, open: OpenEmptyStore): void {
   describe(`${name}: API keys`, () => testApiKeys(open));
   describe(`${name}: records of features`, () => testRecords(open));
   describe(`${name}: the feed`, () => testFeed(open));
+  describe(`${name}: held content`, () => testHeld(open));
   describe(`${name}: the past`, () => testPast(open));
   describe(`${name}: commits at once`, () => testConcurrency(open));
 }

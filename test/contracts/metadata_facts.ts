@@ -11,6 +11,7 @@ import type {
   Change,
   Commit,
   CommitOutcome,
+  Hold,
   LayoutRecord,
   Metadata,
   NewManifest,
@@ -78,18 +79,47 @@ export const change = {
     digest: digest(name),
     sizeBytes: name.length,
   }),
-  unlink: (name: string, at = repository): PlacedChange => ({
+  unlink: (name: string, at = repository, hold?: Hold): PlacedChange => ({
     kind: "unlink-blob",
     repository: at,
     digest: digest(name),
+    ...(hold === undefined ? {} : { hold }),
   }),
   put: (put: string | NewManifest, at = repository): PlacedChange => ({
     kind: "put-manifest",
     repository: at,
     manifest: typeof put === "string" ? manifest(put) : put,
   }),
-  remove: (name: string, at = repository): PlacedChange => ({
+  remove: (name: string, at = repository, hold?: Hold): PlacedChange => ({
     kind: "remove-manifest",
+    repository: at,
+    digest: digest(name),
+    ...(hold === undefined ? {} : { hold }),
+  }),
+  restore: (name: string, at = repository): PlacedChange => ({
+    kind: "restore-held",
+    repository: at,
+    digest: digest(name),
+  }),
+  releaseHeld: (name: string, at = repository): PlacedChange => ({
+    kind: "release-held",
+    repository: at,
+    digest: digest(name),
+  }),
+  purge: (name: string, at = repository, reason = "a secret"): PlacedChange => ({
+    kind: "purge",
+    repository: at,
+    digest: digest(name),
+    reason,
+  }),
+  pin: (name: string, until: number, at = repository): PlacedChange => ({
+    kind: "pin",
+    repository: at,
+    digest: digest(name),
+    until,
+  }),
+  unpin: (name: string, at = repository): PlacedChange => ({
+    kind: "unpin",
     repository: at,
     digest: digest(name),
   }),

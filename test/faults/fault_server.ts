@@ -18,7 +18,12 @@ const owedMax = 16;
 
 const [rootDirectory = "", planted = ""] = process.argv.slice(2);
 const loaded = checkConfig({
-  storage: { rootDirectory, commit: planted !== "never-flushes" },
+  storage: {
+    rootDirectory,
+    commit: planted !== "never-flushes",
+    // Most of these tests are about the sweep, which held content would not reach.
+    undo: { window: process.env["UNDO_WINDOW"] ?? "0s" },
+  },
   http: { address: "127.0.0.1", port: "0", workers: 1 },
   log: { level: "error" },
 });

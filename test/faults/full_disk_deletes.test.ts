@@ -131,6 +131,27 @@ describe.skipIf(!(await canMount()))("a full disk", () => {
   }, 60_000);
 });
 
+describe.skipIf(!(await canMount()))("a full disk with deletes that can be undone", () => {
+  test("frees what is held before a push is refused again", async () => {
+    await using disk = await smallDisk(24 * mebibyte);
+    const root = `${disk.path}/root`;
+    await using server = await startFaultServer(root, null, { UNDO_WINDOW: "24h" });
+    const all: Image[] = [];
+    for (let index = 0; index < images; index += 1) all.push(await push(server.url, index));
+    for (const image of all) expect(await removeImage(server, image)).toEqual([202, 202, 202]);
+    // There is room, and it is held.
+    expect(all.every(({ layer }) => existsSync(blobPath(root, layer)))).toBe(true);
+    disk.fill();
+    await eventually("pushes find room again and again", async () => {
+      return (await tryPush(server, 300_000)) === 201;
+    });
+    for (let more = 0; more < 3; more += 1) {
+      await eventually("and again", async () => (await tryPush(server, 300_000)) === 201);
+    }
+    expect(checkRoot(root).violations).toEqual([]);
+  }, 60_000);
+});
+
 // Kernels without quotas cannot give a real one: the calls fail as they do when one is used up.
 describe.skipIf(!canInject())("a quota that is used up", () => {
   /** Asks while the first write of the metadata's log, and the first try to find room, meet the quota. */

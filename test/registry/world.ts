@@ -21,6 +21,7 @@ import { digestOf, type Algorithm, type Digest } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
 import { parseReference, type Reference } from "../../src/oci/reference.ts";
 import { ContentCache } from "../../src/registry/content_cache.ts";
+import { noUndo, type UndoSettings } from "../../src/registry/history/undo_settings.ts";
 import { layoutSource } from "../../src/registry/layout_source.ts";
 import { LayoutProjector } from "../../src/registry/layout_projector.ts";
 import { finishUpload } from "../../src/registry/push_blob.ts";
@@ -67,7 +68,14 @@ export interface World extends AsyncDisposable {
   pathOf(key: string): string;
 }
 
-export async function openWorld(options: { readonly dedupe?: boolean } = {}): Promise<World> {
+export interface WorldOptions {
+  readonly dedupe?: boolean;
+  /** What is held for an undo; nothing without it. */
+  readonly undo?: () => UndoSettings;
+}
+
+export async function openWorld(options: WorldOptions = {}): Promise<World> {
+  const { undo } = options;
   const directory = await memoryDirectory("zot-registry");
   const root = join(directory.path, "root");
   const clock = manualClock(Date.now());
@@ -75,7 +83,7 @@ export async function openWorld(options: { readonly dedupe?: boolean } = {}): Pr
   const report: Report = (level, message, fields = {}) => {
     reports.push({ level, message, fields: { ...fields } });
   };
-  let opened = await openRoot(root, clock, options.dedupe ?? true, report);
+  let opened = await openRoot(root, clock, options.dedupe ?? true, report, undo);
   let projector = new LayoutProjector(opened.registry, report);
   return {
     root,
@@ -101,7 +109,7 @@ export async function openWorld(options: { readonly dedupe?: boolean } = {}): Pr
           await rm(join(root, `${metadataFile}${end}`), { force: true });
         }
       }
-      opened = await openRoot(root, clock, options.dedupe ?? true, report);
+      opened = await openRoot(root, clock, options.dedupe ?? true, report, undo);
       projector = new LayoutProjector(opened.registry, report);
     },
     settle: async () => {
@@ -119,7 +127,13 @@ export async function openWorld(options: { readonly dedupe?: boolean } = {}): Pr
 }
 
 /** Opens a root, as one of the processes that share it. */
-export async function openRoot(root: string, clock: Clock, dedupe: boolean, report: Report) {
+export async function openRoot(
+  root: string,
+  clock: Clock,
+  dedupe: boolean,
+  report: Report,
+  undo: Registry["undo"] = () => noUndo,
+) {
   await mkdir(join(root, ownDirectory), { recursive: true });
   const stores = openFilesystem({ rootDirectory: root, durable: false, clock });
   await stores.prepare();
@@ -140,6 +154,7 @@ export async function openRoot(root: string, clock: Clock, dedupe: boolean, repo
     sources: [layoutSource],
     dedupe,
     mayBeSparse: (name) => name.startsWith("sparse/"),
+    undo,
     report,
   };
   const close = async (): Promise<void> => {

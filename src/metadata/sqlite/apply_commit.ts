@@ -22,13 +22,11 @@ import {
 import {
   blobLinked,
   blobPromised,
-  blobUnlinked,
   dropCandidate,
   keepCandidate,
   manifestLoosened,
   manifestNames,
   manifestPromised,
-  manifestRemoved,
   referenceLost,
   repositoryEmptied,
   tagSet,

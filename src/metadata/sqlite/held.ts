@@ -85,11 +85,14 @@ export function dropHeldBlob(work: CommitContext, id: number, digest: string): b
   return run(work, "DELETE FROM held_blobs WHERE repository = ? AND digest = ?", id, digest) > 0;
 }
 
+const ofParent =
+  "DELETE FROM held_references INDEXED BY held_references_parent WHERE repository = ? AND parent = ?";
+
 /** Forgets a held manifest and what it names. */
 export function dropHeldManifest(work: CommitContext, id: number, digest: string): boolean {
   const remove = "DELETE FROM held_manifests WHERE repository = ? AND digest = ?";
   if (run(work, remove, id, digest) === 0) return false;
-  run(work, "DELETE FROM held_references WHERE repository = ? AND parent = ?", id, digest);
+  run(work, ofParent, id, digest);
   return true;
 }
 
@@ -127,7 +130,8 @@ export function heldTree(work: Asked, id: number | null, digest: string): HeldTr
     } else if (present && !isLive(work, id, one)) {
       missing ??= one;
     }
-    if (manifests.size + blobs.size > restoredMax) return { manifests: [], blobs: [], missing: one };
+    if (manifests.size + blobs.size > restoredMax)
+      return { manifests: [], blobs: [], missing: one };
   }
   return { manifests: [...manifests], blobs: [...blobs], missing };
 }
@@ -135,7 +139,8 @@ export function heldTree(work: Asked, id: number | null, digest: string): HeldTr
 function childrenOf(work: CommitContext, id: number | null, parent: string) {
   return all(
     work,
-    "SELECT child, present FROM held_references WHERE repository = ? AND parent = ?",
+    "SELECT child, present FROM held_references INDEXED BY held_references_parent " +
+      "WHERE repository = ? AND parent = ?",
     id,
     parent,
   ).map((row) => ({ digest: String(row["child"]), present: row["present"] === 1 }));
@@ -172,7 +177,8 @@ function restoreManifest(work: CommitContext, id: number, digest: string): void 
   run(
     work,
     "INSERT INTO manifest_references (repository, parent, child, target) " +
-      "SELECT repository, parent, child, target FROM held_references WHERE repository = ? AND parent = ?",
+      "SELECT repository, parent, child, target FROM held_references INDEXED BY held_references_parent " +
+      "WHERE repository = ? AND parent = ?",
     id,
     digest,
   );

@@ -4,6 +4,14 @@ import type { HeldRecord, PastReads, Pin, TagEvent, TagEventsPage } from "../pas
 
 const removed = "digest IS NULL";
 
+function heldSince(table: "held_manifests" | "held_blobs"): string {
+  return (
+    "SELECT r.name AS repository, h.digest AS digest, h.since AS since, h.size AS sizeBytes " +
+    `FROM ${table} h INDEXED BY ${table}_since CROSS JOIN repositories r ON r.id = h.repository ` +
+    "WHERE h.since <= ?1 ORDER BY h.since LIMIT ?2"
+  );
+}
+
 /** Every statement, for the test of their query plans. */
 export const pastSql = {
   tagEvents:
@@ -17,14 +25,8 @@ export const pastSql = {
   eventFrom:
     "SELECT sequence, moment FROM history WHERE repository = ?1 AND (tag IS NOT NULL OR digest IS NULL) " +
     "AND sequence >= ?2 ORDER BY sequence LIMIT 1",
-  heldSince: ["manifest", "blob"]
-    .map(
-      (as) =>
-        "SELECT * FROM (SELECT r.name AS repository, h.digest AS digest, h.since AS since, h.size AS sizeBytes " +
-        `FROM held_${as}s h INDEXED BY held_${as}s_since CROSS JOIN repositories r ON r.id = h.repository ` +
-        "WHERE h.since <= ?1 ORDER BY h.since LIMIT ?2)",
-    )
-    .join(" UNION ALL "),
+  heldManifestsSince: heldSince("held_manifests"),
+  heldBlobsSince: heldSince("held_blobs"),
   heldTotals: "SELECT bytes, items FROM held_totals WHERE rowid = 1",
   endedPins:
     "SELECT r.name AS repository, p.digest AS digest, p.until AS until FROM pins p " +
@@ -79,7 +81,11 @@ export class SqlitePast implements PastReads {
   }
 
   async heldSince(until: number, limit: number): Promise<HeldRecord[]> {
-    const found = this.#all<HeldRecord>(pastSql.heldSince, until, limit);
+    const { heldManifestsSince, heldBlobsSince } = pastSql;
+    // Manifests first: one whose blobs have gone is of no use to an undo.
+    const found = [heldManifestsSince, heldBlobsSince].flatMap((text) =>
+      this.#all<HeldRecord>(text, until, limit),
+    );
     return found.toSorted((one, other) => one.since - other.since).slice(0, limit);
   }
 

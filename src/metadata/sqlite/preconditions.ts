@@ -194,7 +194,6 @@ export function isNamed(work: CommitContext, id: number | null, digest: string):
   );
 }
 
-
 /** Whether something names a manifest: a tag, an index, or its own subject, in whose list of referrers it stands. */
 function isListed(work: CommitContext, id: number | null, digest: string): boolean {
   return (

@@ -40,7 +40,8 @@ function childrenOf(work: Work, id: number, digest: string): string[] {
   const text =
     "SELECT child FROM manifest_references INDEXED BY manifest_references_parent " +
     "WHERE repository = ?1 AND parent = ?2 UNION ALL " +
-    "SELECT child FROM held_references WHERE repository = ?1 AND parent = ?2";
+    "SELECT child FROM held_references INDEXED BY held_references_parent " +
+    "WHERE repository = ?1 AND parent = ?2";
   return all(work, text, id, digest).map((row) => String(row["child"]));
 }
 

@@ -80,12 +80,7 @@ export function removeTag(
 /** False when the blob is not there. */
 export function unlinkBlob(work: Work, id: number, digest: string, hold?: Hold): boolean {
   if (hold !== undefined) holdBlob(work, id, digest, hold);
-  const unlinked = run(
-    work,
-    "DELETE FROM blobs WHERE repository = ? AND digest = ?",
-    id,
-    digest,
-  );
+  const unlinked = run(work, "DELETE FROM blobs WHERE repository = ? AND digest = ?", id, digest);
   if (unlinked === 0) return false;
   blobUnlinked(work, id, digest);
   work.freed.push(digest);

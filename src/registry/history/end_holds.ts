@@ -3,67 +3,102 @@
  * more is held than may be. Undo never fills a disk.
  */
 import type { HeldRecord } from "../../metadata/past.ts";
-import type { FreeSpace, Registry } from "../registry.ts";
+import type { Registry } from "../registry.ts";
 import { sweepOrphans } from "../sweep_orphans.ts";
+import { leastFree } from "./undo_settings.ts";
 
-/** What goes in one commit round; between two of them others have their turn. */
+/** What goes at once; between two such rounds others have their turn. */
 const sliceMax = 256;
-/** Until the disk is looked at again, where held content is what could give way. */
+/** Until more goes where that was not enough: what went is to be swept first. */
+const stillShortMs = 500;
+/** Until the disk is looked at again while there is something that could give way. */
 const lookAgainMs = 10_000;
 
-export interface EndedHolds {
-  /** Rows whose window was over. */
-  readonly due: number;
-  /** Rows that went before, for want of space. */
-  readonly early: number;
-}
-
-/** One run of the job. */
-export async function endHolds(registry: Registry, signal?: AbortSignal): Promise<EndedHolds> {
-  const due = await endDue(registry, signal);
-  const early = await endEarly(registry, signal);
-  await unpin(registry, signal);
-  return { due, early };
-}
-
-/** When to come again: soon while there is something that could give way; null for the usual time. */
-export async function holdsLookAgain(registry: Registry): Promise<number | null> {
-  const { items } = await registry.metadata.past.heldTotals();
-  return items > 0 ? lookAgainMs : null;
-}
-
-async function endDue(registry: Registry, signal: AbortSignal | undefined): Promise<number> {
+/** One run of the job. Gives how soon to come again; null for the usual time. */
+export async function endHolds(registry: Registry, signal?: AbortSignal): Promise<number | null> {
   const { metadata, clock } = registry;
-  let ended = 0;
-  while (signal?.aborted !== true) {
-    const until = clock.now() - registry.undo().windowMs;
-    const slice = await metadata.past.heldSince(until, sliceMax);
-    await release(registry, slice);
-    ended += slice.length;
-    if (slice.length < sliceMax) break;
+  for (;;) {
+    if (signal?.aborted === true) return null;
+    const due = await metadata.past.heldSince(clock.now() - registry.undo().windowMs, sliceMax);
+    await release(registry, due);
+    if (due.length < sliceMax) break;
   }
-  return ended;
+  await unpin(registry);
+  const { items, bytes } = await metadata.past.heldTotals();
+  if (items === 0) return null;
+  const shortBytes = await missingBytes(registry, bytes);
+  if (shortBytes <= 0) return lookAgainMs;
+  await giveWay(registry, shortBytes);
+  await sweepOrphans(registry, signal);
+  return stillShortMs;
 }
 
-async function endEarly(registry: Registry, signal: AbortSignal | undefined): Promise<number> {
-  let ended = 0;
-  while (signal?.aborted !== true && (await isShort(registry))) {
-    const slice = await registry.metadata.past.heldSince(Number.MAX_SAFE_INTEGER, sliceMax);
-    if (slice.length === 0) break;
-    await release(registry, await enoughOf(registry, slice));
-    ended += slice.length;
-    // The disk has more only when the bytes are gone.
-    await sweepOrphans(registry, signal);
-  }
-  return ended;
+/** A part of the disk that a push which found no room may ask for again. */
+const askedAgainPart = 0.05;
+
+/** A push found no room, though the disk may have as much as should be free: what undo holds goes before it is refused again. */
+export async function makeRoom(registry: Registry): Promise<void> {
+  const { totalBytes } = await registry.blobs.room();
+  await giveWay(registry, totalBytes * askedAgainPart);
 }
 
-/** Whether more is held than may be, or less of the disk is free than should. */
-async function isShort(registry: Registry): Promise<boolean> {
+/** Ends the oldest holds, of so many bytes together. */
+async function giveWay(registry: Registry, bytes: number): Promise<void> {
+  const oldest = await registry.metadata.past.heldSince(Number.MAX_SAFE_INTEGER, sliceMax);
+  const going = enoughOf(oldest, bytes);
+  if (going.length === 0) return;
+  await release(registry, going);
+  registry.report("warn", "what was held for an undo goes before its time: space is short", {
+    items: going.length,
+    bytes: sum(going),
+  });
+}
+
+/** How much must go, so that no more is held than may be and as much of the disk is free as should. */
+async function missingBytes(registry: Registry, heldBytes: number): Promise<number> {
   const { bytesMax, minFree } = registry.undo();
-  const { bytes, items } = await registry.metadata.past.heldTotals();
-  if (items === 0) return false;
-  if (bytesMax !== null && bytes > bytesMax) return true;
+  const beyond = bytesMax === null ? 0 : heldBytes - bytesMax;
   const room = await registry.blobs.room();
-  return room !== null && room.freeBytes < leastFree(minFree, room.totalBytes);
+  return Math.max(beyond, leastFree(minFree, room.totalBytes) - room.freeBytes);
+}
+
+/** As many of the oldest as have so many bytes; one at least. */
+function enoughOf(oldest: readonly HeldRecord[], bytes: number): readonly HeldRecord[] {
+  let left = bytes;
+  const past = oldest.findIndex(({ sizeBytes }) => {
+    left -= sizeBytes;
+    return left <= 0;
+  });
+  return past === -1 ? oldest : oldest.slice(0, past + 1);
+}
+
+function sum(held: readonly HeldRecord[]): number {
+  return held.reduce((bytes, { sizeBytes }) => bytes + sizeBytes, 0);
+}
+
+async function release({ metadata }: Registry, held: readonly HeldRecord[]): Promise<void> {
+  await Promise.all(
+    held.map(({ repository, digest }) =>
+      metadata.commit({
+        repository,
+        preconditions: [],
+        changes: [{ kind: "release-held", digest }],
+        by: null,
+      }),
+    ),
+  );
+}
+
+async function unpin({ metadata, clock }: Registry): Promise<void> {
+  const ended = await metadata.past.endedPins(clock.now(), sliceMax);
+  await Promise.all(
+    ended.map(({ repository, digest }) =>
+      metadata.commit({
+        repository,
+        preconditions: [],
+        changes: [{ kind: "unpin", digest }],
+        by: null,
+      }),
+    ),
+  );
 }

@@ -1,4 +1,5 @@
 /** Content as files of OCI image layouts; equal content of two repositories is one inode where hard links work. */
+import { statfs } from "node:fs/promises";
 import type { Digest } from "../../oci/digest.ts";
 import type {
   BlobStore,
@@ -66,6 +67,11 @@ export class FilesystemBlobs implements BlobStore {
 
   removeLeftovers(ageMs: number): Promise<number> {
     return this.#files.sweepTemporary(ageMs);
+  }
+
+  async room(): Promise<{ freeBytes: number; totalBytes: number }> {
+    const { bsize, bavail, blocks } = await statfs(this.#files.path(""));
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
   }
 
   probe(): Promise<void> {

@@ -80,6 +80,10 @@ export class MemoryBlobs implements BlobStore {
     return 0;
   }
 
+  async room(): Promise<{ freeBytes: number; totalBytes: number }> {
+    return this.#content.room();
+  }
+
   async probe(): Promise<void> {
     this.#content.take(1);
     this.#content.give(1);

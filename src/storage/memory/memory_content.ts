@@ -56,6 +56,10 @@ export class MemoryContent {
     return true;
   }
 
+  room(): { freeBytes: number; totalBytes: number } {
+    return { freeBytes: this.#bytesMax - this.#bytes, totalBytes: this.#bytesMax };
+  }
+
   /** Room for more bytes. @throws StorageFull. */
   take(bytes: number): void {
     if (this.#bytes + bytes > this.#bytesMax) {

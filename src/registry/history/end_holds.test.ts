@@ -1,0 +1,184 @@
+// The end of undo's time: by the clock, by the limit of bytes, and by a disk that is short.
+
+import { describe, expect, test } from "bun:test";
+import { blobKey } from "../../storage/layout.ts";
+import { existsSync } from "node:fs";
+import {
+  image,
+  openWorld,
+  pushBlob,
+  pushImage,
+  repository,
+  type World,
+} from "../../../test/registry/world.ts";
+import { sample } from "../../../test/contracts/store_samples.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { removeBlob, removeManifest } from "../delete.ts";
+import type { Registry } from "../registry.ts";
+import { endHolds, makeRoom } from "./end_holds.ts";
+import { noUndo, type UndoSettings } from "./undo_settings.ts";
+
+const hour = 3_600_000;
+
+/** A world whose settings and disk the test moves. */
+async function openHeld(settings: Partial<UndoSettings> = {}) {
+  const undo = { ...noUndo, windowMs: 24 * hour, ...settings };
+  const world = await openWorld({ undo: () => undo });
+  const room = { freeBytes: 1e9, totalBytes: 1e9 };
+  const registry: Registry = {
+    ...world.registry,
+    blobs: new Proxy(world.registry.blobs, {
+      get: (target, property) => {
+        if (property === "room") return async () => room;
+        const value: unknown = Reflect.get(target, property, target);
+        return typeof value === "function" ? (value.bind(target) as unknown) : value;
+      },
+    }),
+  };
+  return { world, registry, undo, room };
+}
+
+const isThere = (world: World, digest: Digest): boolean =>
+  existsSync(world.pathOf(blobKey(repository, digest)));
+
+async function pushed(world: World, count: number): Promise<Digest[]> {
+  const digests: Digest[] = [];
+  for (let seed = 1; seed <= count; seed += 1)
+    digests.push(await pushBlob(world, sample(1_000, seed)));
+  return digests;
+}
+
+const remove = (registry: Registry, target: Digest) =>
+  removeBlob(registry, { repository, target, by: "alice" });
+
+async function heldCount({ metadata }: Registry): Promise<number> {
+  return (await metadata.past.heldTotals()).items;
+}
+
+describe("held content", () => {
+  test("goes when its window is over, and not before", async () => {
+    const { world, registry } = await openHeld();
+    await using _ = world;
+    const app = image(1);
+    await pushImage(world, app, "v1");
+    await removeManifest(registry, { repository, target: app.digest, by: "alice" });
+    await world.settle();
+    expect(isThere(world, app.digest)).toBe(true);
+    await world.clock.advance(24 * hour - 1);
+    expect(await endHolds(registry)).toBe(10_000);
+    expect(await heldCount(registry)).toBe(1);
+    await world.clock.advance(1);
+    expect(await endHolds(registry)).toBeNull();
+    await world.settle();
+    expect(isThere(world, app.digest)).toBe(false);
+  });
+
+  test("goes sooner when the window is made shorter", async () => {
+    const { world, registry, undo } = await openHeld({ windowMs: 7 * 24 * hour });
+    await using _ = world;
+    const [old, young] = await pushed(world, 2);
+    await remove(registry, old!);
+    await world.clock.advance(25 * hour);
+    await remove(registry, young!);
+    await endHolds(registry);
+    expect(await heldCount(registry)).toBe(2);
+    undo.windowMs = 24 * hour;
+    await endHolds(registry);
+    await world.settle();
+    expect([isThere(world, old!), isThere(world, young!)]).toEqual([false, true]);
+    undo.windowMs = 0;
+    await endHolds(registry);
+    expect(await heldCount(registry)).toBe(0);
+  });
+
+  test("is not held at all with a window of nothing", async () => {
+    const { world, registry } = await openHeld({ windowMs: 0 });
+    await using _ = world;
+    const [blob] = await pushed(world, 1);
+    await remove(registry, blob!);
+    expect(await heldCount(registry)).toBe(0);
+    await world.settle();
+    expect(isThere(world, blob!)).toBe(false);
+  });
+
+  test("beyond the limit of bytes the oldest goes first", async () => {
+    const { world, registry, undo } = await openHeld({ bytesMax: 4_000 });
+    await using _ = world;
+    const blobs = await pushed(world, 6);
+    for (const blob of blobs) {
+      await remove(registry, blob);
+      await world.clock.advance(1_000);
+    }
+    expect(await endHolds(registry)).toBe(500);
+    expect(await endHolds(registry)).toBe(10_000);
+    await world.settle();
+    expect(blobs.map((blob) => isThere(world, blob))).toEqual([
+      false,
+      false,
+      true,
+      true,
+      true,
+      true,
+    ]);
+    undo.bytesMax = 3_999;
+    await endHolds(registry);
+    expect(await heldCount(registry)).toBe(3);
+    expect(world.reports.map(({ message }) => message)).toContain(
+      "what was held for an undo goes before its time: space is short",
+    );
+  });
+
+  test.each([
+    ["a part of it", { part: 0.05 }],
+    ["bytes", { bytes: 50_000 }],
+  ] as const)(
+    "goes, the oldest first, while the disk has less free than it should: %s",
+    async (_, minFree) => {
+      const { world, registry, room } = await openHeld({ minFree });
+      await using _world = world;
+      const blobs = await pushed(world, 5);
+      for (const blob of blobs) {
+        await remove(registry, blob);
+        await world.clock.advance(1_000);
+      }
+      Object.assign(room, { totalBytes: 1_000_000, freeBytes: 50_000 });
+      await endHolds(registry);
+      expect(await heldCount(registry)).toBe(5);
+      room.freeBytes = 50_000 - 1_001;
+      expect(await endHolds(registry)).toBe(500);
+      expect(await heldCount(registry)).toBe(3);
+      // That what goes frees nothing, since others share it, ends with nothing that is held.
+      while ((await endHolds(registry)) !== null);
+      expect(await heldCount(registry)).toBe(0);
+      await world.settle();
+      expect(blobs.map((blob) => isThere(world, blob))).toEqual(blobs.map(() => false));
+    },
+  );
+
+  test("gives way to a push that finds no room, however much should be free", async () => {
+    const { world, registry, room } = await openHeld();
+    await using _ = world;
+    Object.assign(room, { totalBytes: 30_000, freeBytes: 30_000 });
+    for (const blob of await pushed(world, 4)) await remove(registry, blob);
+    await makeRoom(registry);
+    expect(await heldCount(registry)).toBe(2);
+  });
+});
+
+test("pins end by the clock", async () => {
+  const { world, registry } = await openHeld();
+  await using _ = world;
+  const [blob] = await pushed(world, 1);
+  const until = world.clock.now() + hour;
+  await registry.metadata.commit({
+    repository,
+    preconditions: [],
+    changes: [{ kind: "pin", digest: blob!, until }],
+    by: null,
+  });
+  await endHolds(registry);
+  expect(await registry.metadata.past.endedPins(until, 9)).toHaveLength(1);
+  await world.clock.advance(hour);
+  await endHolds(registry);
+  expect(await registry.metadata.past.endedPins(until, 9)).toEqual([]);
+});
