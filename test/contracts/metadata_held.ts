@@ -140,12 +140,8 @@ export function testHeld(open: OpenEmptyStore): void {
     expect(await metadata.blobSize(repository, digest("layer"))).toBe(5);
     const told = (await metadata.feed(0, 99)).slice(-3);
     expect(told[0]).toMatchObject({ tag: "v1", digest: digest("index") });
-    expect(
-      told
-        .slice(1)
-        .map((each) => each.digest)
-        .toSorted(),
-    ).toEqual([digest("image"), digest("other")].toSorted());
+    const rest = told.slice(1).map((each) => String(each.digest));
+    expect(rest.toSorted()).toEqual([digest("image"), digest("other")].toSorted());
     // What they name is known again: a blob that is named is not unlinked as unnamed.
     const failed = await metadata.check(repository, [
       { kind: "unreferenced", digest: digest("layer") },

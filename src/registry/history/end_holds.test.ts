@@ -133,9 +133,9 @@ describe("held content", () => {
     ["bytes", { bytes: 50_000 }],
   ] as const)(
     "goes, the oldest first, while the disk has less free than it should: %s",
-    async (_, minFree) => {
+    async (...[, minFree]) => {
       const { world, registry, room } = await openHeld({ minFree });
-      await using _world = world;
+      await using _ = world;
       const blobs = await pushed(world, 5);
       for (const blob of blobs) {
         await remove(registry, blob);
