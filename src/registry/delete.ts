@@ -16,7 +16,7 @@ import type { Digest } from "../oci/digest.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
 import type { TagCondition } from "./push_manifest.ts";
 import type { Registry } from "./registry.ts";
-import { holdDeleted } from "./history/hold.ts";
+import { heldFor } from "./history/hold.ts";
 import { absentError, beingRead, bring, whyAbsent } from "./resolve.ts";
 
 export interface DeleteRequest<T> {
@@ -87,7 +87,7 @@ async function tryRemoveManifest(registry: Registry, request: ManifestDelete): P
       { kind: "manifest-exists", digest },
       { kind: "unprotected", digest },
     ],
-    changes: [{ kind: "remove-manifest", digest, ...holdDeleted(registry) }],
+    changes: [{ kind: "remove-manifest", digest, ...heldFor(registry, "deleted") }],
     by,
   });
   if (outcome.committed) return true;
@@ -136,7 +136,7 @@ export async function removeBlob(
       { kind: "blob-linked", digest },
       { kind: "unreferenced", digest },
     ],
-    changes: [{ kind: "unlink-blob", digest, ...holdDeleted(registry) }],
+    changes: [{ kind: "unlink-blob", digest, ...heldFor(registry, "deleted") }],
     by,
   });
   if (outcome.committed) return;

@@ -1,7 +1,7 @@
 // The rules over stores in memory: whole pushes and pulls, mounts and deletes, without any directory.
 
 import { expect, test } from "bun:test";
-import { image, pushBlob, pushImage, repository } from "../../test/registry/world.ts";
+import { image, pushBlob, pushImage, repository, noUndo } from "../../test/registry/world.ts";
 import { sample } from "../../test/contracts/store_samples.ts";
 import { manualClock } from "../lib/clock.ts";
 import { MemoryMetadata } from "../metadata/memory/memory_metadata.ts";
@@ -11,7 +11,6 @@ import { openContent, readContent, requireContent } from "./content.ts";
 import { ContentCache } from "./content_cache.ts";
 import { removeBlob, removeManifest } from "./delete.ts";
 import { mountBlob } from "./mount_blob.ts";
-import { noUndo } from "./history/undo_settings.ts";
 import type { Registry } from "./registry.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
 import { Uploads } from "./uploads.ts";

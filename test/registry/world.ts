@@ -21,7 +21,7 @@ import { digestOf, type Algorithm, type Digest } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
 import { parseReference, type Reference } from "../../src/oci/reference.ts";
 import { ContentCache } from "../../src/registry/content_cache.ts";
-import { noUndo, type UndoSettings } from "../../src/registry/history/undo_settings.ts";
+import type { UndoSettings } from "../../src/registry/history/undo_settings.ts";
 import { layoutSource } from "../../src/registry/layout_source.ts";
 import { LayoutProjector } from "../../src/registry/layout_projector.ts";
 import { finishUpload } from "../../src/registry/push_blob.ts";
@@ -40,6 +40,14 @@ import { commitOf, layoutRecords, type PlacedChange } from "../contracts/metadat
 import { memoryDirectory } from "../memory_directory.ts";
 
 export const repository = "team/app";
+
+/** Nothing is held for an undo. */
+export const noUndo: UndoSettings = {
+  windowMs: 0,
+  pinMs: 0,
+  bytesMax: null,
+  minFree: { bytes: 0 },
+};
 
 /** One line of the report. */
 export interface Reported {

@@ -5,6 +5,7 @@
  * change whose result is there already succeeds, because pushes are idempotent. Every tag that is moved or removed
  * leaves a history row. `sqlite_writer.ts` opens, batches and flushes the transaction.
  */
+import type { CommitContext } from "./commit_context.ts";
 import {
   failedMax,
   type AnyCommit,
@@ -13,12 +14,7 @@ import {
   type CommitOutcome,
 } from "../metadata.ts";
 import { dropHeldBlob, dropHeldManifest, releaseHeld, restoreHeld } from "./held.ts";
-import {
-  failedPreconditions,
-  findRepository,
-  isNamed,
-  type CommitContext,
-} from "./preconditions.ts";
+import { failedPreconditions, findRepository, isNamed } from "./preconditions.ts";
 import {
   blobLinked,
   blobPromised,

@@ -8,7 +8,7 @@
  */
 import type { Hold } from "../metadata.ts";
 import { removeAnnotations } from "./long_annotations.ts";
-import type { Asked, CommitContext } from "./preconditions.ts";
+import type { Asked, CommitContext } from "./commit_context.ts";
 import { all, get, run } from "./statements.ts";
 
 /** Rows that one undo brings back: an index of 10,000 images has some ten thousand of them. */

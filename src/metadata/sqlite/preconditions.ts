@@ -2,17 +2,11 @@
  * The preconditions of a commit as a table of checks: for the writer inside its transaction, and for readers that check
  * early.
  */
-import type { Database } from "bun:sqlite";
 import { essenceOf } from "../../lib/http_fields.ts";
-import {
-  failedMax,
-  type BytesUnderLock,
-  type Commit,
-  type FailedPrecondition,
-  type Precondition,
-} from "../metadata.ts";
+import { failedMax, type Commit, type FailedPrecondition, type Precondition } from "../metadata.ts";
 import { candidateSince } from "./candidates.ts";
 import type { Digest } from "../../oci/digest.ts";
+import type { Asked, CommitContext } from "./commit_context.ts";
 import { heldTree } from "./held.ts";
 import { all, get } from "./statements.ts";
 
@@ -21,18 +15,6 @@ const parentsMax = 1_000;
 
 /** Where a digest has a name in a repository. */
 const namingTables = ["blobs", "manifests", "held_blobs", "held_manifests"] as const;
-
-/** Prepared statements by text, and who and when for the rows that they write. */
-export interface CommitContext {
-  readonly database: Database;
-  readonly bytes: BytesUnderLock;
-  /** Milliseconds since the epoch. */
-  readonly now: number;
-}
-
-export interface Asked extends CommitContext {
-  readonly repository: string;
-}
 
 /** The preconditions that do not hold in the database as it is: the first `failedMax` of them. */
 export function failedPreconditions(

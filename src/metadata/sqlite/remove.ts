@@ -6,7 +6,7 @@ import type { Hold } from "../metadata.ts";
 import { blobUnlinked, manifestRemoved } from "./candidates.ts";
 import { holdBlob, holdManifest } from "./held.ts";
 import { removeAnnotations } from "./long_annotations.ts";
-import type { Asked } from "./preconditions.ts";
+import type { Asked } from "./commit_context.ts";
 import { all, get, run } from "./statements.ts";
 import { writeHistory, type Move } from "./write_history.ts";
 

@@ -4,7 +4,7 @@
  * Each event of a repository has a moment of its own, in microseconds, later than that of the event before: events of
  * one commit are told apart, and a clock that goes back does not change their order.
  */
-import type { CommitContext } from "./preconditions.ts";
+import type { CommitContext } from "./commit_context.ts";
 import { get, run } from "./statements.ts";
 
 export interface Move {

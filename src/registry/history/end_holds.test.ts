@@ -5,6 +5,7 @@ import { blobKey } from "../../storage/layout.ts";
 import { existsSync } from "node:fs";
 import {
   image,
+  noUndo,
   openWorld,
   pushBlob,
   pushImage,
@@ -16,7 +17,7 @@ import type { Digest } from "../../oci/digest.ts";
 import { removeBlob, removeManifest } from "../delete.ts";
 import type { Registry } from "../registry.ts";
 import { endHolds, makeRoom } from "./end_holds.ts";
-import { noUndo, type UndoSettings } from "./undo_settings.ts";
+import type { UndoSettings } from "./undo_settings.ts";
 
 const hour = 3_600_000;
 

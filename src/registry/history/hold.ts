@@ -2,16 +2,15 @@
 import type { Hold } from "../../metadata/metadata.ts";
 import type { Registry } from "../registry.ts";
 
-type Holding = { readonly hold?: Hold };
-
-/** For what somebody deletes. */
-export function holdDeleted(registry: Registry): Holding {
-  return registry.undo().windowMs > 0 ? { hold: { why: "deleted" } } : {};
-}
-
-/** For what collection removes, which nothing has needed since then; nothing when the time for an undo is over. */
-export function holdCollected(registry: Registry, since: number): Holding {
-  const { windowMs } = registry.undo();
-  const isOver = since + windowMs <= registry.clock.now();
-  return windowMs <= 0 || isOver ? {} : { hold: { why: "collected", since } };
+/**
+ * `{ hold }` for a change that removes something which somebody deletes, or which collection removes since nothing has
+ * needed it from a moment on; nothing when there is no time for an undo, or none left.
+ */
+export function heldFor(
+  { undo, clock }: Registry,
+  why: Hold["why"],
+  since: number = clock.now(),
+): { readonly hold?: Hold } {
+  const { windowMs } = undo();
+  return windowMs > 0 && since + windowMs > clock.now() ? { hold: { why, since } } : {};
 }

@@ -14,14 +14,6 @@ export interface UndoSettings {
 /** A part of the disk from 0 to 1, or bytes. */
 export type FreeSpace = { readonly part: number } | { readonly bytes: number };
 
-/** Nothing is held. */
-export const noUndo: UndoSettings = {
-  windowMs: 0,
-  pinMs: 0,
-  bytesMax: null,
-  minFree: { bytes: 0 },
-};
-
 /** The same in bytes, of a disk of this size. */
 export function leastFree(minFree: FreeSpace, totalBytes: number): number {
   return "part" in minFree ? Math.floor(minFree.part * totalBytes) : minFree.bytes;
