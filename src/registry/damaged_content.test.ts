@@ -209,6 +209,39 @@ describe("small content that was changed in three bytes", () => {
   });
 });
 
+describe("a large file whose bytes were changed at their length", () => {
+  const change = damages["changed in three bytes"]!;
+  const mount = ({ world, digest }: Damaged, to: string, from: string): Promise<boolean> =>
+    mountBlob(world.registry, { repository: to, digest, from, mayRead: () => true, by: null });
+
+  // A mount has no bytes to compare, and hashing them would make it as dear as a push (decision 19).
+  for (const pushed of ["a", "b", "c", "elsewhere"]) {
+    test(`is mounted, and right in every repository after a push to ${pushed}`, async () => {
+      await using at = await damaged(change, 300_000, ["a"]);
+      expect(await mount(at, "b", "a")).toBe(true);
+      expect(await mount(at, "c", "b")).toBe(true);
+      await pushBlob(at.world, at.bytes, pushed);
+      for (const sharer of ["a", "b", "c", pushed]) {
+        expect([sharer, await at.bytesIn(sharer)]).toEqual([sharer, at.bytes]);
+      }
+      expect(await mount(at, "d", "c")).toBe(true);
+      expect(await at.bytesIn("d")).toEqual(at.bytes);
+    });
+  }
+
+  test("is not mounted where a mount copies it, for then its bytes are read", async () => {
+    await using at = await damaged(change, 300_000, ["a"]);
+    const path = at.world.pathOf(blobKey("a", at.digest));
+    const elsewhere = `${at.world.root}/elsewhere`;
+    await rename(path, elsewhere);
+    await symlink(elsewhere, path);
+    expect(await mount(at, "c", "a")).toBe(false);
+    expect(await at.bytesIn("c")).toBeNull();
+    await pushBlob(at.world, at.bytes, "c");
+    for (const sharer of ["a", "c"]) expect(await at.bytesIn(sharer)).toEqual(at.bytes);
+  });
+});
+
 describe("a file that another tool made a symbolic link", () => {
   for (const [says, share] of Object.entries({
     push: async (world: World, bytes: Uint8Array) => {

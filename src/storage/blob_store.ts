@@ -55,7 +55,10 @@ export interface BlobStore {
   read(repository: string, digest: Digest, bytesMax: number): Promise<Uint8Array | null>;
   /** Puts verified bytes under their digest, in place of content that stands there. @throws StorageFull. */
   put(repository: string, digest: Digest, bytes: Uint8Array): Promise<void>;
-  /** Shares the content of one repository with another, in place of content that stands there; false when it cannot. */
+  /**
+   * Shares the content of one repository with another, in place of content that stands there; false when it cannot. A
+   * copy that has to be made is only made of the right bytes.
+   */
   share(digest: Digest, request: ShareRequest): Promise<boolean>;
   /** Whether the content is byte for byte what is given, read back from where it lies. */
   compare(

@@ -10,6 +10,7 @@ import { closeSync, constants, fsyncSync, mkdirSync, openSync } from "node:fs";
 import { link, mkdir, open, rename, stat, unlink, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Lru } from "../../lib/lru.ts";
+import { algorithmOf, type Digest } from "../../oci/digest.ts";
 import { StorageFull } from "../blob_store.ts";
 import { copyBytes } from "./file_bytes.ts";
 
@@ -169,19 +170,24 @@ export class DurableFiles {
     return linked;
   }
 
-  /** Gives the bytes of an open file, copied and flushed, to a name, in place of the file that had it. */
-  async copyOver(from: FileHandle, to: string): Promise<void> {
+  /**
+   * Gives the bytes of an open file, copied and flushed, to a name, in place of the file that had it. False, and
+   * nothing is changed, when they are not those of the digest: all of them are read here, so a look costs little.
+   */
+  async copyOver(from: FileHandle, to: string, digest: Digest): Promise<boolean> {
     await this.ensureDirectory(dirname(to));
     const temporary = this.temporaryPath();
     const copy = await open(temporary, "wx", fileMode);
     try {
+      let isRight = false;
       try {
-        await copyBytes(from, copy);
-        await this.flushFile(copy);
+        isRight = (await copyBytes(from, copy, algorithmOf(digest))) === digest;
+        if (isRight) await this.flushFile(copy);
       } finally {
         await copy.close();
       }
-      await this.renameOver(temporary, to);
+      await (isRight ? this.renameOver(temporary, to) : unlink(temporary));
+      return isRight;
     } catch (error) {
       await unlink(temporary).catch(() => null);
       throw error;

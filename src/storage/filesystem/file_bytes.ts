@@ -2,6 +2,7 @@
 import type { FileHandle } from "node:fs/promises";
 import { assert } from "../../lib/assert.ts";
 import { KiB } from "../../lib/bytes.ts";
+import { newHasher, type Algorithm, type Digest } from "../../oci/digest.ts";
 import { StorageFull } from "../blob_store.ts";
 
 /** Read at once while files are copied or compared. */
@@ -52,11 +53,17 @@ export async function writeAll(
   }
 }
 
-/** Copies a whole file into an empty one. */
-export async function copyBytes(from: FileHandle, to: FileHandle): Promise<void> {
+/** Copies a whole file into an empty one. Returns the digest of what was copied. */
+export async function copyBytes(
+  from: FileHandle,
+  to: FileHandle,
+  algorithm: Algorithm,
+): Promise<Digest> {
   const { size } = await from.stat();
+  const hasher = newHasher(algorithm);
   let copied = 0;
   for await (const part of bytesOf(from)) {
+    hasher.update(part);
     await writeAll(to, part, copied);
     copied += part.length;
   }
@@ -65,4 +72,5 @@ export async function copyBytes(from: FileHandle, to: FileHandle): Promise<void>
     copied === size && written === size,
     `storage: a file of ${size} bytes became a copy of ${written}; it changed meanwhile`,
   );
+  return hasher.digest();
 }

@@ -54,7 +54,7 @@ export class FilesystemBlobs implements BlobStore {
     const [source, target] = [blobKey(from, digest), blobKey(to, digest)];
     if (from === to) return this.#files.flush(target);
     if (await this.#files.link(source, target)) return true;
-    return mayCopy && this.#files.copy(source, target);
+    return mayCopy && this.#files.copy(source, target, digest);
   }
 
   compare(repository: string, digest: Digest, bytes: ComparedBytes) {

@@ -143,16 +143,16 @@ export class FilesystemUpload implements HeldUpload {
     } catch (error) {
       if (!isLinkRefused(error)) throw storageError(error);
       this.#finished = wasFinished;
-      await this.#finishByCopy(path);
+      await this.#finishByCopy(path, digest);
     }
   }
 
-  async #finishByCopy(path: string): Promise<void> {
-    try {
-      await this.#tools.files.copyOver(this.#handle, path);
-    } catch (error) {
+  async #finishByCopy(path: string, digest: Digest): Promise<void> {
+    const work = this.#tools.files.copyOver(this.#handle, path, digest);
+    const copied = await work.catch((error: unknown) => {
       throw storageError(error);
-    }
+    });
+    assert(copied, `storage: the upload ${this.#id} has other bytes than were digested`);
   }
 
   /** A flush that fails loses bytes, and the next one would not tell (`fsync` reports an error once). */

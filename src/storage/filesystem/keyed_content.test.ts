@@ -6,6 +6,7 @@ import { sample } from "../../../test/contracts/store_samples.ts";
 import { memoryDirectory } from "../../../test/memory_directory.ts";
 import { reasonOf } from "../../../test/reason_of.ts";
 import { systemClock } from "../../lib/clock.ts";
+import { digestOf } from "../../oci/digest.ts";
 import { HashThread } from "./hash_thread.ts";
 import { KeyedFiles } from "./keyed_files.ts";
 
@@ -45,7 +46,7 @@ function testContent(open: () => ReturnType<typeof openFiles>): void {
     expect(await files.read(key, 100)).toBeNull();
     expect(files.readNow(key)).toBeNull();
     expect(await files.link(key, other)).toBe(false);
-    expect(await files.copy(key, other)).toBe(false);
+    expect(await files.copy(key, other, digestOf("sha256", sample(1)))).toBe(false);
     expect(await files.remove(key)).toBe(false);
     expect(await files.flush(key)).toBe(false);
     files.removeNow(key);
@@ -171,9 +172,12 @@ function testContent(open: () => ReturnType<typeof openFiles>): void {
       await files.replace(key, sample(length));
       await files.replace(other, sample(10, 2));
       for (let round = 0; round < 2; round += 1) {
-        expect(await files.copy(key, other)).toBe(true);
+        const digest = digestOf("sha256", sample(length));
+        expect(await files.copy(key, other, digest)).toBe(true);
         expect(await files.read(other, length)).toEqual(sample(length));
       }
+      expect(await files.copy(key, other, digestOf("sha256", sample(9, 3)))).toBe(false);
+      expect(await files.read(other, length)).toEqual(sample(length));
       const [one, two] = [await files.stat(key), await files.stat(other)];
       expect(one?.stamp).not.toBe(two?.stamp ?? "");
     });

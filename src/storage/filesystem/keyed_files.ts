@@ -18,6 +18,7 @@ import { open, readdir, stat, unlink, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { KiB } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
+import type { Digest } from "../../oci/digest.ts";
 import type { ComparedBytes, ContentRange } from "../blob_store.ts";
 import { quarantineDirectory, temporaryDirectory, uploadsDirectory } from "../layout.ts";
 import type { LooseFile } from "../layout_directory.ts";
@@ -196,12 +197,11 @@ export class KeyedFiles {
   }
 
   /** As `link`, with bytes of its own; false when `from` is absent. */
-  async copy(from: string, to: string): Promise<boolean> {
+  async copy(from: string, to: string, digest: Digest): Promise<boolean> {
     const handle = await open(this.path(from), "r").catch(absentOr);
     if (handle === null) return false;
     try {
-      await this.durable.copyOver(handle, this.path(to));
-      return true;
+      return await this.durable.copyOver(handle, this.path(to), digest);
     } catch (error) {
       throw storageError(error);
     } finally {
