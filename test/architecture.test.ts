@@ -240,6 +240,9 @@ describe("state of modules", () => {
     "src/main.ts: outWritten",
     "src/main.ts: errorWritten",
     "src/lib/log.ts: openBuffers",
+    // The limit of open files, which all connections of the process share.
+    "src/http/listening_socket.ts: ownOpenFilesLimit",
+    "src/http/connection_limit.ts: open",
     // Found once what never changes: functions of the C library, files of the package, formats of time zones.
     "src/http/listening_socket.ts: library",
     // What a call of it fills at once, and nobody else can see.

@@ -119,7 +119,6 @@ export class Supervisor {
 
   async stop(): Promise<void> {
     this.#stopping = true;
-    if (this.#beats !== null) clearInterval(this.#beats);
     this.#tls?.close();
     const { graceTimeout } = this.#config.http;
     const slots = [...this.#slots, ...this.#leaving];
@@ -130,6 +129,8 @@ export class Supervisor {
     }, graceTimeout + killAfterMs);
     await Promise.all(running.map((child) => child.exited));
     clearTimeout(timer);
+    // Until now: a worker that does not hear of the primary commits nothing more, and uploads end within the grace time.
+    if (this.#beats !== null) clearInterval(this.#beats);
   }
 
   /**

@@ -3,20 +3,25 @@
  * it asks the kernel for the next connection again and again, which takes a whole processor.
  *
  * Counting the open descriptors costs one `stat` (Linux 6.2) and is done at least twenty times a second. While there
- * are too many, the kernel drops requests for new connections: the client's kernel repeats them after a second, then
+ * are too many, the kernel drops what comes for new connections: the client's kernel repeats it after a second, then
  * after two, four …, so that a client waits instead of being refused. Existing connections are asked to close after
  * their next answer, and idle ones end by themselves; no connection is cut. Between two counts some more may come in.
  *
  * Without a configured limit the process keeps a fifth of its descriptors free, so that existing connections can open
- * files. On platforms other than Linux `isPossible` is false and there is no limit.
+ * files. The runtime accepts for as long as clients come and counts nothing meanwhile, so that a crowd could take all
+ * of them in one go. So the kernel's own limit of open files is lower while there is room, and the runtime's accepting
+ * ends at it; once new connections are held back, all descriptors may be used.
+ *
+ * On platforms other than Linux `open` gives null and there is no limit.
  */
 import {
   acceptNew,
   countDescriptors,
   countTcpSockets,
+  holdNew,
   limitBacklog,
   openFilesLimit,
-  refuseNew,
+  setOpenFilesLimit,
 } from "./listening_socket.ts";
 
 export interface ConnectionLimitOptions {
@@ -34,8 +39,10 @@ const lookMsMin = 2;
 /** Connections that a runtime may take in a millisecond. */
 const takenPerMs = 50;
 /** Connections that the kernel may have ready for the runtime, which takes them all in one go; its own are 512. */
-const backlogMin = 128;
+const backlogMin = 64;
 const backlogMax = 512;
+/** Descriptors that are free for files after the kernel's queue of connections has come in, too. */
+const filesFreeMin = 32;
 /** Where the kernel does not tell how many descriptors are open, looking costs more. */
 const slowLookMs = 500;
 /** An exact count costs a call for each descriptor: it may take this part of the time. */
@@ -44,9 +51,15 @@ const countPart = 1 / 20;
 const roomPart = 1 / 20;
 const openFilesPart = 0.8;
 
+/** Those of this process, which share its descriptors. */
+const open = new Set<ConnectionLimit>();
+
 export class ConnectionLimit {
   readonly #options: ConnectionLimitOptions;
+  readonly #openFilesMax: number;
   readonly #descriptorsMax: number;
+  /** The limit of open files while there is room. */
+  readonly #openFilesWithRoom: number;
   /** Descriptors, and TCP sockets that are no connection of a client, when no client was connected. */
   readonly #ownDescriptors: number;
   readonly #ownSockets: number;
@@ -56,6 +69,7 @@ export class ConnectionLimit {
   #counted = { connections: 0, descriptors: 0, againAtMs: -Infinity };
   /** The socket whose filter is active. */
   #closedSocket: number | null = null;
+  #hasTooMany = false;
 
   /** Null where connections cannot be counted or held back. Open it right after the listener. */
   static open(options: ConnectionLimitOptions): ConnectionLimit | null {
@@ -68,6 +82,7 @@ export class ConnectionLimit {
   private constructor(options: ConnectionLimitOptions, openFilesMax: number, ownSockets: number) {
     this.#options = options;
     this.#connectionsMax = options.connectionsMax;
+    this.#openFilesMax = openFilesMax;
     this.#descriptorsMax = Math.floor(openFilesMax * openFilesPart);
     const { count, isCheap } = countDescriptors();
     this.#ownDescriptors = count;
@@ -78,7 +93,12 @@ export class ConnectionLimit {
     this.#timer = setInterval(() => this.look(), isCheap ? lookMs : slowLookMs);
     this.#timer.unref();
     const socket = options.socket();
-    if (socket !== null) limitBacklog(socket, backlogOf(reserve));
+    const backlog = backlogOf(reserve);
+    if (socket !== null) limitBacklog(socket, backlog);
+    const kept = Math.min(backlog + 1 + filesFreeMin, reserve);
+    this.#openFilesWithRoom = openFilesMax - kept;
+    open.add(this);
+    this.#shareOpenFiles();
   }
 
   /** No new connections come in at present. */
@@ -93,17 +113,35 @@ export class ConnectionLimit {
   /** Looks no more. What is held back stays so: the socket is about to go. */
   close(): void {
     clearInterval(this.#timer);
+    open.delete(this);
+    this.#shareOpenFiles();
   }
 
   /** One look; the timer calls it. */
   look(): void {
+    const hadTooMany = this.#hasTooMany;
+    this.#look();
+    if (this.#hasTooMany === hadTooMany) return;
+    // Nobody may accept any more when there are descriptors again.
+    for (const other of open) if (other !== this) other.#look();
+    this.#shareOpenFiles();
+  }
+
+  #look(): void {
     const socket = this.#options.socket();
-    const wanted = this.#isTooMany() ? socket : null;
+    this.#hasTooMany = this.#isTooMany();
+    const wanted = this.#hasTooMany ? socket : null;
     if (wanted === this.#closedSocket) return;
     const wasFull = this.isFull;
     this.#reopen();
-    if (wanted !== null && refuseNew(wanted)) this.#closedSocket = wanted;
+    if (wanted !== null && holdNew(wanted)) this.#closedSocket = wanted;
     if (this.isFull !== wasFull) this.#options.onChange(this.isFull);
+  }
+
+  #shareOpenFiles(): void {
+    const all = [...open];
+    const isAnyFull = all.length === 0 || all.some((each) => each.#hasTooMany);
+    setOpenFilesLimit(isAnyFull ? this.#openFilesMax : this.#openFilesWithRoom);
   }
 
   #reopen(): void {

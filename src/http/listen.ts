@@ -28,6 +28,9 @@ const idleSecondsMax = 255;
 const idleSecondsMin = 5;
 /** How long a replaced certificate's idle connections stay when no idle limit ends them sooner. */
 export const retiredMsDefault = 60_000;
+/** A stop ends connections when no request is in flight for so long: time for one that is on its way. */
+const unaskedMs = 1_000;
+const stopLookMs = 50;
 
 /** What may change while it listens. */
 export interface ListenLimits {
@@ -346,16 +349,36 @@ class ServerConnection implements Connection {
   }
 }
 
+/**
+ * Waits for what is being answered. The runtime leaves connections open that have sent no request, or a part of one,
+ * and may wait for them: they end when nothing was asked for a while.
+ */
 async function stopServing({ server, state }: Serving, graceMs: number): Promise<void> {
   state.stopped = true;
-  const drained = server.stop(false);
+  const drained = server.stop(false).then(() => true);
+  const untilMs = performance.now() + graceMs;
+  let askedMs = performance.now();
+  for (;;) {
+    const nowMs = performance.now();
+    if (server.pendingRequests > 0) askedMs = nowMs;
+    const leftMs = Math.min(untilMs, askedMs + unaskedMs) - nowMs;
+    if (leftMs <= 0) break;
+    if (!(await isWithin(drained, Math.min(leftMs, stopLookMs)))) continue;
+    // The last bytes of an answer may still be on their way.
+    setTimeout(() => void server.stop(true), unaskedMs).unref();
+    return;
+  }
+  await server.stop(true);
+}
+
+async function isWithin(done: Promise<boolean>, ms: number): Promise<boolean> {
   let timer: ReturnType<typeof setTimeout> | null = null;
-  const late = new Promise<"late">((resolve) => {
-    timer = setTimeout(() => resolve("late"), graceMs);
+  const late = new Promise<false>((resolve) => {
+    timer = setTimeout(() => resolve(false), ms);
   });
-  const outcome = await Promise.race([drained, late]);
+  const isDone = await Promise.race([done, late]);
   if (timer !== null) clearTimeout(timer);
-  if (outcome === "late") await server.stop(true);
+  return isDone;
 }
 
 function idleSeconds(idleMs: number): number {

@@ -15,7 +15,7 @@
  * `listen.ts` and `listen_mutual_tls.ts` decide when, and what happens to the old connections.
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
-import { closeSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { closeSync, openSync, readdirSync, statSync } from "node:fs";
 
 // <asm-generic/socket.h>
 const solSocket = 1;
@@ -37,6 +37,8 @@ const siocOutQueue = 0x5411;
 const afInet = 2;
 const afInet6 = 10;
 const shutBoth = 2;
+// <sys/resource.h>
+const openFiles = 7;
 
 /**
  * The filter, classic BPF over the TCP header (<linux/filter.h>): struct sock_filter { u16 code; u8 jt, jf; u32 k }.
@@ -53,6 +55,9 @@ const dropSyn = program([
   [0x06, 0, 0, 0xffff_ffff],
 ]);
 
+/** Drops whatever comes for a listening socket; a connection cannot begin meanwhile, so none inherits it. `ret #0` */
+const dropAll = program([[0x06, 0, 0, 0]]);
+
 const { i32, ptr: pointer } = FFIType;
 const functions = {
   getsockopt: { args: [i32, i32, i32, pointer, pointer], returns: i32 },
@@ -64,6 +69,8 @@ const functions = {
   dup: { args: [i32], returns: i32 },
   dup2: { args: [i32, i32], returns: i32 },
   send: { args: [i32, pointer, FFIType.u64, i32], returns: FFIType.i64 },
+  getrlimit: { args: [i32, pointer], returns: i32 },
+  setrlimit: { args: [i32, pointer], returns: i32 },
 } as const;
 
 type Library = ReturnType<typeof dlopen<typeof functions>>["symbols"];
@@ -91,15 +98,27 @@ export async function retireSocket(descriptor: number, close: () => void): Promi
 
 /** Drops requests for new connections from now on; false where that is not possible. */
 export function refuseNew(descriptor: number): boolean {
+  return attach(descriptor, dropSyn);
+}
+
+/**
+ * Lets no connection begin from now on, not even one whose handshake is on its way: its client tries again. False where
+ * that is not possible.
+ */
+export function holdNew(descriptor: number): boolean {
+  return attach(descriptor, dropAll);
+}
+
+function attach(descriptor: number, filter: BigUint64Array): boolean {
   const loaded = load();
   if (loaded === null) return false;
   // struct sock_fprog { unsigned short len; struct sock_filter *filter; }
-  const header = new BigUint64Array([BigInt(dropSyn.length), BigInt(ptr(dropSyn))]);
+  const header = new BigUint64Array([BigInt(filter.length), BigInt(ptr(filter))]);
   const { byteLength } = header;
   return loaded.setsockopt(descriptor, solSocket, soAttachFilter, header, byteLength) === 0;
 }
 
-/** Ends what `refuseNew` began. */
+/** Ends what `refuseNew` or `holdNew` began. */
 export function acceptNew(descriptor: number): void {
   const value = new Int32Array(1);
   load()?.setsockopt(descriptor, solSocket, soDetachFilter, value, value.byteLength);
@@ -230,15 +249,26 @@ export function countDescriptors(): { readonly count: number; readonly isCheap: 
     : { count: readdirSync(descriptorsPath).length, isCheap: false };
 }
 
-/** The soft limit of open files of this process; null where it is not told. */
+/** How many files this process may open, before `setOpenFilesLimit` is called; null where it is not told. */
 export function openFilesLimit(): number | null {
-  try {
-    const limits = readFileSync("/proc/self/limits", "utf8");
-    const limit = Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1]);
-    return Number.isNaN(limit) ? null : limit;
-  } catch {
-    return null;
-  }
+  ownOpenFilesLimit ??= readLimit()?.[0] ?? null;
+  return ownOpenFilesLimit === null ? null : Number(ownOpenFilesLimit);
+}
+
+let ownOpenFilesLimit: bigint | null = null;
+
+/** Sets the soft limit of open files; what is open stays so. */
+export function setOpenFilesLimit(openFilesMax: number): void {
+  const limit = readLimit();
+  if (limit === null) return;
+  limit[0] = BigInt(openFilesMax);
+  load()?.setrlimit(openFiles, limit);
+}
+
+/** struct rlimit { rlim_t rlim_cur, rlim_max; } */
+function readLimit(): BigUint64Array | null {
+  const limit = new BigUint64Array(2);
+  return load()?.getrlimit(openFiles, limit) === 0 ? limit : null;
 }
 
 /** Closes the socket and keeps its number taken, so that the runtime, which owns it, closes nothing else later. */

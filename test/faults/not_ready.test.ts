@@ -2,7 +2,10 @@
 // died. Readiness says so, the log says so, and what can be replaced is.
 
 import { describe, expect, test } from "bun:test";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { eventually, isAlive, runOk, startZot, type Zot } from "../harness.ts";
+import { openRaw, request, statuses } from "../http/raw_socket.ts";
 import { canMount, smallDisk } from "./small_disk.ts";
 
 /** Longer than the slowest of what is waited for, which is a hanging worker. */
@@ -118,6 +121,41 @@ test(
     }
     await becomesReady(zot);
     await eventually("pushes are taken", async () => (await push()).status === 201);
+  },
+  testMs,
+);
+
+test(
+  "an upload that ends late in the grace time of a stop is taken",
+  async () => {
+    await using zot = await startZot({ config: { http: { workers: 1 } } });
+    await becomesReady(zot);
+    // More than what is kept in memory until it is whole.
+    const body = "x".repeat(1024 * 1024);
+    await using socket = await openRaw(zot.port);
+    const target = `/v2/a/blobs/uploads/?digest=${digestOf(body)}`;
+    const length = `Content-Length: ${body.length}`;
+    socket.send(request(`POST ${target} HTTP/1.1`, "Host: registry.example", length));
+    socket.send(body.slice(1));
+    const uploads = join(zot.rootDirectory, "_zot", "uploads");
+    await eventually("it has begun", async () => (await readdir(uploads)).length > 0);
+    // A clock: in a server whose primary stands still, a worker says when it has been silent for long.
+    await using clock = await startZot({ config: { http: { workers: 1 } } });
+    const stopped = zot.stop();
+    await zot.waitForLog("it stops", ({ msg }) => msg === "stopping");
+    process.kill(clock.pid, "SIGSTOP");
+    try {
+      await eventually(
+        "its worker is not ready",
+        async () => (await readiness(clock)).status === 503,
+      );
+    } finally {
+      process.kill(clock.pid, "SIGCONT");
+    }
+    socket.send("x");
+    expect(statuses(await socket.closed())).toEqual([201]);
+    expect(await stopped).toBe(0);
+    expect(zot.logs().filter(({ level }) => level === "error")).toEqual([]);
   },
   testMs,
 );

@@ -6,7 +6,6 @@
 
 import { describe, expect, test } from "bun:test";
 import { chmod, writeFile } from "node:fs/promises";
-import { once } from "node:events";
 import { connect } from "node:net";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -18,6 +17,8 @@ import { startWorld } from "./world.ts";
 const testMs = 120_000;
 /** Longer than the runtime takes to notice an idle limit of a second. */
 const cutMs = 40_000;
+/** Longer than the pause until the sixth time that a kernel asks for a connection. */
+const triedMs = 70_000;
 const host = "Host: registry.example";
 const full = "connections: as many as there may be; new ones wait";
 const room = "connections: there is room again";
@@ -250,10 +251,11 @@ describe("connections", () => {
 
       for (const socket of sockets) socket.destroy();
       await zot.waitForLog("there is room", (line) => line["msg"] === room);
+      // Their kernel has tried after 1, 3, 7, 15 s, and so on.
       await eventually(
         "those that waited come in",
         () => waiting.every((each) => each.opened()),
-        30_000,
+        triedMs,
       );
       for (const each of waiting) each.destroy();
       await eventually("all is closed", async () => descriptorsOf(await onlyWorker(zot)) <= before);
@@ -317,16 +319,21 @@ describe("connections", () => {
       await using zot = await startZot({ executable, config: { http: { workers: 1 } } });
       const pid = await onlyWorker(zot);
       const [kept] = await openKept(zot.port, 1);
-      const crowd = Array.from({ length: 2000 }, () => knock(zot.port));
-      await zot.waitForLog("the limit is reached", (line) => line["msg"] === full);
-      expect(crowd.some((each) => !each.opened())).toBe(true);
-      expect(descriptorsOf(pid)).toBeLessThan(1024 - 16);
-      // Files can be opened all the same: a push by a connection that is there.
-      kept?.send(request("POST /v2/a/blobs/uploads/ HTTP/1.1", host, "Content-Length: 0"));
-      expect(statuses((await kept?.until(/ 202 /)) ?? "")).toEqual([200, 202]);
-      for (const each of crowd) each.destroy();
-      await zot.waitForLog("there is room", (line) => line["msg"] === room);
-      expect((await fetch(`${zot.url}/v2/`)).status).toBe(200);
+      const said = (what: string): number =>
+        zot.logs().filter((line) => line["msg"] === what).length;
+      // How many the runtime accepts in one go depends on how fast they come: several crowds.
+      for (let round = 1; round <= 5; round += 1) {
+        const crowd = Array.from({ length: 2000 }, () => knock(zot.port));
+        await eventually("the limit is reached", () => said(full) === round);
+        expect(crowd.some((each) => !each.opened())).toBe(true);
+        expect(descriptorsOf(pid)).toBeLessThan(1024 - 16);
+        // Files can be opened all the same: a push by a connection that is there.
+        kept?.send(request("POST /v2/a/blobs/uploads/ HTTP/1.1", host, "Content-Length: 0"));
+        expect(statuses((await kept?.until(/ 202 /)) ?? "")).toEqual([200, 202]);
+        for (const each of crowd) each.destroy();
+        await eventually("there is room", () => said(room) === round);
+        expect((await fetch(`${zot.url}/v2/`)).status).toBe(200);
+      }
       expect(zot.stderr()).toEqual([]);
     },
     testMs,
@@ -469,20 +476,29 @@ async function pushBlob(zot: Zot, sizeBytes: number): Promise<string> {
   return digest;
 }
 
-/** A connection on which only the beginning of an answer is read: its file stays open. */
+/** A connection that the server has taken, on which only the beginning of an answer is read: its file stays open. */
 async function connection(port: number) {
   const socket = connect({ host: "127.0.0.1", port });
   const { promise: answer, resolve } = Promise.withResolvers<string>();
+  const taken = Promise.withResolvers<void>();
   let text = "";
   socket.on("data", (piece) => {
     text += piece.toString("latin1");
+    if (text.endsWith("\r\n\r\n{}")) {
+      text = "";
+      taken.resolve();
+    }
     if (!/\r\n\r\n./s.test(text)) return;
     socket.pause();
     resolve(text);
   });
-  socket.on("close", () => resolve(text));
-  socket.on("error", () => resolve(text));
-  await once(socket, "connect");
+  socket.on("error", taken.reject);
+  socket.on("close", () => {
+    taken.reject(new Error("closed without an answer"));
+    resolve(text);
+  });
+  socket.write(request("GET /v2/ HTTP/1.1", host));
+  await taken.promise;
   return { answer, send: (line: string) => socket.write(line), destroy: () => socket.destroy() };
 }
 

@@ -590,6 +590,26 @@ describe("connections", () => {
     expect(await socket.closed()).toBe("");
   });
 
+  test("a stop does not wait for connections without a request", async () => {
+    const other = hear(() => Promise.resolve(ok));
+    const heard = hear(() => Promise.resolve(ok));
+    const part = `GET / HTTP/1.1\r\n${host}\r\n`;
+    // The runtime ends such a connection by itself after ten seconds or more.
+    await using first = await openRaw(other.port);
+    first.send(part);
+    await using silent = await openRaw(heard.port);
+    await using begun = await openRaw(heard.port);
+    begun.send(part);
+    // What was sent before has been read by then.
+    expect((await ask(heard.port, "GET / HTTP/1.1")).status).toBe(200);
+    await heard.listener.stop(60_000);
+    first.send("\r\n");
+    expect(statuses(await first.until(/ok$/))).toEqual([200]);
+    await begun.closed();
+    silent.destroy();
+    await other.listener.stop(0);
+  });
+
   test("two listeners share a port when both ask for it", async () => {
     const options = {
       address: "127.0.0.1",

@@ -29,7 +29,8 @@ export function processFigures(pid: number): ProcessFigures | null {
       cpuSeconds: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond,
       memoryBytes: Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024,
       openFiles: readdirSync(`${directory}/fd`).length,
-      maxFiles: Number(/^Max open files\s+(\d+)/m.exec(limits)?.[1] ?? Number.NaN) || null,
+      // The hard limit: the runtime raises the soft one to it, and `http/connection_limit.ts` lowers that at times.
+      maxFiles: Number(/^Max open files\s+\S+\s+(\d+)/m.exec(limits)?.[1] ?? Number.NaN) || null,
     };
   } catch {
     return pid === process.pid ? ownFigures() : null;
