@@ -70,13 +70,17 @@ function isAtHand(call: Call, { blobBytesMax }: App): boolean {
 
 async function pushAtHand(call: Call, app: App, digest: Digest): Promise<Reply> {
   const { repository, by } = call;
-  const bytes = await call.readBody({
-    bytesMax: plainBytesMax,
-    idleMs: app.uploadIdleMs,
-    tooLarge: () => apiError("UPLOAD_TOO_LARGE"),
-  });
+  const bytes = await readAtHand(call, app);
   await pushBytes(app.registry, { repository, digest, bytes, by });
   return createdBlob(call, app, digest);
+}
+
+function readAtHand(call: Call, { uploadIdleMs }: App): Promise<Uint8Array> {
+  return call.readBody({
+    bytesMax: plainBytesMax,
+    idleMs: uploadIdleMs,
+    tooLarge: () => apiError("UPLOAD_TOO_LARGE"),
+  });
 }
 
 /** POST with `mount` [end-11]: any reason not to mount opens a session instead. */
@@ -146,7 +150,7 @@ async function finish(call: Call, app: App, upload: HeldUpload, digest: Digest):
   await finishUpload(app.registry, upload, {
     repository,
     digest,
-    last: appendRequest(call, app),
+    last: await lastRequest(call, app),
     acknowledgedBytes: sessionOf(call).acknowledgedBytes,
     by: call.by,
   });
@@ -187,6 +191,16 @@ function appendRequest(call: Call, app: App): AppendRequest {
       call.takenBytes = bytes;
     },
   };
+}
+
+/** The last bytes: a small body is taken whole, as a manifest's is, since nothing of one that breaks off is kept. */
+async function lastRequest(call: Call, app: App): Promise<AppendRequest> {
+  const request = appendRequest(call, app);
+  const { lengthBytes } = call;
+  if (lengthBytes === null || lengthBytes > plainBytesMax) return request;
+  const bytes = lengthBytes === 0 ? noBytes : await readAtHand(call, app);
+  const { watch: _, ...rest } = request;
+  return { ...rest, source: { body: bytes, lengthBytes } };
 }
 
 function chunkOf(call: Call) {

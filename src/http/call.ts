@@ -130,6 +130,12 @@ export class Call {
     return this.request.headers.has("transfer-encoding") ? null : 0;
   }
 
+  /** Whether all of an announced body was taken. */
+  get hasWholeBody(): boolean {
+    const { lengthBytes } = this;
+    return lengthBytes === 0 || (lengthBytes !== null && lengthBytes === this.takenBytes);
+  }
+
   /**
    * The whole body within a limit; what it holds of the memory for bodies stays held until `end`.
    * @throws the API error that `tooLarge` makes, as soon as the limit is known to be passed; SIZE_INVALID when the

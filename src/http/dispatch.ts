@@ -263,7 +263,7 @@ export class Dispatcher<App> {
         durationMs: Math.round(done.durationMs * 1000) / 1000,
         ...(reason === null ? {} : { reason }),
         ...(failure instanceof Error ? { error: failure.message } : {}),
-        ...(end?.kind === "aborted" || isAborted(request, row) ? { aborted: true } : {}),
+        ...(end?.kind === "aborted" || isAborted(request, row, call) ? { aborted: true } : {}),
       },
       status >= 500 || end?.kind === "cut" ? failure : null,
     );
@@ -386,9 +386,10 @@ function checkEncoding<App>(row: Endpoint<App>, call: Call): void {
   }
 }
 
-/** Asked only where a body is taken: a signal costs every request that is asked for it. */
-function isAborted<App>(request: Request, row: Endpoint<App> | null): boolean {
-  return row !== null && row.body !== "none" && request.signal.aborted;
+/** Asked only where a body is taken and did not come whole: a signal costs every request that is asked for it. */
+function isAborted<App>(request: Request, row: Endpoint<App> | null, call: Call | null): boolean {
+  if (row === null || row.body === "none" || call?.hasWholeBody === true) return false;
+  return request.signal.aborted;
 }
 
 function bytesOf<App>(

@@ -318,6 +318,8 @@ class ServerConnection implements Connection {
   readonly #server: Server;
   readonly #request: Request;
   readonly #peer: Peer | null;
+  /** Asked of the runtime once. */
+  #address: string | null | undefined;
   /** The runtime's idle limit is off for this connection. */
   isHeldOpen = false;
 
@@ -335,6 +337,11 @@ class ServerConnection implements Connection {
   }
 
   get address(): string | null {
+    this.#address ??= this.#findAddress();
+    return this.#address;
+  }
+
+  #findAddress(): string | null {
     const address = this.#peer?.address ?? this.#server.requestIP(this.#request)?.address ?? null;
     return address?.startsWith("::ffff:") === true ? address.slice("::ffff:".length) : address;
   }

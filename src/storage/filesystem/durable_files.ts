@@ -7,12 +7,13 @@
  * (`absentOr`).
  */
 import { closeSync, constants, fsyncSync, mkdirSync, openSync } from "node:fs";
-import { link, mkdir, open, rename, stat, unlink, type FileHandle } from "node:fs/promises";
+import { link, mkdir, rename, stat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Lru } from "../../lib/lru.ts";
 import { algorithmOf, type Digest } from "../../oci/digest.ts";
 import { StorageFull } from "../blob_store.ts";
 import { copyBytes } from "./file_bytes.ts";
+import { OpenFile } from "./open_file.ts";
 
 export const directoryMode = 0o700;
 export const fileMode = 0o600;
@@ -121,8 +122,14 @@ export class DurableFiles {
     this.#options = options;
   }
 
-  async flushFile(handle: FileHandle): Promise<void> {
-    if (this.#options.durable) await handle.sync();
+  async flushFile(file: OpenFile): Promise<void> {
+    if (this.#options.durable) await file.sync();
+  }
+
+  /** Closes a file that was written, and flushed where files are. */
+  async closeWritten(file: OpenFile): Promise<void> {
+    if (this.#options.durable) file.closeNow();
+    else await file.close();
   }
 
   /**
@@ -174,17 +181,17 @@ export class DurableFiles {
    * Gives the bytes of an open file, copied and flushed, to a name, in place of the file that had it. False, and
    * nothing is changed, when they are not those of the digest: all of them are read here, so a look costs little.
    */
-  async copyOver(from: FileHandle, to: string, digest: Digest): Promise<boolean> {
+  async copyOver(from: OpenFile, to: string, digest: Digest): Promise<boolean> {
     await this.ensureDirectory(dirname(to));
     const temporary = this.temporaryPath();
-    const copy = await open(temporary, "wx", fileMode);
+    const copy = await OpenFile.create(temporary, fileMode);
     try {
       let isRight = false;
       try {
         isRight = (await copyBytes(from, copy, algorithmOf(digest))) === digest;
         if (isRight) await this.flushFile(copy);
       } finally {
-        await copy.close();
+        await this.closeWritten(copy);
       }
       await (isRight ? this.renameOver(temporary, to) : unlink(temporary));
       return isRight;
@@ -282,12 +289,12 @@ async function isSameFile(one: string, other: string): Promise<boolean> {
 }
 
 async function flush(path: string): Promise<void> {
-  const handle = await open(path, "r");
+  const directory = OpenFile.open(path);
   try {
-    await handle.sync();
+    await directory.sync();
   } catch (error) {
     throw storageError(error, path);
   } finally {
-    await handle.close();
+    directory.closeNow();
   }
 }

@@ -6,7 +6,7 @@
  * that cannot be stored (full disk, limit) is rolled back to where this append began. Bytes that the upload had when it
  * was held never change, so the running digest is kept between requests.
  */
-import { unlink, type FileHandle } from "node:fs/promises";
+import { unlink } from "node:fs/promises";
 import { assert, AssertionError } from "../../lib/assert.ts";
 import { KiB } from "../../lib/bytes.ts";
 import type { MemoryBudget } from "../../lib/memory_budget.ts";
@@ -30,6 +30,7 @@ import {
 import { bytesOf, hasBytesAt, writeAll } from "./file_bytes.ts";
 import { unlock } from "./file_lock.ts";
 import type { HashThread } from "./hash_thread.ts";
+import type { OpenFile } from "./open_file.ts";
 import type { FileBytes } from "./running_digests.ts";
 
 /** Bodies up to this size are read into memory: cheaper than a thread and a native transfer. */
@@ -57,7 +58,7 @@ export interface UploadTools {
 export class FilesystemUpload implements HeldUpload {
   readonly #id: string;
   readonly #path: string;
-  readonly #handle: FileHandle;
+  readonly #file: OpenFile;
   readonly #tools: UploadTools;
   /** What it had when it was held: a request that fails goes back to that. */
   readonly #heldBytes: number;
@@ -70,16 +71,10 @@ export class FilesystemUpload implements HeldUpload {
   /** The whole content, while it is small and came in one piece. */
   #whole: Uint8Array | null = null;
 
-  constructor(
-    id: string,
-    path: string,
-    handle: FileHandle,
-    found: FoundUpload,
-    tools: UploadTools,
-  ) {
+  constructor(id: string, path: string, file: OpenFile, found: FoundUpload, tools: UploadTools) {
     this.#id = id;
     this.#path = path;
-    this.#handle = handle;
+    this.#file = file;
     this.#heldBytes = found.sizeBytes;
     this.#sizeBytes = found.sizeBytes;
     this.#finished = found.finished;
@@ -120,16 +115,13 @@ export class FilesystemUpload implements HeldUpload {
   }
 
   parts(): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
-    return this.#whole === null ? bytesOf(this.#handle) : [this.#whole];
+    return this.#whole === null ? bytesOf(this.#file) : [this.#whole];
   }
 
   async arrivedBytes(): Promise<number> {
     if (this.#arrivedBytes !== null) return this.#arrivedBytes;
     // Closed while it was looked at: all is in.
-    return this.#handle.stat().then(
-      ({ size }) => size,
-      () => this.#sizeBytes,
-    );
+    return this.#file.isOpen ? this.#file.stat().size : this.#sizeBytes;
   }
 
   async finish(repository: string, digest: Digest): Promise<void> {
@@ -148,7 +140,7 @@ export class FilesystemUpload implements HeldUpload {
   }
 
   async #finishByCopy(path: string, digest: Digest): Promise<void> {
-    const work = this.#tools.files.copyOver(this.#handle, path, digest);
+    const work = this.#tools.files.copyOver(this.#file, path, digest);
     const copied = await work.catch((error: unknown) => {
       throw storageError(error);
     });
@@ -158,7 +150,7 @@ export class FilesystemUpload implements HeldUpload {
   /** A flush that fails loses bytes, and the next one would not tell (`fsync` reports an error once). */
   async #flush(): Promise<void> {
     try {
-      await this.#tools.files.flushFile(this.#handle);
+      await this.#tools.files.flushFile(this.#file);
     } catch (error) {
       await this.discard();
       throw storageError(error, this.#path);
@@ -171,8 +163,10 @@ export class FilesystemUpload implements HeldUpload {
   }
 
   async close(): Promise<void> {
-    unlock(this.#handle.fd);
-    await this.#handle.close();
+    unlock(this.#file.descriptor);
+    // What is no content may have bytes to write still, or blocks to free.
+    if (this.#finished) await this.#tools.files.closeWritten(this.#file);
+    else await this.#file.close();
   }
 
   /** Takes the source; true when it broke off early. */
@@ -194,8 +188,8 @@ export class FilesystemUpload implements HeldUpload {
   async #takeBytes(bytes: Uint8Array): Promise<boolean> {
     if (bytes.length === 0) return false;
     const first = this.#sizeBytes === 0;
-    await writeAll(this.#handle, bytes, this.#sizeBytes);
-    await this.#measure();
+    await writeAll(this.#file, bytes, this.#sizeBytes);
+    this.#measure();
     this.#whole = first && this.#sizeBytes === bytes.length ? bytes : null;
     return false;
   }
@@ -240,7 +234,7 @@ export class FilesystemUpload implements HeldUpload {
     // No code of ours sees these bytes: the file's length tells.
     this.#arrivedBytes = null;
     const brokenOff = await this.#transfer(body, lengthBytes, limits);
-    await this.#measure();
+    this.#measure();
     // Not while bytes still come: the runtime may have reserved space that holds none of them yet.
     this.#tools.hashes.follow(this.#bytesFor("sha256"));
     return brokenOff || (lengthBytes !== null && this.#sizeBytes - start < lengthBytes);
@@ -271,8 +265,8 @@ export class FilesystemUpload implements HeldUpload {
    */
   async #transferNative(body: Request): Promise<void> {
     this.#moved = true;
-    const takenBytes = await Bun.write(Bun.file(this.#handle.fd), body);
-    await this.#measure();
+    const takenBytes = await Bun.write(Bun.file(this.#file.descriptor), body);
+    this.#measure();
     assert(
       this.#sizeBytes === takenBytes,
       `storage: ${takenBytes} bytes came, and the upload has ${this.#sizeBytes}`,
@@ -283,7 +277,7 @@ export class FilesystemUpload implements HeldUpload {
   async #transferChunks(body: Request, limits: AppendLimits): Promise<void> {
     for await (const chunk of body.body ?? []) {
       this.#checkLimit(chunk.length, limits);
-      await writeAll(this.#handle, chunk, this.#sizeBytes);
+      await writeAll(this.#file, chunk, this.#sizeBytes);
       this.#sizeBytes += chunk.length;
     }
   }
@@ -304,14 +298,14 @@ export class FilesystemUpload implements HeldUpload {
     };
   }
 
-  async #measure(): Promise<void> {
-    this.#sizeBytes = (await this.#handle.stat()).size;
+  #measure(): void {
+    this.#sizeBytes = this.#file.stat().size;
   }
 
   async #rollBack(sizeBytes: number): Promise<void> {
     this.#tools.hashes.goBack(this.#id, sizeBytes);
     this.#whole = null;
-    await this.#handle.truncate(sizeBytes);
+    await this.#file.truncate(sizeBytes);
     this.#sizeBytes = sizeBytes;
   }
 
@@ -343,7 +337,7 @@ export class FilesystemUpload implements HeldUpload {
   async #has(bytes: Uint8Array, position: number): Promise<boolean> {
     if (bytes.length === 0) return true;
     if (position < 0 || position + bytes.length > this.#sizeBytes) return false;
-    return hasBytesAt(this.#handle, bytes, position);
+    return hasBytesAt(this.#file, bytes, position);
   }
 }
 

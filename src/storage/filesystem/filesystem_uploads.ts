@@ -1,7 +1,7 @@
 /** Uploads as files of `_zot/uploads`, each locked by its holder; `filesystem_upload.ts` is one that is held. */
 import { MemoryBudget } from "../../lib/memory_budget.ts";
 import { constants } from "node:fs";
-import { open, stat, type FileHandle } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { blobKey, uploadsDirectory } from "../layout.ts";
 import type { HeldUpload, UploadInfo, UploadStore } from "../upload_store.ts";
 import { absentOr } from "./durable_files.ts";
@@ -9,7 +9,8 @@ import { tryLock } from "./file_lock.ts";
 import type { FilesystemLayouts } from "./filesystem_layouts.ts";
 import { FilesystemUpload, type UploadTools, smallBodiesBytesMax } from "./filesystem_upload.ts";
 import type { HashThread } from "./hash_thread.ts";
-import type { KeyedFiles } from "./keyed_files.ts";
+import { openIfThere, type KeyedFiles } from "./keyed_files.ts";
+import type { OpenFile } from "./open_file.ts";
 
 /** An upload that ended must not come back to life. */
 const openWithoutCreating = constants.O_RDWR;
@@ -34,19 +35,20 @@ export class FilesystemUploads implements UploadStore {
 
   async create(id: string): Promise<void> {
     this.#files.requireRoom();
-    const handle = await this.#files.createFile(this.#path(id));
-    await handle.close();
+    const file = await this.#files.createFile(this.#path(id));
+    file.closeNow();
   }
 
   async hold(id: string): Promise<HeldUpload | "busy" | null> {
-    const handle = await open(this.#path(id), openWithoutCreating).catch(absentOr);
-    if (handle === null) return null;
+    const file = openIfThere(this.#path(id), openWithoutCreating);
+    if (file === null) return null;
     let upload: HeldUpload | "busy" | null = null;
     try {
-      upload = await this.#lock(id, handle);
+      upload = this.#lock(id, file);
       return upload;
     } finally {
-      if (upload === null || upload === "busy") await handle.close();
+      // The last one to close a cancelled upload frees its blocks.
+      if (upload === null || upload === "busy") await file.close();
     }
   }
 
@@ -65,11 +67,11 @@ export class FilesystemUploads implements UploadStore {
   }
 
   /** Null when it was finished or cancelled before the lock was ours. */
-  async #lock(id: string, handle: FileHandle): Promise<HeldUpload | "busy" | null> {
-    if (!tryLock(handle.fd, "exclusive")) return "busy";
-    const { size: sizeBytes, nlink } = await handle.stat();
+  #lock(id: string, file: OpenFile): HeldUpload | "busy" | null {
+    if (!tryLock(file.descriptor, "exclusive")) return "busy";
+    const { size: sizeBytes, nlink } = file.stat();
     if (nlink === 0) return null;
     const found = { sizeBytes, finished: nlink > 1 };
-    return new FilesystemUpload(id, this.#path(id), handle, found, this.#tools);
+    return new FilesystemUpload(id, this.#path(id), file, found, this.#tools);
   }
 }

@@ -14,7 +14,7 @@ import {
   statSync,
   unlinkSync,
 } from "node:fs";
-import { open, readdir, stat, unlink, type FileHandle } from "node:fs/promises";
+import { readdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { KiB } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -31,8 +31,9 @@ import {
   makeDirectories,
   storageError,
 } from "./durable_files.ts";
-import { hasBytesAt, writeAll } from "./file_bytes.ts";
+import { hasBytesAt, readWhole, writeAll } from "./file_bytes.ts";
 import type { HashThread } from "./hash_thread.ts";
+import { OpenFile } from "./open_file.ts";
 import { requireRoom } from "./reserve.ts";
 
 /** More files than these are flushed with all of the file system. */
@@ -119,33 +120,34 @@ export class KeyedFiles {
   }
 
   async #readSlowly(key: string, bytesMax: number): Promise<Uint8Array | null> {
-    const handle = await open(this.path(key), "r").catch(absentOr);
-    if (handle === null) return null;
+    const file = openIfThere(this.path(key));
+    if (file === null) return null;
     try {
-      const { size } = await handle.stat();
+      const { size } = file.stat();
       if (size > bytesMax) throw tooMany(key, size, bytesMax);
-      return new Uint8Array(await handle.readFile());
+      return await readWhole(file, size);
     } catch (error) {
       throw storageError(error, this.path(key));
     } finally {
-      await handle.close();
+      file.closeNow();
     }
   }
 
   /** Whether the file under the key has exactly these bytes. A symbolic link is no file of ours. */
   async compare(key: string, bytes: ComparedBytes): Promise<"equal" | "different" | "absent"> {
-    const handle = await open(this.path(key), plainFile).catch(absentOr);
-    if (handle === null) return "absent";
+    const file = openIfThere(this.path(key), plainFile);
+    if (file === null) return "absent";
     try {
-      if ((await handle.stat()).size !== bytes.sizeBytes) return "different";
+      const info = file.stat();
+      if (!info.isFile() || info.size !== bytes.sizeBytes) return "different";
       let position = 0;
       for await (const part of bytes.parts()) {
-        if (!(await hasBytesAt(handle, part, position))) return "different";
+        if (!(await hasBytesAt(file, part, position))) return "different";
         position += part.length;
       }
       return position === bytes.sizeBytes ? "equal" : "different";
     } finally {
-      await handle.close();
+      file.closeNow();
     }
   }
 
@@ -198,14 +200,14 @@ export class KeyedFiles {
 
   /** As `link`, with bytes of its own; false when `from` is absent. */
   async copy(from: string, to: string, digest: Digest): Promise<boolean> {
-    const handle = await open(this.path(from), "r").catch(absentOr);
-    if (handle === null) return false;
+    const file = openIfThere(this.path(from));
+    if (file === null) return false;
     try {
-      return await this.durable.copyOver(handle, this.path(to), digest);
+      return await this.durable.copyOver(file, this.path(to), digest);
     } catch (error) {
       throw storageError(error);
     } finally {
-      await handle.close();
+      file.closeNow();
     }
   }
 
@@ -220,15 +222,15 @@ export class KeyedFiles {
 
   /** False when there is no such file. */
   async #flushBytes(path: string, flags: number = constants.O_RDONLY): Promise<boolean> {
-    const handle = await open(path, flags).catch(absentOr);
-    if (handle === null) return false;
+    const file = openIfThere(path, flags);
+    if (file === null) return false;
     try {
-      await this.durable.flushFile(handle);
+      await this.durable.flushFile(file);
       return true;
     } catch (error) {
       throw storageError(error, path);
     } finally {
-      await handle.close();
+      file.closeNow();
     }
   }
 
@@ -334,29 +336,38 @@ export class KeyedFiles {
     return join(this.#root, key);
   }
 
-  async createFile(path: string): Promise<FileHandle> {
+  async createFile(path: string): Promise<OpenFile> {
     try {
-      return await open(path, "wx", fileMode);
+      return await OpenFile.create(path, fileMode);
     } catch (error) {
       throw storageError(error);
     }
   }
 
   async #writeTemporary(path: string, bytes: Bytes): Promise<string> {
-    const handle = await this.createFile(path);
+    const file = await this.createFile(path);
     try {
       let written = 0;
       for await (const part of bytes instanceof Uint8Array ? [bytes] : bytes) {
-        await writeAll(handle, part, written);
+        await writeAll(file, part, written);
         written += part.length;
       }
-      await this.durable.flushFile(handle);
-      return stampOf(await handle.stat({ bigint: true }));
+      await this.durable.flushFile(file);
+      return stampOf(file.exactStat());
     } catch (error) {
       throw storageError(error, path);
     } finally {
-      await handle.close();
+      await this.durable.closeWritten(file);
     }
+  }
+}
+
+/** Null for an absent file. @throws as `absentOr`. */
+export function openIfThere(path: string, flags: number = constants.O_RDONLY): OpenFile | null {
+  try {
+    return OpenFile.open(path, flags);
+  } catch (error) {
+    return absentOr(error, path);
   }
 }
 
