@@ -2,10 +2,10 @@
 //
 //     feed_process.ts <path> <file> <last tag>
 //
-// It follows until it has taken the record of the last tag, and ends itself now and then between taking records and
-// moving its cursor, as a killed process would.
+// It follows until it has taken the record of the last tag, and ends itself between taking records and moving its cursor,
+// as a killed process would: the first one at its first page, the others now and then.
 
-import { appendFileSync } from "node:fs";
+import { appendFileSync, existsSync } from "node:fs";
 import { systemClock } from "../../src/lib/clock.ts";
 import { followFeed } from "../../src/metadata/followers.ts";
 import { SqliteMetadata } from "../../src/metadata/sqlite/sqlite_metadata.ts";
@@ -15,6 +15,7 @@ const [path = "", file = "", lastTag = ""] = process.argv.slice(2);
 const bytes = { present: () => true, remove: () => undefined };
 const writer = new SqliteWriter({ path, durable: false, clock: systemClock, bytes });
 const metadata = new SqliteMetadata(path, writer);
+const isFirst = !existsSync(file);
 const state = { ended: false, rounds: 0 };
 for (;;) {
   if (state.ended) break;
@@ -27,7 +28,7 @@ for (;;) {
         appendFileSync(file, records.map(({ sequence, tag }) => `${sequence} ${tag}\n`).join(""));
         state.ended = records.some(({ tag }) => tag === lastTag);
         state.rounds += 1;
-        if (state.rounds % 5 === 0) process.kill(process.pid, "SIGKILL");
+        if (isFirst || state.rounds % 5 === 0) process.kill(process.pid, "SIGKILL");
       },
     },
     new AbortController().signal,

@@ -131,7 +131,7 @@ const appliers: Appliers = {
     const written = putManifest(work, id, manifest);
     work.put.set(manifest.digest, written === null ? "known" : "new");
     if (written === null) return;
-    manifestNames(work, id, manifest.digest);
+    for (const { digest } of manifest.references) manifestNames(work, id, digest);
     for (const digest of written.lost) referenceLost(work, id, digest);
     clearOrphan(work, id, manifest.digest);
     dropHeldManifest(work, id, manifest.digest);

@@ -45,9 +45,7 @@ const sql = {
     `WHERE m.repository = ?1 AND m.digest = ?2 AND ${isLoose} AND ${noParent} ${renewed}`,
   always: `${into} VALUES (?1, ?2, ?4, ?3, ?3, ?5) ${renewed}`,
   erase: "DELETE FROM candidates WHERE repository = ?1 AND digest = ?2 AND kind = ?3",
-  eraseNamed:
-    "DELETE FROM candidates WHERE repository = ?1 AND digest IN (SELECT child FROM manifest_references " +
-    "INDEXED BY manifest_references_parent WHERE repository = ?1 AND parent = ?2)",
+  eraseNamed: "DELETE FROM candidates WHERE repository = ?1 AND digest = ?2",
   since: "SELECT since FROM candidates WHERE repository = ?1 AND digest = ?2 AND kind = ?3",
   lostBlobs:
     `${into} SELECT b.repository, b.digest, 'blob', max(?3, b.linked_at), max(?3, b.linked_at), 'unnamed' ` +
@@ -87,9 +85,9 @@ export function blobPromised(work: Work, id: number, digest: string): void {
   run(work, sql.always, id, digest, work.now, "blob", "unnamed");
 }
 
-/** A manifest names these from now on. */
-export function manifestNames(work: Work, id: number, parent: string): void {
-  run(work, sql.eraseNamed, id, parent);
+/** A manifest names this from now on. */
+export function manifestNames(work: Work, id: number, child: string): void {
+  run(work, sql.eraseNamed, id, child);
 }
 
 /** A manifest that was there before was pushed again by its digest, as is done ahead of an index that will name it. */

@@ -17,28 +17,40 @@ export interface WrittenManifest {
 
 /** Null when all of it was there already. */
 export function putManifest(work: Work, id: number, manifest: NewManifest): WrittenManifest | null {
+  const { digest, mediaType, sizeBytes, subject, artifactType } = manifest;
+  const place = { repository: id, manifest: digest };
+  const annotations = storeAnnotations(work.database, place, manifest.annotations);
+  const inserted = run(
+    work,
+    "INSERT INTO manifests (repository, digest, media_type, size, subject, artifact_type, annotations, pushed_at, pushed_by) " +
+      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+    id,
+    digest,
+    mediaType,
+    sizeBytes,
+    subject,
+    artifactType,
+    annotations,
+    work.now,
+    work.by,
+  );
+  if (inserted === 1) {
+    writeReferences(work, id, manifest);
+    return { lost: [] };
+  }
   // The same bytes pushed again may come under another media type, or were read in from another tool's
   // layout and understood in part: the latest push counts, in all that it says.
   const changed = run(
     work,
-    "INSERT INTO manifests (repository, digest, media_type, size, subject, artifact_type, annotations, pushed_at, pushed_by) " +
-      "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET media_type = excluded.media_type, " +
-      "subject = excluded.subject, artifact_type = excluded.artifact_type, annotations = excluded.annotations " +
-      "WHERE media_type <> excluded.media_type OR subject IS NOT excluded.subject " +
-      "OR artifact_type IS NOT excluded.artifact_type OR annotations IS NOT excluded.annotations",
+    "UPDATE manifests SET media_type = ?3, subject = ?4, artifact_type = ?5, annotations = ?6 " +
+      "WHERE repository = ?1 AND digest = ?2 AND (media_type <> ?3 OR subject IS NOT ?4 " +
+      "OR artifact_type IS NOT ?5 OR annotations IS NOT ?6)",
     id,
-    manifest.digest,
-    manifest.mediaType,
-    manifest.sizeBytes,
-    manifest.subject,
-    manifest.artifactType,
-    storeAnnotations(
-      work.database,
-      { repository: id, manifest: manifest.digest },
-      manifest.annotations,
-    ),
-    work.now,
-    work.by,
+    digest,
+    mediaType,
+    subject,
+    artifactType,
+    annotations,
   );
   if (changed === 0 && hasReferences(work, id, manifest)) return null;
   const before = all(
@@ -48,17 +60,21 @@ export function putManifest(work: Work, id: number, manifest: NewManifest): Writ
     id,
     manifest.digest,
   );
-  for (const reference of manifest.references) {
+  writeReferences(work, id, manifest);
+  return { lost: before.map(({ child }) => String(child)) };
+}
+
+function writeReferences(work: Work, id: number, { digest, references }: NewManifest): void {
+  for (const reference of references) {
     run(
       work,
       "INSERT OR IGNORE INTO manifest_references (repository, parent, child, target) VALUES (?, ?, ?, ?)",
       id,
-      manifest.digest,
+      digest,
       reference.digest,
       reference.target,
     );
   }
-  return { lost: before.map(({ child }) => String(child)) };
 }
 
 /** Whether exactly these references are recorded. */
