@@ -27,6 +27,7 @@ import { checkLogFiles, type Log } from "./lib/log.ts";
 import { NetworkSet } from "./lib/networks.ts";
 import { undoSettings } from "./registry/history/undo_settings.ts";
 import type { Registry } from "./registry/registry.ts";
+import { compileRules } from "./registry/retention/rules.ts";
 import { otherRegistryAdvice } from "./storage/other_registry.ts";
 import { ratesFile, tokenKeyFile } from "./storage/layout.ts";
 
@@ -68,6 +69,7 @@ export async function openSettings(
       dedupe: storage.dedupe,
       mayBeSparse: matcherOf(storage.sparseIndexes),
       undo: () => undo,
+      retention: compileRules(storage.retention, storage.gcDelay),
     },
     auth,
     blobBytesMax: http.blobBytesMax === 0 ? null : http.blobBytesMax,

@@ -37,10 +37,8 @@ const forTests = [
   "src/cli/server_given.ts: withServer",
   "src/cli/server_given.ts: wantsJson",
   "src/cli/server_given.ts: inColumns",
-  // What the job of retention and the collection of untagged manifests ask.
-  "src/registry/retention/decide.ts: decideTags",
+  // What the collection of untagged manifests asks.
   "src/registry/retention/decide.ts: decideUntagged",
-  "src/registry/retention/rules.ts: compileRules",
   // For programs that embed it.
   "src/create_registry.ts: createRegistry",
   "src/server.ts: startServer",

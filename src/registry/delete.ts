@@ -17,7 +17,8 @@ import { apiError, type ApiError } from "../oci/errors.ts";
 import type { TagCondition } from "./push_manifest.ts";
 import type { Registry } from "./registry.ts";
 import { heldFor } from "./history/hold.ts";
-import { absentError, beingRead, bring, whyAbsent } from "./resolve.ts";
+import { fixesTags, requireRemovable } from "./retention/fixed_tags.ts";
+import { absentError, beingRead, bring, resolveManifest, whyAbsent } from "./resolve.ts";
 
 export interface DeleteRequest<T> {
   readonly repository: string;
@@ -25,12 +26,13 @@ export interface DeleteRequest<T> {
   readonly by: string | null;
 }
 
-/** @throws MANIFEST_UNKNOWN or NAME_UNKNOWN, PRECONDITION_FAILED. */
+/** @throws MANIFEST_UNKNOWN or NAME_UNKNOWN, PRECONDITION_FAILED, DENIED for a tag that the configuration fixes. */
 export async function removeTag(
   registry: Registry,
   request: DeleteRequest<string> & { readonly tagIs: TagCondition },
 ): Promise<void> {
   const { repository, target: tag, by, tagIs } = request;
+  await requireFree(registry, repository, tag);
   const preconditions: Precondition[] = [{ kind: "tag-exists", tag }];
   if (tagIs !== null && tagIs !== "present") {
     preconditions.push({ kind: "tag-is", tag, digests: tagIs });
@@ -46,6 +48,14 @@ export async function removeTag(
     throw await unknownReference(registry, repository, tag);
   }
   throw apiError("PRECONDITION_FAILED");
+}
+
+/** One that is not there is no tag to protect. */
+async function requireFree(registry: Registry, repository: string, tag: string): Promise<void> {
+  if (!fixesTags(registry, repository)) return;
+  const resolved = await resolveManifest(registry, repository, { kind: "tag", tag });
+  if (resolved.found === null) return;
+  requireRemovable(registry, { repository, tag, digest: resolved.found.digest });
 }
 
 /** Tags that go with a manifest in one commit: each is two rows for the one writer. */
@@ -78,6 +88,7 @@ export async function removeManifest(registry: Registry, request: ManifestDelete
 /** False when its tags are others than those that were asked about. */
 async function tryRemoveManifest(registry: Registry, request: ManifestDelete): Promise<boolean> {
   const { repository, target: digest, by, tagsMax = null } = request;
+  requireRemovable(registry, { repository, tag: null, digest });
   const count = tagsMax ?? removedTagsMax;
   const outcome = await removeIn(registry, "manifest-exists", {
     repository,
@@ -114,14 +125,18 @@ async function checkedTags(
   registry: Registry,
   { repository, target: digest, checkTag = null }: ManifestDelete,
 ): Promise<Precondition[]> {
-  if (checkTag === null) return [];
+  const asksRules = fixesTags(registry, repository);
+  if (checkTag === null && !asksRules) return [];
   const tags = await registry.metadata.tagsOf(repository, digest, askedTagsMax + 1);
   if (tags.length > askedTagsMax) {
     throw apiError("MANIFEST_COLLISION", {
       message: `More than ${askedTagsMax} tags point at this manifest; delete tags first`,
     });
   }
-  for (const tag of tags) checkTag(tag);
+  for (const tag of tags) {
+    checkTag?.(tag);
+    if (asksRules) requireRemovable(registry, { repository, tag, digest });
+  }
   return [{ kind: "tags-are", digest, tags }];
 }
 

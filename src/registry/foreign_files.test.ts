@@ -47,6 +47,13 @@ import { removeBlob } from "./delete.ts";
 import { registryJobs } from "./jobs.ts";
 import type { Registry } from "./registry.ts";
 
+const noRetention = {
+  gc: false,
+  gcDelay: 3_600_000,
+  gcInterval: 3_600_000,
+  retention: { dryRun: false, delay: null, policies: [] },
+};
+
 const errorsOf = (world: World): string[] =>
   world.reports.filter(({ level }) => level === "error").map(({ message }) => message);
 
@@ -265,7 +272,14 @@ async function startedJobs(world: World): Promise<JobLoop<Registry>> {
   const onReconciled = reconciled.resolve;
   const heavy = runHere<Registry>(registry);
   const jobs = new JobLoop<Registry>({
-    jobs: registryJobs({ registry, report, heavy, uploadIdleMs: () => 1000, onReconciled }),
+    jobs: registryJobs({
+      registry,
+      report,
+      heavy,
+      uploadIdleMs: () => 1000,
+      retention: () => noRetention,
+      onReconciled,
+    }),
     heavy,
     leases: new FileLeases(world.root),
     clock: registry.clock,

@@ -29,6 +29,13 @@ import type { Registry } from "./registry.ts";
 const minute = 60_000;
 const second = 1_000;
 
+const noRetention = {
+  gc: false,
+  gcDelay: 60 * minute,
+  gcInterval: 60 * minute,
+  retention: { dryRun: false, delay: null, policies: [] },
+};
+
 interface Running {
   readonly jobs: JobLoop<Registry>;
   /** How often each was called. */
@@ -66,6 +73,7 @@ function startJobs(
       registry: served,
       report,
       uploadIdleMs: () => changes.uploadIdleMs ?? 60 * minute,
+      retention: () => noRetention,
       onReconciled: () => {
         counts.reconciled += 1;
       },

@@ -7,10 +7,12 @@ import { LayoutProjector, projectLayout, type ProjectionMode } from "./layout_pr
 import { endHolds } from "./history/end_holds.ts";
 import { hasLayouts, type Registry, type Report } from "./registry.ts";
 import type { RegistryJob } from "./registry_job.ts";
+import { evaluateLarge } from "./retention/evaluate.ts";
+import { RetentionJob, type RetentionSettings } from "./retention/retention_job.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
 
 /** THE table of the registry's heavy work, by which its process finds it. */
-export const registryWork = [projectLayout] as const;
+export const registryWork = [projectLayout, evaluateLarge] as const;
 
 export interface RegistryJobsOptions {
   readonly registry: Registry;
@@ -18,6 +20,8 @@ export interface RegistryJobsOptions {
   readonly heavy: HeavyRunner<Registry>;
   /** Sessions untouched for this long are dropped (`storage.uploadIdle`, which may change). */
   readonly uploadIdleMs: () => number;
+  /** What collection and retention do (it may change). */
+  readonly retention: () => RetentionSettings;
   /** Called once layouts were compared with the metadata for the first time. */
   readonly onReconciled: () => void;
   /** Called when uploads were dropped. */
@@ -29,6 +33,7 @@ export const registryJobNames = [
   "project-layouts",
   "expire-uploads",
   "end-holds",
+  "retention",
 ] as const;
 /** Of several servers on one root, one does the work. */
 const lease = "jobs";
@@ -47,7 +52,8 @@ const repositoriesMax = 1_000;
 /** THE table of the registry's jobs. */
 export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
   const work = new LayoutJobs(options);
-  const [reconcile, project, expire, endOfHolds] = registryJobNames;
+  const retention = new RetentionJob({ ...options, settings: options.retention });
+  const [reconcile, project, expire, endOfHolds, retain] = registryJobNames;
   return [
     {
       name: reconcile,
@@ -80,6 +86,14 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       restFactor: 20,
       lease,
       run: (signal) => endHolds(options.registry, signal),
+    },
+    {
+      name: retain,
+      // The run says when it comes again (`storage.gcInterval`).
+      everyMs: 60 * minute,
+      followsCommits: false,
+      lease,
+      run: (signal) => retention.run(signal),
     },
   ];
 }

@@ -7,6 +7,7 @@ import { optionTable } from "../lib/option.ts";
 import { parseGlob } from "../lib/glob.ts";
 import { duration, flag } from "../lib/option_types.ts";
 import { historyOptions } from "./history/options.ts";
+import { retentionOptions } from "./retention/options.ts";
 
 const globsError = `a list of globs of repository names, such as ["mirror/**"]`;
 
@@ -54,4 +55,4 @@ const plainOptions = optionTable({
   },
 });
 
-export const registryOptions = { ...plainOptions, ...historyOptions };
+export const registryOptions = { ...plainOptions, ...historyOptions, retention: retentionOptions };

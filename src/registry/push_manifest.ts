@@ -23,6 +23,8 @@ import { isHeld } from "./content.ts";
 import { nameBytes } from "./name_bytes.ts";
 import type { Registry } from "./registry.ts";
 import { beingRead, bring } from "./resolve.ts";
+import { recordExpiry } from "./retention/expiry_label.ts";
+import { immutablePreconditions, movedImmutableTag } from "./retention/fixed_tags.ts";
 import { anyTag, forbiddenTag, rulePreconditions, type TagRules } from "./tag_rule.ts";
 
 /**
@@ -65,14 +67,20 @@ export async function pushManifest(registry: Registry, request: PushRequest): Pr
     preconditions: [
       ...rulePreconditions(pushedTags(request), tagRules),
       // Tags first: not all of many missing references are told.
+      ...immutablePreconditions(registry, {
+        repository: request.repository,
+        tags: pushedTags(request),
+        digest,
+      }),
       ...tagPreconditions(request),
       ...referencePreconditions(registry, request.repository, manifest),
     ],
     changes: changesOf(request, digest, manifest),
     by: request.by,
   };
-  throwFailed(await checkEarly(registry, commit), tagRules);
+  throwFailed(await checkEarly(registry, commit), { registry, ...request, tagRules });
   await requireReferences(registry, request.repository, manifest);
+  await recordExpiry(registry, request.repository, { digest, manifest });
   await commitWithBytes(registry, request, digest, commit);
   return { digest, subject: manifest.subject?.digest ?? null };
 }
@@ -117,7 +125,7 @@ async function releaseRefused(
 ): Promise<void> {
   const { repository, digest } = push;
   try {
-    throwFailed(failed, push.tagRules);
+    throwFailed(failed, { registry, ...push });
   } catch (error) {
     await registry.metadata.commit({
       repository,
@@ -246,9 +254,18 @@ function largeAnnotations(): ApiError {
 }
 
 /** Turns failed preconditions into the API error that they mean; missing bytes alone are no reason. */
-function throwFailed(failed: readonly FailedPrecondition[], rules: TagRules): void {
-  const forbidden = forbiddenTag(failed, rules);
-  if (forbidden !== null) throw rules.forbidden(forbidden);
+function throwFailed(
+  failed: readonly FailedPrecondition[],
+  {
+    registry,
+    repository,
+    tagRules,
+  }: { readonly registry: Registry; readonly repository: string; readonly tagRules: TagRules },
+): void {
+  const forbidden = forbiddenTag(failed, tagRules);
+  if (forbidden !== null) throw tagRules.forbidden(forbidden);
+  const immutable = movedImmutableTag(registry, repository, failed);
+  if (immutable !== null) throw immutable;
   const moved = failed.find(({ precondition }) => isTagPrecondition(precondition));
   if (moved !== undefined) throw movedTag(moved);
   const missing = failed.filter(

@@ -10,6 +10,7 @@ import type { BlobStore } from "../storage/blob_store.ts";
 import type { LayoutDirectory } from "../storage/layout_directory.ts";
 import type { ContentCache } from "./content_cache.ts";
 import type { UndoSettings } from "./history/undo_settings.ts";
+import type { RetentionRules } from "./retention/rules.ts";
 import type { Uploads } from "./uploads.ts";
 
 export interface Registry {
@@ -28,6 +29,8 @@ export interface Registry {
   readonly mayBeSparse: (repository: string) => boolean;
   /** What is kept for an undo, by the configuration in force. */
   readonly undo: () => UndoSettings;
+  /** What stays, and which tags no push moves (`storage.retention`). */
+  readonly retention: RetentionRules;
   /** Logs what the operator should know and no answer tells. */
   readonly report: Report;
 }

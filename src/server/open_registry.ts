@@ -1,4 +1,5 @@
 /** The rules' view of a root: bytes, and metadata for reading with commits that go to the committer. */
+import { compileRules } from "../registry/retention/rules.ts";
 import type { RegistryConfig } from "../config/schema.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Committer } from "../metadata/metadata.ts";
@@ -40,6 +41,8 @@ export function openRegistry(config: RegistryConfig, parties: RegistryParties): 
     // Settings of a worker say which may; nobody else is pushed to.
     mayBeSparse: () => false,
     undo: () => undoSettings(inForce().storage),
+    // Jobs are given the rules in force.
+    retention: compileRules(config.storage.retention, config.storage.gcDelay),
     report,
   };
 }

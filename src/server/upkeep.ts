@@ -34,7 +34,15 @@ export async function startJobs(options: {
   const { report, clock } = registry;
   const uploadIdleMs = (): number => config().storage.uploadIdle;
   const onExpired = (uploads: number): void => extensions.onExpired(uploads);
-  const own = registryJobs({ registry, report, heavy, uploadIdleMs, onReconciled, onExpired });
+  const own = registryJobs({
+    registry,
+    report,
+    heavy,
+    uploadIdleMs,
+    retention: () => ({ ...config().storage, gc: true }),
+    onReconciled,
+    onExpired,
+  });
   const followed = extensions.follows(registry);
   await endFollowers(registry, followed.off);
   const following = followed.on.map((follower) => followerJob(registry, follower));

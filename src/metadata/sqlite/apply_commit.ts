@@ -104,6 +104,10 @@ function applyChanges(context: CommitContext, commit: Commit, known: number | nu
   for (const digest of work.freed) addOrphan(work, id, digest);
 }
 
+/** A tag that is pushed again and again writes no more often than that. */
+const renewedMs = 60_000;
+const tagRenewed = "UPDATE tags SET set_at = ? WHERE repository = ? AND name = ? AND set_at < ?";
+
 type Appliers = {
   [K in Change["kind"]]: (work: Work, id: number, change: Extract<Change, { kind: K }>) => void;
 };
@@ -144,7 +148,11 @@ const appliers: Appliers = {
   "set-tag": (work, id, { tag, digest }) => {
     work.put.delete(digest);
     const previous = pointedAt(work, id, tag);
-    if (previous?.digest === digest) return;
+    if (previous?.digest === digest) {
+      // Pushed again as it is: retention counts from now on, and history tells nothing.
+      run(work, tagRenewed, work.now, id, tag, work.now - renewedMs);
+      return;
+    }
     run(
       work,
       "INSERT INTO tags (repository, name, digest, set_at) VALUES (?, ?, ?, ?) " +

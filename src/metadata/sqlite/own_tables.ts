@@ -5,12 +5,14 @@ import { collectionTables } from "./collection_tables.ts";
 import { followerTables } from "./follower_tables.ts";
 import { layoutStateTables } from "./layout_state_tables.ts";
 import type { RecordTables } from "./record_tables.ts";
+import { retentionTables } from "./retention_tables.ts";
 
 /** What every registry has. */
 export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [
   apiKeyTables,
   followerTables,
   collectionTables,
+  retentionTables,
 ];
 
 /** The same where repositories lie on disk as layouts. */

@@ -49,6 +49,7 @@ export interface Policy {
   /** Null: no untagged manifest stays. */
   readonly keepUntagged: KeepEntry | null;
   readonly isImmutable: (tag: string) => boolean;
+  readonly hasImmutable: boolean;
   readonly protect: readonly Protection[];
   readonly expiresByLabel: boolean;
   readonly maxDeletePercent: number;
@@ -73,6 +74,7 @@ const unruled: Policy = {
   keepTags: [],
   keepUntagged: null,
   isImmutable: () => false,
+  hasImmutable: false,
   protect: [],
   expiresByLabel: false,
   maxDeletePercent: 100,
@@ -104,6 +106,7 @@ function compilePolicy(values: PolicyValues): Policy {
     // `{}` is as if it were absent.
     keepUntagged: untagged !== null && asksForNothing(untagged) ? null : untagged,
     isImmutable: anyGlob(values.immutableTags),
+    hasImmutable: values.immutableTags.length > 0,
     protect: values.protect.map(({ tags, digests, reason }) => ({
       tags: anyGlob(tags),
       digests: new Set(digests),

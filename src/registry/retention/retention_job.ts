@@ -1,0 +1,208 @@
+/**
+ * The job of retention: looks at repositories in which something changed, or whose rules of time run out, and removes
+ * the tags that no rule keeps. What it looks at follows the changes, never the number of repositories.
+ */
+import type { HeavyRunner } from "../../jobs/heavy_work.ts";
+import { followFeed } from "../../metadata/followers.ts";
+import type { FeedRecord } from "../../metadata/metadata.ts";
+import { recordCommit } from "../../metadata/records.ts";
+import { retention, type RetentionChange } from "../../metadata/retention.ts";
+import type { Registry, Report } from "../registry.ts";
+import { evaluate, type Decision, type Evaluation } from "./evaluate.ts";
+import type { RetentionValues } from "./options.ts";
+import { removeTags, retentionActor } from "./remove_tags.ts";
+import { compileRules, policyOf, type Policy, type RetentionRules } from "./rules.ts";
+
+/** The part of the configuration in force that it needs. */
+export interface RetentionSettings {
+  readonly gc: boolean;
+  readonly gcDelay: number;
+  readonly gcInterval: number;
+  readonly retention: RetentionValues;
+}
+
+export interface RetentionJobOptions {
+  readonly registry: Registry;
+  readonly heavy: HeavyRunner<Registry>;
+  readonly report: Report;
+  readonly settings: () => RetentionSettings;
+}
+
+const follower = "retention";
+/** Repositories that are marked or looked at in one go. */
+const pageMax = 256;
+const intervalMsMin = 1_000;
+
+export class RetentionJob {
+  readonly #options: RetentionJobOptions;
+  /** Rules are compiled when the configuration has become another one. */
+  #compiled: { readonly settings: RetentionSettings; readonly rules: RetentionRules } | null = null;
+
+  constructor(options: RetentionJobOptions) {
+    this.#options = options;
+  }
+
+  /** One run; gives when to come again. */
+  async run(signal: AbortSignal): Promise<number> {
+    const settings = this.#options.settings();
+    const rules = this.#rulesOf(settings);
+    const { metadata } = this.#options.registry;
+    await followFeed(
+      metadata,
+      { name: follower, from: "end", take: (records) => this.#note(records, rules) },
+      signal,
+    );
+    // Without collection nothing is removed; what changed meanwhile is looked at when it is turned on.
+    if (settings.gc) {
+      await this.#markAll(settings, rules);
+      await this.#lookAtDue({ settings, rules }, signal);
+    }
+    return Math.max(intervalMsMin, settings.gcInterval);
+  }
+
+  #rulesOf(settings: RetentionSettings): RetentionRules {
+    if (this.#compiled?.settings.retention !== settings.retention) {
+      const rules = compileRules(settings.retention, settings.gcDelay);
+      this.#compiled = { settings, rules };
+    }
+    return this.#compiled.rules;
+  }
+
+  /** Marks repositories that changed, and forgets manifests that were removed. */
+  async #note(records: readonly FeedRecord[], rules: RetentionRules): Promise<void> {
+    const changed = new Set(
+      records
+        .map(({ repository }) => repository)
+        .filter((name) => mayRemove(policyOf(rules, name))),
+    );
+    const removed = records.flatMap(({ repository, tag, digest, previous }) =>
+      tag === null && digest === null && previous !== null
+        ? [{ repository, digest: previous }]
+        : [],
+    );
+    const changes: RetentionChange[] = [];
+    if (changed.size > 0) changes.push({ kind: "look-soon", repositories: [...changed] });
+    if (removed.length > 0) changes.push({ kind: "forget", manifests: removed });
+    if (changes.length > 0) await this.#commit(...changes);
+  }
+
+  /** Other rules: every repository is looked at anew. */
+  async #markAll({ retention: values, gcDelay }: RetentionSettings, rules: RetentionRules) {
+    const { metadata } = this.#options.registry;
+    const current = Bun.hash(JSON.stringify([values, gcDelay])).toString(16);
+    if ((await metadata.records(retention).rules()) === current) return;
+    for (let after: string | null = null; ;) {
+      const page: string[] = await metadata.repositories({ after, limit: pageMax });
+      const repositories = page.filter((name) => mayRemove(policyOf(rules, name)));
+      if (repositories.length > 0) await this.#commit({ kind: "look-soon", repositories });
+      if (page.length < pageMax) break;
+      after = page.at(-1) ?? null;
+    }
+    await this.#commit({ kind: "set-rules", rules: current });
+  }
+
+  async #lookAtDue(
+    given: { readonly settings: RetentionSettings; readonly rules: RetentionRules },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { registry, report } = this.#options;
+    const until = registry.clock.now();
+    for (;;) {
+      const due = await registry.metadata.records(retention).due(until, pageMax);
+      for (const repository of due) {
+        signal.throwIfAborted();
+        const asOf = registry.clock.now();
+        try {
+          const lookAt = await this.#lookAt(repository, { ...given, now: asOf }, signal);
+          await this.#commit({ kind: "looked", repository, asOf, lookAt });
+        } catch (error) {
+          signal.throwIfAborted();
+          // One repository that cannot be read keeps no other one waiting.
+          report("error", "retention could not look at a repository; it is tried again", {
+            repository,
+            error: String(error),
+          });
+          const lookAt = asOf + Math.max(intervalMsMin, given.settings.gcInterval);
+          await this.#commit({ kind: "looked", repository, asOf, lookAt });
+        }
+      }
+      if (due.length < pageMax) return;
+    }
+  }
+
+  /** Removes what goes; gives when to look again. */
+  async #lookAt(
+    repository: string,
+    {
+      settings,
+      rules,
+      now,
+    }: {
+      readonly settings: RetentionSettings;
+      readonly rules: RetentionRules;
+      readonly now: number;
+    },
+    signal: AbortSignal,
+  ): Promise<number | null> {
+    const { registry, heavy } = this.#options;
+    if (!mayRemove(policyOf(rules, repository))) return null;
+    const { retention: values, gcDelay: gcDelayMs } = settings;
+    const question = { repository, values, gcDelayMs, now };
+    const evaluation = await evaluate(registry, heavy, { question, rules }, signal);
+    this.#tell(evaluation, rules);
+    if (rules.dryRun) return evaluation.lookAt;
+    const by = retentionActor;
+    const moved = await removeTags(registry, repository, evaluation.deleted, { by, signal });
+    // What moved meanwhile is another tag by now: its change is in the feed.
+    if (moved.length > 0) {
+      this.#options.report("info", "tags moved while retention looked at them, and stay", {
+        repository,
+        tags: moved.length,
+      });
+    }
+    return evaluation.lookAt;
+  }
+
+  #tell(evaluation: Evaluation, { dryRun }: RetentionRules): void {
+    const { report } = this.#options;
+    const { repository, tags, deleted, unmatched } = evaluation;
+    const told = (decision: Decision): void =>
+      report("info", "applied policy", decisionFields(repository, decision, dryRun));
+    if (deleted.length * 2 > tags) {
+      report("warn", "retention removes more than half of the tags of a repository", {
+        repository,
+        removed: deleted.length,
+        unmatched,
+        tags,
+        "dry-run": dryRun,
+      });
+    }
+    for (const decision of deleted) told(decision);
+    for (const decision of evaluation.kept) told(decision);
+  }
+
+  async #commit(...changes: RetentionChange[]): Promise<void> {
+    await this.#options.registry.metadata.commit(recordCommit(retention, ...changes));
+  }
+}
+
+/** The fields of zot's line. */
+function decisionFields(repository: string, decision: Decision, dryRun: boolean): object {
+  const { tag, digest, pushedAt, pulledAt } = decision;
+  return {
+    module: "retention",
+    "dry-run": dryRun,
+    repository,
+    digest,
+    tag,
+    lastPullTimestamp: pulledAt === null ? null : new Date(pulledAt).toISOString(),
+    pushTimestamp: new Date(pushedAt).toISOString(),
+    decision: decision.decision,
+    reason: decision.reason,
+  };
+}
+
+/** Whether a policy removes any tag at all. */
+function mayRemove({ keepTags, expiresByLabel, deleteReferrers }: Policy): boolean {
+  return keepTags.length > 0 || expiresByLabel || deleteReferrers;
+}
