@@ -23,6 +23,9 @@ export const configExamples: Readonly<Record<string, string>> = {
   "storage.undo.pin": `336h`,
   "storage.undo.maxBytes": `100GiB`,
   "storage.minFree": `10%`,
+  "storage.retention.dryRun": `true`,
+  "storage.retention.delay": `24h`,
+  "storage.retention.policies": `[{repositories: ["team/**"], keepTags: [{patterns: ["^v"]}, {mostRecentlyPushedCount: 10}]}]`,
 
   "http.address": `0.0.0.0`,
   "http.port": `"5000"`,

@@ -43,6 +43,33 @@ export const wrongValues: Readonly<Record<string, WrongValues>> = {
   "storage.undo.pin": durations,
   "storage.undo.maxBytes": { wrong: ["-1", "5%", "1.5", "10 GB", "true", "[1]"] },
   "storage.minFree": { wrong: ["-1", "100%", '"%"', "5 percent", "-5%", "0.5", "true", "[5%]"] },
+  "storage.retention.dryRun": flags,
+  "storage.retention.delay": { wrong: ["5", "-1h", "7d", "[1h]", "forever"] },
+  "storage.retention.policies": {
+    wrong: [
+      "{repositories: ['**']}",
+      "[{repositories: '**'}]",
+      "[{repositories: ['[']}]",
+      "[{repositories: ['']}]",
+      "[{repo: ['**']}]",
+      "[{deleteUntagged: 'maybe'}]",
+      "[{keepTags: {patterns: ['v']}}]",
+      "[{keepTags: [{patterns: ['(']}]}]",
+      "[{keepTags: [{patterns: ['(?=v)']}]}]",
+      "[{keepTags: [{pattern: ['v']}]}]",
+      "[{keepTags: [{pushedWithin: 7d}]}]",
+      "[{keepTags: [{mostRecentlyPushedCount: -1}]}]",
+      "[{keepTags: [{groupBy: 'env'}]}]",
+      "[{keepTags: [{groupBy: '(?:env)'}]}]",
+      "[{keepTags: [{semver: {keepMinor: 0}}]}]",
+      "[{keepTags: [{expiresAfter: 0s}]}]",
+      "[{keepUntagged: {patterns: ['v']}}]",
+      "[{protect: [{digests: ['sha256:1']}]}]",
+      "[{maxDeletePercent: 101}]",
+      "[{immutableTags: ['[']}]",
+      "[{pulledBy: {ignore: trivy}}]",
+    ],
+  },
 
   "http.address": {
     wrong: [

@@ -14,8 +14,8 @@ const table: [string, unknown, string[]][] = [
   ],
   [
     "a block that is not served",
-    { storage: { retention: { delay: "24h" } } },
-    ["storage.retention: retention is not served by this version yet; remove the key"],
+    { cluster: { hashKey: "x" } },
+    ["cluster: clustering is not served by this version yet; remove the key"],
   ],
   [
     "a part of a section that is not served",
@@ -178,7 +178,7 @@ const table: [string, unknown, string[]][] = [
     {
       log: { level: 5 },
       http: { prot: 80, compat: ["x"], ratelimit: { rate: -1 }, port: "x" },
-      storage: { gc: true, retention: {}, commit: 1 },
+      storage: { gc: true, retention: { dryRun: 1 }, commit: 1 },
     },
     [
       "log.level: expected one of trace, debug, info, warn, warning, error, fatal, panic, got 5",
@@ -187,7 +187,7 @@ const table: [string, unknown, string[]][] = [
       "http.ratelimit.rate: expected a whole number of requests a second from 0 to 1000000, got -1",
       'http.port: expected a port from 0 to 65535 ("0" lets the kernel choose), got "x"',
       "storage.gc: collection is not served by this version yet; remove the key or set it to false",
-      "storage.retention: retention is not served by this version yet; remove the key",
+      "storage.retention.dryRun: expected true or false, got 1",
       "storage.commit: expected true or false, got 1",
     ],
   ],

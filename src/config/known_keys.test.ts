@@ -106,6 +106,20 @@ const served: Record<string, unknown> = {
   "storage.commit": false,
   "storage.gcDelay": "2h",
   "storage.gcInterval": "2h",
+  "storage.retention.dryRun": true,
+  "storage.retention.delay": "2h",
+  "storage.retention.policies[].deleteReferrers": true,
+  "storage.retention.policies[].deleteUntagged": false,
+  ...Object.fromEntries(
+    ["keepTags[]", "keepUntagged"].flatMap((entry) =>
+      [
+        ["pulledWithin", "2h"],
+        ["pushedWithin", "2h"],
+        ["mostRecentlyPushedCount", 2],
+        ["mostRecentlyPulledCount", 2],
+      ].map(([key, value]) => [`storage.retention.policies[].${entry}.${key}`, value]),
+    ),
+  ),
   "http.port": "5000",
   "http.allowOrigin": "https://ui.example.com",
   "http.auth.bearer.realm": "https://auth.example.com/token",

@@ -37,7 +37,6 @@ const storage: readonly KnownKey[] = [
   },
   { path: "storage.maxRepos", feature: "a limit on repositories", off: 0 },
   { path: "storage.fastRestart", feature: "fast restart", off: false },
-  { path: "storage.retention", feature: "retention", holds: retention },
   { path: "storage.storageDriver", feature: "remote storage", holds: "any" },
   {
     path: "storage.cacheDriver",

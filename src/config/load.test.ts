@@ -130,6 +130,7 @@ describe("defaults", () => {
         gcInterval: 3_600_000,
         undo: { window: 24 * 3_600_000, pin: 168 * 3_600_000, maxBytes: 0 },
         minFree: { part: 0.05 },
+        retention: { dryRun: false, delay: null, policies: [] },
       },
       http: {
         address: "127.0.0.1",

@@ -1,0 +1,190 @@
+// Retention on a server: tags go by rules, labels and signatures are honoured, and fixed tags are neither moved nor removed.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { eventually } from "../processes.ts";
+import { config, content, descriptor, image, layer, type ManifestContent } from "./content.ts";
+import { startWorld, type World } from "./world.ts";
+
+const policies = [
+  { repositories: ["rules/**"], keepTags: [{ patterns: ["^v"] }] },
+  { repositories: ["labels/**"], expiresByLabel: true },
+  {
+    repositories: ["fixed/**"],
+    keepTags: [{ patterns: ["^none$"] }],
+    immutableTags: ["v*"],
+    protect: [{ tags: ["prod"], reason: "in production" }],
+  },
+];
+const collected = { gcInterval: "1s", gcDelay: "1s" };
+let world: World;
+
+beforeAll(async () => {
+  world = await startWorld({ storage: { ...collected, retention: { policies } } });
+});
+afterAll(() => world[Symbol.asyncDispose]());
+
+async function push(
+  at: World,
+  repository: string,
+  reference: string,
+  manifest: ManifestContent,
+  blobs = [config, layer],
+): Promise<number> {
+  for (const { bytes: body, digest } of blobs) {
+    await at.send("POST", `/v2/${repository}/blobs/uploads/?digest=${digest}`, { body });
+  }
+  const answer = await at.send("PUT", `/v2/${repository}/manifests/${reference}`, {
+    body: manifest.bytes,
+    headers: { "content-type": manifest.mediaType },
+  });
+  return answer.status;
+}
+
+async function tagsOf(at: World, repository: string): Promise<string[]> {
+  const { body } = await at.send("GET", `/v2/${repository}/tags/list`);
+  const { tags = [] }: { tags?: string[] } = JSON.parse(Buffer.from(body).toString());
+  return tags;
+}
+
+async function settles(at: World, repository: string, tags: readonly string[]): Promise<void> {
+  await eventually(`${repository} has the tags ${tags.join(", ")}`, async () =>
+    Bun.deepEquals(await tagsOf(at, repository), tags),
+  );
+}
+
+const one = image({ annotations: { name: "one" } });
+const two = image({ annotations: { name: "two" } });
+
+describe("rules", () => {
+  test("a tag that no entry fits goes, and the log says why", async () => {
+    await push(world, "rules/app", "v1", one);
+    await push(world, "rules/app", "dev", two);
+    await settles(world, "rules/app", ["v1"]);
+    const lines = world.lines.filter(({ msg, repository }) => {
+      return msg === "applied policy" && repository === "rules/app";
+    });
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        tag: "dev",
+        digest: two.digest,
+        decision: "delete",
+        reason: "didn't meet any tag 'patterns' rules",
+        "dry-run": false,
+      }),
+    );
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        tag: "v1",
+        decision: "keep",
+        reason: "retained by patterns policy",
+      }),
+    );
+  });
+
+  test("a signature of an image stays as long as the image, whatever patterns say", async () => {
+    const signature = `${one.digest.replace(":", "-")}.sig`;
+    await push(world, "rules/signed", "v1", one);
+    await push(world, "rules/signed", signature, two);
+    await push(world, "rules/signed", "dev", two);
+    await settles(world, "rules/signed", [signature, "v1"]);
+  });
+
+  test("no policy, and every tag stays", async () => {
+    await push(world, "other/app", "dev", one);
+    await push(world, "rules/later", "dev", one);
+    await settles(world, "rules/later", []);
+    expect(await tagsOf(world, "other/app")).toEqual(["dev"]);
+  });
+});
+
+describe("a label says how long tags last", () => {
+  test("as an annotation of the manifest", async () => {
+    const brief = image({ annotations: { "zot.expires-after": "1s" } });
+    const long = image({ annotations: { "zot.expires-after": "30d" } });
+    await push(world, "labels/annotated", "brief", brief);
+    await push(world, "labels/annotated", "long", long);
+    await settles(world, "labels/annotated", ["long"]);
+  });
+
+  test("as a label of the image's configuration", async () => {
+    const labelled = content(JSON.stringify({ config: { Labels: { "zot.expires-after": "1s" } } }));
+    const type = "application/vnd.oci.image.config.v1+json";
+    const brief = image({ config: descriptor(labelled, type) });
+    await push(world, "labels/configured", "brief", brief, [labelled, layer]);
+    await push(world, "labels/configured", "plain", one);
+    await settles(world, "labels/configured", ["plain"]);
+  });
+
+  test("one that is no duration is told of, and the tag stays", async () => {
+    const odd = image({ annotations: { "zot.expires-after": "soon" } });
+    expect(await push(world, "labels/odd", "odd", odd)).toBe(201);
+    expect(world.lines).toContainEqual(
+      expect.objectContaining({ level: 40, repository: "labels/odd", got: "soon" }),
+    );
+  });
+});
+
+describe("fixed tags", () => {
+  const at = "fixed/app";
+  const tag = (name: string): string => `/v2/${at}/manifests/${name}`;
+
+  async function refused(method: string, target: string, body?: ManifestContent) {
+    const answer = await world.send(method, target, {
+      body: body?.bytes,
+      headers: body === undefined ? {} : { "content-type": body.mediaType },
+    });
+    const { errors }: { errors: { code: string; message: string }[] } = JSON.parse(
+      Buffer.from(answer.body).toString(),
+    );
+    return { status: answer.status, code: errors[0]?.code, message: errors[0]?.message };
+  }
+
+  beforeAll(async () => {
+    await push(world, at, "v1", one);
+    await push(world, at, "prod", two);
+    await push(world, at, "loose", two);
+  });
+
+  test("retention removes neither an immutable nor a protected tag", async () => {
+    await settles(world, at, ["prod", "v1"]);
+  });
+
+  test("an immutable tag is not moved; the same image may be pushed again", async () => {
+    expect(await refused("PUT", tag("v1"), two)).toEqual({
+      status: 403,
+      code: "DENIED",
+      message: `The tag v1 is immutable here and points at ${one.digest}; push another tag`,
+    });
+    expect(await push(world, at, "v1", one)).toBe(201);
+    expect(await push(world, at, "v2", two)).toBe(201);
+  });
+
+  test("it is not deleted, alone or with its manifest", async () => {
+    const denied = { status: 403, code: "DENIED" };
+    expect(await refused("DELETE", tag("v1"))).toMatchObject(denied);
+    expect(await refused("DELETE", tag(one.digest))).toMatchObject(denied);
+    expect(await refused("DELETE", tag("prod"))).toEqual({
+      ...denied,
+      message: "The tag prod cannot be removed: protected: in production",
+    });
+    expect((await world.send("DELETE", tag("v9"))).status).toBe(404);
+  });
+
+  test("a protected tag may be moved", async () => {
+    expect(await push(world, at, "prod", one)).toBe(201);
+  });
+});
+
+test("a dry run logs what would go, and nothing goes", async () => {
+  await using dry = await startWorld({
+    storage: { ...collected, retention: { dryRun: true, policies } },
+  });
+  await push(dry, "rules/app", "dev", one);
+  await eventually("the dry run has looked", () =>
+    dry.lines.some(
+      ({ msg, tag, decision, "dry-run": isDry }) =>
+        msg === "applied policy" && tag === "dev" && decision === "delete" && isDry === true,
+    ),
+  );
+  expect(await tagsOf(dry, "rules/app")).toEqual(["dev"]);
+});
