@@ -71,11 +71,24 @@ export function testRetention(open: OpenEmptyStore): void {
     expect(await metadata.records(retention).pulls(repository, [digest("gone")])).toEqual([]);
   });
 
+  test("a tag that points at a manifest which an undo pinned tells until when", async () => {
+    await using store = await openTested(open);
+    const { metadata } = store;
+    await store.did(change.put("a"), change.put("b"), change.tag("v1", "a"));
+    const pin = { kind: "pin", digest: digest("a"), until: 7000 } as const;
+    await metadata.commit({ repository, preconditions: [], changes: [pin], by: null });
+    const pinned = async () =>
+      (await metadata.records(retention).tag(repository, "v1"))?.pinnedUntil;
+    expect(await pinned()).toBe(7000);
+    await store.did(change.tag("v1", "b"));
+    expect(await pinned()).toBeNull();
+  });
+
   test("repositories that changed are due, and those whose time has come", async () => {
     await using store = await openTested(open);
     const { metadata, clock } = store;
     await store.did(change.create(), change.create(otherRepository));
-    const { due } = metadata.records(retention);
+    const due = (until: number, limit: number) => metadata.records(retention).due(until, limit);
     const start = clock.now();
     expect(await due(start, 10)).toEqual([]);
     await keep(metadata, { kind: "look-soon", repositories: [repository, "not/there"] });

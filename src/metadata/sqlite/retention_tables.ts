@@ -13,9 +13,10 @@ import { run } from "./statements.ts";
 const here = "(SELECT id FROM repositories WHERE name = ?1)";
 const tagFacts =
   "SELECT t.name AS tag, t.digest AS digest, t.set_at AS pushedAt, p.pulled_at AS pulledAt, " +
-  "l.expires_after AS expiresAfterMs, NULL AS pinnedUntil FROM tags t " +
+  "l.expires_after AS expiresAfterMs, n.until AS pinnedUntil FROM tags t " +
   "LEFT JOIN retention_pulls p ON p.repository = t.repository AND p.digest = t.digest " +
-  "LEFT JOIN retention_labels l ON l.repository = t.repository AND l.digest = t.digest";
+  "LEFT JOIN retention_labels l ON l.repository = t.repository AND l.digest = t.digest " +
+  "LEFT JOIN pins n ON n.repository = t.repository AND n.digest = t.digest";
 
 const sql = {
   retentionTags: `${tagFacts} WHERE t.repository = ${here} AND t.name > ?2 ORDER BY t.name LIMIT ?3`,

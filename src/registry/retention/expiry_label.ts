@@ -63,7 +63,7 @@ async function expiryText(
   const config = references.find(({ role }) => role === "config")?.descriptor;
   const digest = config === undefined ? null : parseDigest(config.digest);
   if (config === undefined || digest === null || config.size > configBytesMax) return null;
-  if (!/json$/.test(config.mediaType)) return null;
+  if (!config.mediaType.endsWith("json")) return null;
   const bytes = await readContent(registry, { repository, digest, sizeBytes: config.size });
   return labelIn(new TextDecoder().decode(bytes));
 }
