@@ -6,6 +6,7 @@ import { packageDirectory, runDirectory, runOk } from "../harness.ts";
 
 const host = `linux-${process.arch}`;
 let executable: Promise<string> | null = null;
+let image: Promise<string> | null = null;
 
 /** Path of the executable for this machine, in a directory that other users may enter. */
 export function builtExecutable(): Promise<string> {
@@ -27,7 +28,12 @@ async function buildExecutable(): Promise<string> {
 }
 
 /** Path of the image layout, made from the executable. */
-export async function builtImage(): Promise<string> {
+export function builtImage(): Promise<string> {
+  image ??= buildImage();
+  return image;
+}
+
+async function buildImage(): Promise<string> {
   await builtExecutable();
   await runOk(join(packageDirectory, "scripts/bun"), ["scripts/build_image.ts"], {
     cwd: packageDirectory,
