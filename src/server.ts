@@ -267,7 +267,12 @@ export function joinHealth(primary: Primary, health: Health): void {
 /** Whether a configuration can be put into force while the server runs. @throws with one line for the operator. */
 export const checkLive = checkSettings;
 
-export { isEveryInterface, outsideAddresses, requireListen } from "./http/listen_problem.ts";
+export {
+  isEveryInterface,
+  outsideAddresses,
+  requireAddress,
+  requireListen,
+} from "./http/listen_problem.ts";
 export { openTls } from "./listeners.ts";
 export { openApiText } from "./server/served.ts";
 export { openWorkshop, type HeavyWorkshop, type NamedWork } from "./server/heavy_workshop.ts";

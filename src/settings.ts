@@ -16,6 +16,7 @@ import { Admission } from "./http/admission.ts";
 import { Cors } from "./http/cors.ts";
 import type { DispatchSettings } from "./http/dispatch.ts";
 import type { ListenLimits } from "./http/listen.ts";
+import { requireAddress } from "./http/listen_problem.ts";
 import { OwnHosts } from "./http/own_hosts.ts";
 import { PublicUrl } from "./http/public_url.ts";
 import { limitsRates, RateLimits } from "./http/rate_limits.ts";
@@ -126,8 +127,8 @@ export interface FileFindings {
 
 /**
  * Reads the files that a start reads besides its configuration (logs, certificates, what callers are known by), and
- * says what the start would say. Makes and keeps nothing; ports are not looked at, and the root directory only for another
- * registry's layout.
+ * says what the start would say. Makes and keeps nothing; of the address only a name is looked up, and the root directory
+ * is only looked at for another registry's layout.
  */
 export async function checkFiles(config: Config): Promise<FileFindings> {
   const problems: string[] = [];
@@ -141,6 +142,7 @@ export async function checkFiles(config: Config): Promise<FileFindings> {
   };
   const advice = otherRegistryAdvice(config.storage.rootDirectory);
   if (advice !== null) warnings.push(advice);
+  await attempt(() => requireAddress(config.http.address));
   await attempt(() => checkLogFiles(config.log));
   await attempt(async () => {
     const { cert, key, cacert } = config.http.tls;

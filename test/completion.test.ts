@@ -32,6 +32,11 @@ const rows: readonly [words: readonly string[], offered: readonly string[]][] = 
   [["verify", "--no"], ["--no-files"]],
   [["authz", "c.yaml", "ann", "de"], ["delete"]],
   [
+    ["user", ""],
+    ["add", "list", "password", "remove"],
+  ],
+  [["user", "add", "my"], ["my config.yaml"]],
+  [
     ["bench", "--comp"],
     ["--compare", "--compare-pid"],
   ],
@@ -55,8 +60,9 @@ describe("bash", () => {
 });
 
 describe.skipIf(!requireTool("fish"))("fish", () => {
+  const placed = new Set<string | undefined>(["authz", "user"]);
   // Where in a line a word stands is not told to fish: it offers what any place takes.
-  const known = rows.filter(([[command], offered]) => command !== "authz" && offered.length > 0);
+  const known = rows.filter(([[command], offered]) => !placed.has(command) && offered.length > 0);
   test.each(known)("zot %j: %j", async (words, offered) => {
     const script = `source ${at("fish")}; complete -C "zot ${words.join(" ")}"`;
     const args = ["--no-config", "-c", script];
@@ -76,6 +82,7 @@ describe.skipIf(!requireTool("zsh"))("zsh", () => {
     ["zot verify my\t", "zot verify my\\ config.yaml "],
     ["zot verify --no\t", "zot verify --no-files "],
     ["zot authz c.yaml ann de\t", "zot authz c.yaml ann delete "],
+    ["zot user pass\t", "zot user password "],
   ])("%j becomes %j", async (typed, completed) => {
     await using terminal = startInTerminal(["zsh", "-f", "-i"], { TERM: "dumb" });
     const here = `cd ${directory.path}; source ${at("zsh")}; PS1='ready> '`;

@@ -7,6 +7,7 @@
  */
 import { everyone } from "../auth/caller.ts";
 import { denied } from "../auth/denied.ts";
+import type { Action } from "../auth/options.ts";
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
 import { bodyReply, emptyReply } from "../http/reply.ts";
@@ -102,6 +103,14 @@ function payForParsing({ budget }: Call, { length }: Uint8Array): void {
   budget.spend(Math.ceil(Math.min(length, manifestBytesMax) / parsedBytesPerStep));
 }
 
+/** What a caller lacks by whose rule a tag may not be pushed. */
+const lackedBy: Readonly<Record<TagRule, readonly Action[]>> = {
+  any: [],
+  new: ["update"],
+  existing: ["create"],
+  none: ["create", "update"],
+};
+
 /**
  * What the caller may do with each tag: new ones are created, those that are there updated, and each is asked about by
  * its own name. A manifest by digest alone is created.
@@ -119,13 +128,12 @@ function allowedTags(call: Call, reference: Reference, tags: readonly string[]):
   };
   const isTag = reference.kind === "tag";
   if (!isTag && !caller.may("create", repository)) {
-    throw denied(caller, { action: "create", repository });
+    throw denied(caller, { actions: ["create"], repository });
   }
   const rules = new Map((isTag ? [reference.tag] : tags).map((tag) => [tag, askRule(tag)]));
   const ruleOf = (tag: string): TagRule => rules.get(tag) ?? "none";
   const forbidden = (tag: string): ApiError => {
-    const action = ruleOf(tag) === "new" ? "update" : "create";
-    return denied(caller.about(tag), { action, repository, tag });
+    return denied(caller.about(tag), { actions: lackedBy[ruleOf(tag)], repository, tag });
   };
   for (const [tag, rule] of rules) if (rule === "none") throw forbidden(tag);
   return { ruleOf, forbidden };
@@ -174,7 +182,7 @@ function tagCheck({ caller, repository }: Call): ((tag: string) => void) | null 
   return (tag) => {
     const asked = caller.about(tag);
     if (!asked.may("delete", repository)) {
-      throw denied(asked, { action: "delete", repository, tag });
+      throw denied(asked, { actions: ["delete"], repository, tag });
     }
   };
 }

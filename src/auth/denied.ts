@@ -7,24 +7,30 @@ import type { Caller } from "./caller.ts";
 import type { Action } from "./options.ts";
 
 export interface DeniedAct {
-  readonly action: Action;
+  /** What would have been needed: any one of these, such as create or update for a push. */
+  readonly actions: readonly Action[];
   readonly repository: string;
   /** The tag that the action is about; absent for the repository as a whole. */
   readonly tag?: string;
 }
 
-export function denied(caller: Caller, { action, repository, tag }: DeniedAct): ApiError {
+export function denied(caller: Caller, { actions, repository, tag }: DeniedAct): ApiError {
   // The message that the policy's author gave to a condition goes to the caller whom it stops.
-  const reason = caller.adviceFor(action, repository);
+  const reason = actions.map((action) => caller.adviceFor(action, repository)).find(isText) ?? null;
   const advice = reason === null ? {} : { reason };
   if (!caller.may("read", repository)) {
     return apiError("DENIED", reason === null ? {} : { detail: advice });
   }
   const who = caller.name ?? "an anonymous caller";
-  const what = tag === undefined ? action : `${action} the tag ${tag}`;
+  const needed = actions.join(" or ");
+  const what = tag === undefined ? needed : `${needed} the tag ${tag}`;
   const detail = { ...advice, ...(tag === undefined ? {} : { tag }) };
   return apiError("DENIED", {
     message: `${who} may not ${what} in ${repository}`,
     ...(Object.keys(detail).length === 0 ? {} : { detail }),
   });
+}
+
+function isText(text: string | null): text is string {
+  return text !== null;
 }

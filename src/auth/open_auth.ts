@@ -100,12 +100,24 @@ export async function openAuth(
  * @throws with one line for the operator.
  */
 export async function checkAuthFiles(config: AuthConfig, setup: AuthSetup): Promise<string[]> {
+  const names = await knownUsers(config, setup);
+  return names === null ? [] : unknownUsers(config.accessControl, names);
+}
+
+/**
+ * The names of all users, from the file; null where there are others, too.
+ * @throws as `checkAuthFiles`.
+ */
+export async function knownUsers(
+  config: AuthConfig,
+  setup: AuthSetup,
+): Promise<ReadonlySet<string> | null> {
   const { methods } = await openMethods(config, setup);
   methods.ldap?.close();
   const { htpasswd, ldap, access, workload } = methods;
   const others = [ldap, access, workload, config.tls.cacert];
   const isOnlySource = htpasswd !== null && others.every((other) => other === null);
-  return isOnlySource ? unknownUsers(config.accessControl, new Set(htpasswd.names())) : [];
+  return isOnlySource ? new Set(htpasswd.names()) : null;
 }
 
 async function openMethods(

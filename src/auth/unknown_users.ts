@@ -18,6 +18,11 @@ export function unknownUsers(control: AccessControl, names: ReadonlySet<string>)
   return [...lines.slice(0, linesMax), `http.accessControl: ${rest} other names are unknown, too`];
 }
 
+/** What is to be said of a user who cannot log in; null for one who can. */
+export function unknownUser(user: string, names: ReadonlySet<string>): string | null {
+  return isKnown(user, names) ? null : unknown(user, [...names]);
+}
+
 /** Of another method's users nothing is known here. */
 function isKnown(user: string, names: ReadonlySet<string>): boolean {
   const { method, name } = readNamedUser(user);

@@ -32,6 +32,7 @@ async function run(config: (directory: string) => object, ...words: string[]) {
   const file = join(directory.path, "config.json");
   await writeFile(file, JSON.stringify(config(directory.path)));
   await writeFile(join(directory.path, "users"), `alice:${hash}\nbroken\n`);
+  await writeFile(join(directory.path, "good"), `alice:${hash}\n`);
   let [out, error] = ["", ""];
   const output = {
     out: (text: string) => void (out += text),
@@ -67,6 +68,22 @@ describe("authz", () => {
     const result = await authz(...words);
     expect(result).toMatchObject({ status, error: "" });
     expect(result.out).toContain(says);
+  });
+
+  test("a user who is not in the file of users gets a line; what cannot be told gets none", async () => {
+    const users = (name: string) => (directory: string) => ({
+      http: { auth: { htpasswd: { path: join(directory, name) } }, accessControl },
+    });
+    const asks = async (user: string, file = "good") =>
+      (await run(users(file), "authz", user, "read", "other")).out;
+    expect(await asks("alise")).toContain(
+      '  but: "alise" is not in the file of users; did you mean alice?\n',
+    );
+    expect(await asks("zoe")).toContain('  but: "zoe" is not in the file of users\n');
+    for (const user of ["alice", "htpasswd:alice", "ldap:zoe", "-"]) {
+      expect(await asks(user)).not.toContain("but:");
+    }
+    for (const file of ["users", "none"]) expect(await asks("zoe", file)).not.toContain("but:");
   });
 
   test("without access control every user may, without authentication everybody", async () => {

@@ -1,7 +1,8 @@
 // `zot authz`: whether a user may do something, and what in the configuration says so.
 //
 // Decides with the very function that the server decides with, from the file alone: groups of a directory or of a token
-// are not known here and may be given. Conditions are shown, and taken to hold.
+// are not known here and may be given. Conditions are shown, and taken to hold. Where all users stand in an htpasswd
+// file, a name that is not among them gets a line.
 
 import { compilePolicy, type CompiledPolicy, type Grant } from "../auth/compile_policy.ts";
 import { PolicyCaller } from "../auth/caller.ts";
@@ -10,8 +11,11 @@ import { anonymous, type Identity } from "../auth/identity.ts";
 import { isAuthConfigured } from "../auth/check_options.ts";
 import { readNamedUser } from "../auth/named_user.ts";
 import { actions, type Action } from "../auth/options.ts";
+import { knownUsers } from "../auth/open_auth.ts";
 import { groupsOf, ruleFor } from "../auth/policy.ts";
+import { unknownUser } from "../auth/unknown_users.ts";
 import type { Config } from "../config/load.ts";
+import { systemClock } from "../lib/clock.ts";
 import { matchesGlob } from "../lib/glob.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import { mistakeStatus, type Output } from "./command.ts";
@@ -47,7 +51,19 @@ export async function authz(question: AuthzQuestion, output: Output): Promise<nu
     for (const problem of loaded.problems) output.error(`${problem}\n`);
     return mistakeStatus;
   }
-  return explain(loaded.config, { ...question, action }, output);
+  const status = explain(loaded.config, { ...question, action }, output);
+  const remark = await unknownRemark(loaded.config, question.user);
+  if (remark !== null) output.out(`  but: ${remark}\n`);
+  return status;
+}
+
+/** Null for a user who can log in, and where that cannot be told. */
+async function unknownRemark({ http }: Config, user: string): Promise<string | null> {
+  if (user === "-" || !isAuthConfigured(http)) return null;
+  const setup = { clock: systemClock, tokenKeyAt: null, report: () => {} };
+  // What is wrong with the files is for `zot verify` to say.
+  const names = await knownUsers(http, setup).catch(() => null);
+  return names === null ? null : unknownUser(user, names);
 }
 
 type Asked = Omit<AuthzQuestion, "action"> & { readonly action: Action };

@@ -6,6 +6,7 @@
 import type { Command } from "./command.ts";
 import { helpPages } from "./help_pages.ts";
 import { registryOptions } from "./registry_options.ts";
+import type { UserAction } from "./user.ts";
 
 const configArgument = "Configuration file with the keys of zot (Go), JSON or YAML.";
 const config = { name: "config", says: configArgument, completes: "files" } as const;
@@ -138,8 +139,18 @@ export const commands: readonly Command[] = [
   {
     name: "user",
     arguments: [
-      { name: "action", required: true, says: "add, remove, list or password." },
-      { name: "file", required: true, says: "The htpasswd file; add makes it." },
+      {
+        name: "action",
+        required: true,
+        says: "add, remove, list or password.",
+        completes: ["add", "remove", "list", "password"] satisfies readonly UserAction[],
+      },
+      {
+        name: "file",
+        required: true,
+        says: "The htpasswd file; add makes it.",
+        completes: "files",
+      },
       { name: "name", required: false, says: "Name of the user; list takes none." },
     ],
     options: [],

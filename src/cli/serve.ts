@@ -7,7 +7,14 @@
  */
 import type { Config } from "../config/schema.ts";
 import { checkLogFiles, flushLogs, openLog, type Log } from "../lib/log.ts";
-import { checkLive, openTls, requireListen, startPrimary, type Primary } from "../server.ts";
+import {
+  checkLive,
+  openTls,
+  requireAddress,
+  requireListen,
+  startPrimary,
+  type Primary,
+} from "../server.ts";
 import { announcement, whereabouts, type Whereabouts } from "./announce.ts";
 import { ConfigFollower } from "./config_follower.ts";
 import { HeavyProcess } from "./heavy_process.ts";
@@ -119,6 +126,7 @@ async function open(
 ): Promise<{ primary: Primary; supervisor: Supervisor; certificate: string | null } | null> {
   try {
     const tls = await openTls(config, log, (material) => supervisor.replaceTls(material));
+    await requireAddress(config.http.address);
     requireListen(config.http, config.storage.shared);
     const command = ownCommand("heavy");
     const primary = await startPrimary(config, log, {

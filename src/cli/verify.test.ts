@@ -147,6 +147,13 @@ describe.skipIf(!requireTool("openssl"))("verify", () => {
     ]);
   });
 
+  test("a name that stands for this machine is valid", async () => {
+    expect(await verify({ http: { address: "localhost" } })).toMatchObject({
+      status: 0,
+      error: "",
+    });
+  });
+
   test("warns of what is unwise, and is content", async () => {
     const { status, error } = await verify({
       http: { ...tls("old.crt", "old.key"), address: "0.0.0.0" },

@@ -138,7 +138,7 @@ export class Admission {
     if (caller.name === null || (granted && hasToken)) {
       return loginRequired(challenge, scope, hasToken ? "insufficient_scope" : null);
     }
-    return denied(caller, { action: actions[0] ?? "read", repository: call.repository });
+    return denied(caller, { actions, repository: call.repository });
   }
 
   #factsOf(call: Call): RequestFacts {

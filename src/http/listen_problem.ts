@@ -5,7 +5,9 @@
  * Source: Linux, /proc/net/tcp and /proc/<pid>/fd (proc(5)). On other platforms, and for processes of other users, no
  * process is named.
  */
+import { lookup } from "node:dns/promises";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { isIP } from "node:net";
 import { networkInterfaces, type NetworkInterfaceInfo } from "node:os";
 
 export interface ListenPlace {
@@ -34,6 +36,20 @@ export function listenProblem(error: unknown, place: ListenPlace): string {
   return (
     `http.address, http.port: expected to listen on ${shown(place)}, and cannot (${reason}); ` +
     "choose another address or port"
+  );
+}
+
+/** @throws with one line for the operator for a name that stands for no address. */
+export async function requireAddress(
+  address: string,
+  resolve: (name: string) => Promise<unknown> = lookup,
+): Promise<void> {
+  if (isIP(address) !== 0) return;
+  const found = await resolve(address).catch(() => null);
+  if (found !== null) return;
+  throw new Error(
+    "http.address: expected an address of this machine or a name that stands for one, " +
+      `got "${address}", which does not resolve`,
   );
 }
 

@@ -13,7 +13,9 @@ export const storageOptions = optionTable({
     defaultSays: "`$XDG_DATA_HOME/zot`, else `~/.local/share/zot`",
     served: true,
     applies: "restart",
-    says: "Directory that holds every repository as an OCI image layout, and the metadata.",
+    says:
+      "Directory that holds every repository as an OCI image layout, and the metadata. A relative path begins at the " +
+      "directory that the server is started in; `zot verify` prints the whole path.",
   },
   dedupe: {
     type: flag,

@@ -433,12 +433,12 @@ describe("a policy that protects tags", () => {
 describe("a 403", () => {
   const plain = "Access to this resource is denied";
   const rows: [user: User, method: string, target: string, message: string][] = [
-    ["readerA", "PUT", "a/priv/manifests/v2", "readerA may not create in a/priv"],
-    ["readerA", "POST", "a/priv/blobs/uploads/", "readerA may not create in a/priv"],
+    ["readerA", "PUT", "a/priv/manifests/v2", "readerA may not create or update in a/priv"],
+    ["readerA", "POST", "a/priv/blobs/uploads/", "readerA may not create or update in a/priv"],
     ["creatorA", "PUT", "a/priv/manifests/v1", "creatorA may not update the tag v1 in a/priv"],
     ["writerA", "DELETE", "a/priv/manifests/v1", "writerA may not delete in a/priv"],
-    ["nobody", "PUT", "pub/open/manifests/v1", "nobody may not create in pub/open"],
-    ["readerA", "PUT", "a/none/manifests/v1", "readerA may not create in a/none"],
+    ["nobody", "PUT", "pub/open/manifests/v1", "nobody may not create or update in pub/open"],
+    ["readerA", "PUT", "a/none/manifests/v1", "readerA may not create or update in a/none"],
     ["nobody", "PUT", "a/priv/manifests/v1", plain],
     ["nobody", "GET", "a/priv/tags/list", plain],
     ["readerB", "DELETE", "a/priv/manifests/v1", plain],

@@ -61,7 +61,7 @@ describe.skipIf(!canStartMachine() || !requireTool("skopeo", "openssl", "curl"))
         const push = "skopeo copy oci:app:1 docker://192.0.2.10:5000/team/app:2";
         const refused = await machine.shell(push, { user: "bob" });
         expect(refused.code).not.toBe(0);
-        expect(refused.stderr).toContain("bob may not create in team/app");
+        expect(refused.stderr).toContain("bob may not create or update in team/app");
         const stranger = await machine.shell(
           "curl -s -o /dev/null -w '%{http_code}' --cacert /etc/zot/server.crt https://192.0.2.10:5000/v2/team/app/tags/list",
         );
