@@ -350,6 +350,9 @@ describe("limits of tests", () => {
     "setDefaultTimeout(30_000);",
     '    await eventually("it is out", () => isOut(), 2_000);',
     "    const received = await socket.closed(5_000);",
+    '    expect(await socket.closed(5_000)).toBe("");',
+    "      3_000,",
+    '    await run("openssl", to, { timeoutMs: 20_000 });',
   ];
 
   test.each(broken)("%s is found", (line) => {

@@ -130,7 +130,6 @@ describe.skipIf(!requireTool("openssl")).each([
         await eventually(
           "workers that are not needed have ended",
           () => zot.workerPids().length === workers,
-          30_000,
         );
       }
       await load.stop();
@@ -184,7 +183,6 @@ describe("workers that are in the way of a change", () => {
       const told = await eventually(
         "the log says which worker hangs",
         () => said(zot, "a worker goes on as it was")[0],
-        30_000,
       );
       expect(String(told["problem"])).toMatch(/^worker [01]: expected an answer within/);
       // Another one takes its place.

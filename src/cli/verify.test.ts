@@ -132,7 +132,6 @@ describe.skipIf(!requireTool("openssl"))("verify", () => {
       const started = await runProgram(join(packageDirectory, "bin", "zot"), ["serve", file]);
       expect(started).toMatchObject({ code: 1, stdout: "", stderr: `zot: ${error}` });
     },
-    30_000,
   );
 
   test("names what is wrong in each file, not in the first alone", async () => {

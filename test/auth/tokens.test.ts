@@ -359,7 +359,6 @@ describe("API keys", () => {
     eventually(
       "the key is refused",
       async () => (await send("GET", target, { headers })).status === 401,
-      3_000,
     );
 
   test("are made, used, listed without their secret, and revoked at once", async () => {
@@ -428,12 +427,20 @@ describe("API keys", () => {
   });
 
   test("end when they say, and with their owner", async () => {
-    const expirationDate = new Date(Date.now() + 1500).toISOString();
-    const made = await make("globalRO", { label: "short", expirationDate });
-    const headers = withKey("globalRO", String(jsonOf(made)["apiKey"]));
-    expect((await send("GET", "/v2/", { headers })).status).toBe(200);
-    await refusedSoon("/v2/", headers);
-    expect(await list("globalRO")).toEqual([expect.objectContaining({ isExpired: true })]);
+    const lived = async (lifeMs: number) => {
+      const expirationDate = new Date(Date.now() + lifeMs).toISOString();
+      const made = await make("globalRO", { label: "short", expirationDate });
+      const headers = withKey("globalRO", String(jsonOf(made)["apiKey"]));
+      return { headers, first: (await send("GET", "/v2/", { headers })).status };
+    };
+    // On a slow machine a short life is over before the first use.
+    let key = await lived(1_500);
+    if (key.first === 401) key = await lived(30_000);
+    expect(key.first).toBe(200);
+    await refusedSoon("/v2/", key.headers);
+    const listed = await list("globalRO");
+    expect(listed.length).toBeGreaterThan(0);
+    for (const each of listed) expect(each).toMatchObject({ isExpired: true });
 
     const lasting = await make("readerB", { label: "lasting" });
     const other = withKey("readerB", String(jsonOf(lasting)["apiKey"]));

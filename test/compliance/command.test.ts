@@ -161,21 +161,15 @@ describe("no registry", () => {
       /speaks TLS where plain HTTP was asked; use https:/,
     ],
   ];
-  test.each(rows)(
-    "%s: status 2 and one line",
-    async (_name, answer, message) => {
-      const port = await answering(answer);
-      const ended = await compliance(["-H", "127.0.0.1", "-P", String(port), "--timeout", "1"]);
-      expect(ended.error).toMatch(message);
-      expect(ended.error).toMatch(
-        /^zot compliance: 127\.0\.0\.1:\d+|^zot compliance: http:\/\/127/,
-      );
-      expect(ended.error.trimEnd()).not.toContain("\n");
-      expect(ended.status).toBe(2);
-      expect(ended.out).toBe("");
-    },
-    30_000,
-  );
+  test.each(rows)("%s: status 2 and one line", async (_name, answer, message) => {
+    const port = await answering(answer);
+    const ended = await compliance(["-H", "127.0.0.1", "-P", String(port), "--timeout", "1"]);
+    expect(ended.error).toMatch(message);
+    expect(ended.error).toMatch(/^zot compliance: 127\.0\.0\.1:\d+|^zot compliance: http:\/\/127/);
+    expect(ended.error.trimEnd()).not.toContain("\n");
+    expect(ended.status).toBe(2);
+    expect(ended.out).toBe("");
+  });
 
   const wrong: [string, string[], RegExp][] = [
     [
@@ -220,20 +214,16 @@ describe("no registry", () => {
       /expected a file at '\/no\/such\/file'/,
     ],
   ];
-  test.each(wrong)(
-    "%s: status 2 and one line",
-    async (name, args, message) => {
-      const given = name.startsWith("TLS")
-        ? [`https://127.0.0.1:${zot.port}`, "--timeout", "2"]
-        : args;
-      const ended = await compliance(given);
-      expect(ended.error).toMatch(message);
-      expect(ended.error.trimEnd()).not.toContain("\n");
-      expect(ended.status).toBe(2);
-      expect(ended.out).toBe("");
-    },
-    30_000,
-  );
+  test.each(wrong)("%s: status 2 and one line", async (name, args, message) => {
+    const given = name.startsWith("TLS")
+      ? [`https://127.0.0.1:${zot.port}`, "--timeout", "2"]
+      : args;
+    const ended = await compliance(given);
+    expect(ended.error).toMatch(message);
+    expect(ended.error.trimEnd()).not.toContain("\n");
+    expect(ended.status).toBe(2);
+    expect(ended.out).toBe("");
+  });
 });
 
 test("a registry that breaks a rule ends with 1 and says which", async () => {

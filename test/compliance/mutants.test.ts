@@ -60,27 +60,23 @@ describe("the suite", () => {
     ["Basic", basicGate, /invalid-token|^login.token/],
     ["Bearer", bearerGate, /scheme-case/],
   ] as const;
-  test.each(gates)(
-    "passes a correct registry behind a %s login",
-    async (_name, gate, untried) => {
-      const only = ["login", "push.sha256.post-put", "tags", "content.image"];
-      const report = await judge(gate(), { only, login: true });
-      const notPassed = report.cases.filter(({ status }) => status !== "passed");
-      expect(
-        notPassed.filter(({ id }) => !untried.test(id)).map(({ id, message }) => [id, message]),
-      ).toEqual([]);
-      // What was published holds no secret.
-      const published = JSON.stringify(report);
-      for (const secret of [
-        "the-right-token",
-        Buffer.from("ann:secret").toString("base64"),
-        "password=secret",
-      ]) {
-        expect(published).not.toContain(secret);
-      }
-    },
-    30_000,
-  );
+  test.each(gates)("passes a correct registry behind a %s login", async (_name, gate, untried) => {
+    const only = ["login", "push.sha256.post-put", "tags", "content.image"];
+    const report = await judge(gate(), { only, login: true });
+    const notPassed = report.cases.filter(({ status }) => status !== "passed");
+    expect(
+      notPassed.filter(({ id }) => !untried.test(id)).map(({ id, message }) => [id, message]),
+    ).toEqual([]);
+    // What was published holds no secret.
+    const published = JSON.stringify(report);
+    for (const secret of [
+      "the-right-token",
+      Buffer.from("ann:secret").toString("base64"),
+      "password=secret",
+    ]) {
+      expect(published).not.toContain(secret);
+    }
+  });
 
   test("has at least 350 mutants, all different", () => {
     const keys = mutants.map(({ names, breaks }) => `${names}: ${breaks}`);
@@ -100,6 +96,5 @@ describe("the suite", () => {
       expect(found?.id).toBe(names);
       expect(["failed", "unsupported"]).toContain(found?.status ?? "");
     },
-    30_000,
   );
 });

@@ -137,7 +137,6 @@ export function testStories(
           .map(({ what, reason, status }) => `${what} ${reason ?? status}`);
         for (const pair of covers) expect(seen).toContain(pair.join(" "));
       },
-      30_000,
     );
   });
 }
