@@ -42,6 +42,7 @@ const needs: Readonly<Record<string, Need>> = {
   "manifest.delete": "delete",
   "tag.list": "read",
   "referrer.list": "read",
+  "history.tag": "read",
   "extension.discover-repository": "read",
   "health.live": "nothing",
   "health.ready": "nothing",
@@ -151,6 +152,7 @@ function targetsOf(path: string, when: readonly string[], repository: string): s
     .replace("{repository...}", repository)
     .replace("{digest}", absent)
     .replace("{reference}", "no-such-tag")
+    .replace("{tag}", "no-such-tag")
     .replace("{upload}", upload)
     .replace("{asset}", "page.js");
   if (when.length === 0) return [filled];
