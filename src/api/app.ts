@@ -9,6 +9,7 @@ import { digestProblem, parseDigest, type Digest } from "../oci/digest.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
 import { parseReference, type Reference } from "../oci/reference.ts";
 import type { Registry } from "../registry/registry.ts";
+import type { PullStatistics } from "../registry/retention/pull_statistics.ts";
 
 export interface App {
   readonly registry: Registry;
@@ -26,6 +27,8 @@ export interface App {
   readonly openApi: () => string;
   /** Pages for people beside our own. */
   readonly pages: readonly Page[];
+  /** Counts pulls of manifests. */
+  readonly pulls: PullStatistics;
 }
 
 /** A page for people, which the start page lists. */

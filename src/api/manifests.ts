@@ -22,7 +22,7 @@ import { removeManifest, removeTag } from "../registry/delete.ts";
 import { pushManifest, type TagCondition } from "../registry/push_manifest.ts";
 import { anyTag, type TagRule, type TagRules } from "../registry/tag_rule.ts";
 import { readContent } from "../registry/content.ts";
-import { absentError, resolveManifest } from "../registry/resolve.ts";
+import { absentError, resolveManifest, type ManifestHolding } from "../registry/resolve.ts";
 import { invalidTag, requireReference, targetOf, type App } from "./app.ts";
 import { requireHeld } from "./require_held.ts";
 
@@ -40,6 +40,7 @@ export async function getManifest(call: Call, app: App): Promise<Reply> {
   }
   const manifest = resolved.found;
   const identity = identityHeaders(manifest, reference);
+  if (call.method !== "HEAD") notePull(call, app, { manifest, reference });
   const condition = call.header("if-none-match");
   if (condition !== null && matchesEntityTag(condition, manifest.digest)) {
     return emptyReply(304, identity);
@@ -55,6 +56,21 @@ export async function getManifest(call: Call, app: App): Promise<Reply> {
     return emptyReply(200, headers);
   }
   return bodyReply(200, await readContent(app.registry, manifest), headers);
+}
+
+function notePull(
+  call: Call,
+  { pulls, registry }: App,
+  { manifest, reference }: { readonly manifest: ManifestHolding; readonly reference: Reference },
+): void {
+  const pull = {
+    repository: manifest.repository,
+    digest: manifest.digest,
+    tag: reference.kind === "tag" ? reference.tag : null,
+    user: call.caller.name,
+    userAgent: () => call.header("user-agent"),
+  };
+  pulls.note(pull, registry.retention);
 }
 
 function identityHeaders(record: ManifestRecord, reference: Reference): Record<string, string> {

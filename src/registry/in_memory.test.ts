@@ -29,7 +29,7 @@ function openRegistry() {
     dedupe: true,
     mayBeSparse: () => false,
     undo: () => noUndo,
-    retention: { dryRun: false, delayMs: 0, gcDelayMs: 0, policies: [] },
+    retention: { dryRun: false, delayMs: 0, gcDelayMs: 0, policies: [], ignoresPulls: false },
     sources: [],
     report: () => undefined,
   };

@@ -24,6 +24,7 @@ import { apiError } from "../oci/errors.ts";
 import { explainFailure } from "../registry/explain_failure.ts";
 import { makeRoom } from "../registry/history/end_holds.ts";
 import type { Registry } from "../registry/registry.ts";
+import { PullStatistics } from "../registry/retention/pull_statistics.ts";
 import { closeSettings, openSettings, type Settings } from "../settings.ts";
 import { openRegistry } from "./open_registry.ts";
 import { reporter } from "./reporter.ts";
@@ -85,7 +86,8 @@ export async function openAnswers(options: AnswersOptions): Promise<Answers> {
   const health: Health = { started: false, stopping: false, problem: null };
   const throttle = new Throttle(options.tell);
   const openApi = onceText(() => openApiText(config, table));
-  const app = { health, openApi, pages: extensionPages(table, config) };
+  const pulls = new PullStatistics({ committer: options.committer, clock, report });
+  const app = { health, openApi, pages: extensionPages(table, config), pulls };
   const parts = { log, clock, registry, throttle, app };
   let settings: Settings = await openSettings(config, parts);
   const audit = openAudit(config, log, clock);
@@ -117,6 +119,7 @@ export async function openAnswers(options: AnswersOptions): Promise<Answers> {
       audit?.close();
       await opened.close();
       await relief.settled();
+      await pulls.close();
       await registry.metadata.close();
       await stores.close();
     },

@@ -163,7 +163,7 @@ export async function openRoot(
     dedupe,
     mayBeSparse: (name) => name.startsWith("sparse/"),
     undo,
-    retention: { dryRun: false, delayMs: 0, gcDelayMs: 0, policies: [] },
+    retention: { dryRun: false, delayMs: 0, gcDelayMs: 0, policies: [], ignoresPulls: false },
     report,
   };
   const close = async (): Promise<void> => {

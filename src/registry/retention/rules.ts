@@ -64,6 +64,8 @@ export interface RetentionRules {
   /** The same for signatures that are tags, as in zot. */
   readonly gcDelayMs: number;
   readonly policies: readonly Policy[];
+  /** Whether any policy has callers whose pulls count for nothing. */
+  readonly ignoresPulls: boolean;
 }
 
 /** What holds where no policy fits. */
@@ -87,12 +89,21 @@ export function compileRules(values: RetentionValues, gcDelayMs: number): Retent
     delayMs: values.delay ?? gcDelayMs,
     gcDelayMs,
     policies: values.policies.map(compilePolicy),
+    ignoresPulls: values.policies.some(({ pulledBy }) => (pulledBy?.ignore.length ?? 0) > 0),
   };
 }
 
 /** The first policy whose globs fit the repository. */
 export function policyOf({ policies }: RetentionRules, repository: string): Policy {
   return policies.find(({ repositories }) => repositories(repository)) ?? unruled;
+}
+
+/** Whether a pull may change which tags or manifests stay: places are given by pulls. */
+export function ranksPulls({ keepTags, keepUntagged }: Policy): boolean {
+  const entries = keepUntagged === null ? keepTags : [...keepTags, keepUntagged];
+  return entries.some(({ rules }) =>
+    rules.some(({ by, count }) => count !== null && (by === "pulled" || by === "active")),
+  );
 }
 
 function compilePolicy(values: PolicyValues): Policy {
@@ -114,7 +125,7 @@ function compilePolicy(values: PolicyValues): Policy {
     })),
     expiresByLabel: values.expiresByLabel,
     maxDeletePercent: values.maxDeletePercent,
-    ignoresPull: anyGlob(values.pulledBy?.ignore ?? []),
+    ignoresPull: anyGlobOfCallers(values.pulledBy?.ignore ?? []),
   };
 }
 
@@ -173,6 +184,13 @@ export function anyPattern(
 ): (text: string) => boolean {
   const patterns = sources.map((source) => parsePattern(anchored ? `^(?:${source})$` : source));
   return (text) => patterns.some((pattern) => pattern.test(text));
+}
+
+/** User agents have slashes, which stand for nothing: `trivy*` is also `trivy/0.58`. */
+function anyGlobOfCallers(texts: readonly string[]): (caller: string) => boolean {
+  const plain = (text: string): string => text.replaceAll("/", " ");
+  const fits = anyGlob(texts.map(plain));
+  return (caller) => fits(plain(caller));
 }
 
 function anyGlob(texts: readonly string[]): (name: string) => boolean {
