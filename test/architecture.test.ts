@@ -20,7 +20,7 @@ import {
   stateViolations,
   withoutComments,
 } from "./architecture.ts";
-import { importCircles, usedByTestsAlone } from "./program.ts";
+import { importCircles, loadedPackages, usedByTestsAlone } from "./program.ts";
 
 const root = join(import.meta.dir, "..");
 const source = (path: string): Source => ({ path, text: readFileSync(join(root, path), "utf8") });
@@ -296,6 +296,28 @@ function f() {
 describe("the program as a graph", () => {
   test("no imports go in a circle", () => {
     expect(importCircles(code)).toEqual([]);
+  });
+
+  // The library costs a process 30 ms at its start, and 8 MiB: what reads no configuration does without it.
+  for (const path of ["src/cli/worker.ts", "src/cli/heavy.ts"]) {
+    test(`${path} does not load the library of the configuration's types`, () => {
+      const loaded = loadedPackages(code, path);
+      expect(loaded.get("pino")).toEqual(["src/lib/log.ts"]);
+      expect(loaded.get("zod") ?? []).toEqual([]);
+    });
+  }
+
+  test("a package is found that is loaded through other files, and none for a type or when it is needed", () => {
+    const sources = [
+      ...planted("src/a/a.ts", 'import { b } from "./b.ts";\nb;\n'),
+      ...planted("src/a/b.ts", 'import * as z from "zod";\nexport const b = z;\n'),
+      ...planted("src/a/c.ts", 'import type { T } from "zod";\nexport type U = T;\n'),
+      ...planted("src/a/d.ts", 'export const d = () => import("./b.ts");\n'),
+    ];
+    expect([...loadedPackages(sources, "src/a/a.ts")]).toEqual([["zod", ["src/a/b.ts"]]]);
+    for (const path of ["src/a/c.ts", "src/a/d.ts"]) {
+      expect([...loadedPackages(sources, path)]).toEqual([]);
+    }
   });
 
   test("nothing is exported for tests alone", () => {

@@ -1,8 +1,10 @@
-// The program as a graph of its files: circles of imports, and what is exported for tests alone.
+// The program as a graph of its files: circles of imports, what a process loads when it starts, and what is exported for
+// tests alone.
 //
 // Each check takes sources and returns one line per violation, which says where and what, as those of `architecture.ts`,
 // whose test runs these, too.
 
+import { dirname, join, normalize } from "node:path";
 import { importsOf, type Source, withoutComments } from "./architecture.ts";
 
 /** Circles of imports, of types as well: each once, as the way round it. */
@@ -21,6 +23,26 @@ export function importCircles(sources: readonly Source[]): string[] {
   };
   for (const { path } of sources) walk(path, []);
   return circles;
+}
+
+const transpiler = new Bun.Transpiler({ loader: "ts" });
+
+/** Packages that are loaded with a file before it runs, each with the files that ask for it. */
+export function loadedPackages(
+  sources: readonly Source[],
+  entry: string,
+): ReadonlyMap<string, readonly string[]> {
+  const texts = new Map(sources.map(({ path, text }) => [path, text]));
+  const found = new Map<string, string[]>();
+  const seen = new Set([entry]);
+  for (const path of seen) {
+    for (const { kind, path: target } of transpiler.scanImports(texts.get(path) ?? "")) {
+      if (kind !== "import-statement") continue;
+      if (target.startsWith(".")) seen.add(normalize(join(dirname(path), target)));
+      else found.set(target, [...(found.get(target) ?? []), path]);
+    }
+  }
+  return found;
 }
 
 const isTest = (path: string): boolean => path.startsWith("test/") || path.endsWith(".test.ts");

@@ -4,8 +4,8 @@
  * Each problem is one line that begins with the option's path. Files are not opened here: `authenticator.ts` reports
  * what is wrong in them.
  */
-import { isHttpUrl } from "../lib/address_types.ts";
 import { formatDuration } from "../lib/duration.ts";
+import { isHttpUrl } from "../lib/http_url.ts";
 import { compilePolicy } from "./compile_policy.ts";
 import { checkMapping } from "./claim_mapping.ts";
 import { type LoginMethod } from "./identity.ts";

@@ -7,6 +7,9 @@
 /** Exit status of a mistake on the command line, of every command. */
 export const mistakeStatus = 2;
 
+/** How an argument names standard input in place of a file. */
+export const standardInput = "-";
+
 /** Where a command writes. Texts end with a newline. */
 export interface Output {
   out(text: string): void;

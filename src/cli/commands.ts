@@ -249,8 +249,8 @@ export const commands: readonly Command[] = [
     help: helpPages.heavy,
     hidden: true,
     run: async () => {
-      const { heavyCommand } = await import("./serve_command.ts");
-      return await heavyCommand();
+      const { runHeavy } = await import("./heavy.ts");
+      return await runHeavy();
     },
   },
   {
@@ -261,8 +261,8 @@ export const commands: readonly Command[] = [
     help: helpPages.worker,
     hidden: true,
     run: async () => {
-      const { workerCommand } = await import("./serve_command.ts");
-      return await workerCommand();
+      const { runWorker } = await import("./worker.ts");
+      return await runWorker();
     },
   },
 ];

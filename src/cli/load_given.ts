@@ -1,8 +1,8 @@
 // The configuration that a command line names: a file, or standard input as `-`.
 
 import { loadConfig, loadText, type Loaded } from "../config/load.ts";
+import { standardInput } from "./command.ts";
 
-export const standardInput = "-";
 /** What problems call it. */
 const standardInputName = "standard input";
 

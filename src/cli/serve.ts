@@ -33,7 +33,7 @@ export interface ServeOptions {
   /** Paths that the file itself set. */
   readonly written: ReadonlySet<string>;
   readonly warnings: readonly string[];
-  /** As many as the configuration wants, started meanwhile. */
+  /** Of those that the configuration wants, the ones that were started meanwhile. */
   readonly workers: readonly WorkerProcess[];
 }
 

@@ -1,11 +1,11 @@
-// `zot serve` and `zot worker` up to the point where the server takes over.
+// `zot serve` up to the point where the server takes over.
 //
 // Loads and checks the configuration; a start with problems prints them, one line each, and serves
-// nothing. Serving itself is in `serve.ts` and `worker.ts`, loaded once there is something to serve.
+// nothing. Serving itself is in `serve.ts`. Processes load what they are made of at the same time: the first worker is
+// started before anything else is loaded here.
 
-import { checkConfig, loadConfig } from "../config/load.ts";
-import { mistakeStatus, type Output } from "./command.ts";
-import { standardInput } from "./load_given.ts";
+import { availableParallelism } from "node:os";
+import { mistakeStatus, standardInput, type Output } from "./command.ts";
 import { WorkerProcess } from "./worker_process.ts";
 
 /** Serves what the file at `configPath` says, or the defaults. Returns the exit status. */
@@ -16,13 +16,19 @@ export async function serveCommand(configPath: string | null, output: Output): P
     );
     return mistakeStatus;
   }
+  // However many the configuration wants, one is needed.
+  const first = new WorkerProcess();
+  const { checkConfig, loadConfig } = await import("../config/load.ts");
   const loaded = configPath === null ? checkConfig({}) : await loadConfig(configPath);
   if ("problems" in loaded) {
+    first.kill();
     for (const problem of loaded.problems) output.error(`${problem}\n`);
     return 1;
   }
-  // They load what they are made of while this process does.
-  const workers = Array.from({ length: loaded.config.http.workers }, () => new WorkerProcess());
+  // Those that find no processor free would only make the first answer come later.
+  const early = Math.min(loaded.config.http.workers, availableParallelism() - 1);
+  const others = Array.from({ length: Math.max(early - 1, 0) }, () => new WorkerProcess());
+  const workers = [first, ...others];
   const { serve } = await import("./serve.ts");
   return await serve(loaded.config, {
     workers,
@@ -30,16 +36,4 @@ export async function serveCommand(configPath: string | null, output: Output): P
     written: loaded.written,
     warnings: loaded.warnings,
   });
-}
-
-/** Does work that computes for long; started by `serve`. Returns the exit status. */
-export async function heavyCommand(): Promise<number> {
-  const { runHeavy } = await import("./heavy.ts");
-  return await runHeavy();
-}
-
-/** Serves one share of the requests; started by `serve`. Returns the exit status. */
-export async function workerCommand(): Promise<number> {
-  const { runWorker } = await import("./worker.ts");
-  return await runWorker();
 }

@@ -4,9 +4,7 @@
 
 import * as z from "zod";
 import { optionTable, type OptionValues } from "../lib/option.ts";
-
-/** Methods that a rate can be given for, in the order of their places on the shared page. */
-export const countedMethods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
+import { countedMethods } from "./counted_methods.ts";
 
 /** More than this many a second cannot be told from no limit. */
 const rateMax = 1_000_000;

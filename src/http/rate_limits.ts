@@ -14,7 +14,8 @@ import { networkOf } from "../auth/throttle.ts";
 import type { Clock } from "../lib/clock.ts";
 import { openSharedPage } from "../lib/shared_page.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
-import { countedMethods, type RateLimitValues } from "./limit_options.ts";
+import { countedMethods } from "./counted_methods.ts";
+import type { RateLimitValues } from "./limit_options.ts";
 
 /** What a bucket holds, in time: so a number on the page is never further ahead than this. */
 const bucketUs = 1_000_000;

@@ -5,6 +5,7 @@
 
 import { isIP } from "node:net";
 import * as z from "zod";
+import { parseHttpUrl } from "./http_url.ts";
 
 const hostPattern =
   /^(?=.{1,253}$)(?:[0-9A-Za-z_](?:[0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?\.)*[0-9A-Za-z_](?:[0-9A-Za-z_-]{0,61}[0-9A-Za-z_])?$/;
@@ -31,19 +32,6 @@ export const hostOrNone = z
   .refine((value) => value === "" || isHost(value), { error: hostError })
   .transform((value) => (value === "" ? null : value))
   .meta({ title: "host" });
-
-/** An http or https URL in plain ASCII, without user and password; null for anything else. */
-function parseHttpUrl(value: string): URL | null {
-  if (!/^https?:\/\/[\x21-\x7e]+$/.test(value) || !URL.canParse(value)) return null;
-  const url = new URL(value);
-  return url.username === "" && url.password === "" && !/^https?:\/\/[/?#]/.test(value)
-    ? url
-    : null;
-}
-
-export function isHttpUrl(text: string): boolean {
-  return parseHttpUrl(text) !== null;
-}
 
 const urlError = `an absolute http or https URL without user and password, such as "https://auth.example.com/token"`;
 
