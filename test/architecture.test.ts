@@ -37,8 +37,6 @@ const forTests = [
   "src/cli/server_given.ts: withServer",
   "src/cli/server_given.ts: wantsJson",
   "src/cli/server_given.ts: inColumns",
-  // What the collection of untagged manifests asks.
-  "src/registry/retention/decide.ts: decideUntagged",
   // For programs that embed it.
   "src/create_registry.ts: createRegistry",
   "src/server.ts: startServer",

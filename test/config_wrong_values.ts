@@ -37,8 +37,13 @@ export const wrongValues: Readonly<Record<string, WrongValues>> = {
   "storage.sparseIndexes": {
     wrong: ["mirror/**", "[5]", '["[a-"]', '[""]', "{mirror: true}", "true"],
   },
+  "storage.gc": flags,
   "storage.gcDelay": durations,
   "storage.gcInterval": durations,
+  "storage.gcTimeWindow": {
+    wrong: ['"22:00"', '"22:00-22:00"', '"24:00-06:00"', '"22-06"', "5", "true"],
+  },
+  "storage.fastRestart": flags,
   "storage.undo.window": durations,
   "storage.undo.pin": durations,
   "storage.undo.maxBytes": { wrong: ["-1", "5%", "1.5", "10 GB", "true", "[1]"] },

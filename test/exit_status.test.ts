@@ -37,7 +37,7 @@ beforeAll(async () => {
   });
   const at = (name: string) => join(directory.path, name);
   await writeFile(at("good.yaml"), `storage: {rootDirectory: ${at("root")}}\nhttp: {port: 0}\n`);
-  await writeFile(at("bad.yaml"), "storage: {gc: true}\n");
+  await writeFile(at("bad.yaml"), "storage: {gc: 5}\n");
   await writeFile(at("users"), "");
   const policy = { repositories: { "**": { anonymousPolicy: ["read"] } } };
   await writeFile(at("policy.json"), JSON.stringify({ http: { accessControl: policy } }));

@@ -364,7 +364,7 @@ describe("a file that cannot be taken", () => {
       });
       const line = await change(
         zot,
-        { http: { prot: 1, readTimeout: 60 }, log: { level: "loud" }, storage: { gc: true } },
+        { http: { prot: 1, readTimeout: 60 }, log: { level: "loud" }, storage: { gc: 1 } },
         refusedText,
       );
       const verified = await run(join(import.meta.dir, "../bin/zot"), ["verify", zot.configFile]);

@@ -9,8 +9,10 @@ const env = { PORT: "5000", WORKERS: "3", YES: "true", SECRET: "hunter2", OFF: "
 const table: [string, unknown, string[]][] = [
   [
     "a key that is known and not served",
-    { storage: { gc: true } },
-    ["storage.gc: collection is not served by this version yet; remove the key or set it to false"],
+    { storage: { remoteCache: true } },
+    [
+      "storage.remoteCache: a remote cache is not served by this version yet; remove the key or set it to false",
+    ],
   ],
   [
     "a block that is not served",
@@ -165,20 +167,24 @@ const table: [string, unknown, string[]][] = [
   ],
   [
     "a key that is not served, switched on by a variable",
-    { storage: { gc: "${YES}" } },
-    ["storage.gc: collection is not served by this version yet; remove the key or set it to false"],
+    { storage: { remoteCache: "${YES}" } },
+    [
+      "storage.remoteCache: a remote cache is not served by this version yet; remove the key or set it to false",
+    ],
   ],
   [
     "text that only looks like off",
-    { storage: { gc: "false" } },
-    ["storage.gc: collection is not served by this version yet; remove the key or set it to false"],
+    { storage: { remoteCache: "false" } },
+    [
+      "storage.remoteCache: a remote cache is not served by this version yet; remove the key or set it to false",
+    ],
   ],
   [
     "everything at once, in the file's order",
     {
       log: { level: 5 },
       http: { prot: 80, compat: ["x"], ratelimit: { rate: -1 }, port: "x" },
-      storage: { gc: true, retention: { dryRun: 1 }, commit: 1 },
+      storage: { remoteCache: true, retention: { dryRun: 1 }, commit: 1 },
     },
     [
       "log.level: expected one of trace, debug, info, warn, warning, error, fatal, panic, got 5",
@@ -186,7 +192,7 @@ const table: [string, unknown, string[]][] = [
       'http.compat[0]: expected one of docker2s2, got "x"',
       "http.ratelimit.rate: expected a whole number of requests a second from 0 to 1000000, got -1",
       'http.port: expected a port from 0 to 65535 ("0" lets the kernel choose), got "x"',
-      "storage.gc: collection is not served by this version yet; remove the key or set it to false",
+      "storage.remoteCache: a remote cache is not served by this version yet; remove the key or set it to false",
       "storage.retention.dryRun: expected true or false, got 1",
       "storage.commit: expected true or false, got 1",
     ],

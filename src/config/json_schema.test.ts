@@ -48,7 +48,7 @@ describe("jsonSchema", () => {
     [{ http: { workers: "${N:-2}", port: "${P:-1}" }, log: { level: "${L:-info}" } }, true],
     [{ extensions: { search: { enable: false, cve: {} } } }, true],
     [{ extensions: {}, http: { auth: {} } }, true],
-    [{ storage: { gc: true } }, false],
+    [{ storage: { remoteCache: true } }, false],
     [{ extensions: { search: {} } }, false],
     [{ extensions: { search: { enable: true } } }, false],
     [{ http: { tls: { cert: "server.crt", key: "server.key" } } }, true],

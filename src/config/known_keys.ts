@@ -29,14 +29,7 @@ const retention = `delay dryRun policies{deleteReferrers deleteUntagged reposito
 const storage: readonly KnownKey[] = [
   { path: "storage.remoteCache", feature: "a remote cache", off: false },
   { path: "storage.redirectBlobURL", feature: "redirection of blob reads", off: false },
-  {
-    path: "storage.gcTimeWindow",
-    feature: "a time window for collection",
-    off: "",
-    warns: "has no effect while storage.gc is false",
-  },
   { path: "storage.maxRepos", feature: "a limit on repositories", off: 0 },
-  { path: "storage.fastRestart", feature: "fast restart", off: false },
   { path: "storage.storageDriver", feature: "remote storage", holds: "any" },
   {
     path: "storage.cacheDriver",
@@ -128,7 +121,12 @@ const extensions: readonly KnownKey[] = [
 ];
 
 const others: readonly KnownKey[] = [
-  { path: "scheduler", feature: "a choice of background workers", holds: "numWorkers" },
+  {
+    path: "scheduler.numWorkers",
+    feature: "a choice of background workers",
+    warns:
+      "has no effect: background work takes turns of a few milliseconds, and what computes for long has one process",
+  },
   {
     path: "cluster",
     feature: "clustering",

@@ -125,9 +125,11 @@ describe("defaults", () => {
         shared: false,
         uploadIdle: 24 * 3_600_000,
         sparseIndexes: [],
-        gc: false,
+        gc: true,
         gcDelay: 3_600_000,
         gcInterval: 3_600_000,
+        gcTimeWindow: "",
+        fastRestart: false,
         undo: { window: 24 * 3_600_000, pin: 168 * 3_600_000, maxBytes: 0 },
         minFree: { part: 0.05 },
         retention: { dryRun: false, delay: null, policies: [] },
@@ -211,7 +213,7 @@ describe("warnings", () => {
       ["storage.commit: with false an acknowledged push may be lost when the machine stops"],
     ],
     [
-      { storage: { ...root, GCdelay: "1h" } },
+      { storage: { ...root, gc: false, GCdelay: "1h" } },
       ["storage.gcDelay: has no effect while storage.gc is false"],
     ],
   ])("%j", (value, warnings) => {

@@ -6,6 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { checkAuthOptions } from "../auth/check_options.ts";
+import { checkCollectionOptions } from "../registry/options.ts";
 import { checkTlsOptions } from "../http/options.ts";
 import { checkValue, type Checked } from "./check.ts";
 import { whyUnreadable } from "../lib/why_unreadable.ts";
@@ -63,11 +64,15 @@ export function checkConfig(value: unknown, env: Environment = process.env): Loa
 
 /** What options must fulfil together, beyond the type of each. */
 export function checkTogether(
-  { http }: Pick<FileValues, "http">,
+  { http, storage }: Pick<FileValues, "http" | "storage">,
   written: ReadonlySet<string>,
 ): { readonly problems: readonly string[]; readonly warnings: readonly string[] } {
   const auth = checkAuthOptions(http, written);
-  const problems = [...checkTlsOptions(http.tls), ...auth.problems];
+  const problems = [
+    ...checkTlsOptions(http.tls),
+    ...auth.problems,
+    ...checkCollectionOptions(storage),
+  ];
   return { problems, warnings: auth.warnings };
 }
 
@@ -110,7 +115,7 @@ function warningsOf(values: FileValues, written: ReadonlySet<string>): string[] 
       "storage.commit: with false an acknowledged push may be lost when the machine stops",
     );
   }
-  for (const path of ["storage.gcDelay", "storage.gcInterval"]) {
+  for (const path of ["storage.gcDelay", "storage.gcInterval", "storage.gcTimeWindow"]) {
     if (!values.storage.gc && written.has(path)) {
       warnings.push(`${path}: has no effect while storage.gc is false`);
     }

@@ -17,6 +17,7 @@ import type { Metric } from "../lib/metrics/metric.ts";
 import type { Follower } from "../metadata/followers.ts";
 import type { Committer } from "../metadata/metadata.ts";
 import type { RegistryJob, RegistryWork } from "../registry/registry_job.ts";
+import type { CollectedTotals } from "../registry/collection/collected.ts";
 import type { Registry, Report } from "../registry/registry.ts";
 
 /** `Place` is what the primary gives each worker of it: plain values, which go from process to process. */
@@ -72,6 +73,8 @@ export interface PrimaryExtension<Place = unknown> {
   readonly onJob?: JobWatcher;
   /** Hears of uploads that were dropped. */
   onExpired?(uploads: number): void;
+  /** Hears of every round of collection, and what it removed; null when it failed. */
+  onCollected?(removed: CollectedTotals | null, ms: number): void;
   /** Given the function that says why requests should go elsewhere for now; null for no reason. */
   readiness?(tell: (problem: string | null) => void): void;
   /** What a worker with this number, from 1, is opened with. Called again for one that takes another's place. */

@@ -2,6 +2,7 @@
  * The extensions of a process that runs, as one: the rest of the server tells and asks all of them here, and knows none
  * by name.
  */
+import type { CollectedTotals } from "../registry/collection/collected.ts";
 import type { App, Page } from "../api/app.ts";
 import type { RegistryConfig } from "../config/schema.ts";
 import type { AccessRecord } from "../http/dispatch.ts";
@@ -112,6 +113,10 @@ export class PrimaryExtensions {
 
   onExpired(uploads: number): void {
     for (const extension of this.#all) extension.onExpired?.(uploads);
+  }
+
+  onCollected(removed: CollectedTotals | null, ms: number): void {
+    for (const extension of this.#all) extension.onCollected?.(removed, ms);
   }
 
   /** `tell` hears why requests should go elsewhere, by the name of the extension that finds so. */

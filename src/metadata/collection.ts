@@ -51,6 +51,8 @@ export interface ManifestFacts {
   readonly tags: readonly string[];
   /** A manifest that names it. */
   readonly parent: string | null;
+  /** An undo brought it back: it is left alone until then. */
+  readonly pinnedUntil: number | null;
   /** How many digests it names. */
   readonly references: number;
 }
@@ -101,6 +103,13 @@ export interface CollectionReads {
   ): Promise<Pick<Candidate, "since" | "lookAt"> | null>;
   blob(repository: string, digest: Digest): Promise<BlobFacts>;
   manifest(repository: string, digest: Digest, tagsMax: number): Promise<ManifestFacts>;
+  /** What is in a repository: blobs and manifests, held ones too, only bytes that wait for the sweep, or nothing. */
+  holds(repository: string): Promise<"content" | "orphans" | "nothing">;
+  /** Manifests of a repository without tag, index and subject, by their digest. */
+  untaggedIn(
+    repository: string,
+    limit: number,
+  ): Promise<{ readonly digest: string; readonly since: number; readonly pushedAt: number }[]>;
   value(name: CollectionValue): Promise<string | null>;
   /** Those of some hundred digests that an earlier walk found, too. */
   strays(repository: string, digests: readonly string[], before: number): Promise<string[]>;

@@ -44,15 +44,9 @@ import { mediaTypes } from "../oci/media_types.ts";
 import { blobKey, indexKey, markerKey, quarantineDirectory } from "../storage/layout.ts";
 import { FileLeases } from "../storage/file_leases.ts";
 import { removeBlob } from "./delete.ts";
+import { collecting } from "../../test/registry/collecting.ts";
 import { registryJobs } from "./jobs.ts";
 import type { Registry } from "./registry.ts";
-
-const noRetention = {
-  gc: false,
-  gcDelay: 3_600_000,
-  gcInterval: 3_600_000,
-  retention: { dryRun: false, delay: null, policies: [] },
-};
 
 const errorsOf = (world: World): string[] =>
   world.reports.filter(({ level }) => level === "error").map(({ message }) => message);
@@ -277,7 +271,7 @@ async function startedJobs(world: World): Promise<JobLoop<Registry>> {
       report,
       heavy,
       uploadIdleMs: () => 1000,
-      retention: () => noRetention,
+      collection: () => collecting({ gc: false }),
       onReconciled,
     }),
     heavy,

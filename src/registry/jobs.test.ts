@@ -23,18 +23,13 @@ import { removeManifest } from "./delete.ts";
 import { runHere } from "../jobs/heavy_work.ts";
 import { JobLoop } from "../jobs/job_loop.ts";
 import type { Lease } from "../lib/lease.ts";
+import { collecting } from "../../test/registry/collecting.ts";
+import type { CollectionSettings } from "./collection/collector.ts";
 import { registryJobs } from "./jobs.ts";
 import type { Registry } from "./registry.ts";
 
 const minute = 60_000;
 const second = 1_000;
-
-const noRetention = {
-  gc: false,
-  gcDelay: 60 * minute,
-  gcInterval: 60 * minute,
-  retention: { dryRun: false, delay: null, policies: [] },
-};
 
 interface Running {
   readonly jobs: JobLoop<Registry>;
@@ -47,6 +42,8 @@ function startJobs(
   world: World,
   changes: {
     readonly uploadIdleMs?: number;
+    readonly collection?: Partial<CollectionSettings>;
+    readonly fastRestart?: boolean;
     readonly take?: () => Promise<Lease | null>;
   } = {},
   registry: Registry = world.registry,
@@ -73,7 +70,8 @@ function startJobs(
       registry: served,
       report,
       uploadIdleMs: () => changes.uploadIdleMs ?? 60 * minute,
-      retention: () => noRetention,
+      collection: () => collecting(changes.collection),
+      fastRestart: changes.fastRestart,
       onReconciled: () => {
         counts.reconciled += 1;
       },
@@ -173,6 +171,39 @@ describe("jobs", () => {
     await until(world, "it is told", () => told().length > 0);
     expect(told()).toHaveLength(1);
     await jobs.stop();
+  });
+
+  test("collect what nothing names once it has waited for long enough", async () => {
+    await using world = await openWorld();
+    const { jobs } = startJobs(world, { collection: { gcDelay: 5 * minute } });
+    const digest = await pushImage(world, image(1), null);
+    const start = world.clock.now();
+    await until(
+      world,
+      "the bytes are gone",
+      async () => (await world.registry.blobs.stat(repository, digest)) === null,
+      1_000,
+    );
+    // At the first look after the delay, and looks are a minute apart at most.
+    expect(world.clock.now() - start).toBeGreaterThanOrEqual(5 * minute);
+    expect(world.clock.now() - start).toBeLessThan(8 * minute);
+    await jobs.stop();
+  });
+
+  test("of a fast restart do not walk the disk first, unless the metadata were lost", async () => {
+    await using world = await openWorld();
+    await pushImage(world, image(1), "v1");
+    await world.settle();
+    const first = startJobs(world, { fastRestart: true });
+    await until(world, "it is ready", () => first.counts.reconciled === 1);
+    expect(first.counts.walks).toBe(0);
+    await until(world, "the walk comes later", () => first.counts.walks > 0, 10_000);
+    await first.jobs.stop();
+    await world.crash({ loseFacts: true });
+    const second = startJobs(world, { fastRestart: true });
+    await until(world, "it is ready", () => second.counts.reconciled === 1);
+    expect(await world.registry.metadata.manifestByTag(repository, "v1")).not.toBeNull();
+    await second.jobs.stop();
   });
 
   test("of a server without the lease: it serves, does nothing, and takes over when it can", async () => {

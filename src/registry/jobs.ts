@@ -3,12 +3,15 @@
  * commits, and garbage collection. After a clean stop the index.json of every repository equals the metadata.
  */
 import type { HeavyRunner } from "../jobs/heavy_work.ts";
+import type { CollectedTotals } from "./collection/collected.ts";
+import { collectionJob } from "./collection/collection_job.ts";
+import type { CollectionSettings } from "./collection/collector.ts";
 import { LayoutProjector, projectLayout, type ProjectionMode } from "./layout_projector.ts";
 import { endHolds } from "./history/end_holds.ts";
 import { hasLayouts, type Registry, type Report } from "./registry.ts";
 import type { RegistryJob } from "./registry_job.ts";
 import { evaluateLarge } from "./retention/evaluate.ts";
-import { RetentionJob, type RetentionSettings } from "./retention/retention_job.ts";
+import { RetentionJob } from "./retention/retention_job.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
 
 /** THE table of the registry's heavy work, by which its process finds it. */
@@ -21,11 +24,15 @@ export interface RegistryJobsOptions {
   /** Sessions untouched for this long are dropped (`storage.uploadIdle`, which may change). */
   readonly uploadIdleMs: () => number;
   /** What collection and retention do (it may change). */
-  readonly retention: () => RetentionSettings;
+  readonly collection: () => CollectionSettings;
+  /** Nothing waits for the first look at all layouts, which comes later (`storage.fastRestart`). */
+  readonly fastRestart?: boolean | undefined;
   /** Called once layouts were compared with the metadata for the first time. */
   readonly onReconciled: () => void;
   /** Called when uploads were dropped. */
   readonly onExpired?: ((uploads: number) => void) | undefined;
+  /** Called after each round of collection, with what it removed, null when it failed. */
+  readonly onCollected?: ((removed: CollectedTotals | null, ms: number) => void) | undefined;
 }
 
 export const registryJobNames = [
@@ -34,6 +41,7 @@ export const registryJobNames = [
   "expire-uploads",
   "end-holds",
   "retention",
+  "collect-garbage",
 ] as const;
 /** Of several servers on one root, one does the work. */
 const lease = "jobs";
@@ -46,14 +54,16 @@ const settleMs = 100;
 const unfinishedMs = 2 * second;
 /** Files in `temporary` older than this belong to no running request. */
 const temporaryAgeMs = 60 * minute;
+/** Files that are removed before index.json of others have their turn. */
+const sweptMax = 512;
 /** Repositories that are asked for at once. */
 const repositoriesMax = 1_000;
 
 /** THE table of the registry's jobs. */
 export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
   const work = new LayoutJobs(options);
-  const retention = new RetentionJob({ ...options, settings: options.retention });
-  const [reconcile, project, expire, endOfHolds, retain] = registryJobNames;
+  const retention = new RetentionJob({ ...options, settings: options.collection });
+  const [reconcile, project, expire, endOfHolds, retain, collect] = registryJobNames;
   return [
     {
       name: reconcile,
@@ -95,6 +105,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       lease,
       run: (signal) => retention.run(signal),
     },
+    { ...collectionJob({ ...options, settings: options.collection }), name: collect, lease },
   ];
 }
 
@@ -112,6 +123,7 @@ class LayoutJobs {
   readonly #options: RegistryJobsOptions;
   /** Null where there are no layouts. */
   readonly #projector: LayoutProjector | null;
+  #isFirst = true;
 
   constructor(options: RegistryJobsOptions) {
     this.#options = options;
@@ -122,9 +134,21 @@ class LayoutJobs {
   /** False when a layout has to be looked at again soon. */
   async reconcile(signal: AbortSignal): Promise<boolean> {
     const projector = this.#projector;
+    if (await this.#mayComeLater()) {
+      this.#options.onReconciled();
+      return true;
+    }
     const finished = projector === null || (await this.#reconcileAll(projector, signal));
     this.#options.onReconciled();
     return finished;
+  }
+
+  /** Once, where a start is to be fast; metadata that were lost are read from the layouts first. */
+  async #mayComeLater(): Promise<boolean> {
+    const { registry, fastRestart = false } = this.#options;
+    if (!fastRestart || !this.#isFirst) return false;
+    this.#isFirst = false;
+    return (await registry.metadata.repositories({ after: null, limit: 1 })).length > 0;
   }
 
   /** How soon to come again; null for the usual time. */
@@ -133,9 +157,9 @@ class LayoutJobs {
     await registry.clock.sleep(settleMs, signal);
     const pauseMs = await this.#project("rested", signal);
     // What index.json no longer lists may go.
-    const swept = await sweepOrphans(registry, signal);
+    const swept = await sweepOrphans(registry, { signal, limit: sweptMax });
     if (swept > 0) report("info", "removed bytes that nothing names", { files: swept });
-    return pauseMs;
+    return swept >= sweptMax ? 0 : pauseMs;
   }
 
   async #project(mode: ProjectionMode, signal?: AbortSignal): Promise<number | null> {
@@ -147,7 +171,7 @@ class LayoutJobs {
     const { registry, report } = this.#options;
     try {
       await this.#project("last");
-      await sweepOrphans(registry);
+      await sweepOrphans(registry, { limit: sweptMax });
     } catch (error) {
       report("error", "the last look at layouts failed; the next start goes on with it", {
         error: String(error),

@@ -5,6 +5,7 @@
 import * as z from "zod";
 import { optionTable } from "../lib/option.ts";
 import { parseGlob } from "../lib/glob.ts";
+import { parseTimeWindow } from "../lib/time_window.ts";
 import { duration, flag } from "../lib/option_types.ts";
 import { historyOptions } from "./history/options.ts";
 import { retentionOptions } from "./retention/options.ts";
@@ -21,6 +22,13 @@ const globs = z
   .transform((list): readonly string[] => list)
   .meta({ title: "list of globs" });
 
+const windowError = `two different times of day in UTC, such as "22:00-06:00"`;
+
+const timeWindow = z
+  .string({ error: windowError })
+  .refine((text) => text === "" || parseTimeWindow(text) !== null, { error: windowError })
+  .meta({ title: "time window" });
+
 const plainOptions = optionTable({
   sparseIndexes: {
     type: globs,
@@ -33,26 +41,60 @@ const plainOptions = optionTable({
   },
   gc: {
     type: flag,
-    default: false,
-    served: false,
-    applies: "restart",
-    feature: "collection",
-    says: "Collect blobs that no manifest names.",
+    default: true,
+    served: true,
+    applies: "live",
+    says:
+      "Remove what nothing names while the registry serves: blobs without a manifest, manifests without a tag, " +
+      "empty repositories and files that were left behind.",
   },
   gcDelay: {
     type: duration(0),
     default: "1h",
     served: true,
-    applies: "restart",
-    says: "Age below which garbage collection removes nothing. Has no effect while `gc` is false.",
+    applies: "live",
+    says:
+      "How long something must have had no name before collection removes it. Longer than any push takes. " +
+      "Has no effect while `gc` is false.",
   },
   gcInterval: {
     type: duration(0),
     default: "1h",
     served: true,
+    applies: "live",
+    says:
+      "Longest time between two looks for what is due, and time between two lists of a dry run; without anything due, " +
+      "a look costs nothing, and there is one every minute. Has no effect while `gc` is false.",
+  },
+  gcTimeWindow: {
+    type: timeWindow,
+    default: "",
+    defaultSays: "at any time",
+    served: true,
+    applies: "live",
+    says: "Time of day, in UTC, in which collection works, such as `22:00-06:00`. Has no effect while `gc` is false.",
+  },
+  fastRestart: {
+    type: flag,
+    default: false,
+    served: true,
     applies: "restart",
-    says: "Time between two collections. Has no effect while `gc` is false.",
+    says:
+      "Be ready without looking at every repository first. What other tools changed while the server was stopped is " +
+      "found five minutes later; a repository that is new to the registry is read when it is asked for.",
   },
 });
 
 export const registryOptions = { ...plainOptions, ...historyOptions, retention: retentionOptions };
+
+/** The window of collection beside its switch, and a delay in which a push has time for its manifest. */
+export function checkCollectionOptions(storage: {
+  readonly gc: boolean;
+  readonly gcDelay: number;
+}): readonly string[] {
+  if (!storage.gc || storage.gcDelay > 0) return [];
+  return [
+    "storage.gcDelay: expected more than 0s while storage.gc is true, got 0s; " +
+      "blobs of a push would be removed before its manifest comes",
+  ];
+}

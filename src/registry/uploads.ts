@@ -47,6 +47,12 @@ export class Uploads {
     return (await this.#store.ids()).length;
   }
 
+  /** Whether any is open in the repository, whoever it belongs to. */
+  async isOpenIn(repository: string): Promise<boolean> {
+    const mark = `.${markOf(repository)}`;
+    return (await this.#store.ids()).some((id) => id.includes(mark));
+  }
+
   /**
    * Runs `work` as the only holder of the session.
    * @throws UPLOAD_UNKNOWN, UPLOAD_BUSY.
@@ -104,6 +110,10 @@ export class Uploads {
  */
 function storedId(repository: string, id: string, owner: string): string {
   // No repository name holds a blank, so that the two cannot be taken for another pair.
-  const place = owner === "" ? repository : `${repository} ${owner}`;
-  return `${id}.${createHash("sha256").update(place).digest("hex").slice(0, 16)}`;
+  const mark = owner === "" ? "" : markOf(`${repository} ${owner}`);
+  return `${id}.${markOf(repository)}${mark}`;
+}
+
+function markOf(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 16);
 }

@@ -39,9 +39,11 @@ export async function startJobs(options: {
     report,
     heavy,
     uploadIdleMs,
-    retention: () => ({ ...config().storage, gc: true }),
+    collection: () => config().storage,
+    fastRestart: config().storage.fastRestart,
     onReconciled,
     onExpired,
+    onCollected: (removed, ms) => extensions.onCollected(removed, ms),
   });
   const followed = extensions.follows(registry);
   await endFollowers(registry, followed.off);

@@ -32,6 +32,11 @@ export interface LayoutDirectory {
    * and passed over.
    */
   repositories(unreadable?: Unreadable): AsyncIterable<string>;
+  /**
+   * Removes the directory of a repository that holds no blobs, while index.json has this stamp, and those above it that
+   * become empty. What another tool put there stays. False when something stayed.
+   */
+  removeRepository(repository: string, stamp: string | null): Promise<boolean>;
   /** Whether there is a directory of blobs. */
   hasBlobs(repository: string): Promise<boolean>;
 

@@ -190,10 +190,10 @@ const rows: Readonly<Record<string, Row>> = {
   "a repository that lost its last blob": {
     given: [change.link("layer")],
     later: [[change.unlink("layer")]],
-    are: ["repository  empty @1"],
+    are: ["repository  empty @0"],
   },
   "a repository that lost its last manifest": {
-    given: [change.put("m")],
+    given: [change.put("m"), change.tag("v1", "m")],
     later: [[change.remove("m")]],
     are: ["repository  empty @1"],
   },

@@ -30,6 +30,7 @@ export const metricsExtension: Extension<MetricsPlace> = {
       onBatch: (commits, ms) => metrics.batch(commits, ms),
       onJob: metrics.jobWatcher(),
       onExpired: (uploads) => metrics.expired(uploads),
+      onCollected: (removed, ms) => metrics.collected(removed, ms),
       place: (worker) => opened.place(worker),
       workerEnded: (place, asked) => opened.ended(place, asked),
       close: () => opened.close(),

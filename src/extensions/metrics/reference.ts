@@ -52,8 +52,7 @@ anonymous callers of a registry that has users. Set it to 0 if no reader of the 
   add a series, but for the \`repo\` label, which names as many repositories as \`repositoriesMax\` says (100): at the
   start the largest, then those whose content is first pushed or pulled. All others count as \`(others)\`.
 - Metrics of zot (Go) keep their name, type and labels. Missing are \`zot_scheduler_*\` and
-  \`zot_storage_lock_latency_seconds\`, since this registry has neither that scheduler nor that lock, and
-  \`zot_gc_*\`, until this version has garbage collection.
+  \`zot_storage_lock_latency_seconds\`, since this registry has neither that scheduler nor that lock.
 - Counting takes about a quarter of a microsecond of a request. While metrics are off nothing is counted.
 - The servers of a shared root (\`storage.shared\`) each count for themselves, and are scraped one by one.
 `;
@@ -83,7 +82,7 @@ const subjects: readonly (readonly [RegExp, string])[] = [
   [/^zot_uploads/, "Uploads"],
   [/^zot_cache/, "Memory"],
   [/^zot_metadata/, "Metadata"],
-  [/^zot_(job|layout)/, "Background work"],
+  [/^zot_(job|layout|gc)/, "Background work"],
   [/^zot_storage/, "Storage"],
   [/^zot_info/, "The server"],
 ];

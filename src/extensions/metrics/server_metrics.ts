@@ -9,6 +9,7 @@ import type { MetricPage, MetricRegion, RegionHolder } from "../../lib/metrics/m
 import type { AnyCommit, CommitOutcome, Committer } from "../../metadata/metadata.ts";
 import type { JobWatcher } from "../../jobs/job.ts";
 import type { AccessRecord } from "../../http/dispatch.ts";
+import type { CollectedTotals } from "../../registry/collection/collected.ts";
 import { repositorySlots, type MetricShape, type PlacedMetrics } from "./metric_shape.ts";
 import { RequestMetrics, type CountedRow } from "./request_metrics.ts";
 import type { CacheName } from "../extension.ts";
@@ -91,6 +92,19 @@ export class ServerMetrics {
 
   expired(uploads: number): void {
     this.#region.add(this.#placed.uploads.of("expired"), uploads);
+    this.#region.add(this.#placed.collected.of("upload"), uploads);
+  }
+
+  /** A round of collection; null when it failed. */
+  collected(removed: CollectedTotals | null, ms: number): void {
+    const { collectionRuns, collectionSeconds, collected, collectedBytes } = this.#placed;
+    this.#region.add(collectionRuns.of(removed === null ? "true" : "false"));
+    this.#region.observe(collectionSeconds.at(), collectionSeconds.metric.buckets ?? [], ms / 1000);
+    if (removed === null) return;
+    this.#region.add(collected.of("manifest"), removed.manifests);
+    this.#region.add(collected.of("blob"), removed.blobs);
+    this.#region.add(collected.of("repository"), removed.repositories);
+    this.#region.add(collectedBytes.at(), removed.sizeBytes);
   }
 
   /** The process that held a region is gone, unasked when it ended by itself. */

@@ -63,7 +63,7 @@ export interface MetricNames {
 
 /** Counted by each process as it happens, and added up. */
 export function countedMetrics(names: MetricNames) {
-  return { ...requestMetrics(names), ...storeMetrics(names) };
+  return { ...requestMetrics(names), ...storeMetrics(names), ...collectionMetrics() };
 }
 
 function requestMetrics({ endpoints }: MetricNames) {
@@ -196,6 +196,34 @@ function storeMetrics({ jobs }: MetricNames) {
       name: "zot_repositories",
       type: "gauge",
       says: "Repositories that hold a blob or a manifest, as of the same measurement.",
+    },
+  } as const satisfies Record<string, Metric>;
+}
+
+function collectionMetrics() {
+  return {
+    collectionRuns: {
+      name: "zot_gc_runs_total",
+      type: "counter",
+      says: "Rounds of garbage collection, by whether they failed. There is one every minute at least, also when nothing is due.",
+      labels: [{ name: "error", values: ["false", "true"] }],
+    },
+    collectionSeconds: {
+      name: "zot_gc_duration_seconds",
+      type: "histogram",
+      says: "Time that a round of garbage collection took, most of it in pauses between its turns.",
+      buckets: secondsBuckets,
+    },
+    collected: {
+      name: "zot_gc_deleted_total",
+      type: "counter",
+      says: "What garbage collection removed: manifests, links of blobs to repositories, idle uploads, empty repositories.",
+      labels: [{ name: "type", values: ["manifest", "blob", "upload", "repository"] }],
+    },
+    collectedBytes: {
+      name: "zot_gc_deleted_bytes_total",
+      type: "counter",
+      says: "Bytes of the manifests and blobs that it removed; those that another repository shares stay on the disk.",
     },
   } as const satisfies Record<string, Metric>;
 }

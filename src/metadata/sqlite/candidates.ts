@@ -76,8 +76,14 @@ export function blobLinked(work: Work, id: number, digest: string): void {
 }
 
 export function blobUnlinked(work: Work, id: number, digest: string): void {
+  const since = clockOf(work, id, digest, "blob");
   run(work, sql.erase, id, digest, "blob");
-  repositoryEmptied(work, id);
+  repositoryEmptied(work, id, since);
+}
+
+/** Since when it has been a candidate, and now where it is none: never later than now. */
+function clockOf(work: Work, id: number, digest: string, as: string): number {
+  return Math.min(candidateSince(work, id, digest, as) ?? work.now, work.now);
 }
 
 /** Somebody who pushes was told that a blob is here: it begins to wait anew, whatever names it. */
@@ -119,8 +125,7 @@ export function tagSet(work: Work, id: number, tag: string, digest: string): voi
 
 /** Call it when the row of a manifest is gone and those of its references are not: they inherit its clock. */
 export function manifestRemoved(work: Work, id: number, digest: string): void {
-  const known = get(work, sql.since, id, digest, "manifest");
-  const since = Math.min(Number(known?.["since"] ?? work.now), work.now);
+  const since = clockOf(work, id, digest, "manifest");
   run(work, sql.lostBlobs, id, digest, since);
   run(work, sql.lostChildren, id, digest, since);
   run(work, sql.lostReferrers, id, digest, since);
@@ -129,12 +134,12 @@ export function manifestRemoved(work: Work, id: number, digest: string): void {
     run(work, sql.lostTags, id, digest, since, plain, sig, att, sbom);
   }
   run(work, sql.erase, id, digest, "manifest");
-  repositoryEmptied(work, id);
+  repositoryEmptied(work, id, since);
 }
 
 /** A repository may hold nothing any more, or nothing yet. */
-export function repositoryEmptied(work: Work, id: number): void {
-  run(work, sql.empty, id, work.now);
+export function repositoryEmptied(work: Work, id: number, since = work.now): void {
+  run(work, sql.empty, id, since);
 }
 
 /** A rule keeps a candidate: it is looked at again at that time. */

@@ -11,6 +11,7 @@ import {
   type ManifestFacts,
 } from "../collection.ts";
 import type { RecordTables, RecordWork } from "./record_tables.ts";
+import { namingTables } from "./preconditions.ts";
 import { run } from "./statements.ts";
 
 const found =
@@ -35,10 +36,26 @@ const sql = {
   manifest:
     "SELECT m.size AS sizeBytes, m.media_type AS mediaType, m.artifact_type AS artifactType, m.pushed_at AS pushedAt, " +
     "m.pushed_by AS pushedBy, m.subject AS subject, EXISTS (SELECT 1 FROM manifests s WHERE s.repository = m.repository " +
-    "AND s.digest = m.subject) AS subjectHere, (SELECT count(*) FROM manifest_references r " +
+    "AND s.digest = m.subject) AS subjectHere, (SELECT until FROM pins p WHERE p.repository = m.repository " +
+    "AND p.digest = m.digest) AS pinnedUntil, (SELECT count(*) FROM manifest_references r " +
     "INDEXED BY manifest_references_parent WHERE r.repository = m.repository AND r.parent = m.digest) AS refs " +
     `FROM manifests m WHERE m.repository = ${here} AND m.digest = ?2`,
   tags: `SELECT name FROM tags WHERE repository = ${here} AND digest = ?2 ORDER BY name LIMIT ?3`,
+  untaggedIn:
+    "SELECT c.digest AS digest, c.since AS since, m.pushed_at AS pushedAt FROM candidates c " +
+    "CROSS JOIN manifests m ON m.repository = c.repository AND m.digest = c.digest " +
+    `WHERE c.repository = ${here} AND c.digest > '' AND c.kind = 'manifest' AND m.subject IS NULL ` +
+    "AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.repository = c.repository AND t.digest = c.digest) " +
+    "AND NOT EXISTS (SELECT 1 FROM manifest_references r WHERE r.repository = c.repository AND r.child = c.digest) " +
+    "ORDER BY c.digest LIMIT ?2",
+  holds:
+    `SELECT ${namingTables
+      .map(
+        (table) => `EXISTS (SELECT 1 FROM ${table} t WHERE t.repository = r.id AND t.digest > '')`,
+      )
+      .join(" OR ")} AS content, ` +
+    "EXISTS (SELECT 1 FROM orphans o WHERE o.repository = r.id AND o.digest > '') AS orphans " +
+    "FROM repositories r WHERE r.name = ?1",
   value: "SELECT value FROM collection_values WHERE name = ?1",
   strays:
     "SELECT s.digest AS digest FROM json_each(?2) CROSS JOIN collection_strays s " +
@@ -122,6 +139,7 @@ const noManifest: ManifestRow = {
   pushedAt: null,
   pushedBy: null,
   subject: null,
+  pinnedUntil: null,
   subjectHere: 0,
   refs: 0,
 };
@@ -166,6 +184,12 @@ function reads(database: Database): CollectionReads {
         parent: parentOf(repository, digest),
       };
     },
+    holds: async (repository) => {
+      const found = get<{ content: number; orphans: number }>(sql.holds, repository);
+      if (found?.content === 1) return "content";
+      return found?.orphans === 1 ? "orphans" : "nothing";
+    },
+    untaggedIn: async (repository, limit) => all(sql.untaggedIn, repository, limit),
     value: async (name) => get<{ value: string }>(sql.value, name)?.value ?? null,
     strays: async (repository, digests, before) =>
       all<{ digest: string }>(sql.strays, repository, JSON.stringify(digests), before).map(

@@ -14,7 +14,7 @@ import { all, get } from "./statements.ts";
 const parentsMax = 1_000;
 
 /** Where a digest has a name in a repository. */
-const namingTables = ["blobs", "manifests", "held_blobs", "held_manifests"] as const;
+export const namingTables = ["blobs", "manifests", "held_blobs", "held_manifests"] as const;
 
 /** The preconditions that do not hold in the database as it is: the first `failedMax` of them. */
 export function failedPreconditions(

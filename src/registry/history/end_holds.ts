@@ -29,7 +29,7 @@ export async function endHolds(registry: Registry, signal?: AbortSignal): Promis
   const shortBytes = await missingBytes(registry, bytes);
   if (shortBytes <= 0) return lookAgainMs;
   await giveWay(registry, shortBytes);
-  await sweepOrphans(registry, signal);
+  await sweepOrphans(registry, { signal });
   return stillShortMs;
 }
 

@@ -18,6 +18,9 @@ import { OpenFile } from "./open_file.ts";
 export const directoryMode = 0o700;
 export const fileMode = 0o600;
 
+/** Times that directories are made which somebody removes at the same moment. */
+const makeTriesMax = 3;
+
 /** Directories known to exist, so that a push does not ask again. */
 const knownDirectoriesMax = 20_000;
 
@@ -150,7 +153,7 @@ export class DurableFiles {
   /** Makes a directory and its parents below the root, and flushes their names. */
   async ensureDirectory(path: string): Promise<void> {
     if (this.#known.get(path) === true) return;
-    await mkdir(path, { recursive: true, mode: directoryMode });
+    await makeAll(path);
     // One that was there already may have been made a moment ago by a process that has not flushed it yet.
     for (let at = path; at.length > this.#options.rootDirectory.length; at = dirname(at)) {
       await this.flushDirectory(dirname(at));
@@ -266,6 +269,18 @@ export class DurableFiles {
     };
     running.then(forget, forget);
     return running;
+  }
+}
+
+/** Makes a directory and those above it, though one of them may be removed at this moment because it is empty. */
+async function makeAll(path: string): Promise<void> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      await mkdir(path, { recursive: true, mode: directoryMode });
+      return;
+    } catch (error) {
+      if (codeOf(error) !== "ENOENT" || tries >= makeTriesMax) throw error;
+    }
   }
 }
 

@@ -3,6 +3,7 @@
  *
  * A repository's directory is a layout from its first blob on (`ensureRepository`).
  */
+import { dirname } from "node:path";
 import { Lru } from "../../lib/lru.ts";
 import { KiB, MiB } from "../../lib/bytes.ts";
 import { algorithms, type Digest } from "../../oci/digest.ts";
@@ -14,6 +15,7 @@ import {
   blobsKey,
   indexKey,
   markerKey,
+  repositoryKey,
   repositoryOfKey,
 } from "../layout.ts";
 import type { LayoutDirectory, LooseFile, OpenIndex, Unreadable } from "../layout_directory.ts";
@@ -58,6 +60,23 @@ export class FilesystemLayouts implements LayoutDirectory {
     // Another tool's may be empty after a crash of the machine: it was not flushed.
     if ((this.#files.lookNow(key)?.sizeBytes ?? 0) > 0) return;
     await this.#files.replace(key, new TextEncoder().encode(ociLayoutText));
+  }
+
+  async removeRepository(repository: string, stamp: string | null): Promise<boolean> {
+    this.#marked.delete(repository);
+    const blobs = Object.keys(algorithms).map((algorithm) => blobsKey(repository, algorithm));
+    for (const key of [...blobs, blobsKey(repository)]) {
+      // A push has put something there meanwhile.
+      if (!(await this.#files.removeDirectory(key))) return false;
+    }
+    if ((await this.indexStamp(repository)) !== stamp) return false;
+    for (const key of [indexKey(repository), markerKey(repository)]) await this.#files.remove(key);
+    let key = repositoryKey(repository);
+    if (!(await this.#files.removeDirectory(key))) return false;
+    for (key = dirname(key); key !== "."; key = dirname(key)) {
+      if (!(await this.#files.removeDirectory(key))) break;
+    }
+    return true;
   }
 
   async hasBlobs(repository: string): Promise<boolean> {

@@ -14,7 +14,7 @@ import {
   statSync,
   unlinkSync,
 } from "node:fs";
-import { readdir, stat, unlink } from "node:fs/promises";
+import { readdir, rmdir, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { KiB } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -24,6 +24,7 @@ import { quarantineDirectory, temporaryDirectory, uploadsDirectory } from "../la
 import type { LooseFile } from "../layout_directory.ts";
 import {
   absentOr,
+  codeOf,
   DurableFiles,
   fileMode,
   isLinkRefused,
@@ -284,6 +285,18 @@ export class KeyedFiles {
     }
     await this.durable.flushDirectory(dirname(path));
     return true;
+  }
+
+  /** Removes a directory that is empty or absent, unflushed; false when something is in it. */
+  async removeDirectory(key: string): Promise<boolean> {
+    try {
+      await rmdir(this.path(key));
+      return true;
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === "ENOTEMPTY" || code === "EEXIST") return false;
+      return absentOr(error) === null;
+    }
   }
 
   /** As `remove`, at once and unflushed. */

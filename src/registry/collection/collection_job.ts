@@ -1,0 +1,47 @@
+/** The job of collection: when a round begins, and what it tells. */
+import type { Job } from "../../jobs/job.ts";
+import { opensInMs, parseTimeWindow } from "../../lib/time_window.ts";
+import type { Registry } from "../registry.ts";
+import type { CollectedTotals } from "./collected.ts";
+import { Collector, type CollectionSettings, type CollectorOptions } from "./collector.ts";
+
+export interface CollectionJobOptions extends CollectorOptions {
+  /** Called after each round, with what it removed, null when it failed. */
+  readonly onCollected?: ((removed: CollectedTotals | null, ms: number) => void) | undefined;
+}
+
+/** A look for what is due costs a read of an index: so often it is no burden, and a changed option soon counts. */
+const longestMs = 60_000;
+const shortestMs = 1_000;
+
+export function collectionJob(
+  options: CollectionJobOptions,
+): Omit<Job<Registry>, "name" | "lease"> {
+  const { registry, settings, onCollected } = options;
+  const collector = new Collector(options);
+  return {
+    everyMs: longestMs,
+    followsCommits: false,
+    run: async (signal) => {
+      const { clock } = registry;
+      const startedMs = clock.monotonicMs();
+      let removed: CollectedTotals | null = null;
+      try {
+        removed = await collector.round(signal);
+      } finally {
+        onCollected?.(removed, clock.monotonicMs() - startedMs);
+      }
+      return waitMs(settings(), clock.now());
+    },
+  };
+}
+
+/** How long to wait for the next round. */
+export function waitMs(settings: CollectionSettings, now: number): number {
+  const { gcInterval, gcTimeWindow, retention } = settings;
+  const interval = Math.max(gcInterval, shortestMs);
+  // A dry run changes nothing: it says the same again each time.
+  if (retention.dryRun) return interval;
+  const closedMs = opensInMs(parseTimeWindow(gcTimeWindow), now);
+  return Math.min(Math.max(interval, closedMs), longestMs);
+}

@@ -1,0 +1,237 @@
+/**
+ * Collection while the registry serves: rounds over the candidates that are due, in turns of a few milliseconds.
+ *
+ * A turn decides about some candidates and commits what goes, each with what must still hold; then it rests four times
+ * as long as it took, and longer while commits wait. It holds no lock and reads nothing but candidates, so that a round
+ * costs what it removes. What cannot be looked at waits, and others go on. The bytes are removed by the sweep.
+ */
+import {
+  collection,
+  type Candidate,
+  type CandidatePlace,
+  type CollectionChange,
+} from "../../metadata/collection.ts";
+import type { CandidateKind } from "../../metadata/metadata.ts";
+import type { Registry, Report } from "../registry.ts";
+import type { RetentionValues } from "../retention/options.ts";
+import { compileRules, type RetentionRules } from "../retention/rules.ts";
+import { Collected, type CollectedTotals } from "./collected.ts";
+import { CollectionClock } from "./collection_clock.ts";
+import { Compared } from "./compared.ts";
+import { decideCandidate, type Decision } from "./decide_candidate.ts";
+import { executorOf, nullExecutor, type Executor } from "./executor.ts";
+import { mustWait, postponed, type Indexes } from "./must_wait.ts";
+import { opensInMs, parseTimeWindow } from "../../lib/time_window.ts";
+
+/** Candidates that are read at once. */
+const sliceMax = 256;
+/** Rows that one turn writes, about: a millisecond or two of the writer. */
+const turnStepsMax = 160;
+/** What reading and deciding may take in a turn; the commit takes about as long. */
+const turnMs = 2;
+/** A turn is followed by so many times its length of rest, and twice that while commits wait for so long. */
+const restFactor = 4;
+const busyMs = 50;
+
+export interface CollectionSettings {
+  readonly gc: boolean;
+  readonly gcDelay: number;
+  readonly gcInterval: number;
+  /** Empty for none. */
+  readonly gcTimeWindow: string;
+  readonly retention: RetentionValues;
+}
+
+export interface CollectorOptions {
+  readonly registry: Registry;
+  readonly report: Report;
+  /** As they are in force. */
+  readonly settings: () => CollectionSettings;
+}
+
+/** What a manifest named becomes due with it, and a repository may be empty after both. */
+const kinds: readonly CandidateKind[] = ["manifest", "blob", "repository"];
+
+/** What a round works with; it is the same to its end. */
+interface Round {
+  readonly rules: RetentionRules;
+  readonly gcDelayMs: number;
+  readonly compared: Compared;
+  readonly collected: Collected;
+  readonly executor: Executor;
+  readonly signal: AbortSignal | undefined;
+}
+
+export class Collector {
+  readonly #options: CollectorOptions;
+  readonly #clock: CollectionClock;
+  #rules: { readonly text: string; readonly rules: RetentionRules } | null = null;
+
+  constructor(options: CollectorOptions) {
+    this.#options = options;
+    const { registry, report } = options;
+    this.#clock = new CollectionClock({
+      clock: registry.clock,
+      report,
+      reads: registry.metadata.records(collection),
+      commit: (change) => this.#note(change),
+    });
+  }
+
+  /** Removes what is due, as far as its window allows; nothing while collection is off. */
+  async round(signal?: AbortSignal): Promise<CollectedTotals> {
+    const { registry, report, settings } = this.#options;
+    const collected = new Collected(report);
+    await this.#lookAtClock(signal);
+    if (!settings().gc) return collected.totals;
+    const rules = await this.#rulesInForce(signal);
+    const round: Round = {
+      rules,
+      gcDelayMs: settings().gcDelay,
+      compared: new Compared(registry),
+      collected,
+      executor: rules.dryRun ? nullExecutor : executorOf(registry),
+      signal,
+    };
+    try {
+      for (const kind of kinds) await this.#collectAll(kind, round);
+    } finally {
+      collected.finish();
+    }
+    return collected.totals;
+  }
+
+  async #lookAtClock(signal: AbortSignal | undefined): Promise<void> {
+    const reads = this.#options.registry.metadata.records(collection);
+    const looks = await Promise.all(kinds.map((kind) => reads.nextLook(kind)));
+    const wentBack = await this.#clock.look({ isWaiting: looks.some((at) => at !== null) });
+    if (!wentBack) return;
+    for (const kind of kinds) await this.#lookAgain(kind, signal);
+  }
+
+  /** When they are others than in the last round, what they kept is looked at again. */
+  async #rulesInForce(signal: AbortSignal | undefined): Promise<RetentionRules> {
+    const { registry, settings } = this.#options;
+    const { retention, gcDelay } = settings();
+    const text = JSON.stringify([retention, gcDelay]);
+    if (this.#rules?.text === text) return this.#rules.rules;
+    const rules = compileRules(retention, gcDelay);
+    const hash = Bun.hash(text).toString(16);
+    if ((await registry.metadata.records(collection).value("rules")) !== hash) {
+      await this.#lookAgain("manifest", signal);
+      await this.#note({ kind: "set", name: "rules", value: hash });
+    }
+    this.#rules = { text, rules };
+    return rules;
+  }
+
+  async #lookAgain(of: CandidateKind, signal: AbortSignal | undefined): Promise<void> {
+    const { clock, metadata } = this.#options.registry;
+    const now = clock.now();
+    while (!isAborted(signal) && (await metadata.records(collection).hasLater(of, now))) {
+      const startedMs = clock.monotonicMs();
+      await this.#note({ kind: "look-again", of, now, limit: sliceMax });
+      await this.#rest(startedMs, signal);
+    }
+  }
+
+  async #note(change: CollectionChange): Promise<void> {
+    await this.#options.registry.metadata.commit({ records: collection.name, changes: [change] });
+  }
+
+  /** Goes on until nothing of the kind is due: what was removed may leave more. */
+  async #collectAll(kind: CandidateKind, round: Round): Promise<void> {
+    for (let before = -1; before !== round.collected.count;) {
+      before = round.collected.count;
+      let after: CandidatePlace | null = null;
+      do {
+        const slice: readonly Candidate[] = await this.#slice(kind, after, round);
+        for (let done = 0; done < slice.length;) {
+          if (!this.#mayGoOn(round)) return;
+          done += await this.#turn(slice.slice(done), round);
+        }
+        after = slice.length < sliceMax ? null : (slice.at(-1) ?? null);
+      } while (after !== null);
+    }
+  }
+
+  async #slice(kind: CandidateKind, after: CandidatePlace | null, round: Round) {
+    if (!this.#mayGoOn(round)) return [];
+    const until = this.#clock.dueUntil(delayOf(kind, round));
+    return this.#options.registry.metadata.records(collection).due(kind, until, after, sliceMax);
+  }
+
+  #mayGoOn({ signal }: Round): boolean {
+    const { gc, gcTimeWindow } = this.#options.settings();
+    const now = this.#options.registry.clock.now();
+    return gc && !isAborted(signal) && opensInMs(parseTimeWindow(gcTimeWindow), now) === 0;
+  }
+
+  /** Decides about the first of the candidates and commits; returns how many they were. */
+  async #turn(candidates: readonly Candidate[], round: Round): Promise<number> {
+    const { clock } = this.#options.registry;
+    const startedMs = clock.monotonicMs();
+    const indexes: Indexes = new Map();
+    const decided: [Candidate, Decision][] = [];
+    let steps = 0;
+    for (const candidate of candidates) {
+      const decision = await this.#decide(candidate, indexes, round);
+      decided.push([candidate, decision]);
+      steps += decision.kind === "collected" ? decision.steps : 1;
+      if (steps >= turnStepsMax || clock.monotonicMs() - startedMs >= turnMs) break;
+    }
+    const carried = await Promise.allSettled(
+      decided.map(([candidate, decision]) => this.#carryOut(candidate, decision, round)),
+    );
+    for (const one of carried) if (one.status === "rejected") throw one.reason;
+    await this.#rest(startedMs, round.signal);
+    return decided.length;
+  }
+
+  /** Others have the writer and the processor meanwhile. */
+  async #rest(startedMs: number, signal: AbortSignal | undefined): Promise<void> {
+    const { clock } = this.#options.registry;
+    const tookMs = clock.monotonicMs() - startedMs;
+    await clock.sleep(tookMs * restFactor * (tookMs > busyMs ? 2 : 1), signal);
+  }
+
+  async #decide(candidate: Candidate, indexes: Indexes, round: Round): Promise<Decision> {
+    const { registry, report } = this.#options;
+    const { rules, compared, collected } = round;
+    const { repository, kind } = candidate;
+    const now = registry.clock.now();
+    try {
+      const delayMs = delayOf(kind, round);
+      const waits = await mustWait(registry, candidate, { delayMs, indexes });
+      if (waits !== null) return waits;
+      const stamp = indexes.get(repository)?.stamp ?? null;
+      const comparedIn = (name: string) => compared.verdictsIn(name, { rules, now });
+      return await decideCandidate({ registry, rules, now, stamp, comparedIn }, candidate);
+    } catch (error) {
+      if (collected.isNewFailure(repository)) {
+        report("error", "collection passes over a repository that cannot be looked at", {
+          repository,
+          error: String(error),
+        });
+      }
+      return postponed(now);
+    }
+  }
+
+  async #carryOut(candidate: Candidate, decision: Decision, round: Round): Promise<void> {
+    const { collected, executor, rules } = round;
+    collected.decided(candidate, decision, rules.dryRun);
+    const now = this.#options.registry.clock.now();
+    const shiftMs = now - this.#clock.dueUntil(delayOf(candidate.kind, round));
+    const removed = await executor.carryOut(candidate, decision, shiftMs);
+    if (removed && decision.kind === "collected") collected.add(candidate, decision.sizeBytes);
+  }
+}
+
+function isAborted(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted === true;
+}
+
+function delayOf(kind: CandidateKind, { rules, gcDelayMs }: Round): number {
+  return kind === "manifest" ? rules.delayMs : gcDelayMs;
+}

@@ -1,0 +1,59 @@
+/**
+ * Carries out what was decided about candidates. A dry run has an executor that does nothing, and is the same code in
+ * everything else.
+ */
+import type { Candidate } from "../../metadata/collection.ts";
+import type { Change } from "../../metadata/metadata.ts";
+import type { Registry } from "../registry.ts";
+import type { Decision } from "./decide_candidate.ts";
+import { removeDirectory } from "./remove_directory.ts";
+
+/** When only another rule may change something: never. */
+const never = 8_640_000_000_000_000;
+
+export interface Executor {
+  /** True when something was removed. `shiftMs` is how long ago a candidate must have begun to be due now. */
+  carryOut(candidate: Candidate, decision: Decision, shiftMs: number): Promise<boolean>;
+}
+
+export const nullExecutor: Executor = { carryOut: () => Promise.resolve(false) };
+
+export function executorOf(registry: Registry): Executor {
+  return {
+    carryOut: async (candidate, decision, shiftMs) => {
+      if (decision.kind === "collected") {
+        const { committed } = await registry.metadata.commit(decision.commit);
+        if (committed && candidate.kind === "repository") {
+          await removeDirectory(registry, candidate.repository, decision.stamp ?? null);
+        }
+        return committed;
+      }
+      await noteDecision(registry, candidate, changeOf(candidate, decision, shiftMs));
+      return false;
+    },
+  };
+}
+
+function changeOf(
+  { digest, kind: as }: Candidate,
+  decision: Exclude<Decision, { kind: "collected" }>,
+  shiftMs: number,
+): Change {
+  if (decision.kind === "named") return { kind: "drop-candidate", digest, as };
+  const lookAt = decision.until === null ? never : decision.until - shiftMs;
+  return { kind: "keep-candidate", digest, as, lookAt };
+}
+
+/** Unless it was pushed again, or lost another name, meanwhile: then it waits from then on. */
+async function noteDecision(
+  { metadata }: Registry,
+  { repository, digest, kind: as, since }: Candidate,
+  change: Change,
+): Promise<void> {
+  await metadata.commit({
+    repository,
+    preconditions: [{ kind: "candidate-since", digest, as, since }],
+    changes: [change],
+    by: null,
+  });
+}

@@ -1,0 +1,46 @@
+/** What collection leaves alone for now, because somebody else is at work on it. */
+import type { Candidate } from "../../metadata/collection.ts";
+import { lookAtIndex } from "../reconcile_layout.ts";
+import { hasLayouts, type LayoutRegistry, type Registry } from "../registry.ts";
+import type { Decision } from "./decide_candidate.ts";
+
+/** Until it is looked at again. */
+export const postponedMs = 60_000;
+/** A file that seems to come from the future by more than that has no time that can be believed. */
+const futureMs = 60 * 60_000;
+
+export function postponed(now: number): Decision {
+  return { kind: "waits", until: now + postponedMs };
+}
+
+/** What is known of the index.json of repositories; for a turn. */
+export type Indexes = Map<string, { readonly ours: boolean; readonly stamp: string | null }>;
+
+/** Null when nothing keeps it from being decided about. `delayMs` is the age below which no file is removed. */
+export async function mustWait(
+  registry: Registry,
+  candidate: Candidate,
+  { delayMs, indexes }: { readonly delayMs: number; readonly indexes: Indexes },
+): Promise<Decision | null> {
+  const now = registry.clock.now();
+  const { repository, kind } = candidate;
+  if (kind === "repository" && (await registry.uploads.isOpenIn(repository))) return postponed(now);
+  if (!hasLayouts(registry)) return null;
+  const index = indexes.get(repository) ?? (await lookAtIndex(registry, repository));
+  indexes.set(repository, index);
+  // Another tool wrote it: what it lists is taken in first.
+  if (!index.ours) return postponed(now);
+  return kind === "repository" ? null : youngFile(registry, candidate, delayMs);
+}
+
+/** Another tool wrote the file anew, and may be about to list it. */
+function youngFile(
+  { layouts, clock }: LayoutRegistry,
+  { repository, digest }: Candidate,
+  delayMs: number,
+): Decision | null {
+  const now = clock.now();
+  const changedAt = layouts.lookAtBlob(repository, digest)?.changedAt ?? 0;
+  const oldAt = changedAt + delayMs;
+  return oldAt > now && changedAt <= now + futureMs ? { kind: "waits", until: oldAt } : null;
+}
