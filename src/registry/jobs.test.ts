@@ -182,11 +182,9 @@ describe("jobs", () => {
       world,
       "the bytes are gone",
       async () => (await world.registry.blobs.stat(repository, digest)) === null,
-      1_000,
+      minute / 60,
     );
-    // At the first look after the delay, and looks are a minute apart at most.
     expect(world.clock.now() - start).toBeGreaterThanOrEqual(5 * minute);
-    expect(world.clock.now() - start).toBeLessThan(8 * minute);
     await jobs.stop();
   });
 
