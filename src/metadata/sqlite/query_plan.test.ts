@@ -42,6 +42,19 @@ function planOf(database: Database, text: string): string[] {
  */
 const costly = /^SCAN (?!CONSTANT ROW|json_each)|\(repository=\?\)|AUTOMATIC|TEMP B-TREE/;
 
+/** The costly steps of a statement. A repository is one row where it is the whole key of a table. */
+function costlySteps(database: Database, text: string): string[] {
+  return planOf(database, text).filter((step) => {
+    const [, table] = /^SEARCH (\w+) USING PRIMARY KEY \(repository=\?\)$/.exec(step) ?? [];
+    return costly.test(step) && (table === undefined || keyLength(database, table) !== 1);
+  });
+}
+
+function keyLength(database: Database, table: string): number {
+  const keys = "SELECT count(*) AS length FROM pragma_table_info(?1) WHERE pk > 0";
+  return database.query<{ length: number }, [string]>(keys).get(table)?.length ?? 0;
+}
+
 /**
  * Walks that a statement may make, by its name: of an index in the order of the answer, so that LIMIT ends
  * them, or of what one repository holds, for the projector alone.
@@ -49,9 +62,9 @@ const costly = /^SCAN (?!CONSTANT ROW|json_each)|\(repository=\?\)|AUTOMATIC|TEM
 const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   catalog: [/^SEARCH m USING PRIMARY KEY \(repository=\?\)$/],
   history: [/^SEARCH h USING INDEX history_repository \(repository=\?\)$/],
-  stale: [/^SCAN l USING INDEX layouts_stale$/],
+  "layouts: stale": [/^SCAN l USING INDEX layouts_stale$/],
   orphans: [/^SCAN o USING COVERING INDEX orphans_since$/],
-  unlistedOrphans: [/^SCAN o USING INDEX orphans_since$/],
+  "layouts: unlistedOrphans": [/^SCAN o USING INDEX orphans_since$/],
 };
 
 describe("every statement of the reader finds its rows by an index", () => {
@@ -59,14 +72,17 @@ describe("every statement of the reader finds its rows by an index", () => {
   for (const [name, text] of Object.entries({
     ...sql,
     ...layoutSql,
-    ...Object.fromEntries(tablesWithLayouts.flatMap((tables) => Object.entries(tables.sql))),
+    ...Object.fromEntries(
+      tablesWithLayouts.flatMap((tables) =>
+        Object.entries(tables.sql).map(([name, text]) => [`${tables.store.name}: ${name}`, text]),
+      ),
+    ),
     ...pastSql,
   })) {
     test(name, () => {
-      const plan = planOf(database, text);
-      expect(plan.length).toBeGreaterThan(0);
-      const steps = plan.filter(
-        (step) => costly.test(step) && !(allowed[name] ?? []).some((fits) => fits.test(step)),
+      expect(planOf(database, text).length).toBeGreaterThan(0);
+      const steps = costlySteps(database, text).filter(
+        (step) => !(allowed[name] ?? []).some((fits) => fits.test(step)),
       );
       expect(steps).toEqual([]);
     });
@@ -83,10 +99,11 @@ describe("every statement of the reader finds its rows by an index", () => {
   test("the check can fail: a statement without its index is noticed", () => {
     for (const text of [
       "SELECT name FROM tags WHERE digest = 'x'",
+      "SELECT name FROM tags WHERE repository = 1",
       "SELECT name FROM tags WHERE repository = 1 ORDER BY set_at",
       "SELECT * FROM manifests",
     ]) {
-      expect(planOf(database, text).some((step) => costly.test(step))).toBe(true);
+      expect(costlySteps(database, text)).not.toEqual([]);
     }
   });
 });
@@ -172,10 +189,7 @@ describe("every statement of a commit finds its rows by an index", () => {
       applyCommit(context, commit);
       expect(texts.size).toBeGreaterThan(0);
       for (const text of texts) {
-        expect([text, planOf(database, text).filter((step) => costly.test(step))]).toEqual([
-          text,
-          [],
-        ]);
+        expect([text, costlySteps(database, text)]).toEqual([text, []]);
       }
     });
   }
