@@ -17,7 +17,7 @@ import { logTo, type Log } from "./lib/log.ts";
 import { apiError } from "./oci/errors.ts";
 import { joinHealth, startPrimaryOn } from "./server.ts";
 import { openAnswers, type Answers } from "./server/answers.ts";
-import { DirectoryRoot } from "./server/directory_root.ts";
+import { openPlace } from "./server/open_place.ts";
 import { MemoryRoot } from "./server/memory_root.ts";
 import type { Root } from "./server/root.ts";
 
@@ -159,7 +159,7 @@ function placeOf(options: RegistryOptions, clock: Clock): Place {
   requireOne(rootDirectory, memory);
   if (memory === undefined) {
     const { config, warnings } = checked(rest, { rootDirectory });
-    return { config, root: new DirectoryRoot(config, clock), warnings };
+    return { config, root: openPlace(config, clock), warnings };
   }
   for (const key of ["rootDirectory", "shared"]) {
     if (key in { ...rest["storage"] }) {

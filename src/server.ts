@@ -20,7 +20,7 @@ import type { Committer } from "./metadata/metadata.ts";
 import type { Registry } from "./registry/registry.ts";
 import { openAnswers } from "./server/answers.ts";
 import { HealthWatch } from "./server/health_watch.ts";
-import { DirectoryRoot } from "./server/directory_root.ts";
+import { openPlace } from "./server/open_place.ts";
 import { openRegistry } from "./server/open_registry.ts";
 import { openRoot } from "./server/open_root.ts";
 import { reporter } from "./server/reporter.ts";
@@ -67,7 +67,7 @@ export function startPrimary(
   log: Log,
   options: Omit<PrimaryOptions, "root"> = {},
 ): Promise<Primary> {
-  const root = new DirectoryRoot(config, options.clock ?? systemClock);
+  const root = openPlace(config, options.clock ?? systemClock);
   return startPrimaryOn(config, log, { root, ...options });
 }
 
@@ -175,7 +175,7 @@ export interface WorkerOptions {
 /** Opens the root for reading and listens. */
 export async function startWorker(options: WorkerOptions): Promise<Worker> {
   const { log } = options;
-  const root = new DirectoryRoot(options.config, systemClock);
+  const root = openPlace(options.config, systemClock);
   const answers = await openAnswers({ clock: systemClock, root, ...options });
   const listener = openListener(options, {
     ...answers.limits(),

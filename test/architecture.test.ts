@@ -76,6 +76,8 @@ describe("layers", () => {
     ["src/http/x.ts", 'import "../api/blobs.ts";'],
     ["src/registry/x.ts", 'import { a } from "../auth/authorize.ts";'],
     ["src/registry/x.ts", 'import { a } from "../storage/filesystem/keyed_files.ts";'],
+    ["src/storage/cloud/x.ts", 'import { a } from "../filesystem/keyed_files.ts";'],
+    ["src/server/x.ts", 'import { a } from "../storage/cloud/open_cloud.ts";'],
     ["src/api/x.ts", 'import { a } from "../metadata/sqlite/schema.ts";'],
     ["src/config/x.ts", 'import { a } from "../http/listen.ts";'],
     ["src/bench/x.ts", 'import { a } from "../registry/lists.ts";'],
@@ -119,6 +121,8 @@ describe("layers", () => {
         "src/server/directory_root.ts",
         'import { F } from "../storage/filesystem/keyed_files.ts";',
       ),
+      ...planted("src/server/cloud_root.ts", 'import { a } from "../storage/cloud/open_cloud.ts";'),
+      ...planted("src/storage/cloud/x.ts", 'import { a } from "./open_cloud.ts";'),
     ];
     expect(layerViolations(sources)).toEqual([]);
   });

@@ -66,22 +66,17 @@ export const layers: Readonly<Record<string, Layer>> = {
   "main.ts": { may: ["cli"] },
 };
 
-/** Folders inside of a folder that only some may reach: implementations behind a contract. */
-const inner: readonly { readonly folder: string; readonly from: RegExp; readonly say: string }[] = [
+/** Folders inside of a folder that only some may reach beside their own files: implementations behind a contract. */
+const inner: readonly { readonly folder: RegExp; readonly from: RegExp; readonly say: string }[] = [
   {
-    folder: "src/storage/filesystem/",
-    from: /^src\/(storage\/filesystem\/|storage\/root_(lock|trust)\.ts|server\/directory_root\.ts)/,
-    say: "use a contract of src/storage, such as blob_store.ts",
+    folder: /^src\/storage\/\w+\//,
+    from: /^src\/(storage\/root_(lock|trust)|server\/\w+_root)\.ts$/,
+    say: "use a contract of src/storage, such as blob_store.ts; a root of src/server opens what is behind it",
   },
   {
-    folder: "src/storage/memory/",
-    from: /^src\/(storage\/memory\/|server\/memory_root\.ts)/,
-    say: "use a contract of src/storage, such as blob_store.ts",
-  },
-  {
-    folder: "src/metadata/sqlite/",
-    from: /^src\/(metadata\/(sqlite|memory)\/|server\/directory_root\.ts)/,
-    say: "use the contract in src/metadata/metadata.ts",
+    folder: /^src\/metadata\/(sqlite|memory)\//,
+    from: /^src\/(metadata\/memory\/\w+|server\/\w+_root)\.ts$/,
+    say: "use the contract in src/metadata/metadata.ts; a root of src/server opens what is behind it",
   },
 ];
 
@@ -149,9 +144,11 @@ function forbidden(path: string, { target, typeOnly }: Import): string[] {
     (typeOnly && layer.mayTypes?.includes(to) === true) ||
     layer.files?.test(target) === true;
   if (!admitted) return [`${path}: ${from} may not import ${to} (${target})`];
-  return inner
-    .filter(({ folder, from: admits }) => target.startsWith(folder) && !admits.test(path))
-    .map(({ folder, say }) => `${path}: ${folder} is not to be imported here (${target}); ${say}`);
+  return inner.flatMap(({ folder, from: admits, say }) => {
+    const [own] = folder.exec(target) ?? [];
+    if (own === undefined || path.startsWith(own) || admits.test(path)) return [];
+    return [`${path}: ${own} is not to be imported here (${target}); ${say}`];
+  });
 }
 
 /** Whether a file may import one of `src/extensions`, as far as extensions are concerned. */

@@ -9,7 +9,7 @@ import type { Log } from "../lib/log.ts";
 import type { Committer } from "../metadata/metadata.ts";
 import { registryWork } from "../registry/jobs.ts";
 import type { Registry } from "../registry/registry.ts";
-import { DirectoryRoot } from "./directory_root.ts";
+import { openPlace } from "./open_place.ts";
 import { openRegistry } from "./open_registry.ts";
 import { reporter } from "./reporter.ts";
 
@@ -29,7 +29,7 @@ export function openWorkshop(
   more: readonly NamedWork[],
 ): HeavyWorkshop {
   const { committer, clock, log } = parts;
-  const root = new DirectoryRoot(config, clock);
+  const root = openPlace(config, clock);
   const stores = root.openBytes();
   const registry = openRegistry(config, { root, stores, committer, clock, report: reporter(log) });
   const table: readonly NamedWork[] = [
