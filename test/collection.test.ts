@@ -1,5 +1,6 @@
 // Collection by a running server: what nothing names goes while it serves, the rest stays, a changed file counts.
 
+import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -82,4 +83,23 @@ test("what lost its last name goes with its bytes and its repository; what has o
   const catalog = await (await fetch(`${zot.url}/v2/_catalog`)).json();
   expect(catalog).toEqual({ repositories: [] });
   expect(await statusOf(zot, "GET", `/v2/${at}/tags/list`)).toBe(404);
+});
+
+test("a HEAD by somebody who may push starts the delay of what is nearly due anew; a GET does not", async () => {
+  // Nothing has more than ten minutes left.
+  const storage = { gcDelay: "10m" };
+  await using zot = await startZot({ config: { http: { workers: 1 }, storage } });
+  const since = (): number => {
+    const database = new Database(join(zot.rootDirectory, "_zot/metadata.db"), { readonly: true });
+    const row = database.query<{ since: number }, []>("SELECT since FROM candidates").get();
+    database.close();
+    return row?.since ?? 0;
+  };
+  await pushBlob(zot, layer.bytes, layer.digest);
+  const before = since();
+  await eventually("the clock goes on", () => Date.now() > before);
+  expect(await statusOf(zot, "GET", `/v2/${at}/blobs/${layer.digest}`)).toBe(200);
+  expect(since()).toBe(before);
+  expect(await statusOf(zot, "HEAD", `/v2/${at}/blobs/${layer.digest}`)).toBe(200);
+  expect(since()).toBeGreaterThan(before);
 });

@@ -101,6 +101,12 @@ export interface CollectionReads {
     digest: string,
     kind: CandidateKind,
   ): Promise<Pick<Candidate, "since" | "lookAt"> | null>;
+  /** Whether it, or what names it, has waited since this moment or before: then it may soon be collected. */
+  isWaiting(
+    repository: string,
+    digest: string,
+    since: { readonly blob: number; readonly manifest: number },
+  ): Promise<boolean>;
   blob(repository: string, digest: Digest): Promise<BlobFacts>;
   manifest(repository: string, digest: Digest, tagsMax: number): Promise<ManifestFacts>;
   /** What is in a repository: blobs and manifests, held ones too, only bytes that wait for the sweep, or nothing. */

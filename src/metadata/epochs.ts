@@ -35,7 +35,7 @@ const forgetting: Readonly<Record<Change["kind"], boolean>> = {
   "release-bytes": false,
   "sweep-orphan": false,
   "retry-orphan": false,
-  "promise-blob": false,
+  promise: false,
   "keep-candidate": false,
   "drop-candidate": false,
   "remove-repository": true,

@@ -140,8 +140,8 @@ export type Change =
   | { readonly kind: "sweep-orphan"; readonly digest: Digest }
   /** The sweep could not remove these bytes: others have their turn first. */
   | { readonly kind: "retry-orphan"; readonly digest: Digest }
-  /** Somebody who pushes relies on a blob that is here: collection waits for it as if it had been pushed now. */
-  | { readonly kind: "promise-blob"; readonly digest: Digest }
+  /** Somebody who pushes relies on content that is here: collection waits for it as if it had been pushed now. */
+  | { readonly kind: "promise"; readonly digest: Digest; readonly as: "blob" | "manifest" }
   /** A rule keeps a candidate of collection; it is looked at again as if nothing had named it since `lookAt`. */
   | {
       readonly kind: "keep-candidate";

@@ -128,7 +128,7 @@ const rows: Readonly<Record<string, Row>> = {
     given: [...blobs, app, change.tag("v1", "app")],
     later: [
       [change.untag("v1")],
-      [{ kind: "promise-blob", digest: digest("layer") }],
+      [{ kind: "promise", digest: digest("layer"), as: "blob" }],
       [change.remove("app")],
     ],
     are: ["blob config unnamed @1", "blob layer unnamed @2"],

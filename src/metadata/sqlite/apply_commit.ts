@@ -17,12 +17,11 @@ import { dropHeldBlob, dropHeldManifest, releaseHeld, restoreHeld } from "./held
 import { failedPreconditions, findRepository, isNamed } from "./preconditions.ts";
 import {
   blobLinked,
-  blobPromised,
+  contentPromised,
   dropCandidate,
   keepCandidate,
   manifestLoosened,
   manifestNames,
-  manifestPromised,
   referenceLost,
   repositoryEmptied,
   tagSet,
@@ -89,7 +88,7 @@ function applyChanges(context: CommitContext, commit: Commit, known: number | nu
   if (id === null) return;
   for (const [digest, known] of work.put) {
     if (known === "new") manifestLoosened(work, id, digest);
-    else manifestPromised(work, id, digest);
+    else contentPromised(work, id, digest, "manifest");
   }
   for (const digest of work.untold) writeHistory(work, id, { tag: null, digest, previous: null });
   if (work.touched) {
@@ -216,7 +215,7 @@ const appliers: Appliers = {
     const later = "UPDATE orphans SET since = ? WHERE repository = ? AND digest = ?";
     run(work, later, work.now, id, digest);
   },
-  "promise-blob": (work, id, { digest }) => blobPromised(work, id, digest),
+  promise: (work, id, { digest, as }) => contentPromised(work, id, digest, as),
   "keep-candidate": (work, id, change) => keepCandidate(work, id, change),
   "drop-candidate": (work, id, { digest, as }) => dropCandidate(work, id, digest, as),
   "remove-repository": (work, id) => {
@@ -247,7 +246,7 @@ const creating: Readonly<Record<Change["kind"], boolean>> = {
   "release-bytes": false,
   "sweep-orphan": false,
   "retry-orphan": false,
-  "promise-blob": false,
+  promise: false,
   "keep-candidate": false,
   "drop-candidate": false,
   "remove-repository": false,

@@ -86,19 +86,22 @@ function clockOf(work: Work, id: number, digest: string, as: string): number {
   return Math.min(candidateSince(work, id, digest, as) ?? work.now, work.now);
 }
 
-/** Somebody who pushes was told that a blob is here: it begins to wait anew, whatever names it. */
-export function blobPromised(work: Work, id: number, digest: string): void {
-  run(work, sql.always, id, digest, work.now, "blob", "unnamed");
+/**
+ * Somebody who pushes relies on it, since they were told that it is here, or pushed it again ahead of an index that will
+ * name it: it begins to wait anew, whatever names it.
+ */
+export function contentPromised(
+  work: Work,
+  id: number,
+  digest: string,
+  as: "blob" | "manifest",
+): void {
+  run(work, sql.always, id, digest, work.now, as, as === "blob" ? "unnamed" : "untagged");
 }
 
 /** A manifest names this from now on. */
 export function manifestNames(work: Work, id: number, child: string): void {
   run(work, sql.eraseNamed, id, child);
-}
-
-/** A manifest that was there before was pushed again by its digest, as is done ahead of an index that will name it. */
-export function manifestPromised(work: Work, id: number, digest: string): void {
-  run(work, sql.always, id, digest, work.now, "manifest", "untagged");
 }
 
 /** A manifest may have no name: it was put without a tag, or lost one, or its parent names it no more. */

@@ -21,7 +21,7 @@ const freeing: Readonly<Record<Change["kind"], boolean>> = {
   "release-bytes": true,
   "sweep-orphan": true,
   "retry-orphan": true,
-  "promise-blob": false,
+  promise: false,
   "keep-candidate": true,
   "drop-candidate": true,
   "remove-repository": true,

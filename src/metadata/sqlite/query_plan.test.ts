@@ -60,6 +60,8 @@ function keyLength(database: Database, table: string): number {
  * them, or of what one repository holds, for the projector alone.
  */
 const allowed: Readonly<Record<string, readonly RegExp[]>> = {
+  // Three rows: content, what names it, and what names that.
+  isWaiting: [/^SCAN named$/],
   catalog: [/^SEARCH m USING PRIMARY KEY \(repository=\?\)$/],
   history: [/^SEARCH h USING INDEX history_repository \(repository=\?\)$/],
   "layouts: stale": [/^SCAN l USING INDEX layouts_stale$/],
@@ -154,7 +156,7 @@ describe("every statement of a commit finds its rows by an index", () => {
     change.unlink("layer"),
     change.release("other"),
     { kind: "retry-orphan", digest: digest("other") },
-    { kind: "promise-blob", digest: digest("layer") },
+    { kind: "promise", digest: digest("layer"), as: "blob" },
     { kind: "keep-candidate", digest: digest("layer"), as: "blob", lookAt: 1 },
     { kind: "drop-candidate", digest: digest("layer"), as: "blob" },
     { kind: "remove-repository" },

@@ -26,6 +26,8 @@ import { mediaTypes } from "../../oci/media_types.ts";
 import { blobKey, indexKey } from "../../storage/layout.ts";
 import { removeManifest, removeTag } from "../delete.ts";
 import { endHolds } from "../history/end_holds.ts";
+import { compileRules } from "../retention/rules.ts";
+import { keepFor } from "./keep_for.ts";
 import { mountBlob } from "../mount_blob.ts";
 
 const almostMs = hourMs - 60_000;
@@ -498,6 +500,73 @@ describe("other tools", () => {
     expect(lines).toMatchObject([{ fields: { repository: "team/bad" } }]);
     await world.clock.advance(61_000);
     expect((await gc.settle()).blobs).toBe(1);
+  });
+});
+
+describe("what a pusher was told to be here", () => {
+  const tell = (world: World, digest: Digest, as: "blob" | "manifest" = "blob") =>
+    keepFor({ ...world.registry, retention: rules }, { repository, digest, sizeBytes: 0 }, as);
+  const rules = compileRules({ dryRun: false, delay: null, policies: [] }, hourMs);
+
+  test("is not collected before the delay is over again, though its image is", async () => {
+    await using world = await openWorld();
+    const gc = openCollector(world);
+    const [app, next] = [image(1), image(1, { annotations: { is: "next" } })];
+    await pushImage(world, app, null);
+    const index = await putManifest(world, indexOf(app), "all");
+    await untag(world, "all");
+    await world.clock.advance(hourMs - 5 * 60_000);
+    for (const blob of app.blobs) expect(await tell(world, digestOf("sha256", blob))).toBe(true);
+    await world.clock.advance(5 * 60_000);
+    expect(await gc.settle()).toMatchObject({ manifests: 2, blobs: 0 });
+    expect(await isKnown(world, index)).toBe(false);
+    await putManifest(world, next.bytes, "next");
+    await world.clock.advance(9 * hourMs);
+    expect((await gc.settle()).blobs).toBe(0);
+  });
+
+  test("a child is not collected either before its index comes", async () => {
+    await using world = await openWorld();
+    const gc = openCollector(world);
+    const app = image(1);
+    await pushImage(world, app, null);
+    await world.clock.advance(hourMs - 5 * 60_000);
+    expect(await tell(world, app.digest, "manifest")).toBe(true);
+    await world.clock.advance(hourMs - 5 * 60_000);
+    expect((await gc.settle()).manifests).toBe(0);
+  });
+
+  test("costs nothing, and changes nothing, while there is time, or a tag", async () => {
+    await using world = await openWorld();
+    const app = image(1);
+    await pushImage(world, app, "v1");
+    const lone = await pushBlob(world, sample(500));
+    const { metadata } = world.registry;
+    let commits = 0;
+    const commit = metadata.commit.bind(metadata);
+    metadata.commit = async (unit) => {
+      commits += 1;
+      return commit(unit);
+    };
+    expect(await tell(world, lone)).toBe(true);
+    await world.clock.advance(99 * hourMs);
+    expect(await tell(world, digestOf("sha256", app.blobs[0]!))).toBe(true);
+    expect(await tell(world, app.digest, "manifest")).toBe(true);
+    expect(commits).toBe(0);
+  });
+
+  test("what was collected at this moment is not told to be here", async () => {
+    await using world = await openWorld();
+    const lone = await pushBlob(world, sample(500));
+    await world.clock.advance(hourMs);
+    const { metadata } = world.registry;
+    const commit = metadata.commit.bind(metadata);
+    metadata.commit = async (unit) => {
+      metadata.commit = commit;
+      await openCollector(world).settle();
+      return commit(unit);
+    };
+    expect(await tell(world, lone)).toBe(false);
   });
 });
 
