@@ -37,7 +37,13 @@ export async function openRaw(port: number, tls?: ConnectionOptions): Promise<Ra
   socket.on("end", () => (gone = true));
   socket.on("close", () => (gone = true));
   socket.on("error", () => (gone = true));
-  const received = (): string => Buffer.concat(pieces).toString("latin1");
+  // Asked again and again while much is on its way: only what came since is decoded.
+  const texts: string[] = [];
+  const received = (): string => {
+    for (const piece of pieces.splice(0)) texts.push(piece.toString("latin1"));
+    if (texts.length > 1) texts.splice(0, texts.length, texts.join(""));
+    return texts[0] ?? "";
+  };
   return {
     send: (data) => {
       if (!socket.destroyed) socket.write(data);
