@@ -8,6 +8,7 @@
  *     npm run build                          for this machine
  *     npm run build -- --all                 every platform of the table
  *     npm run build -- --platform linux-arm64 [--platform …]
+ *     npm run build -- --outfile <path>      for this machine, to this file alone
  */
 import { chmod, copyFile, mkdir, rename } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -33,17 +34,26 @@ type Platform = keyof typeof platforms;
 
 const { values } = parseArgs({
   args: Bun.argv.slice(2),
-  options: { all: { type: "boolean" }, platform: { type: "string", multiple: true } },
+  options: {
+    all: { type: "boolean" },
+    platform: { type: "string", multiple: true },
+    outfile: { type: "string" },
+  },
 });
 
 const host = `${process.platform}-${process.arch}`;
-const wanted = chosen();
-await mkdir(output, { recursive: true });
-for (const platform of wanted) await build(platform);
-if (wanted.some((platform) => platform === host)) {
-  await copyFile(join(output, `zot-${host}`), join(output, "zot"));
+if (values.outfile === undefined) await buildAll(chosen());
+else if (isPlatform(host)) await build(host, values.outfile);
+else throw new Error(`build: there is no executable for ${host}`);
+
+async function buildAll(wanted: readonly Platform[]): Promise<void> {
+  await mkdir(output, { recursive: true });
+  for (const platform of wanted) await build(platform, join(output, `zot-${platform}`));
+  if (wanted.some((platform) => platform === host)) {
+    await copyFile(join(output, `zot-${host}`), join(output, "zot"));
+  }
+  await writeChecksums(output);
 }
-await writeChecksums(output);
 
 function chosen(): Platform[] {
   const names = values.all === true ? Object.keys(platforms) : (values.platform ?? [host]);
@@ -60,9 +70,8 @@ function isPlatform(name: string): name is Platform {
   return Object.hasOwn(platforms, name);
 }
 
-async function build(platform: Platform): Promise<void> {
+async function build(platform: Platform, file: string): Promise<void> {
   const started = performance.now();
-  const file = join(output, `zot-${platform}`);
   const unfinished = `${file}.unfinished`;
   const result = await Bun.build({
     entrypoints: entrypoints.map((path) => join(root, path)),

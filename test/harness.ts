@@ -1,4 +1,4 @@
-// Starts `bin/zot serve` as a person would, and gives tests its address, its log and its end.
+// Starts `zot serve` as a person would, and gives tests its address, its log and its end.
 //
 // The server is ready when `startZot` resolves. At the end of the scope the server, its workers and its temporary files
 // are gone. The log is read from a pipe, hence JSON lines. Tests talk to the server with plain `fetch`, or with the
@@ -9,6 +9,7 @@ import { join, resolve } from "node:path";
 import type { Registry } from "./docker_registry.ts";
 import { descendants, eventually, isAlive, startService } from "./processes.ts";
 import { type TempDirectory, tempDirectory } from "./temp.ts";
+import { testedProgram } from "./tested_program.ts";
 
 export { type Registry, startDockerRegistry } from "./docker_registry.ts";
 export {
@@ -25,6 +26,7 @@ export {
   startService,
 } from "./processes.ts";
 export { freePort, runDirectory, tempDirectory } from "./temp.ts";
+export { checkoutProgram, testedProgram } from "./tested_program.ts";
 
 /** The checkout that the tests run in. */
 export const packageDirectory = resolve(import.meta.dir, "..");
@@ -42,7 +44,7 @@ export interface ZotOptions {
   readonly args?: readonly string[];
   /** User and group to run as (needs root); the temporary root directory is given to that user. */
   readonly uid?: number;
-  /** Instead of this checkout's `bin/zot`. */
+  /** Instead of the executable that was built from this checkout. */
   readonly executable?: string;
   readonly cwd?: string;
 }
@@ -90,7 +92,7 @@ async function start(options: ZotOptions, directory: TempDirectory): Promise<Zot
       await chown(rootDirectory, options.uid, options.uid);
     }
   }
-  const executable = options.executable ?? join(packageDirectory, "bin", "zot");
+  const executable = options.executable ?? (await testedProgram());
   const service = startService([executable, "serve", file, ...(options.args ?? [])], options);
   const line = await service
     .waitForLine("the server listens", (line) => parseLog(line)?.["msg"] === "listening")

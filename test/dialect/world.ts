@@ -1,6 +1,6 @@
 // Servers for the tests of zot's dialect: a configuration file as it was written, the files it names, and callers.
 //
-// The file is started unchanged, with `bin/zot serve`, in a directory in which its relative paths hold. A server is
+// The file is started unchanged, with `zot serve`, in a directory in which its relative paths hold. A server is
 // ready when its log says "listening", wherever that log goes. Server and files are gone at the end. `ask` does as a
 // caller what a verb says and gives the status.
 
@@ -9,7 +9,7 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { importPKCS8, SignJWT } from "jose";
 import { openssl, TestAuthority } from "../certificates.ts";
-import { eventually, packageDirectory, startService } from "../harness.ts";
+import { eventually, startService, testedProgram } from "../harness.ts";
 import { type TempDirectory, tempDirectory } from "../temp.ts";
 
 /** Users of the file `users`: everybody's password is "<name>'s password". */
@@ -104,7 +104,7 @@ export class DialectWorld implements AsyncDisposable {
     await mkdir(root);
     const file = join(root, name);
     await writeFile(file, text(root));
-    const command = [join(packageDirectory, "bin", "zot"), "serve", file];
+    const command = [await testedProgram(), "serve", file];
     const service = startService(command, { cwd: this.#directory.path });
     const lines = async (): Promise<Record<string, unknown>[]> => {
       const logged = await readFile(join(root, "zot.log"), "utf8").catch(() => "");

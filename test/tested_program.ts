@@ -1,0 +1,66 @@
+// The program that tests start as a server: an executable of the sources as they are, as releases and images have it.
+//
+// It starts in a third of the processor time of `bin/zot`, which reads and compiles every source file in each of its
+// processes; `test/launch.test.ts`, `test/exit_status.test.ts` and others start that one. It is built when a source has
+// changed, and kept in `dist/tested`. `ZOT_TEST_PROGRAM` names another program for all tests, such as `bin/zot`.
+
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { commitOf } from "../src/lib/program_commit.ts";
+import { runOk } from "./processes.ts";
+
+const packageDirectory = resolve(import.meta.dir, "..");
+/** The launcher of a checkout. */
+export const checkoutProgram = join(packageDirectory, "bin", "zot");
+const builtDirectory = join(packageDirectory, "dist", "tested");
+/** Executables of earlier states that are kept: another run may be using one. */
+const keptMax = 4;
+
+let program: Promise<string> | null = null;
+
+export function testedProgram(): Promise<string> {
+  const given = process.env["ZOT_TEST_PROGRAM"] ?? "";
+  program ??= given === "" ? builtProgram() : Promise.resolve(resolve(packageDirectory, given));
+  return program;
+}
+
+async function builtProgram(): Promise<string> {
+  const path = join(builtDirectory, `zot-${await stateOfSources()}`);
+  if (await Bun.file(path).exists()) return path;
+  await mkdir(builtDirectory, { recursive: true });
+  await removeOld();
+  const building = `${path}.${crypto.randomUUID()}`;
+  await runOk(
+    join(packageDirectory, "scripts/bun"),
+    ["scripts/build.ts", "--outfile", building],
+    // What a test run sets for itself is not built in.
+    { cwd: packageDirectory, env: { NODE_ENV: undefined }, timeoutMs: 300_000 },
+  );
+  await rename(building, path);
+  return path;
+}
+
+/** A digest of everything that goes into the executable, its commit included. */
+async function stateOfSources(): Promise<string> {
+  const glob = new Bun.Glob("{src/**/*,scripts/build.ts,package.json,package-lock.json}");
+  const hash = createHash("sha256").update(`${Bun.version} ${commitOf(packageDirectory)}\n`);
+  for (const file of [...glob.scanSync(packageDirectory)].sort()) {
+    if (file.endsWith(".test.ts")) continue;
+    const bytes = await readFile(join(packageDirectory, file));
+    hash.update(`${file} ${bytes.length}\n`).update(bytes);
+  }
+  return hash.digest("hex").slice(0, 20);
+}
+
+async function removeOld(): Promise<void> {
+  const names = await readdir(builtDirectory);
+  const files = await Promise.all(
+    names.map(async (name) => {
+      const path = join(builtDirectory, name);
+      return { path, madeMs: (await stat(path)).mtimeMs };
+    }),
+  );
+  const old = files.toSorted((a, b) => b.madeMs - a.madeMs).slice(keptMax - 1);
+  for (const { path } of old) await rm(path, { force: true });
+}
