@@ -26,11 +26,13 @@ export function testedProgram(): Promise<string> {
 }
 
 async function builtProgram(): Promise<string> {
-  const path = join(builtDirectory, `zot-${await stateOfSources()}`);
+  const directory = join(builtDirectory, await stateOfSources());
+  // A server is known by the name of its program, too.
+  const path = join(directory, "zot");
   if (await Bun.file(path).exists()) return path;
-  await mkdir(builtDirectory, { recursive: true });
-  await removeOld();
-  const building = `${path}.${crypto.randomUUID()}`;
+  await mkdir(directory, { recursive: true });
+  await removeOld(directory);
+  const building = join(directory, crypto.randomUUID());
   await runOk(
     join(packageDirectory, "scripts/bun"),
     ["scripts/build.ts", "--outfile", building],
@@ -53,14 +55,14 @@ async function stateOfSources(): Promise<string> {
   return hash.digest("hex").slice(0, 20);
 }
 
-async function removeOld(): Promise<void> {
-  const names = await readdir(builtDirectory);
-  const files = await Promise.all(
-    names.map(async (name) => {
-      const path = join(builtDirectory, name);
-      return { path, madeMs: (await stat(path)).mtimeMs };
-    }),
+async function removeOld(besides: string): Promise<void> {
+  const paths = (await readdir(builtDirectory)).map((name) => join(builtDirectory, name));
+  const states = await Promise.all(
+    paths.map(async (path) => ({ path, madeMs: (await stat(path)).mtimeMs })),
   );
-  const old = files.toSorted((a, b) => b.madeMs - a.madeMs).slice(keptMax - 1);
-  for (const { path } of old) await rm(path, { force: true });
+  const old = states
+    .filter(({ path }) => path !== besides)
+    .toSorted((a, b) => b.madeMs - a.madeMs)
+    .slice(keptMax - 1);
+  for (const { path } of old) await rm(path, { recursive: true, force: true });
 }

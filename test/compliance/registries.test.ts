@@ -3,7 +3,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { runCompliance } from "../../src/compliance/compliance.ts";
-import { startZot } from "../harness.ts";
+import { checkoutProgram, startZot } from "../harness.ts";
 import { serveRegistry } from "../served_registry.ts";
 
 interface Form extends AsyncDisposable {
@@ -11,7 +11,10 @@ interface Form extends AsyncDisposable {
 }
 
 const forms: readonly (readonly [name: string, start: () => Promise<Form>])[] = [
-  ["a server with its processes", () => startZot({ config: { storage: { commit: false } } })],
+  [
+    "a checkout's server with its processes",
+    () => startZot({ executable: checkoutProgram, config: { storage: { commit: false } } }),
+  ],
   ["a registry in this process, in memory", () => serveRegistry()],
 ];
 
