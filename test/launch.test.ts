@@ -13,6 +13,7 @@ import {
   requireRoot,
   requireTool,
   run,
+  checkoutProgram,
   startZot,
   tempDirectory,
   type Zot,
@@ -124,13 +125,13 @@ test(
   async () => {
     await using root = await tempDirectory();
     const rootDirectory = root.path;
-    await using first = await startZot({ rootDirectory });
+    await using first = await startZot({ executable: checkoutProgram, rootDirectory });
     const pushed = await pushImage(first, "kept/app", "1");
     const workers = first.workerPids();
     expect(await first.stop()).toBe(0);
     expect([first.pid, ...workers].filter(isAlive)).toEqual([]);
 
-    await using second = await startZot({ rootDirectory });
+    await using second = await startZot({ executable: checkoutProgram, rootDirectory });
     expect(await pull(second, "kept/app", "1")).toBe(pushed);
   },
   startMs,
@@ -141,12 +142,12 @@ test(
   async () => {
     await using root = await tempDirectory();
     const rootDirectory = root.path;
-    await using first = await startZot({ rootDirectory });
+    await using first = await startZot({ executable: checkoutProgram, rootDirectory });
     const pushed = [];
     for (const tag of ["1", "2", "3"]) pushed.push(await pushImage(first, "kept/app", tag));
     await first.kill();
 
-    await using second = await startZot({ rootDirectory });
+    await using second = await startZot({ executable: checkoutProgram, rootDirectory });
     for (const [index, tag] of ["1", "2", "3"].entries()) {
       expect(await pull(second, "kept/app", tag)).toBe(pushed[index] ?? "");
     }
