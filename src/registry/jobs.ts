@@ -4,7 +4,7 @@
  */
 import type { HeavyRunner } from "../jobs/heavy_work.ts";
 import type { CollectedTotals } from "./collection/collected.ts";
-import { collectionJob } from "./collection/collection_job.ts";
+import { collectionJob, fileWalkJob } from "./collection/collection_job.ts";
 import type { CollectionSettings } from "./collection/collector.ts";
 import { LayoutProjector, projectLayout, type ProjectionMode } from "./layout_projector.ts";
 import { endHolds } from "./history/end_holds.ts";
@@ -42,6 +42,7 @@ export const registryJobNames = [
   "end-holds",
   "retention",
   "collect-garbage",
+  "walk-files",
 ] as const;
 /** Of several servers on one root, one does the work. */
 const lease = "jobs";
@@ -63,7 +64,7 @@ const repositoriesMax = 1_000;
 export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
   const work = new LayoutJobs(options);
   const retention = new RetentionJob({ ...options, settings: options.collection });
-  const [reconcile, project, expire, endOfHolds, retain, collect] = registryJobNames;
+  const [reconcile, project, expire, endOfHolds, retain, collect, walk] = registryJobNames;
   return [
     {
       name: reconcile,
@@ -106,6 +107,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       run: (signal) => retention.run(signal),
     },
     { ...collectionJob({ ...options, settings: options.collection }), name: collect, lease },
+    { ...fileWalkJob({ ...options, settings: options.collection }), name: walk, lease },
   ];
 }
 

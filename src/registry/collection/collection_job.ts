@@ -1,8 +1,9 @@
-/** The job of collection: when a round begins, and what it tells. */
+/** The jobs of collection: when a round begins and what it tells, and the walk over files. */
 import type { Job } from "../../jobs/job.ts";
 import { opensInMs, parseTimeWindow } from "../../lib/time_window.ts";
 import type { Registry } from "../registry.ts";
 import type { CollectedTotals } from "./collected.ts";
+import { walkFiles } from "./file_walk.ts";
 import { Collector, type CollectionSettings, type CollectorOptions } from "./collector.ts";
 
 export interface CollectionJobOptions extends CollectorOptions {
@@ -13,6 +14,8 @@ export interface CollectionJobOptions extends CollectorOptions {
 /** A look for what is due costs a read of an index: so often it is no burden, and a changed option soon counts. */
 const longestMs = 60_000;
 const shortestMs = 1_000;
+/** A window of an hour a day is not missed. */
+const walkLooksEveryMs = 15 * 60_000;
 
 export function collectionJob(
   options: CollectionJobOptions,
@@ -32,6 +35,26 @@ export function collectionJob(
         onCollected?.(removed, clock.monotonicMs() - startedMs);
       }
       return waitMs(settings(), clock.now());
+    },
+  };
+}
+
+/** The job of the walk over files. */
+export function fileWalkJob({
+  registry,
+  settings,
+}: CollectorOptions): Omit<Job<Registry>, "name" | "lease"> {
+  const mayGoOn = (): boolean => {
+    const { gc, gcTimeWindow, retention } = settings();
+    const closedMs = opensInMs(parseTimeWindow(gcTimeWindow), registry.clock.now());
+    return gc && !retention.dryRun && closedMs === 0;
+  };
+  return {
+    everyMs: walkLooksEveryMs,
+    followsCommits: false,
+    run: async (signal) => {
+      await walkFiles({ registry, delayMs: settings().gcDelay, mayGoOn, signal });
+      return null;
     },
   };
 }
