@@ -39,6 +39,7 @@ const elsewhere: readonly (readonly [prefix: string, file: string])[] = [
   ["swagger.", "test/openapi.test.ts"],
   ["home.", "test/http/home.test.ts"],
   ["auth.", "test/auth/tokens.test.ts"],
+  ["undo.", "test/http/undo.test.ts"],
 ];
 const fileOf = (name: string): string | null =>
   elsewhere.find(([prefix]) => name.startsWith(prefix))?.[1] ?? null;

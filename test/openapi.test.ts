@@ -19,6 +19,7 @@ import { catalogRows, listRows } from "./http/rows/lists.ts";
 import { manifestRows } from "./http/rows/manifests.ts";
 import { mountRows } from "./http/rows/mounts.ts";
 import { nameRows } from "./http/rows/names.ts";
+import { undoRows } from "./http/rows/undo.ts";
 import { uploadRows } from "./http/rows/uploads.ts";
 import { startWorld, type World } from "./http/world.ts";
 
@@ -84,6 +85,7 @@ const rows = enough([
   ...invalidManifestRows,
   ...mountRows,
   ...nameRows,
+  ...undoRows,
   ...uploadRows,
 ]);
 

@@ -121,6 +121,14 @@ export const answers = {
     says: "The manifests that the tag pointed at, newest first; empty for a tag or repository that never was.",
     content: [{ types: [mediaTypes.ociIndex], schema: schemaOf("Index") }],
   },
+  restored: { ...json("TagRestored", [noStore]), says: "The tag is as it was." },
+  undeleted: { ...json("Undeleted", [noStore]), says: "The content is back." },
+  purged: { ...json("Purged", [noStore]), says: "The content is gone for good." },
+  undoPlan: {
+    ...json("UndoPlan", [noStore]),
+    says: "The plan; who did what is told to callers who have logged in.",
+  },
+  undone: { ...json("Undone", [noStore]), says: "All of it was undone." },
   blob: {
     status: 200,
     says: "The blob.",

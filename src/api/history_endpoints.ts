@@ -2,8 +2,16 @@
 import type { Endpoint } from "../http/endpoint.ts";
 import { answers } from "./answers.ts";
 import type { App } from "./app.ts";
-import { query } from "./parameters.ts";
+import { jsonBody, query } from "./parameters.ts";
 import { getTagHistory } from "./tag_history.ts";
+import { getUndo, postPurge, postRestore, postUndelete, postUndo } from "./undo.ts";
+
+const bodyErrors = [
+  "REQUEST_INVALID",
+  "REQUEST_TOO_LARGE",
+  "CONTENT_ENCODING",
+  "SIZE_INVALID",
+] as const;
 
 export const historyEndpoints: readonly Endpoint<App>[] = [
   {
@@ -18,5 +26,85 @@ export const historyEndpoints: readonly Endpoint<App>[] = [
     errors: ["NAME_INVALID_READ", "MANIFEST_INVALID", "DIGEST_INVALID", "PARAMETER_INVALID"],
     says: "Tell what a tag pointed at, newest first",
     run: getTagHistory,
+  },
+  {
+    name: "undo.tag",
+    spec: null,
+    methods: ["POST"],
+    path: "/v2/{repository...}/_zot/tag-history/{tag}/restore",
+    needs: "push",
+    body: "bytes",
+    takes: jsonBody("TagRestore"),
+    answers: [answers.restored],
+    errors: [
+      "NAME_INVALID",
+      "MANIFEST_INVALID",
+      "MANIFEST_UNKNOWN",
+      "NAME_UNKNOWN",
+      "PRECONDITION_FAILED",
+      "STORAGE_FULL",
+      ...bodyErrors,
+    ],
+    says: "Set a tag back, if it is as it was seen",
+    run: postRestore,
+  },
+  {
+    name: "undo.delete",
+    spec: null,
+    methods: ["POST"],
+    path: "/v2/{repository...}/_zot/undelete",
+    needs: "push",
+    body: "bytes",
+    takes: jsonBody("Undelete"),
+    answers: [answers.undeleted],
+    errors: ["NAME_INVALID", "MANIFEST_UNKNOWN", "NAME_UNKNOWN", "STORAGE_FULL", ...bodyErrors],
+    says: "Bring back content that was deleted or collected, with what it names",
+    run: postUndelete,
+  },
+  {
+    name: "undo.purge",
+    spec: null,
+    methods: ["POST"],
+    path: "/v2/{repository...}/_zot/purge",
+    needs: "delete",
+    body: "bytes",
+    takes: jsonBody("Purge"),
+    answers: [answers.purged],
+    errors: [
+      "NAME_INVALID",
+      "MANIFEST_UNKNOWN",
+      "NAME_UNKNOWN",
+      "BLOB_REFERENCED",
+      "MANIFEST_COLLISION",
+      ...bodyErrors,
+    ],
+    says: "Remove content for good, with what it alone names",
+    run: postPurge,
+  },
+  {
+    name: "undo.plan",
+    spec: null,
+    methods: ["GET", "HEAD"],
+    path: "/v2/_zot/undo",
+    needs: "login",
+    body: "none",
+    query: [query.undoSince, query.by, query.prefix],
+    answers: [answers.undoPlan],
+    errors: ["PARAMETER_INVALID"],
+    says: "Tell what would undo all that was done to tags since a moment",
+    run: getUndo,
+  },
+  {
+    name: "undo.apply",
+    spec: null,
+    methods: ["POST"],
+    path: "/v2/_zot/undo",
+    needs: "login",
+    body: "bytes",
+    takes: jsonBody("UndoSteps"),
+    answers: [answers.undone],
+    errors: ["PRECONDITION_FAILED", "STORAGE_FULL", ...bodyErrors],
+    says: "Carry out steps of such a plan, all or none",
+    run: postUndo,
   },
 ];

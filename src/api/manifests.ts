@@ -87,7 +87,7 @@ export async function putManifest(call: Call, app: App): Promise<Reply> {
   const { repository } = call;
   const reference = requireReference(call, "write");
   const tags = tagParameters(call, reference);
-  const tagRules = allowedTags(call, reference, tags);
+  const tagRules = allowedTags(call, repository, reference, tags);
   const bytes = await call.readBody({
     bytesMax: app.manifestBytesMax,
     idleMs: app.uploadIdleMs,
@@ -132,8 +132,12 @@ const lackedBy: Readonly<Record<TagRule, readonly Action[]>> = {
  * its own name. A manifest by digest alone is created.
  * @throws DENIED when one of them is out of reach whatever is there.
  */
-function allowedTags(call: Call, reference: Reference, tags: readonly string[]): TagRules {
-  const { repository, caller } = call;
+export function allowedTags(
+  { caller }: Call,
+  repository: string,
+  reference: Reference,
+  tags: readonly string[],
+): TagRules {
   if (caller === everyone) return anyTag;
   const askRule = (name: string): TagRule => {
     const asked = caller.about(name);
@@ -193,7 +197,7 @@ function entityTags(header: string): string[] {
 }
 
 /** A policy that looks at tags is asked about each that goes with a manifest; another says the same of all of them. */
-function tagCheck({ caller, repository }: Call): ((tag: string) => void) | null {
+export function tagCheck({ caller, repository }: Call): ((tag: string) => void) | null {
   if (!caller.isConditional) return null;
   return (tag) => {
     const asked = caller.about(tag);

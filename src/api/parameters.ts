@@ -7,7 +7,7 @@
  */
 import type { Content, Parameter } from "../http/endpoint.ts";
 import { manifestTypes, mediaTypes } from "../oci/media_types.ts";
-import { digestSchema, exampleDigest, schemaOf, tagSchema } from "./schemas.ts";
+import { digestSchema, exampleDigest, schemaOf, tagSchema, type SchemaName } from "./schemas.ts";
 
 const text = { type: "string" } as const;
 const moment = { type: "string", format: "date-time" } as const;
@@ -112,6 +112,23 @@ export const query = {
     says: "Only events after this moment (RFC 3339).",
     schema: moment,
   },
+  undoSince: {
+    name: "since",
+    says: "Since when: a time ago such as `10m` or `7d`, or a moment (RFC 3339).",
+    schema: text,
+    example: "10m",
+    required: true,
+  },
+  by: {
+    name: "by",
+    says: "Only what this caller did.",
+    schema: text,
+  },
+  prefix: {
+    name: "prefix",
+    says: "Only repositories whose names begin so.",
+    schema: text,
+  },
   ofDigest: {
     name: "digest",
     says: "Only events of this manifest.",
@@ -180,3 +197,8 @@ export const manifestBody: Content = {
   schema: { anyOf: manifestContent.map(({ schema }) => schema) },
   required: true,
 };
+
+/** A JSON object. */
+export function jsonBody(name: SchemaName): Content {
+  return { types: [mediaTypes.json], schema: schemaOf(name), required: true };
+}

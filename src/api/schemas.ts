@@ -60,6 +60,22 @@ const apiKey = {
   },
 };
 
+const textOrNull: JsonSchema = { type: ["string", "null"] };
+const digestOrNull: JsonSchema = { anyOf: [digestSchema, { type: "null" }] };
+const pinnedUntil: JsonSchema = {
+  anyOf: [time, { type: "null" }],
+  description: "Until when retention and collection leave it alone.",
+};
+
+/** A tag that goes back, or a manifest that had none. */
+const undoStep = {
+  repository: text,
+  tag: { anyOf: [tagSchema, { type: "null" }] },
+  from: { ...digestOrNull, description: "What the tag points at now; null for nothing." },
+  to: { ...digestOrNull, description: "What it points at afterwards; null removes it." },
+};
+const stepMembers = ["repository", "tag", "from", "to"] as const;
+
 /** By the name in `components.schemas`. */
 export const schemas = {
   Errors: {
@@ -239,6 +255,107 @@ export const schemas = {
     required: ["apiKeys"],
     additionalProperties: false,
     properties: { apiKeys: { type: "array", items: { $ref: "#/components/schemas/ApiKey" } } },
+  },
+  TagRestore: {
+    type: "object",
+    required: ["digest"],
+    additionalProperties: false,
+    properties: {
+      digest: {
+        ...digestOrNull,
+        description: "What the tag points at afterwards; null removes it.",
+      },
+      expect: {
+        ...digestOrNull,
+        description: "What it points at now, null for nothing; if it does not, nothing changes.",
+      },
+    },
+  },
+  TagRestored: {
+    type: "object",
+    required: ["name", "tag", "digest", "pinnedUntil"],
+    additionalProperties: false,
+    properties: { name: text, tag: tagSchema, digest: digestOrNull, pinnedUntil },
+  },
+  Undelete: {
+    type: "object",
+    required: ["digest"],
+    additionalProperties: false,
+    properties: { digest: digestSchema },
+  },
+  Undeleted: {
+    type: "object",
+    required: ["name", "digest", "pinnedUntil"],
+    additionalProperties: false,
+    properties: { name: text, digest: digestSchema, pinnedUntil },
+  },
+  Purge: {
+    type: "object",
+    required: ["digest", "reason"],
+    additionalProperties: false,
+    properties: {
+      digest: digestSchema,
+      reason: { type: "string", minLength: 1, maxLength: 500, description: "For history." },
+    },
+  },
+  Purged: {
+    type: "object",
+    required: ["name", "digest", "alsoIn"],
+    additionalProperties: false,
+    properties: {
+      name: text,
+      digest: digestSchema,
+      alsoIn: {
+        type: "array",
+        items: text,
+        description: "Other repositories that have this blob and that the caller may read.",
+      },
+    },
+  },
+  UndoPlan: {
+    type: "object",
+    required: ["since", "steps"],
+    additionalProperties: false,
+    properties: {
+      since: time,
+      steps: {
+        type: "array",
+        items: {
+          type: "object",
+          required: [...stepMembers, "at", "problem"],
+          additionalProperties: false,
+          properties: {
+            ...undoStep,
+            at: time,
+            by: { ...textOrNull, description: "Who did what the step undoes." },
+            problem: { ...textOrNull, description: "Why it cannot be undone; null when it can." },
+          },
+        },
+      },
+    },
+  },
+  UndoSteps: {
+    type: "object",
+    required: ["steps"],
+    additionalProperties: false,
+    properties: {
+      steps: {
+        type: "array",
+        minItems: 1,
+        items: {
+          type: "object",
+          required: stepMembers,
+          additionalProperties: false,
+          properties: undoStep,
+        },
+      },
+    },
+  },
+  Undone: {
+    type: "object",
+    required: ["undone", "pinnedUntil"],
+    additionalProperties: false,
+    properties: { undone: { type: "integer", description: "Steps." }, pinnedUntil },
   },
   OpenApi: {
     type: "object",

@@ -24,6 +24,8 @@ export interface Caller {
   maySee(repository: string): boolean;
   /** What the policy's author says to a caller whom a condition turned away; null for nothing. */
   adviceFor(action: Action, repository: string): string | null;
+  /** Whether it is an administrator; what it may do with a repository is asked beside it. */
+  isAdministrator(): boolean;
   /** Whether what it may do depends on the request, such as the tag that it names. */
   readonly isConditional: boolean;
   /** The same caller asking about another tag or digest than that of the path, where conditions look at it. */
@@ -56,6 +58,7 @@ export const everyone: Caller = {
   mayList: () => true,
   maySee: () => true,
   adviceFor: () => null,
+  isAdministrator: () => true,
   isConditional: false,
   about: () => everyone,
 };
@@ -211,13 +214,18 @@ export class PolicyCaller implements Caller {
   }
 
   /** Whether the admin policy names this caller; without access control every user is meant. */
-  isAdmin(): boolean {
+  isAdministrator(): boolean {
     const { identity } = this;
-    if (isAnonymous(identity) || identity.scope !== null) return false;
+    if (isAnonymous(identity)) return false;
     if (this.#policy === null) return true;
     const { users, groups } = this.#policy.admin;
     if (namesUser(users, identity)) return true;
     const mine = groupsOf(this.#policy, identity);
     return [...groups].some((group) => mine.has(group));
+  }
+
+  /** The same, by credentials that are good for everything. */
+  isAdmin(): boolean {
+    return this.identity.scope === null && this.isAdministrator();
   }
 }

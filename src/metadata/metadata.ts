@@ -210,8 +210,10 @@ export type Precondition =
     }
   /** It holds no blob, no manifest and no bytes that wait for the sweep. */
   | { readonly kind: "repository-empty" }
+  /** A blob or a manifest of the repository has the digest, or undo holds one. */
+  | { readonly kind: "known"; readonly digest: string }
   /** The content is there, or held with everything that it names. Finds the digest that is gone for good. */
-  | { readonly kind: "restorable"; readonly digest: Digest }
+  | { readonly kind: "restorable"; readonly digest: Digest; readonly as: "manifest" | "any" }
   /** The bytes lie in the repository's layout (checked under the write lock, against a racing sweep). */
   | { readonly kind: "bytes-present"; readonly digest: Digest };
 

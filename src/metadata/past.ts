@@ -45,10 +45,16 @@ export interface Pin {
 }
 
 export interface PastReads {
+  /** The last record of history, of all repositories, that is not later than this moment; 0 when there is none. */
+  lastBefore(at: number): Promise<number>;
+  /** When a manifest was removed last, in milliseconds since the epoch; null when it never was. */
+  removedAt(repository: string, digest: Digest): Promise<number | null>;
   /** What undo has held since this moment or before, oldest first. */
   heldSince(until: number, limit: number): Promise<HeldRecord[]>;
   /** All that undo holds; bytes that repositories share count once for each. */
   heldTotals(): Promise<{ readonly bytes: number; readonly items: number }>;
+  /** Until when these are pinned; those that are not are left out. A pin that has ended may be among them. */
+  pinnedUntil(repository: string, digests: readonly string[]): Promise<Omit<Pin, "repository">[]>;
   /** Pins that ended at this moment or before. */
   endedPins(until: number, limit: number): Promise<Pin[]>;
   tagEvents(repository: string, tag: string, page: TagEventsPage): Promise<TagEvent[]>;

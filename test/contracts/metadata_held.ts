@@ -41,7 +41,9 @@ const given: readonly PlacedChange[] = [
   change.tag("v2", "other"),
 ];
 
-const restorable = (name: string) => [{ kind: "restorable", digest: digest(name) } as const];
+const restorable = (name: string) => [
+  { kind: "restorable", as: "any", digest: digest(name) } as const,
+];
 
 async function heldIn({ past }: Metadata): Promise<string[]> {
   const held = await past.heldSince(Number.MAX_SAFE_INTEGER, 100);

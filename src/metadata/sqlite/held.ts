@@ -195,6 +195,11 @@ function isHeld(
   return get(work, found, id, digest) !== null;
 }
 
+/** Whether the digest is that of a manifest, live or held. */
+export function isManifest(work: CommitContext, id: number | null, digest: string): boolean {
+  return isManifestLive(work, id, digest) || isHeld(work, id, "held_manifests", digest);
+}
+
 function isManifestLive(work: CommitContext, id: number | null, digest: string): boolean {
   const found = "SELECT 1 FROM manifests WHERE repository = ? AND digest = ?";
   return get(work, found, id, digest) !== null;

@@ -1,5 +1,6 @@
 /** What the metadata tell of the past (`../past.ts`), from the rows of history. */
 import type { Database } from "bun:sqlite";
+import type { Digest } from "../../oci/digest.ts";
 import type { HeldRecord, PastReads, Pin, TagEvent, TagEventsPage } from "../past.ts";
 
 const removed = "digest IS NULL";
@@ -25,6 +26,13 @@ export const pastSql = {
   eventFrom:
     "SELECT sequence, moment FROM history WHERE repository = ?1 AND (tag IS NOT NULL OR digest IS NULL) " +
     "AND sequence >= ?2 ORDER BY sequence LIMIT 1",
+  recordFrom: "SELECT sequence, at FROM history WHERE sequence >= ?1 ORDER BY sequence LIMIT 1",
+  removedAt:
+    "SELECT at FROM history INDEXED BY history_removed WHERE repository = ?1 AND tag IS NULL AND digest IS NULL " +
+    "AND previous = ?2 ORDER BY sequence DESC LIMIT 1",
+  pinnedUntil:
+    "SELECT p.digest AS digest, p.until AS until FROM json_each(?2) " +
+    "CROSS JOIN pins p ON p.repository = ?1 AND p.digest = json_each.value",
   heldManifestsSince: heldSince("held_manifests"),
   heldBlobsSince: heldSince("held_blobs"),
   heldTotals: "SELECT bytes, items FROM held_totals WHERE rowid = 1",
@@ -60,24 +68,51 @@ export class SqlitePast implements PastReads {
     );
   }
 
-  /** By halves: moments grow with the sequence in one repository, so that no index of moments is needed. */
   async sequenceAt(repository: string, moment: number): Promise<number> {
     const id = this.#idOf(repository);
     if (id === null) return 0;
+    return this.#lastOf((from) => {
+      const event = this.#get<{ sequence: number; moment: number }>(pastSql.eventFrom, id, from);
+      return event === null ? null : { sequence: event.sequence, isLater: event.moment > moment };
+    });
+  }
+
+  async lastBefore(at: number): Promise<number> {
+    return this.#lastOf((from) => {
+      const record = this.#get<{ sequence: number; at: number }>(pastSql.recordFrom, from);
+      return record === null ? null : { sequence: record.sequence, isLater: record.at > at };
+    });
+  }
+
+  /** By halves: times grow with the sequence, so that no index of times is needed. */
+  #lastOf(
+    first: (from: number) => { readonly sequence: number; readonly isLater: boolean } | null,
+  ): number {
     let found = 0;
     let low = 1;
     let high = this.#get<{ sequence: number | null }>(pastSql.lastSequence)?.sequence ?? 0;
     while (low <= high) {
       const middle = Math.floor((low + high) / 2);
-      const event = this.#get<{ sequence: number; moment: number }>(pastSql.eventFrom, id, middle);
-      if (event === null || event.moment > moment) {
+      const record = first(middle);
+      if (record === null || record.isLater) {
         high = middle - 1;
       } else {
-        found = event.sequence;
-        low = event.sequence + 1;
+        found = record.sequence;
+        low = record.sequence + 1;
       }
     }
     return found;
+  }
+
+  async removedAt(repository: string, digest: Digest): Promise<number | null> {
+    return this.#get<{ at: number }>(pastSql.removedAt, this.#idOf(repository), digest)?.at ?? null;
+  }
+
+  async pinnedUntil(
+    repository: string,
+    digests: readonly string[],
+  ): Promise<Omit<Pin, "repository">[]> {
+    return this.#all(pastSql.pinnedUntil, this.#idOf(repository), JSON.stringify(digests));
   }
 
   async heldSince(until: number, limit: number): Promise<HeldRecord[]> {

@@ -7,7 +7,7 @@ import { failedMax, type Commit, type FailedPrecondition, type Precondition } fr
 import { candidateSince } from "./candidates.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Asked, CommitContext } from "./commit_context.ts";
-import { heldTree } from "./held.ts";
+import { heldTree, isManifest } from "./held.ts";
 import { all, get } from "./statements.ts";
 
 /** Indexes that a delete looks at, to see whether something names them; with more the manifest stays. */
@@ -127,7 +127,9 @@ const checks: Checks = {
     return found === since ? holds : found;
   },
   "repository-empty": (work, id) => (isEmpty(work, id) ? holds : null),
-  restorable: (work, id, { digest }) => {
+  known: (work, id, { digest }) => (isNamed(work, id, digest) ? holds : null),
+  restorable: (work, id, { digest, as }) => {
+    if (as === "manifest" && !isManifest(work, id, digest)) return digest;
     const { manifests, blobs, missing } = heldTree(work, id, digest);
     if (missing !== null) return missing;
     // Another tool may have removed files that only undo holds.

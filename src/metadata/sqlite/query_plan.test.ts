@@ -128,7 +128,8 @@ describe("every statement of a commit finds its rows by an index", () => {
     { kind: "manifest-absent", digest: digest("x") },
     { kind: "candidate-since", digest: digest("x"), as: "blob", since: 0 },
     { kind: "repository-empty" },
-    { kind: "restorable", digest: digest("x") },
+    { kind: "known", digest: digest("x") },
+    { kind: "restorable", as: "manifest", digest: digest("x") },
     { kind: "bytes-present", digest: digest("x") },
   ];
   const changes: Change[] = [

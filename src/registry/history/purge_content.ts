@@ -1,0 +1,61 @@
+/**
+ * Removes content for good, such as a secret that was pushed: nothing of it is held for an undo, and what it alone names
+ * here goes with it. Its events stay in history, with the reason.
+ */
+import type { Precondition } from "../../metadata/metadata.ts";
+import type { Digest } from "../../oci/digest.ts";
+import { apiError } from "../../oci/errors.ts";
+import type { Registry } from "../registry.ts";
+import { absentError, beingRead, bring, whyAbsent } from "../resolve.ts";
+
+export interface PurgeRequest {
+  readonly repository: string;
+  readonly digest: Digest;
+  readonly reason: string;
+  /** Throws when a tag that goes along may not go; null where the digest alone decides. */
+  readonly checkTag: ((tag: string) => void) | null;
+  readonly by: string | null;
+}
+
+/** Tags that may go with a manifest. */
+const tagsMax = 1_000;
+
+/** @throws MANIFEST_UNKNOWN or NAME_UNKNOWN, BLOB_REFERENCED, MANIFEST_COLLISION, and what `checkTag` throws. */
+export async function purgeContent(registry: Registry, request: PurgeRequest): Promise<void> {
+  const { repository, digest, reason, checkTag, by } = request;
+  const { metadata } = registry;
+  if ((await bring(registry, repository)) === "later") throw beingRead();
+  const tags = await metadata.tagsOf(repository, digest, tagsMax + 1);
+  if (tags.length > tagsMax) {
+    throw apiError("MANIFEST_COLLISION", {
+      message: `More than ${tagsMax} tags point at this manifest; delete tags first`,
+    });
+  }
+  for (const tag of tags) checkTag?.(tag);
+  const isBlob = (await metadata.blobSize(repository, digest)) !== null;
+  const preconditions: Precondition[] = [
+    { kind: "known", digest },
+    { kind: "tags-are", digest, tags },
+    { kind: isBlob ? "unreferenced" : "unprotected", digest },
+  ];
+  const changes = [{ kind: "purge", digest, reason }] as const;
+  const outcome = await metadata.commit({ repository, preconditions, changes, by });
+  if (outcome.committed) {
+    registry.report("info", "content was purged", { repository, digest, reason, by });
+    return;
+  }
+  const [failed] = outcome.failed;
+  if (failed?.precondition.kind === "known") {
+    const why = await whyAbsent(registry, repository);
+    throw absentError(why, "MANIFEST_UNKNOWN", { name: repository, reference: digest });
+  }
+  if (failed?.precondition.kind === "tags-are") {
+    throw apiError("UNAVAILABLE", {
+      message: "The tags of this manifest changed while it was purged; purge it again",
+    });
+  }
+  throw apiError("BLOB_REFERENCED", {
+    message: `The manifest ${failed?.found} names this content; purge or delete that first`,
+    detail: { digest },
+  });
+}
