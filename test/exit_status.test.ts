@@ -29,6 +29,8 @@ let broken: Bun.Server<undefined>;
 beforeAll(async () => {
   directory = await tempDirectory();
   zot = await startZot();
+  const blob = `${zot.url}/v2/app/blobs/uploads/?digest=${emptyDigest}`;
+  await fetch(blob, { method: "POST", headers: { "content-length": "0" } });
   broken = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
@@ -50,6 +52,10 @@ afterAll(async () => {
 
 const status = async (...args: string[]): Promise<number> =>
   (await run(program, args, { cwd: directory.path })).code;
+/** Of a command that asks the server. */
+const asked = async (...args: string[]): Promise<number> =>
+  (await run(program, args, { cwd: directory.path, env: { ZOT_SERVER: zot.url } })).code;
+const emptyDigest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 const address = (of: "zot" | "broken" | "nobody"): string =>
   ({ zot: zot.host, broken: `127.0.0.1:${broken.port}`, nobody: "127.0.0.1:1" })[of];
 
@@ -73,6 +79,18 @@ const rows: readonly [command: string, status: number, ask: () => Promise<number
   ["user", 130, cancelled],
   ["schema", 0, () => status("schema")],
   ["schema", 2, () => status("schema", "config.yaml")],
+  ["history", 0, () => asked("history", "none/such:1.0")],
+  ["history", 1, () => status("history", `${address("nobody")}/none/such:1.0`)],
+  ["history", 2, () => status("history", "team/app")],
+  ["undo", 0, () => asked("undo", "--since", "1m", "--by", "nobody")],
+  ["undo", 1, () => asked("undo", "--since", "never")],
+  ["undo", 2, () => status("undo")],
+  ["undelete", 0, () => asked("undelete", `app@${emptyDigest}`)],
+  ["undelete", 1, () => asked("undelete", `none/such@${emptyDigest}`)],
+  ["undelete", 2, () => status("undelete", "app:1")],
+  ["purge", 0, () => asked("purge", `app@${emptyDigest}`, "--reason", "a test")],
+  ["purge", 1, () => asked("purge", `none/such@${emptyDigest}`, "--reason", "a test")],
+  ["purge", 2, () => status("purge", `app@${emptyDigest}`)],
   ["compliance", 0, () => status("compliance", address("zot"), "--groups", "ping,tags")],
   ["compliance", 1, () => status("compliance", address("broken"), "--groups", "ping,tags")],
   ["compliance", 2, () => status("compliance", address("nobody"))],

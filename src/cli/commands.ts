@@ -17,6 +17,10 @@ const url = {
   says: "Registry: host:port (HTTP on this machine, else HTTPS), or a URL.",
 } as const;
 
+const referenceSays = "[HOST[:PORT]/]REPOSITORY";
+const reference = { name: "reference", required: true } as const;
+const formatOption = { flags: "--format <format>", says: "text or json (default: text)" } as const;
+
 /** Flags of `compliance`; those of the first release keep their letters. */
 const complianceOptions: Command["options"] = [
   {
@@ -176,6 +180,69 @@ export const commands: readonly Command[] = [
       const { jsonSchema } = await import("../config/json_schema.ts");
       output.out(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
       return 0;
+    },
+  },
+  {
+    name: "history",
+    arguments: [{ ...reference, says: `${referenceSays} with a tag.` }],
+    options: [
+      { flags: "-n, --number <n>", says: "events to show (default: 20)" },
+      formatOption,
+      ...registryOptions,
+    ],
+    summary: "Show what a tag pointed at, and who moved it",
+    help: helpPages.history,
+    run: async (given, output) => {
+      const { historyCommand } = await import("./history.ts");
+      return await historyCommand(given, output);
+    },
+  },
+  {
+    name: "undo",
+    arguments: [
+      { ...reference, required: false, says: `${referenceSays} with a tag; or --since.` },
+    ],
+    options: [
+      { flags: "--to <state>", says: "a digest, a time, or @n of 'zot history' (default: @1)" },
+      { flags: "--since <when>", says: "take back all that was done to tags since then" },
+      { flags: "--by <name>", says: "with --since: only what this user did" },
+      { flags: "--prefix <text>", says: "with --since: only repositories whose names begin so" },
+      { flags: "--server <url>", says: "with --since: the server (default: $ZOT_SERVER)" },
+      { flags: "--yes", says: "with --since: carry out the plan that is shown" },
+      formatOption,
+      ...registryOptions,
+    ],
+    summary: "Set a tag back, or take back all that was done since a moment",
+    help: helpPages.undo,
+    run: async (given, output) => {
+      const { undoCommand } = await import("./undo.ts");
+      return await undoCommand(given, output);
+    },
+  },
+  {
+    name: "undelete",
+    arguments: [{ ...reference, says: `${referenceSays} with a digest.` }],
+    options: [formatOption, ...registryOptions],
+    summary: "Bring back a manifest or blob that was deleted or collected",
+    help: helpPages.undelete,
+    run: async (given, output) => {
+      const { undeleteCommand } = await import("./undelete.ts");
+      return await undeleteCommand(given, output);
+    },
+  },
+  {
+    name: "purge",
+    arguments: [{ ...reference, says: `${referenceSays} with a digest.` }],
+    options: [
+      { flags: "--reason <text>", says: "why, for history (required)" },
+      formatOption,
+      ...registryOptions,
+    ],
+    summary: "Remove a manifest or blob for good: no undo brings it back",
+    help: helpPages.purge,
+    run: async (given, output) => {
+      const { purgeCommand } = await import("./undelete.ts");
+      return await purgeCommand(given, output);
     },
   },
   {

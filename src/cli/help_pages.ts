@@ -19,11 +19,19 @@ const loginEnvironment: HelpPage["environment"] = [
   ["ZOT_PASSWORD", "Password for --user with a name only."],
   ["ZOT_TOKEN", "Bearer token, where neither --token nor --user is given."],
 ];
+const mistake: HelpPage["exitStatus"][number] = [2, "A mistake on the command line."];
+const askedStatus: HelpPage["exitStatus"] = [
+  [0, "Done."],
+  [1, "Not done; the server's reason is on standard error."],
+  mistake,
+];
+const askedEnvironment: HelpPage["environment"] = [
+  ["ZOT_SERVER", "The server, where no host is named (default: http://127.0.0.1:8080)."],
+  ...loginEnvironment,
+];
 const configFiles: HelpPage["files"] = [
   ["config", "With the keys of zot (Go), JSON or YAML; every key is in docs/reference/config.md."],
 ];
-
-const mistake: HelpPage["exitStatus"][number] = [2, "A mistake on the command line."];
 
 /** The page that `zot help` alone prints below its list. */
 export const programPage: Omit<HelpPage, "says" | "examples"> = {
@@ -135,6 +143,55 @@ The file is replaced in one step, and keeps its mode, its owner and its comments
     exitStatus: [[0, "Printed."], mistake],
     examples: ["zot schema > zot.schema.json"],
     seeAlso: ["zot help verify", "docs/guides/configure.md"],
+  },
+  history: {
+    says: `Shows the events of a tag, newest first: when it was set to which manifest, or removed, and by whom. The history outlives the tag and its manifests. The numbers in front are those that "zot undo --to @n" takes. Names are shown to callers who have logged in.
+
+Without a host the server is $ZOT_SERVER, or the one on this machine.`,
+    exitStatus: askedStatus,
+    environment: askedEnvironment,
+    examples: [
+      "zot history team/app:latest",
+      "zot history registry.example.com/team/app:1.0 -n 100",
+    ],
+    seeAlso: ["zot help undo", "docs/guides/undo.md"],
+  },
+  undo: {
+    says: `With a tag: sets it back to what it pointed at before its last change, or to what --to says, if it is as the history shows it at this moment. A manifest that was deleted meanwhile comes back with all that it names, as long as storage.undo.window has not passed. What came back is left alone by retention for storage.undo.pin.
+
+With --since: plans what would take back all that was done to tags since then (--by: by one user) and prints the plan. With --yes it is carried out in one step: everything, or nothing where a tag is not as the plan saw it. Tags that somebody else moved since are told and left.
+
+An undo is a change like any other: it stands in the history, and can be undone. It takes the right to push the tag, or to delete it where it is removed again.`,
+    exitStatus: [
+      [0, "Done, or planned; with nothing to undo, too."],
+      [1, "Not done, or not all of it could be: the reasons are shown."],
+      mistake,
+    ],
+    environment: askedEnvironment,
+    examples: [
+      "zot undo team/app:latest",
+      "zot undo team/app:latest --to @3",
+      "zot undo team/app:latest --to 2026-11-30T12:00:00Z",
+      "zot undo --since 10m --by ci",
+      "zot undo --since 10m --by ci --yes",
+    ],
+    seeAlso: ["zot help history", "zot help undelete", "docs/guides/undo.md"],
+  },
+  undelete: {
+    says: `Brings back a manifest with all that it names, or a blob, that was deleted or collected less than storage.undo.window ago. Tags come back by "zot undo".`,
+    exitStatus: askedStatus,
+    environment: askedEnvironment,
+    examples: ["zot undelete team/app@sha256:4f53…"],
+    seeAlso: ["zot help undo", "docs/guides/undo.md"],
+  },
+  purge: {
+    says: `Removes a manifest with its tags and with the blobs and manifests that it alone names in its repository, or a blob that nothing names, and keeps nothing of it for an undo: for secrets, and for what the law wants gone. Its events stay in the history, with the reason. It takes the right to delete, and an administrator while storage.undo.window is set.
+
+Other repositories that have the same blob are named; purge it there, too.`,
+    exitStatus: askedStatus,
+    environment: askedEnvironment,
+    examples: ['zot purge team/app@sha256:4f53… --reason "a password in layer 3"'],
+    seeAlso: ["zot help undelete", "docs/guides/undo.md"],
   },
   compliance: {
     says: `Pushes, pulls, lists and deletes content of its own in two repositories, removes it again, and judges every answer by the OCI distribution specification: 1.0, 1.1 and the draft of the next version. A positive case gets work done; a negative one checks that what is wrong is refused by the book. Each names the sentence that it follows from.

@@ -3,6 +3,7 @@
 
 import { expect, test } from "bun:test";
 import { change, commitOf, digest, manifest } from "../../../test/contracts/metadata_facts.ts";
+import { reasonOf } from "../../../test/reason_of.ts";
 import {
   noUndo,
   openWorld,
@@ -123,7 +124,7 @@ test("several repositories are one commit, and one that a caller may not read is
   ]);
   await did(world, "ann", here.tag("one", "c"));
   const apply = applyUndo(world.registry, { steps, rulesOf: () => anyTag, by: "ann" });
-  expect(String(await apply.catch(String))).toContain(`the tag one is not as the plan saw it in`);
+  expect(String(await reasonOf(apply))).toContain(`the tag one is not as the plan saw it in`);
   expect(await world.registry.metadata.tags("team/other", { after: null, limit: 9 })).toEqual([
     "v",
   ]);

@@ -5,7 +5,7 @@
  * at was collected. Carrying out a plan has the condition that each tag is as the plan saw it.
  */
 import { setImmediate } from "node:timers/promises";
-import type { FeedRecord, JointCommit } from "../../metadata/metadata.ts";
+import type { FeedRecord, JointCommit, Precondition } from "../../metadata/metadata.ts";
 import { parseDigest, type Digest } from "../../oci/digest.ts";
 import { apiError } from "../../oci/errors.ts";
 import type { Registry } from "../registry.ts";
@@ -152,7 +152,7 @@ export async function applyUndo(registry: Registry, request: UndoRequest): Promi
   const commit: JointCommit = {
     parts: [...byRepository].map(([repository, own]) => ({
       repository,
-      preconditions: own.flatMap((step) => preconditionsOf(step, rulesOf(step))),
+      preconditions: own.flatMap((step) => preconditionsOf(registry, step, rulesOf(step))),
       changes: own.flatMap(({ tag, to }) =>
         tag === null
           ? to === null
@@ -177,7 +177,13 @@ export async function applyUndo(registry: Registry, request: UndoRequest): Promi
   });
 }
 
-function preconditionsOf({ tag, from, to }: UndoStep, tagRules: TagRules) {
-  if (tag !== null) return tagPreconditions({ tag, digest: to, expect: from, tagRules });
-  return to === null ? [] : [{ kind: "restorable", digest: to, as: "manifest" } as const];
+function preconditionsOf(
+  registry: Registry,
+  { repository, tag, from, to }: UndoStep,
+  tagRules: TagRules,
+): Precondition[] {
+  if (tag !== null) {
+    return tagPreconditions(registry, { repository, tag, digest: to, expect: from, tagRules });
+  }
+  return to === null ? [] : [{ kind: "restorable", digest: to, as: "manifest" }];
 }

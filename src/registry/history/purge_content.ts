@@ -5,6 +5,7 @@
 import type { Precondition } from "../../metadata/metadata.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { apiError } from "../../oci/errors.ts";
+import { requireRemovable } from "../retention/fixed_tags.ts";
 import type { Registry } from "../registry.ts";
 import { absentError, beingRead, bring, whyAbsent } from "../resolve.ts";
 
@@ -31,7 +32,11 @@ export async function purgeContent(registry: Registry, request: PurgeRequest): P
       message: `More than ${tagsMax} tags point at this manifest; delete tags first`,
     });
   }
-  for (const tag of tags) checkTag?.(tag);
+  requireRemovable(registry, { repository, tag: null, digest });
+  for (const tag of tags) {
+    checkTag?.(tag);
+    requireRemovable(registry, { repository, tag, digest });
+  }
   const isBlob = (await metadata.blobSize(repository, digest)) !== null;
   const preconditions: Precondition[] = [
     { kind: "known", digest },

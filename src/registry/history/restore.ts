@@ -10,6 +10,11 @@ import type { Digest } from "../../oci/digest.ts";
 import { apiError, type ApiError } from "../../oci/errors.ts";
 import type { Registry } from "../registry.ts";
 import { absentError, beingRead, bring, whyAbsent } from "../resolve.ts";
+import {
+  immutablePreconditions,
+  movedImmutableTag,
+  requireRemovable,
+} from "../retention/fixed_tags.ts";
 import { forbiddenTag, rulePreconditions, type TagRules } from "../tag_rule.ts";
 
 export interface TagRestore {
@@ -37,7 +42,7 @@ export async function restoreTag(registry: Registry, request: TagRestore): Promi
   const pinnedUntil = digest === null ? null : pinEnd(registry);
   const outcome = await registry.metadata.commit({
     repository,
-    preconditions: tagPreconditions(request),
+    preconditions: tagPreconditions(registry, request),
     changes: tagChanges(tag, digest, pinnedUntil),
     by,
   });
@@ -47,19 +52,23 @@ export async function restoreTag(registry: Registry, request: TagRestore): Promi
   throw await whyNot(registry, request, outcome.failed);
 }
 
-/** What must hold for a tag to be set back. */
+/** What must hold for a tag to be set back, or removed. @throws DENIED for one that is not to be removed. */
 export function tagPreconditions(
-  request: Pick<TagRestore, "tag" | "digest" | "expect" | "tagRules">,
+  registry: Registry,
+  request: Pick<TagRestore, "repository" | "tag" | "digest" | "expect" | "tagRules">,
 ): Precondition[] {
-  const { tag, digest, expect, tagRules } = request;
+  const { repository, tag, digest, expect, tagRules } = request;
+  const isSeen: Precondition[] =
+    expect === undefined ? [] : [{ kind: "tag-is", tag, digests: [expect] }];
+  if (digest === null) {
+    requireRemovable(registry, { repository, tag, digest: expect ?? "" });
+    return isSeen;
+  }
   return [
-    ...(expect === undefined ? [] : [{ kind: "tag-is", tag, digests: [expect] } as const]),
-    ...(digest === null
-      ? []
-      : [
-          ...rulePreconditions([tag], tagRules),
-          { kind: "restorable", digest, as: "manifest" } as const,
-        ]),
+    ...isSeen,
+    ...rulePreconditions([tag], tagRules),
+    ...immutablePreconditions(registry, { repository, tags: [tag], digest }),
+    { kind: "restorable", digest, as: "manifest" },
   ];
 }
 
@@ -107,6 +116,8 @@ async function whyNot(
   failed: readonly FailedPrecondition[],
 ): Promise<ApiError> {
   const { repository, tag, digest } = request;
+  const immutable = movedImmutableTag(registry, repository, failed);
+  if (immutable !== null) return immutable;
   const moved = failed.find(({ precondition: { kind } }) => kind === "tag-is");
   if (moved !== undefined) return movedTag(registry, request, moved.found);
   const isRule = failed.some(({ precondition: { kind } }) => kind === "tag-exists");
