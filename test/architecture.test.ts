@@ -30,13 +30,6 @@ const files = (pattern: string): Source[] =>
 const code = files("{src,test,scripts,bench}/**/*.ts");
 /** What tests are handed in place of what the program has. */
 const forTests = [
-  // What commands that ask a server follow; each row goes with the first of them that uses it.
-  "src/cli/registry_options.ts: askOptions",
-  "src/cli/registry_options.ts: targetSays",
-  "src/cli/server_given.ts: parseTarget",
-  "src/cli/server_given.ts: withServer",
-  "src/cli/server_given.ts: wantsJson",
-  "src/cli/server_given.ts: inColumns",
   // For programs that embed it.
   "src/create_registry.ts: createRegistry",
   "src/server.ts: startServer",

@@ -54,7 +54,7 @@ export async function postRestore(call: Call, app: App): Promise<Reply> {
 /** POST: brings back a manifest or blob that undo holds, with what it names. */
 export async function postUndelete(call: Call, app: App): Promise<Reply> {
   const { repository, caller } = call;
-  if (!caller.may("create", repository)) throw denied(caller, { action: "create", repository });
+  if (!caller.may("create", repository)) throw denied(caller, { actions: ["create"], repository });
   const body = await readObject(call, app, { members: ["digest"], bytesMax: smallBytesMax });
   const digest = requiredDigest(body, "digest");
   const { pinnedUntil } = await undelete(app.registry, { repository, digest, by: call.by });
@@ -135,11 +135,11 @@ function rulesFor(
   const asked = tag === null ? call.caller : call.caller.about(tag);
   if (to === null) {
     if (asked.may("delete", repository)) return anyTag;
-    throw denied(asked, { action: "delete", repository, ...(tag === null ? {} : { tag }) });
+    throw denied(asked, { actions: ["delete"], repository, ...(tag === null ? {} : { tag }) });
   }
   if (tag !== null) return allowedTags(call, repository, { kind: "tag", tag }, []);
   if (asked.may("create", repository)) return anyTag;
-  throw denied(asked, { action: "create", repository });
+  throw denied(asked, { actions: ["create"], repository });
 }
 
 function readSteps(value: unknown): UndoStep[] {

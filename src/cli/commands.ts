@@ -5,7 +5,7 @@
 
 import type { Command } from "./command.ts";
 import { helpPages } from "./help_pages.ts";
-import { registryOptions } from "./registry_options.ts";
+import { askOptions, registryOptions, targetSays } from "./registry_options.ts";
 import type { UserAction } from "./user.ts";
 
 const configArgument = "Configuration file with the keys of zot (Go), JSON or YAML.";
@@ -17,9 +17,7 @@ const url = {
   says: "Registry: host:port (HTTP on this machine, else HTTPS), or a URL.",
 } as const;
 
-const referenceSays = "[HOST[:PORT]/]REPOSITORY";
 const reference = { name: "reference", required: true } as const;
-const formatOption = { flags: "--format <format>", says: "text or json (default: text)" } as const;
 
 /** Flags of `compliance`; those of the first release keep their letters. */
 const complianceOptions: Command["options"] = [
@@ -184,12 +182,8 @@ export const commands: readonly Command[] = [
   },
   {
     name: "history",
-    arguments: [{ ...reference, says: `${referenceSays} with a tag.` }],
-    options: [
-      { flags: "-n, --number <n>", says: "events to show (default: 20)" },
-      formatOption,
-      ...registryOptions,
-    ],
+    arguments: [{ ...reference, says: `A tag: ${targetSays}` }],
+    options: [{ flags: "-n, --number <n>", says: "events to show (default: 20)" }, ...askOptions],
     summary: "Show what a tag pointed at, and who moved it",
     help: helpPages.history,
     run: async (given, output) => {
@@ -199,9 +193,7 @@ export const commands: readonly Command[] = [
   },
   {
     name: "undo",
-    arguments: [
-      { ...reference, required: false, says: `${referenceSays} with a tag; or --since.` },
-    ],
+    arguments: [{ ...reference, required: false, says: `A tag: ${targetSays}` }],
     options: [
       { flags: "--to <state>", says: "a digest, a time, or @n of 'zot history' (default: @1)" },
       { flags: "--since <when>", says: "take back all that was done to tags since then" },
@@ -209,8 +201,7 @@ export const commands: readonly Command[] = [
       { flags: "--prefix <text>", says: "with --since: only repositories whose names begin so" },
       { flags: "--server <url>", says: "with --since: the server (default: $ZOT_SERVER)" },
       { flags: "--yes", says: "with --since: carry out the plan that is shown" },
-      formatOption,
-      ...registryOptions,
+      ...askOptions,
     ],
     summary: "Set a tag back, or take back all that was done since a moment",
     help: helpPages.undo,
@@ -221,8 +212,8 @@ export const commands: readonly Command[] = [
   },
   {
     name: "undelete",
-    arguments: [{ ...reference, says: `${referenceSays} with a digest.` }],
-    options: [formatOption, ...registryOptions],
+    arguments: [{ ...reference, says: `A digest: ${targetSays}` }],
+    options: askOptions,
     summary: "Bring back a manifest or blob that was deleted or collected",
     help: helpPages.undelete,
     run: async (given, output) => {
@@ -232,12 +223,8 @@ export const commands: readonly Command[] = [
   },
   {
     name: "purge",
-    arguments: [{ ...reference, says: `${referenceSays} with a digest.` }],
-    options: [
-      { flags: "--reason <text>", says: "why, for history (required)" },
-      formatOption,
-      ...registryOptions,
-    ],
+    arguments: [{ ...reference, says: `A digest: ${targetSays}` }],
+    options: [{ flags: "--reason <text>", says: "why, for history (required)" }, ...askOptions],
     summary: "Remove a manifest or blob for good: no undo brings it back",
     help: helpPages.purge,
     run: async (given, output) => {

@@ -44,7 +44,6 @@ const needs: Readonly<Record<string, Need>> = {
   "referrer.list": "read",
   "history.tag": "read",
   "extension.discover-repository": "read",
-  "history.tag": "read",
   "undo.tag": "push",
   "undo.delete": "push",
   "undo.purge": "delete",

@@ -37,7 +37,8 @@ export async function purgeContent(registry: Registry, request: PurgeRequest): P
     checkTag?.(tag);
     requireRemovable(registry, { repository, tag, digest });
   }
-  const isBlob = (await metadata.blobSize(repository, digest)) !== null;
+  const found = await metadata.held(repository, [digest]);
+  const isBlob = found.some(({ as }) => as === "blob");
   const preconditions: Precondition[] = [
     { kind: "known", digest },
     { kind: "tags-are", digest, tags },
