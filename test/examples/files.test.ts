@@ -46,10 +46,8 @@ const rows: Readonly<Record<string, () => Promise<void>>> = {
   "nginx/zot.conf": reverseProxy,
   "kubernetes/zot.yaml": kubernetesObjects,
   "compose/compose.yaml": composeFile,
-  "embed/registry.test.ts": async () => {
-    const file = join(directory, "embed/registry.test.ts");
-    await runOk(join(packageDirectory, "scripts/bun"), ["test", file]);
-  },
+  "embed/follow.test.ts": () => testPasses("embed/follow.test.ts"),
+  "embed/registry.test.ts": () => testPasses("embed/registry.test.ts"),
   "embed/server.ts": embeddedRegistry,
   "metrics/prometheus.yml": prometheusFile,
   "metrics/alerts.yml": alertRules,
@@ -272,6 +270,10 @@ async function prometheusFile(): Promise<void> {
   const text = await textOf("metrics/prometheus.yml");
   await writeFile(file, text.replaceAll("/etc/prometheus/", place.at("/etc/prometheus/")));
   await runOk("promtool", ["check", "config", file]);
+}
+
+async function testPasses(name: string): Promise<void> {
+  await runOk(join(packageDirectory, "scripts/bun"), ["test", join(directory, name)]);
 }
 
 /** A program that has a registry inside: both answer on one port. */
