@@ -19,6 +19,7 @@ import {
   repositoryOfKey,
 } from "../layout.ts";
 import type { LayoutDirectory, LooseFile, OpenIndex, Unreadable } from "../layout_directory.ts";
+import { codeOf } from "./durable_files.ts";
 import type { KeyedFiles } from "./keyed_files.ts";
 import type { FileReserve } from "./reserve.ts";
 
@@ -165,11 +166,15 @@ export class FilesystemLayouts implements LayoutDirectory {
   ): AsyncGenerator<{ readonly algorithm: string; readonly names: readonly string[] }> {
     for (const algorithm of Object.keys(algorithms)) {
       const key = blobsKey(repository, algorithm);
-      const names = await this.#files.names(key).catch((error: unknown) => {
-        unreadable(key, error);
-        return [];
-      });
-      while (names.length > 0) yield { algorithm, names: names.splice(-pageNames) };
+      try {
+        for await (const names of this.#files.names(key)) {
+          for (let from = 0; from < names.length; from += pageNames) {
+            yield { algorithm, names: names.slice(from, from + pageNames) };
+          }
+        }
+      } catch (error) {
+        if (codeOf(error) !== "ENOENT") unreadable(key, error);
+      }
     }
   }
 

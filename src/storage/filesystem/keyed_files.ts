@@ -32,6 +32,7 @@ import {
   makeDirectories,
   storageError,
 } from "./durable_files.ts";
+import { directoryNames } from "./directory_names.ts";
 import { hasBytesAt, readWhole, writeAll } from "./file_bytes.ts";
 import type { HashThread } from "./hash_thread.ts";
 import { OpenFile } from "./open_file.ts";
@@ -308,12 +309,12 @@ export class KeyedFiles {
     }
   }
 
-  /** Names of all that lies directly under a key, which may be many; empty when it is absent. */
-  async names(key: string): Promise<string[]> {
-    return (await readdir(this.path(key)).catch(absentOr)) ?? [];
+  /** Names of all that lies directly under a key, page by page. @throws when it is absent. */
+  names(key: string): AsyncGenerator<string[]> {
+    return directoryNames(this.path(key));
   }
 
-  /** As `names`, with what is a directory. */
+  /** The entries of a directory, none where it is absent. */
   async list(key: string): Promise<{ name: string; directory: boolean }[]> {
     const entries = await readdir(this.path(key), { withFileTypes: true }).catch(absentOr);
     if (entries === null) return [];
