@@ -61,7 +61,7 @@ function keyLength(database: Database, table: string): number {
  */
 const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   // Three rows: content, what names it, and what names that.
-  isWaiting: [/^SCAN named$/],
+  "collection: isWaiting": [/^SCAN named$/],
   catalog: [/^SEARCH m USING PRIMARY KEY \(repository=\?\)$/],
   history: [/^SEARCH h USING INDEX history_repository \(repository=\?\)$/],
   "layouts: stale": [/^SCAN l USING INDEX layouts_stale$/],
