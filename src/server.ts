@@ -30,6 +30,13 @@ import { startJobs, startProbe, UsersFile } from "./server/upkeep.ts";
 import { urlOf } from "./server/urls.ts";
 import { checkSettings } from "./settings.ts";
 
+export {
+  collectOffline,
+  type OfflineLine,
+  type OfflineOptions,
+  type OfflineTotals,
+} from "./server/collect_offline.ts";
+
 export interface Primary {
   /** Where workers of this process or others send their commits. */
   readonly committer: Committer;

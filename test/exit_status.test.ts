@@ -1,7 +1,7 @@
 // Every exit status that `zot help <command>` speaks of, from a real process that has a reason for it.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { helpPages } from "../src/cli/help_pages.ts";
@@ -41,6 +41,7 @@ beforeAll(async () => {
   await writeFile(at("good.yaml"), `storage: {rootDirectory: ${at("root")}}\nhttp: {port: 0}\n`);
   await writeFile(at("bad.yaml"), "storage: {gc: 5}\n");
   await writeFile(at("users"), "");
+  await mkdir(at("plain"));
   const policy = { repositories: { "**": { anonymousPolicy: ["read"] } } };
   await writeFile(at("policy.json"), JSON.stringify({ http: { accessControl: policy } }));
 });
@@ -69,6 +70,9 @@ const rows: readonly [command: string, status: number, ask: () => Promise<number
   ["verify", 1, () => status("verify", "bad.yaml")],
   ["verify", 1, () => status("verify", "none.yaml")],
   ["verify", 2, () => status("verify")],
+  ["gc", 0, () => status("gc", "-r", "plain", "-d")],
+  ["gc", 1, () => status("gc", "-r", "nowhere")],
+  ["gc", 2, () => status("gc")],
   ["authz", 0, () => status("authz", "policy.json", "-", "read", "app")],
   ["authz", 1, () => status("authz", "policy.json", "-", "create", "app")],
   ["authz", 2, () => status("authz", "none.yaml", "-", "read", "app")],

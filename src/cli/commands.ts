@@ -105,6 +105,28 @@ export const commands: readonly Command[] = [
     },
   },
   {
+    name: "gc",
+    arguments: [],
+    options: [
+      {
+        flags: "-r, --storage-root-dir <dir>",
+        says: "root directory of a server that is stopped, or OCI layouts of any program (required)",
+      },
+      { flags: "-m, --delete-untagged", says: "remove manifests without a tag, too" },
+      { flags: "-d, --dry-run", says: "print what would go, and change nothing" },
+      {
+        flags: "--older-than <duration>",
+        says: "only what has had no name for so long (default: 0s)",
+      },
+    ],
+    summary: "Remove what nothing names from a directory that no server serves",
+    help: helpPages.gc,
+    run: async (given, output) => {
+      const { gc } = await import("./gc.ts");
+      return await gc(given, output);
+    },
+  },
+  {
     name: "authz",
     arguments: [
       { ...configOrInput, required: true },

@@ -98,6 +98,22 @@ With --no-files the configuration alone is checked: for a machine that has not g
     ],
     seeAlso: ["zot help schema", "docs/guides/configure.md"],
   },
+  gc: {
+    says: `Removes blobs that no manifest names, and with -m manifests without a tag, at once. A running server does so by itself (storage.gc): this is for a root directory that none serves, and for OCI layouts that another program wrote. Such a directory is one layout, or has layouts in it.
+
+For each thing that goes, or that a rule keeps, there is a line: delete or keep, the repository, the digest, bytes and the reason. At the end stand the sums. A root that a server has is refused, with its process. Nothing that is removed here can be undone.`,
+    exitStatus: [
+      [0, "Done."],
+      [1, "Not done, or not everywhere: the reason is on standard error."],
+      mistake,
+    ],
+    examples: [
+      "zot gc -r /var/lib/zot -d",
+      "zot gc -r /var/lib/zot -m --older-than 24h",
+      "zot gc -r ./layout -m",
+    ],
+    seeAlso: ["zot help serve", "docs/guides/disk.md"],
+  },
   authz: {
     says: `Decides with the very function that the server decides with, and prints the decision, the policy that made it, and every glob that fits the repository, the longest first: only that one counts. Groups of a directory or a token are not known here; --group gives them. Conditions are shown, and taken to hold.`,
     exitStatus: [

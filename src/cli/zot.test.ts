@@ -36,9 +36,11 @@ describe("bin/zot", () => {
   });
 
   test("verify prints every problem on a line of its own", async () => {
-    const files = { "c.json": '{"storage": {"gc": true, "dedup": 1}, "http": {"port": "x"}}' };
+    const files = {
+      "c.json": '{"storage": {"remoteCache": true, "dedup": 1}, "http": {"port": "x"}}',
+    };
     const problems = [
-      "storage.gc: collection is not served by this version yet; remove the key or set it to false",
+      "storage.remoteCache: a remote cache is not served by this version yet; remove the key or set it to false",
       'storage.dedup: expected a key of storage, got "dedup"; did you mean storage.dedupe?',
       'http.port: expected a port from 0 to 65535 ("0" lets the kernel choose), got "x"',
     ];

@@ -80,15 +80,23 @@ export class Uploads {
 
   /**
    * Removes sessions that no request touched for `idleMs`, or sooner where they are empty, and none holds;
-   * returns how many.
+   * returns how many. A dry run only counts them.
    */
-  async expire(now: number, idleMs: number): Promise<number> {
+  async expire(
+    now: number,
+    idleMs: number,
+    { dryRun = false }: { readonly dryRun?: boolean } = {},
+  ): Promise<number> {
     let removed = 0;
     const isIdle = (info: UploadInfo | null): boolean =>
       info !== null &&
       now - info.changedAt >= (info.sizeBytes === 0 ? Math.min(idleMs, emptyIdleMs) : idleMs);
     for (const id of await this.#store.ids()) {
       if (!isIdle(await this.#store.stat(id))) continue;
+      if (dryRun) {
+        removed += 1;
+        continue;
+      }
       const upload = await this.#store.hold(id);
       if (upload === null || upload === "busy") continue;
       try {

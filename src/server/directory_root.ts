@@ -42,7 +42,7 @@ export class DirectoryRoot implements Root {
     return checkRootTrust(rootDirectory);
   }
 
-  claim(log: Log): Claim {
+  claim(log: Pick<Log, "warn">): Claim {
     const { rootDirectory, shared, commit } = this.#config;
     const claim = claimRoot(rootDirectory, shared ? "shared" : "alone");
     const advice = otherRegistryAdvice(rootDirectory);

@@ -14,7 +14,7 @@ export interface Root {
   /** Makes the place, and says what is unwise about it. @throws with one line for the operator. */
   make(): readonly string[];
   /** Keeps other servers away. @throws with one line for the operator. */
-  claim(log: Log): { release(): void };
+  claim(log: Pick<Log, "warn">): { release(): void };
   /** The bytes as the primary has them, who prepares the place. Called once, after `claim`. */
   prepareBytes(): Promise<Stores>;
   /** The metadata for writing; the primary opens them, after the bytes. */

@@ -47,6 +47,12 @@ export interface CollectorOptions {
   readonly report: Report;
   /** As they are in force. */
   readonly settings: () => CollectionSettings;
+  /** No server runs meanwhile, or ran before: its clock is as good as any. */
+  readonly isOffline?: boolean | undefined;
+  /** Directories of repositories stay. */
+  readonly keepsDirectories?: boolean | undefined;
+  /** Hears of what was decided; of what goes, once it is gone. */
+  readonly onDecision?: ((candidate: Candidate, decision: Decision) => void) | undefined;
 }
 
 /** What a manifest named becomes due with it, and a repository may be empty after both. */
@@ -80,9 +86,9 @@ export class Collector {
 
   /** Removes what is due, as far as its window allows; nothing while collection is off. */
   async round(signal?: AbortSignal): Promise<CollectedTotals> {
-    const { registry, report, settings } = this.#options;
+    const { registry, report, settings, isOffline, keepsDirectories = false } = this.#options;
     const collected = new Collected(report);
-    await this.#lookAtClock(signal);
+    if (isOffline !== true) await this.#lookAtClock(signal);
     if (!settings().gc) return collected.totals;
     const rules = await this.#rulesInForce(signal);
     const round: Round = {
@@ -90,7 +96,7 @@ export class Collector {
       gcDelayMs: settings().gcDelay,
       compared: new Compared(registry),
       collected,
-      executor: rules.dryRun ? nullExecutor : executorOf(registry),
+      executor: rules.dryRun ? nullExecutor : executorOf(registry, keepsDirectories),
       signal,
     };
     try {
@@ -225,6 +231,7 @@ export class Collector {
     const shiftMs = now - this.#clock.dueUntil(delayOf(candidate.kind, round));
     const removed = await executor.carryOut(candidate, decision, shiftMs);
     if (removed && decision.kind === "collected") collected.add(candidate, decision.sizeBytes);
+    if (removed || decision.kind !== "collected") this.#options.onDecision?.(candidate, decision);
   }
 }
 

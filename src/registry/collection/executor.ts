@@ -18,12 +18,12 @@ export interface Executor {
 
 export const nullExecutor: Executor = { carryOut: () => Promise.resolve(false) };
 
-export function executorOf(registry: Registry): Executor {
+export function executorOf(registry: Registry, keepsDirectories: boolean): Executor {
   return {
     carryOut: async (candidate, decision, shiftMs) => {
       if (decision.kind === "collected") {
         const { committed } = await registry.metadata.commit(decision.commit);
-        if (committed && candidate.kind === "repository") {
+        if (committed && candidate.kind === "repository" && !keepsDirectories) {
           await removeDirectory(registry, candidate.repository, decision.stamp ?? null);
         }
         return committed;

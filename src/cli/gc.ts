@@ -1,0 +1,70 @@
+// `zot gc`: removes what nothing names from a root directory, or from plain OCI layouts, that no server serves.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { checkConfig } from "../config/load.ts";
+import { formatBytes } from "../lib/bytes.ts";
+import { parseDuration } from "../lib/duration.ts";
+import type { Config } from "../config/schema.ts";
+import { metadataFile } from "../storage/layout.ts";
+import {
+  collectOffline,
+  type OfflineLine,
+  type OfflineOptions,
+  type OfflineTotals,
+} from "../server.ts";
+import { collectPlain } from "./collect_plain.ts";
+import { mistakeStatus, type Given, type Output } from "./command.ts";
+
+/** Prints a line for each thing that goes or is kept by a rule, then the sums. Returns the exit status. */
+export async function gc({ options }: Given, output: Output): Promise<number> {
+  const rootDirectory = options["storageRootDir"];
+  if (typeof rootDirectory !== "string") {
+    output.error("gc: expected the root directory (-r DIR)\n");
+    return mistakeStatus;
+  }
+  const { olderThan = "0s" } = options;
+  const olderThanMs = typeof olderThan === "string" ? parseDuration(olderThan) : null;
+  if (olderThanMs === null || olderThanMs < 0) {
+    output.error(
+      `gc: expected a duration such as 24h after --older-than, got ${String(olderThan)}\n`,
+    );
+    return mistakeStatus;
+  }
+  const checked = checkConfig({ storage: { rootDirectory } });
+  if ("problems" in checked) {
+    for (const problem of checked.problems) output.error(`${problem}\n`);
+    return 1;
+  }
+  const dryRun = options["dryRun"] === true;
+  try {
+    const given: OfflineOptions = {
+      deleteUntagged: options["deleteUntagged"] === true,
+      dryRun,
+      olderThanMs,
+      line: (line) => output.out(`${textOf(line)}\n`),
+      problem: (text) => output.error(`gc: ${text}\n`),
+    };
+    const totals = await collect(checked.config, given);
+    const { manifests, blobs, uploads, sizeBytes, failed } = totals;
+    const counts = `${manifests} manifests, ${blobs} blobs, ${uploads} uploads, ${sizeBytes} bytes`;
+    output.out(`${counts} (${formatBytes(sizeBytes)})${dryRun ? " (dry run)" : ""}\n`);
+    return failed === 0 ? 0 : 1;
+  } catch (error) {
+    output.error(`gc: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  }
+}
+
+/** A directory without our metadata is one of layouts that another program wrote. */
+async function collect(config: Config, given: OfflineOptions): Promise<OfflineTotals> {
+  const { rootDirectory } = config.storage;
+  if (!existsSync(rootDirectory)) throw new Error(`${rootDirectory}: there is no such directory`);
+  const isOurs = existsSync(join(rootDirectory, metadataFile));
+  return isOurs ? collectOffline(config, given) : collectPlain(rootDirectory, given);
+}
+
+function textOf({ what, repository, reference, sizeBytes, reason }: OfflineLine): string {
+  const name = reference === "" ? "-" : reference;
+  return [what.padEnd(6), repository, name, sizeBytes, reason].join("  ");
+}
