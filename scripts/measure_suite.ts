@@ -58,6 +58,9 @@ async function measure(file: string): Promise<Figures> {
   });
   const output = await new Response(tests.stderr).text();
   await tests.exited;
+  for (const line of output.split("\n")) {
+    if (line.startsWith("(fail)")) process.stderr.write(`${line}\n`);
+  }
   const usage = tests.resourceUsage();
   const count = (what: string): number =>
     Number(new RegExp(String.raw`^ *(\d+) ${what}$`, "m").exec(output)?.[1] ?? 0);

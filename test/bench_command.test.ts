@@ -3,10 +3,10 @@
 import { createServer, type Server } from "node:net";
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { freePort, packageDirectory, run, startZot, tempDirectory } from "./harness.ts";
+import { freePort, run, startZot, tempDirectory, testedProgram } from "./harness.ts";
 import type { BenchResult } from "../src/bench/bench.ts";
 
-const zotProgram = join(packageDirectory, "bin/zot");
+const zotProgram = await testedProgram();
 /** All that move little: the large ones run for docs/benchmarks.md. */
 const quick =
   "^(catalog|push-monolith-1mb|push-chunk-1mb|pull-1mb|pull-75-push-25-1mb|push-blob|get-blob|push-manifest|head-|get-manifest|tags-10$|referrers|mount|login|pull-20-layers)";
@@ -33,9 +33,9 @@ describe("zot bench", () => {
         "--compare",
         second.host,
         "-n",
-        "8",
-        "-c",
         "4",
+        "-c",
+        "2",
         "-s",
         quick,
         "--json",

@@ -5,11 +5,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { chmod, chown, lstat, readdir, readFile, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { packageDirectory, requireRoot, requireTool, run, tempDirectory } from "./harness.ts";
+import { requireRoot, requireTool, run, tempDirectory, testedProgram } from "./harness.ts";
 import type { TempDirectory } from "./temp.ts";
 import { talkInTerminal, type Talk } from "./terminal.ts";
 
-const program = join(packageDirectory, "bin", "zot");
+const program = await testedProgram();
 let directory: TempDirectory;
 let count = 0;
 beforeAll(async () => {

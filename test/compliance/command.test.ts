@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
-import { packageDirectory, run, startZot, tempDirectory, type Zot } from "../harness.ts";
+import { run, startZot, tempDirectory, testedProgram, type Zot } from "../harness.ts";
 
 let zot: Zot;
 const servers: Server[] = [];
@@ -26,7 +26,7 @@ interface Ended {
   error: string;
 }
 
-const zotBinary = join(packageDirectory, "bin", "zot");
+const zotBinary = await testedProgram();
 
 async function compliance(args: readonly string[]): Promise<Ended> {
   const env = { ZOT_PASSWORD: undefined, ZOT_TOKEN: undefined };

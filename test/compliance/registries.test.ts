@@ -33,5 +33,5 @@ describe.each(forms)("%s", (_, start) => {
     expect(report.totals.passed).toBeGreaterThan(500);
     expect(report.versions.map(({ compliant }) => compliant)).toEqual([true, true, true]);
     expect(report.leftBehind).toEqual({ manifests: 0, tags: 0, blobs: 0, uploads: 0 });
-  });
+  }, 240_000);
 });

@@ -47,7 +47,7 @@ const heldBytesMax = 20 * MiB;
 /** How often the whole is in a body that is held back: more than twice what may be held. */
 const heldTimes = 2;
 /** Between two sips of a slow reader: many of them fit into its limit. */
-const sipEveryMs = 500;
+const sipEveryMs = 250;
 
 interface Heard extends AsyncDisposable {
   readonly listener: Listener;
