@@ -106,6 +106,26 @@ export function testLayouts(open: OpenEmptyStore): void {
     expect(moved?.generation).toBe(43);
   });
 
+  test("a repository that was removed is not behind, and one of its name begins anew", async () => {
+    await using tested = await openTested(open);
+    await tested.did(change.create());
+    const { generation } = await layoutRecords(tested.metadata);
+    await project(tested);
+    await tested.did({ kind: "remove-repository" });
+    await tested.noted(layout.plan(null, "late"), layout.record("late", generation - 1));
+    await tested.noted(layout.raise(40));
+    expect(await tested.layouts.stale(9)).toEqual([]);
+    expect(await tested.layouts.lag()).toEqual({ repositories: 0, since: null });
+    expect(await tested.layouts.state(repository)).toBeNull();
+    await tested.did(change.create());
+    expect(await tested.layouts.stale(9)).toEqual([repository]);
+    expect(await tested.layouts.state(repository)).toMatchObject({
+      projected: 0,
+      stampCurrent: null,
+      stampNext: null,
+    });
+  });
+
   test("the layout that has waited longest comes first, at most so many", async () => {
     await using tested = await openTested(open);
     for (const name of ["z", "a", "m"]) {

@@ -97,7 +97,8 @@ type Appliers = {
   ) => void;
 };
 
-const repositoryId = "(SELECT id FROM repositories WHERE name = ?1)";
+/** What the projector had begun to write of a repository that was removed meanwhile is nothing to the next of its name. */
+const repositoryId = "(SELECT id FROM repositories WHERE name = ?1 AND removed_at IS NULL)";
 
 const appliers: Appliers = {
   "plan-layout": (work, { repository, seen, stamp }) => {
