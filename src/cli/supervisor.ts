@@ -10,7 +10,7 @@ import type { Config } from "../config/schema.ts";
 import type { TlsFiles } from "../http/tls_files.ts";
 import type { TlsMaterial } from "../http/tls_material.ts";
 import type { Log } from "../lib/log.ts";
-import { answerCommit } from "../metadata/commit_channel.ts";
+import { answerCommit, CommitReplies } from "../metadata/commit_channel.ts";
 import { urlOf, type Places, type Primary } from "../server.ts";
 import { beatMs, type FromWorker, type ToWorker } from "./worker_messages.ts";
 import { WorkerProcess } from "./worker_process.ts";
@@ -204,8 +204,10 @@ export class Supervisor {
     slot.places = places;
     slot.startedAt = Date.now();
     slot.silentBeats = null;
+    // To this very process: the one that comes in its place counts its commits anew.
+    const replies = new CommitReplies((list) => child.send({ type: "replies", replies: list }));
     child.listen({
-      message: (message) => this.#receive(slot, message, resolve),
+      message: (message) => this.#receive(slot, message, { replies, resolve }),
       exit: (ended) => {
         resolve(false);
         slot.child = null;
@@ -217,11 +219,18 @@ export class Supervisor {
     return promise;
   }
 
-  #receive(slot: Slot, message: FromWorker, resolve: (listening: boolean) => void): void {
+  #receive(
+    slot: Slot,
+    message: FromWorker,
+    {
+      replies,
+      resolve,
+    }: { readonly replies: CommitReplies; readonly resolve: (listening: boolean) => void },
+  ): void {
     slot.silentBeats = 0;
     if (message.type === "alive") return;
     if (message.type === "commit") {
-      void answerCommit(this.#primary.committer, message).then((reply) => this.#send(slot, reply));
+      void answerCommit(this.#primary.committer, message).then((reply) => replies.add(reply));
     } else if (message.type === "hello") {
       this.#send(slot, {
         type: "init",

@@ -27,7 +27,7 @@ export function runWorker(): Promise<number> {
   let starting: Promise<Worker> | null = null;
 
   const handle = async (message: ToWorker): Promise<void> => {
-    if (message.type === "committed") committer.receive(message);
+    if (message.type === "replies") message.replies.forEach((reply) => committer.receive(reply));
     else if (message.type === "init") await (starting = start(message, committer, pulse));
     else if (message.type === "alive") answer(pulse, message.problem);
     else if (message.type === "tls") await (await starting)?.replaceTls(message.tls);

@@ -36,7 +36,7 @@ export type ToWorker =
   /** Leave the port to the others, end what has begun, and end. */
   | { readonly type: "retire" }
   | { readonly type: "stop"; readonly graceMs: number }
-  | CommitReply;
+  | { readonly type: "replies"; readonly replies: readonly CommitReply[] };
 
 export type FromWorker =
   | { readonly type: "hello" }

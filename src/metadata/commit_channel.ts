@@ -81,6 +81,27 @@ export class ChannelCommitter implements Committer {
   }
 }
 
+/** Gathers replies to one process: those of one transaction go as one message, since each message wakes the process. */
+export class CommitReplies {
+  readonly #send: (replies: readonly CommitReply[]) => void;
+  #waiting: CommitReply[] = [];
+
+  constructor(send: (replies: readonly CommitReply[]) => void) {
+    this.#send = send;
+  }
+
+  add(reply: CommitReply): void {
+    // Commits of one transaction are settled one after the other, before anything else runs.
+    if (this.#waiting.push(reply) === 1) queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    const replies = this.#waiting;
+    this.#waiting = [];
+    this.#send(replies);
+  }
+}
+
 /** The primary's end: answers one request. Never rejects. */
 export async function answerCommit(
   committer: Committer,
