@@ -6,7 +6,7 @@ import type { Candidate } from "../../metadata/collection.ts";
 import type { Change } from "../../metadata/metadata.ts";
 import type { Registry } from "../registry.ts";
 import type { Decision } from "./decide_candidate.ts";
-import { removeDirectory } from "./remove_directory.ts";
+import { removeDirectory, restoreDirectory } from "./remove_directory.ts";
 
 /** When only another rule may change something: never. */
 const never = 8_640_000_000_000_000;
@@ -22,10 +22,11 @@ export function executorOf(registry: Registry, keepsDirectories: boolean): Execu
   return {
     carryOut: async (candidate, decision, shiftMs) => {
       if (decision.kind === "collected") {
+        const { repository, kind } = candidate;
+        const hasDirectory = kind === "repository" && !keepsDirectories;
+        if (hasDirectory) await removeDirectory(registry, repository, decision.stamp ?? null);
         const { committed } = await registry.metadata.commit(decision.commit);
-        if (committed && candidate.kind === "repository" && !keepsDirectories) {
-          await removeDirectory(registry, candidate.repository, decision.stamp ?? null);
-        }
+        if (hasDirectory) await restoreDirectory(registry, repository);
         return committed;
       }
       await noteDecision(registry, candidate, changeOf(candidate, decision, shiftMs));

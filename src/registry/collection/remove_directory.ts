@@ -1,11 +1,14 @@
-/** Removes the directory of a repository that is gone from the metadata. */
+/**
+ * The directory of a repository that holds nothing. It is removed before the repository is: a process that ends in
+ * between leaves a candidate, and the next round goes on.
+ */
 import { layoutStates } from "../../metadata/layout_states.ts";
 import { recordCommit } from "../../metadata/records.ts";
 import { hasLayouts, type Registry } from "../registry.ts";
 
 /**
  * Removes what is empty, and nothing that another tool put there. `stamp` is that of our index.json. What cannot be
- * removed is reported: the next start takes it in as an empty repository, and it is collected again.
+ * removed is reported, and stays as an empty layout.
  */
 export async function removeDirectory(
   registry: Registry,
@@ -13,7 +16,7 @@ export async function removeDirectory(
   stamp: string | null,
 ): Promise<void> {
   if (!hasLayouts(registry)) return;
-  const { metadata, layouts, report } = registry;
+  const { layouts, report } = registry;
   try {
     await layouts.removeRepository(repository, stamp);
   } catch (error) {
@@ -22,7 +25,12 @@ export async function removeDirectory(
       error: String(error),
     });
   }
-  // A push at this very moment made it anew: its index.json may be the one that was removed.
+}
+
+/** A push at this very moment needs its index.json, which may have been removed. */
+export async function restoreDirectory(registry: Registry, repository: string): Promise<void> {
+  if (!hasLayouts(registry)) return;
+  const { metadata } = registry;
   if (!(await metadata.repositoryExists(repository))) return;
   await metadata.commit(
     recordCommit(layoutStates, { kind: "raise-generation", repository, generation: 0 }),
