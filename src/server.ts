@@ -17,6 +17,7 @@ import { systemClock, type Clock } from "./lib/clock.ts";
 import type { Log } from "./lib/log.ts";
 import { keptCertificate, openListener, openTls } from "./listeners.ts";
 import type { Committer } from "./metadata/metadata.ts";
+import { warnOfPastNames } from "./registry/history/past.ts";
 import type { Registry } from "./registry/registry.ts";
 import { openAnswers } from "./server/answers.ts";
 import { HealthWatch } from "./server/health_watch.ts";
@@ -93,6 +94,7 @@ export async function startPrimaryOn(
   let inForce = config;
   const parties = { root, stores, committer, clock, report, inForce: () => inForce };
   const registry = openRegistry(config, parties);
+  await warnOfPastNames(registry);
   const heavy = openHeavy?.(committer) ?? runHere(registry);
   const reconciled = Promise.withResolvers<void>();
   const jobs = await startJobs({

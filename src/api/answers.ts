@@ -60,6 +60,12 @@ const allBytes: Parameter = {
   schema: { type: "string", pattern: "^bytes 0-[0-9]+/[0-9]+$" },
 };
 
+const zotAt: Parameter = {
+  name: "Zot-At",
+  says: "Where a time was asked for: the last event by then, as `n48213`, and the moment that the answer is of.",
+  schema: { type: "string", pattern: "^n[0-9]+ [0-9]{4}-.*Z$" },
+};
+
 const blobHeaders: readonly Parameter[] = [
   contentDigest,
   etag,
@@ -67,6 +73,7 @@ const blobHeaders: readonly Parameter[] = [
   header("Accept-Ranges", "Parts can be asked for.", { const: "bytes" }),
   header("Content-Disposition", "A download.", { const: "attachment" }),
   sandbox,
+  zotAt,
 ];
 
 function json(name: SchemaName, headers: readonly Parameter[] = []): Answer {
@@ -103,7 +110,7 @@ export const answers = {
   },
   apiKeyRevoked: { status: 200, says: "The key is not valid any more.", headers: [none] },
   catalog: json("Catalog", [link]),
-  tags: json("Tags", [link]),
+  tags: json("Tags", [link, zotAt]),
   extensions: json("Extensions"),
   referrers: {
     ...json("Index", [
@@ -113,6 +120,7 @@ export const answers = {
         schema: { const: "artifactType" },
       },
       link,
+      zotAt,
     ]),
     content: [{ types: [mediaTypes.ociIndex], schema: schemaOf("Index") }],
   },
@@ -144,7 +152,7 @@ export const answers = {
   unchanged: {
     status: 304,
     says: "The client has this content already.",
-    headers: [contentDigest, etag, cacheControl],
+    headers: [contentDigest, etag, cacheControl, zotAt],
   },
   blobCreated: {
     status: 201,
@@ -158,7 +166,7 @@ export const answers = {
   manifest: {
     status: 200,
     says: "The manifest, byte for byte and under the media type that it was pushed with.",
-    headers: [contentDigest, etag, cacheControl, sandbox, length],
+    headers: [contentDigest, etag, cacheControl, sandbox, length, zotAt],
     content: manifestContent,
   },
   manifestCreated: {

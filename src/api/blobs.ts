@@ -18,6 +18,7 @@ import { removeBlob } from "../registry/delete.ts";
 import { absentError, resolveBlob } from "../registry/resolve.ts";
 import { requireDigest, unsupportedDigest, type App } from "./app.ts";
 import { multipartBody, type RangePart } from "./multipart_body.ts";
+import { atItsTime } from "./past.ts";
 import { requireHeld } from "./require_held.ts";
 import { contentReply, redirectReply } from "./send_content.ts";
 
@@ -26,8 +27,11 @@ const rangePartsMax = 64;
 const octetStream = "application/octet-stream";
 
 /** GET and HEAD of a blob [end-2]. */
-export async function getBlob(call: Call, app: App): Promise<Reply> {
-  const { repository } = call;
+export function getBlob(call: Call, app: App): Promise<Reply> {
+  return atItsTime(call, app, (repository) => blobIn(call, app, repository));
+}
+
+async function blobIn(call: Call, app: App, repository: string): Promise<Reply> {
   const digest = blobDigest(call);
   const resolved = await resolveBlob(app.registry, repository, digest);
   if (resolved.found === null) throw absentError(resolved.why, "BLOB_UNKNOWN", { digest });

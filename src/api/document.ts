@@ -48,5 +48,7 @@ export function apiDocument<App>(rows: readonly Endpoint<App>[], version: string
     headersByError,
     always: ["UNKNOWN", "UNAVAILABLE", "TOO_MANY_REQUESTS", "URL_TOO_LONG", "TOO_COSTLY"],
     unpermitted: ["UNAUTHORIZED", "DENIED"],
+    // What was, is not written to (`oci/past_name.ts`).
+    unwritable: ["UNSUPPORTED"],
   });
 }

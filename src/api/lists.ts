@@ -21,18 +21,22 @@ import {
   type PageRequest,
 } from "../registry/lists.ts";
 import { malformedDigest, shorten, targetOf, type App } from "./app.ts";
+import { atItsTime } from "./past.ts";
 
 /** Types that one request may filter by. */
 const artifactTypesMax = 32;
 
 /** GET of a repository's tags [end-8a, end-8b]. */
-export async function getTags(call: Call, app: App): Promise<Reply> {
-  const { repository } = call;
+export function getTags(call: Call, app: App): Promise<Reply> {
+  return atItsTime(call, app, (repository) => tagsIn(call, app, repository));
+}
+
+async function tagsIn(call: Call, app: App, repository: string): Promise<Reply> {
   const page = pageParameters(call);
   const { items, next } = await listTags(app.registry, repository, page);
-  const path = `/v2/${repository}/tags/list`;
-  const headers = linkHeaders(targetOf(call, app, path), page, next);
-  return jsonReply(200, { name: repository, tags: items }, headers);
+  const path = `/v2/${call.repository}/tags/list`;
+  const headers = linkHeaders(targetOf(call, app, path), page, next, timeOf(call));
+  return jsonReply(200, { name: call.repository, tags: items }, headers);
 }
 
 /** GET of the names of all repositories that the caller may read. */
@@ -54,8 +58,11 @@ export async function getCatalog(call: Call, app: App): Promise<Reply> {
  * GET of the manifests that refer to a digest [end-12a, end-12b]: an empty list for whatever is unknown. The digest
  * may be of an algorithm that we do not compute, as that of a subject may.
  */
-export async function getReferrers(call: Call, app: App): Promise<Reply> {
-  const { repository } = call;
+export function getReferrers(call: Call, app: App): Promise<Reply> {
+  return atItsTime(call, app, (repository) => referrersIn(call, app, repository));
+}
+
+async function referrersIn(call: Call, app: App, repository: string): Promise<Reply> {
   const subject = call.params["digest"] ?? "";
   if (digestProblem(subject) === "malformed") throw malformedDigest(subject);
   const artifactTypes = typeParameters(call);
@@ -67,8 +74,8 @@ export async function getReferrers(call: Call, app: App): Promise<Reply> {
   if (artifactTypes.length > 0) headers["oci-filters-applied"] = "artifactType";
   if (next !== null) {
     const query = artifactTypes.map((type): [string, string] => ["artifactType", type]);
-    const target = targetOf(call, app, `/v2/${repository}/referrers/${subject}`);
-    headers["link"] = nextLink(target, [...query, ["last", next]]);
+    const target = targetOf(call, app, `/v2/${call.repository}/referrers/${subject}`);
+    headers["link"] = nextLink(target, [...timeOf(call), ...query, ["last", next]]);
   }
   return textReply(200, referrersIndex([...items]), mediaTypes.ociIndex, headers);
 }
@@ -118,8 +125,15 @@ function linkHeaders(
   path: string,
   { count }: PageRequest,
   next: string | null,
+  more: readonly [string, string][] = [],
 ): Record<string, string> {
   if (next === null) return {};
-  const query: [string, string][] = [["last", next]];
-  return { link: nextLink(path, count === null ? query : [["n", String(count)], ...query]) };
+  const counted: [string, string][] = count === null ? [] : [["n", String(count)]];
+  return { link: nextLink(path, [...more, ...counted, ["last", next]]) };
+}
+
+/** The time of the list goes with it to its next page. */
+function timeOf(call: Call): [string, string][] {
+  const at = call.hasQuery("at") ? call.query.get("at") : null;
+  return at === null ? [] : [["at", at]];
 }

@@ -16,6 +16,7 @@ import { matchesEntityTag } from "../lib/http_fields.ts";
 import { parsedBytesPerStep } from "../lib/request_budget.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
 import { manifestBytesMax } from "../oci/manifest.ts";
+import { isPastName } from "../oci/past_name.ts";
 import { isTag, type Reference } from "../oci/reference.ts";
 import type { ManifestRecord } from "../metadata/metadata.ts";
 import { removeManifest, removeTag } from "../registry/delete.ts";
@@ -24,23 +25,32 @@ import { anyTag, type TagRule, type TagRules } from "../registry/tag_rule.ts";
 import { readContent } from "../registry/content.ts";
 import { absentError, resolveManifest, type ManifestHolding } from "../registry/resolve.ts";
 import { invalidTag, requireReference, targetOf, type App } from "./app.ts";
+import { atItsTime } from "./past.ts";
 import { requireHeld } from "./require_held.ts";
 
 /** Tags of one request: more would not fit the headers of the answer. */
 const tagsMax = 46;
 
 /** GET and HEAD of a manifest by tag or digest [end-3]. */
-export async function getManifest(call: Call, app: App): Promise<Reply> {
-  const { repository } = call;
+export function getManifest(call: Call, app: App): Promise<Reply> {
+  return atItsTime(call, app, (repository) => manifestIn(call, app, repository));
+}
+
+async function manifestIn(call: Call, app: App, repository: string): Promise<Reply> {
   const reference = requireReference(call, "read");
   const resolved = await resolveManifest(app.registry, repository, reference);
   if (resolved.found === null) {
     const text = reference.kind === "tag" ? reference.tag : reference.digest;
-    throw absentError(resolved.why, "MANIFEST_UNKNOWN", { name: repository, reference: text });
+    throw absentError(resolved.why, "MANIFEST_UNKNOWN", {
+      name: call.repository,
+      reference: text,
+    });
   }
   const manifest = resolved.found;
   const identity = identityHeaders(manifest, reference);
-  if (call.method !== "HEAD") notePull(call, app, { manifest, reference });
+  // What was there then is no use of what a tag points at now.
+  if (call.method !== "HEAD" && !isPastName(repository))
+    notePull(call, app, { manifest, reference });
   const condition = call.header("if-none-match");
   if (condition !== null && matchesEntityTag(condition, manifest.digest)) {
     return emptyReply(304, identity);

@@ -129,6 +129,11 @@ export const query = {
     says: "Only repositories whose names begin so.",
     schema: text,
   },
+  at: {
+    name: "at",
+    says: "As it was then: `2026-11-30`, `2026-11-30T12:00:00Z`, a time ago such as `90m` or `7d`, or `n48213`, an event of history. A repository `at.7d/<name>` asks for the same.",
+    schema: text,
+  },
   ofDigest: {
     name: "digest",
     says: "Only events of this manifest.",
@@ -168,6 +173,11 @@ export const requestHeaders = {
     name: "If-None-Match",
     says: "`*`: go on only if the tag does not exist (RFC 9110 §13.1.2).",
     schema: { const: "*" },
+  },
+  zotAt: {
+    name: "Zot-At",
+    says: "The same as `?at=`, for clients that can send a header.",
+    schema: text,
   },
   contentRange: {
     name: "Content-Range",

@@ -16,6 +16,7 @@ import { apiError } from "../oci/errors.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 import { isTag } from "../oci/reference.ts";
 import { referrersIndex } from "../oci/referrers.ts";
+import { pastOf } from "../registry/history/past.ts";
 import { tagHistory } from "../registry/history/tag_history.ts";
 import { invalidTag, malformedDigest, shorten, targetOf, type App } from "./app.ts";
 import { countParameter } from "./lists.ts";
@@ -29,14 +30,16 @@ export async function getTagHistory(call: Call, app: App): Promise<Reply> {
   if (!isTag(tag)) throw invalidTag(tag);
   const digest = query.get("digest");
   if (digest !== null && digestProblem(digest) === "malformed") throw malformedDigest(digest);
+  const past = await pastOf(app.registry, repository);
+  const last = cursor(query.get("last"));
   const { items, next } = await tagHistory(app.registry, {
-    repository,
+    repository: past?.name ?? repository,
     tag,
     beforeMoment: before(query.get("before")),
     sinceMoment: momentParameter("since", query.get("since"))?.moment ?? null,
     digest,
     count: countParameter(query.get("n")),
-    last: cursor(query.get("last")),
+    last: past === null ? last : Math.min(last ?? Infinity, past.sequence + 1),
   });
   const showsWho = app.auth === null || call.by !== null;
   const index = referrersIndex(items.map((event) => describe(event, showsWho)));

@@ -6,6 +6,7 @@
  */
 import { Lru } from "../lib/lru.ts";
 import type { RequestBudget } from "../lib/request_budget.ts";
+import { realNameOf } from "../oci/past_name.ts";
 import type { CompiledPolicy } from "./compile_policy.ts";
 import { anonymous, isAnonymous, type Identity } from "./identity.ts";
 import { namesUser } from "./named_user.ts";
@@ -115,10 +116,11 @@ export class PolicyCaller implements Caller {
   /** What the policy says, whatever the scope; `facts` in place of those of the caller's request. */
   decideByPolicy(
     action: Action,
-    repository: string,
+    asked: string,
     facts: RequestFacts | "any" | null = this.#asking?.facts ?? null,
   ): Decision {
     const { identity } = this;
+    const repository = realNameOf(asked);
     if (identity.scopeDecides === true) {
       const allowed = action !== "detectManifestCollision";
       return { allowed, reason: "the outside issuer decides" };
@@ -173,7 +175,11 @@ export class PolicyCaller implements Caller {
   inScope(action: Action, repository: string): boolean {
     const { scope } = this.identity;
     const budget = this.#asking?.paying.budget ?? null;
-    return scope === null || scope.allows(scopeActionOf[action], repository, budget);
+    if (scope === null) return true;
+    const allows = (name: string): boolean => scope.allows(scopeActionOf[action], name, budget);
+    // A token may name the past of a repository, or the repository itself.
+    const real = realNameOf(repository);
+    return allows(repository) || (real !== repository && allows(real));
   }
 
   mayList(): boolean {

@@ -101,6 +101,11 @@ export class Call {
     return this.#query;
   }
 
+  /** Whether the query may have a parameter, without parsing it. */
+  hasQuery(name: string): boolean {
+    return this.#queryText !== "" && this.#queryText.includes(name);
+  }
+
   /** The caller's name for logs and history; null for anonymous callers. */
   get by(): string | null {
     return this.caller.name;

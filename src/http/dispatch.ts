@@ -10,6 +10,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { NetworkSet } from "../lib/networks.ts";
 import { BudgetSpent } from "../lib/request_budget.ts";
 import { apiError, ApiError, type ApiErrorName } from "../oci/errors.ts";
+import { isPastName } from "../oci/past_name.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import type { Admission } from "./admission.ts";
 import { answerBodies, BodyMemory, type Room } from "./body_memory.ts";
@@ -190,6 +191,7 @@ export class Dispatcher<App> {
       // A promise only where credentials must be verified: a remembered caller needs none.
       const admitted = this.#options.admission?.admit(call, row);
       if (admitted !== undefined) await admitted;
+      checkPresent(row, call);
       checkEncoding(row, call);
       const reply = await row.run(call, app);
       const room = this.#hold(call, reply);
@@ -375,6 +377,15 @@ function checkRepository<App>(row: Endpoint<App>, params: Readonly<Record<string
   const repository = params["repository"];
   if (repository === undefined || isRepositoryName(repository)) return;
   throw apiError(row.needs === "pull" ? "NAME_INVALID_READ" : "NAME_INVALID");
+}
+
+/** Nobody writes to the past. */
+function checkPresent<App>({ needs }: Endpoint<App>, call: Call): void {
+  if (needs !== "push" && needs !== "delete") return;
+  if (call.header("zot-at") === null && !isPastName(call.repository)) return;
+  throw apiError("UNSUPPORTED", {
+    message: "The past can be read, not written; push to the repository itself, without Zot-At",
+  });
 }
 
 /** The digest is that of the bytes as sent, so an encoded body cannot be what the client means. */

@@ -26,9 +26,10 @@ export interface OpenApiParts {
   /** Of every reason, and what some errors add. */
   readonly errorHeaders: readonly Parameter[];
   readonly headersByError: Readonly<Partial<Record<ApiErrorName, readonly Parameter[]>>>;
-  /** API errors of any request, and of any request that needs a permission. */
+  /** API errors of any request, of any request that needs a permission, and of those that write to a repository. */
   readonly always: readonly ApiErrorName[];
   readonly unpermitted: readonly ApiErrorName[];
+  readonly unwritable: readonly ApiErrorName[];
 }
 
 type Row = Endpoint<never>;
@@ -301,6 +302,7 @@ function errorAnswers(row: Row, parts: OpenApiParts): Answer[] {
     ...row.errors,
     ...parts.always,
     ...(row.needs === "none" ? [] : parts.unpermitted),
+    ...(row.needs === "push" || row.needs === "delete" ? parts.unwritable : []),
   ]);
   const byStatus = Map.groupBy(names, (name) => apiErrorTable[name].status);
   return [...byStatus].map(([status, errors]) => ({

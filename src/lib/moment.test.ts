@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import * as fc from "fast-check";
-import { formatMoment, parseMoment } from "./moment.ts";
+import { endOfDay, formatMoment, parseMoment } from "./moment.ts";
 
 const noon = Date.UTC(2026, 10, 30, 12) * 1000;
 
@@ -41,4 +41,10 @@ describe("a moment", () => {
       }),
     );
   });
+});
+
+test("a day ends before the next one begins", () => {
+  const end = endOfDay("2026-11-30");
+  expect(end === null ? null : formatMoment(end)).toBe("2026-11-30T23:59:59.999999Z");
+  for (const text of ["2026-02-30", "2026-11-3", "20261130", ""]) expect(endOfDay(text)).toBeNull();
 });

@@ -5,6 +5,7 @@
  */
 
 const microsPerMs = 1_000;
+const dayMs = 86_400_000;
 
 const pattern =
   /^(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,30}))?([Zz]|[+-]\d{2}:\d{2})$/;
@@ -27,6 +28,12 @@ export function parseMoment(
 /** The runtime takes the 30th of February for a day in March. */
 function isCalendarDay(date: string, midnightMs: number): boolean {
   return !Number.isNaN(midnightMs) && new Date(midnightMs).toISOString().startsWith(date);
+}
+
+/** The last moment of a day in UTC, such as `2026-11-30`; null when there is no such day. */
+export function endOfDay(date: string): number | null {
+  const midnightMs = Date.parse(`${date}T00:00:00Z`);
+  return isCalendarDay(date, midnightMs) ? (midnightMs + dayMs) * microsPerMs - 1 : null;
 }
 
 /** In UTC with six digits behind the point: `2026-11-30T12:00:00.000001Z`. */

@@ -7,15 +7,11 @@
  * ordered by byte value and paged by cursor, so that their cost does not depend on the size of the repository.
  */
 import type { Digest } from "../oci/digest.ts";
+import type { ManifestRecord, Page, ReferrersPage, ScanPage } from "./pages.ts";
 import type { PastReads } from "./past.ts";
 import type { RecordChange, RecordCommit, RecordStore } from "./records.ts";
 
-/** A manifest as the store knows it. */
-export interface ManifestRecord {
-  readonly digest: Digest;
-  readonly mediaType: string;
-  readonly sizeBytes: number;
-}
+export type { ManifestRecord, Page, ReferrerRecord, ReferrersPage, ScanPage } from "./pages.ts";
 
 /** What a push records about a manifest beside its identity. */
 export interface NewManifest extends ManifestRecord {
@@ -27,12 +23,6 @@ export interface NewManifest extends ManifestRecord {
   readonly annotations: string | null;
   /** Everything that the manifest names, whether it must exist or not. */
   readonly references: readonly { readonly digest: string; readonly target: "blob" | "manifest" }[];
-}
-
-/** A row of the referrers list. */
-export interface ReferrerRecord extends ManifestRecord {
-  readonly artifactType: string | null;
-  readonly annotations: string | null;
 }
 
 /** One line of `index.json`: a tag, or a manifest that no tag names. */
@@ -293,26 +283,6 @@ export interface Committer {
    * @throws MetadataFull when the disk is full, MetadataUnavailable when the store cannot be written.
    */
   commit(commit: AnyCommit): Promise<CommitOutcome>;
-}
-
-export interface Page {
-  /** Only items after this one, by byte order; null starts at the beginning. */
-  readonly after: string | null;
-  readonly limit: number;
-}
-
-/** A page of a list whose entries are filtered or large. */
-export interface ScanPage extends Page {
-  /** Entries that are looked at, whether they are listed or not, so that a page costs the same whatever it finds. */
-  readonly limit: number;
-  /** Bytes of annotations that are read; a first entry is listed whatever it has. */
-  readonly bytesMax: number;
-}
-
-export interface ReferrersPage {
-  readonly records: readonly ReferrerRecord[];
-  /** The last entry that was looked at; null when there are no more. */
-  readonly next: string | null;
 }
 
 export interface CatalogPage {

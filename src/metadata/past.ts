@@ -5,6 +5,7 @@
  * the epoch, later than that of the event before it there. All answers are bounded by the caller.
  */
 import type { Digest } from "../oci/digest.ts";
+import type { ManifestRecord, Page, ReferrersPage, ScanPage } from "./pages.ts";
 
 /** A tag was set to a manifest, or removed: then `digest` is what it pointed at. */
 export interface TagEvent {
@@ -18,6 +19,12 @@ export interface TagEvent {
   readonly sizeBytes: number | null;
   readonly by: string | null;
   readonly reason: string | null;
+}
+
+export interface Moment {
+  readonly sequence: number;
+  /** Microseconds since the epoch. */
+  readonly moment: number;
 }
 
 /** Events of one tag, newest first: those between two sequences, neither included. */
@@ -44,7 +51,34 @@ export interface Pin {
   readonly until: number;
 }
 
+/** A page of a list as it was at a moment. */
+export interface PastPage<T> {
+  readonly items: readonly T[];
+  /** The last entry that was looked at; null when there are no more. */
+  readonly next: string | null;
+}
+
 export interface PastReads {
+  /** Where a tag pointed after this event of its repository; null when it was not there. */
+  tagAt(repository: string, tag: string, sequence: number): Promise<Digest | null>;
+  /** Tags that were there after this event, by byte order; `limit` counts those that were not, too. */
+  tagsAt(repository: string, sequence: number, page: Page): Promise<PastPage<string>>;
+  /** A manifest that is here, live or held. */
+  manifest(repository: string, digest: Digest): Promise<ManifestRecord | null>;
+  /** The size of a blob that is here, live or held. */
+  blobSize(repository: string, digest: Digest): Promise<number | null>;
+  /** As `Metadata.referrers`, of those that are here, live or held, and were pushed by then (milliseconds). */
+  referrersAt(
+    repository: string,
+    subject: string,
+    pushedBy: number,
+    page: ScanPage & { readonly artifactTypes: readonly string[] },
+  ): Promise<ReferrersPage>;
+  /** The last event of a repository up to this one, and the first after it. */
+  eventsAround(
+    repository: string,
+    sequence: number,
+  ): Promise<{ readonly last: Moment | null; readonly next: Moment | null }>;
   /** The last record of history, of all repositories, that is not later than this moment; 0 when there is none. */
   lastBefore(at: number): Promise<number>;
   /** When a manifest was removed last, in milliseconds since the epoch; null when it never was. */

@@ -9,6 +9,7 @@ import { setImmediate } from "node:timers/promises";
 import { MiB } from "../lib/bytes.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { ReferrerRecord } from "../metadata/metadata.ts";
+import { realNameOf } from "../oci/past_name.ts";
 import type { Registry } from "./registry.ts";
 import { absentError, beingRead, resolveReferrers, resolveTags } from "./resolve.ts";
 
@@ -42,7 +43,7 @@ export async function listTags(
   const wanted = Math.min(page.count ?? pageEntriesDefault, pageEntriesMax);
   const resolved = await resolveTags(registry, repository, { after: page.last, limit: wanted + 1 });
   if (resolved.found === null) {
-    throw absentError(resolved.why, "MANIFEST_UNKNOWN", { name: repository });
+    throw absentError(resolved.why, "MANIFEST_UNKNOWN", { name: realNameOf(repository) });
   }
   const items = resolved.found.slice(0, wanted);
   return { items, next: resolved.found.length > wanted ? (items.at(-1) ?? null) : null };

@@ -5,7 +5,11 @@
  * The metadata is asked first. What it does not have may still come from one of the registry's sources, such as a
  * layout on disk that has not been read yet: then the metadata is asked again. A result says in which repository its
  * bytes lie. Absence always has its reason, so that "not there" and "not read yet" are never the same answer.
+ *
+ * A name of the past (`../oci/past_name.ts`) is answered from history, and from content that is here, live or held.
  */
+import { setImmediate } from "node:timers/promises";
+import { must } from "../lib/assert.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Reference } from "../oci/reference.ts";
@@ -16,6 +20,8 @@ import type {
   ReferrersPage,
   ScanPage,
 } from "../metadata/metadata.ts";
+import { isPastName, realNameOf } from "../oci/past_name.ts";
+import { beforeHistory, collectedSince, pastOf, type Past } from "./history/past.ts";
 import type { Brought, Registry } from "./registry.ts";
 
 /** A manifest, and the repository where its bytes lie. */
@@ -39,6 +45,7 @@ export async function resolveManifest(
   reference: Reference,
 ): Promise<Resolved<ManifestHolding>> {
   const { metadata } = registry;
+  if (isPastName(repository)) return manifestThen(registry, repository, reference);
   const read = (): Promise<ManifestRecord | null> =>
     reference.kind === "tag"
       ? metadata.manifestByTag(repository, reference.tag)
@@ -56,6 +63,7 @@ export async function resolveBlob(
   digest: Digest,
 ): Promise<Resolved<Holding>> {
   const { metadata } = registry;
+  if (isPastName(repository)) return blobThen(registry, repository, digest);
   const read = (): Promise<number | null> => metadata.blobSize(repository, digest);
   const sizeBytes = (await read()) ?? (await readAgain(registry, repository, read));
   if (sizeBytes === "later") return { found: null, why: "being-read" };
@@ -69,6 +77,7 @@ export async function resolveTags(
   repository: string,
   page: Page,
 ): Promise<Resolved<readonly string[]>> {
+  if (isPastName(repository)) return tagsThen(registry, repository, page);
   if ((await bring(registry, repository)) === "later") return { found: null, why: "being-read" };
   const tags = await registry.metadata.tags(repository, page);
   if (tags.length > 0) return { found: tags };
@@ -83,10 +92,94 @@ export async function resolveReferrers(
   subject: string,
   page: ScanPage & { readonly artifactTypes: readonly string[] },
 ): Promise<Resolved<ReferrersPage>> {
+  if (isPastName(repository)) return referrersThen(registry, repository, subject, page);
   if ((await bring(registry, repository)) === "later") return { found: null, why: "being-read" };
   return {
     found: await registry.metadata.referrers(repository, subject, page.artifactTypes, page),
   };
+}
+
+/** What a name of the past stands for, once all of the repository is known. */
+async function past(registry: Registry, repository: string): Promise<Past | "later"> {
+  if ((await bring(registry, realNameOf(repository))) === "later") return "later";
+  return must(await pastOf(registry, repository), "the name is one of the past");
+}
+
+async function manifestThen(
+  registry: Registry,
+  repository: string,
+  reference: Reference,
+): Promise<Resolved<ManifestHolding>> {
+  const then = await past(registry, repository);
+  if (then === "later") return { found: null, why: "being-read" };
+  const { name, sequence } = then;
+  const reads = registry.metadata.past;
+  const isTag = reference.kind === "tag";
+  if (isTag && sequence === 0) return nothingThen(registry, then, "MANIFEST_UNKNOWN");
+  const digest = isTag ? await reads.tagAt(name, reference.tag, sequence) : reference.digest;
+  if (digest === null) return { found: null, why: "absent" };
+  const record = await reads.manifest(name, digest);
+  if (record === null) throw await collectedSince(registry, then, digest);
+  return { found: { ...record, repository: name } };
+}
+
+/** @throws `unknown` where history begins later. */
+async function nothingThen(
+  registry: Registry,
+  then: Past,
+  unknown: "MANIFEST_UNKNOWN" | "NAME_UNKNOWN",
+): Promise<{ readonly found: null; readonly why: WhyAbsent }> {
+  const error = await beforeHistory(registry, then, unknown);
+  if (error !== null) throw error;
+  return { found: null, why: await whyAbsent(registry, then.name) };
+}
+
+async function blobThen(
+  registry: Registry,
+  repository: string,
+  digest: Digest,
+): Promise<Resolved<Holding>> {
+  const then = await past(registry, repository);
+  if (then === "later") return { found: null, why: "being-read" };
+  const sizeBytes = await registry.metadata.past.blobSize(then.name, digest);
+  if (sizeBytes === null) return { found: null, why: "absent" };
+  return { found: { repository: then.name, digest, sizeBytes } };
+}
+
+/** Tags that are looked at in one turn: each is two looks into history. */
+const pastTagsAtOnce = 500;
+
+async function tagsThen(
+  registry: Registry,
+  repository: string,
+  { after, limit }: Page,
+): Promise<Resolved<readonly string[]>> {
+  const then = await past(registry, repository);
+  if (then === "later") return { found: null, why: "being-read" };
+  const { name, sequence } = then;
+  if (sequence === 0) return nothingThen(registry, then, "NAME_UNKNOWN");
+  const found: string[] = [];
+  for (let last = after; ;) {
+    const page = { after: last, limit: pastTagsAtOnce };
+    const { items, next } = await registry.metadata.past.tagsAt(name, sequence, page);
+    found.push(...items);
+    if (found.length >= limit || next === null) return { found: found.slice(0, limit) };
+    last = next;
+    // Of many tags that are gone few are listed: others have their turn in between.
+    await setImmediate();
+  }
+}
+
+async function referrersThen(
+  registry: Registry,
+  repository: string,
+  subject: string,
+  page: ScanPage & { readonly artifactTypes: readonly string[] },
+): Promise<Resolved<ReferrersPage>> {
+  const then = await past(registry, repository);
+  if (then === "later") return { found: null, why: "being-read" };
+  const pushedBy = Math.floor(then.moment / 1_000);
+  return { found: await registry.metadata.past.referrersAt(then.name, subject, pushedBy, page) };
 }
 
 /** Lets the sources bring what they have of a repository. "brought": what was looked for may be there now. */

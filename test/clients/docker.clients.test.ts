@@ -17,6 +17,7 @@ import {
   tempDirectory,
   type Zot,
 } from "../harness.ts";
+import { reasonOf } from "../reason_of.ts";
 import { type Docker, ownAddress, startDocker } from "./dockerd.ts";
 import {
   clientTestMs,
@@ -67,6 +68,33 @@ describe.skipIf(!ready)("docker", () => {
     await docker("tag", source, target);
     return (await docker("push", target)).stdout;
   }
+
+  test(
+    "pulls what a tag was at a moment, by a name of the past, also when all of it was deleted since",
+    async () => {
+      const target = named("past/app:1");
+      await push("local/app:1", target);
+      const first = await getManifest(zot, "past/app", "1");
+      await Bun.sleep(5);
+      const then = `at.${new Date().toISOString().toLowerCase().replaceAll(":", ".")}`;
+      await Bun.sleep(5);
+      await push("local/arm:1", target);
+      for (const path of [
+        `manifests/${first.digest}`,
+        `blobs/${parseManifest(first.text).layers[0]?.digest}`,
+      ]) {
+        const removed = await fetch(`${zot.url}/v2/past/app/${path}`, { method: "DELETE" });
+        expect(removed.status).toBe(202);
+      }
+      await docker("image", "rm", target);
+      const asked = named(`${then}/past/app:1`);
+      expect((await docker("pull", asked)).stdout).toContain(`Digest: ${first.digest}`);
+      expect((await docker("run", "--rm", "--network=none", asked)).stdout).toBe(mark);
+      const never = await reasonOf(docker("pull", named("at.2020-01-01/past/app:1")));
+      expect(String(never)).toMatch(/history of past\/app begins at|not found|manifest unknown/);
+    },
+    clientTestMs,
+  );
 
   test(
     "pushes an image, and pulls and runs it by tag and by digest",

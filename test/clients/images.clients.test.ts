@@ -99,6 +99,32 @@ describe.skipIf(!ready)("a Debian image and the containers tools", () => {
     clientTestMs,
   );
 
+  test.skipIf(!isZot)(
+    "skopeo copies what a tag was at a moment, by a name of the past",
+    async () => {
+      await tools.copy(image.source, docker("past/debian:a"), "--preserve-digests");
+      const first = await tools.rawManifest(docker("past/debian:a"));
+      await Bun.sleep(5);
+      const then = `at.${new Date().toISOString().toLowerCase().replaceAll(":", ".")}`;
+      await Bun.sleep(5);
+      await tools.skopeo("delete", "--tls-verify=false", docker("past/debian:a"));
+      expect(await tools.rawManifest(docker(`${then}/past/debian:a`))).toBe(first);
+      await tools.copy(
+        docker(`${then}/past/debian:a`),
+        docker("past/again:a"),
+        "--preserve-digests",
+      );
+      expect(await tools.rawManifest(docker("past/again:a"))).toBe(first);
+      const tags = await tools.skopeo(
+        "list-tags",
+        "--tls-verify=false",
+        docker(`${then}/past/debian`),
+      );
+      expect(JSON.parse(tags.stdout)).toMatchObject({ Tags: ["a"] });
+    },
+    clientTestMs,
+  );
+
   test(
     "skopeo deletes: the digest and all its tags go, the other images stay",
     async () => {

@@ -1,9 +1,27 @@
 /** What the metadata tell of the past (`../past.ts`), from the rows of history. */
 import type { Database } from "bun:sqlite";
 import type { Digest } from "../../oci/digest.ts";
-import type { HeldRecord, PastReads, Pin, TagEvent, TagEventsPage } from "../past.ts";
+import type { ManifestRecord, Page, ReferrerRecord, ReferrersPage, ScanPage } from "../metadata.ts";
+import type {
+  HeldRecord,
+  Moment,
+  PastPage,
+  PastReads,
+  Pin,
+  TagEvent,
+  TagEventsPage,
+} from "../past.ts";
+import { annotationsBytes, isLong } from "./long_annotations.ts";
 
 const removed = "digest IS NULL";
+
+function referrersOf(table: "manifests" | "held_manifests"): string {
+  return (
+    "SELECT m.digest AS digest, m.media_type AS mediaType, m.size AS sizeBytes, m.artifact_type AS artifactType, " +
+    `m.annotations AS annotations, m.pushed_at AS pushedAt FROM ${table} m INDEXED BY ${table}_subject ` +
+    "WHERE m.repository = ?1 AND m.subject = ?2 AND m.digest > ?3 ORDER BY m.digest LIMIT ?4"
+  );
+}
 
 function heldSince(table: "held_manifests" | "held_blobs"): string {
   return (
@@ -26,6 +44,29 @@ export const pastSql = {
   eventFrom:
     "SELECT sequence, moment FROM history WHERE repository = ?1 AND (tag IS NOT NULL OR digest IS NULL) " +
     "AND sequence >= ?2 ORDER BY sequence LIMIT 1",
+  tagAt:
+    "SELECT digest FROM history WHERE repository = ?1 AND tag = ?2 AND sequence <= ?3 " +
+    "ORDER BY sequence DESC LIMIT 1",
+  // Each tag once, whatever its history: by steps from one to the next.
+  tagsFrom:
+    "SELECT tag FROM history INDEXED BY history_tag WHERE repository = ?1 AND tag > ?2 AND tag IS NOT NULL " +
+    "ORDER BY tag LIMIT 1",
+  manifest: ["manifests", "held_manifests"]
+    .map(
+      (table) =>
+        `SELECT digest, media_type AS mediaType, size AS sizeBytes FROM ${table} ` +
+        "WHERE repository = ?1 AND digest = ?2",
+    )
+    .join(" UNION ALL "),
+  blob: ["blobs", "held_blobs"]
+    .map((table) => `SELECT size AS sizeBytes FROM ${table} WHERE repository = ?1 AND digest = ?2`)
+    .join(" UNION ALL "),
+  referrers: referrersOf("manifests"),
+  heldReferrers: referrersOf("held_manifests"),
+  longAnnotations: "SELECT text FROM long_annotations WHERE repository = ?1 AND manifest = ?2",
+  eventUpTo:
+    "SELECT sequence, moment FROM history WHERE repository = ?1 AND (tag IS NOT NULL OR digest IS NULL) " +
+    "AND sequence <= ?2 ORDER BY sequence DESC LIMIT 1",
   recordFrom: "SELECT sequence, at FROM history WHERE sequence >= ?1 ORDER BY sequence LIMIT 1",
   removedAt:
     "SELECT at FROM history INDEXED BY history_removed WHERE repository = ?1 AND tag IS NULL AND digest IS NULL " +
@@ -42,6 +83,7 @@ export const pastSql = {
 } as const;
 
 type Value = string | number | null;
+type PastReferrer = ReferrerRecord & { readonly pushedAt: number };
 
 export class SqlitePast implements PastReads {
   readonly #database: Database;
@@ -66,6 +108,80 @@ export class SqlitePast implements PastReads {
       after,
       limit,
     );
+  }
+
+  async tagAt(repository: string, tag: string, sequence: number): Promise<Digest | null> {
+    const id = this.#idOf(repository);
+    return this.#get<{ digest: Digest | null }>(pastSql.tagAt, id, tag, sequence)?.digest ?? null;
+  }
+
+  async tagsAt(
+    repository: string,
+    sequence: number,
+    { after, limit }: Page,
+  ): Promise<PastPage<string>> {
+    const id = this.#idOf(repository);
+    const items: string[] = [];
+    let last = after ?? "";
+    for (let looked = 0; looked < limit; looked += 1) {
+      const tag = this.#get<{ tag: string }>(pastSql.tagsFrom, id, last)?.tag;
+      if (tag === undefined) return { items, next: null };
+      last = tag;
+      if ((await this.tagAt(repository, tag, sequence)) !== null) items.push(tag);
+    }
+    return { items, next: last };
+  }
+
+  async manifest(repository: string, digest: Digest): Promise<ManifestRecord | null> {
+    return this.#get<ManifestRecord>(pastSql.manifest, this.#idOf(repository), digest);
+  }
+
+  async blobSize(repository: string, digest: Digest): Promise<number | null> {
+    const found = this.#get<{ sizeBytes: number }>(pastSql.blob, this.#idOf(repository), digest);
+    return found?.sizeBytes ?? null;
+  }
+
+  async referrersAt(
+    repository: string,
+    subject: string,
+    pushedBy: number,
+    page: ScanPage & { readonly artifactTypes: readonly string[] },
+  ): Promise<ReferrersPage> {
+    const id = this.#idOf(repository);
+    const { after, limit, bytesMax, artifactTypes } = page;
+    const rows = [pastSql.referrers, pastSql.heldReferrers]
+      .flatMap((text) => this.#all<PastReferrer>(text, id, subject, after ?? "", limit))
+      .toSorted((one, other) => (one.digest < other.digest ? -1 : 1))
+      .slice(0, limit);
+    const types = new Set(artifactTypes);
+    const fits = ({ artifactType, pushedAt }: PastReferrer): boolean =>
+      pushedAt <= pushedBy &&
+      (types.size === 0 || (artifactType !== null && types.has(artifactType)));
+    const records: ReferrerRecord[] = [];
+    let next = after;
+    let bytes = 0;
+    for (const row of rows) {
+      if (fits(row)) {
+        bytes += annotationsBytes(row.annotations);
+        if (bytes > bytesMax && records.length > 0) return { records, next };
+        const { pushedAt: _, ...record } = row;
+        records.push({ ...record, annotations: this.#annotationsOf(id, record) });
+      }
+      next = row.digest;
+    }
+    return { records, next: rows.length < limit ? null : next };
+  }
+
+  #annotationsOf(id: number | null, { digest, annotations }: ReferrerRecord): string | null {
+    if (annotations === null || !isLong(annotations)) return annotations;
+    return this.#get<{ text: string }>(pastSql.longAnnotations, id, digest)?.text ?? null;
+  }
+
+  async eventsAround(repository: string, sequence: number) {
+    const id = this.#idOf(repository);
+    const last = this.#get<Moment>(pastSql.eventUpTo, id, sequence);
+    const next = this.#get<Moment>(pastSql.eventFrom, id, sequence + 1);
+    return { last, next };
   }
 
   async sequenceAt(repository: string, moment: number): Promise<number> {

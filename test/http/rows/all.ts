@@ -12,6 +12,7 @@ import { liveUploadStories } from "./live_uploads.ts";
 import { manifestRows } from "./manifests.ts";
 import { mountRows } from "./mounts.ts";
 import { nameRows } from "./names.ts";
+import { pastRows } from "./past.ts";
 import { undoRows } from "./undo.ts";
 import { limitedUploadRows, uploadRows } from "./uploads.ts";
 
@@ -28,6 +29,7 @@ export const allRows: readonly Row[] = [
   ...manifestRows,
   ...mountRows,
   ...nameRows,
+  ...pastRows,
   ...undoRows,
   ...uploadRows,
   ...limitedUploadRows,

@@ -1,0 +1,35 @@
+/** Manifests as the metadata know them, and pages of lists. */
+import type { Digest } from "../oci/digest.ts";
+
+/** A manifest as the store knows it. */
+export interface ManifestRecord {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+}
+
+/** A row of the referrers list. */
+export interface ReferrerRecord extends ManifestRecord {
+  readonly artifactType: string | null;
+  readonly annotations: string | null;
+}
+
+export interface Page {
+  /** Only items after this one, by byte order; null starts at the beginning. */
+  readonly after: string | null;
+  readonly limit: number;
+}
+
+/** A page of a list whose entries are filtered or large. */
+export interface ScanPage extends Page {
+  /** Entries that are looked at, whether they are listed or not, so that a page costs the same whatever it finds. */
+  readonly limit: number;
+  /** Bytes of annotations that are read; a first entry is listed whatever it has. */
+  readonly bytesMax: number;
+}
+
+export interface ReferrersPage {
+  readonly records: readonly ReferrerRecord[];
+  /** The last entry that was looked at; null when there are no more. */
+  readonly next: string | null;
+}
