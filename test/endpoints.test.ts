@@ -38,6 +38,7 @@ const specified = [
 const elsewhere: readonly (readonly [prefix: string, file: string])[] = [
   ["swagger.", "test/openapi.test.ts"],
   ["home.", "test/http/home.test.ts"],
+  ["retention.", "test/http/retention.test.ts"],
   ["auth.", "test/auth/tokens.test.ts"],
   ["undo.", "test/http/undo.test.ts"],
 ];

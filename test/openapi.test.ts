@@ -20,6 +20,7 @@ import { manifestRows } from "./http/rows/manifests.ts";
 import { mountRows } from "./http/rows/mounts.ts";
 import { nameRows } from "./http/rows/names.ts";
 import { undoRows } from "./http/rows/undo.ts";
+import { retentionRows } from "./http/rows/retention.ts";
 import { uploadRows } from "./http/rows/uploads.ts";
 import { startWorld, type World } from "./http/world.ts";
 
@@ -86,6 +87,7 @@ const rows = enough([
   ...mountRows,
   ...nameRows,
   ...undoRows,
+  ...retentionRows,
   ...uploadRows,
 ]);
 

@@ -137,6 +137,15 @@ export const answers = {
     says: "The plan; who did what is told to callers who have logged in.",
   },
   undone: { ...json("Undone", [noStore]), says: "All of it was undone." },
+  retention: { ...json("Retention", [noStore]), says: "What retention decides about tags." },
+  why: { ...json("Why", [noStore]), says: "What keeps it, or since when nothing does." },
+  gcPlan: {
+    status: 200,
+    says: "A line of JSON for each removal, and a last one with the totals.",
+    headers: [length, noStore],
+    content: [{ types: ["application/jsonl"], schema: text }],
+  },
+  gcApplied: { ...json("PlanApplied", [noStore]), says: "What was removed, and what was not." },
   blob: {
     status: 200,
     says: "The blob.",

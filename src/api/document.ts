@@ -18,6 +18,7 @@ const groups: Readonly<Record<string, string>> = {
   tag: "Names of manifests",
   history: "What tags pointed at",
   undo: "Taking things back, and taking them away for good",
+  retention: "What stays, what goes, and why",
   referrer: "Manifests that refer to others",
   auth: "Tokens, and API keys for programs",
   health: "For supervisors and load balancers",

@@ -14,6 +14,7 @@ import { authEndpoints } from "./auth_endpoints.ts";
 import { discoverExtensions, getBase, getLivez, getReadyz, getStartupz } from "./base.ts";
 import { deleteBlob, getBlob } from "./blobs.ts";
 import { historyEndpoints } from "./history_endpoints.ts";
+import { retentionEndpoints } from "./retention_endpoints.ts";
 import { homeEndpoints } from "./home_endpoints.ts";
 import { getCatalog, getReferrers, getTags } from "./lists.ts";
 import { deleteManifest, getManifest, putManifest } from "./manifests.ts";
@@ -336,6 +337,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     run: getReferrers,
   },
   ...historyEndpoints,
+  ...retentionEndpoints,
   {
     name: "extension.discover-repository",
     spec: null,

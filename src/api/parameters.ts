@@ -139,6 +139,11 @@ export const query = {
     says: "Only events of this manifest.",
     schema: digestSchema,
   },
+  ofTag: {
+    name: "tag",
+    says: "Only this tag.",
+    schema: tagSchema,
+  },
   artifactType: {
     name: "artifactType",
     says: "Only referrers of these types.",

@@ -112,6 +112,7 @@ export class Admission {
       throw loginRequired(this.#options.challenge, scope, narrow ? "insufficient_scope" : null);
     }
     if (permission === "metrics" && caller.mayReadMetrics()) return;
+    if (permission === "admin" && caller.isAdministrator()) return;
     const challenge = this.#challengeFor(permission);
     throw caller.name === null ? loginRequired(challenge, scope) : apiError("DENIED");
   }

@@ -13,7 +13,7 @@ export type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE";
 /**
  * What a caller must be allowed to do with the repository, or with the registry: `login` asks for a caller who has
  * logged in wherever callers can, `page` for the same at a browser, which can only be asked for a password, `catalog`
- * for one who may list, `metrics` for one whom the metrics policy names.
+ * for one who may list, `metrics` for one whom the metrics policy names, `admin` for an administrator.
  */
 export type Permission =
   | "none"
@@ -23,7 +23,8 @@ export type Permission =
   | "push"
   | "delete"
   | "catalog"
-  | "metrics";
+  | "metrics"
+  | "admin";
 
 /** How a request's body is taken: not at all, as a stream into storage, or whole within a limit. */
 export type BodyPolicy = "none" | "stream" | "bytes";

@@ -63,6 +63,19 @@ export interface RetentionReads {
   >;
   /** When some hundred manifests were pulled, and how often; those that never were are left out. */
   pulls(repository: string, digests: readonly string[]): Promise<Omit<Pulls, "repository">[]>;
+  /** Manifests that name a digest, at most `limit`. */
+  parents(repository: string, digest: string, limit: number): Promise<string[]>;
+  /** What a manifest names; a blob that is not here, and a manifest, has no size. */
+  children(
+    repository: string,
+    digest: string,
+  ): Promise<
+    {
+      readonly digest: string;
+      readonly target: "blob" | "manifest";
+      readonly sizeBytes: number | null;
+    }[]
+  >;
   /** Repositories to look at up to a moment, in order. */
   due(until: number, limit: number): Promise<string[]>;
   /** What the rules were when all repositories were last marked; null for never. */

@@ -3,6 +3,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { eventually } from "../processes.ts";
 import { config, content, descriptor, image, layer, type ManifestContent } from "./content.ts";
+import { testRows } from "./row.ts";
+import { retentionRows } from "./rows/retention.ts";
 import { startWorld, type World } from "./world.ts";
 
 const policies = [
@@ -54,6 +56,8 @@ async function settles(at: World, repository: string, tags: readonly string[]): 
 
 const one = image({ annotations: { name: "one" } });
 const two = image({ annotations: { name: "two" } });
+
+testRows("without rules", retentionRows);
 
 describe("rules", () => {
   test("a tag that no entry fits goes, and the log says why", async () => {
@@ -187,4 +191,110 @@ test("a dry run logs what would go, and nothing goes", async () => {
     ),
   );
   expect(await tagsOf(dry, "rules/app")).toEqual(["dev"]);
+});
+
+describe("asked before it happens", () => {
+  // Nothing is collected, and nothing waits: what the plan lists is due.
+  const planned = { gc: false, gcDelay: "1ms", retention: { delay: "0s", policies } };
+  let asked: World;
+
+  beforeAll(async () => {
+    asked = await startWorld({ storage: planned });
+  });
+  afterAll(() => asked[Symbol.asyncDispose]());
+
+  async function json(method: string, target: string, body?: unknown): Promise<never> {
+    const { body: bytes } = await asked.send(method, target, {
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      headers: { "content-type": "application/json" },
+    });
+    return JSON.parse(Buffer.from(bytes).toString()) as never;
+  }
+
+  async function plan(): Promise<Record<string, unknown>[]> {
+    const { body } = await asked.send("GET", "/v2/_zot/gc/plan");
+    const lines = Buffer.from(body).toString().trimEnd().split("\n");
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  }
+
+  const own = image({ annotations: { name: "own" } });
+
+  test("explain tells the entry, the rules with their values, and the last pull", async () => {
+    await push(asked, "rules/told", "v1", one);
+    await push(asked, "rules/told", "dev", two);
+    await asked.send("GET", "/v2/rules/told/manifests/v1");
+    await asked.restart();
+    const { policy, tags }: { policy: number; tags: Record<string, unknown>[] } = await json(
+      "GET",
+      "/v2/rules/told/_zot/retention",
+    );
+    expect(policy).toBe(0);
+    expect(tags).toEqual([
+      expect.objectContaining({ tag: "dev", decision: "delete", entry: null, pulledAt: null }),
+      expect.objectContaining({ tag: "v1", decision: "keep", entry: 0 }),
+    ]);
+    expect(tags[1]!["pulledAt"]).toBeString();
+  });
+
+  test("the plan has a line for each removal with what it frees, and applying it skips what changed", async () => {
+    const blob = content("a layer of its own");
+    const withBlob = image({
+      layers: [descriptor(blob, "application/vnd.oci.image.layer.v1.tar")],
+      annotations: { name: "with a layer of its own" },
+    });
+    await push(asked, "rules/planned", "v1", one);
+    await push(asked, "rules/planned", "dev", withBlob, [config, blob]);
+    await push(asked, "rules/planned", "again", withBlob, [config, blob]);
+    await push(asked, "rules/planned", "moved", own);
+    const all = await plan();
+    const lines = all.filter(({ repository }) => repository === "rules/planned");
+    const reason = "didn't meet any tag 'patterns' rules";
+    const base = { kind: "tag", repository: "rules/planned", reason };
+    const freed = withBlob.bytes.length + blob.bytes.length;
+    expect(lines).toEqual([
+      { ...base, tag: "again", digest: withBlob.digest, bytesFreed: 0 },
+      { ...base, tag: "dev", digest: withBlob.digest, bytesFreed: freed },
+      { ...base, tag: "moved", digest: own.digest, bytesFreed: own.bytes.length },
+    ]);
+    expect(all.at(-1)).toMatchObject({ kind: "totals", isCutOff: false });
+    await push(asked, "rules/planned", "moved", two);
+    expect(await json("POST", "/v2/_zot/gc/apply", { lines })).toEqual({
+      removed: 2,
+      skipped: [
+        {
+          kind: "tag",
+          repository: "rules/planned",
+          tag: "moved",
+          digest: own.digest,
+          reason: `the tag points at ${two.digest} now`,
+        },
+      ],
+    } as never);
+    expect(await tagsOf(asked, "rules/planned")).toEqual(["moved", "v1"]);
+  });
+
+  test("manifests and blobs that nothing names are in it, and go when it is applied", async () => {
+    const at = "other/loose";
+    const unnamed = content("a blob that no manifest names");
+    await push(asked, at, own.digest, own, [config, layer, unnamed]);
+    const isHere = ({ repository }: Record<string, unknown>) => repository === at;
+    await eventually("both are due", async () => (await plan()).filter(isHere).length === 2);
+    const lines = (await plan()).filter(isHere);
+    expect(lines).toEqual([
+      expect.objectContaining({ kind: "manifest", digest: own.digest }),
+      expect.objectContaining({ kind: "blob", digest: unnamed.digest }),
+    ]);
+    // Pushed again, it waits from then on.
+    await asked.send("POST", `/v2/${at}/blobs/uploads/?digest=${unnamed.digest}`, {
+      body: unnamed.bytes,
+    });
+    const applied: { removed: number; skipped: { reason: string }[] } = await json(
+      "POST",
+      "/v2/_zot/gc/apply",
+      { lines },
+    );
+    expect(applied.removed).toBe(1);
+    expect(applied.skipped.map(({ reason }) => reason)).toEqual(["something named it meanwhile"]);
+    expect((await asked.send("GET", `/v2/${at}/manifests/${own.digest}`)).status).toBe(404);
+  });
 });

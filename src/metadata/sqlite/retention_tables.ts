@@ -29,6 +29,11 @@ const sql = {
   pulls:
     "SELECT p.digest AS digest, p.pulled_at AS at, p.pulls AS count FROM json_each(?2) " +
     `CROSS JOIN retention_pulls p ON p.repository = ${here} AND p.digest = json_each.value`,
+  retentionParents: `SELECT parent FROM manifest_references WHERE repository = ${here} AND child = ?2 LIMIT ?3`,
+  retentionChildren:
+    "SELECT r.child AS digest, r.target AS target, b.size AS sizeBytes FROM manifest_references r " +
+    "INDEXED BY manifest_references_parent LEFT JOIN blobs b ON b.repository = r.repository AND b.digest = r.child " +
+    `WHERE r.repository = ${here} AND r.parent = ?2`,
   looksDue:
     "SELECT r.name AS name FROM retention_looks k INDEXED BY retention_looks_due " +
     "CROSS JOIN repositories r ON r.id = k.repository WHERE k.look_at <= ?1 ORDER BY k.look_at LIMIT ?2",
@@ -115,6 +120,11 @@ function reads(database: Database): RetentionReads {
       ).map(({ digest, here: isHere, goneAt }) => ({ digest, isHere: isHere === 1, goneAt })),
     pulls: async (repository, digests) =>
       all<Omit<Pulls, "repository">>(sql.pulls, repository, JSON.stringify(digests)),
+    parents: async (repository, digest, limit) =>
+      all<{ parent: string }>(sql.retentionParents, repository, digest, limit).map(
+        ({ parent }) => parent,
+      ),
+    children: async (repository, digest) => all(sql.retentionChildren, repository, digest),
     due: async (until, limit) =>
       all<{ name: string }>(sql.looksDue, until, limit).map(({ name }) => name),
     rules: async () => all<{ value: string }>(sql.rules)[0]?.value ?? null,

@@ -11,7 +11,7 @@ import type { Registry, Report } from "../registry.ts";
 import { evaluate, type Decision, type Evaluation } from "./evaluate.ts";
 import type { RetentionValues } from "./options.ts";
 import { removeTags, retentionActor } from "./remove_tags.ts";
-import { compileRules, policyOf, type Policy, type RetentionRules } from "./rules.ts";
+import { compileRules, mayRemove, policyOf, type RetentionRules } from "./rules.ts";
 
 /** The part of the configuration in force that it needs. */
 export interface RetentionSettings {
@@ -200,9 +200,4 @@ function decisionFields(repository: string, decision: Decision, dryRun: boolean)
     decision: decision.decision,
     reason: decision.reason,
   };
-}
-
-/** Whether a policy removes any tag at all. */
-function mayRemove({ keepTags, expiresByLabel, deleteReferrers }: Policy): boolean {
-  return keepTags.length > 0 || expiresByLabel || deleteReferrers;
 }

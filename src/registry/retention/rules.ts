@@ -98,6 +98,11 @@ export function policyOf({ policies }: RetentionRules, repository: string): Poli
   return policies.find(({ repositories }) => repositories(repository)) ?? unruled;
 }
 
+/** Whether a policy removes any tag at all. */
+export function mayRemove({ keepTags, expiresByLabel, deleteReferrers }: Policy): boolean {
+  return keepTags.length > 0 || expiresByLabel || deleteReferrers;
+}
+
 /** Whether a pull may change which tags or manifests stay: places are given by pulls. */
 export function ranksPulls({ keepTags, keepUntagged }: Policy): boolean {
   const entries = keepUntagged === null ? keepTags : [...keepTags, keepUntagged];

@@ -14,6 +14,7 @@ import { mountRows } from "./mounts.ts";
 import { nameRows } from "./names.ts";
 import { pastRows } from "./past.ts";
 import { undoRows } from "./undo.ts";
+import { retentionRows } from "./retention.ts";
 import { limitedUploadRows, uploadRows } from "./uploads.ts";
 
 export const allRows: readonly Row[] = [
@@ -31,6 +32,7 @@ export const allRows: readonly Row[] = [
   ...nameRows,
   ...pastRows,
   ...undoRows,
+  ...retentionRows,
   ...uploadRows,
   ...limitedUploadRows,
 ];

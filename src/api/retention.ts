@@ -1,0 +1,136 @@
+/**
+ * What retention and collection decide, for people who ask: about a tag, about content, as a plan; and the plan carried
+ * out. Plans are for administrators, since they tell of every repository.
+ */
+import type { Call } from "../http/call.ts";
+import type { Reply } from "../http/endpoint.ts";
+import { jsonReply, textReply } from "../http/reply.ts";
+import { stepsPerEntry } from "../lib/request_budget.ts";
+import { parseDigest } from "../oci/digest.ts";
+import { isRepositoryName, isTag } from "../oci/reference.ts";
+import { applyPlan, type PlannedRemoval } from "../registry/retention/apply_plan.ts";
+import type { Decision } from "../registry/retention/evaluate.ts";
+import { explainTags } from "../registry/retention/explain.ts";
+import { planLines } from "../registry/retention/plan.ts";
+import { whyKept } from "../registry/retention/why.ts";
+import { invalidTag, requireReference, type App } from "./app.ts";
+import { checkMembers, invalidBody, readObject } from "./json_body.ts";
+
+/** Lines of a plan in one request, and bytes of them. */
+const linesMax = 5_000;
+const linesBytesMax = 8 * 1024 * 1024;
+/** Lines of a plan; after it was applied the next one has the rest. */
+const plannedMax = 100_000;
+const noStore = { "cache-control": "no-store" };
+
+/** GET: what becomes of each tag of a repository, or of one, and why. */
+export async function getRetention(call: Call, app: App): Promise<Reply> {
+  const tag = call.query.get("tag");
+  if (tag !== null && !isTag(tag)) throw invalidTag(tag);
+  const { repository, policy, dryRun, decisions } = await explainTags(
+    app.registry,
+    call.repository,
+    tag,
+  );
+  const body = { name: repository, policy, dryRun, tags: decisions.map(toldDecision) };
+  return jsonReply(200, body, noStore);
+}
+
+/** GET: what keeps a blob or a manifest. */
+export async function getWhy(call: Call, app: App): Promise<Reply> {
+  const reference = requireReference(call, "read");
+  const why = await whyKept(app.registry, call.repository, reference);
+  const { repository, unnamedSince, verdict, ...rest } = why;
+  const told =
+    verdict === null
+      ? null
+      : {
+          decision: verdict.decision,
+          reason: verdict.reason,
+          until: time(verdict.lookAgainAt),
+        };
+  const body = { name: repository, ...rest, unnamedSince: time(unnamedSince), verdict: told };
+  return jsonReply(200, body, noStore);
+}
+
+/** GET: all that would be removed now, as lines of JSON, and a last line with the totals. */
+export async function getPlan(call: Call, app: App): Promise<Reply> {
+  return textReply(200, await planText(app, call), "application/jsonl", noStore);
+}
+
+/** POST: removes what lines of a plan name, as far as they still hold. */
+export async function postApply(call: Call, app: App): Promise<Reply> {
+  const body = await readObject(call, app, { members: ["lines"], bytesMax: linesBytesMax });
+  const lines = readLines(body["lines"]);
+  const { removed, skipped } = await applyPlan(app.registry, lines, {
+    by: call.by ?? "zot:plan",
+    forbids: (line) => whyForbidden(call, line),
+  });
+  const told = skipped.map(({ line, reason }) => ({ ...line, reason }));
+  return jsonReply(200, { removed, skipped: told }, noStore);
+}
+
+function whyForbidden({ caller }: Call, line: PlannedRemoval): string | null {
+  const asked = line.kind === "tag" ? caller.about(line.tag) : caller;
+  return asked.may("delete", line.repository) ? null : "you may not delete there";
+}
+
+function toldDecision(decision: Decision): object {
+  const { tag, digest, pushedAt, pulledAt, rules, entry, step, reason, lookAgainAt } = decision;
+  return {
+    tag,
+    digest,
+    pushedAt: time(pushedAt),
+    pulledAt: time(pulledAt),
+    decision: decision.decision,
+    step,
+    reason,
+    entry,
+    rules: rules.map(({ says, holds }) => ({ rule: says, holds })),
+    until: time(lookAgainAt),
+  };
+}
+
+function time(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}
+
+async function planText({ registry }: App, { caller, budget }: Call): Promise<string> {
+  const totals = { tags: 0, manifests: 0, blobs: 0, bytesFreed: 0 };
+  const lines: string[] = [];
+  let isCutOff = false;
+  for await (const { bytesFreed, ...line } of planLines(registry)) {
+    // The key or token of an administrator may be good for some repositories only.
+    budget.grant(stepsPerEntry);
+    if (!caller.may("read", line.repository)) continue;
+    isCutOff = lines.length >= plannedMax;
+    if (isCutOff) break;
+    totals[`${line.kind}s`] += 1;
+    totals.bytesFreed += bytesFreed;
+    lines.push(JSON.stringify({ ...line, bytesFreed }));
+  }
+  const last = { kind: "totals", at: time(registry.clock.now()), ...totals, isCutOff };
+  return [...lines, JSON.stringify(last), ""].join("\n");
+}
+
+const known = ["kind", "repository", "tag", "digest", "since", "reason", "bytesFreed"];
+
+function readLines(value: unknown): PlannedRemoval[] {
+  if (!Array.isArray(value) || value.length === 0 || value.length > linesMax) {
+    throw invalidBody(`Expected lines: a list of up to ${linesMax} lines of a plan`);
+  }
+  return value.map((each: unknown) => {
+    const { kind, repository, tag, digest, since } = checkMembers(each, known, "a line");
+    const isPlaced = typeof repository === "string" && isRepositoryName(repository);
+    if (!isPlaced || typeof digest !== "string" || parseDigest(digest) === null) {
+      throw invalidBody("Expected a line with a repository and a digest");
+    }
+    if (kind === "tag" && typeof tag === "string" && isTag(tag)) {
+      return { kind, repository, tag, digest };
+    }
+    if ((kind === "manifest" || kind === "blob") && typeof since === "number") {
+      return { kind, repository, digest, since };
+    }
+    throw invalidBody("Expected a line of the kind tag, manifest or blob, as the plan has it");
+  });
+}
