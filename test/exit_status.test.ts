@@ -16,6 +16,7 @@ import {
   tempDirectory,
   type Zot,
 } from "./harness.ts";
+import { emptyIndexPush } from "./http/content.ts";
 import type { TempDirectory } from "./temp.ts";
 import { talkInTerminal } from "./terminal.ts";
 
@@ -31,6 +32,8 @@ beforeAll(async () => {
   zot = await startZot();
   const blob = `${zot.url}/v2/app/blobs/uploads/?digest=${emptyDigest}`;
   await fetch(blob, { method: "POST", headers: { "content-length": "0" } });
+  const { headers, body } = emptyIndexPush();
+  await fetch(`${zot.url}/v2/app/manifests/1`, { method: "PUT", headers, body });
   broken = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
@@ -103,6 +106,15 @@ const rows: readonly [command: string, status: number, ask: () => Promise<number
   ["bench", 1, () => status("bench", address("broken"), ...few)],
   ["bench", 2, () => status("bench", address("nobody"))],
   ["bench", 2, () => status("bench", address("zot"), "--frob")],
+  ["retention", 0, () => status("retention", "explain", `${address("zot")}/app:1`)],
+  ["retention", 1, () => status("retention", "explain", `${address("zot")}/none`)],
+  ["retention", 2, () => status("retention", "explain", "no name")],
+  ["why", 0, () => status("why", `${address("zot")}/app:1`)],
+  ["why", 1, () => status("why", `${address("nobody")}/app:1`)],
+  ["why", 2, () => status("why", "app")],
+  ["gc", 0, () => status("gc", "plan", "-s", zot.url)],
+  ["gc", 1, () => status("gc", "plan", "-s", address("broken"))],
+  ["gc", 2, () => status("gc", "apply", "none.jsonl")],
   ["openapi", 0, () => status("openapi", "good.yaml")],
   ["openapi", 1, () => status("openapi", "bad.yaml")],
   ["openapi", 2, () => status("openapi", "--frob")],

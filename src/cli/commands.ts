@@ -3,7 +3,7 @@
 // A row names its work and loads it when it is called, so that `zot --version` does not pay for a
 // server: nothing but types and texts may be imported at the top of this file.
 
-import type { Command } from "./command.ts";
+import { mistakeStatus, type Command } from "./command.ts";
 import { helpPages } from "./help_pages.ts";
 import { askOptions, registryOptions, targetSays } from "./registry_options.ts";
 import type { UserAction } from "./user.ts";
@@ -72,6 +72,15 @@ const benchOptions: Command["options"] = [
   { flags: "--format <format>", says: "text, json or html (default: text)" },
   { flags: "--output <file>", says: "write the report to a file" },
   ...registryOptions,
+];
+
+const gcOptions: Command["options"] = [
+  {
+    flags: "-s, --server <url>",
+    says: "server to ask (default: ZOT_SERVER, http://127.0.0.1:8080)",
+  },
+  { flags: "-o, --output <file>", says: "write the plan to a file" },
+  ...askOptions,
 ];
 
 /** The table, in the order of the help. */
@@ -274,6 +283,59 @@ export const commands: readonly Command[] = [
     run: async (given, output) => {
       const { benchCommand } = await import("./bench.ts");
       return await benchCommand(given, output);
+    },
+  },
+  {
+    name: "retention",
+    arguments: [
+      {
+        name: "action",
+        required: true,
+        says: "explain: what is decided about tags, and why.",
+        completes: ["explain"],
+      },
+      { name: "reference", required: true, says: targetSays },
+    ],
+    options: askOptions,
+    summary: "Tell what retention decides about tags, and why",
+    help: helpPages.retention,
+    run: async (given, output) => {
+      const { retentionCommand } = await import("./retention.ts");
+      return await retentionCommand(given, output);
+    },
+  },
+  {
+    name: "why",
+    arguments: [{ name: "reference", required: true, says: targetSays }],
+    options: askOptions,
+    summary: "Tell what keeps a manifest or a blob",
+    help: helpPages.why,
+    run: async (given, output) => {
+      const { whyCommand } = await import("./retention.ts");
+      return await whyCommand(given, output);
+    },
+  },
+  {
+    name: "gc",
+    arguments: [
+      {
+        name: "action",
+        required: true,
+        says: "plan: list what would go; apply: carry such a list out.",
+        completes: ["plan", "apply"],
+      },
+      { name: "file", required: false, says: "The plan to apply; - is standard input." },
+    ],
+    options: gcOptions,
+    summary: "List what would be removed, and carry such a list out",
+    help: helpPages.gc,
+    run: async (given, output) => {
+      const { applyCommand, planCommand } = await import("./gc_plan.ts");
+      const action = given.arguments["action"];
+      if (action === "plan") return await planCommand(given, output);
+      if (action === "apply") return await applyCommand(given, output);
+      output.error(`zot: expected plan or apply, got '${action ?? ""}'\n`);
+      return mistakeStatus;
     },
   },
   {

@@ -248,6 +248,37 @@ Groups: ping, empty, push, upload, pull, mount, content, manifest, tags, referre
     ],
     seeAlso: ["docs/benchmarks.md"],
   },
+  retention: {
+    says: `Asks a running server what retention (storage.retention) decides about each tag of a repository, or about one: kept or removed, by which entry and which rules, and until when. It changes nothing. The evaluation asks, in this order: protected or pinned, immutable, the subject of a signature, the label, the first entry that fits with its rules, the minimum, and at last the limit of what may go at once.`,
+    exitStatus: askedStatus,
+    environment: askedEnvironment,
+    examples: [
+      "zot retention explain team/app",
+      "zot retention explain registry.example.com/team/app:1.0",
+    ],
+    seeAlso: ["zot help why", "zot help gc", "docs/guides/disk.md"],
+  },
+  why: {
+    says: `Asks a running server what keeps a manifest or a blob: each way from a tag, an index or a subject down to it. For what nothing names it tells since when, and when it goes.`,
+    exitStatus: askedStatus,
+    environment: askedEnvironment,
+    examples: ["zot why team/app:1.0", "zot why team/app@sha256:..."],
+    seeAlso: ["zot help retention", "docs/guides/disk.md"],
+  },
+  gc: {
+    says: `plan asks a running server for all that retention and collection would remove now: a line for each tag, manifest and blob with its reason and the bytes that it frees beyond the lines before it. It changes nothing. With -o the plan goes to a file, as lines of JSON.
+
+apply carries out such a file, or lines of it. A line is carried out only while it holds: the tag points where it did, nothing has named the manifest or blob, and the rules decide the same. What is passed over is told with the reason. Both are for administrators.`,
+    exitStatus: askedStatus,
+    environment: askedEnvironment,
+    examples: [
+      "zot gc plan",
+      "zot gc plan -o plan.jsonl",
+      "zot gc apply plan.jsonl",
+      "zot gc plan -f json | grep team/ | zot gc apply -",
+    ],
+    seeAlso: ["zot help retention", "docs/guides/disk.md"],
+  },
   openapi: {
     says: `Prints the document that a registry with this configuration shows at /swagger/v2/, for generators of clients and other tools: every endpoint with its parameters, answers and errors. Without a configuration, that of the defaults.`,
     exitStatus: [[0, "Printed."], [1, "The configuration has a problem."], mistake],

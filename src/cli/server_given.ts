@@ -131,10 +131,15 @@ export function wantsJson(given: Given): boolean {
   throw new Mistake(`expected --format text or json, got '${format}'`);
 }
 
-/** Rows under a head, in columns as wide as their widest cell. */
+/** Rows under a head, if there is one, in columns as wide as their widest cell. */
 export function inColumns(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const lines = [head, ...rows].map((row) => row.map(printable));
-  const widths = head.map((_, column) => Math.max(...lines.map((row) => row[column]?.length ?? 0)));
+  const lines = [...(head.length === 0 ? [] : [head]), ...rows].map((row) => row.map(printable));
+  const widths: number[] = [];
+  for (const row of lines) {
+    for (const [column, { length }] of row.entries()) {
+      widths[column] = Math.max(widths[column] ?? 0, length);
+    }
+  }
   return lines
     .map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  "))
     .map((line) => `${line.trimEnd()}\n`)

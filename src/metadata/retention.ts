@@ -65,6 +65,8 @@ export interface RetentionReads {
   pulls(repository: string, digests: readonly string[]): Promise<Omit<Pulls, "repository">[]>;
   /** Manifests that name a digest, at most `limit`. */
   parents(repository: string, digest: string, limit: number): Promise<string[]>;
+  /** Manifests that are about a digest, at most `limit`. */
+  referrers(repository: string, subject: string, limit: number): Promise<string[]>;
   /** What a manifest names; a blob that is not here, and a manifest, has no size. */
   children(
     repository: string,

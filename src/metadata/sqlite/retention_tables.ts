@@ -30,6 +30,9 @@ const sql = {
     "SELECT p.digest AS digest, p.pulled_at AS at, p.pulls AS count FROM json_each(?2) " +
     `CROSS JOIN retention_pulls p ON p.repository = ${here} AND p.digest = json_each.value`,
   retentionParents: `SELECT parent FROM manifest_references WHERE repository = ${here} AND child = ?2 LIMIT ?3`,
+  retentionReferrers:
+    "SELECT digest FROM manifests INDEXED BY manifests_subject " +
+    `WHERE repository = ${here} AND subject = ?2 LIMIT ?3`,
   retentionChildren:
     "SELECT r.child AS digest, r.target AS target, b.size AS sizeBytes FROM manifest_references r " +
     "INDEXED BY manifest_references_parent LEFT JOIN blobs b ON b.repository = r.repository AND b.digest = r.child " +
@@ -123,6 +126,10 @@ function reads(database: Database): RetentionReads {
     parents: async (repository, digest, limit) =>
       all<{ parent: string }>(sql.retentionParents, repository, digest, limit).map(
         ({ parent }) => parent,
+      ),
+    referrers: async (repository, subject, limit) =>
+      all<{ digest: string }>(sql.retentionReferrers, repository, subject, limit).map(
+        ({ digest }) => digest,
       ),
     children: async (repository, digest) => all(sql.retentionChildren, repository, digest),
     due: async (until, limit) =>

@@ -65,9 +65,9 @@ export class FreedBytes {
   async #referrers(repository: string, subject: Digest): Promise<number> {
     const { metadata, retention: rules } = this.#registry;
     if (!policyOf(rules, repository).deleteReferrers) return 0;
-    const page = { after: null, limit: namesMax, bytesMax: 0 };
+    const reads = metadata.records(retention);
     let bytes = 0;
-    for (const { digest } of (await metadata.referrers(repository, subject, [], page)).records) {
+    for (const digest of await reads.referrers(repository, subject, namesMax)) {
       bytes += await this.#manifest(repository, digest);
     }
     return bytes;

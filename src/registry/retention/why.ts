@@ -72,8 +72,9 @@ async function find(
   if (resolved.found !== null) return { digest: resolved.found.digest, kind: "manifest" };
   if (reference.kind === "digest") {
     const { digest } = reference;
-    const size = await registry.metadata.blobSize(repository, digest);
-    if (size !== null) return { digest, kind: "blob" };
+    const reads = registry.metadata.records(collection);
+    const { sizeBytes } = await reads.blob(repository, digest);
+    if (sizeBytes !== null) return { digest, kind: "blob" };
   }
   const text = reference.kind === "tag" ? reference.tag : reference.digest;
   throw absentError(resolved.why, "MANIFEST_UNKNOWN", { name: repository, reference: text });
