@@ -92,10 +92,9 @@ test("zot why tells every way down to a layer, and what has none", async () => {
   expect(stdout.split("\n")).toEqual([
     `blob ${layer.digest}`,
     ...[
-      ["v1", stable],
-      ["dev", branch],
+      { tag: "v1", digest: stable.digest },
+      { tag: "dev", digest: branch.digest },
     ]
-      .map(([tag, manifest]) => ({ tag, digest: (manifest as ManifestContent).digest }))
       .toSorted((a, b) => (a.digest < b.digest ? -1 : 1))
       .map(({ tag, digest }) => `  tag ${tag} > manifest ${digest} > blob ${layer.digest}`),
     "",

@@ -8,7 +8,8 @@ import type { Answer, Content, JsonSchema, Parameter } from "../http/endpoint.ts
 import type { ApiErrorName } from "../oci/errors.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 import { manifestContent, octets } from "./parameters.ts";
-import { digestSchema, schemaOf, type SchemaName } from "./schemas.ts";
+import { digestSchema } from "./schema_parts.ts";
+import { schemaOf, type SchemaName } from "./schemas.ts";
 
 const text: JsonSchema = { type: "string" };
 

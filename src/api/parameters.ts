@@ -7,7 +7,8 @@
  */
 import type { Content, Parameter } from "../http/endpoint.ts";
 import { manifestTypes, mediaTypes } from "../oci/media_types.ts";
-import { digestSchema, exampleDigest, schemaOf, tagSchema, type SchemaName } from "./schemas.ts";
+import { digestSchema, exampleDigest, tagSchema } from "./schema_parts.ts";
+import { schemaOf, type SchemaName } from "./schemas.ts";
 
 const text = { type: "string" } as const;
 const moment = { type: "string", format: "date-time" } as const;

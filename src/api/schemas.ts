@@ -8,28 +8,15 @@
 import type { JsonSchema } from "../http/endpoint.ts";
 import { apiErrors } from "../oci/errors.ts";
 import { mediaTypes } from "../oci/media_types.ts";
+import { retentionSchemas } from "./retention_schemas.ts";
+import { digestSchema, tagSchema, text, time } from "./schema_parts.ts";
 
-const text: JsonSchema = { type: "string" };
 const annotations: JsonSchema = {
   type: "object",
   additionalProperties: text,
   description: "Free text by key.",
 };
 
-/** The digest of no bytes. */
-export const exampleDigest =
-  "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-export const digestSchema: JsonSchema = {
-  type: "string",
-  pattern: "^[a-z0-9]+([+._-][a-z0-9]+)*:[a-zA-Z0-9=_-]+$",
-  examples: [exampleDigest],
-};
-export const tagSchema: JsonSchema = {
-  type: "string",
-  pattern: "^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$",
-  examples: ["latest"],
-};
 const mediaTypeSchema: JsonSchema = { type: "string", description: "Media type of the content." };
 const schemaVersion: JsonSchema = { const: 2 };
 
@@ -39,8 +26,6 @@ const empty = {
   digest: "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
   size: 2,
 };
-
-const time: JsonSchema = { type: "string", format: "date-time" };
 
 /** A key as its owner sees it; a time that is not set is that of the year 1. */
 const apiKey = {
@@ -75,139 +60,9 @@ const undoStep = {
   to: { ...digestOrNull, description: "What it points at afterwards; null removes it." },
 };
 const stepMembers = ["repository", "tag", "from", "to"] as const;
-const timeOrNull: JsonSchema = { type: ["string", "null"], format: "date-time" };
-const decision: JsonSchema = { enum: ["keep", "delete"] };
-const removalKind: JsonSchema = { enum: ["tag", "manifest", "blob"] };
-const removal: Readonly<Record<string, JsonSchema>> = {
-  kind: removalKind,
-  repository: text,
-  tag: tagSchema,
-  digest: digestSchema,
-  since: { type: "number", description: "Since when nothing names it, as the plan has it." },
-  reason: text,
-};
-
 /** By the name in `components.schemas`. */
 export const schemas = {
-  Retention: {
-    type: "object",
-    required: ["name", "policy", "dryRun", "tags"],
-    additionalProperties: false,
-    properties: {
-      name: text,
-      policy: {
-        type: ["integer", "null"],
-        description: "Place of the policy in `storage.retention.policies`; null where none fits.",
-      },
-      dryRun: { type: "boolean" },
-      tags: {
-        type: "array",
-        items: {
-          type: "object",
-          required: ["tag", "digest", "pushedAt", "pulledAt", "decision", "reason", "until"],
-          additionalProperties: false,
-          properties: {
-            tag: tagSchema,
-            digest: digestSchema,
-            pushedAt: time,
-            pulledAt: timeOrNull,
-            decision,
-            step: { ...text, description: "Which step of the evaluation decided." },
-            reason: text,
-            entry: { type: ["integer", "null"], description: "The entry of `keepTags` that fits." },
-            rules: {
-              type: "array",
-              items: {
-                type: "object",
-                required: ["rule", "holds"],
-                additionalProperties: false,
-                properties: { rule: text, holds: { type: "boolean" } },
-              },
-            },
-            until: { ...timeOrNull, description: "When time alone may change the decision." },
-          },
-        },
-      },
-    },
-  },
-  Why: {
-    type: "object",
-    required: [
-      "name",
-      "digest",
-      "kind",
-      "ways",
-      "isCutOff",
-      "protection",
-      "unnamedSince",
-      "verdict",
-    ],
-    additionalProperties: false,
-    properties: {
-      name: text,
-      digest: digestSchema,
-      kind: { enum: ["manifest", "blob"] },
-      ways: {
-        type: "array",
-        description: "Each from what keeps it down to it; empty when nothing names it.",
-        items: {
-          type: "array",
-          items: {
-            type: "object",
-            required: ["kind", "name"],
-            additionalProperties: false,
-            properties: {
-              kind: { enum: ["tag", "subject", "index", "manifest", "blob"] },
-              name: text,
-            },
-          },
-        },
-      },
-      isCutOff: { type: "boolean", description: "There are more ways than these." },
-      protection: { type: ["string", "null"] },
-      unnamedSince: timeOrNull,
-      verdict: {
-        type: ["object", "null"],
-        required: ["decision", "reason", "until"],
-        additionalProperties: false,
-        properties: { decision, reason: text, until: timeOrNull },
-      },
-    },
-  },
-  PlanLines: {
-    type: "object",
-    required: ["lines"],
-    additionalProperties: false,
-    properties: {
-      lines: {
-        type: "array",
-        minItems: 1,
-        items: {
-          type: "object",
-          required: ["kind", "repository", "digest"],
-          additionalProperties: false,
-          properties: { ...removal, bytesFreed: { type: "number" } },
-        },
-      },
-    },
-  },
-  PlanApplied: {
-    type: "object",
-    required: ["removed", "skipped"],
-    additionalProperties: false,
-    properties: {
-      removed: { type: "integer" },
-      skipped: {
-        type: "array",
-        items: {
-          type: "object",
-          required: ["kind", "repository", "digest", "reason"],
-          additionalProperties: false,
-          properties: removal,
-        },
-      },
-    },
-  },
+  ...retentionSchemas,
   Errors: {
     type: "object",
     description: 'distribution-spec, "Error codes".',
