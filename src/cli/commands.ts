@@ -3,7 +3,7 @@
 // A row names its work and loads it when it is called, so that `zot --version` does not pay for a
 // server: nothing but types and texts may be imported at the top of this file.
 
-import { mistakeStatus, type Command } from "./command.ts";
+import type { Command } from "./command.ts";
 import { helpPages } from "./help_pages.ts";
 import { askOptions, registryOptions, targetSays } from "./registry_options.ts";
 import type { UserAction } from "./user.ts";
@@ -76,6 +76,16 @@ const benchOptions: Command["options"] = [
 
 const gcOptions: Command["options"] = [
   {
+    flags: "-r, --storage-root-dir <dir>",
+    says: "root directory of a server that is stopped, or OCI layouts of any program (required)",
+  },
+  { flags: "-m, --delete-untagged", says: "remove manifests without a tag, too" },
+  { flags: "-d, --dry-run", says: "print what would go, and change nothing" },
+  {
+    flags: "--older-than <duration>",
+    says: "only what has had no name for so long (default: 0s)",
+  },
+  {
     flags: "-s, --server <url>",
     says: "server to ask (default: ZOT_SERVER, http://127.0.0.1:8080)",
   },
@@ -115,24 +125,21 @@ export const commands: readonly Command[] = [
   },
   {
     name: "gc",
-    arguments: [],
-    options: [
+    arguments: [
       {
-        flags: "-r, --storage-root-dir <dir>",
-        says: "root directory of a server that is stopped, or OCI layouts of any program (required)",
+        name: "action",
+        required: false,
+        says: "plan: list what a server would remove; apply: carry such a list out.",
+        completes: ["plan", "apply"],
       },
-      { flags: "-m, --delete-untagged", says: "remove manifests without a tag, too" },
-      { flags: "-d, --dry-run", says: "print what would go, and change nothing" },
-      {
-        flags: "--older-than <duration>",
-        says: "only what has had no name for so long (default: 0s)",
-      },
+      { name: "file", required: false, says: "The plan to apply; - is standard input." },
     ],
-    summary: "Remove what nothing names from a directory that no server serves",
+    options: gcOptions,
+    summary: "Remove what nothing names from a directory, or plan it",
     help: helpPages.gc,
     run: async (given, output) => {
-      const { gc } = await import("./gc.ts");
-      return await gc(given, output);
+      const { gcCommand } = await import("./gc_command.ts");
+      return await gcCommand(given, output);
     },
   },
   {
@@ -313,29 +320,6 @@ export const commands: readonly Command[] = [
     run: async (given, output) => {
       const { whyCommand } = await import("./retention.ts");
       return await whyCommand(given, output);
-    },
-  },
-  {
-    name: "gc",
-    arguments: [
-      {
-        name: "action",
-        required: true,
-        says: "plan: list what would go; apply: carry such a list out.",
-        completes: ["plan", "apply"],
-      },
-      { name: "file", required: false, says: "The plan to apply; - is standard input." },
-    ],
-    options: gcOptions,
-    summary: "List what would be removed, and carry such a list out",
-    help: helpPages.gc,
-    run: async (given, output) => {
-      const { applyCommand, planCommand } = await import("./gc_plan.ts");
-      const action = given.arguments["action"];
-      if (action === "plan") return await planCommand(given, output);
-      if (action === "apply") return await applyCommand(given, output);
-      output.error(`zot: expected plan or apply, got '${action ?? ""}'\n`);
-      return mistakeStatus;
     },
   },
   {

@@ -99,20 +99,28 @@ With --no-files the configuration alone is checked: for a machine that has not g
     seeAlso: ["zot help schema", "docs/guides/configure.md"],
   },
   gc: {
-    says: `Removes blobs that no manifest names, and with -m manifests without a tag, at once. A running server does so by itself (storage.gc): this is for a root directory that none serves, and for OCI layouts that another program wrote. Such a directory is one layout, or has layouts in it.
+    says: `With -r: removes blobs that no manifest names, and with -m manifests without a tag, at once. A running server does so by itself (storage.gc): this is for a root directory that none serves, and for OCI layouts that another program wrote. Such a directory is one layout, or has layouts in it.
 
-For each thing that goes, or that a rule keeps, there is a line: delete or keep, the repository, the digest, bytes and the reason. At the end stand the sums. A root that a server has is refused, with its process. Nothing that is removed here can be undone.`,
+For each thing that goes, or that a rule keeps, there is a line: delete or keep, the repository, the digest, bytes and the reason. At the end stand the sums. A root that a server has is refused, with its process. Nothing that is removed here can be undone.
+
+plan asks a running server for all that retention and collection would remove now: a line for each tag, manifest and blob with its reason and the bytes that it frees beyond the lines before it. It changes nothing. With -o the plan goes to a file, as lines of JSON.
+
+apply carries out such a file, or lines of it. A line is carried out only while it holds: the tag points where it did, nothing has named the manifest or blob, and the rules decide the same. What is passed over is told with the reason. Both are for administrators.`,
     exitStatus: [
-      [0, "Done."],
+      [0, "Done; apply tells what it passed over."],
       [1, "Not done, or not everywhere: the reason is on standard error."],
       mistake,
     ],
+    environment: askedEnvironment,
     examples: [
+      "zot gc plan -o plan.jsonl",
+      "zot gc apply plan.jsonl",
+      "zot gc plan -f json | grep team/ | zot gc apply -",
       "zot gc -r /var/lib/zot -d",
       "zot gc -r /var/lib/zot -m --older-than 24h",
       "zot gc -r ./layout -m",
     ],
-    seeAlso: ["zot help serve", "docs/guides/disk.md"],
+    seeAlso: ["zot help retention", "zot help serve", "docs/guides/disk.md"],
   },
   authz: {
     says: `Decides with the very function that the server decides with, and prints the decision, the policy that made it, and every glob that fits the repository, the longest first: only that one counts. Groups of a directory or a token are not known here; --group gives them. Conditions are shown, and taken to hold.`,
@@ -263,20 +271,6 @@ Groups: ping, empty, push, upload, pull, mount, content, manifest, tags, referre
     exitStatus: askedStatus,
     environment: askedEnvironment,
     examples: ["zot why team/app:1.0", "zot why team/app@sha256:..."],
-    seeAlso: ["zot help retention", "docs/guides/disk.md"],
-  },
-  gc: {
-    says: `plan asks a running server for all that retention and collection would remove now: a line for each tag, manifest and blob with its reason and the bytes that it frees beyond the lines before it. It changes nothing. With -o the plan goes to a file, as lines of JSON.
-
-apply carries out such a file, or lines of it. A line is carried out only while it holds: the tag points where it did, nothing has named the manifest or blob, and the rules decide the same. What is passed over is told with the reason. Both are for administrators.`,
-    exitStatus: askedStatus,
-    environment: askedEnvironment,
-    examples: [
-      "zot gc plan",
-      "zot gc plan -o plan.jsonl",
-      "zot gc apply plan.jsonl",
-      "zot gc plan -f json | grep team/ | zot gc apply -",
-    ],
     seeAlso: ["zot help retention", "docs/guides/disk.md"],
   },
   openapi: {
