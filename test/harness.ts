@@ -107,6 +107,8 @@ async function start(options: ZotOptions, directory: TempDirectory): Promise<Zot
       `the workers ${workers.join(", ")} end with their supervisor`,
       () => !workers.some(isAlive),
     );
+  const parsed: LogLine[] = [];
+  let parsedLines = 0;
   const stop = async () => {
     const workers = workerPids();
     const code = await service.stop();
@@ -121,11 +123,15 @@ async function start(options: ZotOptions, directory: TempDirectory): Promise<Zot
     rootDirectory,
     configFile: file,
     configure: (changes) => writeFile(file, JSON.stringify(configuration(rootDirectory, changes))),
-    logs: () =>
-      service
-        .stdout()
-        .map(parseLog)
-        .filter((line) => line !== null),
+    logs: () => {
+      const lines = service.stdout();
+      // Asked again and again: only what came since is parsed.
+      for (; parsedLines < lines.length; parsedLines += 1) {
+        const line = parseLog(lines[parsedLines] ?? "");
+        if (line !== null) parsed.push(line);
+      }
+      return [...parsed];
+    },
     waitForLog: async (what, fits) => {
       const found = await service.waitForLine(what, (text) => {
         const parsed = parseLog(text);

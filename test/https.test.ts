@@ -97,6 +97,19 @@ describe.skipIf(!requireTool("openssl"))("zot serve over HTTPS", () => {
     return promise;
   }
 
+  /** Puts a pair in place, and waits until the log says that it is taken and everybody gets it. */
+  async function change(zot: Zot, files: Volume, pair: Certificate, name: string): Promise<void> {
+    const taken = (): number =>
+      zot.logs().filter(({ msg }) => String(msg).includes("new certificate")).length;
+    const before = taken();
+    await files.put(pair, authority.cert);
+    await eventually(`${name} is taken`, () => taken() > before);
+    await eventually(
+      `everybody gets ${name}`,
+      async () => String(await shownToMany(zot.port)) === name,
+    );
+  }
+
   /** What a number of connections get, enough to reach every worker. */
   async function shownToMany(port: number): Promise<string[]> {
     const names = await Promise.all(Array.from({ length: 40 }, () => shown(port)));
@@ -274,10 +287,7 @@ describe.skipIf(!requireTool("openssl"))("zot serve over HTTPS", () => {
           [second, "second"],
           [first, "first"],
         ] as const) {
-          await files.put(pair, authority.cert);
-          await eventually(`everybody gets ${expected}`, async () => {
-            return String(await shownToMany(zot.port)) === expected;
-          });
+          await change(zot, files, pair, expected);
           const before = load.answers();
           await eventually("the load goes on", () => load.answers() > before + 100);
         }
@@ -300,11 +310,7 @@ describe.skipIf(!requireTool("openssl"))("zot serve over HTTPS", () => {
           /^http\.tls\.key: expected the private key of the certificate of CN=second/,
         );
         expect(await shownToMany(zot.port)).toEqual(["first"]);
-        await files.put(third, authority.cert);
-        await eventually(
-          "everybody gets third",
-          async () => String(await shownToMany(zot.port)) === "third",
-        );
+        await change(zot, files, third, "third");
         expect(zot.logs().filter(kept)).toHaveLength(1);
       },
       testMs,
@@ -313,11 +319,7 @@ describe.skipIf(!requireTool("openssl"))("zot serve over HTTPS", () => {
     test(
       "are what a worker gets that starts later",
       async () => {
-        await files.put(second, authority.cert);
-        await eventually(
-          "everybody gets second",
-          async () => String(await shownToMany(zot.port)) === "second",
-        );
+        await change(zot, files, second, "second");
         const workers = zot.workerPids();
         for (const pid of workers) process.kill(pid, "SIGKILL");
         await eventually("two others listen", () => {

@@ -165,10 +165,12 @@ export function startService(command: readonly string[], options: ServiceOptions
     stop,
     async waitForLine(what, fits, timeoutMs = waitMs) {
       const shown = () => [...stdout, ...stderr].slice(-20).join("\n");
+      const next = [firstIn(stdout, fits), firstIn(stderr, fits)];
+      const find = () => next[0]?.() ?? next[1]?.();
       const found = await eventually(
         what,
         () => {
-          const line = [...stdout, ...stderr].find(fits);
+          const line = find();
           if (line !== undefined) return { line };
           return running() ? null : { line: null };
         },
@@ -178,13 +180,26 @@ export function startService(command: readonly string[], options: ServiceOptions
       });
       if (found.line !== null) return found.line;
       await Promise.race([read, Bun.sleep(1000)]);
-      const late = [...stdout, ...stderr].find(fits);
+      const late = find();
       if (late !== undefined) return late;
       throw new Error(`${command.join(" ")} ended before: ${what}\n${shown()}`);
     },
     [Symbol.asyncDispose]: async () => {
       if (running()) await stop();
     },
+  };
+}
+
+/** The first line that fits of those that came since it was last asked: there may be many, and it is asked often. */
+function firstIn(lines: readonly string[], fits: (line: string) => boolean) {
+  let seen = 0;
+  return (): string | undefined => {
+    while (seen < lines.length) {
+      const line = lines[seen] ?? "";
+      seen += 1;
+      if (fits(line)) return line;
+    }
+    return undefined;
   };
 }
 
