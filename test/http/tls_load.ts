@@ -11,6 +11,8 @@ export interface TlsLoad {
   readonly failures: readonly string[];
   /** Whole answers so far. */
   answers(): number;
+  /** From now on each client rests for so long after an answer; 0 for not at all, as in the beginning. */
+  rest(ms: number): void;
   /** Ends when the requests under way have. */
   stop(): Promise<void>;
 }
@@ -28,7 +30,7 @@ export interface TlsLoadOptions {
 export function startTlsLoad(options: TlsLoadOptions): TlsLoad {
   const failures: string[] = [];
   let answers = 0;
-  const state = { running: true };
+  const state = { running: true, restMs: 0 };
 
   /** One connection with one or more requests. */
   function talk(keep: boolean): Promise<void> {
@@ -44,6 +46,13 @@ export function startTlsLoad(options: TlsLoadOptions): TlsLoad {
         `GET ${options.path} HTTP/1.1\r\nHost: x\r\n${keep ? "" : "Connection: close\r\n"}\r\n`,
       );
     };
+    const askLater = () => {
+      if (state.restMs === 0) return ask();
+      setTimeout(() => {
+        if (!state.running) socket.end();
+        else if (!socket.destroyed && socket.writable) ask();
+      }, state.restMs);
+    };
     socket.on(options.tls === null ? "connect" : "secureConnect", ask);
     socket.on("data", (chunk) => {
       text += chunk.toString("latin1");
@@ -51,8 +60,9 @@ export function startTlsLoad(options: TlsLoadOptions): TlsLoad {
       if (end === -1 || text.length < end + 4 + lengthOf(text)) return;
       if (!text.startsWith("HTTP/1.1 200 ")) failures.push(text.split("\r\n", 1)[0] ?? "");
       answers += 1;
-      if (state.running && keep && !/\r\nconnection: close\r\n/i.test(text)) return ask();
+      // A server may end a connection that waits for nothing.
       phase = "done";
+      if (state.running && keep && !/\r\nconnection: close\r\n/i.test(text)) return askLater();
       socket.end();
     });
     socket.on("error", (error) => {
@@ -67,7 +77,10 @@ export function startTlsLoad(options: TlsLoadOptions): TlsLoad {
   }
 
   async function loop(keep: boolean): Promise<void> {
-    while (state.running) await talk(keep);
+    while (state.running) {
+      await talk(keep);
+      if (state.restMs > 0) await Bun.sleep(state.restMs);
+    }
   }
 
   const loops = [
@@ -77,6 +90,9 @@ export function startTlsLoad(options: TlsLoadOptions): TlsLoad {
   return {
     failures,
     answers: () => answers,
+    rest: (ms) => {
+      state.restMs = ms;
+    },
     stop: async () => {
       state.running = false;
       await Promise.all(loops);
