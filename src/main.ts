@@ -5,7 +5,7 @@
 // taken yet (measured on Bun 1.4.5: all but the first 64 KiB).
 
 import type { Output } from "./cli/command.ts";
-import { runCommandLine } from "./cli/program.ts";
+import { runOwnCommand } from "./cli/own_command.ts";
 import { wantsColour } from "./cli/wants_colour.ts";
 
 let outWritten = Promise.resolve();
@@ -22,9 +22,15 @@ const output: Output = {
   columns: process.stdout.isTTY ? process.stdout.columns : undefined,
 };
 
-const status = await runCommandLine(process.argv.slice(2), output);
+const words = process.argv.slice(2);
+const status = await (runOwnCommand(words) ?? readCommandLine(words));
 await Promise.all([outWritten, errorWritten]);
 process.exit(status);
+
+async function readCommandLine(line: readonly string[]): Promise<number> {
+  const { runCommandLine } = await import("./cli/program.ts");
+  return await runCommandLine(line, output);
+}
 
 /** Resolves when the text and all before it are out, or the reader is gone. */
 function written(stream: NodeJS.WriteStream, text: string): Promise<void> {

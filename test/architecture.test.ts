@@ -303,6 +303,13 @@ describe("the program as a graph", () => {
     });
   }
 
+  test("a process that the program starts itself does not load the library that reads command lines", () => {
+    expect(loadedPackages(code, "src/cli/program.ts").get("commander")).toEqual([
+      "src/cli/program.ts",
+    ]);
+    expect([...loadedPackages(code, "src/main.ts")]).toEqual([]);
+  });
+
   test("a package is found that is loaded through other files, and none for a type or when it is needed", () => {
     const sources = [
       ...planted("src/a/a.ts", 'import { b } from "./b.ts";\nb;\n'),

@@ -371,8 +371,8 @@ export const commands: readonly Command[] = [
     help: helpPages.heavy,
     hidden: true,
     run: async () => {
-      const { runHeavy } = await import("./heavy.ts");
-      return await runHeavy();
+      const { runOwnCommand } = await import("./own_command.ts");
+      return (await runOwnCommand(["heavy"])) ?? 1;
     },
   },
   {
@@ -383,8 +383,8 @@ export const commands: readonly Command[] = [
     help: helpPages.worker,
     hidden: true,
     run: async () => {
-      const { runWorker } = await import("./worker.ts");
-      return await runWorker();
+      const { runOwnCommand } = await import("./own_command.ts");
+      return (await runOwnCommand(["worker"])) ?? 1;
     },
   },
 ];
