@@ -31,7 +31,10 @@ async function runBlock(machine: Machine, { line, text }: Block, user: string): 
 }
 
 async function waitFor(machine: Machine, url: string): Promise<void> {
-  await machine.shellOk(`curl -sS --fail --retry 20 --retry-all-errors -o /dev/null ${url}`);
+  // Not `-o /dev/null`: between two tries curl empties the file that it writes, and cannot.
+  await machine.shellOk(
+    `curl -sS --fail --retry 60 --retry-delay 1 --retry-all-errors ${url} >/dev/null`,
+  );
 }
 
 /** As somebody who has nothing but skopeo; the digest of what came. */

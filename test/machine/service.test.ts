@@ -28,12 +28,13 @@ describe.skipIf(!canStartMachine())("the service", () => {
     (await machine.shellOk("journalctl --unit zot --output cat")).stdout;
   const edit = (file: string, from: string, to: string): Promise<unknown> =>
     machine.shellOk(`grep -q -- '${from}' ${file} && sed -i 's|${from}|${to}|' ${file}`);
-  const status = async (url: string): Promise<string> =>
-    (
-      await machine.shell(
-        `curl -ks -o /dev/null -w '%{http_code}' --retry 50 --retry-connrefused --retry-delay 1 ${url}`,
-      )
-    ).stdout;
+  /** The body goes to the shell: between two tries curl empties a file that it writes, which /dev/null is not. */
+  const status = async (url: string): Promise<string> => {
+    const { code, stdout, stderr } = await machine.shell(
+      `curl -ksS -w '\\n%{http_code}' --retry 50 --retry-connrefused --retry-delay 1 ${url}`,
+    );
+    return code === 0 ? (stdout.split("\n").at(-1) ?? "") : `${code} ${stdout} ${stderr}`;
+  };
 
   test(
     "starts by the commands that it names, as its own user, and keeps who changed what",
