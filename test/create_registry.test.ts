@@ -6,7 +6,12 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { RegistryClient } from "../src/client/registry_client.ts";
-import { createRegistry, type Registry, type RegistryOptions } from "../src/create_registry.ts";
+import {
+  createRegistry,
+  type Extension,
+  type Registry,
+  type RegistryOptions,
+} from "../src/create_registry.ts";
 import { manualClock } from "../src/lib/clock.ts";
 import { passwordOf, usersFile } from "./auth/world.ts";
 import { eventually, tempDirectory } from "./harness.ts";
@@ -64,6 +69,30 @@ function outcomeOf(opening: Promise<Registry>): Promise<string> {
     () => "opened",
     (error: unknown) => String(error),
   );
+}
+
+/** More than fits into the buffer of a socket. */
+const largeBytes = 300_000;
+
+/** One endpoint, whose large answer sets these cookies. */
+function cookieExtension(cookies: readonly string[]): Extension {
+  const row: ReturnType<NonNullable<Extension["endpoints"]>>[number] = {
+    name: "cookies.get",
+    spec: null,
+    methods: ["GET"],
+    path: "/cookies",
+    needs: "none",
+    body: "none",
+    answers: [{ status: 200, says: "Many bytes, with cookies." }],
+    errors: [],
+    says: "Sets cookies.",
+    run: async () => ({ status: 200, headers: {}, body: new Uint8Array(largeBytes), cookies }),
+  };
+  return {
+    name: "cookies",
+    endpoints: () => [row],
+    openWorker: () => ({ endpoints: () => [row] }),
+  };
 }
 
 type Options = Omit<RegistryOptions, "rootDirectory" | "memory">;
@@ -240,6 +269,19 @@ describe.each(places)("a registry %s", (_, open) => {
     const page = await (await send(registry, "GET", "/metrics")).text();
     expect(page).toContain('zot_http_requests_total{method="DELETE"');
     expect(page).toContain("zot_uploads_open 0");
+  });
+
+  test("sends each cookie in a header of its own, also with a large answer, which is told of once", async () => {
+    const lines: string[] = [];
+    const extension = cookieExtension(["session=1; Path=/; HttpOnly", "user=ann, of Oslo; Path=/"]);
+    await using opened = await open({ extensions: [extension], log: (line) => lines.push(line) });
+    const answer = await send(opened.registry, "GET", "/cookies");
+    expect(answer.headers.getSetCookie()).toEqual([
+      "session=1; Path=/; HttpOnly",
+      "user=ann, of Oslo; Path=/",
+    ]);
+    expect((await answer.bytes()).length).toBe(largeBytes);
+    expect(lines.filter((line) => line.includes('"path":"/cookies"')).length).toBe(1);
   });
 
   test("goes by the clock that it is given", async () => {
