@@ -8,6 +8,7 @@ import { systemClock } from "../../src/lib/clock.ts";
 import { digestOf } from "../../src/oci/digest.ts";
 import { LayoutProjector } from "../../src/registry/layout_projector.ts";
 import { removeBlob } from "../../src/registry/delete.ts";
+import { endHolds } from "../../src/registry/history/end_holds.ts";
 import { sweepOrphans } from "../../src/registry/sweep_orphans.ts";
 import { blobKey } from "../../src/storage/layout.ts";
 import { memoryDirectory } from "../memory_directory.ts";
@@ -24,7 +25,14 @@ import {
 const script = join(import.meta.dir, "sweep_stress_process.ts");
 
 /** One round of all roles at once; the problems that were seen. */
-async function stress(seed: number, actions: number, planted: PlantedBug | "" = "") {
+async function stress(
+  seed: number,
+  actions: number,
+  {
+    planted = "",
+    held = false,
+  }: { readonly planted?: PlantedBug | ""; readonly held?: boolean } = {},
+) {
   await using directory = await memoryDirectory("zot-stress");
   const root = join(directory.path, "root");
   const first = await openRoot(root, systemClock, true, () => {});
@@ -40,7 +48,9 @@ async function stress(seed: number, actions: number, planted: PlantedBug | "" = 
   ] as const;
   const outputs = await Promise.all(
     roles.map(([role, count], index) =>
-      run(process.execPath, [script, root, role, `${seed * 10 + index}`, count, planted]),
+      run(process.execPath, [script, root, role, `${seed * 10 + index}`, count, planted], {
+        env: { HELD: held ? "1" : "0" },
+      }),
     ),
   );
   const problems = outputs.flatMap(({ stdout, stderr }) =>
@@ -63,6 +73,7 @@ async function leftAtRest(
   for (const { repository, digest } of all) {
     await removeBlob(registry, { repository, target: digest, by: null }).catch(() => undefined);
   }
+  await endHolds(registry);
   await sweepOrphans(registry);
   return all
     .filter(({ repository, digest }) => existsSync(join(root, blobKey(repository, digest))))
@@ -73,6 +84,10 @@ test("pushes, mounts, deletes and sweeps in five processes lose nothing and leav
   expect(await stress(1, 60)).toEqual([]);
 });
 
+test("so do holds, undos of deletes, and the ends of holds", async () => {
+  expect(await stress(2, 60, { held: true })).toEqual([]);
+});
+
 describe("a planted bug is seen", () => {
   /** Each try is another course of events; one that shows nothing proves nothing. */
   const triesMax = 10;
@@ -80,7 +95,8 @@ describe("a planted bug is seen", () => {
     test(planted, async () => {
       let seen: string[] = [];
       for (let attempt = 1; attempt <= triesMax && seen.length === 0; attempt += 1) {
-        seen = await stress(attempt, 40, planted as PlantedBug);
+        const held = planted === "keeps-held";
+        seen = await stress(attempt, 40, { planted: planted as PlantedBug, held });
       }
       expect(seen.join("\n")).toContain(problem);
     });

@@ -2,6 +2,7 @@
 //
 //     sweep_stress_process.ts <root> <role> <seed> <actions> [planted bug]
 //
+// With HELD=1 what is deleted is held for some milliseconds, deletes are undone, and sweepers end holds.
 // Roles: `work` (pushes, mounts and deletes), `sweep`, and `audit`, which looks under the writer's lock, where every
 // named blob must have its bytes and no orphan may be named. Prints one line per problem. The planted bugs are mistakes
 // that the audit must catch, made here and nowhere in the product.
@@ -14,13 +15,15 @@ import { systemClock } from "../../src/lib/clock.ts";
 import type { AnyCommit, Commit, CommitOutcome } from "../../src/metadata/metadata.ts";
 import { digestOf, type Digest } from "../../src/oci/digest.ts";
 import { removeBlob } from "../../src/registry/delete.ts";
+import { endHolds } from "../../src/registry/history/end_holds.ts";
+import { undelete } from "../../src/registry/history/restore.ts";
 import { LayoutProjector } from "../../src/registry/layout_projector.ts";
 import { mountBlob } from "../../src/registry/mount_blob.ts";
 import type { LayoutRegistry, Registry } from "../../src/registry/registry.ts";
 import { sweepOrphans } from "../../src/registry/sweep_orphans.ts";
 import { blobKey, metadataFile } from "../../src/storage/layout.ts";
 import { sample } from "../contracts/store_samples.ts";
-import { openRoot, pushBlob } from "../registry/world.ts";
+import { noUndo, openRoot, pushBlob } from "../registry/world.ts";
 
 /** What every process works on. */
 export const stressed = {
@@ -37,11 +40,17 @@ export const plantedBugs = {
   "mount-without-check": "named blob without bytes",
   /** What is named again stays in the list of the sweep. */
   "keeps-orphans": "orphan that is named",
+  /** A push of what undo holds leaves the held row where it is. */
+  "keeps-held": "content that is live and held",
   /** What lost its last name is not given to the sweep. */
   "forgets-orphans": "bytes that nothing names",
 } as const;
 
 export type PlantedBug = keyof typeof plantedBugs;
+
+const isHolding = process.env["HELD"] === "1";
+/** Long enough for some undos, and short enough for some ends. */
+const heldMs = 5;
 
 /** Loops of each `work` process. */
 const loops = 4;
@@ -104,6 +113,8 @@ async function work(
     else if (what < 0.5) {
       const mayRead = (): boolean => true;
       await mountBlob(mounting, { ...request, from: null, mayRead });
+    } else if (isHolding && what < 0.65) {
+      await undelete(registry, { repository: at, digest, by: null }).catch(() => undefined);
     } else await removeBlob(registry, { ...request, target: digest }).catch(() => undefined);
   }
 }
@@ -117,8 +128,10 @@ async function sweep(registry: LayoutRegistry, rounds: number, root: string, pla
   for (let round = 0; round < rounds; round += 1) {
     // A sweep of a repository waits for its first index.json.
     if (round % 50 === 0) await projector.run("all");
+    if (isHolding) await endHolds(registry);
     if (planted === "removes-after-a-look") await removeAfterLook(registry, root);
-    else await sweepOrphans(registry);
+    // With a limit: an orphan that a planted bug keeps would be swept for ever.
+    else await sweepOrphans(registry, { limit: 64 });
     await sleep(1);
   }
 }
@@ -141,6 +154,8 @@ async function removeAfterLook({ metadata }: Registry, root: string): Promise<vo
 const namedSql =
   "SELECT r.name AS repository, b.digest AS digest FROM blobs b JOIN repositories r ON r.id = b.repository";
 
+const heldSql = namedSql.replace("FROM blobs b", "FROM held_blobs b");
+
 /** Problems of the root while nobody can commit. */
 export function auditUnderLock(root: string): string[] {
   const database = new Database(join(root, metadataFile), { strict: true });
@@ -155,8 +170,25 @@ export function auditUnderLock(root: string): string[] {
     const orphans = database
       .query<Row, []>(`${namedSql} JOIN orphans USING (repository, digest)`)
       .all();
+    const held = database.query<Row, []>(heldSql).all();
+    const goneHeld = held.filter(
+      ({ repository, digest }) => !existsSync(join(root, blobKey(repository, digest))),
+    );
+    const both = database.query<Row, []>(`${heldSql} JOIN blobs USING (repository, digest)`).all();
+    const heldOrphans = database
+      .query<Row, []>(`${heldSql} JOIN orphans USING (repository, digest)`)
+      .all();
     database.run("ROLLBACK");
     return [
+      ...goneHeld.map(
+        ({ repository, digest }) => `held blob without bytes: ${repository} ${digest}`,
+      ),
+      ...both.map(
+        ({ repository, digest }) => `content that is live and held: ${repository} ${digest}`,
+      ),
+      ...heldOrphans.map(
+        ({ repository, digest }) => `orphan that is held: ${repository} ${digest}`,
+      ),
       ...lost.map(({ repository, digest }) => `named blob without bytes: ${repository} ${digest}`),
       ...orphans.map(({ repository, digest }) => `orphan that is named: ${repository} ${digest}`),
     ];
@@ -170,6 +202,9 @@ export function plantInStore(root: string, planted: string): void {
   const triggers: Readonly<Record<string, string>> = {
     "keeps-orphans":
       "CREATE TRIGGER planted BEFORE DELETE ON orphans WHEN EXISTS (SELECT 1 FROM blobs b " +
+      "WHERE b.repository = OLD.repository AND b.digest = OLD.digest) BEGIN SELECT RAISE(IGNORE); END",
+    "keeps-held":
+      "CREATE TRIGGER planted BEFORE DELETE ON held_blobs WHEN EXISTS (SELECT 1 FROM blobs b " +
       "WHERE b.repository = OLD.repository AND b.digest = OLD.digest) BEGIN SELECT RAISE(IGNORE); END",
     "forgets-orphans":
       "CREATE TRIGGER planted BEFORE INSERT ON orphans BEGIN SELECT RAISE(IGNORE); END",
@@ -185,7 +220,8 @@ if (import.meta.main) {
   const [root = "", role = "", seed = "0", actions = "0", planted = ""] = process.argv.slice(2);
   const numbers = chances(Number(seed));
   const chance = (): number => numbers.next().value;
-  const { registry, close } = await openRoot(root, systemClock, true, () => {});
+  const undo = () => ({ ...noUndo, windowMs: isHolding ? heldMs : 0 });
+  const { registry, close } = await openRoot(root, systemClock, true, () => {}, undo);
   const moved = disturbed(registry, chance, planted);
   if (role === "work") {
     const each = () => work(moved, Number(actions), chance, planted);
