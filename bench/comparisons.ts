@@ -19,7 +19,7 @@ import type { PeerName } from "./peers.ts";
 
 export const fullScale: Scale = { rounds: 3, requests: 1000, many: 10_000, hugeBytes: 2 * GiB };
 
-export const quickScale: Scale = { rounds: 1, requests: 100, many: 1000, hugeBytes: 256 * MiB };
+export const quickScale: Scale = { rounds: 2, requests: 100, many: 1000, hugeBytes: 256 * MiB };
 
 const layerBytes = 100 * MiB;
 const registries: readonly PeerName[] = ["zot", "zot-before", "docker-registry"];
