@@ -8,7 +8,8 @@
  *     npm run build                          for this machine
  *     npm run build -- --all                 every platform of the table
  *     npm run build -- --platform linux-arm64 [--platform …]
- *     npm run build -- --outfile <path>      for this machine, to this file alone
+ *     npm run build -- --outfile <path> [--program <script>]
+ *                                            for this machine, to this file alone; of another program on these sources
  */
 import { chmod, copyFile, mkdir, rename } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -18,8 +19,9 @@ import { commitOf } from "../src/lib/program_commit.ts";
 
 const root = join(import.meta.dir, "..");
 const output = join(root, "dist");
-/** The program, and each thread's script: a thread starts from a module of its own. */
-const entrypoints = ["src/main.ts", "src/storage/filesystem/hash_worker.ts"];
+const mainProgram = "src/main.ts";
+/** Each thread's script: a thread starts from a module of its own. */
+const threads = ["src/storage/filesystem/hash_worker.ts"];
 
 /** Platforms by the name of their executable, with the compiler's name for them. */
 const platforms = {
@@ -38,6 +40,7 @@ const { values } = parseArgs({
     all: { type: "boolean" },
     platform: { type: "string", multiple: true },
     outfile: { type: "string" },
+    program: { type: "string", default: mainProgram },
   },
 });
 
@@ -74,7 +77,7 @@ async function build(platform: Platform, file: string): Promise<void> {
   const started = performance.now();
   const unfinished = `${file}.unfinished`;
   const result = await Bun.build({
-    entrypoints: entrypoints.map((path) => join(root, path)),
+    entrypoints: [values.program, ...threads].map((path) => join(root, path)),
     root: join(root, "src"),
     // Parsed once, here: the first answer comes in half the time.
     bytecode: true,
@@ -91,7 +94,7 @@ async function build(platform: Platform, file: string): Promise<void> {
   });
   if (!result.success) throw new AggregateError(result.logs, `build of ${platform} failed`);
   await chmod(unfinished, 0o755);
-  if (platform === host) checkStarts(unfinished);
+  if (platform === host && values.program === mainProgram) checkStarts(unfinished);
   await rename(unfinished, file);
   const megabytes = (Bun.file(file).size / 1e6).toFixed(1);
   console.log(`${file}  ${megabytes} MB  ${((performance.now() - started) / 1000).toFixed(1)} s`);

@@ -15,18 +15,26 @@ const packageDirectory = resolve(import.meta.dir, "..");
 export const checkoutProgram = join(packageDirectory, "bin", "zot");
 const builtDirectory = join(packageDirectory, "dist", "tested");
 /** Executables of earlier states that are kept: another run may be using one. */
-const keptMax = 4;
+const keptMax = 6;
 
-let program: Promise<string> | null = null;
+/** By the program's script. */
+const built = new Map<string, Promise<string>>();
 
 export function testedProgram(): Promise<string> {
   const given = process.env["ZOT_TEST_PROGRAM"] ?? "";
-  program ??= given === "" ? builtProgram() : Promise.resolve(resolve(packageDirectory, given));
-  return program;
+  if (given !== "") return Promise.resolve(resolve(packageDirectory, given));
+  return builtProgram("src/main.ts");
 }
 
-async function builtProgram(): Promise<string> {
-  const directory = join(builtDirectory, await stateOfSources());
+/** The executable of a script in this package that stands alone over `src`. */
+export function builtProgram(script: string): Promise<string> {
+  const known = built.get(script) ?? build(script);
+  built.set(script, known);
+  return known;
+}
+
+async function build(script: string): Promise<string> {
+  const directory = join(builtDirectory, await stateOf(script));
   // A server is known by the name of its program, too.
   const path = join(directory, "zot");
   if (await Bun.file(path).exists()) return path;
@@ -35,7 +43,7 @@ async function builtProgram(): Promise<string> {
   const building = join(directory, crypto.randomUUID());
   await runOk(
     join(packageDirectory, "scripts/bun"),
-    ["scripts/build.ts", "--outfile", building],
+    ["scripts/build.ts", "--outfile", building, "--program", script],
     // What a test run sets for itself is not built in.
     { cwd: packageDirectory, env: { NODE_ENV: undefined }, timeoutMs: 300_000 },
   );
@@ -44,10 +52,10 @@ async function builtProgram(): Promise<string> {
 }
 
 /** A digest of everything that goes into the executable, its commit included. */
-async function stateOfSources(): Promise<string> {
+async function stateOf(script: string): Promise<string> {
   const glob = new Bun.Glob("{src/**/*,scripts/build.ts,package.json,package-lock.json}");
   const hash = createHash("sha256").update(`${Bun.version} ${commitOf(packageDirectory)}\n`);
-  for (const file of [...glob.scanSync(packageDirectory)].sort()) {
+  for (const file of [...[...glob.scanSync(packageDirectory)].sort(), script]) {
     if (file.endsWith(".test.ts")) continue;
     const bytes = await readFile(join(packageDirectory, file));
     hash.update(`${file} ${bytes.length}\n`).update(bytes);

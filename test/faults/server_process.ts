@@ -1,7 +1,7 @@
-// Starts `fault_server.ts`, waits until it listens, and ends it as a crash does.
+// Starts an executable of `fault_server.ts`, waits until it listens, and ends it as a crash does.
 
-import { join } from "node:path";
 import { startService } from "../processes.ts";
+import { builtProgram } from "../tested_program.ts";
 
 /** Mistakes that a fault test must catch; see `fault_server.ts`. */
 export type PlantedBug = "acknowledges-early" | "never-flushes";
@@ -14,7 +14,7 @@ export interface ServerProcess extends AsyncDisposable {
   readonly running: () => boolean;
 }
 
-const script = join(import.meta.dir, "fault_server.ts");
+const script = "test/faults/fault_server.ts";
 
 /** `env` reaches the server's process. */
 export async function startFaultServer(
@@ -22,7 +22,8 @@ export async function startFaultServer(
   planted: PlantedBug | null = null,
   env: Record<string, string> = {},
 ): Promise<ServerProcess> {
-  const command = [process.execPath, script, root, ...(planted === null ? [] : [planted])];
+  const program = await builtProgram(script);
+  const command = [program, root, ...(planted === null ? [] : [planted])];
   const service = startService(command, { env });
   const line = await service.waitForLine("the server listens", (text) =>
     text.startsWith("listening "),
