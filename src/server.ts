@@ -287,4 +287,5 @@ export { openApiText } from "./server/served.ts";
 export { openWorkshop, type HeavyWorkshop, type NamedWork } from "./server/heavy_workshop.ts";
 export { urlAt, urlOf } from "./server/urls.ts";
 export { checkFiles } from "./settings.ts";
+export { patternWarnings } from "./server/existing_tags.ts";
 export type { Places } from "./extensions/open_extensions.ts";

@@ -132,3 +132,16 @@ test("what is no plan is a mistake", async () => {
     expect([code, stderr]).toEqual([2, expect.stringContaining(says)]);
   }
 });
+
+test("zot verify warns of patterns that fit more of the tags that are there than they seem to", async () => {
+  await push("10.0.15", stable);
+  const policies = [{ repositories: ["team/**"], keepTags: [{ patterns: ["0.0.1"] }] }];
+  const file = join(directory.path, "loose.json");
+  const storage = { rootDirectory: zot.rootDirectory, retention: { policies } };
+  await writeFile(file, JSON.stringify({ storage }));
+  const { code, stderr } = await typed("verify", file);
+  expect(code).toBe(0);
+  expect(stderr).toMatch(
+    /^warning: storage\.retention\.policies\[0\]\.keepTags\[0\]\.patterns: .* fit 1 tags .* team\/app:10\.0\.15; /m,
+  );
+});

@@ -1,7 +1,7 @@
 // `zot verify`: what `zot serve` would say about a configuration and the files that it names, without serving it.
 // What is valid here starts, if the port is free and the root directory can be used.
 
-import { checkFiles, isEveryInterface } from "../server.ts";
+import { checkFiles, isEveryInterface, patternWarnings } from "../server.ts";
 import type { Output } from "./command.ts";
 import { loadGiven, nameOfGiven } from "./load_given.ts";
 
@@ -19,7 +19,8 @@ export async function verify(
     return 1;
   }
   const files = looksIntoFiles ? await checkFiles(loaded.config) : noFindings;
-  for (const warning of [...loaded.warnings, ...files.warnings]) {
+  const patterns = looksIntoFiles ? await patternWarnings(loaded.config) : [];
+  for (const warning of [...loaded.warnings, ...files.warnings, ...patterns]) {
     output.error(`warning: ${warning}\n`);
   }
   for (const problem of files.problems) output.error(`${problem}\n`);

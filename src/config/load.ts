@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { checkAuthOptions } from "../auth/check_options.ts";
 import { checkCollectionOptions } from "../registry/options.ts";
+import { mayRemoveTags, retentionWarnings } from "../registry/retention/check_rules.ts";
 import { checkTlsOptions } from "../http/options.ts";
 import { checkValue, type Checked } from "./check.ts";
 import { whyUnreadable } from "../lib/why_unreadable.ts";
@@ -119,6 +120,10 @@ function warningsOf(values: FileValues, written: ReadonlySet<string>): string[] 
     if (!values.storage.gc && written.has(path)) {
       warnings.push(`${path}: has no effect while storage.gc is false`);
     }
+  }
+  warnings.push(...retentionWarnings(values.storage.retention));
+  if (!values.storage.gc && values.storage.retention.policies.some(mayRemoveTags)) {
+    warnings.push("storage.retention: removes nothing while storage.gc is false");
   }
   if (values.http.trustedProxies.length > 0 && values.http.externalUrl === null) {
     warnings.push(

@@ -37,7 +37,10 @@ export type RetentionChange =
       readonly kind: "forget";
       readonly manifests: readonly { readonly repository: string; readonly digest: string }[];
     }
-  | { readonly kind: "set-rules"; readonly rules: string };
+  | { readonly kind: "set-value"; readonly name: RetentionValue; readonly value: string };
+
+/** `rules`: by which all repositories were last marked; `clock`: when the clock was last looked at. */
+export type RetentionValue = "rules" | "clock";
 
 /** A tag as rules look at it. */
 export interface TagRecord {
@@ -80,8 +83,7 @@ export interface RetentionReads {
   >;
   /** Repositories to look at up to a moment, in order. */
   due(until: number, limit: number): Promise<string[]>;
-  /** What the rules were when all repositories were last marked; null for never. */
-  rules(): Promise<string | null>;
+  value(name: RetentionValue): Promise<string | null>;
 }
 
 export const retention: RecordStore<RetentionChange, RetentionReads> = { name: "retention" };

@@ -148,10 +148,11 @@ export function testRetention(open: OpenEmptyStore): void {
   test("the rules that repositories were last marked by", async () => {
     await using store = await openTested(open);
     const { metadata } = store;
-    expect(await metadata.records(retention).rules()).toBeNull();
-    await keep(metadata, { kind: "set-rules", rules: "a" });
-    await keep(metadata, { kind: "set-rules", rules: "b" });
-    expect(await metadata.records(retention).rules()).toBe("b");
+    const value = () => metadata.records(retention).value("rules");
+    expect(await value()).toBeNull();
+    await keep(metadata, { kind: "set-value", name: "rules", value: "a" });
+    await keep(metadata, { kind: "set-value", name: "rules", value: "b" });
+    expect(await value()).toBe("b");
   });
 }
 

@@ -40,7 +40,7 @@ const sql = {
   looksDue:
     "SELECT r.name AS name FROM retention_looks k INDEXED BY retention_looks_due " +
     "CROSS JOIN repositories r ON r.id = k.repository WHERE k.look_at <= ?1 ORDER BY k.look_at LIMIT ?2",
-  rules: "SELECT value FROM retention_values WHERE name = 'rules'",
+  retentionValue: "SELECT value FROM retention_values WHERE name = ?1",
 } as const;
 
 const writes = {
@@ -59,8 +59,8 @@ const writes = {
     "ON CONFLICT DO UPDATE SET look_at = excluded.look_at WHERE look_at <= ?3",
   dropLook: `DELETE FROM retention_looks WHERE repository = ${here} AND look_at <= ?2`,
   dropLabel: `DELETE FROM retention_labels WHERE repository = ${here} AND digest = ?2`,
-  setRules:
-    "INSERT INTO retention_values (name, value) VALUES ('rules', ?1) ON CONFLICT DO UPDATE SET value = excluded.value",
+  setValue:
+    "INSERT INTO retention_values (name, value) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET value = excluded.value",
 } as const;
 
 /** What is kept of a manifest that is not there. */
@@ -134,7 +134,7 @@ function reads(database: Database): RetentionReads {
     children: async (repository, digest) => all(sql.retentionChildren, repository, digest),
     due: async (until, limit) =>
       all<{ name: string }>(sql.looksDue, until, limit).map(({ name }) => name),
-    rules: async () => all<{ value: string }>(sql.rules)[0]?.value ?? null,
+    value: async (name) => all<{ value: string }>(sql.retentionValue, name)[0]?.value ?? null,
   };
 }
 
@@ -166,8 +166,8 @@ function apply(work: RecordWork, change: RetentionChange): void {
         for (const text of forgotten) run(work, text, repository, digest);
       }
       return;
-    case "set-rules":
-      run(work, writes.setRules, change.rules);
+    case "set-value":
+      run(work, writes.setValue, change.name, change.value);
       return;
   }
 }

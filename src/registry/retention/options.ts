@@ -37,9 +37,10 @@ const semverRule = z.strictObject({ keepMinor: count(1) }, section);
 
 /** The rules of zot, and what we add to them. */
 const keepRules = {
-  mostRecentlyPushedCount: count(0).default(0),
-  mostRecentlyPulledCount: count(0).default(0),
-  mostRecentlyActiveCount: count(0).default(0),
+  // 0 is no rule, and worth a warning.
+  mostRecentlyPushedCount: count(0).optional(),
+  mostRecentlyPulledCount: count(0).optional(),
+  mostRecentlyActiveCount: count(0).optional(),
   pushedWithin: duration(0).optional(),
   pulledWithin: duration(0).optional(),
   pulledOrPushedWithin: duration(0).optional(),

@@ -3,6 +3,7 @@
  * the tags that no rule keeps. What it looks at follows the changes, never the number of repositories.
  */
 import type { HeavyRunner } from "../../jobs/heavy_work.ts";
+import { opensInMs, parseTimeWindow } from "../../lib/time_window.ts";
 import { followFeed } from "../../metadata/followers.ts";
 import type { FeedRecord } from "../../metadata/metadata.ts";
 import { recordCommit } from "../../metadata/records.ts";
@@ -10,6 +11,7 @@ import { retention, type RetentionChange } from "../../metadata/retention.ts";
 import type { Registry, Report } from "../registry.ts";
 import { evaluate, type Decision, type Evaluation } from "./evaluate.ts";
 import type { RetentionValues } from "./options.ts";
+import { RetentionClock } from "./retention_clock.ts";
 import { removeTags, retentionActor } from "./remove_tags.ts";
 import { compileRules, mayRemove, policyOf, type RetentionRules } from "./rules.ts";
 
@@ -18,6 +20,8 @@ export interface RetentionSettings {
   readonly gc: boolean;
   readonly gcDelay: number;
   readonly gcInterval: number;
+  /** Empty for none. */
+  readonly gcTimeWindow: string;
   readonly retention: RetentionValues;
 }
 
@@ -32,14 +36,18 @@ const follower = "retention";
 /** Repositories that are marked or looked at in one go. */
 const pageMax = 256;
 const intervalMsMin = 1_000;
+const intervalMsMax = 60_000;
 
 export class RetentionJob {
   readonly #options: RetentionJobOptions;
+  readonly #clock: RetentionClock;
   /** Rules are compiled when the configuration has become another one. */
   #compiled: { readonly settings: RetentionSettings; readonly rules: RetentionRules } | null = null;
 
   constructor(options: RetentionJobOptions) {
     this.#options = options;
+    const { registry, report } = options;
+    this.#clock = new RetentionClock(registry, report);
   }
 
   /** One run; gives when to come again. */
@@ -53,11 +61,17 @@ export class RetentionJob {
       signal,
     );
     // Without collection nothing is removed; what changed meanwhile is looked at when it is turned on.
-    if (settings.gc) {
+    const isHeld = await this.#clock.isHeld();
+    const opensIn = opensInMs(
+      parseTimeWindow(settings.gcTimeWindow),
+      this.#options.registry.clock.now(),
+    );
+    if (settings.gc && opensIn === 0 && !isHeld) {
       await this.#markAll(settings, rules);
       await this.#lookAtDue({ settings, rules }, signal);
     }
-    return Math.max(intervalMsMin, settings.gcInterval);
+    // A changed option soon counts: looking for what is due costs a read of an index.
+    return Math.min(Math.max(intervalMsMin, settings.gcInterval), intervalMsMax);
   }
 
   #rulesOf(settings: RetentionSettings): RetentionRules {
@@ -90,7 +104,7 @@ export class RetentionJob {
   async #markAll({ retention: values, gcDelay }: RetentionSettings, rules: RetentionRules) {
     const { metadata } = this.#options.registry;
     const current = Bun.hash(JSON.stringify([values, gcDelay])).toString(16);
-    if ((await metadata.records(retention).rules()) === current) return;
+    if ((await metadata.records(retention).value("rules")) === current) return;
     for (let after: string | null = null; ;) {
       const page: string[] = await metadata.repositories({ after, limit: pageMax });
       const repositories = page.filter((name) => mayRemove(policyOf(rules, name)));
@@ -98,7 +112,7 @@ export class RetentionJob {
       if (page.length < pageMax) break;
       after = page.at(-1) ?? null;
     }
-    await this.#commit({ kind: "set-rules", rules: current });
+    await this.#commit({ kind: "set-value", name: "rules", value: current });
   }
 
   async #lookAtDue(

@@ -168,7 +168,7 @@ function asksForNothing({ rules, minimum, expiresAfterMs }: KeepEntry): boolean 
 }
 
 /** A count of 0 is no rule, as in zot. */
-function countRule(name: string, by: KeepRule["by"], count: number): KeepRule[] {
+function countRule(name: string, by: KeepRule["by"], count = 0): KeepRule[] {
   return count === 0 ? [] : [{ name, says: `${name}:${count}`, by, count, withinMs: null }];
 }
 
