@@ -49,6 +49,15 @@ export const configRows: Readonly<Record<string, Check>> = {
     expect(await anonymous.get("/v2/app/manifests/1")).toBe(200);
     expect(await readFile(place.at("/var/log/zot/audit.log"), "utf8")).toContain('"ann"');
   },
+  "config-retention.yaml": async ({ as }) => {
+    expect(await as().push("team/app", "v1", "first")).toBe(201);
+    expect(await as().push("team/app", "v1", "second")).toBe(403);
+    expect(await as().push("team/app", "main-1")).toBe(201);
+    const decided = async (tag: string) =>
+      (await as().ask("GET", `/v2/team/app/_zot/retention?tag=${tag}`)).text;
+    expect(await decided("v1")).toContain('"reason":"immutable tag"');
+    expect(await decided("main-1")).toContain("retained by mostRecentlyPushedCount:10 policy");
+  },
   "config-tls.json": async ({ zot, place, as }) => {
     expect(zot.url).toStartWith("https://");
     expect(await as({ tls: await tlsOf(place) }).push("app", "1")).toBe(201);
