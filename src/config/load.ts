@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { checkAuthOptions } from "../auth/check_options.ts";
 import { checkCollectionOptions } from "../registry/options.ts";
-import { mayRemoveTags, retentionWarnings } from "../registry/retention/check_rules.ts";
+import { mayRemoveTags, retentionWarnings } from "../registry/retention/check_options.ts";
 import { checkTlsOptions } from "../http/options.ts";
 import { checkValue, type Checked } from "./check.ts";
 import { whyUnreadable } from "../lib/why_unreadable.ts";

@@ -1,6 +1,6 @@
 // The options under `storage.retention`: which tags and untagged manifests stay, in zot's dialect with additions.
 //
-// `rules.ts` makes rules of the values, `check_rules.ts` says what is unwise in them.
+// `rules.ts` makes rules of the values, `check_options.ts` says what is unwise in them.
 
 import * as z from "zod";
 import { optionTable, type OptionValues } from "../../lib/option.ts";

@@ -1,7 +1,7 @@
 // What a person is warned of in rules that are read without a problem.
 
 import { describe, expect, test } from "bun:test";
-import { PatternsOnTags, retentionWarnings } from "./check_rules.ts";
+import { PatternsOnTags, retentionWarnings } from "./check_options.ts";
 import { retentionOptions } from "./options.ts";
 
 function valuesOf(policies: unknown) {
