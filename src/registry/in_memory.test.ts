@@ -8,6 +8,7 @@ import { MemoryMetadata } from "../metadata/memory/memory_metadata.ts";
 import { digestOf } from "../oci/digest.ts";
 import { openMemory } from "../storage/memory/open_memory.ts";
 import { openContent, readContent, requireContent } from "./content.ts";
+import { Assured } from "./collection/assured.ts";
 import { ContentCache } from "./content_cache.ts";
 import { removeBlob, removeManifest } from "./delete.ts";
 import { mountBlob } from "./mount_blob.ts";
@@ -26,6 +27,7 @@ function openRegistry() {
     uploads: new Uploads(stores.uploads, clock),
     clock,
     contentCache: new ContentCache(),
+    assured: new Assured(clock),
     dedupe: true,
     mayBeSparse: () => false,
     undo: () => noUndo,

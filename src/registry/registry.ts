@@ -8,6 +8,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Metadata } from "../metadata/metadata.ts";
 import type { BlobStore } from "../storage/blob_store.ts";
 import type { LayoutDirectory } from "../storage/layout_directory.ts";
+import type { Assured } from "./collection/assured.ts";
 import type { ContentCache } from "./content_cache.ts";
 import type { UndoSettings } from "./history/undo_settings.ts";
 import type { RetentionRules } from "./retention/rules.ts";
@@ -21,6 +22,8 @@ export interface Registry {
   readonly uploads: Uploads;
   readonly clock: Clock;
   readonly contentCache: ContentCache;
+  /** Of what pushers were told: what need not be asked about again yet. */
+  readonly assured: Assured;
   /** Where content may come from that the metadata do not know; asked in order (`resolve.ts`). */
   readonly sources: readonly Source[];
   /** Keep equal blobs of several repositories as one file (`storage.dedupe`). */

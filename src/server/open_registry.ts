@@ -3,6 +3,7 @@ import { compileRules } from "../registry/retention/rules.ts";
 import type { RegistryConfig } from "../config/schema.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Committer } from "../metadata/metadata.ts";
+import { Assured } from "../registry/collection/assured.ts";
 import { ContentCache } from "../registry/content_cache.ts";
 import { layoutSource } from "../registry/layout_source.ts";
 import { undoSettings } from "../registry/history/undo_settings.ts";
@@ -36,6 +37,7 @@ export function openRegistry(config: RegistryConfig, parties: RegistryParties): 
     uploads: new Uploads(stores.uploads, clock),
     clock,
     contentCache: new ContentCache(lookup?.("content")),
+    assured: new Assured(clock),
     sources: stores.layouts === null ? [] : [layoutSource],
     dedupe: config.storage.dedupe,
     // Settings of a worker say which may; nobody else is pushed to.

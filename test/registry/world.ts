@@ -20,6 +20,7 @@ import { SqliteWriter } from "../../src/metadata/sqlite/sqlite_writer.ts";
 import { digestOf, type Algorithm, type Digest } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
 import { parseReference, type Reference } from "../../src/oci/reference.ts";
+import { Assured } from "../../src/registry/collection/assured.ts";
 import { ContentCache } from "../../src/registry/content_cache.ts";
 import type { UndoSettings } from "../../src/registry/history/undo_settings.ts";
 import { layoutSource } from "../../src/registry/layout_source.ts";
@@ -159,6 +160,7 @@ export async function openRoot(
     uploads: new Uploads(stores.uploads, clock),
     clock,
     contentCache: new ContentCache(),
+    assured: new Assured(clock),
     sources: [layoutSource],
     dedupe,
     mayBeSparse: (name) => name.startsWith("sparse/"),

@@ -5,6 +5,7 @@ import { collection } from "../../metadata/collection.ts";
 import type { Holding } from "../../metadata/metadata.ts";
 import { explainFailure } from "../explain_failure.ts";
 import type { Registry } from "../registry.ts";
+import { assuredMs } from "./assured.ts";
 
 /** What has less time left than this begins to wait anew. */
 const leftMsMin = 10 * 60_000;
@@ -15,16 +16,24 @@ const leftMsMin = 10 * 60_000;
  */
 export async function keepFor(
   registry: Registry,
-  { repository, digest }: Holding,
+  content: Holding,
   as: "blob" | "manifest",
 ): Promise<boolean> {
-  const { metadata, clock, retention } = registry;
+  const { metadata, clock, retention, assured } = registry;
+  const { repository, digest } = content;
   // Then collection is off: it takes no such delay.
   if (retention.gcDelayMs === 0) return true;
+  // With shorter delays a clock that begins now would be nearly over while it is remembered.
+  const remembers = Math.min(retention.gcDelayMs, retention.delayMs) > leftMsMin + assuredMs;
+  if (remembers && assured.has(content)) return true;
   const now = clock.now();
-  const nearly = (delayMs: number): number => now - delayMs + Math.min(leftMsMin, delayMs);
+  const leftMs = remembers ? leftMsMin + assuredMs : leftMsMin;
+  const nearly = (delayMs: number): number => now - delayMs + Math.min(leftMs, delayMs);
   const since = { blob: nearly(retention.gcDelayMs), manifest: nearly(retention.delayMs) };
-  if (!(await metadata.records(collection).isWaiting(repository, digest, since))) return true;
+  if (!(await metadata.records(collection).isWaiting(repository, digest, since))) {
+    if (remembers) assured.add(content);
+    return true;
+  }
   try {
     const { committed } = await metadata.commit({
       repository,
@@ -32,6 +41,7 @@ export async function keepFor(
       changes: [{ kind: "promise", digest, as }],
       by: null,
     });
+    if (committed && remembers) assured.add(content);
     return committed;
   } catch (error) {
     // On a full disk the answer is still true: it is here.

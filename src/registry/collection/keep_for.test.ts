@@ -1,0 +1,48 @@
+// What a HEAD promises to somebody who may push: ten minutes, at the price of one read a minute.
+
+import { expect, test } from "bun:test";
+import { collection } from "../../metadata/collection.ts";
+import { compileRules } from "../retention/rules.ts";
+import { sample } from "../../../test/contracts/store_samples.ts";
+import { openWorld, pushBlob, repository, type World } from "../../../test/registry/world.ts";
+import { keepFor } from "./keep_for.ts";
+
+const minuteMs = 60_000;
+
+/** Asks every half minute, and tells how long each answer holds and how many reads there were. */
+async function askFor(world: World, delayMs: number, minutes: number) {
+  const digest = await pushBlob(world, sample(500));
+  const rules = compileRules({ dryRun: false, delay: null, policies: [] }, delayMs);
+  const registry = { ...world.registry, retention: rules };
+  const reads = world.registry.metadata.records(collection);
+  const isWaiting = reads.isWaiting.bind(reads);
+  let asked = 0;
+  Object.assign(reads, {
+    isWaiting: (...question: Parameters<typeof isWaiting>) => {
+      asked += 1;
+      return isWaiting(...question);
+    },
+  });
+  const leftMs: number[] = [];
+  for (let half = 0; half < 2 * minutes; half += 1) {
+    expect(await keepFor(registry, { repository, digest, sizeBytes: 500 }, "blob")).toBe(true);
+    const { since = 0 } = (await reads.candidate(repository, digest, "blob")) ?? {};
+    leftMs.push(since + delayMs - world.clock.now());
+    await world.clock.advance(minuteMs / 2);
+  }
+  return { asked, leastMs: Math.min(...leftMs) };
+}
+
+test("an answer holds for ten minutes at least, and is read once a minute", async () => {
+  await using world = await openWorld();
+  const { asked, leastMs } = await askFor(world, 60 * minuteMs, 180);
+  expect(leastMs).toBeGreaterThanOrEqual(10 * minuteMs);
+  expect(asked).toBeLessThanOrEqual(180);
+});
+
+test("with a shorter delay all of it is left, and every answer is read", async () => {
+  await using world = await openWorld();
+  const { asked, leastMs } = await askFor(world, 5 * minuteMs, 20);
+  expect(leastMs).toBe(5 * minuteMs);
+  expect(asked).toBe(40);
+});
