@@ -7,7 +7,7 @@ import { systemClock } from "../src/lib/clock.ts";
 import { SqliteMetadata } from "../src/metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "../src/metadata/sqlite/sqlite_writer.ts";
 import { metadataFile } from "../src/storage/layout.ts";
-import { startZot } from "./harness.ts";
+import { signalTo, startZot } from "./harness.ts";
 
 const mediaType = "application/vnd.oci.image.index.v1+json";
 const workers = 3;
@@ -32,7 +32,7 @@ test("every push that was acknowledged is in the feed once and in order, also wh
     const own: string[] = [];
     acknowledged.push(own);
     for (let round = 0; round < rounds; round += 1) {
-      if (name === 0 && round === rounds / 2) process.kill(victim!, "SIGKILL");
+      if (name === 0 && round === rounds / 2) signalTo(victim!, "SIGKILL");
       const tag = `v${name}-${round}`;
       if (await push(tag)) own.push(tag);
     }

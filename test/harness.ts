@@ -23,6 +23,7 @@ export {
   runOk,
   type RunOptions,
   type Service,
+  signalTo,
   startService,
 } from "./processes.ts";
 export { freePort, runDirectory, tempDirectory } from "./temp.ts";

@@ -14,7 +14,7 @@ import { startPrimary } from "../src/server.ts";
 import { DirectoryRoot } from "../src/server/directory_root.ts";
 import { openRegistry } from "../src/server/open_registry.ts";
 import { systemClock } from "../src/lib/clock.ts";
-import { eventually, isAlive, packageDirectory, tempDirectory } from "./harness.ts";
+import { eventually, isAlive, packageDirectory, signalTo, tempDirectory } from "./harness.ts";
 import { burn } from "./heavy_process.ts";
 
 const command = [
@@ -116,7 +116,7 @@ test("work whose process is killed is begun again in another one, and commits go
   const work = world.heavy.run(burn, argument, never);
   await eventually("it burns", async () => (await world.burning()).length === 1);
   const [first = 0] = await world.burning();
-  process.kill(first, "SIGKILL");
+  signalTo(first, "SIGKILL");
   await world.commit("pushed");
   await eventually("it burns again", async () => (await world.burning()).length === 2);
   await writeFile(world.until, "");

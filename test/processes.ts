@@ -241,6 +241,16 @@ export function descendants(pid: number): number[] {
   return found;
 }
 
+/** As `process.kill`, to a process that may have ended; 0, which a missing one is taken for, would be ourselves. */
+export function signalTo(pid: number, signal: NodeJS.Signals): void {
+  if (pid <= 0) throw new Error(`expected a process to send ${signal} to, got ${pid}`);
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as { code?: string }).code !== "ESRCH") throw error;
+  }
+}
+
 /** Whether a process exists and is not a zombie. */
 export function isAlive(pid: number): boolean {
   const stat = processStat(pid);

@@ -15,6 +15,7 @@ import {
   type LogLine,
   requireTool,
   run,
+  signalTo,
   startZot,
   tempDirectory,
   type Zot,
@@ -180,7 +181,7 @@ describe("workers that are in the way of a change", () => {
     async () => {
       await using zot = await startZot({ config: { http: { workers: 2, graceTimeout: "1s" } } });
       const [stuck = 0] = zot.workerPids();
-      process.kill(stuck, "SIGSTOP");
+      signalTo(stuck, "SIGSTOP");
       const base = { workers: 2, graceTimeout: "1s" };
       await zot.configure({ http: base, log: { level: "debug" } });
       const told = await eventually(

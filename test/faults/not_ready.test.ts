@@ -4,7 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { eventually, isAlive, runOk, startZot, type Zot } from "../harness.ts";
+import { eventually, isAlive, runOk, signalTo, startZot, type Zot } from "../harness.ts";
 import { openRaw, request, statuses } from "../http/raw_socket.ts";
 import { canMount, smallDisk } from "./small_disk.ts";
 
@@ -81,7 +81,7 @@ test(
     await using zot = await startZot({ config: { http: { workers: 2 } } });
     const before = zot.workerPids();
     const [victim = 0] = before;
-    process.kill(victim, "SIGSTOP");
+    signalTo(victim, "SIGSTOP");
     await eventually("it is ended", () => !isAlive(victim), noticedMs);
     const line = await zot.waitForLog("it is told", ({ msg }) => String(msg).includes("hangs"));
     expect(line).toMatchObject({ level: "error", silentMs: 20_000 });

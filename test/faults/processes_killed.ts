@@ -5,7 +5,7 @@
 // The caller prints the seed. The moment of a kill is counted in acknowledgements, not in time.
 
 import { readFileSync } from "node:fs";
-import { eventually, isAlive, startZot, tempDirectory, type Zot } from "../harness.ts";
+import { eventually, isAlive, signalTo, startZot, tempDirectory, type Zot } from "../harness.ts";
 import { checkRoot } from "./check_root.ts";
 import { Journal } from "./journal.ts";
 import { randomOf, startLoad } from "./load.ts";
@@ -39,7 +39,7 @@ export async function killWorkers({ cycles, seed, clients = 8 }: KillOptions): P
     await load.acknowledged(random(40));
     const pids = zot.workerPids();
     const victim = pids[random(pids.length)] ?? 0;
-    process.kill(victim, "SIGKILL");
+    signalTo(victim, "SIGKILL");
     await eventually("the worker is gone", () => !isAlive(victim));
     // The others serve on, also before it is started again.
     await load.acknowledged(20);
