@@ -57,8 +57,8 @@ export interface ManifestFacts {
   readonly references: number;
 }
 
-/** Values that collection keeps over restarts. */
-export type CollectionValue = "rules" | "clock" | "walk";
+/** Values that collection keeps over restarts; that with a name is one of a repository. */
+export type CollectionValue = "rules" | "clock" | "walk" | `unread ${string}`;
 
 export type CollectionChange =
   | { readonly kind: "set"; readonly name: CollectionValue; readonly value: string }

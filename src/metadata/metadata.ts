@@ -89,13 +89,15 @@ export interface TagPast {
 }
 
 /**
- * Keeps for an undo what a change removes (`past.ts`), instead of giving its bytes to the sweep. A blob that is
- * collected is kept only where a held manifest names it, and as long as that.
+ * Keeps for an undo what a change removes (`past.ts`), instead of giving its bytes to the sweep. What is collected is
+ * kept as long as the held manifests that name it; a blob only where there are some.
  */
 export interface Hold {
   readonly why: "deleted" | "collected";
   /** When the time for an undo began, in milliseconds since the epoch; the moment of the commit without it. */
   readonly since?: number;
+  /** Its own time for an undo is over: a manifest, too, is kept only where a held one names it. */
+  readonly isOver?: boolean;
 }
 
 /** One change in the commit's repository. A closed set: group commit, history and a second store rest on it. */

@@ -38,6 +38,18 @@ export interface IntakeCounts {
 export class Problems {
   readonly #lines = new Set<string>();
   #more = 0;
+  #hidesNames = false;
+
+  /** Whether any of them hides what content is named. */
+  get hidesNames(): boolean {
+    return this.#hidesNames;
+  }
+
+  /** What could not be read may have named other content. */
+  addHiding(line: string): void {
+    this.#hidesNames = true;
+    this.add(line);
+  }
 
   add(line: string): void {
     if (this.#lines.has(line)) return;

@@ -23,6 +23,7 @@ import {
 } from "../oci/layout_index.ts";
 import { fileTrouble } from "../storage/adopt.ts";
 import type { OpenIndex } from "../storage/layout_directory.ts";
+import { noteRead, unreadKeptDays } from "./collection/unread_layout.ts";
 import { Problems, type Intake } from "./intake.ts";
 import { followLaterIndex } from "./older_metadata.ts";
 import type { LayoutRegistry, Report } from "./registry.ts";
@@ -117,6 +118,7 @@ export async function reconcileLayout(
   if ((await layouts.indexStamp(repository)) !== index.stamp) return unfinished;
   if (later !== null) await followLaterIndex(intake, { generation: later, tags });
   await takeInFiles(intake);
+  await noteRead(registry, repository, problems.hidesNames ? "in part" : "whole");
   // Ours by its annotation, though the metadata does not have it: no other tool wrote it.
   const isOwn = state === null && read.kind === "index" && isMarked(read.base);
   await tell(intake, read.kind === "unreadable" ? "move" : "copy", report, isOwn);
@@ -140,21 +142,25 @@ async function readThrough(
   signal: AbortSignal | undefined,
 ): Promise<Read> {
   if (index.lying === "other") {
-    problems.add("index.json: it is no file");
+    problems.addHiding("index.json: it is no file");
     return { kind: "unreadable" };
   }
   try {
-    const entries = entriesOf(index, (reason) => problems.add(`index.json: ${reason}`), signal);
+    const entries = entriesOf(
+      index,
+      (reason) => problems.addHiding(`index.json: ${reason}`),
+      signal,
+    );
     for (;;) {
       const next = await entries.next();
       if (next.done === true) return { kind: "index", base: next.value };
     }
   } catch (error) {
     if (error instanceof LayoutIndexError) {
-      problems.add(`index.json cannot be read: ${error.message}`);
+      problems.addHiding(`index.json cannot be read: ${error.message}`);
       return { kind: "no index" };
     }
-    problems.add(`index.json: ${fileTrouble(error)}`);
+    problems.addHiding(`index.json: ${fileTrouble(error)}`);
     return { kind: "unreadable" };
   }
 }
@@ -231,6 +237,10 @@ async function tell(
   if (lines.length > 0) {
     const kept = await registry.layouts.quarantineIndex(repository, how, registry.clock.now());
     for (const line of lines) report("error", line, { repository, kept });
+    if (problems.hidesNames) {
+      const message = `collection leaves the repository alone for ${unreadKeptDays} days, or until its layout is mended`;
+      report("warn", message, { repository, kept });
+    }
   }
   if (counts.stale > 0) {
     const message =

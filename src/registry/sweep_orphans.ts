@@ -4,10 +4,14 @@
  * The writer of the metadata checks, under its lock, that nothing names the bytes at the moment when they are removed.
  * A push of the same digest at that moment either keeps the bytes, or notices and writes them again. A crash leaves at
  * most a file to sweep. Between two turns commits have the writer for four times as long as a turn took.
+ *
+ * Where an index.json stands that is not ours nothing is removed before it was read in: another tool may list the bytes,
+ * or this registry itself, of whose metadata an older copy was put back.
  */
 import { layoutStates } from "../metadata/layout_states.ts";
 import type { Digest } from "../oci/digest.ts";
-import type { Registry } from "./registry.ts";
+import { lookAtIndex } from "./reconcile_layout.ts";
+import { hasLayouts, type Registry } from "./registry.ts";
 
 /** Files that are removed in one turn: each is a call or two to the file system, under the writer's lock. */
 const turnMax = 32;
@@ -24,13 +28,16 @@ export interface SweepOptions {
   readonly limit?: number;
 }
 
-/** Sweeps orphans and returns how many were removed. One that cannot be removed is reported, and tried again later. */
+/**
+ * Sweeps orphans and returns how many were removed. One that has to wait, or cannot be removed, which is reported, is
+ * tried again later.
+ */
 export async function sweepOrphans(
   registry: Registry,
   { signal, limit = Number.POSITIVE_INFINITY }: SweepOptions = {},
 ): Promise<number> {
   const { clock } = registry;
-  /** What could not be removed has to wait for another sweep. */
+  /** What was not removed has to wait for another sweep. */
   const failed = new Set<string>();
   let swept = 0;
   for (let looked = 0; looked < limit && !isAborted(signal);) {
@@ -45,7 +52,7 @@ export async function sweepOrphans(
   return swept;
 }
 
-/** Returns those that could not be removed. */
+/** Returns those that were not removed. */
 async function sweepEach(registry: Registry, orphans: readonly Orphan[]): Promise<Orphan[]> {
   const commit = (orphan: Orphan, kind: "sweep-orphan" | "retry-orphan"): Promise<unknown> =>
     registry.metadata.commit({
@@ -54,9 +61,14 @@ async function sweepEach(registry: Registry, orphans: readonly Orphan[]): Promis
       changes: [{ kind, digest: orphan.digest }],
       by: null,
     });
-  const outcomes = await Promise.allSettled(orphans.map((one) => commit(one, "sweep-orphan")));
+  const unread = await unreadOf(registry, orphans);
+  const waiting = orphans.filter(({ repository }) => unread.has(repository));
+  // Others have their turn first.
+  await Promise.all(waiting.map((one) => commit(one, "retry-orphan")));
+  const going = orphans.filter(({ repository }) => !unread.has(repository));
+  const outcomes = await Promise.allSettled(going.map((one) => commit(one, "sweep-orphan")));
   const failures = outcomes.flatMap((outcome, at) => {
-    const orphan = orphans[at];
+    const orphan = going[at];
     return outcome.status === "fulfilled" || orphan === undefined
       ? []
       : [{ orphan, error: outcome.reason as unknown }];
@@ -68,7 +80,21 @@ async function sweepEach(registry: Registry, orphans: readonly Orphan[]): Promis
     });
     await commit(orphan, "retry-orphan");
   }
-  return failures.map(({ orphan }) => orphan);
+  return [...waiting, ...failures.map(({ orphan }) => orphan)];
+}
+
+/** Repositories whose index.json has to be read in first, or cannot be looked at. */
+async function unreadOf(
+  registry: Registry,
+  orphans: readonly Orphan[],
+): Promise<ReadonlySet<string>> {
+  const unread = new Set<string>();
+  if (!hasLayouts(registry)) return unread;
+  for (const repository of new Set(orphans.map((one) => one.repository))) {
+    const { ours } = await lookAtIndex(registry, repository).catch(() => ({ ours: false }));
+    if (!ours) unread.add(repository);
+  }
+  return unread;
 }
 
 function isAborted(signal: AbortSignal | undefined): boolean {

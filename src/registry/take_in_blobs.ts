@@ -13,22 +13,22 @@ import { pagesOf, type Intake } from "./intake.ts";
 export async function takeInBlobs(
   intake: Intake,
   digests: readonly string[],
-  which: "new ones" | "with held ones" = "new ones",
+  which: "new ones" | "with removed ones" = "new ones",
 ): Promise<void> {
   for (const page of pagesOf(digests))
     await takeInPage(intake, await unknownOf(intake, page, which));
 }
 
-/** Those of some hundred digests that are not in the metadata, or that only undo holds. */
+/** Those of some hundred digests that are not in the metadata; or also those that only undo or the sweep has. */
 export async function unknownOf(
   { registry, repository }: Intake,
   page: readonly string[],
-  which: "new ones" | "with held ones" = "new ones",
+  which: "new ones" | "with removed ones" = "new ones",
 ): Promise<Digest[]> {
   const found = await registry.metadata.held(repository, page);
   const known = new Set(
     found.flatMap(({ digest, as }) =>
-      as === "held" && which === "with held ones" ? [] : [digest],
+      (as === "held" || as === "orphan") && which === "with removed ones" ? [] : [digest],
     ),
   );
   return page.flatMap((text) => (known.has(text) ? [] : (parseDigest(text) ?? [])));

@@ -22,13 +22,18 @@ export async function takeInFiles(intake: Intake): Promise<void> {
       if (digest === null) problems.add(`blobs/${algorithm}/${name}: not the name of a blob`);
       else digests.push(digest);
     }
-    const unknown = await unknownOf(intake, digests);
-    const manifests = await takeInChildren(intake, unknown);
-    await takeInBlobs(
-      intake,
-      unknown.filter((digest) => !manifests.has(digest)),
-    );
+    await takeInDigests(intake, digests);
   }
+}
+
+/** Reads in those of some hundred files that are not in the metadata. */
+export async function takeInDigests(intake: Intake, digests: readonly Digest[]): Promise<void> {
+  const unknown = await unknownOf(intake, digests);
+  const manifests = await takeInChildren(intake, unknown);
+  await takeInBlobs(
+    intake,
+    unknown.filter((digest) => !manifests.has(digest)),
+  );
 }
 
 /** Manifests that an index named before they were here. Returns what is named so. */

@@ -2,9 +2,10 @@
  * Records every manifest that a layout lists or reaches and that is not in the metadata, once it and the content it
  * names are adopted (hashed and flushed, `../storage/adopt.ts`): children first, then blobs, then the manifest itself.
  *
- * A manifest in the metadata is not read again. One that was deleted through the registry is left alone while its bytes
- * wait for the sweep, and afterwards unless another tool put them here again; one that undo holds comes back when a tool
- * lists it that had read of the removal. What cannot be recorded is reported once.
+ * A manifest in the metadata is not read again. One that was deleted through the registry is left alone while undo holds
+ * it or its bytes wait for the sweep, unless a tool lists it that had read of the removal; afterwards it comes back when
+ * another tool puts it here again. Whatever a manifest that is new here names comes back with it. What cannot be
+ * recorded is reported once.
  */
 import type { NewManifest } from "../metadata/metadata.ts";
 import { MiB } from "../lib/bytes.ts";
@@ -48,7 +49,7 @@ async function takeInPage(intake: Intake, page: readonly Listed[], depth: number
   );
   const blobs = new Set(read.flatMap(({ needed }) => needed));
   for (const { children } of read) for (const { digest } of children) blobs.delete(digest);
-  await takeInBlobs(intake, [...blobs], "with held ones");
+  await takeInBlobs(intake, [...blobs], "with removed ones");
   const adopted = new Set(await adoption.settle());
   const safe = read.filter(({ manifest }) => adopted.has(manifest.digest));
   const recorded = await Promise.all(safe.map(({ manifest }) => record(intake, manifest)));
@@ -65,14 +66,16 @@ async function newOf(
   const { registry, repository, problems, counts } = intake;
   const types = new Map(page.map(({ digest, mediaType }) => [digest, mediaType]));
   for (const { digest, as } of await registry.metadata.held(repository, [...types.keys()])) {
-    if (as === "blob" || (as === "held" && (await isBack(intake, digest)))) continue;
+    if (as === "blob") continue;
+    // Something that is new here names it, or a tool lists it anew.
+    if (as !== "manifest" && (depth > 0 || (await isBack(intake, digest)))) continue;
     if (types.delete(digest) && as !== "manifest") counts.stale += 1;
   }
   const found = new Map<Digest, string>();
   for (const [text, mediaType] of types) {
     const digest = parseDigest(text);
     if (digest === null || depth > depthMax) {
-      problems.add(`manifest ${text}: not a digest that can be followed`);
+      problems.addHiding(`manifest ${text}: not a digest that can be followed`);
     } else {
       found.set(digest, mediaType);
     }
@@ -80,7 +83,7 @@ async function newOf(
   return found;
 }
 
-/** Whether a manifest that only undo holds was listed by a tool that had read of its removal. */
+/** Whether a manifest that only undo or the sweep has was listed by a tool that had read of its removal. */
 async function isBack({ registry, repository, base }: Intake, digest: string): Promise<boolean> {
   return base !== null && !(await registry.metadata.wasRemoved(repository, digest, base));
 }
@@ -98,15 +101,16 @@ async function readOne(
     // The tool lists what it had read, and a delete removed since.
     const removed = await registry.metadata.wasRemoved(repository, digest, base ?? 0);
     if (removed) counts.stale += 1;
-    else problems.add(`manifest ${digest}: its bytes are missing`);
+    else problems.addHiding(`manifest ${digest}: its bytes are missing`);
     return null;
   }
   if (checked.kind === "bad") {
-    problems.add(`manifest ${digest}: ${checked.problem}`);
+    problems.addHiding(`manifest ${digest}: ${checked.problem}`);
     return null;
   }
   const foreign = readForeignManifest(digest, mediaType, checked.bytes ?? new Uint8Array());
-  if (foreign === null) problems.add(`manifest ${digest}: neither an image manifest nor an index`);
+  if (foreign === null)
+    problems.addHiding(`manifest ${digest}: neither an image manifest nor an index`);
   return foreign;
 }
 

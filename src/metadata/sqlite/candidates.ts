@@ -27,6 +27,8 @@ const isLoose =
   "AND (t.name < 'sha256-' OR t.name >= 'sha256.')) " +
   "AND (m.subject IS NULL OR NOT EXISTS (SELECT 1 FROM manifests s " +
   "WHERE s.repository = m.repository AND s.digest = m.subject))";
+/** What was pushed later than that has not waited for so long. */
+const sincePush = "max(?3, m.pushed_at)";
 const row = (since: string): string =>
   `SELECT m.repository, m.digest, 'manifest', ${since}, ${since}, ` +
   "CASE WHEN m.subject IS NULL THEN 'untagged' ELSE 'no-subject' END";
@@ -53,11 +55,11 @@ const sql = {
     "CROSS JOIN blobs b ON b.repository = r.repository AND b.digest = r.child " +
     `WHERE r.repository = ?1 AND r.parent = ?2 AND ${noOtherParent} ${renewed}`,
   lostChildren:
-    `${into} ${row("?3")} FROM manifest_references r INDEXED BY manifest_references_parent ` +
+    `${into} ${row(sincePush)} FROM manifest_references r INDEXED BY manifest_references_parent ` +
     "CROSS JOIN manifests m ON m.repository = r.repository AND m.digest = r.child " +
     `WHERE r.repository = ?1 AND r.parent = ?2 AND ${noOtherParent} AND ${isLoose} ${renewed}`,
   lostReferrers:
-    `${into} ${row("?3")} FROM manifests m INDEXED BY manifests_subject ` +
+    `${into} ${row(sincePush)} FROM manifests m INDEXED BY manifests_subject ` +
     `WHERE m.repository = ?1 AND m.subject = ?2 AND ${isLoose} AND ${noParent} ${renewed}`,
   lostTags:
     `${into} SELECT t.repository, t.digest, 'manifest', ?3, ?3, 'no-subject' FROM tags t ` +

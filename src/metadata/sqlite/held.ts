@@ -29,13 +29,19 @@ const isHere = ["blobs", "manifests", "held_blobs", "held_manifests"]
   )
   .join(" OR ");
 
-/** Copies a manifest that is removed, with what it names, and with which of that is here. */
-export function holdManifest(work: Work, id: number, digest: string, hold: Hold): void {
+/**
+ * Copies a manifest that is removed, with what it names, and with which of that is here. False when its time for an undo
+ * is over, and nothing that is held names it.
+ */
+export function holdManifest(work: Work, id: number, digest: string, hold: Hold): boolean {
+  const own = hold.since ?? work.now;
+  const needed = hold.why === "deleted" ? null : neededSince(work, id, digest);
+  if (hold.isOver === true && needed === null) return false;
   run(
     work,
     `INSERT INTO held_manifests (${manifestColumns}, since, why, removed_by) ` +
       `SELECT ${manifestColumns}, ?, ?, ? FROM manifests WHERE repository = ? AND digest = ?`,
-    hold.since ?? work.now,
+    Math.max(own, needed ?? own),
     hold.why,
     work.by,
     id,
@@ -49,6 +55,7 @@ export function holdManifest(work: Work, id: number, digest: string, hold: Hold)
     id,
     digest,
   );
+  return true;
 }
 
 /** Copies a blob that is unlinked. */
@@ -67,7 +74,7 @@ export function holdBlob(work: Work, id: number, digest: string, hold: Hold): vo
   );
 }
 
-/** Since when the last of the held manifests is held that name a blob; null when there are none. */
+/** Since when the last of the held manifests is held that name it; null when there are none. */
 function neededSince(work: Work, id: number, digest: string): number | null {
   const row = get(
     work,

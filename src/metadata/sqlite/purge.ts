@@ -11,7 +11,11 @@ export function purge(work: Work, id: number, digest: string, reason: string): v
   const queue = [digest];
   const seen = new Set(queue);
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-    if (next !== digest && isNeeded(work, id, next)) continue;
+    if (next !== digest && isNeeded(work, id, next)) {
+      // What needs it may go as well, and be the last that did.
+      seen.delete(next);
+      continue;
+    }
     const children = childrenOf(work, id, next);
     purgeOne(work, id, next, reason);
     for (const child of children) {
@@ -45,12 +49,14 @@ function childrenOf(work: Work, id: number, digest: string): string[] {
   return all(work, text, id, digest).map((row) => String(row["child"]));
 }
 
-/** Whether a tag, or another manifest, live or held, names it. */
+/** Whether a tag, or another manifest, live or held, names it, or it is about a manifest that is here. */
 function isNeeded(work: Work, id: number, digest: string): boolean {
   const texts = [
     "SELECT 1 FROM tags WHERE repository = ? AND digest = ? LIMIT 1",
     "SELECT 1 FROM manifest_references WHERE repository = ? AND child = ? LIMIT 1",
     "SELECT 1 FROM held_references WHERE repository = ? AND child = ? LIMIT 1",
+    "SELECT 1 FROM manifests m CROSS JOIN manifests s ON s.repository = m.repository AND s.digest = m.subject " +
+      "WHERE m.repository = ? AND m.digest = ?",
   ];
   return texts.some((text) => get(work, text, id, digest) !== null);
 }

@@ -51,7 +51,7 @@ export function removeManifest(
   writeHistory(work, id, { tag: null, digest: null, previous, reason });
   work.untold.delete(digest);
   work.put.delete(digest);
-  if (hold !== undefined) holdManifest(work, id, digest, hold);
+  const isHeld = hold !== undefined && holdManifest(work, id, digest, hold);
   run(work, "DELETE FROM manifests WHERE repository = ? AND digest = ?", id, digest);
   manifestRemoved(work, id, digest);
   run(
@@ -60,7 +60,7 @@ export function removeManifest(
     id,
     digest,
   );
-  if (hold === undefined) removeAnnotations(work.database, id, digest);
+  if (!isHeld) removeAnnotations(work.database, id, digest);
   work.freed.push(digest);
   work.touched = true;
   return true;

@@ -2,14 +2,18 @@
  * Finds files that nothing names: what a crash left behind between the bytes of a push and its commit.
  *
  * Once a week it passes over the names of all files under `blobs`, page by page, and asks the metadata for them. A file
- * that is not known, is a day old at least and was found by the walk before, too, is given to the sweep, which proves
- * under the writer's lock that nothing names it. A walk that is broken off goes on where it was.
+ * that is not known, that no manifest names, that is a day old at least and that was found by the walk before, too, is
+ * given to the sweep, which proves under the writer's lock that nothing names it. A walk that is broken off goes on where
+ * it was.
  */
 import { collection, type CollectionChange } from "../../metadata/collection.ts";
 import { recordCommit } from "../../metadata/records.ts";
 import { parseDigest, type Digest } from "../../oci/digest.ts";
+import { Problems } from "../intake.ts";
 import { lookAtIndex } from "../reconcile_layout.ts";
 import { hasLayouts, type LayoutRegistry, type Registry } from "../registry.ts";
+import { takeInDigests } from "../take_in_files.ts";
+import { unreadUntil } from "./unread_layout.ts";
 
 const dayMs = 24 * 60 * 60_000;
 const walkEveryMs = 7 * dayMs;
@@ -95,6 +99,7 @@ class FileWalk {
     try {
       // What another tool lists there is taken in first.
       if (!(await lookAtIndex(registry, repository)).ours) return;
+      if ((await unreadUntil(registry, repository)) !== null) return;
       for await (const { algorithm, names } of layouts.blobNames(repository, unreadable)) {
         if (!this.#mayGoOn()) return;
         const startedMs = clock.monotonicMs();
@@ -119,9 +124,10 @@ class FileWalk {
     const known = new Set(
       (await metadata.held(repository, digests)).map(({ digest }): string => digest),
     );
-    const strays = digests.filter(
+    const unknown = digests.filter(
       (digest) => !known.has(digest) && this.#isOld(repository, digest),
     );
+    const strays = await this.#unnamedOf(repository, unknown);
     if (strays.length === 0) return;
     const reads = metadata.records(collection);
     const again = new Set(await reads.strays(repository, strays, startedAt));
@@ -136,6 +142,23 @@ class FileWalk {
       });
       this.#found += 1;
     }
+  }
+
+  /** What a manifest names was missing when that was read in, and somebody has put it here since: it is read in now. */
+  async #unnamedOf(repository: string, digests: readonly Digest[]): Promise<Digest[]> {
+    const { registry, signal } = this.#options;
+    const reads = registry.metadata.records(collection);
+    const [named, unnamed]: [Digest[], Digest[]] = [[], []];
+    for (const digest of digests) {
+      const { parent } = await reads.blob(repository, digest);
+      (parent === null ? unnamed : named).push(digest);
+    }
+    if (named.length === 0) return unnamed;
+    const problems = new Problems();
+    const counts = { manifests: 0, blobs: 0, tags: 0, stale: 0 };
+    await takeInDigests({ registry, repository, base: null, signal, counts, problems }, named);
+    for (const line of problems.lines) registry.report("error", line, { repository });
+    return unnamed;
   }
 
   #isOld(repository: string, digest: Digest): boolean {

@@ -3,6 +3,7 @@ import type { Candidate } from "../../metadata/collection.ts";
 import { lookAtIndex } from "../reconcile_layout.ts";
 import { hasLayouts, type LayoutRegistry, type Registry } from "../registry.ts";
 import type { Decision } from "./decide_candidate.ts";
+import { unreadUntil } from "./unread_layout.ts";
 
 /** Until it is looked at again. */
 export const postponedMs = 60_000;
@@ -14,7 +15,14 @@ export function postponed(now: number): Decision {
 }
 
 /** What is known of the index.json of repositories; for a turn. */
-export type Indexes = Map<string, { readonly ours: boolean; readonly stamp: string | null }>;
+export type Indexes = Map<string, KnownIndex>;
+
+interface KnownIndex {
+  readonly ours: boolean;
+  readonly stamp: string | null;
+  /** Not all of it could be read: until then what it named stays. */
+  readonly unreadUntil: number | null;
+}
 
 /** Null when nothing keeps it from being decided about. `delayMs` is the age below which no file is removed. */
 export async function mustWait(
@@ -26,11 +34,18 @@ export async function mustWait(
   const { repository, kind } = candidate;
   if (kind === "repository" && (await registry.uploads.isOpenIn(repository))) return postponed(now);
   if (!hasLayouts(registry)) return null;
-  const index = indexes.get(repository) ?? (await lookAtIndex(registry, repository));
+  const index = indexes.get(repository) ?? (await lookAt(registry, repository));
   indexes.set(repository, index);
   // Another tool wrote it: what it lists is taken in first.
   if (!index.ours) return postponed(now);
-  return kind === "repository" ? null : youngFile(registry, candidate, delayMs);
+  if (kind === "repository") return null;
+  if (index.unreadUntil !== null) return { kind: "waits", until: index.unreadUntil };
+  return youngFile(registry, candidate, delayMs);
+}
+
+async function lookAt(registry: LayoutRegistry, repository: string): Promise<KnownIndex> {
+  const { ours, stamp } = await lookAtIndex(registry, repository);
+  return { ours, stamp, unreadUntil: await unreadUntil(registry, repository) };
 }
 
 /** Another tool wrote the file anew, and may be about to list it. */

@@ -4,7 +4,8 @@ import type { Registry } from "../registry.ts";
 
 /**
  * `{ hold }` for a change that removes something which somebody deletes, or which collection removes since nothing has
- * needed it from a moment on; nothing when there is no time for an undo, or none left.
+ * needed it from a moment on; nothing where nothing is held. What was needed too long ago is held for others that name
+ * it and are held.
  */
 export function heldFor(
   { undo, clock }: Registry,
@@ -12,5 +13,7 @@ export function heldFor(
   since: number = clock.now(),
 ): { readonly hold?: Hold } {
   const { windowMs } = undo();
-  return windowMs > 0 && since + windowMs > clock.now() ? { hold: { why, since } } : {};
+  if (windowMs === 0) return {};
+  const isOver = since + windowMs <= clock.now();
+  return { hold: { why, since, ...(isOver ? { isOver } : {}) } };
 }

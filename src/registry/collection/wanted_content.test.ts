@@ -1,0 +1,322 @@
+// Content that is still wanted stays through collection, undo and the sweep: databases that were put back, layouts that
+// were read in part, content that several removed images share.
+
+import { describe, expect, test } from "bun:test";
+import { copyFileSync, existsSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { readFile, utimes } from "node:fs/promises";
+import { join } from "node:path";
+import { hourMs, openCollector } from "../../../test/registry/collecting.ts";
+import {
+  bytesOf,
+  image,
+  named,
+  openWorld,
+  pushImage,
+  putManifest,
+  repository,
+  writeBlobFile,
+  writeLayout,
+  type Image,
+  type World,
+} from "../../../test/registry/world.ts";
+import { digestOf, type Digest } from "../../oci/digest.ts";
+import { mediaTypes } from "../../oci/media_types.ts";
+import { blobKey, indexKey, metadataFile } from "../../storage/layout.ts";
+import { removeBlob, removeManifest, removeTag } from "../delete.ts";
+import { endHolds } from "../history/end_holds.ts";
+import { purgeContent } from "../history/purge_content.ts";
+import { undelete } from "../history/restore.ts";
+import { sweepOrphans } from "../sweep_orphans.ts";
+import { walkFiles } from "./file_walk.ts";
+
+const held = { windowMs: 24 * hourMs, pinMs: 0, bytesMax: null, minFree: { bytes: 0 } };
+const dayMs = 24 * hourMs;
+
+const isHere = (world: World, digest: Digest): boolean =>
+  existsSync(world.pathOf(blobKey(repository, digest)));
+const isWhole = (world: World, app: Image): boolean =>
+  [...app.blobs, app.bytes].every((bytes) => isHere(world, digestOf("sha256", bytes)));
+const isKnown = async (world: World, { digest }: Image, at = repository): Promise<boolean> =>
+  (await world.registry.metadata.manifestByDigest(at, digest)) !== null;
+const isTagged = async (world: World, tag: string): Promise<boolean> =>
+  (await world.registry.metadata.manifestByTag(repository, tag)) !== null;
+const untag = (world: World, tag: string, at = repository): Promise<void> =>
+  removeTag(world.registry, { repository: at, target: tag, by: null, tagIs: null });
+const remove = (world: World, target: Digest): Promise<void> =>
+  removeManifest(world.registry, { repository, target, by: null });
+
+function indexOf(images: readonly Image[], members: object = {}): Uint8Array {
+  return bytesOf({
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociIndex,
+    manifests: images.map(({ descriptor }) => descriptor),
+    ...members,
+  });
+}
+
+const ends = ["", "-wal", "-shm"] as const;
+
+/** Copies the database; what it returns puts the copy back, as while nobody serves. */
+function backUp(world: World): () => Promise<void> {
+  const [path, copy] = [join(world.root, metadataFile), join(world.root, "..", "copy.db")];
+  for (const end of ends) copyFileSync(path + end, copy + end);
+  const meanwhile = (): void => {
+    for (const end of ends) {
+      rmSync(path + end, { force: true });
+      copyFileSync(copy + end, path + end);
+    }
+  };
+  return () => world.crash({ meanwhile });
+}
+
+describe("a database that was put back", () => {
+  test("ends no hold of what was pushed again since, before its layout was read", async () => {
+    await using world = await openWorld({ undo: () => held });
+    const app = image(1);
+    await pushImage(world, app, "v1");
+    await remove(world, app.digest);
+    for (const blob of app.blobs) {
+      await removeBlob(world.registry, {
+        repository,
+        target: digestOf("sha256", blob),
+        by: null,
+      });
+    }
+    await world.settle();
+    const restore = backUp(world);
+    await pushImage(world, app, "v1");
+    await world.settle();
+    await restore();
+    await world.clock.advance(2 * dayMs);
+    await endHolds(world.registry);
+    await sweepOrphans(world.registry);
+    expect(isWhole(world, app)).toBe(true);
+    await world.settle();
+    expect(await isTagged(world, "v1")).toBe(true);
+    await world.clock.advance(hourMs);
+    await world.settle();
+    expect(isWhole(world, app)).toBe(true);
+  });
+
+  test("sweeps nothing that was pushed again since, before its layout was read", async () => {
+    await using world = await openWorld();
+    const app = image(1);
+    await pushImage(world, app, "v1");
+    await remove(world, app.digest);
+    for (const blob of app.blobs) {
+      await removeBlob(world.registry, {
+        repository,
+        target: digestOf("sha256", blob),
+        by: null,
+      });
+    }
+    await world.projector.run("all");
+    const restore = backUp(world);
+    await pushImage(world, app, "v1");
+    await world.settle();
+    await restore();
+    await sweepOrphans(world.registry);
+    expect(isWhole(world, app)).toBe(true);
+    await world.settle();
+    expect(await isTagged(world, "v1")).toBe(true);
+    await world.settle();
+    expect(isWhole(world, app)).toBe(true);
+  });
+});
+
+describe("what another tool lists", () => {
+  test("needs blobs and manifests that wait for the sweep: they stay", async () => {
+    await using world = await openWorld();
+    const [app, next] = [image(1), image(1, { annotations: { is: "next" } })];
+    await pushImage(world, app, "v1");
+    await world.settle();
+    await remove(world, app.digest);
+    for (const blob of app.blobs) {
+      await removeBlob(world.registry, {
+        repository,
+        target: digestOf("sha256", blob),
+        by: null,
+      });
+    }
+    const index = indexOf([app]);
+    const descriptor = {
+      mediaType: mediaTypes.ociIndex,
+      digest: digestOf("sha256", index),
+      size: index.length,
+    };
+    await writeLayout(world, {
+      blobs: [next.bytes, index],
+      index: [named(next.descriptor, "next"), named(descriptor, "all")],
+    });
+    await world.settle();
+    await world.settle();
+    expect(await isTagged(world, "next")).toBe(true);
+    expect(await isTagged(world, "all")).toBe(true);
+    expect(isWhole(world, app)).toBe(true);
+    expect(await isKnown(world, app)).toBe(true);
+  });
+});
+
+describe("a layout that could be read in part", () => {
+  test("keeps everything when its index.json is damaged and the metadata are lost", async () => {
+    await using world = await openWorld();
+    const gc = openCollector(world);
+    const app = image(1);
+    await pushImage(world, app, "v1");
+    await world.settle();
+    const text = await readFile(world.pathOf(indexKey(repository)), "utf8");
+    const meanwhile = (): void => {
+      const path = world.pathOf(indexKey(repository));
+      writeFileSync(path, text.slice(0, text.length / 2));
+      utimesSync(path, 1_000, 1_000);
+    };
+    await world.crash({ loseFacts: true, meanwhile });
+    gc.restart();
+    await world.settle();
+    await world.clock.advance(3 * dayMs);
+    await gc.settle();
+    expect(isWhole(world, app)).toBe(true);
+    // Mended by hand.
+    await writeLayout(world, { index: text });
+    await world.settle();
+    expect(await isTagged(world, "v1")).toBe(true);
+    await world.clock.advance(60 * dayMs);
+    await gc.settle();
+    expect(isWhole(world, app)).toBe(true);
+  });
+
+  test("keeps what a manifest named that is missing, for a month and until it is mended", async () => {
+    await using world = await openWorld();
+    const gc = openCollector(world);
+    const app = image(1);
+    await writeLayout(world, { blobs: app.blobs, index: [named(app.descriptor, "v1")] });
+    await world.settle();
+    await world.clock.advance(3 * dayMs);
+    expect(await gc.settle()).toMatchObject({ blobs: 0 });
+    await putManifest(world, app.bytes, "v1");
+    await world.clock.advance(60 * dayMs);
+    await gc.settle();
+    expect(isWhole(world, app)).toBe(true);
+  });
+
+  test("waits for a month at most", async () => {
+    await using world = await openWorld();
+    const gc = openCollector(world);
+    const app = image(1);
+    await writeLayout(world, { blobs: app.blobs, index: [named(app.descriptor, "v1")] });
+    await world.settle();
+    await world.clock.advance(31 * dayMs);
+    await gc.settle();
+    expect(await gc.settle().then(() => isHere(world, digestOf("sha256", app.blobs[0]!)))).toBe(
+      false,
+    );
+  });
+
+  test("loses no file to the walk that a manifest names and that came later", async () => {
+    await using world = await openWorld();
+    const [app, layer] = [image(1), image(1).blobs[1]!];
+    const digest = digestOf("sha256", layer);
+    await writeLayout(world, {
+      blobs: [app.blobs[0]!, app.bytes],
+      index: [named(app.descriptor, "v1")],
+    });
+    await world.settle();
+    await writeBlobFile(world, digest, layer);
+    await utimes(world.pathOf(blobKey(repository, digest)), 1_000, 1_000);
+    for (let week = 0; week < 3; week += 1) {
+      await walkFiles({ registry: world.registry, delayMs: hourMs, mayGoOn: () => true });
+      await world.clock.advance(8 * dayMs);
+    }
+    await world.settle();
+    expect(isHere(world, digest)).toBe(true);
+    expect(await world.registry.metadata.blobSize(repository, digest)).toBe(layer.length);
+  });
+});
+
+describe("what is held", () => {
+  const delayed = { retention: { dryRun: false, delay: dayMs, policies: [] } };
+
+  test("keeps its blobs, though another image that named them went long ago", async () => {
+    await using world = await openWorld({ undo: () => held });
+    const gc = openCollector(world, delayed);
+    const [old, young] = [image(1), image(1, { annotations: { is: "young" } })];
+    await pushImage(world, old, "old");
+    await pushImage(world, young, "young");
+    await untag(world, "old");
+    await world.clock.advance(23 * hourMs);
+    await remove(world, young.digest);
+    await world.clock.advance(2 * hourMs);
+    expect((await gc.settle()).manifests).toBe(1);
+    await world.clock.advance(20 * hourMs);
+    await endHolds(world.registry);
+    await world.settle();
+    await undelete(world.registry, { repository, digest: young.digest, by: null });
+    expect(isWhole(world, young)).toBe(true);
+  });
+
+  test("keeps its children, though another index that named them went long ago", async () => {
+    await using world = await openWorld({ undo: () => held });
+    const gc = openCollector(world, delayed);
+    const app = image(1);
+    await pushImage(world, app, null);
+    await putManifest(world, indexOf([app]), "old");
+    const young = await putManifest(world, indexOf([app], { annotations: { is: "young" } }), "new");
+    await untag(world, "old");
+    await world.clock.advance(23 * hourMs);
+    await remove(world, young);
+    await world.clock.advance(2 * hourMs);
+    await gc.settle();
+    await world.clock.advance(20 * hourMs);
+    await endHolds(world.registry);
+    await world.settle();
+    await undelete(world.registry, { repository, digest: young, by: null });
+    expect(await isKnown(world, app)).toBe(true);
+    expect(isWhole(world, app)).toBe(true);
+  });
+});
+
+describe("what is pushed just now", () => {
+  test("is not as old as the sparse index that named it before", async () => {
+    await using world = await openWorld();
+    const gc = openCollector(world);
+    const at = "sparse/app";
+    const app = image(1);
+    await putManifest(world, indexOf([app]), "all", at);
+    await untag(world, "all", at);
+    await world.clock.advance(hourMs - 60_000);
+    await pushImage(world, app, null, at);
+    await world.clock.advance(120_000);
+    expect((await gc.settle()).manifests).toBe(1);
+    expect(await isKnown(world, app, at)).toBe(true);
+    await putManifest(world, indexOf([app], { annotations: { is: "next" } }), "next", at);
+    await world.clock.advance(3 * hourMs);
+    await gc.settle();
+    expect(await isKnown(world, app, at)).toBe(true);
+  });
+});
+
+describe("a purge", () => {
+  const purge = (world: World, digest: Digest): Promise<void> =>
+    purgeContent(world.registry, { repository, digest, reason: "test", checkTag: null, by: null });
+
+  test("of a list of referrers leaves those whose subject is here", async () => {
+    await using world = await openWorld();
+    const app = image(1);
+    const signature = image(2, { subject: app.descriptor });
+    await pushImage(world, app, "v1");
+    await pushImage(world, signature, null);
+    const list = await putManifest(world, indexOf([signature]), app.digest.replace(":", "-"));
+    await purge(world, list);
+    expect(await isKnown(world, signature)).toBe(true);
+  });
+
+  test("removes what several manifests share that all go with it", async () => {
+    await using world = await openWorld();
+    const apps = [image(1), image(1, { annotations: { is: "other" } })];
+    for (const app of apps) await pushImage(world, app, null);
+    const index = await putManifest(world, indexOf(apps), "all");
+    await purge(world, index);
+    await world.settle();
+    for (const blob of apps[0]!.blobs) expect(isHere(world, digestOf("sha256", blob))).toBe(false);
+  });
+});
