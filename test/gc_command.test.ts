@@ -2,7 +2,7 @@
 
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { packageDirectory, run, startZot, tempDirectory } from "./harness.ts";
 import { config, content, image, index, layer, type Content } from "./http/content.ts";
@@ -68,6 +68,10 @@ test("a root that was served: the dry run says what the real run does, and a sec
   expect(lines((await gc(root, "-m")).stdout)).toEqual([
     "0 manifests, 0 blobs, 0 uploads, 0 bytes (0 B)",
   ]);
+  // One of its repositories alone is no layout of another program.
+  const below = await gc(join(root, at));
+  expect(below).toMatchObject({ code: 1, stdout: "" });
+  expect(below.stderr).toContain("lies in the root directory");
 });
 
 test("without -m a manifest without a tag stays, and the line says why", async () => {
@@ -144,6 +148,17 @@ test("layouts of another program: unreached files go, with -m entries that nothi
   expect(left.manifests.map(({ digest }) => digest)).not.toContain(untagged.digest);
   expect(left.manifests).toHaveLength(3);
   expect(left.manifests[0]?.annotations?.["of.another.tool"]).toBe("kept");
+  // What a manifest named that is damaged or gone is not known.
+  for (const spoil of [
+    () => writeFile(blobOf(tagged), tagged.bytes.toReversed()),
+    () => rm(blobOf(tagged)),
+  ]) {
+    await spoil();
+    const spoilt = await gc(layout);
+    expect(spoilt.code).toBe(1);
+    expect(spoilt.stderr).toContain(`left as it is: Error: ${tagged.digest} is `);
+    for (const kept of [config, layer]) expect(existsSync(blobOf(kept))).toBe(true);
+  }
   // Nothing of ours was left there.
   expect((await readdir(directory.path)).toSorted()).toEqual(["bad", "one"]);
 });

@@ -4,13 +4,14 @@
  *
  * What an `index.json` lists is followed through the files; a file under `blobs` that nothing reaches goes. With
  * `deleteUntagged`, entries without a name go first, unless an entry that stays lists or is their subject. A layout that
- * cannot be read as far as that needs is left as it is.
+ * cannot be read as far as that needs is left as it is: one with a damaged manifest, or without one that is listed.
  */
 import { readdir, readFile, rename, stat, unlink, writeFile } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { systemClock } from "../lib/clock.ts";
-import { parseDigest, type Digest } from "../oci/digest.ts";
-import { readForeignManifest } from "../registry/foreign_manifest.ts";
+import { algorithmOf, digestOf, parseDigest, type Digest } from "../oci/digest.ts";
+import { isManifestType } from "../oci/media_types.ts";
+import { readForeignManifest, type ForeignManifest } from "../registry/foreign_manifest.ts";
 import { ownDirectory } from "../storage/layout.ts";
 import type { OfflineLine, OfflineOptions, OfflineTotals } from "../server.ts";
 
@@ -143,8 +144,12 @@ async function reach(directory: string, root: string, mediaType = ""): Promise<R
     digests.add(next.digest);
     const digest = parseDigest(next.digest);
     const bytes = digest === null ? null : await readOrNull(pathOf(directory, digest));
-    const read =
-      digest === null || bytes === null ? null : readForeignManifest(digest, next.mediaType, bytes);
+    if (digest === null || bytes === null) {
+      // A child may be absent. What is listed and gone may have named anything.
+      if (next.digest === root) throw new Error(`${root} is listed, and not here`);
+      continue;
+    }
+    const read = readWhole(digest, next.mediaType, bytes);
     if (read === null) continue;
     if (next.digest === root) ({ subject } = read.manifest);
     for (const reference of read.manifest.references) {
@@ -156,6 +161,16 @@ async function reach(directory: string, root: string, mediaType = ""): Promise<R
     queue.push(...read.children);
   }
   return { digests, subject };
+}
+
+/** Null for what is no manifest. @throws for a damaged one. */
+function readWhole(digest: Digest, mediaType: string, bytes: Uint8Array): ForeignManifest | null {
+  const isRight = digestOf(algorithmOf(digest), bytes) === digest;
+  const read = isRight ? readForeignManifest(digest, mediaType, bytes) : null;
+  if (!isRight || (read === null && isManifestType(mediaType))) {
+    throw new Error(`${digest} is damaged`);
+  }
+  return read;
 }
 
 function pathOf(directory: string, digest: Digest): string {

@@ -1,7 +1,7 @@
 // `zot gc`: removes what nothing names from a root directory, or from plain OCI layouts, that no server serves.
 
-import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, realpathSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { checkConfig } from "../config/load.ts";
 import { formatBytes } from "../lib/bytes.ts";
 import { parseDuration } from "../lib/duration.ts";
@@ -61,7 +61,21 @@ async function collect(config: Config, given: OfflineOptions): Promise<OfflineTo
   const { rootDirectory } = config.storage;
   if (!existsSync(rootDirectory)) throw new Error(`${rootDirectory}: there is no such directory`);
   const isOurs = existsSync(join(rootDirectory, metadataFile));
-  return isOurs ? collectOffline(config, given) : collectPlain(rootDirectory, given);
+  if (isOurs) return collectOffline(config, given);
+  const root = rootAbove(rootDirectory);
+  if (root !== null)
+    throw new Error(`${rootDirectory} lies in the root directory ${root}: give that`);
+  return collectPlain(rootDirectory, given);
+}
+
+/** A root of ours that a directory lies in: what its files are for is known there alone. */
+function rootAbove(directory: string): string | null {
+  for (let below = realpathSync(directory); ;) {
+    const above = dirname(below);
+    if (above === below) return null;
+    if (existsSync(join(above, metadataFile))) return above;
+    below = above;
+  }
 }
 
 function textOf({ what, repository, reference, sizeBytes, reason }: OfflineLine): string {

@@ -101,10 +101,11 @@ export interface CollectionReads {
     digest: string,
     kind: CandidateKind,
   ): Promise<Pick<Candidate, "since" | "lookAt"> | null>;
-  /** Whether it, or what names it, has waited since this moment or before: then it may soon be collected. */
+  /** Whether it, or what names it, has waited since this moment or before, and was not promised to anybody later. */
   isWaiting(
     repository: string,
     digest: string,
+    as: "blob" | "manifest",
     since: { readonly blob: number; readonly manifest: number },
   ): Promise<boolean>;
   blob(repository: string, digest: Digest): Promise<BlobFacts>;

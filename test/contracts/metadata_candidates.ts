@@ -184,7 +184,7 @@ const rows: Readonly<Record<string, Row>> = {
   "a manifest that names less by another media type": {
     given: [...blobs, app, change.tag("v1", "app")],
     later: [[change.put(manifest("app", { mediaType: "a/b", references: [blob("config")] }))]],
-    are: ["blob layer unnamed @1"],
+    are: ["blob layer unnamed @1", "manifest app untagged @1"],
   },
   "a repository without content": { given: [change.create()], are: ["repository  empty @0"] },
   "a repository that lost its last blob": {

@@ -132,7 +132,7 @@ const appliers: Appliers = {
   },
   "put-manifest": (work, id, { manifest }) => {
     const written = putManifest(work, id, manifest);
-    work.put.set(manifest.digest, written === null ? "known" : "new");
+    work.put.set(manifest.digest, written?.isNew === true ? "new" : "known");
     if (written === null) return;
     for (const { digest } of manifest.references) manifestNames(work, id, digest);
     for (const digest of written.lost) referenceLost(work, id, digest);
@@ -150,6 +150,7 @@ const appliers: Appliers = {
     if (previous?.digest === digest) {
       // Pushed again as it is: retention counts from now on, and history tells nothing.
       run(work, tagRenewed, work.now, id, tag, work.now - renewedMs);
+      tagSet(work, id, tag, digest);
       return;
     }
     run(

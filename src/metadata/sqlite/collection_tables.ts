@@ -36,7 +36,9 @@ const sql = {
     `WITH named (level, digest) AS (VALUES (0, ?2) UNION ALL SELECT level + 1, (SELECT parent FROM manifest_references ` +
     `WHERE repository = ${here} AND child = named.digest LIMIT 1) FROM named WHERE level < 2 AND named.digest IS NOT NULL) ` +
     `SELECT 1 AS found FROM named CROSS JOIN candidates c ON c.repository = ${here} AND c.digest = named.digest ` +
-    "WHERE c.since <= CASE c.kind WHEN 'blob' THEN ?3 ELSE ?4 END LIMIT 1",
+    "WHERE c.since <= CASE c.kind WHEN 'blob' THEN ?3 ELSE ?4 END AND NOT EXISTS (SELECT 1 FROM candidates p " +
+    `WHERE p.repository = ${here} AND p.digest = ?2 AND p.kind = ?5 ` +
+    "AND p.since > CASE p.kind WHEN 'blob' THEN ?3 ELSE ?4 END) LIMIT 1",
   parent: `SELECT parent FROM manifest_references WHERE repository = ${here} AND child = ?2 LIMIT 1`,
   blob: `SELECT size AS sizeBytes, linked_at AS linkedAt FROM blobs WHERE repository = ${here} AND digest = ?2`,
   manifest:
@@ -173,8 +175,8 @@ function reads(database: Database): CollectionReads {
     nextLook: async (kind) => get<{ at: number }>(sql.nextLook, kind)?.at ?? null,
     hasLater: async (kind, moment) => get(sql.hasLater, kind, moment) !== null,
     candidate: async (repository, digest, kind) => get(sql.candidate, repository, digest, kind),
-    isWaiting: async (repository, digest, since) =>
-      get(sql.isWaiting, repository, digest, since.blob, since.manifest) !== null,
+    isWaiting: async (repository, digest, as, since) =>
+      get(sql.isWaiting, repository, digest, since.blob, since.manifest, as) !== null,
     blob: async (repository, digest) => {
       const row = get<Omit<BlobFacts, "parent">>(sql.blob, repository, digest);
       const parent = parentOf(repository, digest);

@@ -11,6 +11,7 @@ interface Work {
 }
 
 export interface WrittenManifest {
+  readonly isNew: boolean;
   /** Digests that the manifest named before: of another understanding of the same bytes. */
   readonly lost: readonly string[];
 }
@@ -36,7 +37,7 @@ export function putManifest(work: Work, id: number, manifest: NewManifest): Writ
   );
   if (inserted === 1) {
     writeReferences(work, id, manifest);
-    return { lost: [] };
+    return { isNew: true, lost: [] };
   }
   // The same bytes pushed again may come under another media type, or were read in from another tool's
   // layout and understood in part: the latest push counts, in all that it says.
@@ -61,7 +62,7 @@ export function putManifest(work: Work, id: number, manifest: NewManifest): Writ
     manifest.digest,
   );
   writeReferences(work, id, manifest);
-  return { lost: before.map(({ child }) => String(child)) };
+  return { isNew: false, lost: before.map(({ child }) => String(child)) };
 }
 
 function writeReferences(work: Work, id: number, { digest, references }: NewManifest): void {

@@ -7,12 +7,13 @@ import { explainFailure } from "../explain_failure.ts";
 import type { Registry } from "../registry.ts";
 import { assuredMs } from "./assured.ts";
 
-/** What has less time left than this begins to wait anew. */
-const leftMsMin = 10 * 60_000;
+/** What has waited for longer than this, or a part of its time where that is short, begins to wait anew. */
+const waitedMsMax = 10 * 60_000;
+const waitedPart = 0.1;
 
 /**
- * Has it wait anew if its time, or that of what names it, is nearly over. Costs a read for all other content. False
- * when it was collected at this moment.
+ * Has it wait anew if it, or what names it, has waited for a while: whoever was told has nearly the whole delay to push
+ * the rest. Costs a read for all other content. False when it was collected at this moment.
  */
 export async function keepFor(
   registry: Registry,
@@ -24,13 +25,12 @@ export async function keepFor(
   // Then collection is off: it takes no such delay.
   if (retention.gcDelayMs === 0) return true;
   // With shorter delays a clock that begins now would be nearly over while it is remembered.
-  const remembers = Math.min(retention.gcDelayMs, retention.delayMs) > leftMsMin + assuredMs;
+  const remembers = Math.min(retention.gcDelayMs, retention.delayMs) > waitedMsMax + assuredMs;
   if (remembers && assured.has(content)) return true;
   const now = clock.now();
-  const leftMs = remembers ? leftMsMin + assuredMs : leftMsMin;
-  const nearly = (delayMs: number): number => now - delayMs + Math.min(leftMs, delayMs);
-  const since = { blob: nearly(retention.gcDelayMs), manifest: nearly(retention.delayMs) };
-  if (!(await metadata.records(collection).isWaiting(repository, digest, since))) {
+  const before = (delayMs: number): number => now - Math.min(waitedMsMax, delayMs * waitedPart);
+  const since = { blob: before(retention.gcDelayMs), manifest: before(retention.delayMs) };
+  if (!(await metadata.records(collection).isWaiting(repository, digest, as, since))) {
     if (remembers) assured.add(content);
     return true;
   }

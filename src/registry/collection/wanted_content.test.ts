@@ -5,12 +5,13 @@ import { describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { readFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { hourMs, openCollector } from "../../../test/registry/collecting.ts";
+import { candidates, hourMs, openCollector } from "../../../test/registry/collecting.ts";
 import {
   bytesOf,
   image,
   named,
   openWorld,
+  pushBlob,
   pushImage,
   putManifest,
   repository,
@@ -26,8 +27,12 @@ import { removeBlob, removeManifest, removeTag } from "../delete.ts";
 import { endHolds } from "../history/end_holds.ts";
 import { purgeContent } from "../history/purge_content.ts";
 import { undelete } from "../history/restore.ts";
+import { applyPlan } from "../retention/apply_plan.ts";
+import { planLines } from "../retention/plan.ts";
+import { compileRules } from "../retention/rules.ts";
 import { sweepOrphans } from "../sweep_orphans.ts";
 import { walkFiles } from "./file_walk.ts";
+import { keepFor } from "./keep_for.ts";
 
 const held = { windowMs: 24 * hourMs, pinMs: 0, bytesMax: null, minFree: { bytes: 0 } };
 const dayMs = 24 * hourMs;
@@ -233,7 +238,44 @@ describe("a layout that could be read in part", () => {
   });
 });
 
+describe("a plan", () => {
+  const rules = compileRules({ dryRun: false, delay: null, policies: [] }, hourMs);
+
+  test("removes nothing of a layout that is to be read in first, and nothing young", async () => {
+    await using world = await openWorld();
+    const app = image(1);
+    for (const blob of app.blobs) await pushBlob(world, blob);
+    await world.settle();
+    const registry = { ...world.registry, retention: rules };
+    const [blob] = app.blobs;
+    const digest = digestOf("sha256", blob!);
+    const { since } = (await candidates(world))[0]!;
+    const lines = [{ kind: "blob", repository, digest, since }] as const;
+    const applying = { by: "alice", forbids: () => null };
+    expect((await applyPlan(registry, lines, applying)).removed).toBe(0);
+    await world.clock.advance(3 * hourMs);
+    await writeLayout(world, { blobs: [app.bytes], index: [named(app.descriptor, "v1")] });
+    expect(await Array.fromAsync(planLines(registry))).toEqual([]);
+    expect((await applyPlan(registry, lines, applying)).removed).toBe(0);
+    await world.settle();
+    expect(isWhole(world, app)).toBe(true);
+  });
+});
+
 describe("what is held", () => {
+  test("keeps its blobs when a root is collected offline, where nothing is held", async () => {
+    let undo = held;
+    await using world = await openWorld({ undo: () => undo });
+    const app = image(1);
+    await pushImage(world, app, "v1");
+    await remove(world, app.digest);
+    undo = { ...held, windowMs: 0 };
+    await world.clock.advance(dayMs / 2);
+    await openCollector(world).settle();
+    await undelete(world.registry, { repository, digest: app.digest, by: null });
+    expect(isWhole(world, app)).toBe(true);
+  });
+
   const delayed = { retention: { dryRun: false, delay: dayMs, policies: [] } };
 
   test("keeps its blobs, though another image that named them went long ago", async () => {
@@ -276,6 +318,57 @@ describe("what is held", () => {
 });
 
 describe("what is pushed just now", () => {
+  const rules = compileRules({ dryRun: false, delay: null, policies: [] }, hourMs);
+
+  test("may rely for nearly the whole delay on what it was told to be here, for one commit", async () => {
+    await using world = await openWorld();
+    const gc = openCollector(world);
+    const app = image(1);
+    await pushImage(world, app, null);
+    const digest = digestOf("sha256", app.blobs[1]!);
+    const { metadata } = world.registry;
+    const commit = metadata.commit.bind(metadata);
+    let commits = 0;
+    metadata.commit = async (unit) => {
+      commits += 1;
+      return commit(unit);
+    };
+    const tell = () =>
+      keepFor(
+        { ...world.registry, retention: rules },
+        { repository, digest, sizeBytes: 0 },
+        "blob",
+      );
+    await world.clock.advance(15 * 60_000);
+    for (let turn = 0; turn < 3; turn += 1) expect(await tell()).toBe(true);
+    expect(commits).toBe(1);
+    await world.clock.advance(50 * 60_000);
+    await gc.settle();
+    expect(await isKnown(world, app)).toBe(false);
+    expect(isHere(world, digest)).toBe(true);
+  });
+
+  test("is young, though it was there as another media type, or under the tag of a subject that is to come", async () => {
+    await using world = await openWorld();
+    const gone = { deleteReferrers: true, deleteUntagged: true, repositories: ["**"] };
+    const none = { keepTags: [], immutableTags: [], protect: [], expiresByLabel: false };
+    const policy = { ...gone, ...none, maxDeletePercent: 100 };
+    const gc = openCollector(world, {
+      retention: { dryRun: false, delay: null, policies: [policy] },
+    });
+    const [app, signature] = [image(1), image(2)];
+    const tag = `${app.digest.replace(":", "-")}.sig`;
+    await pushImage(world, signature, tag);
+    await world.clock.advance(hourMs - 60_000);
+    await putManifest(world, signature.bytes, tag);
+    await world.clock.advance(120_000);
+    expect((await gc.settle()).manifests).toBe(0);
+    await pushImage(world, app, "v1");
+    await world.clock.advance(9 * hourMs);
+    expect((await gc.settle()).manifests).toBe(0);
+    expect(await isTagged(world, tag)).toBe(true);
+  });
+
   test("is not as old as the sparse index that named it before", async () => {
     await using world = await openWorld();
     const gc = openCollector(world);

@@ -3,6 +3,7 @@ import { collection } from "../../metadata/collection.ts";
 import { parseDigest } from "../../oci/digest.ts";
 import { Compared } from "../collection/compared.ts";
 import { decideCandidate } from "../collection/decide_candidate.ts";
+import { mustWait } from "../collection/must_wait.ts";
 import type { Registry } from "../registry.ts";
 import { evaluationOf, type Evaluation } from "./evaluate.ts";
 import { readFacts } from "./facts.ts";
@@ -106,6 +107,10 @@ async function applyCandidate(
   const comparedIn = (name: string) => compared.verdictsIn(name, { rules, now });
   const reason = kind === "blob" ? "unnamed" : "untagged";
   const candidate = { repository, digest, kind, ...found, reason } as const;
+  const delayMs = kind === "blob" ? rules.gcDelayMs : rules.delayMs;
+  if (found.since > now - delayMs) return "it has not waited for long enough";
+  const waits = await mustWait(registry, candidate, { delayMs, indexes: new Map() });
+  if (waits !== null) return "its layout is to be read in first, or its file is young";
   const deciding = { registry, rules, now, stamp: null, comparedIn };
   const decision = await decideCandidate(deciding, candidate);
   if (decision.kind === "kept") return `the rules keep it now: ${decision.reason}`;

@@ -6,6 +6,7 @@ import { setImmediate } from "node:timers/promises";
 import { collection, type CandidatePlace } from "../../metadata/collection.ts";
 import { Compared } from "../collection/compared.ts";
 import { decideCandidate } from "../collection/decide_candidate.ts";
+import { mustWait, type Indexes } from "../collection/must_wait.ts";
 import type { Registry } from "../registry.ts";
 import { evaluationOf } from "./evaluate.ts";
 import { readFacts } from "./facts.ts";
@@ -63,13 +64,16 @@ async function* candidateLines(
 ): AsyncGenerator<PlanLine> {
   const { retention: rules, clock } = registry;
   const now = clock.now();
-  const until = now - (kind === "manifest" ? rules.delayMs : rules.gcDelayMs);
+  const delayMs = kind === "manifest" ? rules.delayMs : rules.gcDelayMs;
+  const until = now - delayMs;
   const reads = registry.metadata.records(collection);
   const compared = new Compared(registry);
   const comparedIn = (name: string) => compared.verdictsIn(name, { rules, now });
   for (let after: CandidatePlace | null = null; ;) {
     const page = await reads.due(kind, until, after, pageMax);
+    const indexes: Indexes = new Map();
     for (const candidate of page) {
+      if ((await mustWait(registry, candidate, { delayMs, indexes })) !== null) continue;
       const deciding = { registry, rules, now, stamp: null, comparedIn };
       const decision = await decideCandidate(deciding, candidate);
       if (decision.kind !== "collected") continue;
