@@ -85,7 +85,7 @@ export interface TagPast {
   /** Whether it ever pointed at that digest. */
   readonly wasThere: boolean;
   /** Its last move or removal; null when it was never set. */
-  readonly last: Pick<HistoryRecord, "by" | "generation"> | null;
+  readonly last: Pick<HistoryRecord, "by" | "generation" | "at"> | null;
 }
 
 /**

@@ -20,6 +20,8 @@ export interface Intake {
    * it is newer than the file.
    */
   readonly base: number | null;
+  /** When an index.json of ours was written that is newer than the metadata; null for any other. */
+  readonly laterAt: number | null;
   readonly signal: AbortSignal | undefined;
   readonly counts: IntakeCounts;
   readonly problems: Problems;

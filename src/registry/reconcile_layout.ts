@@ -104,7 +104,8 @@ export async function reconcileLayout(
   const known = read.kind === "index" ? generationIn(read.base, state) : null;
   const base = proved ? later : known;
   const counts = { manifests: 0, blobs: 0, tags: 0, stale: 0 };
-  const intake: Intake = { registry, repository, base, signal, counts, problems };
+  const laterAt = later === null ? null : index.changedAt;
+  const intake: Intake = { registry, repository, base, laterAt, signal, counts, problems };
   if (read.kind === "index") await layouts.flushIndex(repository);
   await checkMarker(intake);
   const tags = proved ? new Set<string>() : null;

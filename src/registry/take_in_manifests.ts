@@ -68,7 +68,7 @@ async function newOf(
   for (const { digest, as } of await registry.metadata.held(repository, [...types.keys()])) {
     if (as === "blob") continue;
     // Something that is new here names it, or a tool lists it anew.
-    if (as !== "manifest" && (depth > 0 || (await isBack(intake, digest)))) continue;
+    if (as !== "manifest" && (depth > 0 || (await isBack(intake, digest as Digest)))) continue;
     if (types.delete(digest) && as !== "manifest") counts.stale += 1;
   }
   const found = new Map<Digest, string>();
@@ -84,8 +84,14 @@ async function newOf(
 }
 
 /** Whether a manifest that only undo or the sweep has was listed by a tool that had read of its removal. */
-async function isBack({ registry, repository, base }: Intake, digest: string): Promise<boolean> {
-  return base !== null && !(await registry.metadata.wasRemoved(repository, digest, base));
+async function isBack(
+  { registry, repository, base, laterAt }: Intake,
+  digest: Digest,
+): Promise<boolean> {
+  const { metadata } = registry;
+  if (base !== null) return !(await metadata.wasRemoved(repository, digest, base));
+  // Of an older database nothing but the time tells which of both is newer.
+  return laterAt !== null && ((await metadata.past.removedAt(repository, digest)) ?? 0) <= laterAt;
 }
 
 async function readOne(

@@ -42,13 +42,15 @@ async function takeInTag(
 }
 
 async function judge(
-  { registry, repository, base }: Intake,
+  { registry, repository, base, laterAt }: Intake,
   tag: string,
   digest: Digest,
 ): Promise<"set" | "stale" | "conflict"> {
   const { wasThere, last } = await registry.metadata.tagPast(repository, tag, digest);
   if (last === null) return "set";
   if (base !== null && last.generation <= base) return "set";
+  // The database is older than the file, which is newer than the last move that the database knows.
+  if (base === null && laterAt !== null && last.at <= laterAt) return "set";
   // What it was before our moves, or between them: the tool has not touched it.
   if (wasThere) return "stale";
   return base === null && last.by === layoutAuthor ? "set" : "conflict";

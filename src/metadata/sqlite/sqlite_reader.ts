@@ -99,7 +99,7 @@ export const sql = {
     "SELECT 1 AS found FROM history WHERE repository = ?1 AND tag = ?2 " +
     "AND (digest = ?3 OR previous = ?3) LIMIT 1",
   tagLast:
-    "SELECT by, generation FROM history WHERE repository = ?1 AND tag = ?2 ORDER BY sequence DESC LIMIT 1",
+    "SELECT by, generation, at FROM history WHERE repository = ?1 AND tag = ?2 ORDER BY sequence DESC LIMIT 1",
   removed:
     "SELECT 1 AS found FROM history WHERE repository = ?1 AND tag IS NULL AND digest IS NULL " +
     "AND previous = ?2 AND generation > ?3 LIMIT 1",

@@ -24,6 +24,11 @@ interface KnownIndex {
   readonly unreadUntil: number | null;
 }
 
+/** Whether another tool's index.json, or one that is newer than the metadata, is to be read in first. */
+export async function mustBeRead(registry: Registry, repository: string): Promise<boolean> {
+  return hasLayouts(registry) && !(await lookAtIndex(registry, repository)).ours;
+}
+
 /** Null when nothing keeps it from being decided about. `delayMs` is the age below which no file is removed. */
 export async function mustWait(
   registry: Registry,

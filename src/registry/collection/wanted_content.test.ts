@@ -5,7 +5,12 @@ import { describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { readFile, utimes } from "node:fs/promises";
 import { join } from "node:path";
-import { candidates, hourMs, openCollector } from "../../../test/registry/collecting.ts";
+import {
+  candidates,
+  collecting,
+  hourMs,
+  openCollector,
+} from "../../../test/registry/collecting.ts";
 import {
   bytesOf,
   image,
@@ -20,6 +25,7 @@ import {
   type Image,
   type World,
 } from "../../../test/registry/world.ts";
+import { runHere } from "../../jobs/heavy_work.ts";
 import { digestOf, type Digest } from "../../oci/digest.ts";
 import { mediaTypes } from "../../oci/media_types.ts";
 import { blobKey, indexKey, metadataFile } from "../../storage/layout.ts";
@@ -27,8 +33,11 @@ import { removeBlob, removeManifest, removeTag } from "../delete.ts";
 import { endHolds } from "../history/end_holds.ts";
 import { purgeContent } from "../history/purge_content.ts";
 import { undelete } from "../history/restore.ts";
+import type { Registry } from "../registry.ts";
 import { applyPlan } from "../retention/apply_plan.ts";
+import { retentionOptions } from "../retention/options.ts";
 import { planLines } from "../retention/plan.ts";
+import { RetentionJob } from "../retention/retention_job.ts";
 import { compileRules } from "../retention/rules.ts";
 import { sweepOrphans } from "../sweep_orphans.ts";
 import { walkFiles } from "./file_walk.ts";
@@ -126,6 +135,52 @@ describe("a database that was put back", () => {
     expect(await isTagged(world, "v1")).toBe(true);
     await world.settle();
     expect(isWhole(world, app)).toBe(true);
+  });
+});
+
+describe("a database that was put back, beside pushes before its layout was read", () => {
+  test("has the tags of the layout that nobody set since", async () => {
+    await using world = await openWorld({ undo: () => held });
+    const [app, other, next] = [image(1), image(2), image(3)];
+    await pushImage(world, app, "v1");
+    await pushImage(world, other, "moved");
+    await untag(world, "v1");
+    await remove(world, app.digest);
+    await world.settle();
+    const restore = backUp(world);
+    await pushImage(world, app, "v1");
+    await pushImage(world, next, "moved");
+    await world.settle();
+    await restore();
+    await world.clock.advance(hourMs);
+    await pushImage(world, image(4), "new");
+    await world.settle();
+    for (const tag of ["v1", "new"]) expect(await isTagged(world, tag)).toBe(true);
+    const moved = await world.registry.metadata.manifestByTag(repository, "moved");
+    expect(moved?.digest).toBe(next.digest);
+  });
+
+  test("loses no tag to rules that look at what it knew", async () => {
+    await using world = await openWorld();
+    const keepTags = [{ patterns: ["^v"] }];
+    const policies = retentionOptions.policies.type.parse([{ repositories: ["**"], keepTags }]);
+    const settings = collecting({ retention: { dryRun: false, delay: null, policies } });
+    const job = new RetentionJob({
+      registry: world.registry,
+      heavy: runHere<Registry>(world.registry),
+      report: world.report,
+      settings: () => settings,
+    });
+    await pushImage(world, image(1), "other");
+    await world.settle();
+    await writeLayout(world, { index: [named(image(1).descriptor, "v1")] });
+    await job.run(new AbortController().signal);
+    expect(await isTagged(world, "other")).toBe(true);
+    await world.settle();
+    await world.clock.advance(2 * hourMs);
+    await job.run(new AbortController().signal);
+    expect(await isTagged(world, "other")).toBe(false);
+    expect(await isTagged(world, "v1")).toBe(true);
   });
 });
 

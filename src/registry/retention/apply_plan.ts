@@ -3,7 +3,7 @@ import { collection } from "../../metadata/collection.ts";
 import { parseDigest } from "../../oci/digest.ts";
 import { Compared } from "../collection/compared.ts";
 import { decideCandidate } from "../collection/decide_candidate.ts";
-import { mustWait } from "../collection/must_wait.ts";
+import { mustBeRead, mustWait } from "../collection/must_wait.ts";
 import type { Registry } from "../registry.ts";
 import { evaluationOf, type Evaluation } from "./evaluate.ts";
 import { readFacts } from "./facts.ts";
@@ -62,6 +62,9 @@ async function applyTags(
   by: string,
 ): Promise<{ line: TagLine; reason: string }[]> {
   const { metadata, retention: rules, clock } = registry;
+  if (await mustBeRead(registry, repository)) {
+    return lines.map((line) => ({ line, reason: "its layout is to be read in first" }));
+  }
   const facts = await readFacts(metadata, repository);
   const evaluation = facts === null ? null : evaluationOf(facts, rules, clock.now());
   const digests = new Map(facts?.tags.map(({ tag, digest }) => [tag, digest]));

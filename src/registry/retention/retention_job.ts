@@ -8,6 +8,7 @@ import { followFeed } from "../../metadata/followers.ts";
 import type { FeedRecord } from "../../metadata/metadata.ts";
 import { recordCommit } from "../../metadata/records.ts";
 import { retention, type RetentionChange } from "../../metadata/retention.ts";
+import { mustBeRead, postponedMs } from "../collection/must_wait.ts";
 import type { Registry, Report } from "../registry.ts";
 import { evaluate, type Decision, type Evaluation } from "./evaluate.ts";
 import type { RetentionValues } from "./options.ts";
@@ -160,6 +161,8 @@ export class RetentionJob {
   ): Promise<number | null> {
     const { registry, heavy } = this.#options;
     if (!mayRemove(policyOf(rules, repository))) return null;
+    // Tags of an older database may be others by now.
+    if (await mustBeRead(registry, repository)) return now + postponedMs;
     const { retention: values, gcDelay: gcDelayMs } = settings;
     const question = { repository, values, gcDelayMs, now };
     const evaluation = await evaluate(registry, heavy, { question, rules }, signal);
