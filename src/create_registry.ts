@@ -21,18 +21,29 @@ import { openPlace } from "./server/open_place.ts";
 import { MemoryRoot } from "./server/memory_root.ts";
 import type { Root } from "./server/root.ts";
 
-/** Content lies in a directory, which lasts, or in memory, which ends with the registry: one of both is said. */
+/**
+ * Content lies in a directory, which lasts, in memory, which ends with the registry, or in stores of the program's own:
+ * one of the three is said.
+ */
 export type RegistryOptions = CommonOptions &
   (
     | {
         /** Where content lies, as `storage.rootDirectory`. It is made when it is not there. */
         readonly rootDirectory: string;
         readonly memory?: undefined;
+        readonly root?: undefined;
       }
     | {
         /** Content lies in memory: up to 1 GiB, or up to so many bytes. */
         readonly memory: true | { readonly bytesMax: number };
         readonly rootDirectory?: undefined;
+        readonly root?: undefined;
+      }
+    | {
+        /** Stores of the program's own. The registry opens them once, and closes them when it is closed. */
+        readonly root: Root;
+        readonly rootDirectory?: undefined;
+        readonly memory?: undefined;
       }
   );
 
@@ -50,7 +61,8 @@ interface CommonOptions {
   readonly extensions?: readonly Extension[];
 }
 
-export type { Extension };
+export type { Extension, Root };
+export { MemoryRoot };
 
 export interface Registry extends AsyncDisposable {
   /**
@@ -155,29 +167,30 @@ interface Place {
 }
 
 function placeOf(options: RegistryOptions, clock: Clock): Place {
-  const { rootDirectory, memory, config: rest = {} } = options;
-  requireOne(rootDirectory, memory);
-  if (memory === undefined) {
+  const { rootDirectory, memory, root, config: rest = {} } = options;
+  requireOne({ rootDirectory, memory, root });
+  if (rootDirectory !== undefined) {
     const { config, warnings } = checked(rest, { rootDirectory });
     return { config, root: openPlace(config, clock), warnings };
   }
   for (const key of ["rootDirectory", "shared"]) {
     if (key in { ...rest["storage"] }) {
-      throw new Error(`storage.${key}: expected nothing for a registry in memory`);
+      throw new Error(`storage.${key}: expected nothing for a registry without a directory`);
     }
   }
   // Any directory passes the check, and none is used.
   const { config, warnings } = checked(rest, { rootDirectory: "/" });
   const storage = { ...config.storage, rootDirectory: null };
-  const root = new MemoryRoot({ clock, ...(memory === true ? {} : memory) });
-  return { config: { ...config, storage }, root, warnings };
+  const given = root ?? new MemoryRoot({ clock, ...(memory === true ? {} : memory) });
+  return { config: { ...config, storage }, root: given, warnings };
 }
 
 /** Programs without types are told, too. */
-function requireOne(rootDirectory: unknown, memory: unknown): void {
+function requireOne({ rootDirectory, memory, root }: Readonly<Record<string, unknown>>): void {
   const isMemory = memory === true || (typeof memory === "object" && memory !== null);
-  if (isMemory === (rootDirectory !== undefined)) {
-    throw new Error("Expected either rootDirectory or memory");
+  const said = [rootDirectory !== undefined, isMemory, root !== undefined];
+  if (said.filter(Boolean).length !== 1) {
+    throw new Error("Expected one of rootDirectory, memory and root");
   }
   if (typeof memory !== "object" || memory === null || !("bytesMax" in memory)) return;
   const { bytesMax } = memory;

@@ -8,11 +8,14 @@ import { join } from "node:path";
 import { RegistryClient } from "../src/client/registry_client.ts";
 import {
   createRegistry,
+  MemoryRoot,
   type Extension,
   type Registry,
   type RegistryOptions,
 } from "../src/create_registry.ts";
-import { manualClock } from "../src/lib/clock.ts";
+import { manualClock, systemClock } from "../src/lib/clock.ts";
+import type { BlobStore } from "../src/storage/blob_store.ts";
+import type { Stores } from "../src/storage/stores.ts";
 import { passwordOf, usersFile } from "./auth/world.ts";
 import { eventually, tempDirectory } from "./harness.ts";
 
@@ -95,7 +98,7 @@ function cookieExtension(cookies: readonly string[]): Extension {
   };
 }
 
-type Options = Omit<RegistryOptions, "rootDirectory" | "memory">;
+type Options = Omit<RegistryOptions, "rootDirectory" | "memory" | "root">;
 
 /** A registry and what goes with it at the end. */
 interface Opened extends AsyncDisposable {
@@ -382,9 +385,9 @@ describe("a registry in memory", () => {
 
   test("is asked for alone, and has no options of a directory", async () => {
     const asked: readonly (readonly [object, string])[] = [
-      [{}, "Expected either rootDirectory or memory"],
-      [{ rootDirectory: "/tmp/x", memory: true }, "Expected either rootDirectory or memory"],
-      [{ memory: false }, "Expected either rootDirectory or memory"],
+      [{}, "Expected one of rootDirectory, memory and root"],
+      [{ rootDirectory: "/tmp/x", memory: true }, "Expected one of rootDirectory, memory and root"],
+      [{ memory: false }, "Expected one of rootDirectory, memory and root"],
       [{ memory: { bytesMax: -1 } }, "memory.bytesMax: expected a number of bytes, got -1"],
       [{ memory: true, config: { http: { prot: 1 } } }, "http.prot"],
       [{ memory: true, config: { storage: { rootDirectory: "/tmp/x" } } }, "storage.rootDirectory"],
@@ -393,5 +396,56 @@ describe("a registry in memory", () => {
     for (const [options, says] of asked) {
       expect(await outcomeOf(createRegistry(options as RegistryOptions))).toContain(says);
     }
+  });
+});
+
+/** Content in memory, of which clients are sent elsewhere for large blobs, as a program with a store of its own may. */
+class RedirectingRoot extends MemoryRoot {
+  released = 0;
+
+  override claim(): { release(): void } {
+    return { release: () => void (this.released += 1) };
+  }
+
+  override openBytes(): Stores {
+    const stores = super.openBytes();
+    const blobs = new Proxy(stores.blobs, {
+      get: (target, member: keyof BlobStore) =>
+        member === "open" ? redirect : (target[member] as () => unknown).bind(target),
+    });
+    return { ...stores, blobs };
+  }
+}
+
+const redirect: BlobStore["open"] = async (repository, digest) => ({
+  kind: "redirect",
+  location: `https://content.example/${repository}/${digest}`,
+});
+
+describe("a registry on stores that the program passes in", () => {
+  test("keeps content there, sends clients where they say, and lets go of them once", async () => {
+    const root = new RedirectingRoot({ clock: systemClock });
+    const layer = new Uint8Array(largeBytes).fill(7);
+    const registry = await createRegistry({ root });
+    const manifest = await push(registry, "team/app", layer);
+    const pulled = await send(registry, "GET", "/v2/team/app/manifests/v1");
+    expect(await pulled.text()).toBe(manifest);
+    const digest = sha256(layer);
+    const sent = await send(registry, "GET", `/v2/team/app/blobs/${digest}`);
+    expect([sent.status, sent.headers.get("location")]).toEqual([
+      307,
+      `https://content.example/team/app/${digest}`,
+    ]);
+    expect(root.released).toBe(0);
+    await registry.close();
+    expect(root.released).toBe(1);
+  });
+
+  test("are asked for alone, and have no options of a directory", async () => {
+    const root = new RedirectingRoot({ clock: systemClock });
+    const both = { root, memory: true } as unknown as RegistryOptions;
+    expect(await outcomeOf(createRegistry(both))).toContain("Expected one of");
+    const config = { storage: { rootDirectory: "/tmp/x" } };
+    expect(await outcomeOf(createRegistry({ root, config }))).toContain("storage.rootDirectory");
   });
 });
