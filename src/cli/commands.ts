@@ -77,7 +77,7 @@ const benchOptions: Command["options"] = [
 const gcOptions: Command["options"] = [
   {
     flags: "-r, --storage-root-dir <dir>",
-    says: "root directory of a server that is stopped, or OCI layouts of any program (required)",
+    says: "root directory of a server that is stopped, or OCI layouts of any program",
   },
   { flags: "-m, --delete-untagged", says: "remove manifests without a tag, too" },
   { flags: "-d, --dry-run", says: "print what would go, and change nothing" },

@@ -99,9 +99,9 @@ With --no-files the configuration alone is checked: for a machine that has not g
     seeAlso: ["zot help schema", "docs/guides/configure.md"],
   },
   gc: {
-    says: `With -r: removes blobs that no manifest names, and with -m manifests without a tag, at once. A running server does so by itself (storage.gc): this is for a root directory that none serves, and for OCI layouts that another program wrote. Such a directory is one layout, or has layouts in it.
+    says: `With -r (required without plan or apply): removes blobs that no manifest names, and with -m manifests without a tag, at once. A running server does so by itself (storage.gc): this is for a root directory that none serves, and for OCI layouts that another program wrote. Such a directory is one layout, or has layouts in it.
 
-For each thing that goes, or that a rule keeps, there is a line: delete or keep, the repository, the digest, bytes and the reason. At the end stand the sums. A root that a server has is refused, with its process. Nothing that is removed here can be undone.
+For each thing that goes, or that a rule keeps, there is a line: delete or keep, the repository, the digest, bytes and the reason. At the end stand the sums. A root that a running server has is refused; the error names its process. Nothing that is removed here can be undone.
 
 plan asks a running server for all that retention and collection would remove now: a line for each tag, manifest and blob with its reason and the bytes that it frees beyond the lines before it. It changes nothing. With -o the plan goes to a file, as lines of JSON.
 

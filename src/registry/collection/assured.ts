@@ -1,6 +1,6 @@
 /**
- * Contents of which this process knows for a minute that they are not collected soon: to read that for every HEAD would
- * double its cost. Nothing that is committed meanwhile makes it wrong, since a clock that begins now ends later.
+ * Content that will not be collected soon, remembered by this process for a minute: asking the metadata at every HEAD
+ * would double its cost. No commit in between makes it wrong, since a delay that begins later ends later.
  */
 import type { Clock } from "../../lib/clock.ts";
 import { Lru } from "../../lib/lru.ts";

@@ -1,5 +1,5 @@
 /**
- * What somebody who pushes was told to be here must not be collected before they have pushed the manifest that names it.
+ * Content that a client was told is here must not be collected before the client has pushed the manifest that names it.
  */
 import { collection } from "../../metadata/collection.ts";
 import type { Holding } from "../../metadata/metadata.ts";

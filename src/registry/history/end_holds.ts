@@ -1,5 +1,5 @@
 /**
- * Ends the time for undos: held content goes when its window is over, and the oldest first while the disk is short or
+ * Ends holds: held content goes when its window is over, and the oldest first while the disk is short or
  * more is held than may be. Undo never fills a disk.
  */
 import type { HeldRecord } from "../../metadata/past.ts";

@@ -1,11 +1,11 @@
-/** Whether a change that removes content holds it for an undo: what to add to the change, and nothing where none is. */
+/** The `hold` of a change that removes content: it keeps the content for an undo. */
 import type { Hold } from "../../metadata/metadata.ts";
 import type { Registry } from "../registry.ts";
 
 /**
- * `{ hold }` for a change that removes something which somebody deletes, or which collection removes since nothing has
- * needed it from a moment on; nothing where nothing is held. What was needed too long ago is held for others alone that
- * name it and are held.
+ * `{ hold }` for a change that removes what somebody deletes, or what nothing has named from `since` on and collection
+ * removes; `{}` for a delete while undo is off. Where the window is over already, content is held only for other held
+ * content that names it.
  */
 export function heldFor(
   { undo, clock }: Registry,
