@@ -7,7 +7,8 @@ import type { Reply } from "../http/endpoint.ts";
 import { jsonReply, textReply } from "../http/reply.ts";
 import { stepsPerEntry } from "../lib/request_budget.ts";
 import { parseDigest } from "../oci/digest.ts";
-import { isRepositoryName, isTag } from "../oci/reference.ts";
+import { isPresentName } from "../oci/past_name.ts";
+import { isTag } from "../oci/reference.ts";
 import { applyPlan, type PlannedRemoval } from "../registry/retention/apply_plan.ts";
 import type { Decision } from "../registry/retention/evaluate.ts";
 import { explainTags } from "../registry/retention/explain.ts";
@@ -121,7 +122,7 @@ function readLines(value: unknown): PlannedRemoval[] {
   }
   return value.map((each: unknown) => {
     const { kind, repository, tag, digest, since } = checkMembers(each, known, "a line");
-    const isPlaced = typeof repository === "string" && isRepositoryName(repository);
+    const isPlaced = typeof repository === "string" && isPresentName(repository);
     if (!isPlaced || typeof digest !== "string" || parseDigest(digest) === null) {
       throw invalidBody("Expected a line with a repository and a digest");
     }

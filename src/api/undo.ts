@@ -15,7 +15,8 @@ import { parseSpan } from "../lib/span.ts";
 import type { JsonObject } from "../lib/strict_json.ts";
 import { parseDigest, type Digest } from "../oci/digest.ts";
 import { apiError } from "../oci/errors.ts";
-import { isRepositoryName, isTag } from "../oci/reference.ts";
+import { isPresentName } from "../oci/past_name.ts";
+import { isTag } from "../oci/reference.ts";
 import { applyUndo, planUndo, stepsMax, type UndoStep } from "../registry/history/mishap.ts";
 import { purgeContent } from "../registry/history/purge_content.ts";
 import { restoreTag, undelete } from "../registry/history/restore.ts";
@@ -80,6 +81,7 @@ export async function postPurge(call: Call, app: App): Promise<Reply> {
     repository,
     digest,
     reason: reason.trim(),
+    tagsMax: caller.may("detectManifestCollision", repository) ? 1 : null,
     checkTag: tagCheck(call),
     by: call.by,
   });
@@ -92,9 +94,13 @@ export async function postPurge(call: Call, app: App): Promise<Reply> {
 export async function getUndo(call: Call, app: App): Promise<Reply> {
   const { query, caller, budget } = call;
   const since = sinceParameter(query.get("since"), app.registry.clock.now());
+  const by = query.get("by");
+  if (by !== null && !showsWho(call, app)) {
+    throw apiError("PARAMETER_INVALID", { message: "Expected a login beside by=, got none" });
+  }
   const steps = await planUndo(app.registry, {
     since,
-    by: query.get("by"),
+    by,
     prefix: query.get("prefix") ?? "",
     mayRead: (repository) => {
       budget.grant(1_000);
@@ -149,7 +155,7 @@ function readSteps(value: unknown): UndoStep[] {
   return value.map((each: unknown): UndoStep => {
     const step = checkMembers(each, ["repository", "tag", "from", "to"], "a step");
     const { repository, tag = null } = step;
-    if (typeof repository !== "string" || !isRepositoryName(repository)) {
+    if (typeof repository !== "string" || !isPresentName(repository)) {
       throw invalidBody("Expected the name of a repository in each step");
     }
     if (tag !== null && (typeof tag !== "string" || !isTag(tag))) {

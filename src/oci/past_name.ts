@@ -7,6 +7,7 @@
  */
 import { endOfDay, formatMoment, parseMoment } from "../lib/moment.ts";
 import { parseSpan } from "../lib/span.ts";
+import { isRepositoryName } from "./reference.ts";
 
 export type When =
   /** Microseconds since the epoch. */
@@ -27,8 +28,16 @@ const pattern = new RegExp(
   String.raw`^at\.(?:(${day})|(${day}t\d{2}\.\d{2}\.\d{2}(?:\.\d{1,6})?z)|(\d{1,6}[smhdw])|n(\d{1,15}))/(.+)$`,
 );
 
+/** Microseconds since the epoch, at the end of the last year of four digits. */
+const momentMax = Date.UTC(9999, 11, 31, 23, 59, 59) * 1_000;
+
 export function isPastName(repository: string): boolean {
   return parsePastName(repository) !== null;
+}
+
+/** Whether it names a repository as it is now, which alone can be written to. */
+export function isPresentName(text: string): boolean {
+  return isRepositoryName(text) && !isPastName(text);
 }
 
 /** Null for any other name. */
@@ -75,7 +84,10 @@ export function pastNameAt(name: string, moment: number): string {
  */
 export function pastNameFor(name: string, text: string): string | null {
   const moment = parseMoment(text.trim().replace(" ", "+"));
-  if (moment !== null) return pastNameAt(name, moment.moment);
+  // Its offset may take a moment out of the years that a name can say.
+  if (moment !== null) {
+    return pastNameAt(name, Math.min(Math.max(moment.moment, 0), momentMax));
+  }
   const asked = `at.${text.trim().toLowerCase()}/${name}`;
   const parsed = parsePastName(asked);
   // A slash in the time would make it the past of another repository.

@@ -51,7 +51,11 @@ export async function removeTag(
 }
 
 /** One that is not there is no tag to protect. */
-async function requireFree(registry: Registry, repository: string, tag: string): Promise<void> {
+export async function requireFree(
+  registry: Registry,
+  repository: string,
+  tag: string,
+): Promise<void> {
   if (!fixesTags(registry, repository)) return;
   const resolved = await resolveManifest(registry, repository, { kind: "tag", tag });
   if (resolved.found === null) return;

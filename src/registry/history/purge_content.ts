@@ -4,7 +4,7 @@
  */
 import type { Precondition } from "../../metadata/metadata.ts";
 import type { Digest } from "../../oci/digest.ts";
-import { apiError } from "../../oci/errors.ts";
+import { apiError, type ApiError } from "../../oci/errors.ts";
 import { requireRemovable } from "../retention/fixed_tags.ts";
 import type { Registry } from "../registry.ts";
 import { absentError, beingRead, bring, whyAbsent } from "../resolve.ts";
@@ -13,25 +13,23 @@ export interface PurgeRequest {
   readonly repository: string;
   readonly digest: Digest;
   readonly reason: string;
+  /** Refuses to purge a manifest that more tags point at; null does not ask. */
+  readonly tagsMax?: number | null;
   /** Throws when a tag that goes along may not go; null where the digest alone decides. */
   readonly checkTag: ((tag: string) => void) | null;
   readonly by: string | null;
 }
 
 /** Tags that may go with a manifest. */
-const tagsMax = 1_000;
+const purgedTagsMax = 1_000;
 
 /** @throws MANIFEST_UNKNOWN or NAME_UNKNOWN, BLOB_REFERENCED, MANIFEST_COLLISION, and what `checkTag` throws. */
 export async function purgeContent(registry: Registry, request: PurgeRequest): Promise<void> {
   const { repository, digest, reason, checkTag, by } = request;
   const { metadata } = registry;
   if ((await bring(registry, repository)) === "later") throw beingRead();
-  const tags = await metadata.tagsOf(repository, digest, tagsMax + 1);
-  if (tags.length > tagsMax) {
-    throw apiError("MANIFEST_COLLISION", {
-      message: `More than ${tagsMax} tags point at this manifest; delete tags first`,
-    });
-  }
+  const tags = await metadata.tagsOf(repository, digest, purgedTagsMax + 1);
+  if (tags.length > (request.tagsMax ?? purgedTagsMax)) throw tooManyTags(request);
   requireRemovable(registry, { repository, tag: null, digest });
   for (const tag of tags) {
     checkTag?.(tag);
@@ -63,5 +61,12 @@ export async function purgeContent(registry: Registry, request: PurgeRequest): P
   throw apiError("BLOB_REFERENCED", {
     message: `The manifest ${failed?.found} names this content; purge or delete that first`,
     detail: { digest },
+  });
+}
+
+function tooManyTags({ tagsMax = null }: PurgeRequest): ApiError {
+  if (tagsMax !== null) return apiError("MANIFEST_COLLISION");
+  return apiError("MANIFEST_COLLISION", {
+    message: `More than ${purgedTagsMax} tags point at this manifest; delete tags first`,
   });
 }

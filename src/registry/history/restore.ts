@@ -8,6 +8,7 @@ import { formatMoment } from "../../lib/moment.ts";
 import type { Change, FailedPrecondition, Precondition } from "../../metadata/metadata.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { apiError, type ApiError } from "../../oci/errors.ts";
+import { requireFree } from "../delete.ts";
 import type { Registry } from "../registry.ts";
 import { absentError, beingRead, bring, whyAbsent } from "../resolve.ts";
 import {
@@ -39,6 +40,8 @@ export interface Restored {
 export async function restoreTag(registry: Registry, request: TagRestore): Promise<Restored> {
   const { repository, tag, digest, tagRules, by } = request;
   if ((await bring(registry, repository)) === "later") throw beingRead();
+  // What it points at may be protected, and nobody has said what that is.
+  if (digest === null && request.expect === undefined) await requireFree(registry, repository, tag);
   const pinnedUntil = digest === null ? null : pinEnd(registry);
   const outcome = await registry.metadata.commit({
     repository,

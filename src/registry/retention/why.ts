@@ -16,6 +16,8 @@ const waysMax = 100;
 const namesMax = 100;
 /** Indexes in indexes, and referrers of referrers, that are followed. */
 const depthMax = 16;
+/** Manifests that are looked at: of indexes in indexes there may be far more ways than manifests. */
+const looksMax = 1_000;
 
 export interface Step {
   readonly kind: "tag" | "subject" | "index" | "manifest" | "blob";
@@ -34,7 +36,7 @@ export interface Why {
   readonly protection: string | null;
   /** Since when nothing names it; null while something does. */
   readonly unnamedSince: number | null;
-  /** What collection decides about what nothing names; null while something does. */
+  /** What collection decides about what nothing names; null while something does, or may. */
   readonly verdict: Pick<Verdict, "decision" | "reason" | "lookAgainAt"> | null;
 }
 
@@ -50,7 +52,9 @@ export async function whyKept(
   const policy = policyOf(registry.retention, repository);
   const named = { tag: reference.kind === "tag" ? reference.tag : null, digest };
   const unnamed =
-    search.ways.length > 0 ? null : await unnamedOf(registry, repository, digest, kind);
+    search.ways.length > 0 || search.isCutOff
+      ? null
+      : await unnamedOf(registry, repository, digest, kind);
   return {
     repository,
     digest,
@@ -84,6 +88,7 @@ async function find(
 class Search {
   readonly ways: (readonly Step[])[] = [];
   isCutOff = false;
+  #looks = 0;
   readonly #registry: Registry;
   readonly #repository: string;
 
@@ -97,7 +102,8 @@ class Search {
     const way = [step, ...below];
     const digest = parseDigest(step.name);
     if (digest === null) return;
-    if (way.length > depthMax || this.ways.length >= waysMax) {
+    this.#looks += 1;
+    if (way.length > depthMax || this.ways.length >= waysMax || this.#looks > looksMax) {
       this.isCutOff = true;
       return;
     }
