@@ -121,8 +121,13 @@ export type Change =
   | { readonly kind: "restore-held"; readonly digest: Digest }
   /** Undo holds this content no longer. */
   | { readonly kind: "release-held"; readonly digest: Digest }
-  /** Removes content, held or not, with what it alone names here; nothing is held. */
-  | { readonly kind: "purge"; readonly digest: Digest; readonly reason: string }
+  /** Removes content, held or not, with what it alone names here, but for what is spared; nothing is held. */
+  | {
+      readonly kind: "purge";
+      readonly digest: Digest;
+      readonly reason: string;
+      readonly spares?: readonly string[];
+    }
   /** Retention and collection leave the manifest, and tags that point at it, alone until then. */
   | { readonly kind: "pin"; readonly digest: Digest; readonly until: number }
   | { readonly kind: "unpin"; readonly digest: Digest }

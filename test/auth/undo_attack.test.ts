@@ -124,6 +124,21 @@ test("neither undo nor purge touches what the configuration fixes", async () => 
   }
 });
 
+test("a purge of an index leaves the protected manifest that it names, and what that names", async () => {
+  await open();
+  const bundle = index([guarded, one]);
+  await push("fixed/app", guarded.digest, guarded);
+  await push("fixed/app", one.digest, one);
+  await push("fixed/app", "bundle", bundle);
+  const purge = { digest: bundle.digest, reason: "a secret" };
+  expect((await ask("admin", "POST /v2/fixed/app/_zot/purge", purge)).status).toBe(200);
+  const status = async (path: string) => (await ask("admin", `GET /v2/fixed/app/${path}`)).status;
+  expect(await status(`manifests/${guarded.digest}`)).toBe(200);
+  expect(await status(`blobs/${layer.digest}`)).toBe(200);
+  expect(await status(`manifests/${one.digest}`)).toBe(404);
+  expect(await status(`manifests/${bundle.digest}`)).toBe(404);
+});
+
 test("a purge by somebody with detectManifestCollision takes no manifest of several tags", async () => {
   await open("0s");
   await push("careful/app", "one", one);

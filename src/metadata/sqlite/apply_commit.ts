@@ -188,8 +188,8 @@ const appliers: Appliers = {
   "release-held": (work, id, { digest }) => {
     if (releaseHeld(work, id, digest)) repositoryEmptied(work, id);
   },
-  purge: (work, id, { digest, reason }) => {
-    purge(work, id, digest, reason);
+  purge: (work, id, change) => {
+    purge(work, id, change);
   },
   pin: (work, id, { digest, until }) => {
     run(

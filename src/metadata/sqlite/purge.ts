@@ -2,16 +2,20 @@
  * Removes content for good, held or not, with everything that it alone names: nothing of it is kept for an undo, and
  * history says why.
  */
+import type { Change } from "../metadata.ts";
 import { releaseHeld } from "./held.ts";
 import { removeManifest, unlinkBlob, type Work } from "./remove.ts";
 import { all, get } from "./statements.ts";
 import { writeHistory } from "./write_history.ts";
 
-export function purge(work: Work, id: number, digest: string, reason: string): void {
-  const queue = [digest];
-  const seen = new Set(queue);
+type Purge = Extract<Change, { kind: "purge" }>;
+
+export function purge(work: Work, id: number, { digest, reason, spares = [] }: Purge): void {
+  const spared = new Set(spares);
+  const queue: string[] = [digest];
+  const seen = new Set<string>(queue);
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-    if (next !== digest && isNeeded(work, id, next)) {
+    if (next !== digest && (spared.has(next) || isNeeded(work, id, next))) {
       // What needs it may go as well, and be the last that did.
       seen.delete(next);
       continue;

@@ -6,6 +6,7 @@ import type { Precondition } from "../../metadata/metadata.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { apiError, type ApiError } from "../../oci/errors.ts";
 import { requireRemovable } from "../retention/fixed_tags.ts";
+import { policyOf } from "../retention/rules.ts";
 import type { Registry } from "../registry.ts";
 import { absentError, beingRead, bring, whyAbsent } from "../resolve.ts";
 
@@ -42,7 +43,9 @@ export async function purgeContent(registry: Registry, request: PurgeRequest): P
     { kind: "tags-are", digest, tags },
     { kind: isBlob ? "unreferenced" : "unprotected", digest },
   ];
-  const changes = [{ kind: "purge", digest, reason }] as const;
+  const { protect } = policyOf(registry.retention, repository);
+  const spares = protect.flatMap(({ digests }) => [...digests]);
+  const changes = [{ kind: "purge", digest, reason, spares }] as const;
   const outcome = await metadata.commit({ repository, preconditions, changes, by });
   if (outcome.committed) {
     registry.report("info", "content was purged", { repository, digest, reason, by });
