@@ -180,6 +180,15 @@ test("the past of a past is nothing, whatever the name behind it has", async () 
   }
 });
 
+test("what is decided about content is not told of the past, where nothing would seem to keep it", async () => {
+  await open();
+  await push("a/app", "v1", one);
+  for (const path of ["why/v1", `why/${one.digest}`, "retention"]) {
+    const { status } = await ask("writerA", `GET /v2/at.0s/a/app/_zot/${path}`);
+    expect([path, status]).toEqual([path, 404]);
+  }
+});
+
 test("moments at the ends of what a date can say are moments", async () => {
   await open();
   await push("a/app", "v1", one);
