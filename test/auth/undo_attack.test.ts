@@ -1,7 +1,7 @@
 // What taking back, purging and asking about the past must not give away or get around: fixed tags, permissions, names of
 // callers, and costs that a caller chooses.
 
-import { afterEach, beforeAll, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { createRegistry, type Registry } from "../../src/create_registry.ts";
 import { config, image, index, layer, type ManifestContent } from "../http/content.ts";
@@ -33,15 +33,16 @@ const retention = {
   ],
 };
 
+let directory: Awaited<ReturnType<typeof tempDirectory>>;
 let usersPath: string;
 let opened: Registry | null = null;
 
 beforeAll(async () => {
-  const directory = await tempDirectory();
+  directory = await tempDirectory();
   usersPath = join(directory.path, "users");
   await Bun.write(usersPath, await usersFile());
-  return () => directory[Symbol.asyncDispose]();
 });
+afterAll(() => directory[Symbol.asyncDispose]());
 afterEach(async () => {
   await opened?.close();
   opened = null;
