@@ -12,9 +12,11 @@ const names = readdirSync(directory).filter((name) => /^config-.*\.(json|ya?ml)$
 
 /** They show something else, and leave it to the reader who may come in. */
 const open = /^config-(container|tls)\.json$/;
+/** Shows rules that only this registry has. */
+const own = "config-retention.yaml";
 
 describe("examples", () => {
-  test.each(names.filter((name) => !open.test(name)))(
+  test.each(names.filter((name) => !open.test(name) && name !== own))(
     "%s loads without a warning",
     async (name) => {
       expect(await loadConfig(join(directory, name), {})).toMatchObject({ warnings: [] });
@@ -24,6 +26,13 @@ describe("examples", () => {
   test.each(names.filter((name) => open.test(name)))("%s is warned of, and loads", async (name) => {
     const everybody = expect.stringContaining("everybody who reaches 0.0.0.0 may");
     expect(await loadConfig(join(directory, name), {})).toMatchObject({ warnings: [everybody] });
+  });
+
+  test(`${own} is told what zot does not know, and nothing else`, async () => {
+    const told = expect.stringMatching(
+      /^storage\.retention\.policies\[0\]: zot \(Go\) does not know /,
+    );
+    expect(await loadConfig(join(directory, own), {})).toMatchObject({ warnings: [told] });
   });
 
   test("the minimal JSON and YAML files say the same", async () => {

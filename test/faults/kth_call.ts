@@ -6,9 +6,9 @@
 // The result says whether strace changed anything (`hit`), so that a point that was never reached does not count as one
 // that was survived. Counts are per thread, as strace counts; the runtime is limited to few threads.
 
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { requireRoot, requireTool } from "../processes.ts";
+import { eventually, requireRoot, requireTool } from "../processes.ts";
 import { tempDirectory } from "../temp.ts";
 import { checkRoot } from "./check_root.ts";
 import { Journal, manifestType, sha256 } from "./journal.ts";
@@ -40,6 +40,8 @@ export interface FaultResult {
 /** How long strace may take to let go. */
 const detachMs = 2_000;
 const repository = "fault/point";
+/** Longer than jobs rest after a commit. */
+const quietMs = 400;
 const factsFile = "_zot/metadata.db-wal";
 
 /** Whether strace can attach here; says why not, and throws in CI. */
@@ -79,6 +81,10 @@ export async function faultAt(point: FaultPoint, planted?: PlantedBug): Promise<
   if ((await pushes.before(server.url, before)).some((status) => status !== 201)) {
     throw new Error("the push before the fault was refused");
   }
+  // One with a planted bug may never get there.
+  if (planted === undefined) {
+    await eventually("what the server does after a push is done", () => isQuiet(root, before));
+  }
   const location = point.whole === true ? null : await startUpload(server.url);
   const statuses: number[] = [];
   if (point.from === "manifest") statuses.push(await pushes.blob(server.url, location));
@@ -103,6 +109,13 @@ export async function faultAt(point: FaultPoint, planted?: PlantedBug): Promise<
   }
   problems.push(...(await journal.check(again.url)));
   return { problems, hit, statuses };
+}
+
+/** Whether index.json lists what was pushed, and no commit followed for a while: background work takes no fault then. */
+async function isQuiet(root: string, repository: string): Promise<boolean> {
+  const index = await readFile(join(root, repository, "index.json"), "utf8").catch(() => "");
+  const { mtimeMs } = await stat(join(root, factsFile));
+  return index.includes("sha256:") && Date.now() - mtimeMs > quietMs;
 }
 
 interface Aftermath {
