@@ -277,9 +277,11 @@ describe("memory for answers", () => {
       }
       const get = request(`GET ${path} HTTP/1.1`, host);
       const strangers = await Promise.all(
-        Array.from({ length: 20 }, async () => {
+        Array.from({ length: 40 }, async () => {
           const sender = await sendFrom(stranger, zot.port);
           sender.socket.pause();
+          // The runtime may go on with a socket that was paused as soon as it was there.
+          sender.socket.on("data", () => sender.socket.pause());
           sender.socket.write(get);
           return sender;
         }),
