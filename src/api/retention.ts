@@ -20,7 +20,7 @@ import { checkMembers, invalidBody, readObject } from "./json_body.ts";
 
 /** Lines of a plan in one request, and bytes of them. */
 const linesMax = 5_000;
-const linesBytesMax = 8 * 1024 * 1024;
+const linesBytesMax = 6 * 1024 * 1024;
 /** Lines of a plan; after it was applied the next one has the rest. */
 const plannedMax = 100_000;
 const noStore = { "cache-control": "no-store" };

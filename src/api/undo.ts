@@ -27,7 +27,7 @@ import { allowedTags, tagCheck } from "./manifests.ts";
 
 const smallBytesMax = 4 * 1024;
 /** Of a plan that is carried out: some 400 bytes for each step. */
-const stepsBytesMax = 8 * 1024 * 1024;
+const stepsBytesMax = 6 * 1024 * 1024;
 const reasonLengthMax = 500;
 const noStore = { "cache-control": "no-store" };
 

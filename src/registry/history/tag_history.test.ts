@@ -52,3 +52,17 @@ test("a digest that is rare in a long history is found, and a page is clamped", 
   const clamped = await tagHistory(world.registry, { ...request, count: 5_000 });
   expect(clamped.items).toHaveLength(1_000);
 });
+
+test("a page looks at some thousands of events, and the next one goes on", async () => {
+  await using world = await openWorld();
+  await world.commit(...["a", "b", "old"].map((name) => change.put(name, repository)));
+  const moves = Array.from({ length: 11_000 }, (_, at) =>
+    change.tag("v1", at === 0 ? "old" : at % 2 === 0 ? "a" : "b", repository),
+  );
+  await world.commit(...moves);
+  const old = { ...request, digest: digest("old"), count: null };
+  const first = await tagHistory(world.registry, old);
+  expect(first.items).toEqual([]);
+  const second = await tagHistory(world.registry, { ...old, last: Number(first.next) });
+  expect([second.items.length, second.next]).toEqual([1, null]);
+});

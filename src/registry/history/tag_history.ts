@@ -10,6 +10,8 @@ import { beingRead, bring } from "../resolve.ts";
 
 /** Events of a page at most; a larger `count` is clamped and the answer leads to the next page. */
 export const eventsMax = 1_000;
+/** Slices of as many events that a page looks at: one that finds less than it may list leads to the next page. */
+const slicesMax = 10;
 
 export interface HistoryRequest {
   readonly repository: string;
@@ -25,7 +27,7 @@ export interface HistoryRequest {
   readonly last: number | null;
 }
 
-/** Empty for an unknown repository or tag. The cursor is the sequence of the last event that was listed. */
+/** Empty for an unknown repository or tag. The cursor is the sequence of the last event that was looked at. */
 export async function tagHistory(
   registry: Registry,
   request: HistoryRequest,
@@ -40,7 +42,7 @@ export async function tagHistory(
     beforeMoment === null ? null : (await past.sequenceAt(repository, beforeMoment - 1)) + 1;
   if (request.last !== null) before = Math.min(before ?? Infinity, request.last);
   const items: TagEvent[] = [];
-  for (;;) {
+  for (let slices = 0; slices < slicesMax; slices += 1) {
     const slice = await past.tagEvents(repository, tag, { before, after, limit: eventsMax });
     for (const event of slice) {
       if (digest !== null && event.digest !== digest) continue;
@@ -52,4 +54,5 @@ export async function tagHistory(
     // A digest that fits little: others have their turn in between.
     await setImmediate();
   }
+  return { items, next: String(before) };
 }
