@@ -76,9 +76,7 @@ export async function startMachine(users: readonly string[] = []): Promise<Machi
   });
   const first = await eventually("systemd is the first process", () => {
     if (!outer.running()) throw new Error(`no machine: ${outer.stderr().join("\n")}`);
-    return descendants(outer.pid).find((pid) =>
-      existsSync(`/proc/${pid}/root/run/systemd/private`),
-    );
+    return descendants(outer.pid).find((pid) => existsSync(inside(pid, "run/systemd/private")));
   });
   const shell = (text: string, options: ShellOptions = {}): Promise<Output> =>
     run("nsenter", enterArgs(first, text, options), {
@@ -102,12 +100,17 @@ export async function startMachine(users: readonly string[] = []): Promise<Machi
     shell,
     shellOk,
     copy: async (from, to) => {
-      const inside = `/proc/${first}/root${to}`;
-      await mkdir(join(inside, ".."), { recursive: true });
-      await runOk("cp", ["-rL", "--", from, inside]);
+      const place = inside(first, to);
+      await mkdir(join(place, ".."), { recursive: true });
+      await runOk("cp", ["-rL", "--", from, place]);
     },
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** A file of the machine as this process sees it, through the kernel's view of one of its processes. */
+function inside(pid: number, path: string): string {
+  return join("/proc", String(pid), "root", path);
 }
 
 /** What a login makes for an account. */
@@ -123,8 +126,8 @@ function enterArgs(first: number, text: string, { user = "root", cwd }: ShellOpt
       : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups", "--no-new-privs"];
   const session = [`HOME=${home}`, `USER=${user}`, `XDG_RUNTIME_DIR=${runtimeDirectory(user)}`];
   const env = ["env", "-i", ...session, `PATH=${barePath}`];
-  const inside = `cd ${cwd ?? home}\n${text}`;
-  return [`--target=${first}`, "--all", "--", ...env, ...account, "sh", "-euc", inside];
+  const commands = `cd ${cwd ?? home}\n${text}`;
+  return [`--target=${first}`, "--all", "--", ...env, ...account, "sh", "-euc", commands];
 }
 
 /** Where version 2 of control groups is mounted to be written, beside version 1 or alone; null for nowhere. */

@@ -20,7 +20,7 @@ import {
 import { startContainerd } from "../clients/containerd.ts";
 import { containers } from "../clients/containers.ts";
 import { startDocker } from "../machine/docker.ts";
-import { canStartMachine, startMachine } from "../machine/machine.ts";
+import { canStartMachine, rootHome, startMachine } from "../machine/machine.ts";
 import { builtImage } from "./built.ts";
 
 const ready =
@@ -159,7 +159,7 @@ describe.skipIf(!loads)("the archive of the image, without a network", () => {
       const load = (await commandsOf(archive))("docker load");
       // The machine's network is its own address, and nothing else.
       await using machine = await startMachine();
-      await machine.copy(join(packageDirectory, "dist", archive), `/root/${archive}`);
+      await machine.copy(join(packageDirectory, "dist", archive), `${rootHome}/${archive}`);
       await startDocker(machine);
       await machine.shellOk(`docker ${load.join(" ")}`);
       const version = await machine.shellOk(
