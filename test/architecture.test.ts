@@ -34,6 +34,8 @@ const forTests = [
   "src/create_registry.ts: createRegistry",
   "src/server.ts: startServer",
   "src/lib/clock.ts: manualClock",
+  // A contract whose users land next.
+  "src/extensions/sync/upstream/upstream.ts: Upstream",
 ];
 const planted = (path: string, text: string): Source[] => [{ path, text }];
 
