@@ -129,6 +129,14 @@ export class Connection {
     this.#socket.destroy();
   }
 
+  /** Drops the connection; whoever waits for it, and every later call, gets this error. */
+  fail(error: ClientError): void {
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#finish(error);
+    this.#socket.destroy();
+  }
+
   #push(chunk: Uint8Array): void {
     this.#queue.push(chunk);
     this.#queuedBytes += chunk.length;

@@ -56,6 +56,23 @@ export interface ExchangeRequest {
   readPastEnd?: boolean;
   /** The bodies of request and answer are secrets: transcripts hide them. */
   secretBodies?: boolean;
+  /** Breaks the request off, whatever it waits for; it then throws `aborted`. */
+  signal?: AbortSignal;
+}
+
+/** An answer whose body is still to be read. */
+export interface OpenExchange {
+  method: string;
+  /** Where the answer came from: base for relative addresses in it. */
+  address: Address;
+  status: number;
+  reason: string;
+  headers: HeaderLines;
+  redirects: number;
+  /** Read it to the end, which frees the connection; leaving the loop early drops it. */
+  body: AsyncGenerator<Uint8Array, void, void>;
+  /** Drops the connection, also when nobody began to read. */
+  close(): void;
 }
 
 /** The answer to a request, after logins and redirects. */
@@ -119,6 +136,23 @@ export class Exchanger {
 
   /** Sends a request; resolves with any HTTP answer, throws a ClientError when there is none. */
   async exchange(request: ExchangeRequest): Promise<Exchange> {
+    const { attempt, method, redirects } = await this.#answered(request);
+    return this.#finish(request, method, attempt, redirects);
+  }
+
+  /** Sends a request, and gives the answer as soon as its head is there. Throws a ClientError when there is none. */
+  async open(request: ExchangeRequest): Promise<OpenExchange> {
+    const { attempt, method, redirects } = await this.#answered(request);
+    const { response, address } = attempt;
+    const { status, reason, headers } = response;
+    const body = this.#watched(attempt);
+    return { method, address, status, reason, headers, redirects, body, close: response.drop };
+  }
+
+  /** The last answer, after logins and redirects. */
+  async #answered(
+    request: ExchangeRequest,
+  ): Promise<{ attempt: Attempt; method: string; redirects: number }> {
     let address = this.resolve(request.url);
     let method = request.method;
     let redirects = 0;
@@ -139,7 +173,7 @@ export class Exchanger {
         }
       }
       const next = this.#redirectTarget(request, method, attempt);
-      if (next === null) return this.#finish(request, method, attempt, redirects);
+      if (next === null) return { attempt, method, redirects };
       await this.#discard(attempt);
       redirects += 1;
       if (redirects > (request.redirectsMax ?? redirectsMaxDefault)) {
@@ -204,6 +238,7 @@ export class Exchanger {
           body,
           cutAfterBytes: request.cutAfterBytes ?? null,
           readPastEnd: request.readPastEnd ?? false,
+          signal: request.signal ?? null,
         },
       );
       const firstByteMs = this.#clock.monotonicMs() - startMs;
@@ -276,6 +311,23 @@ export class Exchanger {
       firstByteMs,
       durationMs: this.#clock.monotonicMs() - startMs,
     };
+  }
+
+  /** The body as it comes; the observer hears of it at its end. */
+  async *#watched({ response, entry, startMs }: Attempt): AsyncGenerator<Uint8Array, void, void> {
+    let bytes = 0;
+    try {
+      for await (const piece of response.body) {
+        bytes += piece.length;
+        yield piece;
+      }
+    } catch (error) {
+      entry.error = error instanceof Error ? error.message : String(error);
+      throw error;
+    } finally {
+      fillEntry(entry, response, bytes === 0 ? "" : `(${bytes} bytes)`);
+      this.#observe(entry, startMs);
+    }
   }
 
   /** Reads an answer that is not the last one, so that its connection can be used again. */

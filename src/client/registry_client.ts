@@ -7,7 +7,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Credentials } from "./client_auth.ts";
 import { ClientError } from "./client_error.ts";
 import type { IdleLimits, TlsOptions } from "./connection.ts";
-import { type Exchange, Exchanger, type ExchangeRequest } from "./exchange.ts";
+import { type Exchange, Exchanger, type ExchangeRequest, type OpenExchange } from "./exchange.ts";
 import { nextPage } from "./link_header.ts";
 import {
   type Address,
@@ -66,6 +66,11 @@ export class RegistryClient {
   /** Any request, exactly as told. */
   exchange(request: ExchangeRequest): Promise<Exchange> {
     return this.exchanger.exchange(request);
+  }
+
+  /** The same, and the body is read as it comes. */
+  open(request: ExchangeRequest): Promise<OpenExchange> {
+    return this.exchanger.open(request);
   }
 
   close(): void {

@@ -41,11 +41,15 @@ export interface WireRequest {
   cutAfterBytes: number | null;
   /** Read an answer that has no body (HEAD, 204) until the server closes; its excess is the body. */
   readPastEnd?: boolean;
+  /** Breaks off: what waits then throws `aborted`. */
+  signal?: AbortSignal | null;
 }
 
 export interface WireResponse extends ResponseHead {
   /** The body as it arrives. Reading it to the end frees the connection; leaving early drops it. */
   body: AsyncGenerator<Uint8Array, void, void>;
+  /** Drops the connection, also when nobody began to read the body. */
+  drop: () => void;
 }
 
 /** A kept connection older than this is not used again: the server may be about to close it. */
@@ -86,6 +90,9 @@ export class Transport {
 
   /** Sends and resolves with the head of the final answer. Throws a ClientError when there is none. */
   async send(target: ConnectTarget, request: WireRequest): Promise<WireResponse> {
+    if (request.signal?.aborted === true) {
+      throw new ClientError("aborted", hostAndPort(target));
+    }
     const key = `${target.tls === null ? "http" : "https"}://${hostAndPort(target)}`;
     const kept = this.#take(key);
     if (kept !== null) {
@@ -113,6 +120,7 @@ export class Transport {
     request: WireRequest,
   ): Promise<WireResponse> {
     const sending = new Sending(connection, request);
+    const unwatch = abortWith(connection, request.signal ?? null);
     try {
       const sent = sending.run();
       if (request.cutAfterBytes !== null) {
@@ -131,11 +139,17 @@ export class Transport {
       sending.stop();
       const method = request.readPastEnd === true ? null : request.method;
       const body = readBody(connection, method, head, (reusable) => {
+        unwatch();
         if (reusable && sending.complete && !asksForEnd(request)) this.#keep(key, connection);
         else connection.destroy();
       });
-      return { ...head, body };
+      const drop = (): void => {
+        unwatch();
+        connection.destroy();
+      };
+      return { ...head, body, drop };
     } catch (error) {
+      unwatch();
       connection.destroy();
       throw error instanceof ClientError ? error : toClientError(error, connection.label);
     }
@@ -164,6 +178,16 @@ export class Transport {
     connection.park();
     list.push({ connection, sinceMs: this.#clock.monotonicMs() });
   }
+}
+
+/** Fails the connection when the signal says so. Returns what ends that. */
+function abortWith(connection: Connection, signal: AbortSignal | null): () => void {
+  if (signal === null) return () => {};
+  const abort = (): void => {
+    connection.fail(new ClientError("aborted", connection.label));
+  };
+  signal.addEventListener("abort", abort, { once: true });
+  return () => signal.removeEventListener("abort", abort);
 }
 
 /** After `Connection: close` in a request its answer is the last, whether it says so or not (RFC 9112 §9.6). */
