@@ -19,7 +19,7 @@ import type {
   Committer,
   SpareRoom,
 } from "../metadata.ts";
-import { MetadataFull, MetadataUnavailable, partsOf } from "../metadata.ts";
+import { isRecordCommit, MetadataFull, MetadataUnavailable, partsOf } from "../metadata.ts";
 import { applyCommit } from "./apply_commit.ts";
 import type { RecordChange } from "../records.ts";
 import { freesSpace } from "./full_disk.ts";
@@ -252,10 +252,11 @@ export class SqliteWriter implements Committer {
 
 /** How many checks and rows a commit takes, about. */
 function stepsOf(commit: AnyCommit): number {
-  if ("records" in commit) return commit.changes.length;
+  if (isRecordCommit(commit)) return commit.changes.length;
   let steps = 0;
-  for (const { preconditions, changes } of partsOf(commit)) {
+  for (const { preconditions, changes, records = [] } of partsOf(commit)) {
     steps += preconditions.length + changes.length;
+    for (const each of records) steps += each.changes.length;
     for (const change of changes) {
       if (change.kind !== "put-manifest") continue;
       const { references, annotations } = change.manifest;
