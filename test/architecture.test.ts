@@ -248,6 +248,7 @@ describe("state of modules", () => {
     "src/storage/filesystem/file_system_flush.ts: loaded",
     "src/storage/filesystem/allocate.ts: loaded",
     "src/storage/filesystem/directory_names.ts: loaded",
+    "src/storage/filesystem/file_check.ts: loaded",
     "src/api/swagger.ts: loaded",
     "src/lib/expression/moment_parts.ts: formats",
     // Goes by the policy that it is asked about, and with it.
