@@ -161,7 +161,7 @@ export async function openRoot(
     uploads: new Uploads(stores.uploads, clock),
     clock,
     contentCache: new ContentCache(),
-    assured: new Assured(clock),
+    assured: new Assured(),
     sources: [layoutSource],
     dedupe,
     mayBeSparse: (name) => name.startsWith("sparse/"),
