@@ -34,8 +34,10 @@ const forTests = [
   "src/create_registry.ts: createRegistry",
   "src/server.ts: startServer",
   "src/lib/clock.ts: manualClock",
-  // A contract whose users land next.
-  "src/extensions/sync/upstream/upstream.ts: Upstream",
+  // Upstreams of mirrors, whose users land next.
+  "src/extensions/sync/upstream/gate.ts: UpstreamGates",
+  "src/extensions/sync/upstream/registry_upstream.ts: upstreamLimits",
+  "src/extensions/sync/upstream/registry_upstream.ts: RegistryUpstream.headManifest",
 ];
 const planted = (path: string, text: string): Source[] => [{ path, text }];
 

@@ -137,12 +137,16 @@ export class Transport {
       const head = await Promise.race([readHead(connection), failed]);
       sending.stop();
       const method = request.readPastEnd === true ? null : request.method;
+      let isDone = false;
       const body = readBody(connection, method, head, (reusable) => {
+        isDone = true;
         unwatch();
         if (reusable && sending.complete && !asksForEnd(request)) this.#keep(key, connection);
         else connection.destroy();
       });
       const drop = (): void => {
+        // A connection that carried its answer to the end may serve another request already.
+        if (isDone) return;
         unwatch();
         connection.destroy();
       };
