@@ -7,7 +7,8 @@
  * flush. Once the files were removed or replaced under the writer, no commit is acknowledged or accepted any more.
  * Commits of other processes arrive through `../commit_channel.ts`.
  */
-import { constants, Database, SQLiteError } from "bun:sqlite";
+import { constants, type Database, SQLiteError } from "bun:sqlite";
+import { Connection } from "./connection.ts";
 import { closeSync, openSync } from "node:fs";
 import { Batcher } from "../../lib/batcher.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -273,7 +274,7 @@ const databaseMode = 0o600;
 function openDatabase(options: SqliteWriterOptions, stores: Stores): Database {
   try {
     closeSync(openSync(options.path, "a", databaseMode));
-    const database = new Database(options.path, { create: true, readwrite: true, strict: true });
+    const database = new Connection(options.path, { create: true, readwrite: true, strict: true });
     database.run(`PRAGMA busy_timeout = ${busyMs}`);
     useLog(database);
     // The log's files stay after a stop: on a full disk the next start could not make them, not even to read.
