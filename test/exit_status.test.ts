@@ -45,8 +45,6 @@ beforeAll(async () => {
   await writeFile(at("bad.yaml"), "storage: {gc: 5}\n");
   await writeFile(at("users"), "");
   await mkdir(at("plain"));
-  await mkdir(at("damaged/blobs"), { recursive: true });
-  await writeFile(at("damaged/index.json"), `{"manifests": [{"digest": "${emptyDigest}"}]}`);
   const policy = { repositories: { "**": { anonymousPolicy: ["read"] } } };
   await writeFile(at("policy.json"), JSON.stringify({ http: { accessControl: policy } }));
 });
@@ -78,10 +76,6 @@ const rows: readonly [command: string, status: number, ask: () => Promise<number
   ["gc", 0, () => status("gc", "-r", "plain", "-d")],
   ["gc", 1, () => status("gc", "-r", "nowhere")],
   ["gc", 2, () => status("gc")],
-  ["scrub", 0, () => status("scrub", "-r", "plain")],
-  ["scrub", 1, () => status("scrub", "-r", "nowhere")],
-  ["scrub", 2, () => status("scrub")],
-  ["scrub", 3, () => status("scrub", "-r", "damaged")],
   ["authz", 0, () => status("authz", "policy.json", "-", "read", "app")],
   ["authz", 1, () => status("authz", "policy.json", "-", "create", "app")],
   ["authz", 2, () => status("authz", "none.yaml", "-", "read", "app")],
@@ -98,6 +92,9 @@ const rows: readonly [command: string, status: number, ask: () => Promise<number
   ["undo", 0, () => asked("undo", "--since", "1m", "--by", "nobody")],
   ["undo", 1, () => asked("undo", "--since", "never")],
   ["undo", 2, () => status("undo")],
+  ["copy", 0, () => status("copy", `${zot.url}/app:1`, "oci:copied")],
+  ["copy", 1, () => status("copy", `${zot.url}/none:1`, "oci:copied")],
+  ["copy", 2, () => status("copy", "app:1", "oci:copied")],
   ["undelete", 0, () => asked("undelete", `app@${emptyDigest}`)],
   ["undelete", 1, () => asked("undelete", `none/such@${emptyDigest}`)],
   ["undelete", 2, () => status("undelete", "app:1")],

@@ -62,8 +62,7 @@ async function manifestIn(call: Call, app: App, repository: string): Promise<Rep
     "content-security-policy": "default-src 'none'; sandbox",
   };
   if (call.method === "HEAD") {
-    const looking = requireHeld(call, app, manifest, "MANIFEST_UNKNOWN");
-    if (looking !== null) await looking;
+    await requireHeld(call, app, manifest, "MANIFEST_UNKNOWN");
     return emptyReply(200, headers);
   }
   return bodyReply(200, await readContent(app.registry, manifest), headers);

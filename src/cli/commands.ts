@@ -5,7 +5,7 @@
 
 import type { Command } from "./command.ts";
 import { helpPages } from "./help_pages.ts";
-import { askOptions, registryOptions, targetSays } from "./registry_options.ts";
+import { askOptions, registryOptions, sideOptions, targetSays } from "./registry_options.ts";
 import type { UserAction } from "./user.ts";
 
 const configArgument = "Configuration file with the keys of zot (Go), JSON or YAML.";
@@ -93,6 +93,26 @@ const gcOptions: Command["options"] = [
   ...askOptions,
 ];
 
+const placeSays =
+  "docker://HOST/NAME[:TAG|@DIGEST], oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME]";
+const timeout = registryOptions.filter(({ flags }) => flags.startsWith("--timeout"));
+
+const copyOptions: Command["options"] = [
+  { flags: "--all-tags", says: "copy every tag of the repository or layout" },
+  { flags: "--tags <regex>", says: "copy the tags that fit" },
+  {
+    flags: "--platform <platforms>",
+    says: "of an index only these, such as linux/amd64,linux/arm64; the digest changes",
+  },
+  { flags: "--no-referrers", says: "leave signatures, SBOMs and the like behind" },
+  { flags: "--parallel <n>", says: "blobs at once (default: 6)" },
+  { flags: "-d, --dry-run", says: "tell what would go and how many bytes, and copy nothing" },
+  { flags: "-f, --format <format>", says: "text or json (default: text)" },
+  ...sideOptions("from"),
+  ...sideOptions("to"),
+  ...timeout,
+];
+
 /** The table, in the order of the help. */
 export const commands: readonly Command[] = [
   {
@@ -140,23 +160,6 @@ export const commands: readonly Command[] = [
     run: async (given, output) => {
       const { gcCommand } = await import("./gc_command.ts");
       return await gcCommand(given, output);
-    },
-  },
-  {
-    name: "scrub",
-    arguments: [{ ...configOrInput, required: false }],
-    options: [
-      {
-        flags: "-r, --storage-root-dir <dir>",
-        says: "root directory, or OCI layouts of any program, instead of a configuration",
-      },
-      { flags: "-f, --format <format>", says: "text or json (default: text)" },
-    ],
-    summary: "Check all content of a directory that no server serves",
-    help: helpPages.scrub,
-    run: async (given, output) => {
-      const { scrub } = await import("./scrub.ts");
-      return await scrub(given, output);
     },
   },
   {
@@ -233,6 +236,24 @@ export const commands: readonly Command[] = [
       const { jsonSchema } = await import("../config/json_schema.ts");
       output.out(`${JSON.stringify(jsonSchema(), null, 2)}\n`);
       return 0;
+    },
+  },
+  {
+    name: "copy",
+    arguments: [
+      { name: "from", required: true, says: `Where images are: ${placeSays}.` },
+      {
+        name: "to",
+        required: true,
+        says: "Where they go, likewise; without a tag, under the same.",
+      },
+    ],
+    options: copyOptions,
+    summary: "Copy images between registries, OCI layouts and archives",
+    help: helpPages.copy,
+    run: async (given, output) => {
+      const { copyCommand } = await import("./copy.ts");
+      return await copyCommand(given, output);
     },
   },
   {

@@ -122,25 +122,6 @@ apply carries out such a file, or lines of it. A line is carried out only while 
     ],
     seeAlso: ["zot help retention", "zot help serve", "docs/guides/disk.md"],
   },
-  scrub: {
-    says: `Reads and hashes what index.json of every repository lists, and all that it leads to, and prints a line for each of its entries: ok, or affected with the digest of the first thing that is wrong and what that is. An image is affected by its manifest, config and layers, an index also by its images, and a signature by what it is about. A file that several repositories share is read once.
-
-Nothing is changed. A root that a running server has is refused. With -r it takes OCI layouts of any program: one, or a directory with several.`,
-    exitStatus: [
-      [0, "Everything is right."],
-      [1, "Not done, or not everywhere: the reason is on standard error."],
-      mistake,
-      [3, "Something is affected."],
-    ],
-    environment: [...configEnvironment, ...rootEnvironment],
-    files: configFiles,
-    examples: [
-      "zot scrub config.yaml",
-      "zot scrub -r /var/lib/zot -f json",
-      "zot scrub -r ./layout",
-    ],
-    seeAlso: ["zot help gc", "docs/guides/disk.md"],
-  },
   authz: {
     says: `Decides with the very function that the server decides with, and prints the decision, the policy that made it, and every glob that fits the repository, the longest first: only that one counts. Groups of a directory or a token are not known here; --group gives them. Conditions are shown, and taken to hold.`,
     exitStatus: [
@@ -219,6 +200,35 @@ An undo is a change like any other: it stands in the history, and can be undone.
       "zot undo --since 10m --by ci --yes",
     ],
     seeAlso: ["zot help history", "zot help undelete", "docs/guides/undo.md"],
+  },
+  copy: {
+    says: `Copies images byte for byte, with the signatures, SBOMs and other artifacts that refer to them. A place is a repository of a registry (docker://), an OCI layout in a directory (oci:) or in a tar archive (oci-archive:), as skopeo, podman and docker read and write them. A name without a host is Docker Hub's. Loopback addresses are asked by HTTP, all others by HTTPS; http://HOST/NAME in place of docker://HOST/NAME means HTTP.
+
+What the target has is skipped, so that a run that was broken off goes on where it was. Blobs of another repository of the same registry are mounted and not sent. Every digest is checked before anything names the content, and a tag is set when all of its image is there.
+
+Of an index all images are copied. With --platform some are: one takes the place of the index, several get an index of their own. Either has another digest than the index of the source, as the output says.`,
+    signals: [
+      ["SIGINT, SIGTERM", "Stop. What was copied stays, and the next run goes on from there."],
+    ],
+    exitStatus: [
+      [0, "Copied, or there already."],
+      [1, "Not all of it was copied; the reason is on standard error."],
+      mistake,
+    ],
+    environment: [
+      [
+        "ZOT_FROM_PASSWORD, ZOT_TO_PASSWORD",
+        "Password for --from-user and --to-user with a name only.",
+      ],
+      ["ZOT_FROM_TOKEN, ZOT_TO_TOKEN", "Bearer token, where neither token nor user is given."],
+    ],
+    examples: [
+      "zot copy docker://docker.io/library/alpine:3.20 docker://registry.example.com/alpine",
+      "zot copy docker://registry.example.com/team/app:1.0 oci-archive:app.tar",
+      "zot copy --all-tags docker://old.example.com/team/app docker://registry.example.com/team/app",
+      "zot copy --platform linux/arm64 docker://ghcr.io/org/tool:2 oci:tool:2",
+    ],
+    seeAlso: ["docs/guides/copy.md"],
   },
   undelete: {
     says: `Brings back a manifest with all that it names, or a blob, that was deleted or collected less than storage.undo.window ago. Tags come back by "zot undo".`,

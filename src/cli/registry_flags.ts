@@ -19,32 +19,53 @@ export function text(given: Given, name: string): string | null {
   return typeof value === "string" ? value : null;
 }
 
-export function credentialsOf(given: Given): Credentials {
-  const token = text(given, "token") ?? process.env["ZOT_TOKEN"] ?? null;
-  const login = text(given, "user");
-  if (login !== null && text(given, "token") !== null) {
-    throw new Mistake("expected --user or --token, got both");
+/** Which registry a flag is for, in commands with two: its flags begin so, as in `--from-user`. */
+export type Side = "" | "from" | "to";
+
+/** The name of an option, of its flag, and of a variable, of a side. */
+function optionOf(side: Side, name: string): string {
+  return side === "" ? name : `${side}${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+}
+function flagOf(side: Side, name: string): string {
+  return side === "" ? `--${name}` : `--${side}-${name}`;
+}
+function variableOf(side: Side, name: string): string {
+  return side === "" ? `ZOT_${name}` : `ZOT_${side.toUpperCase()}_${name}`;
+}
+
+export function credentialsOf(given: Given, side: Side = ""): Credentials {
+  const givenToken = text(given, optionOf(side, "token"));
+  const token = givenToken ?? process.env[variableOf(side, "TOKEN")] ?? null;
+  const login = text(given, optionOf(side, "user"));
+  if (login !== null && givenToken !== null) {
+    throw new Mistake(`expected ${flagOf(side, "user")} or ${flagOf(side, "token")}, got both`);
   }
   if (login === null) return token === null ? { kind: "anonymous" } : { kind: "token", token };
   const colon = login.indexOf(":");
-  const password = colon === -1 ? process.env["ZOT_PASSWORD"] : login.slice(colon + 1);
+  const variable = variableOf(side, "PASSWORD");
+  const password = colon === -1 ? process.env[variable] : login.slice(colon + 1);
   if (password === undefined) {
     throw new Mistake(
-      "expected --user name:password, or the password in ZOT_PASSWORD; got a name only",
+      `expected ${flagOf(side, "user")} name:password, or the password in ${variable}; got a name only`,
     );
   }
   return { kind: "password", user: colon === -1 ? login : login.slice(0, colon), password };
 }
 
-export async function tlsOf(given: Given): Promise<TlsOptions> {
-  const [ca, cert, key] = [text(given, "ca"), text(given, "cert"), text(given, "key")];
-  if ((cert === null) !== (key === null))
-    throw new Mistake("expected --cert and --key together, got one");
+export async function tlsOf(given: Given, side: Side = ""): Promise<TlsOptions> {
+  const [ca, cert, key] = ["ca", "cert", "key"].map((name) => text(given, optionOf(side, name)));
+  if ((cert === null) !== (key === null)) {
+    throw new Mistake(
+      `expected ${flagOf(side, "cert")} and ${flagOf(side, "key")} together, got one`,
+    );
+  }
+  const pem = async (name: string, path: string | null | undefined): Promise<object> =>
+    path === null || path === undefined ? {} : { [name]: await read(path) };
   return {
-    ...(ca === null ? {} : { ca: await read(ca) }),
-    ...(cert === null ? {} : { cert: await read(cert) }),
-    ...(key === null ? {} : { key: await read(key) }),
-    ...(given.options["insecure"] === true ? { insecure: true } : {}),
+    ...(await pem("ca", ca)),
+    ...(await pem("cert", cert)),
+    ...(await pem("key", key)),
+    ...(given.options[optionOf(side, "insecure")] === true ? { insecure: true } : {}),
   };
 }
 

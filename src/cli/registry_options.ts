@@ -20,6 +20,26 @@ export const registryOptions: Command["options"] = [
   },
 ];
 
+/** Of commands with two registries: the flags of one, which begin with its side. */
+export function sideOptions(side: "from" | "to"): Command["options"] {
+  const variable = (name: string): string => `ZOT_${side.toUpperCase()}_${name}`;
+  const where = side === "from" ? "where it comes from" : "where it goes";
+  return [
+    {
+      flags: `--${side}-user <user:password>`,
+      says: `login ${where}; without a password it is read from ${variable("PASSWORD")}`,
+    },
+    {
+      flags: `--${side}-token <token>`,
+      says: `Bearer token; also read from ${variable("TOKEN")}`,
+    },
+    { flags: `--${side}-ca <file>`, says: "certificates to trust there (PEM)" },
+    { flags: `--${side}-cert <file>`, says: "client certificate (PEM)" },
+    { flags: `--${side}-key <file>`, says: "key of the client certificate (PEM)" },
+    { flags: `--${side}-insecure`, says: "accept any certificate there" },
+  ];
+}
+
 /** Of commands that ask a running server and print its answer. */
 export const askOptions: Command["options"] = [
   { flags: "-f, --format <format>", says: "text or json (default: text)" },

@@ -9,7 +9,6 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { manualClock, type Clock } from "../../src/lib/clock.ts";
 import {
-  isRecordCommit,
   partsOf,
   type AnyCommit,
   type Commit,
@@ -161,7 +160,7 @@ export async function openRoot(
     uploads: new Uploads(stores.uploads, clock),
     clock,
     contentCache: new ContentCache(),
-    assured: new Assured(),
+    assured: new Assured(clock),
     sources: [layoutSource],
     dedupe,
     mayBeSparse: (name) => name.startsWith("sparse/"),
@@ -361,7 +360,7 @@ export function watchedLayouts<R extends Registry>(
   before: (change: LayoutChange) => Promise<void>,
 ): R {
   return beforeCommits(registry, async (commit) => {
-    if (!isRecordCommit(commit) || commit.records !== layoutStates.name) return;
+    if (!("records" in commit) || commit.records !== layoutStates.name) return;
     for (const change of commit.changes) await before(change as LayoutChange);
   });
 }

@@ -4,7 +4,6 @@ import { apiKeyTables } from "./api_key_tables.ts";
 import { collectionTables } from "./collection_tables.ts";
 import { followerTables } from "./follower_tables.ts";
 import { layoutStateTables } from "./layout_state_tables.ts";
-import { mirrorTables } from "./mirror_tables.ts";
 import type { RecordTables } from "./record_tables.ts";
 import { retentionTables } from "./retention_tables.ts";
 
@@ -14,7 +13,6 @@ export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [
   followerTables,
   collectionTables,
   retentionTables,
-  mirrorTables,
 ];
 
 /** The same where repositories lie on disk as layouts. */

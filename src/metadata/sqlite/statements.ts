@@ -1,5 +1,10 @@
 /** Runs statements in the open transaction of a commit; their texts are prepared once. */
-import type { Database } from "bun:sqlite";
+import { Database } from "bun:sqlite";
+
+/** Prepared statements of a connection that are kept. The runtime keeps 20, and a push alone takes more. */
+const statementsMax = 512;
+
+Database.MAX_QUERY_CACHE_SIZE = statementsMax;
 
 type Row = Record<string, string | number | null>;
 type Value = string | number | null;

@@ -2,6 +2,7 @@
  * Content that will not be collected soon, remembered by this process for a minute: asking the metadata at every HEAD
  * would double its cost. No commit in between makes it wrong, since a delay that begins later ends later.
  */
+import type { Clock } from "../../lib/clock.ts";
 import { Lru } from "../../lib/lru.ts";
 import type { Holding } from "../../metadata/metadata.ts";
 
@@ -12,12 +13,17 @@ const assuredMax = 10_000;
 
 export class Assured {
   readonly #until = new Lru<string, number>({ entriesMax: assuredMax });
+  readonly #clock: Clock;
 
-  has({ repository, digest }: Holding, nowMs: number): boolean {
-    return (this.#until.get(`${repository} ${digest}`) ?? 0) > nowMs;
+  constructor(clock: Clock) {
+    this.#clock = clock;
   }
 
-  add({ repository, digest }: Holding, nowMs: number): void {
-    this.#until.set(`${repository} ${digest}`, nowMs + assuredMs);
+  has({ repository, digest }: Holding): boolean {
+    return (this.#until.get(`${repository} ${digest}`) ?? 0) > this.#clock.monotonicMs();
+  }
+
+  add({ repository, digest }: Holding): void {
+    this.#until.set(`${repository} ${digest}`, this.#clock.monotonicMs() + assuredMs);
   }
 }

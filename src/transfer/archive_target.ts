@@ -1,0 +1,189 @@
+/**
+ * A tar archive with an OCI layout as a target of images. It is written once, from the front to the end, into a file
+ * beside its own, which takes that name when all of it is there and flushed.
+ */
+import { open, rename, rm, type FileHandle } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Digest } from "../oci/digest.ts";
+import { ociLayoutText } from "../oci/layout_index.ts";
+import type {
+  ImageTarget,
+  ManifestPlace,
+  NamedBlob,
+  Placed,
+  PlacedManifest,
+  ProvenContent,
+} from "./image_place.ts";
+import { blobName, fileError } from "./layout_files.ts";
+import { withEntries, type NewEntry } from "./layout_index_edit.ts";
+import { partsOf } from "./manifest_parts.ts";
+import { writeAll } from "./partial_files.ts";
+import { fileHeader, paddingOf, tarEnd } from "./tar_format.ts";
+
+/** Writes files into a tar archive, one after the other. */
+export class ArchiveWriter {
+  readonly #path: string;
+  readonly #temporary: string;
+  readonly #file: FileHandle;
+  #atByte = 0;
+  #isDone = false;
+
+  constructor(path: string, temporary: string, file: FileHandle) {
+    this.#path = path;
+    this.#temporary = temporary;
+    this.#file = file;
+  }
+
+  /** A file that fails leaves the archive as it was before it. */
+  async add(
+    name: string,
+    sizeBytes: number,
+    content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ): Promise<void> {
+    const start = this.#atByte;
+    try {
+      await this.#write(fileHeader(name, sizeBytes));
+      for await (const piece of content) await this.#write(piece);
+      await this.#write(new Uint8Array(paddingOf(sizeBytes)));
+    } catch (error) {
+      this.#atByte = start;
+      await this.#file.truncate(start).catch(() => {});
+      throw fileError(this.#path, error);
+    }
+  }
+
+  /** Ends the archive, which then has its name. */
+  async finish(): Promise<void> {
+    try {
+      await this.#write(tarEnd());
+      await this.#file.sync();
+      await rename(this.#temporary, this.#path);
+      this.#isDone = true;
+      const directory = await open(dirname(this.#path), "r");
+      try {
+        await directory.sync();
+      } finally {
+        await directory.close();
+      }
+    } catch (error) {
+      throw fileError(this.#path, error);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close();
+    if (!this.#isDone) await rm(this.#temporary, { force: true });
+  }
+
+  async #write(bytes: Uint8Array): Promise<void> {
+    if (bytes.length === 0) return;
+    await writeAll(this.#file, bytes);
+    this.#atByte += bytes.length;
+  }
+}
+
+/** Begins an archive beside the file that it will be. */
+export async function beginArchive(path: string): Promise<ArchiveWriter> {
+  const temporary = `${path}.${process.pid}.${crypto.randomUUID().slice(0, 8)}.part`;
+  try {
+    return new ArchiveWriter(path, temporary, await open(temporary, "ax", 0o644));
+  } catch (error) {
+    throw fileError(path, error);
+  }
+}
+
+export class ArchiveTarget implements ImageTarget {
+  readonly label: string;
+  readonly isWhole = false;
+  readonly parallelMax = 1;
+  readonly #path: string;
+  #writer: ArchiveWriter | null = null;
+  readonly #written = new Set<Digest>();
+  readonly #entries: NewEntry[] = [];
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(path: string, label: string) {
+    this.#path = path;
+    this.label = label;
+  }
+
+  async tagDigest(): Promise<string | null> {
+    return null;
+  }
+
+  async hasManifest(): Promise<boolean> {
+    return false;
+  }
+
+  async manifest(): Promise<PlacedManifest | null> {
+    return null;
+  }
+
+  async hasBlob({ digest }: NamedBlob): Promise<boolean> {
+    return this.#written.has(digest);
+  }
+
+  async putBlob(content: ProvenContent): Promise<Placed> {
+    await this.#add(content.digest, content.sizeBytes, () => content.from(0));
+    return "sent";
+  }
+
+  async putManifest(manifest: PlacedManifest, { tag, isListed }: ManifestPlace): Promise<void> {
+    const { digest, bytes, mediaType } = manifest;
+    await this.#add(digest, bytes.length, () => [bytes]);
+    if (!isListed && tag === null) return;
+    const { subject, artifactType } = partsOf(manifest, this.label);
+    const shown = subject === null ? null : artifactType;
+    this.#entries.push({
+      mediaType,
+      digest,
+      sizeBytes: bytes.length,
+      artifactType: shown,
+      name: tag,
+    });
+  }
+
+  async finish(): Promise<void> {
+    const index = new TextEncoder().encode(withEntries(null, this.#entries));
+    await this.#inTurn(async (writer) => {
+      await writer.add("index.json", index.length, [index]);
+      await writer.finish();
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#writer?.close();
+    this.#writer = null;
+  }
+
+  #add(
+    digest: Digest,
+    sizeBytes: number,
+    content: () => AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  ): Promise<void> {
+    return this.#inTurn(async (writer) => {
+      if (this.#written.has(digest)) return;
+      await writer.add(blobName(digest), sizeBytes, content());
+      this.#written.add(digest);
+    });
+  }
+
+  /** An archive has one end. */
+  async #inTurn(work: (writer: ArchiveWriter) => Promise<void>): Promise<void> {
+    const turn = this.#turn.then(async () => {
+      await work(await this.#open());
+    });
+    this.#turn = turn.catch(() => {});
+    await turn;
+  }
+
+  /** Begun with the first file, so that a copy that fails before it leaves nothing. */
+  async #open(): Promise<ArchiveWriter> {
+    if (this.#writer !== null) return this.#writer;
+    const writer = await beginArchive(this.#path);
+    this.#writer = writer;
+    const marker = new TextEncoder().encode(ociLayoutText);
+    await writer.add("oci-layout", marker.length, [marker]);
+    return writer;
+  }
+}
