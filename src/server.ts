@@ -285,6 +285,7 @@ export {
 export { openTls } from "./listeners.ts";
 export { openApiText } from "./server/served.ts";
 export { openWorkshop, type HeavyWorkshop, type NamedWork } from "./server/heavy_workshop.ts";
+export { FileHashes } from "./server/plain_root.ts";
 export { urlAt, urlOf } from "./server/urls.ts";
 export { checkFiles } from "./settings.ts";
 export { patternWarnings } from "./server/existing_tags.ts";

@@ -34,8 +34,10 @@ const forTests = [
   "src/create_registry.ts: createRegistry",
   "src/server.ts: startServer",
   "src/lib/clock.ts: manualClock",
-  // A contract whose users land next.
-  "src/extensions/sync/upstream/upstream.ts: Upstream",
+  // Upstreams of mirrors, whose users land next.
+  "src/extensions/sync/upstream/gate.ts: UpstreamGates",
+  "src/extensions/sync/upstream/registry_upstream.ts: upstreamLimits",
+  "src/extensions/sync/upstream/registry_upstream.ts: RegistryUpstream.headManifest",
 ];
 const planted = (path: string, text: string): Source[] => [{ path, text }];
 
@@ -248,6 +250,7 @@ describe("state of modules", () => {
     "src/storage/filesystem/file_system_flush.ts: loaded",
     "src/storage/filesystem/allocate.ts: loaded",
     "src/storage/filesystem/directory_names.ts: loaded",
+    "src/storage/filesystem/file_check.ts: loaded",
     "src/api/swagger.ts: loaded",
     "src/lib/expression/moment_parts.ts: formats",
     // Goes by the policy that it is asked about, and with it.

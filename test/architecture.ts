@@ -219,7 +219,7 @@ export const bans: readonly Ban[] = [
   },
   {
     banned: /\bDate\.now\(|\bnew Date\(\)|\bset(Timeout|Interval)\(|\bBun\.sleep\b/,
-    but: /^src\/(lib\/(clock|log)\.ts|storage\/filesystem\/hash_worker\.ts|http\/(listen|tls_files|connection_limit|drain_limit|sent_bodies)|cli\/|bench\/|client\/connection\.ts)/,
+    but: /^src\/(lib\/(clock|log)\.ts|storage\/filesystem\/hash_worker\.ts|http\/(listen|tls_files|connection_limit|drain_limit|sent_bodies)|cli\/|bench\/|client\/(open_)?connection\.ts)/,
     say: "a Clock (src/lib/clock.ts): now(), monotonicMs(), sleep()",
   },
   {

@@ -45,6 +45,8 @@ beforeAll(async () => {
   await writeFile(at("bad.yaml"), "storage: {gc: 5}\n");
   await writeFile(at("users"), "");
   await mkdir(at("plain"));
+  await mkdir(at("damaged/blobs"), { recursive: true });
+  await writeFile(at("damaged/index.json"), `{"manifests": [{"digest": "${emptyDigest}"}]}`);
   const policy = { repositories: { "**": { anonymousPolicy: ["read"] } } };
   await writeFile(at("policy.json"), JSON.stringify({ http: { accessControl: policy } }));
 });
@@ -76,6 +78,10 @@ const rows: readonly [command: string, status: number, ask: () => Promise<number
   ["gc", 0, () => status("gc", "-r", "plain", "-d")],
   ["gc", 1, () => status("gc", "-r", "nowhere")],
   ["gc", 2, () => status("gc")],
+  ["scrub", 0, () => status("scrub", "-r", "plain")],
+  ["scrub", 1, () => status("scrub", "-r", "nowhere")],
+  ["scrub", 2, () => status("scrub")],
+  ["scrub", 3, () => status("scrub", "-r", "damaged")],
   ["authz", 0, () => status("authz", "policy.json", "-", "read", "app")],
   ["authz", 1, () => status("authz", "policy.json", "-", "create", "app")],
   ["authz", 2, () => status("authz", "none.yaml", "-", "read", "app")],

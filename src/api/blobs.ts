@@ -41,7 +41,8 @@ async function blobIn(call: Call, app: App, repository: string): Promise<Reply> 
     return emptyReply(304, identityHeaders(digest));
   }
   if (call.method === "HEAD") {
-    await requireHeld(call, app, blob, "BLOB_UNKNOWN");
+    const looking = requireHeld(call, app, blob, "BLOB_UNKNOWN");
+    if (looking !== null) await looking;
     return emptyReply(200, blobHeaders(digest, blob.sizeBytes));
   }
   await requireSendable(app.registry, blob);

@@ -62,7 +62,8 @@ async function manifestIn(call: Call, app: App, repository: string): Promise<Rep
     "content-security-policy": "default-src 'none'; sandbox",
   };
   if (call.method === "HEAD") {
-    await requireHeld(call, app, manifest, "MANIFEST_UNKNOWN");
+    const looking = requireHeld(call, app, manifest, "MANIFEST_UNKNOWN");
+    if (looking !== null) await looking;
     return emptyReply(200, headers);
   }
   return bodyReply(200, await readContent(app.registry, manifest), headers);

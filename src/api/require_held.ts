@@ -3,21 +3,36 @@ import type { Call } from "../http/call.ts";
 import type { Holding } from "../metadata/metadata.ts";
 import { apiError } from "../oci/errors.ts";
 import { DamagedContent, reportDamage, requireContent } from "../registry/content.ts";
-import { keepFor } from "../registry/collection/keep_for.ts";
+import { isKept, keepFor } from "../registry/collection/keep_for.ts";
 import type { App } from "./app.ts";
 
 /**
- * What somebody who may push is told of is not collected before they have named it. Content that is damaged is not there for somebody who may push it: then they repair it.
+ * What somebody who may push is told of is not collected before they have named it. Content that is damaged is not there
+ * for them: then they repair it.
+ * Null where all of that was found out just before, which costs no promise.
  * @throws the API error `unknown` for them, DamagedContent for others.
  */
-export async function requireHeld(
+export function requireHeld(
   call: Call,
-  { registry }: App,
+  app: App,
   content: Holding,
   unknown: "BLOB_UNKNOWN" | "MANIFEST_UNKNOWN",
-): Promise<void> {
+): Promise<void> | null {
   const { repository, caller } = call;
+  const { registry } = app;
   const mayPush = caller.may("create", repository) || caller.may("update", repository);
+  const nowMs = registry.clock.monotonicMs();
+  const wasSeen = registry.contentCache.wasSeen(content, nowMs);
+  if (wasSeen && (!mayPush || isKept(registry, content, nowMs))) return null;
+  return findOut(app, content, { mayPush, unknown });
+}
+
+async function findOut(
+  { registry }: App,
+  content: Holding,
+  asked: { readonly mayPush: boolean; readonly unknown: "BLOB_UNKNOWN" | "MANIFEST_UNKNOWN" },
+): Promise<void> {
+  const { mayPush, unknown } = asked;
   try {
     await requireContent(registry, content);
     const as = unknown === "BLOB_UNKNOWN" ? "blob" : "manifest";

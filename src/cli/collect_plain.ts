@@ -12,11 +12,9 @@ import { systemClock } from "../lib/clock.ts";
 import { algorithmOf, digestOf, parseDigest, type Digest } from "../oci/digest.ts";
 import { isManifestType } from "../oci/media_types.ts";
 import { readForeignManifest, type ForeignManifest } from "../registry/foreign_manifest.ts";
-import { ownDirectory } from "../storage/layout.ts";
 import type { OfflineLine, OfflineOptions, OfflineTotals } from "../server.ts";
+import { byteOrder, layoutsBelow } from "./plain_layouts.ts";
 
-/** Content, and what a registry of ours keeps beside repositories. */
-const passedOver: ReadonlySet<string> = new Set(["blobs", ownDirectory]);
 const refName = "org.opencontainers.image.ref.name";
 
 interface Entry {
@@ -47,15 +45,6 @@ export async function collectPlain(
     }
   }
   return totals;
-}
-
-async function layoutsBelow(directory: string): Promise<string[]> {
-  const entries = await readdir(directory, { withFileTypes: true });
-  const names = new Set(entries.map(({ name }) => name));
-  const own = names.has("index.json") && names.has("blobs") ? [directory] : [];
-  const below = entries.filter((entry) => entry.isDirectory() && !passedOver.has(entry.name));
-  const found = await Promise.all(below.map(({ name }) => layoutsBelow(join(directory, name))));
-  return [...own, ...found.flat()].toSorted(byteOrder);
 }
 
 type Totals = { -readonly [K in keyof OfflineTotals]: OfflineTotals[K] };
@@ -186,10 +175,6 @@ async function readOrNull(path: string): Promise<Uint8Array | null> {
     if ((error as { code?: unknown }).code === "ENOENT") return null;
     throw error;
   }
-}
-
-function byteOrder(a: string, b: string): number {
-  return a < b ? -1 : Number(a > b);
 }
 
 async function* filesOf(directory: string) {

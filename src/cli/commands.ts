@@ -163,6 +163,23 @@ export const commands: readonly Command[] = [
     },
   },
   {
+    name: "scrub",
+    arguments: [{ ...configOrInput, required: false }],
+    options: [
+      {
+        flags: "-r, --storage-root-dir <dir>",
+        says: "root directory, or OCI layouts of any program, instead of a configuration",
+      },
+      { flags: "-f, --format <format>", says: "text or json (default: text)" },
+    ],
+    summary: "Check all content of a directory that no server serves",
+    help: helpPages.scrub,
+    run: async (given, output) => {
+      const { scrub } = await import("./scrub.ts");
+      return await scrub(given, output);
+    },
+  },
+  {
     name: "authz",
     arguments: [
       { ...configOrInput, required: true },

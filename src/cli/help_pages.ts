@@ -122,6 +122,25 @@ apply carries out such a file, or lines of it. A line is carried out only while 
     ],
     seeAlso: ["zot help retention", "zot help serve", "docs/guides/disk.md"],
   },
+  scrub: {
+    says: `Reads and hashes what index.json of every repository lists, and all that it leads to, and prints a line for each of its entries: ok, or affected with the digest of the first thing that is wrong and what that is. An image is affected by its manifest, config and layers, an index also by its images, and a signature by what it is about. A file that several repositories share is read once.
+
+Nothing is changed. A root that a running server has is refused. With -r it takes OCI layouts of any program: one, or a directory with several.`,
+    exitStatus: [
+      [0, "Everything is right."],
+      [1, "Not done, or not everywhere: the reason is on standard error."],
+      mistake,
+      [3, "Something is affected."],
+    ],
+    environment: [...configEnvironment, ...rootEnvironment],
+    files: configFiles,
+    examples: [
+      "zot scrub config.yaml",
+      "zot scrub -r /var/lib/zot -f json",
+      "zot scrub -r ./layout",
+    ],
+    seeAlso: ["zot help gc", "docs/guides/disk.md"],
+  },
   authz: {
     says: `Decides with the very function that the server decides with, and prints the decision, the policy that made it, and every glob that fits the repository, the longest first: only that one counts. Groups of a directory or a token are not known here; --group gives them. Conditions are shown, and taken to hold.`,
     exitStatus: [

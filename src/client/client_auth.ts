@@ -4,6 +4,7 @@
 // Secrets go to the registry's own origin and to the token service that its challenge names, never
 // anywhere else; a token service without TLS is refused when the registry has TLS. Sending is left
 // to exchange.ts, which asks `unasked` before a request and `answer` after a 401.
+import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../lib/clock.ts";
 import { type Challenge, challengeScopes, parseChallenges } from "./challenge.ts";
 import { ClientError } from "./client_error.ts";
@@ -20,7 +21,12 @@ export type Credentials =
   | { kind: "anonymous" }
   | { kind: "password"; user: string; password: string }
   /** A token that the user already has; sent as it is. */
-  | { kind: "token"; token: string };
+  | { kind: "token"; token: string }
+  /** What a token service gives tokens for (OAuth 2.0 refresh token, Docker's identity token). */
+  | { kind: "refreshToken"; token: string };
+
+/** Credentials that change: files, helpers, cloud tokens. Keeps what it has until it is asked to look `anew`. */
+export type CredentialSource = (anew: boolean) => Promise<Credentials>;
 
 /** A request to a token service, and what is needed of its answer. */
 export interface TokenRequest {
@@ -29,9 +35,12 @@ export interface TokenRequest {
   headers: HeaderLine[];
   form: string | null;
 }
-export type SendTokenRequest = (
-  request: TokenRequest,
-) => Promise<{ status: number; body: Uint8Array }>;
+export interface TokenAnswer {
+  status: number;
+  body: Uint8Array;
+  retryAfter: string | null;
+}
+export type SendTokenRequest = (request: TokenRequest) => Promise<TokenAnswer>;
 
 interface HeldToken {
   value: string;
@@ -48,16 +57,23 @@ const repositoryPath =
 /** The login state of one registry. */
 export class ClientAuth {
   readonly #origin: Origin;
-  readonly #credentials: Credentials;
+  readonly #source: CredentialSource | null;
+  #credentials: Credentials;
   readonly #send: SendTokenRequest;
   readonly #clock: Clock;
   readonly #tokens = new Map<string, HeldToken>();
   readonly #fetching = new Map<string, Promise<HeldToken | null>>();
   #basicAsked = false;
 
-  constructor(origin: Origin, credentials: Credentials, send: SendTokenRequest, clock: Clock) {
+  constructor(
+    origin: Origin,
+    credentials: Credentials | CredentialSource,
+    send: SendTokenRequest,
+    clock: Clock,
+  ) {
     this.#origin = origin;
-    this.#credentials = credentials;
+    this.#source = typeof credentials === "function" ? credentials : null;
+    this.#credentials = typeof credentials === "function" ? { kind: "anonymous" } : credentials;
     this.#send = send;
     this.#clock = clock;
   }
@@ -66,14 +82,32 @@ export class ClientAuth {
     return this.#credentials.kind !== "anonymous";
   }
 
+  /** Whether the credentials can change, so that `renew` has to be called before a request. */
+  get canChange(): boolean {
+    return this.#source !== null;
+  }
+
+  /** Takes the credentials as they are now; true when they are others than before. Tokens of the old ones are dropped. */
+  async renew(anew = false): Promise<boolean> {
+    if (this.#source === null) return false;
+    const found = await this.#source(anew);
+    if (isDeepStrictEqual(found, this.#credentials)) return false;
+    this.#credentials = found;
+    this.#tokens.clear();
+    this.#basicAsked = false;
+    return true;
+  }
+
   /** The Authorization value to send before anyone asked, from what worked earlier; null for none. */
   unasked(method: string, target: string): string | null {
     if (this.#credentials.kind === "token") return `Bearer ${this.#credentials.token}`;
     if (this.#basicAsked) return this.#basic();
     const held = this.#tokens.get(scopeKey(method, target));
-    if (held === undefined || held.untilMs - renewBeforeMs <= this.#clock.monotonicMs())
-      return null;
-    return `Bearer ${held.value}`;
+    return held !== undefined && this.#lasts(held) ? `Bearer ${held.value}` : null;
+  }
+
+  #lasts(held: HeldToken): boolean {
+    return held.untilMs - renewBeforeMs > this.#clock.monotonicMs();
   }
 
   /**
@@ -87,10 +121,32 @@ export class ClientAuth {
     target: string,
     sent: string | null,
   ): Promise<string | null> {
-    if (this.#credentials.kind === "token") return null;
+    let answer: string | null;
+    try {
+      answer = await this.#answerWith(lines, method, target, sent);
+    } catch (error) {
+      const refused = error instanceof ClientError && error.kind === "loginRefused";
+      if (!refused || !(await this.renew(true))) throw error;
+      return this.#answerWith(lines, method, target, sent);
+    }
+    // What we have was sent and refused: there may be something newer.
+    if (answer !== null || sent === null || !(await this.renew(true))) return answer;
+    return this.#answerWith(lines, method, target, sent);
+  }
+
+  async #answerWith(
+    lines: readonly string[],
+    method: string,
+    target: string,
+    sent: string | null,
+  ): Promise<string | null> {
+    if (this.#credentials.kind === "token") {
+      const value = `Bearer ${this.#credentials.token}`;
+      return value === sent ? null : this.canChange ? value : null;
+    }
     const challenges = parseChallenges(lines);
     const bearer = challenges.find((challenge) => challenge.scheme === "bearer");
-    if (bearer !== undefined) return this.#bearer(bearer, scopeKey(method, target));
+    if (bearer !== undefined) return this.#bearer(bearer, scopeKey(method, target), sent);
     const basic = challenges.some((challenge) => challenge.scheme === "basic");
     const login = this.#basic();
     if (!basic || sent === login) return null;
@@ -104,7 +160,12 @@ export class ClientAuth {
   }
 
   /** Fetches a token; requests that need the same one at the same time share one fetch. */
-  async #bearer(challenge: Challenge, key: string): Promise<string | null> {
+  async #bearer(challenge: Challenge, key: string, sent: string | null): Promise<string | null> {
+    const known = this.#tokens.get(key);
+    // Another request has fetched a new one meanwhile.
+    if (known !== undefined && this.#lasts(known) && `Bearer ${known.value}` !== sent) {
+      return `Bearer ${known.value}`;
+    }
     const running = this.#fetching.get(key);
     const fetching = running ?? this.#fetch(challenge);
     this.#fetching.set(key, fetching);
@@ -124,15 +185,26 @@ export class ClientAuth {
     if (realm === null) return null;
     const service = challenge.parameters.get("service") ?? "";
     const scopes = challengeScopes(challenge);
-    let answer = await this.#send(this.#getRequest(realm, service, scopes));
-    if ((answer.status === 404 || answer.status === 405) && this.hasLogin) {
+    // A refresh token goes into a form, never into a URL.
+    const byForm = this.#credentials.kind === "refreshToken";
+    let answer = await this.#send(
+      byForm ? this.#postRequest(realm, service, scopes) : this.#getRequest(realm, service, scopes),
+    );
+    if (!byForm && (answer.status === 404 || answer.status === 405) && this.hasLogin) {
       answer = await this.#send(this.#postRequest(realm, service, scopes));
     }
     if (answer.status === 200) return this.#held(answer.body, realm);
+    const { status, retryAfter } = answer;
+    const detail = `token service answered ${status}`;
+    if (status === 429 || status >= 500) {
+      throw new ClientError("tokenService", formatHost(realm.origin), {
+        detail,
+        status,
+        retryAfter,
+      });
+    }
     if (!this.hasLogin) return null;
-    throw new ClientError("loginRefused", formatHost(realm.origin), {
-      detail: `token service answered ${answer.status}`,
-    });
+    throw new ClientError("loginRefused", formatHost(realm.origin), { detail, status });
   }
 
   #realm(challenge: Challenge): Address | null {
@@ -162,6 +234,10 @@ export class ClientAuth {
 
   #postRequest(realm: Address, service: string, scopes: readonly string[]): TokenRequest {
     const form = new URLSearchParams({ grant_type: "password", client_id: clientId, service });
+    if (this.#credentials.kind === "refreshToken") {
+      form.set("grant_type", "refresh_token");
+      form.set("refresh_token", this.#credentials.token);
+    }
     if (scopes.length > 0) form.set("scope", scopes.join(" "));
     if (this.#credentials.kind === "password") {
       form.set("username", this.#credentials.user);

@@ -23,6 +23,9 @@ export const clientErrorKinds = {
   answerTooLarge: "answer is larger than the limit",
   loginRequired: "needs a login; give a user and password or a token",
   loginRefused: "refused the login",
+  tokenService: "its token service does not work",
+  proxy: "proxy does not let us through",
+  egress: "is not an address that may be called",
   aborted: "request was cancelled",
 } as const;
 
@@ -34,16 +37,27 @@ export class ClientError extends Error {
   readonly kind: ClientErrorKind;
   /** `host:port`, or what the user wrote where an address was expected. */
   readonly host: string;
+  /** Of a token service that refused; null where nothing was answered. */
+  readonly status: number | null;
+  /** Its `Retry-After`. */
+  readonly retryAfter: string | null;
 
   constructor(
     kind: ClientErrorKind,
     host: string,
-    options: { detail?: string; cause?: unknown } = {},
+    options: {
+      detail?: string;
+      cause?: unknown;
+      status?: number;
+      retryAfter?: string | null;
+    } = {},
   ) {
     const detail = options.detail === undefined ? "" : ` (${options.detail})`;
     super(`${host}: ${clientErrorKinds[kind]}${detail}`, { cause: options.cause });
     this.kind = kind;
     this.host = host;
+    this.status = options.status ?? null;
+    this.retryAfter = options.retryAfter ?? null;
   }
 }
 

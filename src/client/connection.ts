@@ -4,8 +4,7 @@
 // the socket takes more. Every wait is bounded by an idle limit, never the whole transfer, so that a
 // slow server that does progress is not cut. Reading stops when too much waits unread. HTTP is left
 // to transport.ts; which connection is used again, to its pool.
-import { connect as connectPlain, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import type { Socket } from "node:net";
 import { KiB } from "../lib/bytes.ts";
 import { ClientError, toClientError } from "./client_error.ts";
 
@@ -24,6 +23,8 @@ export interface ConnectTarget {
   host: string;
   port: number;
   tls: TlsOptions | null;
+  /** Where the connection goes in place of `host`, which is still the name that the certificate must have. */
+  address?: string;
 }
 
 export interface IdleLimits {
@@ -171,56 +172,4 @@ export class Connection {
     this.#socket.destroy();
     throw this.#failure;
   }
-}
-
-/** Connects within `limits.connectMs`. Throws a ClientError that names the cause. */
-export async function openConnection(
-  target: ConnectTarget,
-  limits: IdleLimits,
-): Promise<Connection> {
-  const label = hostAndPort(target);
-  const { promise, resolve, reject } = Promise.withResolvers<Socket>();
-  const socket = target.tls === null ? plainSocket(target) : tlsSocket(target, target.tls);
-  const timer = setTimeout(() => {
-    const detail = `${limits.connectMs / 1000} s`;
-    reject(new ClientError("connectTimeout", label, { detail }));
-  }, limits.connectMs);
-  socket.once(target.tls === null ? "connect" : "secureConnect", () => {
-    resolve(socket);
-  });
-  socket.on("error", (error) => {
-    reject(toClientError(error, label));
-  });
-  socket.once("close", () => {
-    reject(new ClientError("closed", label, { detail: "while connecting" }));
-  });
-  try {
-    const connected = await promise;
-    connected.setNoDelay(true);
-    return new Connection(connected, label, limits.idleMs);
-  } catch (error) {
-    socket.destroy();
-    throw error;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-function plainSocket(target: ConnectTarget): Socket {
-  return connectPlain({ host: target.host, port: target.port });
-}
-
-function tlsSocket(target: ConnectTarget, tls: TlsOptions): Socket {
-  const isAddress = /^[\d.]+$|:/.test(target.host);
-  return connectTls({
-    host: target.host,
-    port: target.port,
-    ALPNProtocols: ["http/1.1"],
-    rejectUnauthorized: tls.insecure !== true,
-    // A server name must be a name (RFC 6066 §3).
-    ...(isAddress ? {} : { servername: target.host }),
-    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
-    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
-    ...(tls.key === undefined ? {} : { key: tls.key }),
-  });
 }

@@ -6,7 +6,12 @@
 // limit or handed on piece by piece. Everything that went over the wire can be observed, redacted.
 import { MiB } from "../lib/bytes.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { ClientAuth, type Credentials } from "./client_auth.ts";
+import {
+  ClientAuth,
+  type Credentials,
+  type CredentialSource,
+  type TokenAnswer,
+} from "./client_auth.ts";
 import { ClientError } from "./client_error.ts";
 import { type IdleLimits, hostAndPort, type TlsOptions } from "./connection.ts";
 import { type HeaderLine, HeaderLines } from "./http_message.ts";
@@ -19,15 +24,20 @@ import {
   resolveAddress,
   sameOrigin,
 } from "./registry_url.ts";
-import { redactHeaders, redactUrl, showBody, type TranscriptEntry } from "./transcript.ts";
+import type { Route, Way } from "./route.ts";
+import { fillEntry, newEntry, redactUrl, showBody, type TranscriptEntry } from "./transcript.ts";
 import { bytesBody, type RequestBody, Transport, type WireResponse } from "./transport.ts";
 
 export interface ExchangerOptions {
   origin: Origin;
   /** Path before `/v2/`, without a slash at the end. */
   prefix: string;
-  credentials: Credentials;
+  credentials: Credentials | CredentialSource;
   tls: TlsOptions;
+  /** Decides how an origin is reached, and whether it may be; directly, whatever it is, where this is left out. */
+  route?: Route;
+  /** Fetch tokens without a login where a redirect leads to another registry that wants some. */
+  loginElsewhere?: boolean;
   limits: IdleLimits;
   userAgent: string;
   /** Sees every request that went over the wire, secrets removed. */
@@ -106,6 +116,11 @@ export const bodyBytesMaxDefault = 16 * MiB;
 const discardedBytesMax = MiB;
 const redirectStatuses = new Set([301, 302, 303, 307, 308]);
 
+const straight: Way = {};
+
+/** Origins with logins of their own that are remembered. */
+const elsewhereMax = 16;
+
 /** Sends requests to one registry. */
 export class Exchanger {
   readonly origin: Origin;
@@ -114,19 +129,41 @@ export class Exchanger {
   readonly #options: ExchangerOptions;
   readonly #transport: Transport;
   readonly #clock: Clock;
+  /** Our certificate is for the registry itself. */
+  readonly #tlsElsewhere: TlsOptions;
+  readonly #elsewhere = new Map<string, ClientAuth>();
 
   constructor(options: ExchangerOptions) {
     this.origin = options.origin;
     this.prefix = options.prefix;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    const { cert: _cert, key: _key, ...tlsElsewhere } = options.tls;
+    this.#tlsElsewhere = tlsElsewhere;
     this.#transport = new Transport(options.limits, this.#clock);
-    this.auth = new ClientAuth(
-      options.origin,
-      options.credentials,
+    this.auth = this.#login(options.origin, options.credentials);
+  }
+
+  #login(origin: Origin, credentials: Credentials | CredentialSource): ClientAuth {
+    return new ClientAuth(
+      origin,
+      credentials,
       (request) => this.#sendTokenRequest(request),
       this.#clock,
     );
+  }
+
+  /** Who logs us in at an origin; null for nobody. */
+  #authOf(origin: Origin): ClientAuth | null {
+    if (sameOrigin(origin, this.origin)) return this.auth;
+    if (this.#options.loginElsewhere !== true) return null;
+    const key = formatOrigin(origin);
+    const known = this.#elsewhere.get(key);
+    if (known !== undefined) return known;
+    if (this.#elsewhere.size >= elsewhereMax) this.#elsewhere.clear();
+    const fresh = this.#login(origin, { kind: "anonymous" });
+    this.#elsewhere.set(key, fresh);
+    return fresh;
   }
 
   /** Drops kept connections. The exchanger may be used again. */
@@ -157,15 +194,22 @@ export class Exchanger {
     let method = request.method;
     let redirects = 0;
     let asked = false;
+    if (this.auth.canChange) await this.auth.renew();
     let authorization = this.#unasked(request, method, address);
     for (;;) {
       const attempt = await this.#attempt({ ...request, method }, address, authorization);
       const { status, headers } = attempt.response;
       const login = request.login ?? "auto";
-      if (status === 401 && login === "auto" && !asked && sameOrigin(address.origin, this.origin)) {
+      const auth = login === "auto" && !asked ? this.#authOf(address.origin) : null;
+      if (status === 401 && auth !== null) {
         asked = true;
         const lines = headers.all("WWW-Authenticate");
-        const answer = await this.auth.answer(lines, method, address.target, authorization);
+        const answer = await auth
+          .answer(lines, method, address.target, authorization)
+          .catch((error: unknown) => {
+            attempt.response.drop();
+            throw error;
+          });
         if (answer !== null) {
           await this.#discard(attempt);
           authorization = answer;
@@ -199,10 +243,11 @@ export class Exchanger {
   }
 
   #unasked(request: ExchangeRequest, method: string, address: Address): string | null {
-    if (!sameOrigin(address.origin, this.origin)) return null;
     const login = request.login ?? "auto";
     if (login === "none") return null;
-    return login === "auto" ? this.auth.unasked(method, address.target) : login.authorization;
+    if (login === "auto")
+      return this.#authOf(address.origin)?.unasked(method, address.target) ?? null;
+    return sameOrigin(address.origin, this.origin) ? login.authorization : null;
   }
 
   #redirectTarget(request: ExchangeRequest, method: string, attempt: Attempt): Address | null {
@@ -227,13 +272,22 @@ export class Exchanger {
     const secret = request.secretBodies === true;
     const entry = newEntry(request.method, address, headers, secret ? undefined : request.body);
     const startMs = this.#clock.monotonicMs();
-    const tls = address.origin.tls ? this.#options.tls : null;
+    const { host, port } = address.origin;
+    const isDerived = !sameOrigin(address.origin, this.origin);
+    const tls = address.origin.tls ? (isDerived ? this.#tlsElsewhere : this.#options.tls) : null;
     try {
+      const way = (await this.#options.route?.(address.origin, isDerived)) ?? straight;
+      const { proxy } = way;
+      const byUrl = proxy !== undefined && tls === null;
+      if (byUrl && proxy.authorization !== null) {
+        headers.push(["Proxy-Authorization", proxy.authorization]);
+      }
       const response = await this.#transport.send(
-        { host: address.origin.host, port: address.origin.port, tls },
+        { host, port, tls, ...(way.address === undefined ? {} : { address: way.address }) },
         {
           method: request.method,
-          target: address.target,
+          target: byUrl ? formatAddress(address) : address.target,
+          proxy,
           headers,
           body,
           cutAfterBytes: request.cutAfterBytes ?? null,
@@ -351,7 +405,7 @@ export class Exchanger {
     address: Address;
     headers: HeaderLine[];
     form: string | null;
-  }): Promise<{ status: number; body: Uint8Array }> {
+  }): Promise<TokenAnswer> {
     const body = request.form === null ? undefined : new TextEncoder().encode(request.form);
     const attempt = await this.#attempt(
       {
@@ -374,44 +428,12 @@ export class Exchanger {
     }
     fillEntry(attempt.entry, attempt.response, showBody(Buffer.concat(pieces), { secret: true }));
     this.#observe(attempt.entry, attempt.startMs);
-    return { status: attempt.response.status, body: Buffer.concat(pieces) };
+    const retryAfter = attempt.response.headers.get("Retry-After");
+    return { status: attempt.response.status, body: Buffer.concat(pieces), retryAfter };
   }
 }
 
 function tooLarge(address: Address, bodyBytesMax: number): ClientError {
   const host = hostAndPort(address.origin);
   return new ClientError("answerTooLarge", host, { detail: `${bodyBytesMax} bytes` });
-}
-
-function newEntry(
-  method: string,
-  address: Address,
-  headers: readonly HeaderLine[],
-  body: RequestBody | Uint8Array | undefined,
-): TranscriptEntry {
-  return {
-    method,
-    url: redactUrl(formatAddress(address)),
-    requestHeaders: redactHeaders(headers),
-    requestBody: showRequestBody(body),
-    status: 0,
-    reason: "",
-    responseHeaders: [],
-    responseBody: "",
-    error: null,
-    durationMs: 0,
-  };
-}
-
-function showRequestBody(body: RequestBody | Uint8Array | undefined): string {
-  if (body === undefined) return "";
-  if (body instanceof Uint8Array) return showBody(body);
-  return body.lengthBytes === null ? "(sent in chunks)" : `(${body.lengthBytes} bytes)`;
-}
-
-function fillEntry(entry: TranscriptEntry, response: WireResponse, body: string): void {
-  entry.status = response.status;
-  entry.reason = response.reason;
-  entry.responseHeaders = redactHeaders(response.headers.lines);
-  entry.responseBody = body;
 }

@@ -4,9 +4,10 @@
 // listens, silence, no HTTP, TLS and plain text confused, a login missing or refused. What a
 // registry answers otherwise (also a wrong status) is returned, for the caller to judge.
 import { ClientError } from "./client_error.ts";
-import { hostAndPort, openConnection } from "./connection.ts";
+import { hostAndPort } from "./connection.ts";
 import type { Exchange } from "./exchange.ts";
 import { formatRequestHead } from "./http_message.ts";
+import { openConnection } from "./open_connection.ts";
 import type { RegistryClient } from "./registry_client.ts";
 import { readHead } from "./response_reader.ts";
 

@@ -4,7 +4,7 @@
 // the same client serves a checker, a benchmark and a mirror. Names, digests and tags are written
 // into the path as they are given. `paginate` walks lists; copying content is left to others.
 import type { Clock } from "../lib/clock.ts";
-import type { Credentials } from "./client_auth.ts";
+import type { Credentials, CredentialSource } from "./client_auth.ts";
 import { ClientError } from "./client_error.ts";
 import type { IdleLimits, TlsOptions } from "./connection.ts";
 import { type Exchange, Exchanger, type ExchangeRequest, type OpenExchange } from "./exchange.ts";
@@ -17,14 +17,17 @@ import {
   sameOrigin,
   withQuery,
 } from "./registry_url.ts";
+import type { Route } from "./route.ts";
 import type { TranscriptEntry } from "./transcript.ts";
 import type { RequestBody } from "./transport.ts";
 
 export interface RegistryClientOptions {
   /** `host`, `host:port` or a URL, see registry_url.ts. */
   url: string;
-  credentials?: Credentials;
+  credentials?: Credentials | CredentialSource;
   tls?: TlsOptions;
+  route?: Route;
+  loginElsewhere?: boolean;
   limits?: Partial<IdleLimits>;
   userAgent?: string;
   onTranscript?: (entry: TranscriptEntry) => void;
@@ -53,6 +56,8 @@ export class RegistryClient {
       tls: options.tls ?? {},
       limits: { ...limitsDefault, ...options.limits },
       userAgent: options.userAgent ?? "zot-client",
+      loginElsewhere: options.loginElsewhere ?? false,
+      ...(options.route === undefined ? {} : { route: options.route }),
       ...(options.onTranscript === undefined ? {} : { onTranscript: options.onTranscript }),
       ...(options.clock === undefined ? {} : { clock: options.clock }),
     });

@@ -65,7 +65,22 @@ export function resolveAddress(reference: string, base: Address): Address | null
   if (reference.startsWith("/")) return { origin: base.origin, target: reference };
   if (reference.startsWith("?")) return { origin: base.origin, target: path + reference };
   if (reference === "") return base;
-  return { origin: base.origin, target: path.slice(0, path.lastIndexOf("/") + 1) + reference };
+  const merged = path.slice(0, path.lastIndexOf("/") + 1) + reference;
+  return { origin: base.origin, target: withoutDots(merged) };
+}
+
+/** Takes `.` and `..` out of a path that was put together (RFC 3986 §5.2.4); a query stays as it is. */
+function withoutDots(target: string): string {
+  const [path = "", ...query] = target.split(/(?=\?)/);
+  const kept: string[] = [];
+  const segments = path.split("/");
+  for (const [index, segment] of segments.entries()) {
+    if (segment === "..") kept.length = Math.max(1, kept.length - 1);
+    else if (segment !== ".") kept.push(segment);
+    const isLast = index === segments.length - 1;
+    if (isLast && (segment === "." || segment === "..")) kept.push("");
+  }
+  return kept.join("/") + query.join("");
 }
 
 export function sameOrigin(a: Origin, b: Origin): boolean {

@@ -4,6 +4,8 @@
 // parameters are blanked by name, and bodies of token services are never kept. Text stays text;
 // other bytes are shown as their number.
 import type { HeaderLine } from "./http_message.ts";
+import { type Address, formatAddress } from "./registry_url.ts";
+import type { RequestBody, WireResponse } from "./transport.ts";
 
 /** One request and its answer. */
 export interface TranscriptEntry {
@@ -28,6 +30,41 @@ const secretHeader =
   /^(authorization|proxy-authorization|cookie|set-cookie|x-.*(token|secret|key))$/i;
 const secretParameter =
   /([?&;](?:_state|[^=&;#]*(?:token|secret|signature|credential|password|sig|key)[^=&;#]*)=)[^&;#]+/gi;
+
+/** What is known of a request before there is an answer. */
+export function newEntry(
+  method: string,
+  address: Address,
+  headers: readonly HeaderLine[],
+  body: RequestBody | Uint8Array | undefined,
+): TranscriptEntry {
+  return {
+    method,
+    url: redactUrl(formatAddress(address)),
+    requestHeaders: redactHeaders(headers),
+    requestBody: showRequestBody(body),
+    status: 0,
+    reason: "",
+    responseHeaders: [],
+    responseBody: "",
+    error: null,
+    durationMs: 0,
+  };
+}
+
+function showRequestBody(body: RequestBody | Uint8Array | undefined): string {
+  if (body === undefined) return "";
+  if (body instanceof Uint8Array) return showBody(body);
+  return body.lengthBytes === null ? "(sent in chunks)" : `(${body.lengthBytes} bytes)`;
+}
+
+/** Adds the answer, whose body is shown as `body` says. */
+export function fillEntry(entry: TranscriptEntry, response: WireResponse, body: string): void {
+  entry.status = response.status;
+  entry.reason = response.reason;
+  entry.responseHeaders = redactHeaders(response.headers.lines);
+  entry.responseBody = body;
+}
 
 /** Blanks the values of header lines that carry secrets, keeping the scheme of a login. */
 export function redactHeaders(lines: readonly HeaderLine[]): HeaderLine[] {

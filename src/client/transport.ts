@@ -7,13 +7,7 @@
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { KiB } from "../lib/bytes.ts";
 import { ClientError, toClientError } from "./client_error.ts";
-import {
-  type Connection,
-  type ConnectTarget,
-  hostAndPort,
-  type IdleLimits,
-  openConnection,
-} from "./connection.ts";
+import { type Connection, type ConnectTarget, hostAndPort, type IdleLimits } from "./connection.ts";
 import {
   formatChunk,
   formatRequestHead,
@@ -21,7 +15,9 @@ import {
   lastChunk,
   type ResponseHead,
 } from "./http_message.ts";
+import { openConnection } from "./open_connection.ts";
 import { readBody, readHead } from "./response_reader.ts";
+import type { Proxy } from "./route.ts";
 
 /** The body of a request. `open` may be called again when the request has to be repeated. */
 export interface RequestBody {
@@ -43,6 +39,8 @@ export interface WireRequest {
   readPastEnd?: boolean;
   /** Breaks off: what waits then throws `aborted`. */
   signal?: AbortSignal | null;
+  /** Goes through this one; for a plain server `target` is then the whole URL. */
+  proxy?: Proxy | undefined;
 }
 
 export interface WireResponse extends ResponseHead {
@@ -93,7 +91,7 @@ export class Transport {
     if (request.signal?.aborted === true) {
       throw new ClientError("aborted", hostAndPort(target));
     }
-    const key = `${target.tls === null ? "http" : "https"}://${hostAndPort(target)}`;
+    const key = keyOf(target, request.proxy);
     const kept = this.#take(key);
     if (kept !== null) {
       try {
@@ -104,7 +102,8 @@ export class Transport {
         if (!safe || !stale) throw error;
       }
     }
-    const fresh = await openConnection(target, this.#limits);
+    const { proxy, signal } = request;
+    const fresh = await openConnection(target, this.#limits, { proxy, signal: signal ?? null });
     return this.#roundTrip(fresh, key, request);
   }
 
@@ -138,12 +137,16 @@ export class Transport {
       const head = await Promise.race([readHead(connection), failed]);
       sending.stop();
       const method = request.readPastEnd === true ? null : request.method;
+      let isDone = false;
       const body = readBody(connection, method, head, (reusable) => {
+        isDone = true;
         unwatch();
         if (reusable && sending.complete && !asksForEnd(request)) this.#keep(key, connection);
         else connection.destroy();
       });
       const drop = (): void => {
+        // A connection that carried its answer to the end may serve another request already.
+        if (isDone) return;
         unwatch();
         connection.destroy();
       };
@@ -178,6 +181,12 @@ export class Transport {
     connection.park();
     list.push({ connection, sinceMs: this.#clock.monotonicMs() });
   }
+}
+
+/** Requests with the same key may share a connection. */
+function keyOf(target: ConnectTarget, proxy: Proxy | undefined): string {
+  const key = `${target.tls === null ? "http" : "https"}://${hostAndPort(target)}`;
+  return proxy === undefined ? key : `${key} by ${hostAndPort(proxy)}`;
 }
 
 /** Fails the connection when the signal says so. Returns what ends that. */

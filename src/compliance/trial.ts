@@ -18,7 +18,7 @@ import { WatchedClient } from "./ledger.ts";
 import { Skipped, Unsupported } from "./verdict.ts";
 
 export interface TrialOptions {
-  client: RegistryClientOptions;
+  client: RegistryClientOptions & { credentials?: Credentials };
   /** Where content is pushed, and where it is mounted from. */
   repository: string;
   secondRepository: string;

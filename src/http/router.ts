@@ -19,13 +19,25 @@ export type Match<App> =
   | { readonly kind: "no-path" }
   | { readonly kind: "no-method"; readonly allow: string };
 
-type Segment = { readonly literal: string } | { readonly name: string };
+/** A segment of a pattern, by its place: from the end of the path where that is negative. */
+interface Literal {
+  readonly at: number;
+  readonly text: string;
+}
+
+interface Parameter {
+  readonly at: number;
+  readonly name: string;
+}
 
 interface Resource<App> {
-  readonly head: readonly Segment[];
-  /** Name of the parameter that takes several segments; null when the pattern has none. */
-  readonly many: string | null;
-  readonly tail: readonly Segment[];
+  /** Those of the tail first: they decide most often. */
+  readonly literals: readonly Literal[];
+  readonly parameters: readonly Parameter[];
+  /** Segments of the pattern beside those of `many`. */
+  readonly fixed: number;
+  /** The parameter that takes several segments, up to so many from the end; null when the pattern has none. */
+  readonly many: { readonly name: string; readonly from: number; readonly after: number } | null;
   readonly rows: Endpoint<App>[];
 }
 
@@ -47,9 +59,8 @@ export class Router<App> {
   match(method: string, path: string, hasQuery: (name: string) => boolean): Match<App> {
     const segments = path.split("/");
     for (const resource of this.#resources) {
-      const raw = capture(resource, segments);
-      if (raw === null) continue;
-      const params = decodeAll(raw);
+      if (!fits(resource, segments)) continue;
+      const params = capture(resource, segments);
       if (params === null) return { kind: "no-path" };
       const row = resource.rows.find((candidate) => serves(candidate, method, hasQuery));
       if (row === undefined)
@@ -82,67 +93,64 @@ function allowedBy<App>(rows: readonly Endpoint<App>[]): string[] {
 function compile<App>(path: string): Resource<App> {
   const segments = path.split("/");
   const manyAt = segments.findIndex((segment) => segment.endsWith("...}"));
-  if (manyAt === -1) return { head: segments.map(segmentOf), many: null, tail: [], rows: [] };
+  const headEnd = manyAt === -1 ? segments.length : manyAt;
+  const placed = segments.map((text, index) => ({
+    at: index < headEnd ? index : index - segments.length,
+    text,
+  }));
+  const ofTail = placed.filter(({ at }) => at < 0 && at !== manyAt - segments.length);
+  const inOrder = [...ofTail, ...placed.slice(0, headEnd)];
   return {
-    head: segments.slice(0, manyAt).map(segmentOf),
-    many: (segments[manyAt] ?? "").slice(1, -"...}".length),
-    tail: segments.slice(manyAt + 1).map(segmentOf),
+    literals: inOrder.filter(({ text }) => !text.startsWith("{")),
+    parameters: inOrder
+      .filter(({ text }) => text.startsWith("{"))
+      .map(({ at, text }) => ({ at, name: text.slice(1, -1) })),
+    fixed: inOrder.length,
+    many:
+      manyAt === -1
+        ? null
+        : {
+            name: (segments[manyAt] ?? "").slice(1, -"...}".length),
+            from: manyAt,
+            after: ofTail.length,
+          },
     rows: [],
   };
 }
 
-function segmentOf(text: string): Segment {
-  return text.startsWith("{") ? { name: text.slice(1, -1) } : { literal: text };
-}
-
-/** The raw values of a resource's parameters, or null when the path is not of its shape. */
-function capture<App>(
-  { head, many, tail }: Resource<App>,
-  segments: readonly string[],
-): [string, string][] | null {
-  const middle = segments.length - head.length - tail.length;
-  if (many === null ? middle !== 0 : middle < 1) return null;
-  const params: [string, string][] = [];
-  // The tail decides most often, so it is compared first.
-  if (!captureRun(tail, segments, segments.length - tail.length, params)) return null;
-  if (!captureRun(head, segments, 0, params)) return null;
-  if (many !== null) {
-    params.push([many, segments.slice(head.length, head.length + middle).join("/")]);
-  }
-  return params;
-}
-
-function captureRun(
-  run: readonly Segment[],
-  segments: readonly string[],
-  start: number,
-  params: [string, string][],
-): boolean {
-  for (let index = 0; index < run.length; index += 1) {
-    const expected = run[index];
-    const actual = segments[start + index];
-    if (expected === undefined || actual === undefined) return false;
-    if ("literal" in expected) {
-      if (expected.literal !== actual) return false;
-    } else {
-      params.push([expected.name, actual]);
-    }
+/** Whether a path is of the shape of a resource. Asked of many, so it makes nothing. */
+function fits<App>({ literals, fixed, many }: Resource<App>, segments: readonly string[]): boolean {
+  const { length } = segments;
+  if (many === null ? length !== fixed : length <= fixed) return false;
+  for (let index = 0; index < literals.length; index += 1) {
+    const literal = literals[index];
+    if (literal === undefined) break;
+    const { at, text } = literal;
+    if (segments[at < 0 ? length + at : at] !== text) return false;
   }
   return true;
 }
 
-/** Decoded values; null when one is badly encoded or hides a slash. */
-function decodeAll(raw: readonly [string, string][]): Record<string, string> | null {
+/** The decoded values of a resource's parameters; null when one is badly encoded or hides a slash. */
+function capture<App>(
+  { parameters, many }: Resource<App>,
+  segments: readonly string[],
+): Record<string, string> | null {
   const params: Record<string, string> = {};
-  for (const [name, value] of raw) {
-    const decoded = value.includes("%") ? decode(value) : value;
-    if (decoded === null) return null;
-    params[name] = decoded;
+  for (const { at, name } of parameters) {
+    const value = decode(segments.at(at) ?? "");
+    if (value === null) return null;
+    params[name] = value;
   }
+  if (many === null) return params;
+  const value = decode(segments.slice(many.from, segments.length - many.after).join("/"));
+  if (value === null) return null;
+  params[many.name] = value;
   return params;
 }
 
 function decode(value: string): string | null {
+  if (!value.includes("%")) return value;
   try {
     const decoded = value.split("/").map(decodeURIComponent);
     return decoded.some((segment) => segment.includes("/")) ? null : decoded.join("/");

@@ -24,6 +24,18 @@ describe("Lru", () => {
     expect([cache.get("a"), cache.get("c"), cache.get("d")]).toEqual([4, null, 5]);
   });
 
+  test("of a large one, nothing that was used among the last seven eighths is lost", () => {
+    const entriesMax = 80;
+    const cache = new Lru<number, number>({ entriesMax });
+    for (let key = 0; key < entriesMax; key += 1) cache.set(key, key);
+    for (let added = 0; added < 10 * entriesMax; added += 1) {
+      // Asked for once in so many additions, it stays; it would be gone after 80 without being moved.
+      if (added % 60 === 0) expect(cache.get(7)).toBe(7);
+      cache.set(1_000 + added, added);
+      expect(cache.size).toBe(entriesMax);
+    }
+  });
+
   test("weight bounds the sum, and a value beyond the bound replaces the old one by nothing", () => {
     const cache = new Lru<string, string>({ entriesMax: 10, weightMax: 5, weigh: (v) => v.length });
     cache.set("a", "aa");

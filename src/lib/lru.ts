@@ -1,7 +1,8 @@
 // A cache that holds at most so many entries and, if asked, at most so much weight.
 //
-// The entry that was used longest ago is dropped first. All operations take constant time. A value heavier than the
-// whole cache is not kept. Entries do not expire: a caller that needs expiry puts the time into the value.
+// The entry that was used longest ago is dropped first, but that among the newest eighth the order is not kept: what is
+// used again and again would be moved each time. All operations take constant time. A value heavier than the whole cache
+// is not kept. Entries do not expire: a caller that needs expiry puts the time into the value.
 
 import { assert } from "./assert.ts";
 
@@ -13,12 +14,23 @@ export interface LruOptions<V> {
   weigh?: (value: V) => number;
 }
 
+interface Entry<V> {
+  readonly value: V;
+  readonly weight: number;
+  /** The count of moves when it became the newest. */
+  movedAt: number;
+}
+
+/** Of so many entries one is new enough to stay where it is when it is used. */
+const newestPart = 8;
+
 export class Lru<K, V> {
-  readonly #entries = new Map<K, { value: V; weight: number }>(); // Oldest use first.
+  readonly #entries = new Map<K, Entry<V>>(); // Oldest use first.
   readonly #entriesMax: number;
   readonly #weightMax: number;
   readonly #weigh: (value: V) => number;
   #weight = 0;
+  #moves = 0;
 
   constructor(options: LruOptions<V>) {
     assert(options.entriesMax > 0, "A cache holds at least one entry");
@@ -41,8 +53,11 @@ export class Lru<K, V> {
   get(key: K): V | null {
     const entry = this.#entries.get(key);
     if (entry === undefined) return null;
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+    if (this.#moves - entry.movedAt > this.#entries.size / newestPart) {
+      this.#entries.delete(key);
+      this.#entries.set(key, entry);
+      entry.movedAt = ++this.#moves;
+    }
     return entry.value;
   }
 
@@ -51,7 +66,7 @@ export class Lru<K, V> {
     this.delete(key);
     const weight = this.#weigh(value);
     if (weight > this.#weightMax) return;
-    this.#entries.set(key, { value, weight });
+    this.#entries.set(key, { value, weight, movedAt: ++this.#moves });
     this.#weight += weight;
     for (const oldest of this.#entries.keys()) {
       if (this.#entries.size <= this.#entriesMax && this.#weight <= this.#weightMax) break;

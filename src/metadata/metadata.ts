@@ -222,6 +222,8 @@ export interface Commit {
   readonly changes: readonly Change[];
   /** Who asked for it, for history and audit; null for anonymous or internal work. */
   readonly by: string | null;
+  /** What features keep of it: written when it is committed, in the same transaction. */
+  readonly records?: readonly RecordCommit[];
 }
 
 /**
@@ -234,6 +236,11 @@ export interface JointCommit {
 
 /** One atomic unit of work. */
 export type AnyCommit = Commit | JointCommit | RecordCommit;
+
+/** Whether a unit touches no repository. */
+export function isRecordCommit(commit: AnyCommit): commit is RecordCommit {
+  return !("repository" in commit) && "records" in commit;
+}
 
 /** What a unit does to repositories. */
 export function partsOf(commit: AnyCommit): readonly Commit[] {

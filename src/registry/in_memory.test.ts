@@ -27,7 +27,7 @@ function openRegistry() {
     uploads: new Uploads(stores.uploads, clock),
     clock,
     contentCache: new ContentCache(),
-    assured: new Assured(clock),
+    assured: new Assured(),
     dedupe: true,
     mayBeSparse: () => false,
     undo: () => noUndo,

@@ -37,7 +37,7 @@ export function openRegistry(config: RegistryConfig, parties: RegistryParties): 
     uploads: new Uploads(stores.uploads, clock),
     clock,
     contentCache: new ContentCache(lookup?.("content")),
-    assured: new Assured(clock),
+    assured: new Assured(),
     sources: stores.layouts === null ? [] : [layoutSource],
     dedupe: config.storage.dedupe,
     // Settings of a worker say which may; nobody else is pushed to.

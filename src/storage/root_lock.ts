@@ -25,16 +25,21 @@ export interface Claim {
   release(): void;
 }
 
+/** Another process has the root. */
+export class RootTaken extends Error {
+  override readonly name = "RootTaken";
+}
+
 /**
  * Claims the root for this process.
- * @throws Error with one line for the operator.
+ * @throws Error with one line for the operator; RootTaken where another process has it.
  */
 export function claimRoot(rootDirectory: string, mode: "alone" | "shared"): Claim {
   makeRoot(rootDirectory);
   const path = join(rootDirectory, lockFile);
   const claim = claimOrExplain(rootDirectory, path, mode === "alone" ? "exclusive" : "shared");
   if (claim === null) {
-    throw new Error(
+    throw new RootTaken(
       `storage.rootDirectory: expected ${rootDirectory} to be free, found it served by ${holder(path)}; ` +
         "stop that server, give this one another directory, or set storage.shared: true in both",
     );

@@ -18,6 +18,7 @@ import { testLayouts } from "./metadata_layouts.ts";
 import { testHoldings } from "./metadata_holdings.ts";
 import { testLists } from "./metadata_lists.ts";
 import { testHeld } from "./metadata_held.ts";
+import { testMirrors } from "./metadata_mirrors.ts";
 import { testPast } from "./metadata_past.ts";
 import { testRetention } from "./metadata_retention.ts";
 import { testRecords } from "./metadata_records.ts";
@@ -34,6 +35,7 @@ export function metadataContract(name: string, open: OpenEmptyStore): void {
   describe(`${name}: figures`, () => testHoldings(open));
   describe(`${name}: candidates of collection`, () => testCandidates(open));
   describe(`${name}: API keys`, () => testApiKeys(open));
+  describe(`${name}: mirrored content`, () => testMirrors(open));
   describe(`${name}: records of features`, () => testRecords(open));
   describe(`${name}: retention`, () => testRetention(open));
   describe(`${name}: the feed`, () => testFeed(open));

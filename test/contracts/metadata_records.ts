@@ -82,6 +82,27 @@ export function testRecords(open: OpenEmptyStore): void {
     expect(await tested.metadata.records(counters).value("a")).toBe(200);
   });
 
+  test("records of a commit are written with it, or not at all", async () => {
+    await using tested = await openTested(openWith);
+    const { metadata } = tested;
+    const commit = (tag: string, mustExist: boolean) => ({
+      repository,
+      preconditions: mustExist ? [{ kind: "tag-exists", tag: "none" } as const] : [],
+      changes: [change.tag(tag, "m")],
+      by: null,
+      records: [recordCommit(counters, add("a", 1)), recordCommit(counters, add("b", 2))],
+    });
+    expect((await metadata.commit(commit("v1", true))).committed).toBe(false);
+    expect(await metadata.records(counters).value("a")).toBe(0);
+    expect(await metadata.commit(commit("v1", false))).toEqual({ committed: true });
+    expect(await metadata.commit({ parts: [commit("v2", false)] })).toEqual({ committed: true });
+    expect(await metadata.records(counters).value("a")).toBe(2);
+    expect(await metadata.records(counters).value("b")).toBe(4);
+    const broken = { ...commit("v3", false), records: [recordCommit(counters, { kind: "fail" })] };
+    expect(String(await reasonOf(metadata.commit(broken)))).toContain("out of order");
+    expect(await metadata.tags(repository, { after: null, limit: 9 })).toEqual(["v1", "v2"]);
+  });
+
   test("a store that this one was opened without is told by its name", async () => {
     await using tested = await openTested(open);
     const written = tested.metadata.commit(recordCommit(counters, add("a", 1)));

@@ -9,6 +9,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { manualClock, type Clock } from "../../src/lib/clock.ts";
 import {
+  isRecordCommit,
   partsOf,
   type AnyCommit,
   type Commit,
@@ -160,7 +161,7 @@ export async function openRoot(
     uploads: new Uploads(stores.uploads, clock),
     clock,
     contentCache: new ContentCache(),
-    assured: new Assured(clock),
+    assured: new Assured(),
     sources: [layoutSource],
     dedupe,
     mayBeSparse: (name) => name.startsWith("sparse/"),
@@ -360,7 +361,7 @@ export function watchedLayouts<R extends Registry>(
   before: (change: LayoutChange) => Promise<void>,
 ): R {
   return beforeCommits(registry, async (commit) => {
-    if (!("records" in commit) || commit.records !== layoutStates.name) return;
+    if (!isRecordCommit(commit) || commit.records !== layoutStates.name) return;
     for (const change of commit.changes) await before(change as LayoutChange);
   });
 }

@@ -4,7 +4,7 @@
  * It is the SQLite store on a database without a file, so that only one implementation says what commits mean. What
  * concerns files only (flushes and their batches, other processes, full disks) does not apply to it.
  */
-import { Database } from "bun:sqlite";
+import { Connection } from "../sqlite/connection.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Epochs } from "../epochs.ts";
 import type { OnLookup } from "../fact_cache.ts";
@@ -36,7 +36,7 @@ export interface MemoryView {
 
 /** A database that several parts of a process look at; empty at first, and forgotten when it is closed. */
 export class MemoryMetadata implements Committer {
-  readonly #database = new Database(":memory:", { strict: true });
+  readonly #database = new Connection(":memory:", { strict: true });
   readonly #records: readonly RecordTables<RecordChange, unknown>[];
   readonly #options: MemoryMetadataOptions;
   readonly #context: Pick<Parameters<typeof applyCommit>[0], "database" | "bytes" | "stores">;

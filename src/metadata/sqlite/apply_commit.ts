@@ -8,11 +8,13 @@
 import type { CommitContext } from "./commit_context.ts";
 import {
   failedMax,
+  isRecordCommit,
   type AnyCommit,
   type Change,
   type Commit,
   type CommitOutcome,
 } from "../metadata.ts";
+import type { RecordCommit } from "../records.ts";
 import { dropHeldBlob, dropHeldManifest, releaseHeld, restoreHeld } from "./held.ts";
 import { failedPreconditions, findRepository, isNamed } from "./preconditions.ts";
 import {
@@ -33,14 +35,12 @@ import { tablesOf, type Stores } from "./record_tables.ts";
 import { get, run } from "./statements.ts";
 import { writeHistory, type Move } from "./write_history.ts";
 
+type WriteContext = CommitContext & { readonly stores: Stores };
+
 /** Checks and applies one unit of work: the preconditions of all of its parts before the first change. */
-export function applyCommit(
-  context: CommitContext & { readonly stores: Stores },
-  commit: AnyCommit,
-): CommitOutcome {
-  if ("records" in commit) {
-    const tables = tablesOf(context.stores, commit.records);
-    for (const change of commit.changes) tables.apply(context, change);
+export function applyCommit(context: WriteContext, commit: AnyCommit): CommitOutcome {
+  if (isRecordCommit(commit)) {
+    applyRecords(context, commit);
     return { committed: true };
   }
   if ("repository" in commit) return applyPart(context, commit);
@@ -55,16 +55,25 @@ export function applyCommit(
     })),
   );
   if (failed.length > 0) return { committed: false, failed: failed.slice(0, failedMax) };
-  for (const { part, id } of parts) applyChanges(context, part, id);
+  for (const { part, id } of parts) {
+    applyChanges(context, part, id);
+    for (const records of part.records ?? []) applyRecords(context, records);
+  }
   return { committed: true };
 }
 
-function applyPart(context: CommitContext, commit: Commit): CommitOutcome {
+function applyPart(context: WriteContext, commit: Commit): CommitOutcome {
   const id = findRepository(context, commit.repository);
   const failed = failedPreconditions(context, commit, id);
   if (failed.length > 0) return { committed: false, failed };
   applyChanges(context, commit, id);
+  for (const records of commit.records ?? []) applyRecords(context, records);
   return { committed: true };
+}
+
+function applyRecords(context: WriteContext, { records, changes }: RecordCommit): void {
+  const tables = tablesOf(context.stores, records);
+  for (const change of changes) tables.apply(context, change);
 }
 
 function applyChanges(context: CommitContext, commit: Commit, known: number | null): void {

@@ -2,7 +2,8 @@
  * Which commits must succeed on a full disk: those that free space, and those that must be written before bytes can be
  * removed.
  */
-import { partsOf, type AnyCommit, type Change } from "../metadata.ts";
+import { isRecordCommit, partsOf, type AnyCommit, type Change } from "../metadata.ts";
+import type { RecordCommit } from "../records.ts";
 import { tablesOf, type Stores } from "./record_tables.ts";
 
 const freeing: Readonly<Record<Change["kind"], boolean>> = {
@@ -28,9 +29,15 @@ const freeing: Readonly<Record<Change["kind"], boolean>> = {
 };
 
 export function freesSpace(stores: Stores, commit: AnyCommit): boolean {
-  if ("records" in commit) {
-    const tables = tablesOf(stores, commit.records);
-    return commit.changes.every((change) => tables.frees(change));
-  }
-  return partsOf(commit).every(({ changes }) => changes.every(({ kind }) => freeing[kind]));
+  if (isRecordCommit(commit)) return areFreeing(stores, commit);
+  return partsOf(commit).every(
+    ({ changes, records = [] }) =>
+      changes.every(({ kind }) => freeing[kind]) &&
+      records.every((each) => areFreeing(stores, each)),
+  );
+}
+
+function areFreeing(stores: Stores, { records, changes }: RecordCommit): boolean {
+  const tables = tablesOf(stores, records);
+  return changes.every((change) => tables.frees(change));
 }

@@ -4,6 +4,7 @@ import { apiKeyTables } from "./api_key_tables.ts";
 import { collectionTables } from "./collection_tables.ts";
 import { followerTables } from "./follower_tables.ts";
 import { layoutStateTables } from "./layout_state_tables.ts";
+import { mirrorTables } from "./mirror_tables.ts";
 import type { RecordTables } from "./record_tables.ts";
 import { retentionTables } from "./retention_tables.ts";
 
@@ -13,6 +14,7 @@ export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [
   followerTables,
   collectionTables,
   retentionTables,
+  mirrorTables,
 ];
 
 /** The same where repositories lie on disk as layouts. */

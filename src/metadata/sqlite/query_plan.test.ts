@@ -3,9 +3,10 @@
 // This is the proof that a page of tags costs its own length and a push does not cost the repository's size: a plan
 // that walks a table, or sorts what it read, is the beginning of a request that grows with the registry.
 
-import { Database } from "bun:sqlite";
+import type { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { applyCommit } from "./apply_commit.ts";
+import { Connection } from "./connection.ts";
 import { tablesWithLayouts } from "./own_tables.ts";
 import { pastSql } from "./past_reads.ts";
 import { storesOf } from "./record_tables.ts";
@@ -24,7 +25,7 @@ interface PlanRow {
 const stores = storesOf(tablesWithLayouts);
 
 function emptyDatabase(): Database {
-  const database = new Database(":memory:", { strict: true });
+  const database = new Connection(":memory:", { strict: true });
   migrate(database, stores);
   return database;
 }

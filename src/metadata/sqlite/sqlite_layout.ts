@@ -4,7 +4,8 @@
  * A repository may have 100,000 tags: reading them must not hold up other reads of this process, and no more than a
  * page is in memory. Later commits do not change the snapshot.
  */
-import { Database } from "bun:sqlite";
+import type { Database } from "bun:sqlite";
+import { Connection } from "./connection.ts";
 import type { LayoutRecord, LayoutSnapshot } from "../metadata.ts";
 
 /** Rows of a page. */
@@ -34,7 +35,7 @@ interface Row {
 
 /** Null when the repository is not there. */
 export function openLayout(path: string, repository: string): LayoutSnapshot | null {
-  const database = new Database(path, { readonly: true, strict: true });
+  const database = new Connection(path, { readonly: true, strict: true });
   let found: Row | null = null;
   try {
     database.run(`PRAGMA busy_timeout = ${busyMs}`);

@@ -5,7 +5,8 @@
  * began, from any process. Readers never wait for the writer (write-ahead log). Whole layouts are read in
  * `sqlite_layout.ts`.
  */
-import { Database } from "bun:sqlite";
+import type { Database } from "bun:sqlite";
+import { Connection } from "./connection.ts";
 import { Lru } from "../../lib/lru.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { failedPreconditions } from "./preconditions.ts";
@@ -135,7 +136,9 @@ export class SqliteReader {
   constructor(source: string | Database) {
     this.#isOwn = typeof source === "string";
     this.database =
-      typeof source === "string" ? new Database(source, { readonly: true, strict: true }) : source;
+      typeof source === "string"
+        ? new Connection(source, { readonly: true, strict: true })
+        : source;
     this.database.run(`PRAGMA busy_timeout = ${busyMs}`);
     this.database.run("PRAGMA cache_size = -8192"); // KiB
     this.past = new SqlitePast(this.database, (repository) => this.#idOf(repository));

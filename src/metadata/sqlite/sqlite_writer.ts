@@ -7,7 +7,8 @@
  * flush. Once the files were removed or replaced under the writer, no commit is acknowledged or accepted any more.
  * Commits of other processes arrive through `../commit_channel.ts`.
  */
-import { constants, Database, SQLiteError } from "bun:sqlite";
+import { constants, type Database, SQLiteError } from "bun:sqlite";
+import { Connection } from "./connection.ts";
 import { closeSync, openSync } from "node:fs";
 import { Batcher } from "../../lib/batcher.ts";
 import type { Clock } from "../../lib/clock.ts";
@@ -19,7 +20,7 @@ import type {
   Committer,
   SpareRoom,
 } from "../metadata.ts";
-import { MetadataFull, MetadataUnavailable, partsOf } from "../metadata.ts";
+import { isRecordCommit, MetadataFull, MetadataUnavailable, partsOf } from "../metadata.ts";
 import { applyCommit } from "./apply_commit.ts";
 import type { RecordChange } from "../records.ts";
 import { freesSpace } from "./full_disk.ts";
@@ -252,10 +253,11 @@ export class SqliteWriter implements Committer {
 
 /** How many checks and rows a commit takes, about. */
 function stepsOf(commit: AnyCommit): number {
-  if ("records" in commit) return commit.changes.length;
+  if (isRecordCommit(commit)) return commit.changes.length;
   let steps = 0;
-  for (const { preconditions, changes } of partsOf(commit)) {
+  for (const { preconditions, changes, records = [] } of partsOf(commit)) {
     steps += preconditions.length + changes.length;
+    for (const each of records) steps += each.changes.length;
     for (const change of changes) {
       if (change.kind !== "put-manifest") continue;
       const { references, annotations } = change.manifest;
@@ -272,7 +274,7 @@ const databaseMode = 0o600;
 function openDatabase(options: SqliteWriterOptions, stores: Stores): Database {
   try {
     closeSync(openSync(options.path, "a", databaseMode));
-    const database = new Database(options.path, { create: true, readwrite: true, strict: true });
+    const database = new Connection(options.path, { create: true, readwrite: true, strict: true });
     database.run(`PRAGMA busy_timeout = ${busyMs}`);
     useLog(database);
     // The log's files stay after a stop: on a full disk the next start could not make them, not even to read.

@@ -1,10 +1,5 @@
 /** Runs statements in the open transaction of a commit; their texts are prepared once. */
-import { Database } from "bun:sqlite";
-
-/** Prepared statements of a connection that are kept. The runtime keeps 20, and a push alone takes more. */
-const statementsMax = 512;
-
-Database.MAX_QUERY_CACHE_SIZE = statementsMax;
+import type { Database } from "bun:sqlite";
 
 type Row = Record<string, string | number | null>;
 type Value = string | number | null;

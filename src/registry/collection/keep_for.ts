@@ -11,6 +11,16 @@ import { assuredMs } from "./assured.ts";
 const waitedMsMax = 10 * 60_000;
 const waitedPart = 0.1;
 
+/** Whether `keepFor` answered so a moment ago, and its answer still holds; collection that is off keeps everything. */
+export function isKept({ retention, assured }: Registry, content: Holding, nowMs: number): boolean {
+  return retention.gcDelayMs === 0 || (remembers(retention) && assured.has(content, nowMs));
+}
+
+/** With shorter delays a clock that begins now would be nearly over while it is remembered. */
+function remembers({ gcDelayMs, delayMs }: Registry["retention"]): boolean {
+  return Math.min(gcDelayMs, delayMs) > waitedMsMax + assuredMs;
+}
+
 /**
  * Has it wait anew if it, or what names it, has waited for a while: whoever was told has nearly the whole delay to push
  * the rest. Costs a read for all other content. False when it was collected at this moment.
@@ -22,16 +32,13 @@ export async function keepFor(
 ): Promise<boolean> {
   const { metadata, clock, retention, assured } = registry;
   const { repository, digest } = content;
-  // Then collection is off: it takes no such delay.
-  if (retention.gcDelayMs === 0) return true;
-  // With shorter delays a clock that begins now would be nearly over while it is remembered.
-  const remembers = Math.min(retention.gcDelayMs, retention.delayMs) > waitedMsMax + assuredMs;
-  if (remembers && assured.has(content)) return true;
+  const nowMs = clock.monotonicMs();
+  if (isKept(registry, content, nowMs)) return true;
   const now = clock.now();
   const before = (delayMs: number): number => now - Math.min(waitedMsMax, delayMs * waitedPart);
   const since = { blob: before(retention.gcDelayMs), manifest: before(retention.delayMs) };
   if (!(await metadata.records(collection).isWaiting(repository, digest, as, since))) {
-    if (remembers) assured.add(content);
+    if (remembers(retention)) assured.add(content, nowMs);
     return true;
   }
   try {
@@ -41,7 +48,7 @@ export async function keepFor(
       changes: [{ kind: "promise", digest, as }],
       by: null,
     });
-    if (committed && remembers) assured.add(content);
+    if (committed && remembers(retention)) assured.add(content, nowMs);
     return committed;
   } catch (error) {
     // On a full disk the answer is still true: it is here.

@@ -29,6 +29,11 @@ export interface Upstream {
   referrers(name: string, digest: string): Promise<UpstreamReferrers | null>;
   /** How it is now, as all workers together see it. */
   state(): UpstreamState;
+  /**
+   * The same upstream for a request that came through so many mirrors (`X-Zot-Mirror-Hops`): beyond `hopsMax` what is
+   * asked of it is the trouble `loop`, so that mirrors which ask each other come to an end.
+   */
+  withHops(hops: number): Upstream;
   /** Drops idle connections; downloads that run go on. */
   close(): void;
 }
@@ -41,7 +46,7 @@ export interface ManifestHead {
 }
 
 export interface UpstreamManifest {
-  /** Computed from the bytes: in the algorithm of the reference where that is a digest, else sha256. */
+  /** Computed from the bytes: the reference where that is a digest, else in the upstream's algorithm or sha256. */
   readonly digest: string;
   readonly mediaType: string;
   readonly bytes: Uint8Array;

@@ -1,0 +1,78 @@
+/**
+ * What is known of content that came from an upstream: a store of its own beside the metadata.
+ *
+ * A mirrored repository has one origin, the host of its upstream, and keeps it for as long as it holds anything. A tag
+ * that is cached stands here with the digest that the upstream gave it last; a tag of the same name that points
+ * elsewhere, or has no row, is the repository's own, and no upstream moves it. Rows are written in the commit that sets
+ * the tag or puts the manifest (`Commit.records`).
+ */
+import type { RecordStore } from "./records.ts";
+
+/** A tag as its upstream had it. */
+export interface CachedTag {
+  readonly digest: string;
+  /** When the upstream last said so, in milliseconds since the epoch. */
+  readonly checkedAt: number;
+}
+
+/** A manifest that came from an upstream. */
+export interface CachedManifest {
+  readonly digest: string;
+  readonly sizeBytes: number;
+  /** When it was pulled last, else when it was fetched. */
+  readonly usedAt: number;
+}
+
+export type MirrorChange =
+  /** Does nothing to a repository that has an origin. */
+  | {
+      readonly kind: "set-origin";
+      readonly repository: string;
+      readonly host: string;
+      readonly at: number;
+    }
+  | { readonly kind: "forget-origin"; readonly repository: string }
+  | {
+      readonly kind: "cache-tag";
+      readonly repository: string;
+      readonly tag: string;
+      readonly digest: string;
+      readonly checkedAt: number;
+    }
+  /** The tag is the repository's own, or gone. */
+  | { readonly kind: "forget-tag"; readonly repository: string; readonly tag: string }
+  | {
+      readonly kind: "cache-manifest";
+      readonly repository: string;
+      readonly digest: string;
+      readonly at: number;
+    }
+  /** With the tags that point at it. */
+  | { readonly kind: "forget-manifest"; readonly repository: string; readonly digest: string };
+
+export interface MirrorReads {
+  /** The upstream of a repository; null for one that has none. */
+  origin(repository: string): Promise<string | null>;
+  /** Repositories with an origin after this name, by byte order. */
+  repositories(
+    after: string,
+    limit: number,
+  ): Promise<{ readonly repository: string; readonly host: string }[]>;
+  tag(repository: string, tag: string): Promise<CachedTag | null>;
+  /** Whether the manifest came from the upstream. */
+  isCached(repository: string, digest: string): Promise<boolean>;
+  /** Cached manifests of a repository after this digest, by digest. */
+  manifests(repository: string, after: string, limit: number): Promise<CachedManifest[]>;
+  /** Bytes of all blobs and manifests of a repository. */
+  usage(repository: string): Promise<number>;
+}
+
+export const mirrors: RecordStore<MirrorChange, MirrorReads> = { name: "mirrors" };
+
+/** Whether a repository holds what came from an upstream, and can be fetched again: quotas do not count it. */
+export async function isCached(
+  metadata: { records(store: typeof mirrors): MirrorReads },
+  repository: string,
+): Promise<boolean> {
+  return (await metadata.records(mirrors).origin(repository)) !== null;
+}

@@ -1,0 +1,126 @@
+/** What is known of mirrored content (`../mirrors.ts`), as tables beside those of the metadata. */
+import type { Database } from "bun:sqlite";
+import { mirrors, type CachedManifest, type MirrorChange, type MirrorReads } from "../mirrors.ts";
+import type { RecordTables, RecordWork } from "./record_tables.ts";
+import { run } from "./statements.ts";
+
+const here = "(SELECT id FROM repositories WHERE name = ?1)";
+
+const sql = {
+  mirrorOrigin: "SELECT host FROM mirror_origins WHERE repository = ?1",
+  mirrorRepositories:
+    "SELECT repository, host FROM mirror_origins WHERE repository > ?1 ORDER BY repository LIMIT ?2",
+  mirrorTag:
+    "SELECT digest, checked_at AS checkedAt FROM mirror_tags WHERE repository = ?1 AND tag = ?2",
+  mirrorManifest: "SELECT 1 AS found FROM mirror_manifests WHERE repository = ?1 AND digest = ?2",
+  // A manifest that is not there any more has no row of its own to find.
+  mirrorManifests:
+    "SELECT c.digest AS digest, m.size AS sizeBytes, coalesce(p.pulled_at, c.fetched_at) AS usedAt " +
+    `FROM mirror_manifests c CROSS JOIN manifests m ON m.repository = ${here} AND m.digest = c.digest ` +
+    "LEFT JOIN retention_pulls p ON p.repository = m.repository AND p.digest = c.digest " +
+    "WHERE c.repository = ?1 AND c.digest > ?2 ORDER BY c.digest LIMIT ?3",
+  mirrorUsage:
+    `SELECT (SELECT coalesce(sum(size), 0) FROM blobs WHERE repository = ${here} AND digest > '') + ` +
+    `(SELECT coalesce(sum(size), 0) FROM manifests WHERE repository = ${here} AND digest > '') AS bytes`,
+} as const;
+
+const writes = {
+  setOrigin:
+    "INSERT INTO mirror_origins (repository, host, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+  forgetOrigin: "DELETE FROM mirror_origins WHERE repository = ?1",
+  cacheTag:
+    "INSERT INTO mirror_tags (repository, tag, digest, checked_at) VALUES (?1, ?2, ?3, ?4) " +
+    "ON CONFLICT DO UPDATE SET digest = excluded.digest, checked_at = excluded.checked_at",
+  forgetTag: "DELETE FROM mirror_tags WHERE repository = ?1 AND tag = ?2",
+  forgetTagsOf: "DELETE FROM mirror_tags WHERE repository = ?1 AND digest = ?2",
+  cacheManifest:
+    "INSERT INTO mirror_manifests (repository, digest, fetched_at) VALUES (?1, ?2, ?3) " +
+    "ON CONFLICT DO UPDATE SET fetched_at = excluded.fetched_at",
+  forgetManifest: "DELETE FROM mirror_manifests WHERE repository = ?1 AND digest = ?2",
+} as const;
+
+/** Changes after which less is kept. */
+const freeing: Readonly<Record<MirrorChange["kind"], boolean>> = {
+  "set-origin": false,
+  "forget-origin": true,
+  "cache-tag": false,
+  "forget-tag": true,
+  "cache-manifest": false,
+  "forget-manifest": true,
+};
+
+export const mirrorTables: RecordTables<MirrorChange, MirrorReads> = {
+  store: mirrors,
+  steps: [
+    {
+      version: 1,
+      summary: "upstreams of repositories, and which tags and manifests came from there",
+      sql: `
+        CREATE TABLE mirror_origins (
+          repository TEXT NOT NULL PRIMARY KEY,
+          host       TEXT NOT NULL,
+          since      INTEGER NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE mirror_tags (
+          repository TEXT NOT NULL,
+          tag        TEXT NOT NULL,
+          digest     TEXT NOT NULL,
+          checked_at INTEGER NOT NULL,
+          PRIMARY KEY (repository, tag)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX mirror_tags_digest ON mirror_tags (repository, digest);
+        CREATE TABLE mirror_manifests (
+          repository TEXT NOT NULL,
+          digest     TEXT NOT NULL,
+          fetched_at INTEGER NOT NULL,
+          PRIMARY KEY (repository, digest)
+        ) STRICT, WITHOUT ROWID;
+      `,
+    },
+  ],
+  sql,
+  frees: ({ kind }) => freeing[kind],
+  apply,
+  reads,
+};
+
+function apply(work: RecordWork, change: MirrorChange): void {
+  const { repository } = change;
+  switch (change.kind) {
+    case "set-origin":
+      run(work, writes.setOrigin, repository, change.host, change.at);
+      return;
+    case "forget-origin":
+      run(work, writes.forgetOrigin, repository);
+      return;
+    case "cache-tag":
+      run(work, writes.cacheTag, repository, change.tag, change.digest, change.checkedAt);
+      return;
+    case "forget-tag":
+      run(work, writes.forgetTag, repository, change.tag);
+      return;
+    case "cache-manifest":
+      run(work, writes.cacheManifest, repository, change.digest, change.at);
+      return;
+    case "forget-manifest":
+      run(work, writes.forgetManifest, repository, change.digest);
+      run(work, writes.forgetTagsOf, repository, change.digest);
+      return;
+  }
+}
+
+function reads(database: Database): MirrorReads {
+  const get = <Row>(text: string, ...values: (string | number)[]): Row | null =>
+    database.query<Row, (string | number)[]>(text).get(...values);
+  const all = <Row>(text: string, ...values: (string | number)[]): Row[] =>
+    database.query<Row, (string | number)[]>(text).all(...values);
+  return {
+    origin: async (repository) => get<{ host: string }>(sql.mirrorOrigin, repository)?.host ?? null,
+    repositories: async (after, limit) => all(sql.mirrorRepositories, after, limit),
+    tag: async (repository, tag) => get(sql.mirrorTag, repository, tag),
+    isCached: async (repository, digest) => get(sql.mirrorManifest, repository, digest) !== null,
+    manifests: async (repository, after, limit) =>
+      all<CachedManifest>(sql.mirrorManifests, repository, after, limit),
+    usage: async (repository) => get<{ bytes: number }>(sql.mirrorUsage, repository)?.bytes ?? 0,
+  };
+}
