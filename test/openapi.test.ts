@@ -21,6 +21,7 @@ import { mountRows } from "./http/rows/mounts.ts";
 import { nameRows } from "./http/rows/names.ts";
 import { undoRows } from "./http/rows/undo.ts";
 import { retentionRows } from "./http/rows/retention.ts";
+import { usageRows } from "./http/rows/usage.ts";
 import { uploadRows } from "./http/rows/uploads.ts";
 import { startWorld, type World } from "./http/world.ts";
 
@@ -88,6 +89,7 @@ const rows = enough([
   ...nameRows,
   ...undoRows,
   ...retentionRows,
+  ...usageRows,
   ...uploadRows,
 ]);
 

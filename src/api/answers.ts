@@ -140,6 +140,8 @@ export const answers = {
   undone: { ...json("Undone", [noStore]), says: "All of it was undone." },
   retention: { ...json("Retention", [noStore]), says: "What retention decides about tags." },
   why: { ...json("Why", [noStore]), says: "What keeps it, or since when nothing does." },
+  repositoryUsage: { ...json("RepositoryUsage", [noStore]), says: "What the repository takes." },
+  usage: { ...json("Usage", [noStore, link]), says: "What repositories take." },
   gcPlan: {
     status: 200,
     says: "A line of JSON for each removal, and a last one with the totals.",

@@ -1,7 +1,7 @@
 /**
  * THE table of endpoints: one row per endpoint of the distribution specification, the catalog, extension
  * discovery and health; the rows of tokens and keys stand in `auth_endpoints.ts`, those of the past in
- * `history_endpoints.ts`, those of the page that shows the table in `swagger_endpoints.ts`, that of the first page in
+ * `history_endpoints.ts`, those of what content takes in `usage_endpoints.ts`, those of the page that shows the table in `swagger_endpoints.ts`, that of the first page in
  * `home_endpoints.ts`. Reading it is reading what the registry serves.
  *
  * Rows of one path stand together; among rows of one method the one whose `when` asks for more comes first.
@@ -20,6 +20,7 @@ import { getCatalog, getReferrers, getTags } from "./lists.ts";
 import { deleteManifest, getManifest, putManifest } from "./manifests.ts";
 import { manifestBody, octets, query, requestHeaders } from "./parameters.ts";
 import { swaggerEndpoints } from "./swagger_endpoints.ts";
+import { usageEndpoints } from "./usage_endpoints.ts";
 import {
   patchUpload,
   cancelUpload,
@@ -338,6 +339,7 @@ export const endpoints: readonly Endpoint<App>[] = [
   },
   ...historyEndpoints,
   ...retentionEndpoints,
+  ...usageEndpoints,
   {
     name: "extension.discover-repository",
     spec: null,

@@ -145,6 +145,16 @@ export const query = {
     says: "Only this tag.",
     schema: tagSchema,
   },
+  ofTags: {
+    name: "tag",
+    says: "What goes with this tag; may stand several times.",
+    schema: tagSchema,
+  },
+  below: {
+    name: "prefix",
+    says: "Only repositories below these components: `team/`, or `team` for that one, too.",
+    schema: text,
+  },
   artifactType: {
     name: "artifactType",
     says: "Only referrers of these types.",

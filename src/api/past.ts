@@ -54,3 +54,9 @@ function nameFor(repository: string, asked: string): string {
     message: `Expected a time such as 2026-11-30, 2026-11-30T12:00:00Z, 90m or n48213, got ${shorten(asked)}`,
   });
 }
+
+/** Refuses the past of a repository; `why` ends the message. @throws NAME_UNKNOWN. */
+export function requirePresent({ repository }: Call, why: string): void {
+  if (!isPastName(repository)) return;
+  throw apiError("NAME_UNKNOWN", { message: `Expected a repository as it is now: ${why}` });
+}

@@ -7,8 +7,7 @@ import type { Reply } from "../http/endpoint.ts";
 import { jsonReply, textReply } from "../http/reply.ts";
 import { stepsPerEntry } from "../lib/request_budget.ts";
 import { parseDigest } from "../oci/digest.ts";
-import { apiError } from "../oci/errors.ts";
-import { isPastName, isPresentName } from "../oci/past_name.ts";
+import { isPresentName } from "../oci/past_name.ts";
 import { isTag } from "../oci/reference.ts";
 import { applyPlan, type PlannedRemoval } from "../registry/retention/apply_plan.ts";
 import type { Decision } from "../registry/retention/evaluate.ts";
@@ -17,6 +16,7 @@ import { planLines } from "../registry/retention/plan.ts";
 import { whyKept } from "../registry/retention/why.ts";
 import { invalidTag, requireReference, type App } from "./app.ts";
 import { checkMembers, invalidBody, readObject } from "./json_body.ts";
+import { requirePresent } from "./past.ts";
 
 /** Lines of a plan in one request, and bytes of them. */
 const linesMax = 5_000;
@@ -27,7 +27,7 @@ const noStore = { "cache-control": "no-store" };
 
 /** GET: what becomes of each tag of a repository, or of one, and why. */
 export async function getRetention(call: Call, app: App): Promise<Reply> {
-  requirePresent(call);
+  requirePresent(call, "what stays and what goes is not decided about its past");
   const tag = call.query.get("tag");
   if (tag !== null && !isTag(tag)) throw invalidTag(tag);
   const { repository, policy, dryRun, decisions } = await explainTags(
@@ -41,7 +41,7 @@ export async function getRetention(call: Call, app: App): Promise<Reply> {
 
 /** GET: what keeps a blob or a manifest. */
 export async function getWhy(call: Call, app: App): Promise<Reply> {
-  requirePresent(call);
+  requirePresent(call, "what stays and what goes is not decided about its past");
   const reference = requireReference(call, "read");
   const why = await whyKept(app.registry, call.repository, reference);
   const { repository, unnamedSince, verdict, ...rest } = why;
@@ -72,15 +72,6 @@ export async function postApply(call: Call, app: App): Promise<Reply> {
   });
   const told = skipped.map(({ line, reason }) => ({ ...line, reason }));
   return jsonReply(200, { removed, skipped: told }, noStore);
-}
-
-/** Decisions are about now. */
-function requirePresent({ repository }: Call): void {
-  if (!isPastName(repository)) return;
-  throw apiError("NAME_UNKNOWN", {
-    message:
-      "Expected a repository as it is now: what stays and what goes is not decided about its past",
-  });
 }
 
 function whyForbidden({ caller }: Call, line: PlannedRemoval): string | null {

@@ -326,6 +326,28 @@ export const commands: readonly Command[] = [
     },
   },
   {
+    name: "du",
+    arguments: [
+      {
+        name: "place",
+        required: false,
+        says: "[HOST[:PORT]/]REPOSITORY, or a prefix of names such as team/ (default: all).",
+      },
+    ],
+    options: [
+      { flags: "-s, --summary", says: "only what they take together" },
+      { flags: "--tags", says: "what goes with each tag of the repository" },
+      { flags: "--server <url>", says: "the server (default: $ZOT_SERVER)" },
+      ...askOptions,
+    ],
+    summary: "Show what repositories and tags take, and what would be freed",
+    help: helpPages.du,
+    run: async (given, output) => {
+      const { duCommand } = await import("./du.ts");
+      return await duCommand(given, output);
+    },
+  },
+  {
     name: "compliance",
     arguments: [url],
     options: complianceOptions,

@@ -304,6 +304,22 @@ Groups: ping, empty, push, upload, pull, mount, content, manifest, tags, referre
     ],
     seeAlso: ["docs/benchmarks.md"],
   },
+  du: {
+    says: `Asks a running server what repositories take, those with the most of their own first. OWN is what no other repository has: what is freed when the repository goes. SHARED is what others have, too. LINKED is both, each digest once. At the end stands what all of them take together, and what lies on the disk.
+
+With --tags it shows for each tag of a repository what goes when that tag alone is removed and collection has run: FREED from the disk, FREED HERE from the repository, which others may share. SIZE is all that the tag names.
+
+What others have is told to administrators: to anybody else OWN, SHARED and FREED are "-". Content that is held for an undo counts only on the disk.`,
+    exitStatus: askedStatus,
+    environment: askedEnvironment,
+    examples: [
+      "zot du",
+      "zot du -s team/",
+      "zot du --tags team/app",
+      "zot du registry.example.com/team/",
+    ],
+    seeAlso: ["zot help gc", "zot help retention", "docs/guides/disk.md"],
+  },
   retention: {
     says: `Asks a running server what retention (storage.retention) decides about each tag of a repository, or about one: kept or removed, by which entry and which rules, and until when. It changes nothing. The evaluation asks, in this order: protected or pinned, immutable, the subject of a signature, the label, the first entry that fits with its rules, the minimum, and at last the limit of what may go at once.`,
     exitStatus: askedStatus,

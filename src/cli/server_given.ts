@@ -57,6 +57,18 @@ export function parseTarget(given: string): Target {
   return { server, repository, reference };
 }
 
+/** Reads `[HOST[:PORT]/][PREFIX]`: a repository, the first components of its name, or nothing. @throws Mistake. */
+export function parsePlace(given: string): {
+  readonly server: string | null;
+  readonly prefix: string;
+} {
+  const { server, rest } = splitServer(given);
+  if (rest === "" || isRepositoryName(rest.replace(/\/$/, ""))) return { server, prefix: rest };
+  throw new Mistake(
+    `expected [HOST[:PORT]/]REPOSITORY or a prefix of names, such as team/; got '${given}'`,
+  );
+}
+
 /** A first component with a dot or a port is a host, and so is localhost. */
 function splitServer(given: string): { server: string | null; rest: string } {
   const match = /^(https?:\/\/[^/]+|localhost|\[[^\]/]+\](?::\d+)?|[^/@]*[.:][^/@]*)\/(.+)$/i.exec(

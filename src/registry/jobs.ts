@@ -13,6 +13,7 @@ import type { RegistryJob } from "./registry_job.ts";
 import { evaluateLarge } from "./retention/evaluate.ts";
 import { RetentionJob } from "./retention/retention_job.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
+import { UsageJob } from "./usage/usage_job.ts";
 
 /** THE table of the registry's heavy work, by which its process finds it. */
 export const registryWork = [projectLayout, evaluateLarge] as const;
@@ -31,6 +32,8 @@ export interface RegistryJobsOptions {
   readonly onReconciled: () => void;
   /** Called when uploads were dropped. */
   readonly onExpired?: ((uploads: number) => void) | undefined;
+  /** Called with the bytes by which a total was wrong. */
+  readonly onDrift?: ((bytes: number) => void) | undefined;
   /** Called after each round of collection, with what it removed, null when it failed. */
   readonly onCollected?: ((removed: CollectedTotals | null, ms: number) => void) | undefined;
 }
@@ -43,6 +46,7 @@ export const registryJobNames = [
   "retention",
   "collect-garbage",
   "walk-files",
+  "count-usage",
 ] as const;
 /** Of several servers on one root, one does the work. */
 const lease = "jobs";
@@ -64,7 +68,8 @@ const repositoriesMax = 1_000;
 export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
   const work = new LayoutJobs(options);
   const retention = new RetentionJob({ ...options, settings: options.collection });
-  const [reconcile, project, expire, endOfHolds, retain, collect, walk] = registryJobNames;
+  const usage = new UsageJob(options);
+  const [reconcile, project, expire, endOfHolds, retain, collect, walk, count] = registryJobNames;
   return [
     {
       name: reconcile,
@@ -108,6 +113,15 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
     },
     { ...collectionJob({ ...options, settings: options.collection }), name: collect, lease },
     { ...fileWalkJob({ ...options, settings: options.collection }), name: walk, lease },
+    {
+      name: count,
+      everyMs: minute,
+      // A quota that is new is counted soon.
+      followsCommits: true,
+      restFactor: 20,
+      lease,
+      run: (signal) => usage.run(signal),
+    },
   ];
 }
 

@@ -47,6 +47,15 @@ export class Uploads {
     return (await this.#store.ids()).length;
   }
 
+  /** Bytes that open uploads hold. */
+  async bytes(): Promise<number> {
+    let bytes = 0;
+    for (const id of await this.#store.ids()) {
+      bytes += (await this.#store.stat(id))?.sizeBytes ?? 0;
+    }
+    return bytes;
+  }
+
   /** Whether any is open in the repository, whoever it belongs to. */
   async isOpenIn(repository: string): Promise<boolean> {
     const mark = `.${markOf(repository)}`;

@@ -45,6 +45,8 @@ const needs: Readonly<Record<string, Need>> = {
   "history.tag": "read",
   "retention.explain": "read",
   "retention.why": "read",
+  "usage.repository": "read",
+  "usage.list": "list",
   "retention.plan": "admin",
   "retention.apply": "admin",
   "extension.discover-repository": "read",

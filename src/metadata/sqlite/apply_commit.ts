@@ -33,6 +33,7 @@ import { putManifest } from "./put_manifest.ts";
 import { removeManifest, removeTag, unlinkBlob, type Work } from "./remove.ts";
 import { tablesOf, type Stores } from "./record_tables.ts";
 import { get, run } from "./statements.ts";
+import { joinQuotas } from "./usage_count.ts";
 import { writeHistory, type Move } from "./write_history.ts";
 
 type WriteContext = CommitContext & { readonly stores: Stores };
@@ -275,6 +276,7 @@ function createRepository(work: Work, name: string): number {
   );
   const id = findRepository(work, name);
   if (id === null) throw new Error(`metadata: repository ${name} vanished inside a transaction`);
+  joinQuotas(work, id, name);
   return id;
 }
 

@@ -67,6 +67,20 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   history: [/^SEARCH h USING INDEX history_repository \(repository=\?\)$/],
   "layouts: stale": [/^SCAN l USING INDEX layouts_stale$/],
   orphans: [/^SCAN o USING COVERING INDEX orphans_since$/],
+  // Each walks an index of what is to be done alone, and takes its first row.
+  "usage: uncounted": [/^SCAN usage_totals USING INDEX usage_uncounted$/],
+  "usage: unlookedScope": [/^SCAN usage_scopes USING INDEX usage_scopes_unlooked$/],
+  "usage: uncountedMember": [
+    /^SCAN usage_members USING (COVERING )?INDEX usage_members_uncounted$/,
+  ],
+  "usage: droppedScope": [/^SCAN d$/],
+  // Quotas are as many as the configuration has.
+  "usage: quotas": [/^SCAN s USING INDEX usage_scopes_place$/],
+  // A page of each of two tables, sorted as one; and at most `limit` holders of each of some digests.
+  "usage: contentPage": [/^USE TEMP B-TREE FOR GROUP BY$/, /^SCAN \(subquery-\d+\)$/],
+  "usage: heldIn": [/^SCAN \(subquery-\d+\)$/],
+  "usage: holdersOf": [/TEMP B-TREE/, /^SCAN (\(subquery-\d+\)|h)$/],
+  "usage: holders": [/TEMP B-TREE/, /^SCAN \(subquery-\d+\)$/, /^SCAN d VIRTUAL TABLE/],
   "layouts: unlistedOrphans": [/^SCAN o USING INDEX orphans_since$/],
 };
 

@@ -8,6 +8,7 @@
 import type { Database } from "bun:sqlite";
 import type { RecordChange } from "../records.ts";
 import type { RecordTables, Stores } from "./record_tables.ts";
+import { usageSchema } from "./usage_schema.ts";
 
 interface Migration {
   readonly version: number;
@@ -320,6 +321,12 @@ export const migrations: readonly Migration[] = [
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX pins_until ON pins (until);
     `,
+  },
+  {
+    version: 12,
+    summary:
+      "totals of what repositories, the registry and quotas hold; counted later where there is content",
+    sql: usageSchema,
   },
 ];
 

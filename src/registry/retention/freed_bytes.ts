@@ -2,10 +2,12 @@
  * What removals free, one after the other: bytes that nothing keeps any more once this one and those before it are done.
  * So the figures of a plan add up, though each of two tags alone frees nothing where they share their image.
  *
- * Bytes that another repository has, too, are freed with the last of them.
+ * Bytes that another repository has, too, are freed with the last of them; `hereBytes` is what goes from the
+ * repositories themselves.
  */
 import { collection } from "../../metadata/collection.ts";
 import { retention } from "../../metadata/retention.ts";
+import { usage } from "../../metadata/usage.ts";
 import { parseDigest, type Digest } from "../../oci/digest.ts";
 import type { Registry } from "../registry.ts";
 import { policyOf } from "./rules.ts";
@@ -17,9 +19,15 @@ export class FreedBytes {
   readonly #registry: Registry;
   /** `repository name`, of tags, manifests and blobs that are gone by then. */
   readonly #gone = new Set<string>();
+  #hereBytes = 0;
 
   constructor(registry: Registry) {
     this.#registry = registry;
+  }
+
+  /** What all of them took in their repositories, whoever else has it. */
+  get hereBytes(): number {
+    return this.#hereBytes;
   }
 
   /** A tag goes, and with it what it alone kept. */
@@ -51,7 +59,7 @@ export class FreedBytes {
     if (found.isSubjectHere && subject !== null && !this.#isGone(repository, subject)) return 0;
     if (!(await this.#areParentsGone(repository, digest))) return 0;
     this.#gone.add(`${repository} ${digest}`);
-    let bytes = found.sizeBytes;
+    let bytes = await this.#content(digest, found.sizeBytes);
     for (const child of await metadata.records(retention).children(repository, digest)) {
       bytes +=
         child.target === "manifest"
@@ -78,9 +86,16 @@ export class FreedBytes {
     if (digest === null || sizeBytes === null || this.#isGone(repository, digest)) return 0;
     if (!(await this.#areParentsGone(repository, digest))) return 0;
     this.#gone.add(`${repository} ${digest}`);
-    const { metadata } = this.#registry;
-    const holders = await metadata.repositoriesWithBlob(digest, repository, namesMax);
-    return holders.every((name) => this.#isGone(name, digest)) ? sizeBytes : 0;
+    return await this.#content(digest, sizeBytes);
+  }
+
+  /** Bytes go with the last of those who have them. */
+  async #content(digest: Digest, sizeBytes: number): Promise<number> {
+    this.#hereBytes += sizeBytes;
+    const reads = this.#registry.metadata.records(usage);
+    const holders = await reads.holdersOf(digest, namesMax);
+    const isLast = holders.length < namesMax && holders.every((name) => this.#isGone(name, digest));
+    return isLast ? sizeBytes : 0;
   }
 
   async #areParentsGone(repository: string, digest: string): Promise<boolean> {

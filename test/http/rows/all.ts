@@ -16,6 +16,7 @@ import { pastRows } from "./past.ts";
 import { undoRows } from "./undo.ts";
 import { retentionRows } from "./retention.ts";
 import { limitedUploadRows, uploadRows } from "./uploads.ts";
+import { usageRows } from "./usage.ts";
 
 export const allRows: readonly Row[] = [
   ...baseRows,
@@ -33,6 +34,7 @@ export const allRows: readonly Row[] = [
   ...pastRows,
   ...undoRows,
   ...retentionRows,
+  ...usageRows,
   ...uploadRows,
   ...limitedUploadRows,
 ];
