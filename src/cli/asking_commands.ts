@@ -1,0 +1,120 @@
+// Rows of the table of commands that ask a running server about its content, or to bring some of it back. Nothing but types
+// and texts may be imported at the top of this file, either.
+
+import type { Command } from "./command.ts";
+import { helpPages } from "./help_pages.ts";
+import { askOptions, targetSays } from "./registry_options.ts";
+
+const reference = { name: "reference", required: true } as const;
+
+/** What was there, what comes back, what is there. */
+export const contentCommands: readonly Command[] = [
+  {
+    name: "history",
+    arguments: [{ ...reference, says: `A tag: ${targetSays}` }],
+    options: [{ flags: "-n, --number <n>", says: "events to show (default: 20)" }, ...askOptions],
+    summary: "Show what a tag pointed at, and who moved it",
+    help: helpPages.history,
+    run: async (given, output) => {
+      const { historyCommand } = await import("./history.ts");
+      return await historyCommand(given, output);
+    },
+  },
+  {
+    name: "undo",
+    arguments: [{ ...reference, required: false, says: `A tag: ${targetSays}` }],
+    options: [
+      { flags: "--to <state>", says: "a digest, a time, or @n of 'zot history' (default: @1)" },
+      { flags: "--since <when>", says: "take back all that was done to tags since then" },
+      { flags: "--by <name>", says: "with --since: only what this user did" },
+      { flags: "--prefix <text>", says: "with --since: only repositories whose names begin so" },
+      { flags: "--server <url>", says: "with --since: the server (default: $ZOT_SERVER)" },
+      { flags: "--yes", says: "with --since: carry out the plan that is shown" },
+      ...askOptions,
+    ],
+    summary: "Set a tag back, or take back all that was done since a moment",
+    help: helpPages.undo,
+    run: async (given, output) => {
+      const { undoCommand } = await import("./undo.ts");
+      return await undoCommand(given, output);
+    },
+  },
+  {
+    name: "undelete",
+    arguments: [{ ...reference, says: `A digest: ${targetSays}` }],
+    options: askOptions,
+    summary: "Bring back a manifest or blob that was deleted or collected",
+    help: helpPages.undelete,
+    run: async (given, output) => {
+      const { undeleteCommand } = await import("./undelete.ts");
+      return await undeleteCommand(given, output);
+    },
+  },
+  {
+    name: "purge",
+    arguments: [{ ...reference, says: `A digest: ${targetSays}` }],
+    options: [{ flags: "--reason <text>", says: "why, for history (required)" }, ...askOptions],
+    summary: "Remove a manifest or blob for good: no undo brings it back",
+    help: helpPages.purge,
+    run: async (given, output) => {
+      const { purgeCommand } = await import("./undelete.ts");
+      return await purgeCommand(given, output);
+    },
+  },
+  {
+    name: "du",
+    arguments: [
+      {
+        name: "place",
+        required: false,
+        says: "[HOST[:PORT]/]REPOSITORY, or a prefix of names such as team/ (default: all).",
+      },
+    ],
+    options: [
+      { flags: "-s, --summary", says: "only what they take together" },
+      { flags: "--tags", says: "what goes with each tag of the repository" },
+      { flags: "--server <url>", says: "the server (default: $ZOT_SERVER)" },
+      ...askOptions,
+    ],
+    summary: "Show what repositories and tags take, and what would be freed",
+    help: helpPages.du,
+    run: async (given, output) => {
+      const { duCommand } = await import("./du.ts");
+      return await duCommand(given, output);
+    },
+  },
+];
+
+/** What stays, and why. */
+export const retentionCommands: readonly Command[] = [
+  {
+    name: "retention",
+    arguments: [
+      {
+        name: "action",
+        required: true,
+        says: "explain: what is decided about tags, and why.",
+        completes: ["explain"],
+      },
+      { name: "reference", required: true, says: targetSays },
+    ],
+    options: askOptions,
+    summary: "Tell what retention decides about tags, and why",
+    help: helpPages.retention,
+    run: async (given, output) => {
+      const { retentionCommand } = await import("./retention.ts");
+      return await retentionCommand(given, output);
+    },
+  },
+  {
+    name: "why",
+    arguments: [{ name: "reference", required: true, says: targetSays }],
+    options: askOptions,
+    summary: "Tell what keeps a manifest or a blob",
+    help: helpPages.why,
+    run: async (given, output) => {
+      const { whyCommand } = await import("./retention.ts");
+      return await whyCommand(given, output);
+    },
+  },
+];
