@@ -52,7 +52,7 @@ export class MemoryMetadata implements Committer {
   async commit(unit: AnyCommit): Promise<CommitOutcome> {
     const { clock, onBatch } = this.#options;
     const startedMs = clock.monotonicMs();
-    const context = { ...this.#context, now: clock.now() };
+    const context = { ...this.#context, now: clock.now(), found: { holds: null } };
     const outcome = this.#database.transaction(() => applyCommit(context, unit)).immediate();
     onBatch?.(1, clock.monotonicMs() - startedMs);
     return outcome;

@@ -88,6 +88,7 @@ function applyChanges(context: CommitContext, commit: Commit, known: number | nu
     freed: [],
     untold: new Set(),
     put: new Map(),
+    shape: null,
   };
   for (const change of changes) {
     if (id === null && !creating[change.kind]) continue;
@@ -144,6 +145,7 @@ const appliers: Appliers = {
     const written = putManifest(work, id, manifest);
     work.put.set(manifest.digest, written?.isNew === true ? "new" : "known");
     if (written === null) return;
+    work.shape = manifest;
     for (const { digest } of manifest.references) manifestNames(work, id, digest);
     for (const digest of written.lost) referenceLost(work, id, digest);
     clearOrphan(work, id, manifest.digest);
@@ -155,12 +157,13 @@ const appliers: Appliers = {
     removeManifest(work, id, digest, { hold });
   },
   "set-tag": (work, id, { tag, digest }) => {
+    const isNew = work.put.get(digest) === "new";
     work.put.delete(digest);
     const previous = pointedAt(work, id, tag);
     if (previous?.digest === digest) {
       // Pushed again as it is: retention counts from now on, and history tells nothing.
       run(work, tagRenewed, work.now, id, tag, work.now - renewedMs);
-      tagSet(work, id, tag, digest);
+      tagSet(work, id, tag, { digest, isNew: false });
       return;
     }
     run(
@@ -172,7 +175,7 @@ const appliers: Appliers = {
       digest,
       work.now,
     );
-    tagSet(work, id, tag, digest);
+    tagSet(work, id, tag, { digest, isNew });
     if (previous !== null) manifestLoosened(work, id, previous.digest);
     writeHistory(work, id, { tag, digest, previous });
     work.untold.delete(digest);

@@ -118,9 +118,18 @@ export function referenceLost(work: Work, id: number, digest: string): void {
   manifestLoosened(work, id, digest);
 }
 
-/** A tag names a manifest, unless it is one that follows a manifest which is not here. */
-export function tagSet(work: Work, id: number, tag: string, digest: string): void {
+/**
+ * A tag names a manifest, unless it is one that follows a manifest which is not here. A manifest that came with this
+ * commit, and of which no other tag told, is no candidate yet.
+ */
+export function tagSet(
+  work: Work,
+  id: number,
+  tag: string,
+  { digest, isNew }: { readonly digest: string; readonly isNew: boolean },
+): void {
   const subject = subjectOfTag(tag);
+  if (isNew && subject === null) return;
   if (subject === null || get(work, sql.hasManifest, id, subject) !== null) {
     run(work, sql.erase, id, digest, "manifest");
   } else {

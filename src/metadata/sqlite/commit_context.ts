@@ -8,6 +8,13 @@ export interface CommitContext {
   readonly bytes: BytesUnderLock;
   /** Milliseconds since the epoch. */
   readonly now: number;
+  /** What this transaction has found out, for all of its commits; without it each asks for itself. */
+  readonly found?: FoundOut;
+}
+
+export interface FoundOut {
+  /** Whether anything is held for an undo; null while nobody has asked. */
+  holds: boolean | null;
 }
 
 export interface Asked extends CommitContext {

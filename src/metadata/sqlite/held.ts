@@ -37,6 +37,7 @@ export function holdManifest(work: Work, id: number, digest: string, hold: Hold)
   const own = hold.since ?? work.now;
   const needed = hold.why === "deleted" ? null : neededSince(work, id, digest);
   if (hold.isOver === true && needed === null) return false;
+  beginHolding(work);
   run(
     work,
     `INSERT INTO held_manifests (${manifestColumns}, since, why, removed_by) ` +
@@ -62,6 +63,7 @@ export function holdManifest(work: Work, id: number, digest: string, hold: Hold)
 export function holdBlob(work: Work, id: number, digest: string, hold: Hold): void {
   const since = hold.why === "deleted" ? (hold.since ?? work.now) : neededSince(work, id, digest);
   if (since === null) return;
+  beginHolding(work);
   run(
     work,
     "INSERT INTO held_blobs (repository, digest, size, since, why, removed_by) " +
@@ -87,8 +89,23 @@ function neededSince(work: Work, id: number, digest: string): number | null {
   return since === null ? null : Number(since);
 }
 
+/** Whether anything is held, in any repository: most have nothing that a push could take the place of. */
+function holdsAnything(work: CommitContext): boolean {
+  const { found } = work;
+  if (found !== undefined && found.holds !== null) return found.holds;
+  const items = Number(get(work, "SELECT items FROM held_totals WHERE rowid = 1")?.["items"] ?? 0);
+  if (found !== undefined) found.holds = items > 0;
+  return items > 0;
+}
+
+/** To be called before something is held. */
+function beginHolding({ found }: CommitContext): void {
+  if (found !== undefined) found.holds = true;
+}
+
 /** Forgets a held blob; its bytes are somebody else's concern. */
 export function dropHeldBlob(work: CommitContext, id: number, digest: string): boolean {
+  if (!holdsAnything(work)) return false;
   return run(work, "DELETE FROM held_blobs WHERE repository = ? AND digest = ?", id, digest) > 0;
 }
 
@@ -97,6 +114,7 @@ const ofParent =
 
 /** Forgets a held manifest and what it names. */
 export function dropHeldManifest(work: CommitContext, id: number, digest: string): boolean {
+  if (!holdsAnything(work)) return false;
   const remove = "DELETE FROM held_manifests WHERE repository = ? AND digest = ?";
   if (run(work, remove, id, digest) === 0) return false;
   run(work, ofParent, id, digest);

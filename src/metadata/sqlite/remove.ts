@@ -8,7 +8,7 @@ import { holdBlob, holdManifest } from "./held.ts";
 import { removeAnnotations } from "./long_annotations.ts";
 import type { Asked } from "./commit_context.ts";
 import { all, get, run } from "./statements.ts";
-import { writeHistory, type Move } from "./write_history.ts";
+import { writeHistory, type Move, type Shape } from "./write_history.ts";
 
 /** One part of a commit that is being applied. */
 export interface Work extends Asked {
@@ -21,6 +21,8 @@ export interface Work extends Asked {
   readonly untold: Set<string>;
   /** Manifests that were put, and that no tag of this commit names; whether all of them was there before. */
   readonly put: Map<string, "new" | "known">;
+  /** The manifest that was put last. */
+  shape: Shape | null;
 }
 
 export interface Removal {

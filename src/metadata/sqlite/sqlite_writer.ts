@@ -243,6 +243,7 @@ export class SqliteWriter implements Committer {
       bytes: this.#options.bytes,
       stores: this.#stores,
       now: this.#options.clock.now(),
+      found: { holds: null },
     };
     const work = this.#database.transaction(() =>
       commits.map((commit): Settled => ({ outcome: applyCommit(context, commit) })),

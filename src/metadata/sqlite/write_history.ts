@@ -16,7 +16,18 @@ export interface Move {
   readonly reason?: string | undefined;
 }
 
-type Work = CommitContext & { readonly by: string | null };
+/** What history keeps of a manifest for an undo. */
+export interface Shape {
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly sizeBytes: number;
+}
+
+type Work = CommitContext & {
+  readonly by: string | null;
+  /** A manifest of which this is known already. */
+  readonly shape?: Shape | null;
+};
 
 /**
  * The event before in the repository; pushes that set no tag are not told with times. It is asked on its own: an insert
@@ -40,11 +51,11 @@ export function writeHistory(work: Work, id: number, move: Move): void {
     id,
     tag,
     digest,
-    now?.["media_type"] ?? null,
-    now?.["size"] ?? null,
+    now?.mediaType ?? null,
+    now?.sizeBytes ?? null,
     previous?.digest ?? null,
-    before?.["media_type"] ?? null,
-    before?.["size"] ?? null,
+    before?.mediaType ?? null,
+    before?.sizeBytes ?? null,
     previous?.at ?? null,
     work.now,
     work.by,
@@ -54,8 +65,11 @@ export function writeHistory(work: Work, id: number, move: Move): void {
 }
 
 /** Media type and size of a manifest. Two look-ups cost less than one statement that joins them. */
-function shapeOf(work: Work, id: number, digest: string | null): ReturnType<typeof get> {
+function shapeOf(work: Work, id: number, digest: string | null): Shape | null {
   if (digest === null) return null;
+  if (work.shape?.digest === digest) return work.shape;
   const found = "SELECT media_type, size FROM manifests WHERE repository = ? AND digest = ?";
-  return get(work, found, id, digest);
+  const row = get(work, found, id, digest);
+  if (row === null) return null;
+  return { digest, mediaType: String(row["media_type"]), sizeBytes: Number(row["size"]) };
 }
