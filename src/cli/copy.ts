@@ -5,6 +5,7 @@
 
 import packageJson from "../../package.json" with { type: "json" };
 import { ClientError } from "../client/client_error.ts";
+import { DockerLoginError } from "../client/docker_login.ts";
 import { formatBytes } from "../lib/bytes.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Platform } from "../oci/descriptor.ts";
@@ -62,7 +63,10 @@ export async function copyCommand(given: Given, output: Output): Promise<number>
 /** One line for what went wrong. */
 function failure(error: unknown, output: Output): number {
   const isKnown =
-    error instanceof Mistake || error instanceof TransferError || error instanceof ClientError;
+    error instanceof Mistake ||
+    error instanceof TransferError ||
+    error instanceof ClientError ||
+    error instanceof DockerLoginError;
   if (!isKnown) throw error;
   output.error(`zot copy: ${printable(error.message)}\n`);
   return error instanceof Mistake ? mistakeStatus : 1;

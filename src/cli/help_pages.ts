@@ -240,6 +240,16 @@ Of an index all images are copied. With --platform some are: one takes the place
         "Password for --from-user and --to-user with a name only.",
       ],
       ["ZOT_FROM_TOKEN, ZOT_TO_TOKEN", "Bearer token, where neither token nor user is given."],
+      [
+        "REGISTRY_AUTH_FILE, DOCKER_CONFIG",
+        "Where logins of podman and docker are, when they are not in their usual places.",
+      ],
+    ],
+    files: [
+      [
+        "$XDG_RUNTIME_DIR/containers/auth.json, ~/.docker/config.json",
+        "What 'podman login' and 'docker login' keep; used where the command line says nothing.",
+      ],
     ],
     examples: [
       "zot copy docker://docker.io/library/alpine:3.20 docker://registry.example.com/alpine",

@@ -1,9 +1,12 @@
 // The client of a place that is in a registry: login, certificates and limits, as the command line gives them for its
 // side.
 
+import type { Credentials } from "../client/client_auth.ts";
 import type { RegistryClientOptions } from "../client/registry_client.ts";
-import type { PlaceName } from "../transfer/place_name.ts";
+import type { PlaceName, RegistryPlaceName } from "../transfer/place_name.ts";
 import type { Given } from "./command.ts";
+import { dockerLogin } from "../client/docker_login.ts";
+import { dockerLoginFiles } from "./docker_files.ts";
 import { credentialsOf, limitsOf, Mistake, tlsOf } from "./registry_flags.ts";
 
 const sideFlags = ["User", "Token", "Ca", "Cert", "Key", "Insecure"];
@@ -22,8 +25,21 @@ export async function clientOf(
     );
   }
   return {
-    credentials: credentialsOf(given, side),
+    credentials: await loginOf(given, side, place),
     tls: await tlsOf(given, side),
     ...limitsOf(given),
   };
+}
+
+/** What the command line says, else what `docker login` or `podman login` keeps. */
+async function loginOf(
+  given: Given,
+  side: "from" | "to",
+  { server, repository }: RegistryPlaceName,
+): Promise<Credentials> {
+  const said = credentialsOf(given, side);
+  if (said.kind !== "anonymous") return said;
+  const host = server.replace(/^https?:\/\//i, "").toLowerCase();
+  const files = dockerLoginFiles(process.env);
+  return (await dockerLogin({ host, repository }, { files })) ?? said;
 }

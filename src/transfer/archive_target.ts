@@ -6,6 +6,9 @@ import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Digest } from "../oci/digest.ts";
 import { ociLayoutText } from "../oci/layout_index.ts";
+import { mediaTypes } from "../oci/media_types.ts";
+import { isTag } from "../oci/reference.ts";
+import { subjectOfTag } from "../oci/referrers.ts";
 import type {
   ImageTarget,
   ManifestPlace,
@@ -92,6 +95,33 @@ export async function beginArchive(path: string): Promise<ArchiveWriter> {
   }
 }
 
+/** An image as `docker load` of any version reads it, in `manifest.json`. */
+interface LoadableImage {
+  readonly Config: string;
+  readonly RepoTags: readonly string[];
+  readonly Layers: readonly string[];
+}
+
+const configTypes: ReadonlySet<string> = new Set([
+  mediaTypes.ociConfig,
+  "application/vnd.docker.container.image.v1+json",
+]);
+
+/** Null for what is no container image. */
+function loadableOf(bytes: Uint8Array, fullName: string | null): LoadableImage | null {
+  const body: {
+    config?: { digest: string; mediaType: string };
+    layers?: { digest: string }[] | null;
+  } = JSON.parse(new TextDecoder().decode(bytes));
+  if (body.config === undefined || !configTypes.has(body.config.mediaType)) return null;
+  const path = ({ digest }: { digest: string }): string => `blobs/${digest.replace(":", "/")}`;
+  return {
+    Config: path(body.config),
+    RepoTags: fullName === null ? [] : [fullName],
+    Layers: (body.layers ?? []).map(path),
+  };
+}
+
 export class ArchiveTarget implements ImageTarget {
   readonly label: string;
   readonly isWhole = false;
@@ -100,11 +130,16 @@ export class ArchiveTarget implements ImageTarget {
   #writer: ArchiveWriter | null = null;
   readonly #written = new Set<Digest>();
   readonly #entries: NewEntry[] = [];
+  /** Null for what docker cannot load in this way: then it has to read the layout. */
+  readonly #loadable: (LoadableImage | null)[] = [];
+  readonly #repository: string | null;
   #turn: Promise<unknown> = Promise.resolve();
 
-  constructor(path: string, label: string) {
+  /** `repository`: what the images are called when they are loaded, such as `registry.example/team/app`. */
+  constructor(path: string, { label, repository }: { label: string; repository: string | null }) {
     this.#path = path;
     this.label = label;
+    this.#repository = repository;
   }
 
   async tagDigest(): Promise<string | null> {
@@ -132,20 +167,28 @@ export class ArchiveTarget implements ImageTarget {
     const { digest, bytes, mediaType } = manifest;
     await this.#add(digest, bytes.length, () => [bytes]);
     if (!isListed && tag === null) return;
-    const { subject, artifactType } = partsOf(manifest, this.label);
+    const { subject, artifactType, kind } = partsOf(manifest, this.label);
     const shown = subject === null ? null : artifactType;
-    this.#entries.push({
-      mediaType,
-      digest,
-      sizeBytes: bytes.length,
-      artifactType: shown,
-      name: tag,
-    });
+    const fullName = tag === null ? null : this.#fullName(tag);
+    const sizeBytes = bytes.length;
+    this.#entries.push({ mediaType, digest, sizeBytes, artifactType: shown, name: tag, fullName });
+    if (tag === null || subjectOfTag(tag) !== null) return;
+    this.#loadable.push(kind === "image" ? loadableOf(bytes, fullName) : null);
+  }
+
+  /** A tag belongs to the repository that it comes from; a name that is more than a tag stands for itself. */
+  #fullName(name: string): string | null {
+    if (!isTag(name)) return name;
+    return this.#repository === null ? null : `${this.#repository}:${name}`;
   }
 
   async finish(): Promise<void> {
     const index = new TextEncoder().encode(withEntries(null, this.#entries));
+    const loadable = new TextEncoder().encode(JSON.stringify(this.#loadable));
     await this.#inTurn(async (writer) => {
+      if (!this.#loadable.includes(null)) {
+        await writer.add("manifest.json", loadable.length, [loadable]);
+      }
       await writer.add("index.json", index.length, [index]);
       await writer.finish();
     });

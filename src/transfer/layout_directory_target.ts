@@ -42,18 +42,14 @@ export async function openDirectoryTarget(
   label: string,
 ): Promise<LayoutDirectoryTarget> {
   const files = new DirectoryFiles(directory, label);
+  const isLayout = (await layoutVersion(files)) !== null;
+  if (!isLayout && (await readLayoutIndex(files)) === null && !(await isEmpty(directory))) {
+    throw new TransferError(`${label}: the directory is not empty, and no OCI layout`);
+  }
   try {
     await mkdir(join(directory, "blobs", "sha256"), { recursive: true });
   } catch (error) {
     throw fileError(directory, error);
-  }
-  const isLayout = (await layoutVersion(files)) !== null;
-  const index = await readLayoutIndex(files);
-  if (!isLayout) {
-    const others = (await readdir(directory)).filter((name) => name !== "blobs");
-    if (others.length > 0 && index === null) {
-      throw new TransferError(`${label}: the directory is not empty, and no OCI layout`);
-    }
   }
   const target = new LayoutDirectoryTarget(directory, files);
   if (!isLayout) await target.replace("oci-layout", ociLayoutText);
@@ -207,6 +203,16 @@ export class LayoutDirectoryTarget implements ImageTarget {
     }
     this.#touched.add(directory);
     return path;
+  }
+}
+
+/** Also one that is absent, and one that was begun and has no image. */
+async function isEmpty(directory: string): Promise<boolean> {
+  try {
+    return (await readdir(directory)).every((name) => name === "blobs" || name === ".zot-copy");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return true;
+    throw fileError(directory, error);
   }
 }
 

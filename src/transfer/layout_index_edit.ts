@@ -10,7 +10,12 @@ export interface NewEntry {
   readonly artifactType: string | null;
   /** Null: listed without a name, unless it is listed already. */
   readonly name: string | null;
+  /** Registry, repository and tag, by which docker and containerd load it; null when that is not known. */
+  readonly fullName?: string | null;
 }
+
+/** What docker and containerd write the full name in, and load it by. */
+const containerdName = "io.containerd.image.name";
 
 /** The text of the index with these entries; a name moves to the newest manifest that has it. */
 export function withEntries(
@@ -29,17 +34,21 @@ export function withEntries(
   const added: object[] = [];
   const last = new Map(entries.map((entry) => [entry.name ?? `@${entry.digest}`, entry]));
   for (const entry of last.values()) {
-    const { mediaType, digest, sizeBytes, artifactType, name } = entry;
+    const { mediaType, digest, sizeBytes, artifactType, name, fullName = null } = entry;
     if (name === null && (there.has(digest) || named.has(digest))) continue;
     added.push({
       mediaType,
       digest,
       size: sizeBytes,
       ...(artifactType === null ? {} : { artifactType }),
-      ...(name === null ? {} : { annotations: { [refName]: name } }),
+      ...(name === null ? {} : { annotations: annotationsOf(name, fullName) }),
     });
   }
   return JSON.stringify({ ...base, manifests: [...kept, ...added] });
+}
+
+function annotationsOf(name: string, fullName: string | null): Record<string, string> {
+  return { ...(fullName === null ? {} : { [containerdName]: fullName }), [refName]: name };
 }
 
 function nameIn(entry: unknown): string | null {

@@ -52,7 +52,9 @@ async function openWritten(
       throw new TransferError(`${label}: an archive cannot be copied onto itself`);
   }
   if (place.kind === "archive")
-    return isDryRun ? nothingThere(label) : new ArchiveTarget(place.path, label);
+    return isDryRun
+      ? nothingThere(label)
+      : new ArchiveTarget(place.path, { label, repository: loadedAs(source) });
   if (isDryRun && (await layoutVersion(new DirectoryFiles(place.path, label))) === null) {
     return nothingThere(label);
   }
@@ -79,4 +81,10 @@ function mountable(
   const own = client.exchanger;
   const isSame = sameOrigin(other.origin, own.origin) && other.prefix === own.prefix;
   return isSame ? source.repository : null;
+}
+
+/** What an image of a registry is called when an archive with it is loaded. */
+function loadedAs(source: PlaceName): string | null {
+  if (source.kind !== "registry") return null;
+  return labelOf(source).replace(/^[a-z]+:\/\//, "");
 }
