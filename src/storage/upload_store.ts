@@ -45,6 +45,8 @@ export interface HeldUpload extends ComparedBytes {
   truncate(sizeBytes: number): Promise<void>;
   /** The digest of all bytes held, of what is stored. */
   digest(algorithm: Algorithm): Promise<Digest>;
+  /** Begins to digest what is held, so that `digest` has little to do once the rest has come. */
+  digestAhead(algorithm: Algorithm): void;
   /**
    * Makes the bytes the content of a digest in a repository, flushed, in place of content that stood there. The caller
    * has verified the digest. The upload is kept, to finish again or to discard, and takes no more bytes.
@@ -53,6 +55,19 @@ export interface HeldUpload extends ComparedBytes {
   finish(repository: string, digest: Digest): Promise<void>;
   /** Removes the upload; content that it became stays. */
   discard(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * An upload as somebody reads it who does not hold it, while its holder adds to it. What was read stays as it was read,
+ * unless the holder goes back behind it. After the upload was finished or discarded all of it can still be read. Always
+ * `close` it.
+ */
+export interface FollowedUpload {
+  /** Bytes that are there by now. */
+  sizeBytes(): number;
+  /** Bytes from a position on, fewer than asked for, or none, at the end. */
+  read(position: number, bytesMax: number): Promise<Uint8Array>;
   close(): Promise<void>;
 }
 
@@ -67,6 +82,8 @@ export interface UploadStore {
   create(id: string): Promise<void>;
   /** "busy" when another request holds it, null when there is none. */
   hold(id: string): Promise<HeldUpload | "busy" | null>;
+  /** For reading while somebody, in any process, holds it; null when there is none. */
+  follow(id: string): Promise<FollowedUpload | null>;
   stat(id: string): Promise<UploadInfo | null>;
   /** All there are; their order means nothing. */
   ids(): Promise<string[]>;

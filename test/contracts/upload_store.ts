@@ -48,6 +48,58 @@ export function testUploads(open: OpenEmptyStores): void {
     for (const id of ["one", "two"]) await discard(opened, id);
   });
 
+  test("what is held is followed while it grows, by every opening, and to its end", async () => {
+    await using opened = await open();
+    const { stores } = opened;
+    expect(await stores.uploads.follow("one")).toBeNull();
+    await uploaded(stores.uploads, "one", sample(10));
+    const upload = await held(stores.uploads, "one");
+    const digest = digestOf("sha256", sample(300_010));
+    const followers = await Promise.all(
+      [stores, opened.another()].map((each) => each.uploads.follow("one")),
+    );
+    const readAll = async (from: number): Promise<Uint8Array[]> =>
+      Promise.all(
+        followers.map(async (follower) => {
+          const parts: Uint8Array[] = [];
+          for (let position = from; ;) {
+            const part = await follower!.read(position, 100_000);
+            expect(part.length).toBeLessThanOrEqual(100_000);
+            if (part.length === 0) return Buffer.concat(parts);
+            position += part.length;
+            parts.push(part);
+          }
+        }),
+      );
+    for (const bytes of await readAll(0)) expect(bytes).toEqual(Buffer.from(sample(10)));
+    await upload.append(bytesSource(sample(300_010).subarray(10)), unlimited);
+    upload.digestAhead("sha256");
+    for (const follower of followers) expect(follower!.sizeBytes()).toBe(300_010);
+    for (const bytes of await readAll(7)) {
+      expect(bytes).toEqual(Buffer.from(sample(300_010).subarray(7)));
+    }
+    expect(await upload.digest("sha256")).toBe(digest);
+    await upload.finish("team/app", digest);
+    for (const bytes of await readAll(300_000)) {
+      expect(bytes).toEqual(Buffer.from(sample(300_010).subarray(300_000)));
+    }
+    await upload.discard();
+    await upload.close();
+    for (const bytes of await readAll(0)) expect(bytes).toEqual(Buffer.from(sample(300_010)));
+    expect(await stores.uploads.follow("one")).toBeNull();
+    for (const follower of followers) await follower!.close();
+  });
+
+  test("an upload that is discarded can be read to its end by who follows it", async () => {
+    await using opened = await open();
+    const { uploads } = opened.stores;
+    await uploaded(uploads, "one", sample(10));
+    const follower = await uploads.follow("one");
+    await discard(opened, "one");
+    expect(await follower!.read(4, 100)).toEqual(sample(10).slice(4));
+    await follower!.close();
+  });
+
   test("one holder at a time, whichever opening asks; a new one after it closes", async () => {
     await using opened = await open();
     const openings = [opened.stores, opened.another()];

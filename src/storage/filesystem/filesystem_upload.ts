@@ -114,6 +114,10 @@ export class FilesystemUpload implements HeldUpload {
     return this.#tools.hashes.digest(this.#bytesFor(algorithm));
   }
 
+  digestAhead(algorithm: Algorithm): void {
+    if (this.#whole === null) this.#tools.hashes.follow(this.#bytesFor(algorithm));
+  }
+
   parts(): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
     return this.#whole === null ? bytesOf(this.#file) : [this.#whole];
   }

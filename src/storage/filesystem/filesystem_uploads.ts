@@ -3,7 +3,7 @@ import { MemoryBudget } from "../../lib/memory_budget.ts";
 import { constants } from "node:fs";
 import { stat } from "node:fs/promises";
 import { blobKey, uploadsDirectory } from "../layout.ts";
-import type { HeldUpload, UploadInfo, UploadStore } from "../upload_store.ts";
+import type { FollowedUpload, HeldUpload, UploadInfo, UploadStore } from "../upload_store.ts";
 import { absentOr } from "./durable_files.ts";
 import { tryLock } from "./file_lock.ts";
 import type { FilesystemLayouts } from "./filesystem_layouts.ts";
@@ -50,6 +50,20 @@ export class FilesystemUploads implements UploadStore {
       // The last one to close a cancelled upload frees its blocks.
       if (upload === null || upload === "busy") await file.close();
     }
+  }
+
+  async follow(id: string): Promise<FollowedUpload | null> {
+    const file = openIfThere(this.#path(id));
+    if (file === null) return null;
+    return {
+      sizeBytes: () => file.stat().size,
+      read: async (position, bytesMax) => {
+        const buffer = new Uint8Array(bytesMax);
+        return buffer.subarray(0, await file.read(buffer, bytesMax, position));
+      },
+      // The last one to close an upload that is gone frees its blocks.
+      close: () => file.close(),
+    };
   }
 
   async stat(id: string): Promise<UploadInfo | null> {

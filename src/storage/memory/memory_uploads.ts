@@ -8,6 +8,7 @@ import {
   type AppendLimits,
   type AppendResult,
   type ByteSource,
+  type FollowedUpload,
   type HeldUpload,
   type UploadInfo,
   type UploadStore,
@@ -51,6 +52,16 @@ export class MemoryUploads implements UploadStore {
     upload.held = true;
     const forget = (): void => void this.#uploads.delete(id);
     return new MemoryUpload(upload, this.#content, this.#clock, forget);
+  }
+
+  async follow(id: string): Promise<FollowedUpload | null> {
+    const upload = this.#uploads.get(id);
+    if (upload === undefined) return null;
+    return {
+      sizeBytes: () => upload.sizeBytes,
+      read: async (position, bytesMax) => partAt(upload, position).slice(0, bytesMax),
+      close: async () => undefined,
+    };
   }
 
   async stat(id: string): Promise<UploadInfo | null> {
@@ -126,6 +137,10 @@ class MemoryUpload implements HeldUpload {
     const hasher = newHasher(algorithm);
     for (const part of this.parts()) hasher.update(part);
     return hasher.digest();
+  }
+
+  digestAhead(): void {
+    // Nothing to be read back: `digest` costs the same at the end.
   }
 
   async finish(repository: string, digest: Digest): Promise<void> {
@@ -214,6 +229,16 @@ class MemoryUpload implements HeldUpload {
     if (missing && lengthBytes === null) throw complete();
     return { appendedBytes, brokenOff: missing };
   }
+}
+
+/** The rest of the part that holds a position; empty behind the last one. */
+function partAt({ parts, content }: Upload, position: number): Uint8Array {
+  let start = 0;
+  for (const part of content === null ? parts : [content.bytes]) {
+    if (position < start + part.length) return part.subarray(position - start);
+    start += part.length;
+  }
+  return new Uint8Array();
 }
 
 /** What a sender that went away leaves to read. */
