@@ -12,12 +12,15 @@ import { matchesEntityTag } from "../lib/http_fields.ts";
 import { assert } from "../lib/assert.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Holding } from "../metadata/metadata.ts";
-import { apiError } from "../oci/errors.ts";
-import { openContent, requireSendable } from "../registry/content.ts";
+import { apiError, type ApiError } from "../oci/errors.ts";
+import { cachedBytesMax } from "../registry/content_cache.ts";
+import { DamagedContent, openContent, readContent, requireSendable } from "../registry/content.ts";
 import { removeBlob } from "../registry/delete.ts";
-import { absentError, resolveBlob } from "../registry/resolve.ts";
+import type { ArrivingBlob, PulledBlob } from "../registry/origin.ts";
+import { absentError, pullBlob } from "../registry/resolve.ts";
 import { requireDigest, unsupportedDigest, type App } from "./app.ts";
 import { multipartBody, type RangePart } from "./multipart_body.ts";
+import { originHeaders, placeOf } from "./origin_headers.ts";
 import { atItsTime } from "./past.ts";
 import { requireHeld } from "./require_held.ts";
 import { contentReply, redirectReply } from "./send_content.ts";
@@ -33,22 +36,77 @@ export function getBlob(call: Call, app: App): Promise<Reply> {
 
 async function blobIn(call: Call, app: App, repository: string): Promise<Reply> {
   const digest = blobDigest(call);
-  const resolved = await resolveBlob(app.registry, repository, digest);
-  if (resolved.found === null) throw absentError(resolved.why, "BLOB_UNKNOWN", { digest });
-  const blob = resolved.found;
+  const pulled = await pullBlob(app.registry, placeOf(call, repository), digest);
+  const reply = await pulledBlob(call, app, digest, pulled);
+  const { provenance } = pulled;
+  if (provenance === undefined) return reply;
+  return { ...reply, headers: { ...reply.headers, ...originHeaders(call, provenance) } };
+}
+
+async function pulledBlob(
+  call: Call,
+  app: App,
+  digest: Digest,
+  pulled: PulledBlob,
+): Promise<Reply> {
+  const { arriving } = pulled;
+  if (arriving === undefined && pulled.found === null) {
+    throw absentError(pulled.why, "BLOB_UNKNOWN", { digest });
+  }
   const condition = call.header("if-none-match");
   if (condition !== null && matchesEntityTag(condition, digest)) {
     return emptyReply(304, identityHeaders(digest));
   }
+  if (arriving !== undefined) return arrivingBlob(call, arriving);
+  const blob = pulled.found;
   if (call.method === "HEAD") {
     const looking = requireHeld(call, app, blob, "BLOB_UNKNOWN");
     if (looking !== null) await looking;
     return emptyReply(200, blobHeaders(digest, blob.sizeBytes));
   }
-  await requireSendable(app.registry, blob);
+  const again = await sendableOrAgain(app, blob);
+  if (again !== null) return pulledBlob(call, app, digest, again);
   const range = call.header("range");
   if (range === null || !rangeStillFits(call, digest)) return wholeBlob(app, blob);
   return rangedBlob(app, blob, range);
+}
+
+/** Null where the blob can be sent; what its upstream gives where the disk has lost it. @throws DamagedContent. */
+async function sendableOrAgain({ registry }: App, blob: Holding): Promise<PulledBlob | null> {
+  const { origin } = registry;
+  try {
+    await requireSendable(registry, blob);
+    if (origin !== null && blob.sizeBytes <= cachedBytesMax) await readContent(registry, blob);
+    return null;
+  } catch (error) {
+    if (!(error instanceof DamagedContent) || origin === null) throw error;
+    const again = await origin.lost(blob);
+    if (again === null) throw error;
+    return again;
+  }
+}
+
+/** A blob that still comes: the whole of it, or one range. */
+async function arrivingBlob(call: Call, arriving: ArrivingBlob): Promise<Reply> {
+  const { digest, sizeBytes } = arriving;
+  const headers = blobHeaders(digest, sizeBytes);
+  if (call.method === "HEAD") return emptyReply(200, headers);
+  const header = rangeStillFits(call, digest) ? call.header("range") : null;
+  // Of several ranges none is served: the client gets all of it.
+  const parsed = header === null ? null : parseRange(header, sizeBytes, { partsMax: 1 });
+  if (parsed?.kind === "unsatisfiable") throw unsatisfiable(sizeBytes);
+  const range = parsed?.kind === "ranges" ? (parsed.ranges[0] ?? null) : null;
+  if (range === null) return contentReply(200, await arriving.open(null), headers);
+  headers["content-range"] = `bytes ${range.first}-${range.last}/${sizeBytes}`;
+  headers["content-length"] = String(range.last - range.first + 1);
+  return contentReply(206, await arriving.open(range), headers);
+}
+
+function unsatisfiable(sizeBytes: number): ApiError {
+  return apiError("RANGE_UNSATISFIABLE", {
+    message: `The blob has ${sizeBytes} bytes; the range lies outside of them`,
+    headers: { "content-range": `bytes */${sizeBytes}`, "accept-ranges": "bytes" },
+  });
 }
 
 function blobDigest(call: Call): Digest {
@@ -95,12 +153,7 @@ async function rangedBlob(app: App, blob: Holding, header: string): Promise<Repl
   const parsed = parseRange(header, sizeBytes, { partsMax: rangePartsMax });
   if (parsed.kind === "ignore") return wholeBlob(app, blob);
   if (parsed.kind === "too-many") throw apiError("TOO_MANY_RANGES");
-  if (parsed.kind === "unsatisfiable") {
-    throw apiError("RANGE_UNSATISFIABLE", {
-      message: `The blob has ${sizeBytes} bytes; the range lies outside of them`,
-      headers: { "content-range": `bytes */${sizeBytes}`, "accept-ranges": "bytes" },
-    });
-  }
+  if (parsed.kind === "unsatisfiable") throw unsatisfiable(sizeBytes);
   const [only, ...others] = parsed.ranges;
   assert(only !== undefined, "a satisfiable range has a part");
   if (others.length > 0) return severalRanges(app, blob, parsed.ranges);

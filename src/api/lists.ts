@@ -21,6 +21,7 @@ import {
   type PageRequest,
 } from "../registry/lists.ts";
 import { malformedDigest, shorten, targetOf, type App } from "./app.ts";
+import { placeOf, warningHeader } from "./origin_headers.ts";
 import { atItsTime } from "./past.ts";
 
 /** Types that one request may filter by. */
@@ -33,10 +34,15 @@ export function getTags(call: Call, app: App): Promise<Reply> {
 
 async function tagsIn(call: Call, app: App, repository: string): Promise<Reply> {
   const page = pageParameters(call);
-  const { items, next } = await listTags(app.registry, repository, page);
+  const list = await listTags(app.registry, placeOf(call, repository), page);
+  const { items, next, warning = null } = list;
   const path = `/v2/${call.repository}/tags/list`;
-  const headers = linkHeaders(targetOf(call, app, path), page, next, timeOf(call));
-  return jsonReply(200, { name: call.repository, tags: items }, headers);
+  const headers = linkHeaders(targetOf(call, app, path), page, next, moreOf(call));
+  return jsonReply(
+    200,
+    { name: call.repository, tags: items },
+    { ...headers, ...warningHeader(warning) },
+  );
 }
 
 /** GET of the names of all repositories that the caller may read. */
@@ -66,16 +72,17 @@ async function referrersIn(call: Call, app: App, repository: string): Promise<Re
   const subject = call.params["digest"] ?? "";
   if (digestProblem(subject) === "malformed") throw malformedDigest(subject);
   const artifactTypes = typeParameters(call);
-  const { items, next } = await listReferrers(app.registry, repository, subject, {
+  const list = await listReferrers(app.registry, placeOf(call, repository), subject, {
     artifactTypes,
     last: call.query.get("last"),
   });
-  const headers: Record<string, string> = {};
+  const { items, next, warning = null } = list;
+  const headers: Record<string, string> = warningHeader(warning);
   if (artifactTypes.length > 0) headers["oci-filters-applied"] = "artifactType";
   if (next !== null) {
     const query = artifactTypes.map((type): [string, string] => ["artifactType", type]);
     const target = targetOf(call, app, `/v2/${call.repository}/referrers/${subject}`);
-    headers["link"] = nextLink(target, [...timeOf(call), ...query, ["last", next]]);
+    headers["link"] = nextLink(target, [...moreOf(call), ...query, ["last", next]]);
   }
   return textReply(200, referrersIndex([...items]), mediaTypes.ociIndex, headers);
 }
@@ -132,8 +139,12 @@ function linkHeaders(
   return { link: nextLink(path, [...more, ...counted, ["last", next]]) };
 }
 
-/** The time of the list goes with it to its next page. */
-function timeOf(call: Call): [string, string][] {
+/** The time of the list, and the registry that the client meant, go with it to its next page. */
+function moreOf(call: Call): [string, string][] {
   const at = call.hasQuery("at") ? call.query.get("at") : null;
-  return at === null ? [] : [["at", at]];
+  const namespace = call.located?.namespace ?? null;
+  return [
+    ...(at === null ? [] : ([["at", at]] as [string, string][])),
+    ...(namespace === null ? [] : ([["ns", namespace]] as [string, string][])),
+  ];
 }

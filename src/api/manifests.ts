@@ -23,8 +23,9 @@ import { removeManifest, removeTag } from "../registry/delete.ts";
 import { pushManifest, type TagCondition } from "../registry/push_manifest.ts";
 import { anyTag, type TagRule, type TagRules } from "../registry/tag_rule.ts";
 import { readContent } from "../registry/content.ts";
-import { absentError, resolveManifest, type ManifestHolding } from "../registry/resolve.ts";
+import { absentError, pullManifest, type ManifestHolding } from "../registry/resolve.ts";
 import { invalidTag, requireReference, targetOf, type App } from "./app.ts";
+import { originHeaders, placeOf } from "./origin_headers.ts";
 import { atItsTime } from "./past.ts";
 import { requireHeld } from "./require_held.ts";
 
@@ -38,7 +39,7 @@ export function getManifest(call: Call, app: App): Promise<Reply> {
 
 async function manifestIn(call: Call, app: App, repository: string): Promise<Reply> {
   const reference = requireReference(call, "read");
-  const resolved = await resolveManifest(app.registry, repository, reference);
+  const resolved = await pullManifest(app.registry, placeOf(call, repository), reference);
   if (resolved.found === null) {
     const text = reference.kind === "tag" ? reference.tag : reference.digest;
     throw absentError(resolved.why, "MANIFEST_UNKNOWN", {
@@ -47,7 +48,10 @@ async function manifestIn(call: Call, app: App, repository: string): Promise<Rep
     });
   }
   const manifest = resolved.found;
-  const identity = identityHeaders(manifest, reference);
+  const identity = {
+    ...identityHeaders(manifest, reference),
+    ...originHeaders(call, resolved.provenance),
+  };
   // What was there then is no use of what a tag points at now.
   if (call.method !== "HEAD" && !isPastName(repository))
     notePull(call, app, { manifest, reference });

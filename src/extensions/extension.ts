@@ -18,7 +18,9 @@ import type { Follower } from "../metadata/followers.ts";
 import type { Committer } from "../metadata/metadata.ts";
 import type { RegistryJob, RegistryWork } from "../registry/registry_job.ts";
 import type { CollectedTotals } from "../registry/collection/collected.ts";
+import type { Origin } from "../registry/origin.ts";
 import type { Registry, Report } from "../registry/registry.ts";
+import type { Stores } from "../storage/stores.ts";
 
 /** `Place` is what the primary gives each worker of it: plain values, which go from process to process. */
 export interface Extension<Place = unknown> {
@@ -89,6 +91,8 @@ export interface PrimaryExtension<Place = unknown> {
 export interface WorkerExtension {
   /** Its endpoints, as in `Extension.endpoints`, with what answers them. */
   endpoints?(registry: Registry): readonly Endpoint<App>[];
+  /** The upstreams behind a mirror; at most one extension has them. */
+  origin?(registry: Registry, stores: Stores): Origin | null;
   /** Hears of every answer; `failure` is what was thrown where it is 5xx. */
   onAnswer?(record: AccessRecord, failure: unknown): void;
   /** Hears of lookups in the memory of the worker. */

@@ -12,7 +12,9 @@ import { assert } from "../lib/assert.ts";
 import type { Follower } from "../metadata/followers.ts";
 import type { Committer } from "../metadata/metadata.ts";
 import type { RegistryJob } from "../registry/registry_job.ts";
+import type { Origin } from "../registry/origin.ts";
 import type { Registry } from "../registry/registry.ts";
+import type { Stores } from "../storage/stores.ts";
 import type {
   CacheName,
   Extension,
@@ -159,6 +161,13 @@ export class WorkerExtensions {
 
   endpoints(registry: Registry): readonly Endpoint<App>[] {
     return this.#all.flatMap((extension) => extension.endpoints?.(registry) ?? []);
+  }
+
+  /** Null where none of them has upstreams. */
+  origin(registry: Registry, stores: Stores): Origin | null {
+    const found = this.#all.flatMap((extension) => extension.origin?.(registry, stores) ?? []);
+    assert(found.length <= 1, "extensions: one of them has the upstreams");
+    return found[0] ?? null;
   }
 
   /** Those that hear of answers: asked once, since this is on the way of every request. */

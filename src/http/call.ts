@@ -8,6 +8,7 @@ import { everyone, type Caller } from "../auth/caller.ts";
 import { networkOf } from "../auth/throttle.ts";
 import { RequestBudget } from "../lib/request_budget.ts";
 import { apiError, ApiError } from "../oci/errors.ts";
+import type { LocatedName } from "../oci/located_name.ts";
 import { plainBytesMax, type BodyMemory, type Room } from "./body_memory.ts";
 import { watchIdle } from "./idle_watch.ts";
 
@@ -61,6 +62,8 @@ export interface CallInit {
   /** Raw query without the question mark. */
   readonly queryText: string;
   readonly params: Readonly<Record<string, string>>;
+  /** What the name in the path means; null where it means itself. */
+  readonly located?: LocatedName | null;
   readonly request: Request;
   readonly connection: Connection;
   /** The memory for bodies. */
@@ -72,6 +75,7 @@ export class Call {
   readonly method: string;
   readonly path: string;
   readonly params: Readonly<Record<string, string>>;
+  readonly located: LocatedName | null;
   readonly request: Request;
   readonly connection: Connection;
   readonly bodies: BodyMemory;
@@ -90,6 +94,7 @@ export class Call {
     this.method = init.method;
     this.path = init.path;
     this.params = init.params;
+    this.located = init.located ?? null;
     this.request = init.request;
     this.connection = init.connection;
     this.bodies = init.bodies;

@@ -10,6 +10,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { NetworkSet } from "../lib/networks.ts";
 import { BudgetSpent } from "../lib/request_budget.ts";
 import { apiError, ApiError, type ApiErrorName } from "../oci/errors.ts";
+import type { LocatedName, LocateName } from "../oci/located_name.ts";
 import { isPastName } from "../oci/past_name.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import type { Admission } from "./admission.ts";
@@ -71,6 +72,8 @@ export interface DispatchOptions<App> extends DispatchSettings<App> {
   /** Maps failures of the layers below to API errors; null for what it does not know. */
   readonly explain: (error: unknown) => { reason: ApiErrorName; message?: string } | null;
   readonly onAnswer: (record: AccessRecord, failure: unknown) => void;
+  /** Finds the repository that the name of a request means; without it each name means itself. */
+  readonly locate?: LocateName | null;
   /** While true, answers ask clients to close their connection. */
   readonly isStopping: () => boolean;
 }
@@ -177,12 +180,15 @@ export class Dispatcher<App> {
       }
       ({ row } = match);
       checkRepository(row, match.params);
+      const locating = this.#locate(row, match.params, query);
+      const located = locating instanceof Promise ? await locating : locating;
       call = new Call({
         id,
         method: request.method,
         path,
         queryText: query,
-        params: match.params,
+        params: located === null ? match.params : named(match.params, located),
+        located,
         request,
         connection,
         bodies: this.#bodies,
@@ -201,6 +207,18 @@ export class Dispatcher<App> {
       const reply = withAllow(errorReply(refused), row, request.method, router);
       return { reply, row, call, failure: error, reason: refused.reason };
     }
+  }
+
+  /** Before anybody is asked whether the caller may: policies are about names of this registry. */
+  #locate(
+    { needs }: Endpoint<App>,
+    { repository }: Readonly<Record<string, string>>,
+    query: string,
+  ): null | LocatedName | Promise<LocatedName> {
+    const { locate = null } = this.#options;
+    if (locate === null || repository === undefined || isPastName(repository)) return null;
+    const namespace = query === "" ? null : new URLSearchParams(query).get("ns");
+    return locate(repository, namespace, needs === "push" || needs === "delete" ? needs : "pull");
   }
 
   /** What lies in memory for a reader who may be slow. @throws TOO_MANY_REQUESTS, UNAVAILABLE. */
@@ -377,6 +395,13 @@ function checkRepository<App>(row: Endpoint<App>, params: Readonly<Record<string
   const repository = params["repository"];
   if (repository === undefined || isRepositoryName(repository)) return;
   throw apiError(row.needs === "pull" ? "NAME_INVALID_READ" : "NAME_INVALID");
+}
+
+function named(
+  params: Readonly<Record<string, string>>,
+  { repository }: LocatedName,
+): Readonly<Record<string, string>> {
+  return { ...params, repository };
 }
 
 /** Nobody writes to the past. */

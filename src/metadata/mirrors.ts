@@ -59,8 +59,8 @@ export interface MirrorReads {
     limit: number,
   ): Promise<{ readonly repository: string; readonly host: string }[]>;
   tag(repository: string, tag: string): Promise<CachedTag | null>;
-  /** Whether the manifest came from the upstream. */
-  isCached(repository: string, digest: string): Promise<boolean>;
+  /** When a manifest that came from the upstream was pulled last, else fetched; null for any other. */
+  usedAt(repository: string, digest: string): Promise<number | null>;
   /** Cached manifests of a repository after this digest, by digest. */
   manifests(repository: string, after: string, limit: number): Promise<CachedManifest[]>;
   /** Bytes of all blobs and manifests of a repository. */

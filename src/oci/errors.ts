@@ -235,6 +235,25 @@ export const apiErrors = {
     message: "Registry cannot answer at present; try again later",
     section: "RFC 9110 §15.6.4",
   },
+  UPSTREAM_BROKEN: {
+    code: "UNAVAILABLE",
+    status: 502,
+    message:
+      "Upstream of this mirror cannot be used at present, and nothing of this is cached here",
+    section: "RFC 9110 §15.6.3",
+  },
+  UPSTREAM_SILENT: {
+    code: "UNAVAILABLE",
+    status: 504,
+    message: "Upstream of this mirror does not answer, and nothing of this is cached here",
+    section: "RFC 9110 §15.6.5",
+  },
+  MIRROR_LOOP: {
+    code: "UNAVAILABLE",
+    status: 508,
+    message: "Request went through too many mirrors, which ask each other in a circle",
+    section: "RFC 5842 §7.2",
+  },
   UNKNOWN: {
     code: "UNKNOWN",
     status: 500,

@@ -42,6 +42,7 @@ export async function removeTag(
     preconditions,
     changes: [{ kind: "remove-tag", tag }],
     by,
+    records: registry.origin?.deleted(repository, tag) ?? [],
   });
   if (outcome.committed) return;
   if (isFailed(outcome.failed, "tag-exists")) {
@@ -104,6 +105,7 @@ async function tryRemoveManifest(registry: Registry, request: ManifestDelete): P
     ],
     changes: [{ kind: "remove-manifest", digest, ...heldFor(registry, "deleted") }],
     by,
+    records: registry.origin?.deleted(repository, digest) ?? [],
   });
   if (outcome.committed) return true;
   if (isFailed(outcome.failed, "manifest-exists")) {

@@ -32,6 +32,7 @@ function openRegistry() {
     mayBeSparse: () => false,
     undo: () => noUndo,
     retention: { dryRun: false, delayMs: 0, gcDelayMs: 0, policies: [], ignoresPulls: false },
+    origin: null,
     sources: [],
     report: () => undefined,
   };

@@ -9,7 +9,8 @@ import { setImmediate } from "node:timers/promises";
 import { MiB } from "../lib/bytes.ts";
 import type { Descriptor } from "../oci/descriptor.ts";
 import type { ReferrerRecord } from "../metadata/metadata.ts";
-import { realNameOf } from "../oci/past_name.ts";
+import { isPastName, realNameOf } from "../oci/past_name.ts";
+import type { Origin, Place, UpstreamList } from "./origin.ts";
 import type { Registry } from "./registry.ts";
 import { absentError, beingRead, resolveReferrers, resolveTags } from "./resolve.ts";
 
@@ -25,6 +26,8 @@ export interface ListPage<T> {
   readonly items: readonly T[];
   /** The cursor of the next page; null when this is the last. */
   readonly next: string | null;
+  /** What a person should know of an upstream's part of the list. */
+  readonly warning?: string | null;
 }
 
 export interface PageRequest {
@@ -34,19 +37,49 @@ export interface PageRequest {
   readonly count: number | null;
 }
 
-/** @throws NAME_UNKNOWN, UNAVAILABLE. */
+/** Those of the repository and of its upstream. @throws NAME_UNKNOWN, UNAVAILABLE. */
 export async function listTags(
   registry: Registry,
-  repository: string,
+  place: Place,
   page: PageRequest,
 ): Promise<ListPage<string>> {
+  const { repository } = place;
   const wanted = Math.min(page.count ?? pageEntriesDefault, pageEntriesMax);
+  const upstream = await upstreamOf(registry, place, (origin) => origin.tags(place));
   const resolved = await resolveTags(registry, repository, { after: page.last, limit: wanted + 1 });
-  if (resolved.found === null) {
+  if (resolved.found === null && (upstream === null || resolved.why === "being-read")) {
     throw absentError(resolved.why, "MANIFEST_UNKNOWN", { name: realNameOf(repository) });
   }
-  const items = resolved.found.slice(0, wanted);
-  return { items, next: resolved.found.length > wanted ? (items.at(-1) ?? null) : null };
+  const own = resolved.found ?? [];
+  const all = upstream === null ? own : unionOf(own, behind(upstream.items, page.last, wanted + 1));
+  const items = all.slice(0, wanted);
+  const next = all.length > wanted ? (items.at(-1) ?? null) : null;
+  return { items, next, warning: upstream?.warning ?? null };
+}
+
+/** What the upstream of a repository lists; null where there is none. */
+async function upstreamOf<T>(
+  { origin }: Registry,
+  { repository }: Place,
+  ask: (origin: Origin) => Promise<UpstreamList<T> | null>,
+): Promise<UpstreamList<T> | null> {
+  return origin === null || isPastName(repository) ? null : ask(origin);
+}
+
+/** The first items of a list in byte order that stand behind one. */
+function behind(items: readonly string[], last: string | null, limit: number): readonly string[] {
+  if (last === null) return items.slice(0, limit);
+  const start = items.findIndex((item) => item > last);
+  return start === -1 ? [] : items.slice(start, start + limit);
+}
+
+/** Tags are ASCII, so that their order is that of their bytes. */
+function unionOf(one: readonly string[], other: readonly string[]): string[] {
+  return [...new Set([...one, ...other])].sort(inByteOrder);
+}
+
+function inByteOrder(one: string, other: string): number {
+  return one < other ? -1 : Number(one > other);
 }
 
 /** Names that are read in one turn, so that a short page of a long catalog does not take as many. */
@@ -97,9 +130,53 @@ export async function listRepositories(
  */
 export async function listReferrers(
   registry: Registry,
+  place: Place,
+  subject: string,
+  options: ReferrersRequest,
+): Promise<ListPage<Descriptor>> {
+  const upstream = await upstreamOf(registry, place, (origin) => origin.referrers(place, subject));
+  const own = await ownReferrers(registry, place.repository, subject, options);
+  if (upstream === null) return own;
+  const fits = fitsRequest(options);
+  // Of what the upstream lists, too, nothing stands behind the end of our own page.
+  const { next: end } = own;
+  const others = upstream.items.filter(
+    (item) => fits(item) && (end === null || item.digest <= end),
+  );
+  const all = new Map([...others, ...own.items].map((item) => [item.digest, item]));
+  const sorted = [...all.values()].sort((one, other) => inByteOrder(one.digest, other.digest));
+  return { ...firstOf(sorted, end), warning: upstream.warning };
+}
+
+export interface ReferrersRequest {
+  readonly artifactTypes: readonly string[];
+  readonly last: string | null;
+}
+
+function fitsRequest({ artifactTypes, last }: ReferrersRequest): (item: Descriptor) => boolean {
+  return ({ digest, artifactType }) => {
+    if (last !== null && digest <= last) return false;
+    return artifactTypes.length === 0 || artifactTypes.includes(artifactType ?? "");
+  };
+}
+
+/** As many as a page may hold; `end` is the cursor behind the last of them. */
+function firstOf(items: readonly Descriptor[], end: string | null): ListPage<Descriptor> {
+  let bytes = 0;
+  const over = items.findIndex((item, index) => {
+    bytes += Buffer.byteLength(JSON.stringify(item));
+    return index === referrersEntriesMax || (bytes > referrersBytesMax && index > 0);
+  });
+  if (over === -1) return { items, next: end };
+  const page = items.slice(0, over);
+  return { items: page, next: page.at(-1)?.digest ?? null };
+}
+
+async function ownReferrers(
+  registry: Registry,
   repository: string,
   subject: string,
-  options: { readonly artifactTypes: readonly string[]; readonly last: string | null },
+  options: ReferrersRequest,
 ): Promise<ListPage<Descriptor>> {
   const items: Descriptor[] = [];
   let bytes = 0;

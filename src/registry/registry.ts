@@ -10,6 +10,7 @@ import type { BlobStore } from "../storage/blob_store.ts";
 import type { LayoutDirectory } from "../storage/layout_directory.ts";
 import type { Assured } from "./collection/assured.ts";
 import type { ContentCache } from "./content_cache.ts";
+import type { Origin } from "./origin.ts";
 import type { UndoSettings } from "./history/undo_settings.ts";
 import type { RetentionRules } from "./retention/rules.ts";
 import type { Uploads } from "./uploads.ts";
@@ -26,6 +27,8 @@ export interface Registry {
   readonly assured: Assured;
   /** Where content may come from that the metadata do not know; asked in order (`resolve.ts`). */
   readonly sources: readonly Source[];
+  /** The upstreams behind a mirror; null where there is none. */
+  readonly origin: Origin | null;
   /** Keep equal blobs of several repositories as one file (`storage.dedupe`). */
   readonly dedupe: boolean;
   /** Whether a repository takes an index though manifests that it names are not there (`storage.sparseIndexes`). */

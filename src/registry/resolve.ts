@@ -22,19 +22,11 @@ import type {
 } from "../metadata/metadata.ts";
 import { isPastName, realNameOf } from "../oci/past_name.ts";
 import { beforeHistory, collectedSince, pastOf, type Past } from "./history/past.ts";
+import type { Place, Pulled, PulledBlob } from "./origin.ts";
 import type { Brought, Registry } from "./registry.ts";
+import type { ManifestHolding, Resolved, WhyAbsent } from "./resolved.ts";
 
-/** A manifest, and the repository where its bytes lie. */
-export type ManifestHolding = ManifestRecord & Holding;
-
-export type WhyAbsent =
-  | "no-repository"
-  /** The repository has no such thing, or is not there. */
-  | "absent"
-  /** A source has something of this repository and did not bring it in time. */
-  | "being-read";
-
-export type Resolved<T> = { readonly found: T } | { readonly found: null; readonly why: WhyAbsent };
+export type { ManifestHolding } from "./resolved.ts";
 
 /** Seconds that a client is asked to wait for what is being read. */
 const retryAfterS = "5";
@@ -69,6 +61,32 @@ export async function resolveBlob(
   if (sizeBytes === "later") return { found: null, why: "being-read" };
   if (sizeBytes === null) return { found: null, why: "absent" };
   return { found: { repository, digest, sizeBytes } };
+}
+
+/** A pull of a manifest: an upstream may have it, or have moved its tag. */
+export async function pullManifest(
+  registry: Registry,
+  place: Place,
+  reference: Reference,
+): Promise<Pulled<ManifestHolding>> {
+  const { origin } = registry;
+  if (origin === null || isPastName(place.repository)) {
+    return resolveManifest(registry, place.repository, reference);
+  }
+  return origin.manifest(place, reference);
+}
+
+/** A pull of a blob: an upstream may have it. */
+export async function pullBlob(
+  registry: Registry,
+  place: Place,
+  digest: Digest,
+): Promise<PulledBlob> {
+  const { origin } = registry;
+  if (origin === null || isPastName(place.repository)) {
+    return resolveBlob(registry, place.repository, digest);
+  }
+  return origin.blob(place, digest);
 }
 
 /** A slice of a repository's tags, all of which are known by then. */

@@ -7,6 +7,7 @@
  * another tool puts it here again. Whatever a manifest that is new here names comes back with it. What cannot be
  * recorded is reported once.
  */
+import { isCached } from "../metadata/mirrors.ts";
 import type { NewManifest } from "../metadata/metadata.ts";
 import { MiB } from "../lib/bytes.ts";
 import { parseDigest, type Digest } from "../oci/digest.ts";
@@ -139,6 +140,8 @@ async function tellMissing(
   { registry, repository, problems }: Intake,
   manifests: readonly ForeignManifest[],
 ): Promise<void> {
+  // What was not fetched from an upstream yet is not missing.
+  if (await isCached(registry.metadata, repository)) return;
   const parents = new Map<string, Digest>();
   const children = new Set<string>();
   for (const { manifest, needed, children: named } of manifests) {

@@ -74,7 +74,7 @@ export async function openAnswers(options: AnswersOptions): Promise<Answers> {
     ...extensionParts(table, { config, clock, report }),
     places: options.places ?? {},
   });
-  const registry = openRegistry(config, {
+  const here = openRegistry(config, {
     root,
     stores,
     committer: options.committer,
@@ -83,6 +83,7 @@ export async function openAnswers(options: AnswersOptions): Promise<Answers> {
     remembers: true,
     lookup: (cache) => opened.lookup(cache),
   });
+  const registry: Registry = { ...here, origin: opened.origin(here, stores) };
   const health: Health = { started: false, stopping: false, problem: null };
   const throttle = new Throttle(options.tell);
   const openApi = onceText(() => openApiText(config, table));
@@ -97,6 +98,7 @@ export async function openAnswers(options: AnswersOptions): Promise<Answers> {
     router: new Router([...endpoints, ...opened.endpoints(registry)]),
     clock,
     idPrefix: options.idPrefix,
+    locate: registry.origin?.locate ?? null,
     explain: explainFailure,
     onAnswer: answerListener(log, audit, opened, () => relief.begin()),
     isStopping: () => health.stopping,

@@ -39,6 +39,8 @@ export function openRegistry(config: RegistryConfig, parties: RegistryParties): 
     contentCache: new ContentCache(lookup?.("content")),
     assured: new Assured(),
     sources: stores.layouts === null ? [] : [layoutSource],
+    // A worker's extensions bring it.
+    origin: null,
     dedupe: config.storage.dedupe,
     // Settings of a worker say which may; nobody else is pushed to.
     mayBeSparse: () => false,

@@ -68,6 +68,8 @@ export interface FollowedUpload {
   sizeBytes(): number;
   /** Bytes from a position on, fewer than asked for, or none, at the end. */
   read(position: number, bytesMax: number): Promise<Uint8Array>;
+  /** Whether it is there still; false once it was discarded, whatever became of it. */
+  isThere(): boolean;
   close(): Promise<void>;
 }
 

@@ -3,6 +3,7 @@
 import { expect, test } from "bun:test";
 import { isCached, mirrors, type MirrorChange } from "../../src/metadata/mirrors.ts";
 import { recordCommit } from "../../src/metadata/records.ts";
+import { retention } from "../../src/metadata/retention.ts";
 import { change, digest, openTested, repository, type OpenEmptyStore } from "./metadata_facts.ts";
 
 export function testMirrors(open: OpenEmptyStore): void {
@@ -86,8 +87,8 @@ export function testMirrors(open: OpenEmptyStore): void {
     ] as const) {
       await write({ kind: "cache-manifest", repository, digest: digest(name), at });
     }
-    expect(await reads.isCached(repository, digest("m1"))).toBe(true);
-    expect(await reads.isCached(repository, digest("b"))).toBe(false);
+    expect(await reads.usedAt(repository, digest("m1"))).toBe(30);
+    expect(await reads.usedAt(repository, digest("b"))).toBeNull();
     const listed = await reads.manifests(repository, "", 9);
     expect(Object.fromEntries(listed.map((each) => [each.digest, each.usedAt]))).toEqual({
       [digest("m1")]: 30,
@@ -96,7 +97,10 @@ export function testMirrors(open: OpenEmptyStore): void {
     const sizes = listed.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     expect(await reads.usage(repository)).toBe(100 + sizes);
     expect(await reads.usage("nowhere")).toBe(0);
+    const pulls = [{ repository, digest: digest("m2"), at: 40, count: 1, looks: false }];
+    await tested.metadata.commit(recordCommit(retention, { kind: "add-pulls", pulls }));
+    expect(await reads.usedAt(repository, digest("m2"))).toBe(40);
     await write({ kind: "forget-manifest", repository, digest: digest("m1") });
-    expect(await reads.isCached(repository, digest("m1"))).toBe(false);
+    expect(await reads.usedAt(repository, digest("m1"))).toBeNull();
   });
 }

@@ -83,8 +83,12 @@ export function testUploads(open: OpenEmptyStores): void {
     for (const bytes of await readAll(300_000)) {
       expect(bytes).toEqual(Buffer.from(sample(300_010).subarray(300_000)));
     }
+    for (const follower of followers) expect(follower!.isThere()).toBe(true);
     await upload.discard();
     await upload.close();
+    await stores.uploads.create("one");
+    for (const follower of followers) expect(follower!.isThere()).toBe(false);
+    await discard(opened, "one");
     for (const bytes of await readAll(0)) expect(bytes).toEqual(Buffer.from(sample(300_010)));
     expect(await stores.uploads.follow("one")).toBeNull();
     for (const follower of followers) await follower!.close();

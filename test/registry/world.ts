@@ -162,6 +162,7 @@ export async function openRoot(
     clock,
     contentCache: new ContentCache(),
     assured: new Assured(),
+    origin: null,
     sources: [layoutSource],
     dedupe,
     mayBeSparse: (name) => name.startsWith("sparse/"),

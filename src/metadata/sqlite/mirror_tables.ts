@@ -12,7 +12,9 @@ const sql = {
     "SELECT repository, host FROM mirror_origins WHERE repository > ?1 ORDER BY repository LIMIT ?2",
   mirrorTag:
     "SELECT digest, checked_at AS checkedAt FROM mirror_tags WHERE repository = ?1 AND tag = ?2",
-  mirrorManifest: "SELECT 1 AS found FROM mirror_manifests WHERE repository = ?1 AND digest = ?2",
+  mirrorUsedAt:
+    "SELECT coalesce(p.pulled_at, c.fetched_at) AS at FROM mirror_manifests c LEFT JOIN retention_pulls p " +
+    `ON p.repository = ${here} AND p.digest = c.digest WHERE c.repository = ?1 AND c.digest = ?2`,
   // A manifest that is not there any more has no row of its own to find.
   mirrorManifests:
     "SELECT c.digest AS digest, m.size AS sizeBytes, coalesce(p.pulled_at, c.fetched_at) AS usedAt " +
@@ -118,7 +120,8 @@ function reads(database: Database): MirrorReads {
     origin: async (repository) => get<{ host: string }>(sql.mirrorOrigin, repository)?.host ?? null,
     repositories: async (after, limit) => all(sql.mirrorRepositories, after, limit),
     tag: async (repository, tag) => get(sql.mirrorTag, repository, tag),
-    isCached: async (repository, digest) => get(sql.mirrorManifest, repository, digest) !== null,
+    usedAt: async (repository, digest) =>
+      get<{ at: number }>(sql.mirrorUsedAt, repository, digest)?.at ?? null,
     manifests: async (repository, after, limit) =>
       all<CachedManifest>(sql.mirrorManifests, repository, after, limit),
     usage: async (repository) => get<{ bytes: number }>(sql.mirrorUsage, repository)?.bytes ?? 0,

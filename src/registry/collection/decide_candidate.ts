@@ -3,6 +3,7 @@
  */
 import { collection, type Candidate, type ManifestFacts } from "../../metadata/collection.ts";
 import type { Commit } from "../../metadata/metadata.ts";
+import { mirrors } from "../../metadata/mirrors.ts";
 import { parseDigest } from "../../oci/digest.ts";
 import { subjectOfTag } from "../../oci/referrers.ts";
 import type { Registry } from "../registry.ts";
@@ -80,6 +81,10 @@ const deciders: Readonly<Record<Candidate["kind"], Decider>> = {
     if (pinnedUntil !== null && pinnedUntil > deciding.now) {
       return { kind: "kept", until: pinnedUntil, reason: "brought back by an undo" };
     }
+    const wanted = await wantedUntil(deciding.registry, candidate);
+    if (wanted !== null && wanted > deciding.now) {
+      return { kind: "kept", until: wanted, reason: "cached from its upstream, and pulled lately" };
+    }
     const verdict = await verdictOf(deciding, candidate, facts);
     if (verdict.decision === "keep") {
       return { kind: "kept", until: verdict.lookAgainAt, reason: verdict.reason };
@@ -87,7 +92,7 @@ const deciders: Readonly<Record<Candidate["kind"], Decider>> = {
     return {
       kind: "collected",
       reason: verdict.reason,
-      commit: giveUpManifest(deciding.registry, candidate, facts),
+      commit: giveUpManifest(deciding.registry, candidate, { ...facts, isCached: wanted !== null }),
       sizeBytes,
       steps: stepsOfManifest + references * stepsOfReference,
     };
@@ -108,6 +113,18 @@ const deciders: Readonly<Record<Candidate["kind"], Decider>> = {
     };
   },
 };
+
+/** Manifests that clients pull by digest have no tag here, and their upstream may be gone. */
+const wantedMs = 7 * 24 * 60 * 60_000;
+
+/** Until when a manifest that came from an upstream is no garbage; null for any other. */
+async function wantedUntil(
+  { metadata }: Registry,
+  { repository, digest }: Candidate,
+): Promise<number | null> {
+  const usedAt = await metadata.records(mirrors).usedAt(repository, digest);
+  return usedAt === null ? null : usedAt + wantedMs;
+}
 
 /** By a tag of its own, an index, or a subject that is here. */
 async function isNamed(

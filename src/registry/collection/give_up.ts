@@ -4,6 +4,8 @@
  */
 import type { Candidate, ManifestFacts } from "../../metadata/collection.ts";
 import type { Change, Commit, Precondition } from "../../metadata/metadata.ts";
+import { mirrors } from "../../metadata/mirrors.ts";
+import { recordCommit } from "../../metadata/records.ts";
 import { parseDigest } from "../../oci/digest.ts";
 import { subjectOfTag } from "../../oci/referrers.ts";
 import { heldFor } from "../history/hold.ts";
@@ -25,17 +27,23 @@ export function giveUpBlob(registry: Registry, candidate: Given): Commit {
   );
 }
 
+type GivenManifest = Pick<ManifestFacts, "subject" | "tags"> & {
+  /** It came from an upstream, and can be fetched again: nothing is held for an undo. */
+  readonly isCached: boolean;
+};
+
 /** A manifest without tag and index, with the tags that followed a subject which is gone. */
 export function giveUpManifest(
   registry: Registry,
   candidate: Given,
-  { subject, tags }: Pick<ManifestFacts, "subject" | "tags">,
+  { subject, tags, isCached }: GivenManifest,
 ): Commit {
   const { digest, since } = candidate;
   const subjects = [subject, ...tags.map(subjectOfTag)].flatMap((text) =>
     text === null ? [] : (parseDigest(text) ?? []),
   );
-  return commitOf(
+  const hold = isCached ? {} : heldFor(registry, "collected", since);
+  const commit = commitOf(
     candidate,
     "manifest",
     [
@@ -43,18 +51,26 @@ export function giveUpManifest(
       { kind: "tags-are", digest, tags },
       ...subjects.map((gone): Precondition => ({ kind: "manifest-absent", digest: gone })),
     ],
-    [{ kind: "remove-manifest", digest, ...heldFor(registry, "collected", since) }],
+    [{ kind: "remove-manifest", digest, ...hold }],
   );
+  if (!isCached) return commit;
+  const { repository } = candidate;
+  const forget = recordCommit(mirrors, { kind: "forget-manifest", repository, digest });
+  return { ...commit, records: [forget] };
 }
 
 /** A repository that holds nothing. */
 export function giveUpRepository(candidate: Given): Commit {
-  return commitOf(
+  const { repository } = candidate;
+  const commit = commitOf(
     candidate,
     "repository",
     [{ kind: "repository-empty" }],
     [{ kind: "remove-repository" }],
   );
+  // Whoever pushes to the name later is no mirror of anything.
+  const forget = recordCommit(mirrors, { kind: "forget-origin", repository });
+  return { ...commit, records: [forget] };
 }
 
 function commitOf(

@@ -1,6 +1,6 @@
 /** Uploads as files of `_zot/uploads`, each locked by its holder; `filesystem_upload.ts` is one that is held. */
 import { MemoryBudget } from "../../lib/memory_budget.ts";
-import { constants } from "node:fs";
+import { constants, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { blobKey, uploadsDirectory } from "../layout.ts";
 import type { FollowedUpload, HeldUpload, UploadInfo, UploadStore } from "../upload_store.ts";
@@ -61,6 +61,7 @@ export class FilesystemUploads implements UploadStore {
         const buffer = new Uint8Array(bytesMax);
         return buffer.subarray(0, await file.read(buffer, bytesMax, position));
       },
+      isThere: () => inodeOf(this.#path(id)) === file.stat().ino,
       // The last one to close an upload that is gone frees its blocks.
       close: () => file.close(),
     };
@@ -88,4 +89,9 @@ export class FilesystemUploads implements UploadStore {
     const found = { sizeBytes, finished: nlink > 1 };
     return new FilesystemUpload(id, this.#path(id), file, found, this.#tools);
   }
+}
+
+/** Of the file that has this name; null when there is none. */
+function inodeOf(path: string): number | null {
+  return statSync(path, { throwIfNoEntry: false })?.ino ?? null;
 }

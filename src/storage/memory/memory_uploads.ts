@@ -60,6 +60,7 @@ export class MemoryUploads implements UploadStore {
     return {
       sizeBytes: () => upload.sizeBytes,
       read: async (position, bytesMax) => partAt(upload, position).slice(0, bytesMax),
+      isThere: () => this.#uploads.get(id) === upload,
       close: async () => undefined,
     };
   }

@@ -1,0 +1,406 @@
+/**
+ * Manifests of mirrored repositories: checked by one HEAD when their time is over, fetched when they are not here, and
+ * served from here when the upstream cannot be asked.
+ *
+ * Checks of one tag at the same time are one check, in each worker; what one worker found counts for all others for a
+ * second at least. A check goes on when nobody waits for it any more, so that the next request finds its result.
+ */
+import type { Clock } from "../../../lib/clock.ts";
+import { mirrors, type CachedTag } from "../../../metadata/mirrors.ts";
+import { algorithmOf, digestOf, parseDigest, type Digest } from "../../../oci/digest.ts";
+import type { Reference } from "../../../oci/reference.ts";
+import type { Place, Provenance, Pulled } from "../../../registry/origin.ts";
+import type { Registry } from "../../../registry/registry.ts";
+import { resolveManifest, whyAbsent, type ManifestHolding } from "../../../registry/resolve.ts";
+import type { UpstreamManifest } from "../upstream/upstream.ts";
+import { UpstreamTrouble } from "../upstream/trouble.ts";
+import { Absences } from "./absences.ts";
+import type { Mirror, MirroredName } from "./mirror.ts";
+import { confirmTag, setCachedTag, storeManifest } from "./store_manifest.ts";
+import { isAbsence, staleWarning, troubleError, worst } from "./upstream_answers.ts";
+
+/** Checks of one tag within this time are one. */
+const sharedMs = 1_000;
+/** How long a request waits for its upstream where it can be answered from here, and where it cannot. */
+const cachedWaitMs = 10_000;
+const waitMs = 20_000;
+/** How long a tag or manifest that was deleted here does not come back. */
+export const deletedMs = 10 * 60_000;
+
+/** What the upstreams said of a reference. */
+type Answer =
+  | { readonly kind: "same" | "fetched"; readonly manifest: ManifestHolding }
+  | { readonly kind: "absent" }
+  | { readonly kind: "trouble"; readonly trouble: UpstreamTrouble; readonly mirror: Mirror };
+
+/** What is here of a reference. */
+interface Known {
+  readonly manifest: ManifestHolding | null;
+  /** Null for what no upstream has said. */
+  readonly cached: CachedTag | null;
+  /** Where the tag points, whether that is here or not. */
+  readonly pointsAt: string | null;
+}
+
+export interface PullWatch {
+  pulled(host: string, kind: "manifest" | "blob", cache: Provenance["cache"] | "negative"): void;
+  stale(host: string, ageMs: number | null): void;
+}
+
+export class MirroredManifests {
+  readonly #registry: Registry;
+  readonly #clock: Clock;
+  readonly #watch: PullWatch;
+  readonly #absences: Absences;
+  readonly #asking = new Map<string, Promise<Answer>>();
+
+  constructor(registry: Registry, watch: PullWatch) {
+    this.#registry = registry;
+    this.#clock = registry.clock;
+    this.#watch = watch;
+    this.#absences = new Absences(registry.clock);
+  }
+
+  /** `sources` are those of the repository, or its one origin. @throws an API error. */
+  async pull(
+    place: Place,
+    reference: Reference,
+    sources: readonly MirroredName[],
+  ): Promise<Pulled<ManifestHolding>> {
+    return reference.kind === "tag"
+      ? this.#pullTag(place.repository, reference.tag, sources)
+      : this.#pullDigest(place.repository, reference.digest, sources);
+  }
+
+  async #pullTag(
+    repository: string,
+    tag: string,
+    sources: readonly MirroredName[],
+  ): Promise<Pulled<ManifestHolding>> {
+    const [source] = sources;
+    const known = await this.#known(repository, tag);
+    const { manifest, cached } = known;
+    if (source === undefined)
+      return resolveManifest(this.#registry, repository, { kind: "tag", tag });
+    const { mirror } = source;
+    if (manifest !== null && cached === null && mirror.allowsPush) return { found: manifest };
+    const ageMs = cached === null ? null : Math.max(0, this.#clock.now() - cached.checkedAt);
+    if (manifest !== null && ageMs !== null) {
+      if (ageMs < Math.max(mirror.manifestCheckMs, sharedMs)) {
+        return this.#answer(mirror, manifest, {
+          cache: "hit",
+          ageS: seconds(ageMs),
+          warning: null,
+        });
+      }
+    }
+    if (manifest === null && this.#isDeleted(cached, ageMs))
+      return unknown(this.#registry, repository);
+    const place = `${repository}:${tag}`;
+    if (manifest === null && this.#absences.has(place)) {
+      this.#watch.pulled(mirror.upstream.host, "manifest", "negative");
+      return unknown(this.#registry, repository);
+    }
+    const answer = await this.#ask(place, manifest !== null, sources, () =>
+      this.#check(repository, tag, known, sources),
+    );
+    return this.#settle(repository, { place, kind: "tag", known, mirror, ageMs }, answer);
+  }
+
+  async #pullDigest(
+    repository: string,
+    digest: Digest,
+    sources: readonly MirroredName[],
+  ): Promise<Pulled<ManifestHolding>> {
+    const registry = this.#registry;
+    const resolved = await resolveManifest(registry, repository, { kind: "digest", digest });
+    const [source] = sources;
+    if (source === undefined) return resolved;
+    const { mirror } = source;
+    if (resolved.found !== null && (await this.#isStored(resolved.found))) {
+      const usedAt = await registry.metadata.records(mirrors).usedAt(repository, digest);
+      if (usedAt === null) return resolved;
+      return this.#answer(mirror, resolved.found, { cache: "hit", ageS: null, warning: null });
+    }
+    const place = `${repository}@${digest}`;
+    if (this.#absences.has(place) || (await this.#wasDeleted(repository, digest))) {
+      this.#watch.pulled(mirror.upstream.host, "manifest", "negative");
+      return unknown(registry, repository);
+    }
+    const answer = await this.#ask(place, false, sources, () =>
+      this.#fetch(repository, digest, sources),
+    );
+    const known = { manifest: null, cached: null, pointsAt: null };
+    return this.#settle(repository, { place, kind: "digest", known, mirror, ageMs: null }, answer);
+  }
+
+  /** What is here of a tag; a manifest that the disk has lost is not. */
+  async #known(repository: string, tag: string): Promise<Known> {
+    const { metadata } = this.#registry;
+    const { found } = await resolveManifest(this.#registry, repository, { kind: "tag", tag });
+    const row = await metadata.records(mirrors).tag(repository, tag);
+    if (found === null) return { manifest: null, cached: row, pointsAt: null };
+    const cached = row !== null && row.digest === found.digest ? row : null;
+    const manifest = (await this.#isStored(found)) ? found : null;
+    return { manifest, cached, pointsAt: found.digest };
+  }
+
+  /** Whether its bytes are where they should be; of what is in memory nobody asks the disk. */
+  async #isStored({ repository, digest, sizeBytes }: ManifestHolding): Promise<boolean> {
+    const { contentCache, blobs } = this.#registry;
+    if (contentCache.get(digest) !== null) return true;
+    return (await blobs.size(repository, digest)) === sizeBytes;
+  }
+
+  #isDeleted(cached: CachedTag | null, ageMs: number | null): boolean {
+    return cached !== null && cached.digest === "" && ageMs !== null && ageMs < deletedMs;
+  }
+
+  async #wasDeleted(repository: string, digest: Digest): Promise<boolean> {
+    const row = await this.#registry.metadata.records(mirrors).tag(repository, digest);
+    return this.#isDeleted(row, row === null ? null : this.#clock.now() - row.checkedAt);
+  }
+
+  /** One question at a time about a reference, for as long as this request may wait. */
+  async #ask(
+    place: string,
+    isHere: boolean,
+    [source]: readonly MirroredName[],
+    ask: () => Promise<Answer>,
+  ): Promise<Answer> {
+    let asking = this.#asking.get(place);
+    if (asking === undefined) {
+      asking = ask().finally(() => this.#asking.delete(place));
+      this.#asking.set(place, asking);
+    }
+    const waited = new AbortController();
+    const silent = this.#clock
+      .sleep(isHere ? cachedWaitMs : waitMs, waited.signal)
+      .then((): Answer | null => {
+        if (source === undefined || waited.signal.aborted) return null;
+        const trouble = new UpstreamTrouble("silent", source.mirror.upstream.host);
+        return { kind: "trouble", trouble, mirror: source.mirror };
+      });
+    try {
+      return (await Promise.race([asking, silent])) ?? (await asking);
+    } finally {
+      waited.abort();
+      asking.catch(() => {});
+    }
+  }
+
+  /** Turns what was said into an answer. */
+  async #settle(
+    repository: string,
+    asked: {
+      readonly place: string;
+      readonly kind: "tag" | "digest";
+      readonly known: Known;
+      readonly mirror: Mirror;
+      readonly ageMs: number | null;
+    },
+    answer: Answer,
+  ): Promise<Pulled<ManifestHolding>> {
+    const { place, kind, known, mirror, ageMs } = asked;
+    const { manifest } = known;
+    const { host } = mirror.upstream;
+    if ("manifest" in answer) {
+      const cache = answer.kind === "same" ? "fresh" : "miss";
+      return this.#answer(mirror, answer.manifest, { cache, ageS: 0, warning: null });
+    }
+    if (answer.kind === "absent") {
+      if (manifest === null || mirror.propagatesDeletes) {
+        this.#absences.add(place, kind);
+        return unknown(this.#registry, repository);
+      }
+      return this.#stale(mirror, manifest, `${host} has it no more`, ageMs);
+    }
+    const { trouble } = answer;
+    const mayServe = trouble.kind === "denied" ? mirror.onDenied === "serve" : mirror.serveStale;
+    if (manifest === null || !mayServe) throw troubleError(trouble);
+    return this.#stale(mirror, manifest, trouble.message, ageMs);
+  }
+
+  #stale(
+    mirror: Mirror,
+    manifest: ManifestHolding,
+    reason: string,
+    ageMs: number | null,
+  ): Pulled<ManifestHolding> {
+    this.#watch.stale(mirror.upstream.host, ageMs);
+    const warning = staleWarning(reason, ageMs);
+    const ageS = ageMs === null ? null : seconds(ageMs);
+    return this.#answer(mirror, manifest, { cache: "stale", ageS, warning });
+  }
+
+  #answer(
+    { upstream }: Mirror,
+    found: ManifestHolding,
+    provenance: Provenance,
+  ): Pulled<ManifestHolding> {
+    this.#watch.pulled(upstream.host, "manifest", provenance.cache);
+    return { found, provenance };
+  }
+
+  /** Asks the upstreams of a tag in turn, until one has it. */
+  async #check(
+    repository: string,
+    tag: string,
+    known: Known,
+    sources: readonly MirroredName[],
+  ): Promise<Answer> {
+    return this.#eachOf(sources, async (source) => this.#checkAt(repository, tag, known, source));
+  }
+
+  async #fetch(
+    repository: string,
+    digest: Digest,
+    sources: readonly MirroredName[],
+  ): Promise<Answer> {
+    return this.#eachOf(sources, async (source) => {
+      const { mirror, name } = source;
+      const got = await mirror.upstream.getManifest(name, digest);
+      if (got === null || got === "unchanged") return null;
+      return this.#store(repository, source, checked(got, mirror, digest), null);
+    });
+  }
+
+  async #eachOf(
+    sources: readonly MirroredName[],
+    ask: (source: MirroredName) => Promise<Answer | null>,
+  ): Promise<Answer> {
+    const troubles: { trouble: UpstreamTrouble; mirror: Mirror }[] = [];
+    for (const source of sources) {
+      try {
+        const answer = await ask(source);
+        if (answer !== null) return answer;
+      } catch (error) {
+        if (!(error instanceof UpstreamTrouble)) throw error;
+        if (!isAbsence(error)) troubles.push({ trouble: error, mirror: source.mirror });
+      }
+    }
+    const trouble = worst(troubles.map((each) => each.trouble));
+    const [first] = troubles;
+    if (trouble === null || first === undefined) return { kind: "absent" };
+    return { kind: "trouble", trouble, mirror: first.mirror };
+  }
+
+  /** Null: this upstream does not have the tag. */
+  async #checkAt(
+    repository: string,
+    tag: string,
+    known: Known,
+    source: MirroredName,
+  ): Promise<Answer | null> {
+    const { mirror, name } = source;
+    const { manifest } = known;
+    const { upstream } = mirror;
+    const head = await upstream.headManifest(name, tag);
+    if (head === null) return null;
+    // An upstream that cannot answer HEAD is not asked so again for a while: its client knows.
+    const digest = head.digest === null ? null : parseDigest(head.digest);
+    if (digest === null) return this.#getTag(repository, tag, known, source);
+    const here =
+      manifest?.digest === digest ? manifest : await this.#cachedHere(repository, digest);
+    if (here !== null && here === manifest) return this.#confirm(repository, source, tag, here);
+    if (here !== null) return this.#point(repository, source, here, { tag, known });
+    const got = await upstream.getManifest(name, digest);
+    if (got === null || got === "unchanged") {
+      return this.#getTag(repository, tag, known, source);
+    }
+    return this.#store(repository, source, checked(got, mirror, digest), { tag, known });
+  }
+
+  /** For upstreams whose HEAD does not tell. */
+  async #getTag(
+    repository: string,
+    tag: string,
+    known: Known,
+    source: MirroredName,
+  ): Promise<Answer | null> {
+    const { mirror, name } = source;
+    const { manifest } = known;
+    const options = manifest === null ? {} : { ifNoneMatch: manifest.digest };
+    const got = await mirror.upstream.getManifest(name, tag, options);
+    if (got === null) return null;
+    const isSame = got === "unchanged" || got.digest === manifest?.digest;
+    if (isSame && manifest !== null) return this.#confirm(repository, source, tag, manifest);
+    if (got === "unchanged") return null;
+    return this.#store(repository, source, checked(got, mirror, null), { tag, known });
+  }
+
+  async #cachedHere(repository: string, digest: Digest): Promise<ManifestHolding | null> {
+    const record = await this.#registry.metadata.manifestByDigest(repository, digest);
+    const found = record === null ? null : { ...record, repository };
+    return found !== null && (await this.#isStored(found)) ? found : null;
+  }
+
+  /** The upstream has the same as we. */
+  async #confirm(
+    repository: string,
+    { mirror }: MirroredName,
+    tag: string,
+    manifest: ManifestHolding,
+  ): Promise<Answer> {
+    const { host } = mirror.upstream;
+    await confirmTag(this.#registry, { repository, host, digest: manifest.digest, tag });
+    return { kind: "same", manifest };
+  }
+
+  /** The tag moved to what is here already. */
+  async #point(
+    repository: string,
+    { mirror }: MirroredName,
+    manifest: ManifestHolding,
+    at: { readonly tag: string; readonly known: Known },
+  ): Promise<Answer> {
+    const { host } = mirror.upstream;
+    const { digest } = manifest;
+    const tag = { name: at.tag, before: [at.known.pointsAt, digest] };
+    const isSet = await setCachedTag(this.#registry, { repository, host, digest, tag });
+    return isSet ? { kind: "fetched", manifest } : this.#own(repository, at.tag);
+  }
+
+  async #store(
+    repository: string,
+    { mirror }: MirroredName,
+    { digest, mediaType, bytes }: CheckedManifest,
+    at: { readonly tag: string; readonly known: Known } | null,
+  ): Promise<Answer> {
+    const { host } = mirror.upstream;
+    const tag = at === null ? null : { name: at.tag, before: [at.known.pointsAt, digest] };
+    const fetched = { repository, host, digest, mediaType, bytes, tag };
+    const stored = await storeManifest(this.#registry, fetched);
+    if (stored !== "moved") return { kind: "fetched", manifest: stored };
+    return this.#own(repository, at?.tag ?? "");
+  }
+
+  /** Somebody set the tag while its upstream was asked: that is what it points at. */
+  async #own(repository: string, tag: string): Promise<Answer> {
+    const { found } = await resolveManifest(this.#registry, repository, { kind: "tag", tag });
+    return found === null ? { kind: "absent" } : { kind: "same", manifest: found };
+  }
+}
+
+interface CheckedManifest {
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+}
+
+/** The upstream client computed the digest; what was asked for by digest has that one. */
+function checked(got: UpstreamManifest, mirror: Mirror, asked: Digest | null): CheckedManifest {
+  const { host } = mirror.upstream;
+  const { bytes, mediaType } = got;
+  const digest = digestOf(asked === null ? "sha256" : algorithmOf(asked), bytes);
+  if (asked === null || digest === asked) return { digest, mediaType, bytes };
+  throw new UpstreamTrouble("wrong-digest", host, { words: `sent ${digest} for ${asked}` });
+}
+
+function seconds(ms: number): number {
+  return Math.floor(ms / 1_000);
+}
+
+async function unknown(registry: Registry, repository: string): Promise<Pulled<ManifestHolding>> {
+  return { found: null, why: await whyAbsent(registry, repository) };
+}

@@ -1,0 +1,43 @@
+/** What pull-through knows of the configuration: the mirrored upstreams, and how their names map to names here. */
+import type { Upstream } from "../upstream/upstream.ts";
+
+/** One upstream that is mirrored, and how. */
+export interface Mirror {
+  readonly upstream: Upstream;
+  /** How long a tag that was checked is served without a question. */
+  readonly manifestCheckMs: number;
+  /** Serve what is here while the upstream is in trouble. */
+  readonly serveStale: boolean;
+  /** Lists of tags show what the upstream has, too. */
+  readonly mergesTags: boolean;
+  readonly allowsPush: boolean;
+  /** What becomes of cached content that the upstream refuses us. */
+  readonly onDenied: "serve" | "refuse";
+  /** What becomes of a download that nobody reads any more. */
+  readonly onClientGone: "finish" | "stop";
+  /** A tag that is gone upstream goes here, too. */
+  readonly propagatesDeletes: boolean;
+  /** Fetch blobs that no cached manifest names. */
+  readonly relaysUnknownBlobs: boolean;
+}
+
+/** A repository of an upstream. */
+export interface MirroredName {
+  readonly mirror: Mirror;
+  /** As the upstream calls it. */
+  readonly name: string;
+}
+
+export interface MirrorNames {
+  /** The name here of what a client asks for at a registry; null for a registry or name that is not mirrored. */
+  localName(
+    namespace: string,
+    name: string,
+  ): { readonly repository: string; readonly host: string } | null;
+  /** The one spelling of a name here that has several, such as `docker.io/alpine`. */
+  canonical(repository: string): string;
+  /** What a name without a host means at the mirror of Docker Hub, for clients that know no other; null without one. */
+  atRoot(name: string): string | null;
+  /** The upstreams that a name here comes from, in the order in which they are asked. */
+  upstreamsOf(repository: string): readonly MirroredName[];
+}

@@ -1,0 +1,167 @@
+/**
+ * Pull-through: the origin of mirrored repositories (`src/registry/origin.ts`). Says which upstreams a name has, and
+ * hands manifests, blobs and lists to those who know them.
+ */
+import { mirrors } from "../../../metadata/mirrors.ts";
+import type { Holding } from "../../../metadata/metadata.ts";
+import { recordCommit, type RecordCommit } from "../../../metadata/records.ts";
+import type { Descriptor } from "../../../oci/descriptor.ts";
+import type { Digest } from "../../../oci/digest.ts";
+import { apiError } from "../../../oci/errors.ts";
+import type { LocatedName } from "../../../oci/located_name.ts";
+import type { Reference } from "../../../oci/reference.ts";
+import type { Origin, Place, Pulled, PulledBlob, UpstreamList } from "../../../registry/origin.ts";
+import type { Registry } from "../../../registry/registry.ts";
+import { resolveBlob, resolveManifest, type ManifestHolding } from "../../../registry/resolve.ts";
+import type { UploadStore } from "../../../storage/upload_store.ts";
+import { MirroredBlobs, type BlobSettings } from "./blobs.ts";
+import type { DownloadWatch } from "./download.ts";
+import type { FetchTicks } from "./fetch_ticks.ts";
+import { MirroredManifests, type PullWatch } from "./manifests.ts";
+import type { MirroredName, MirrorNames } from "./mirror.ts";
+import { UpstreamLists } from "./upstream_lists.ts";
+
+export interface PullThroughParts {
+  readonly registry: Registry;
+  readonly uploads: UploadStore;
+  readonly names: MirrorNames;
+  readonly ticks: FetchTicks;
+  readonly watch: PullWatch & DownloadWatch;
+  readonly settings: BlobSettings;
+}
+
+/** What is from another upstream than the client means is not there for it. */
+const hidden = { found: null, why: "no-repository" } as const;
+
+export class PullThrough implements Origin {
+  readonly #parts: PullThroughParts;
+  readonly #manifests: MirroredManifests;
+  readonly #blobs: MirroredBlobs;
+  readonly #lists: UpstreamLists;
+
+  constructor(parts: PullThroughParts) {
+    const { registry, watch } = parts;
+    this.#parts = parts;
+    this.#manifests = new MirroredManifests(registry, watch);
+    this.#blobs = new MirroredBlobs(parts, watch, parts.settings);
+    this.#lists = new UpstreamLists(registry);
+  }
+
+  /** Downloads that run in this process. */
+  get fetches(): number {
+    return this.#blobs.fetches;
+  }
+
+  readonly locate = (
+    name: string,
+    namespace: string | null,
+    as: "pull" | "push" | "delete",
+  ): LocatedName | Promise<LocatedName> => {
+    const { names } = this.#parts;
+    const repository = names.canonical(name);
+    if (as !== "pull") {
+      if (as === "push") this.#requireWritable(repository);
+      return { repository, namespace: null, from: "any" };
+    }
+    if (namespace !== null) {
+      const local = names.localName(namespace, name);
+      if (local === null) return { repository: name, namespace, from: "own" };
+      return { repository: local.repository, namespace, from: { host: local.host } };
+    }
+    const root = names.upstreamsOf(repository).length > 0 ? null : names.atRoot(name);
+    if (root === null) return { repository, namespace: null, from: "any" };
+    return this.#locateAtRoot(name, root);
+  };
+
+  async manifest(place: Place, reference: Reference): Promise<Pulled<ManifestHolding>> {
+    const sources = await this.#sourcesOf(place);
+    if (sources === "hidden") return hidden;
+    if (sources.length === 0) {
+      return resolveManifest(this.#parts.registry, place.repository, reference);
+    }
+    return this.#manifests.pull(place, reference, sources);
+  }
+
+  async blob(place: Place, digest: Digest): Promise<PulledBlob> {
+    const { registry } = this.#parts;
+    if (place.from === "any") {
+      const here = await resolveBlob(registry, place.repository, digest);
+      if (here.found !== null) return here;
+    }
+    const sources = await this.#sourcesOf(place);
+    if (sources === "hidden") return { found: null, why: "absent" };
+    if (sources.length === 0) return resolveBlob(registry, place.repository, digest);
+    return this.#blobs.pull(place, digest, sources);
+  }
+
+  async lost(content: Holding): Promise<PulledBlob | null> {
+    const { repository } = content;
+    const sources = await this.#sourcesOf({ repository, from: "any" });
+    if (sources === "hidden" || !(await this.#hasOrigin(repository))) return null;
+    return this.#blobs.lost(content, sources);
+  }
+
+  async tags(place: Place): Promise<UpstreamList<string> | null> {
+    const sources = await this.#listed(place);
+    return sources.length === 0 ? null : this.#lists.tags(place.repository, sources);
+  }
+
+  async referrers(place: Place, subject: string): Promise<UpstreamList<Descriptor> | null> {
+    const sources = await this.#listed(place);
+    return sources.length === 0 ? null : this.#lists.referrers(place.repository, subject, sources);
+  }
+
+  pushed(repository: string, tags: readonly string[]): readonly RecordCommit[] {
+    if (tags.length === 0) return [];
+    const forget = tags.map((tag) => ({ kind: "forget-tag", repository, tag }) as const);
+    return [recordCommit(mirrors, ...forget)];
+  }
+
+  deleted(repository: string, reference: string): readonly RecordCommit[] {
+    const { names, registry } = this.#parts;
+    if (names.upstreamsOf(repository).length === 0) return [];
+    const checkedAt = registry.clock.now();
+    // No digest: it is known to be gone.
+    const gone = { kind: "cache-tag", repository, tag: reference, digest: "", checkedAt } as const;
+    if (!reference.includes(":")) return [recordCommit(mirrors, gone)];
+    const forget = { kind: "forget-manifest", repository, digest: reference } as const;
+    return [recordCommit(mirrors, forget, gone)];
+  }
+
+  /** A name of this registry's own comes before the same name of Docker Hub. */
+  async #locateAtRoot(name: string, root: string): Promise<LocatedName> {
+    const isOwn = await this.#parts.registry.metadata.repositoryExists(name);
+    return { repository: isOwn ? name : root, namespace: null, from: "any" };
+  }
+
+  #requireWritable(repository: string): void {
+    const [source] = this.#parts.names.upstreamsOf(repository);
+    if (source === undefined || source.mirror.allowsPush) return;
+    const { host } = source.mirror.upstream;
+    throw apiError("DENIED", {
+      message: `This repository is a mirror of ${host}; push to another name`,
+    });
+  }
+
+  /** The upstreams that may answer for a place; none where no upstream is concerned. */
+  async #sourcesOf({ repository, from }: Place): Promise<readonly MirroredName[] | "hidden"> {
+    const { names, registry } = this.#parts;
+    const all = names.upstreamsOf(repository);
+    if (from === "any" && all.length === 0) return all;
+    const origin = await registry.metadata.records(mirrors).origin(repository);
+    if (from === "own") return origin === null ? [] : "hidden";
+    const host = from === "any" ? origin : from.host;
+    if (origin !== null && origin !== host) return "hidden";
+    return host === null ? all : all.filter(({ mirror }) => mirror.upstream.host === host);
+  }
+
+  async #hasOrigin(repository: string): Promise<boolean> {
+    return (await this.#parts.registry.metadata.records(mirrors).origin(repository)) !== null;
+  }
+
+  async #listed(place: Place): Promise<readonly MirroredName[]> {
+    const sources = await this.#sourcesOf(place);
+    if (sources === "hidden") throw apiError("NAME_UNKNOWN");
+    return sources;
+  }
+}

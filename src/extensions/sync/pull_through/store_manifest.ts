@@ -1,0 +1,129 @@
+/**
+ * Keeps a manifest that came from an upstream: its bytes, then one commit with what it names, its tag and its origin.
+ *
+ * What it names need not be here, now or ever. Its bytes have its digest; what they mean is understood as of a layout
+ * that another tool wrote.
+ */
+import { mirrors, type MirrorChange } from "../../../metadata/mirrors.ts";
+import type { Change, Commit, Precondition } from "../../../metadata/metadata.ts";
+import { recordCommit, type RecordCommit } from "../../../metadata/records.ts";
+import type { Digest } from "../../../oci/digest.ts";
+import { readForeignManifest } from "../../../registry/foreign_manifest.ts";
+import { nameBytes } from "../../../registry/name_bytes.ts";
+import type { Registry } from "../../../registry/registry.ts";
+import type { ManifestHolding } from "../../../registry/resolve.ts";
+import { UpstreamTrouble } from "../upstream/trouble.ts";
+
+/** `by` in the history of what came from an upstream; no user's name has a colon. */
+export const mirrorActor = ":mirror";
+
+export interface FetchedManifest {
+  readonly repository: string;
+  readonly host: string;
+  readonly digest: Digest;
+  readonly mediaType: string;
+  readonly bytes: Uint8Array;
+  /** The tag that points at it, and where it may point before; null for a manifest that was asked for by digest. */
+  readonly tag: { readonly name: string; readonly before: readonly (string | null)[] } | null;
+}
+
+/** "moved": somebody else set the tag meanwhile. @throws UpstreamTrouble for what is no manifest. */
+export async function storeManifest(
+  registry: Registry,
+  fetched: FetchedManifest,
+): Promise<ManifestHolding | "moved"> {
+  const { repository, host, digest, mediaType, bytes } = fetched;
+  const foreign = readForeignManifest(digest, mediaType, bytes);
+  if (foreign === null) {
+    throw new UpstreamTrouble("broken", host, {
+      words: `sent for ${digest} what is neither an image manifest nor an index`,
+    });
+  }
+  const { manifest } = foreign;
+  const changes: Change[] = [{ kind: "put-manifest", manifest }];
+  const commit = commitOf(registry, fetched, changes, [
+    { kind: "cache-manifest", repository, digest, at: registry.clock.now() },
+  ]);
+  let moved = false;
+  const named = await nameBytes(registry, {
+    digest,
+    place: async () => {
+      if (moved) return null;
+      await registry.blobs.put(repository, digest, bytes);
+      return commit;
+    },
+    refused: async (failed) => {
+      moved = failed.some(({ precondition }) => precondition.kind === "tag-is");
+    },
+  });
+  if (!named && !moved) throw new Error(`mirror: ${digest} was swept each time it was stored`);
+  if (moved) return "moved";
+  registry.contentCache.set(digest, bytes);
+  const { sizeBytes, mediaType: recorded } = manifest;
+  return { repository, digest, sizeBytes, mediaType: recorded };
+}
+
+/** The upstream still has the tag where it points here. */
+export async function confirmTag(
+  { metadata, clock }: Registry,
+  {
+    repository,
+    host,
+    digest,
+    tag,
+  }: {
+    readonly repository: string;
+    readonly host: string;
+    readonly digest: Digest;
+    readonly tag: string;
+  },
+): Promise<void> {
+  const at = clock.now();
+  const isKnown = (await metadata.records(mirrors).usedAt(repository, digest)) !== null;
+  await metadata.commit(
+    recordCommit(
+      mirrors,
+      { kind: "set-origin", repository, host, at },
+      { kind: "cache-tag", repository, tag, digest, checkedAt: at },
+      ...(isKnown ? [] : [{ kind: "cache-manifest", repository, digest, at } as const]),
+    ),
+  );
+}
+
+/** Points a tag at a manifest that is here. False when somebody else set it meanwhile. */
+export async function setCachedTag(
+  registry: Registry,
+  fetched: Omit<FetchedManifest, "bytes" | "mediaType">,
+): Promise<boolean> {
+  const commit = commitOf(registry, fetched, [], []);
+  const { committed } = await registry.metadata.commit({
+    ...commit,
+    preconditions: [...commit.preconditions, { kind: "manifest-exists", digest: fetched.digest }],
+  });
+  return committed;
+}
+
+function commitOf(
+  { clock }: Registry,
+  { repository, host, digest, tag }: Omit<FetchedManifest, "bytes" | "mediaType">,
+  changes: readonly Change[],
+  records: readonly MirrorChange[],
+): Commit {
+  const at = clock.now();
+  const preconditions: Precondition[] =
+    tag === null ? [] : [{ kind: "tag-is", tag: tag.name, digests: tag.before }];
+  const tagChanges: Change[] = tag === null ? [] : [{ kind: "set-tag", tag: tag.name, digest }];
+  const tagRecords: MirrorChange[] =
+    tag === null ? [] : [{ kind: "cache-tag", repository, tag: tag.name, digest, checkedAt: at }];
+  return {
+    repository,
+    preconditions,
+    changes: [...changes, ...tagChanges],
+    by: mirrorActor,
+    records: recordsOf([{ kind: "set-origin", repository, host, at }, ...records, ...tagRecords]),
+  };
+}
+
+function recordsOf(changes: readonly MirrorChange[]): readonly RecordCommit[] {
+  return [recordCommit(mirrors, ...changes)];
+}

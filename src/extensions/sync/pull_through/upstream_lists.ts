@@ -1,0 +1,131 @@
+/** Lists of an upstream, remembered for a while: its tags, and the referrers of a digest. */
+import type { Clock } from "../../../lib/clock.ts";
+import { Lru } from "../../../lib/lru.ts";
+import type { Descriptor } from "../../../oci/descriptor.ts";
+import { isTag } from "../../../oci/reference.ts";
+import type { UpstreamList } from "../../../registry/origin.ts";
+import type { Registry } from "../../../registry/registry.ts";
+import { UpstreamTrouble } from "../upstream/trouble.ts";
+import type { MirroredName } from "./mirror.ts";
+import { isAbsence, troubleError } from "./upstream_answers.ts";
+
+/** How long a list is served without a question. */
+const tagsLastMs = 5 * 60_000;
+const referrersLastMs = 60_000;
+/** A list that is empty: signatures come shortly after their image. */
+const emptyLastsMs = 2_000;
+/** Lists and their entries that are remembered, per worker. */
+const listsMax = 1_000;
+const entriesMax = 500_000;
+/** Tags of one upstream repository that are shown. */
+const tagsMax = 100_000;
+
+interface Remembered<T> {
+  readonly items: readonly T[] | null;
+  readonly untilMs: number;
+}
+
+export class UpstreamLists {
+  readonly #registry: Registry;
+  readonly #tags: ListMemory<string>;
+  readonly #referrers: ListMemory<Descriptor>;
+
+  constructor(registry: Registry) {
+    this.#registry = registry;
+    this.#tags = new ListMemory(registry.clock, tagsLastMs);
+    this.#referrers = new ListMemory(registry.clock, referrersLastMs);
+  }
+
+  /** Null where the upstreams have nothing. @throws an API error where they cannot be asked and nothing is here. */
+  async tags(
+    repository: string,
+    sources: readonly MirroredName[],
+  ): Promise<UpstreamList<string> | null> {
+    const merging = sources.filter(({ mirror }) => mirror.mergesTags);
+    const list = await this.#ask(repository, merging, ({ mirror, name }) =>
+      this.#tags.get(`${mirror.upstream.host} ${name}`, async () =>
+        sortedTags(await mirror.upstream.tags(name)),
+      ),
+    );
+    if (list === null || list.items.length <= tagsMax) return list;
+    const warning = `of more than ${tagsMax} tags the first are listed`;
+    return { items: list.items.slice(0, tagsMax), warning };
+  }
+
+  async referrers(
+    repository: string,
+    subject: string,
+    sources: readonly MirroredName[],
+  ): Promise<UpstreamList<Descriptor> | null> {
+    return this.#ask(repository, sources, ({ mirror, name }) =>
+      this.#referrers.get(`${mirror.upstream.host} ${name}@${subject}`, async () => {
+        const found = await mirror.upstream.referrers(name, subject);
+        return found?.manifests ?? null;
+      }),
+    );
+  }
+
+  async #ask<T>(
+    repository: string,
+    sources: readonly MirroredName[],
+    ask: (source: MirroredName) => Promise<readonly T[] | null>,
+  ): Promise<UpstreamList<T> | null> {
+    let trouble: UpstreamTrouble | null = null;
+    for (const source of sources) {
+      try {
+        const items = await ask(source);
+        if (items !== null) return { items, warning: null };
+      } catch (error) {
+        if (!(error instanceof UpstreamTrouble)) throw error;
+        if (!isAbsence(error)) trouble ??= error;
+      }
+    }
+    if (trouble === null) return null;
+    if (!(await this.#registry.metadata.repositoryExists(repository))) throw troubleError(trouble);
+    return { items: [], warning: `from cache alone: ${trouble.message}` };
+  }
+}
+
+/** Questions at the same time are one. */
+class ListMemory<T> {
+  readonly #clock: Clock;
+  readonly #lastsMs: number;
+  readonly #asking = new Map<string, Promise<readonly T[] | null>>();
+  readonly #lists = new Lru<string, Remembered<T>>({
+    entriesMax: listsMax,
+    weightMax: entriesMax,
+    weigh: ({ items }) => items?.length ?? 0,
+  });
+
+  constructor(clock: Clock, lastsMs: number) {
+    this.#clock = clock;
+    this.#lastsMs = lastsMs;
+  }
+
+  async get(key: string, ask: () => Promise<readonly T[] | null>): Promise<readonly T[] | null> {
+    const known = this.#lists.get(key);
+    if (known !== null && known.untilMs > this.#clock.monotonicMs()) return known.items;
+    const running = this.#asking.get(key);
+    if (running !== undefined) return running;
+    const asking = this.#askAnew(key, ask).finally(() => this.#asking.delete(key));
+    this.#asking.set(key, asking);
+    return asking;
+  }
+
+  async #askAnew(
+    key: string,
+    ask: () => Promise<readonly T[] | null>,
+  ): Promise<readonly T[] | null> {
+    const items = await ask();
+    const lastsMs = (items?.length ?? 0) === 0 ? emptyLastsMs : this.#lastsMs;
+    this.#lists.set(key, { items, untilMs: this.#clock.monotonicMs() + lastsMs });
+    return items;
+  }
+}
+
+/** In byte order, which is theirs as text: tags are ASCII. */
+function sortedTags(tags: readonly string[] | null): readonly string[] | null {
+  if (tags === null) return null;
+  const valid = [...new Set(tags.filter(isTag))];
+  return valid.sort((one, other) => (one < other ? -1 : Number(one > other)));
+}
