@@ -3,8 +3,16 @@ import type { Call } from "../http/call.ts";
 import type { Place, Provenance } from "../registry/origin.ts";
 
 /** The content that a request for a repository wants: of any upstream, unless it names one. */
-export function placeOf({ located }: Call, repository: string): Place {
-  return located === null ? { repository, from: "any" } : { repository, from: located.from };
+export function placeOf(call: Call, repository: string): Place {
+  const { located } = call;
+  if (located === null) return { repository, from: "any", hops: 0 };
+  return { repository, from: located.from, hops: hopsOf(call.header("x-zot-mirror-hops")) };
+}
+
+/** Of mirrors that ask mirrors; what is no number is more than any may be. */
+function hopsOf(header: string | null): number {
+  if (header === null) return 0;
+  return /^\d{1,3}$/.test(header) ? Number(header) : Infinity;
 }
 
 /** RFC 9111 §5.1 and §5.5 for `Age` and `Warning`; `OCI-Namespace` is the client's own word for the upstream. */

@@ -47,7 +47,10 @@ export type PulledBlob =
   | { readonly arriving: ArrivingBlob; readonly provenance: Provenance };
 
 /** What a name stands for in a pull. */
-export type Place = Pick<LocatedName, "repository" | "from">;
+export interface Place extends Pick<LocatedName, "repository" | "from"> {
+  /** Mirrors that the request came through. */
+  readonly hops: number;
+}
 
 /** What an upstream lists beside what is here. */
 export interface UpstreamList<T> {

@@ -30,6 +30,13 @@ export interface PullThroughParts {
   readonly settings: BlobSettings;
 }
 
+/** A request that came through mirrors says so to the next one. */
+function through(source: MirroredName, hops: number): MirroredName {
+  if (hops === 0) return source;
+  const { mirror } = source;
+  return { ...source, mirror: { ...mirror, upstream: mirror.upstream.withHops(hops) } };
+}
+
 /** What is from another upstream than the client means is not there for it. */
 const hidden = { found: null, why: "no-repository" } as const;
 
@@ -96,7 +103,7 @@ export class PullThrough implements Origin {
 
   async lost(content: Holding): Promise<PulledBlob | null> {
     const { repository } = content;
-    const sources = await this.#sourcesOf({ repository, from: "any" });
+    const sources = await this.#sourcesOf({ repository, from: "any", hops: 0 });
     if (sources === "hidden" || !(await this.#hasOrigin(repository))) return null;
     return this.#blobs.lost(content, sources);
   }
@@ -144,9 +151,9 @@ export class PullThrough implements Origin {
   }
 
   /** The upstreams that may answer for a place; none where no upstream is concerned. */
-  async #sourcesOf({ repository, from }: Place): Promise<readonly MirroredName[] | "hidden"> {
+  async #sourcesOf({ repository, from, hops }: Place): Promise<readonly MirroredName[] | "hidden"> {
     const { names, registry } = this.#parts;
-    const all = names.upstreamsOf(repository);
+    const all = names.upstreamsOf(repository).map((source) => through(source, hops));
     if (from === "any" && all.length === 0) return all;
     const origin = await registry.metadata.records(mirrors).origin(repository);
     if (from === "own") return origin === null ? [] : "hidden";
