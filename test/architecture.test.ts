@@ -46,7 +46,7 @@ const forTests = [
   "src/extensions/sync/names.ts: NameTable.upstreamsOf",
   "src/extensions/sync/upstream/gate.ts: UpstreamGates",
   "src/extensions/sync/upstream/registry_upstream.ts: upstreamLimits",
-  "src/extensions/sync/upstream/registry_upstream.ts: RegistryUpstream.headManifest",
+  "src/extensions/sync/pull_through/pull_through.ts: PullThrough",
 ];
 const planted = (path: string, text: string): Source[] => [{ path, text }];
 

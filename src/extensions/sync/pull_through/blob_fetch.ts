@@ -6,21 +6,19 @@
  * where the bytes end. They count once all of them have the digest: only then the last of them are handed out, and the
  * blob is a blob of the repository.
  */
-import { KiB } from "../../../lib/bytes.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import type { Digest } from "../../../oci/digest.ts";
 import { mountBlob } from "../../../registry/mount_blob.ts";
 import type { Registry } from "../../../registry/registry.ts";
+import { resolveBlob } from "../../../registry/resolve.ts";
 import type { OpenContent } from "../../../storage/blob_store.ts";
 import type { FollowedUpload, HeldUpload, UploadStore } from "../../../storage/upload_store.ts";
 import { UpstreamTrouble } from "../upstream/trouble.ts";
 import { downloadInto, type DownloadWatch } from "./download.ts";
+import { heldBackBytes, type FetchedBlob } from "./fetched_blob.ts";
 import type { FetchTicks } from "./fetch_ticks.ts";
-import type { MirroredName } from "./mirror.ts";
 import { publishFetched } from "./publish_fetched.ts";
 
-/** The last bytes of a blob are handed out when all of it was verified. */
-export const heldBackBytes = 64 * KiB;
 /** How often a follower looks at the counter of its download, and at the lock of one that does not move. */
 const lookMinMs = 10;
 const lookMaxMs = 100;
@@ -31,14 +29,6 @@ export interface FetchParts {
   readonly uploads: UploadStore;
   readonly ticks: FetchTicks;
   readonly watch: DownloadWatch;
-}
-
-export interface FetchedBlob {
-  readonly repository: string;
-  readonly digest: Digest;
-  /** Null where no manifest says it. */
-  readonly sizeBytes: number | null;
-  readonly sources: readonly MirroredName[];
 }
 
 /** Downloads have names of their own among uploads. */
@@ -124,12 +114,13 @@ export class BlobFetch {
   /** For what another process made a blob before this one had any of it. */
   async #readBlob(position: number, bytesMax: number): Promise<Uint8Array> {
     const { repository, digest } = this.blob;
-    const { blobs, metadata } = this.#parts.registry;
-    const sizeBytes = await metadata.blobSize(repository, digest);
-    if (sizeBytes === null) throw this.#broken("sent a blob that was removed again here");
-    if (position >= sizeBytes) return nothing;
+    const { registry } = this.#parts;
+    const { found } = await resolveBlob(registry, repository, digest);
+    if (found === null) throw this.#broken("sent a blob that was removed again here");
+    const { sizeBytes } = found;
+    if (position >= sizeBytes) return new Uint8Array();
     const range = { first: position, last: Math.min(position + bytesMax, sizeBytes) - 1 };
-    return joined(await blobs.open(repository, digest, range));
+    return joined(await registry.blobs.open(repository, digest, range));
   }
 
   /** Lets go of the bytes once nobody reads them. */
@@ -294,14 +285,14 @@ export class BlobFetch {
   }
 }
 
-const nothing = new Uint8Array();
-
 /** The bytes of a small part of content. */
 async function joined(content: OpenContent): Promise<Uint8Array> {
   if (content.kind === "bytes") return content.bytes;
   if (content.kind === "redirect") throw new Error("mirror: content that lies elsewhere");
-  const body = content.kind === "blob" ? content.blob : new Response(content.stream);
-  return new Uint8Array(await body.arrayBuffer());
+  const parts: Uint8Array[] = [];
+  const stream = content.kind === "blob" ? content.blob.stream() : content.stream;
+  for await (const part of stream) parts.push(part);
+  return Buffer.concat(parts);
 }
 
 function isThereAlready(error: unknown): boolean {

@@ -13,11 +13,12 @@ import { apiError } from "../../../oci/errors.ts";
 import { openContent, readContent } from "../../../registry/content.ts";
 import { mountBlob } from "../../../registry/mount_blob.ts";
 import type { ArrivingBlob, Place, PulledBlob } from "../../../registry/origin.ts";
-import { resolveBlob } from "../../../registry/resolve.ts";
+import { resolveBlob, resolveManifest } from "../../../registry/resolve.ts";
 import type { ContentRange, OpenContent } from "../../../storage/blob_store.ts";
 import { UpstreamTrouble } from "../upstream/trouble.ts";
 import { aheadBytesMax, streamOf } from "./arriving_blob.ts";
-import { BlobFetch, type FetchedBlob, type FetchParts } from "./blob_fetch.ts";
+import { BlobFetch, type FetchParts } from "./blob_fetch.ts";
+import type { FetchedBlob } from "./fetched_blob.ts";
 import type { PullWatch } from "./manifests.ts";
 import type { MirroredName } from "./mirror.ts";
 import { passThrough } from "./passed_through.ts";
@@ -107,9 +108,9 @@ export class MirroredBlobs {
     const { parent } = await registry.metadata.records(collection).blob(repository, digest);
     const named = parent === null ? null : parseDigest(parent);
     if (named === null) return null;
-    const record = await registry.metadata.manifestByDigest(repository, named);
-    if (record === null) return null;
-    return sizeIn(await readContent(registry, { ...record, repository }), digest);
+    const reference = { kind: "digest", digest: named } as const;
+    const { found } = await resolveManifest(registry, repository, reference);
+    return found === null ? null : sizeIn(await readContent(registry, found), digest);
   }
 
   async #unknownSize(digest: Digest, sources: readonly MirroredName[]): Promise<number | null> {

@@ -11,7 +11,7 @@ import type { Registry } from "../../../registry/registry.ts";
 import type { HeldUpload } from "../../../storage/upload_store.ts";
 import type { UpstreamBlob } from "../upstream/upstream.ts";
 import { UpstreamTrouble } from "../upstream/trouble.ts";
-import type { FetchedBlob } from "./blob_fetch.ts";
+import type { FetchedBlob } from "./fetched_blob.ts";
 import type { MirroredName } from "./mirror.ts";
 import { worst } from "./upstream_answers.ts";
 

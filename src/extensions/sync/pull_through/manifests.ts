@@ -330,8 +330,8 @@ export class MirroredManifests {
   }
 
   async #cachedHere(repository: string, digest: Digest): Promise<ManifestHolding | null> {
-    const record = await this.#registry.metadata.manifestByDigest(repository, digest);
-    const found = record === null ? null : { ...record, repository };
+    const reference = { kind: "digest", digest } as const;
+    const { found } = await resolveManifest(this.#registry, repository, reference);
     return found !== null && (await this.#isStored(found)) ? found : null;
   }
 

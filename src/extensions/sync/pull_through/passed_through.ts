@@ -6,7 +6,7 @@ import { algorithmOf, newHasher, type Digest } from "../../../oci/digest.ts";
 import type { ContentRange, OpenContent } from "../../../storage/blob_store.ts";
 import type { UpstreamBlob } from "../upstream/upstream.ts";
 import { UpstreamTrouble } from "../upstream/trouble.ts";
-import { heldBackBytes, type FetchedBlob } from "./blob_fetch.ts";
+import { heldBackBytes, type FetchedBlob } from "./fetched_blob.ts";
 import type { DownloadWatch } from "./download.ts";
 import type { MirroredName } from "./mirror.ts";
 import { worst } from "./upstream_answers.ts";

@@ -4,7 +4,7 @@ import { apiError } from "../../../oci/errors.ts";
 import { nameBytes } from "../../../registry/name_bytes.ts";
 import type { Registry } from "../../../registry/registry.ts";
 import type { HeldUpload } from "../../../storage/upload_store.ts";
-import type { FetchedBlob } from "./blob_fetch.ts";
+import type { FetchedBlob } from "./fetched_blob.ts";
 
 export async function publishFetched(
   registry: Registry,
