@@ -42,8 +42,6 @@ const forTests = [
   "src/extensions/sync/hosts.ts: loginKeysOf",
   "src/extensions/sync/names.ts: namedEntries",
   "src/extensions/sync/names.ts: NameTable",
-  "src/extensions/sync/names.ts: NameTable.atRoot",
-  "src/extensions/sync/names.ts: NameTable.upstreamsOf",
   "src/extensions/sync/upstream/gate.ts: UpstreamGates",
   "src/extensions/sync/upstream/registry_upstream.ts: upstreamLimits",
   "src/extensions/sync/pull_through/pull_through.ts: PullThrough",
