@@ -21,7 +21,10 @@ test.each(placedOptions().filter(({ option }) => option.served))(
   ({ path, option }) => {
     const text = configExamples[path] ?? "";
     const value: unknown = parse(text);
-    expect({ value, ...option.type.safeParse(value) }).toMatchObject({ success: true });
+    const parsed = option.type.safeParse(value);
+    expect({ value, ...parsed }).toMatchObject({ success: true });
+    // Workers are told the configuration as JSON.
+    expect(JSON.parse(JSON.stringify(parsed.data))).toEqual(parsed.data);
     const same = ["distSpecVersion", "extensions.metrics.enable"];
     if (!same.includes(path)) expect(value).not.toEqual(option.default);
   },

@@ -3,7 +3,7 @@
  *
  * A worker sends `hello`, gets its identity, and sends `listening` (or `failed`, and ends). It sends commits and gets
  * their replies, gets new certificates and configurations, reports logins and gets those of other workers, and is told
- * to leave or to stop. Once a second the supervisor sends a sign of life, and the worker answers it.
+ * to leave or to stop. Once a second the supervisor sends a sign of life, and the worker answers it. They travel as JSON.
  */
 import type { LoginNews } from "../auth/throttle.ts";
 import type { Config } from "../config/schema.ts";

@@ -79,7 +79,7 @@ export interface PrimaryExtension<Place = unknown> {
   onCollected?(removed: CollectedTotals | null, ms: number): void;
   /** Given the function that says why requests should go elsewhere for now; null for no reason. */
   readiness?(tell: (problem: string | null) => void): void;
-  /** What a worker with this number, from 1, is opened with. Called again for one that takes another's place. */
+  /** What a worker with this number, from 1, is opened with: plain data. Called again for one that takes another's place. */
   place?(worker: number): Place | null;
   /** A worker with this place is gone, unasked when it ended by itself. */
   workerEnded?(place: Place, asked: boolean): void;
