@@ -19,6 +19,7 @@ import { catalogRows, listRows } from "./http/rows/lists.ts";
 import { manifestRows } from "./http/rows/manifests.ts";
 import { mountRows } from "./http/rows/mounts.ts";
 import { nameRows } from "./http/rows/names.ts";
+import { setTagsRows } from "./http/rows/set_tags.ts";
 import { undoRows } from "./http/rows/undo.ts";
 import { retentionRows } from "./http/rows/retention.ts";
 import { usageRows } from "./http/rows/usage.ts";
@@ -88,6 +89,7 @@ const rows = enough([
   ...mountRows,
   ...nameRows,
   ...undoRows,
+  ...setTagsRows,
   ...retentionRows,
   ...usageRows,
   ...uploadRows,

@@ -131,6 +131,7 @@ export const answers = {
     content: [{ types: [mediaTypes.ociIndex], schema: schemaOf("Index") }],
   },
   restored: { ...json("TagRestored", [noStore]), says: "The tag is as it was." },
+  tagsSet: { ...json("TagsSet", [noStore]), says: "All of the tags are set." },
   undeleted: { ...json("Undeleted", [noStore]), says: "The content is back." },
   purged: { ...json("Purged", [noStore]), says: "The content is gone for good." },
   undoPlan: {

@@ -3,6 +3,7 @@ import type { Endpoint } from "../http/endpoint.ts";
 import { answers } from "./answers.ts";
 import type { App } from "./app.ts";
 import { jsonBody, query } from "./parameters.ts";
+import { postTags } from "./set_tags.ts";
 import { getTagHistory } from "./tag_history.ts";
 import { getUndo, postPurge, postRestore, postUndelete, postUndo } from "./undo.ts";
 
@@ -47,6 +48,25 @@ export const historyEndpoints: readonly Endpoint<App>[] = [
     ],
     says: "Set a tag back, if it is as it was seen",
     run: postRestore,
+  },
+  {
+    name: "tag.set",
+    spec: null,
+    methods: ["POST"],
+    path: "/v2/{repository...}/_zot/tags",
+    needs: "push",
+    body: "bytes",
+    takes: jsonBody("TagsToSet"),
+    answers: [answers.tagsSet],
+    errors: [
+      "NAME_INVALID",
+      "MANIFEST_UNKNOWN",
+      "PRECONDITION_FAILED",
+      "STORAGE_FULL",
+      ...bodyErrors,
+    ],
+    says: "Set several tags at once, all or none",
+    run: postTags,
   },
   {
     name: "undo.delete",

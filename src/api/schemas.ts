@@ -264,6 +264,41 @@ export const schemas = {
     additionalProperties: false,
     properties: { name: text, tag: tagSchema, digest: digestOrNull, pinnedUntil },
   },
+  TagsToSet: {
+    type: "object",
+    required: ["tags"],
+    additionalProperties: false,
+    properties: {
+      tags: {
+        type: "array",
+        minItems: 1,
+        maxItems: 10_000,
+        items: {
+          type: "object",
+          required: ["tag", "digest"],
+          additionalProperties: false,
+          properties: {
+            tag: tagSchema,
+            digest: digestSchema,
+            expect: {
+              type: "array",
+              minItems: 1,
+              maxItems: 2,
+              items: digestOrNull,
+              description:
+                "What it points at before is one of these, null for nothing; if not, no tag is set.",
+            },
+          },
+        },
+      },
+    },
+  },
+  TagsSet: {
+    type: "object",
+    required: ["name", "set"],
+    additionalProperties: false,
+    properties: { name: text, set: { type: "integer", description: "Tags." } },
+  },
   Undelete: {
     type: "object",
     required: ["digest"],

@@ -50,6 +50,7 @@ const needs: Readonly<Record<string, Need>> = {
   "retention.plan": "admin",
   "retention.apply": "admin",
   "extension.discover-repository": "read",
+  "tag.set": "push",
   "undo.tag": "push",
   "undo.delete": "push",
   "undo.purge": "delete",

@@ -15,6 +15,7 @@ import { nameRows } from "./names.ts";
 import { pastRows } from "./past.ts";
 import { undoRows } from "./undo.ts";
 import { retentionRows } from "./retention.ts";
+import { setTagsRows } from "./set_tags.ts";
 import { limitedUploadRows, uploadRows } from "./uploads.ts";
 import { usageRows } from "./usage.ts";
 
@@ -33,6 +34,7 @@ export const allRows: readonly Row[] = [
   ...nameRows,
   ...pastRows,
   ...undoRows,
+  ...setTagsRows,
   ...retentionRows,
   ...usageRows,
   ...uploadRows,

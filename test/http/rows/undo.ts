@@ -464,6 +464,7 @@ const bodyRows: readonly Row[] = (
     ["{r}/_zot/tag-history/v1/restore", "undo.tag"],
     ["{r}/_zot/undelete", "undo.delete"],
     ["{r}/_zot/purge", "undo.purge"],
+    ["{r}/_zot/tags", "tag.set"],
     ["_zot/undo", "undo.apply"],
   ] as const
 ).map(([path, endpoint]) => ({
