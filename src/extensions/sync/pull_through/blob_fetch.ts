@@ -8,7 +8,6 @@
  */
 import type { Clock } from "../../../lib/clock.ts";
 import type { Digest } from "../../../oci/digest.ts";
-import { mountBlob } from "../../../registry/mount_blob.ts";
 import type { Registry } from "../../../registry/registry.ts";
 import { resolveBlob } from "../../../registry/resolve.ts";
 import type { OpenContent } from "../../../storage/blob_store.ts";
@@ -17,6 +16,7 @@ import { UpstreamTrouble } from "../upstream/trouble.ts";
 import { downloadInto, type DownloadWatch } from "./download.ts";
 import { heldBackBytes, type FetchedBlob } from "./fetched_blob.ts";
 import type { FetchTicks } from "./fetch_ticks.ts";
+import { linkCached } from "./link_cached.ts";
 import { publishFetched } from "./publish_fetched.ts";
 
 /** How often a follower looks at the counter of its download, and at the lock of one that does not move. */
@@ -31,11 +31,12 @@ export interface FetchParts {
   readonly watch: DownloadWatch;
 }
 
-/** Downloads have names of their own among uploads. */
-const idPrefix = "fetch.";
-
-export function fetchId(digest: Digest): string {
-  return `${idPrefix}${digest.replace(":", "-")}`;
+/**
+ * Downloads have names of their own among uploads: one for a blob of one upstream. Whoever names a digest at another
+ * upstream follows no download of this one.
+ */
+function fetchId(digest: Digest, host: string): string {
+  return `fetch.${digest.replace(":", "-")}.${Bun.hash.xxHash64(host).toString(36)}`;
 }
 
 export class BlobFetch {
@@ -63,7 +64,7 @@ export class BlobFetch {
     this.blob = blob;
     this.#parts = parts;
     this.#clock = parts.registry.clock;
-    this.#id = fetchId(blob.digest);
+    this.#id = fetchId(blob.digest, this.#host);
     this.#sizeBytes = blob.sizeBytes;
     this.begun = this.#begin.promise;
     this.done = this.#run();
@@ -264,9 +265,7 @@ export class BlobFetch {
   /** Whether the repository has the blob, or gets it from another one that has. */
   async #isElsewhere(): Promise<boolean> {
     const { repository, digest } = this.blob;
-    const { registry } = this.#parts;
-    const mount = { repository, digest, from: null, mayRead: () => true, by: null };
-    return mountBlob(registry, mount);
+    return linkCached(this.#parts.registry, { repository, digest, host: this.#host });
   }
 
   async #open(): Promise<void> {
@@ -280,8 +279,11 @@ export class BlobFetch {
   }
 
   #broken(words: string): UpstreamTrouble {
-    const host = this.blob.sources[0]?.mirror.upstream.host ?? "upstream";
-    return new UpstreamTrouble("broken", host, { words });
+    return new UpstreamTrouble("broken", this.#host, { words });
+  }
+
+  get #host(): string {
+    return this.blob.sources[0]?.mirror.upstream.host ?? "upstream";
   }
 }
 

@@ -11,7 +11,6 @@ import type { Holding } from "../../../metadata/metadata.ts";
 import { parseDigest, type Digest } from "../../../oci/digest.ts";
 import { apiError } from "../../../oci/errors.ts";
 import { openContent, readContent } from "../../../registry/content.ts";
-import { mountBlob } from "../../../registry/mount_blob.ts";
 import type { ArrivingBlob, Place, PulledBlob } from "../../../registry/origin.ts";
 import { resolveBlob, resolveManifest } from "../../../registry/resolve.ts";
 import type { ContentRange, OpenContent } from "../../../storage/blob_store.ts";
@@ -20,6 +19,7 @@ import { aheadBytesMax, streamOf } from "./arriving_blob.ts";
 import { BlobFetch, type FetchParts } from "./blob_fetch.ts";
 import type { FetchedBlob } from "./fetched_blob.ts";
 import type { PullWatch } from "./manifests.ts";
+import { linkCached } from "./link_cached.ts";
 import type { MirroredName } from "./mirror.ts";
 import { passThrough } from "./passed_through.ts";
 import { isAbsence, troubleError } from "./upstream_answers.ts";
@@ -80,7 +80,7 @@ export class MirroredBlobs {
       return { found: null, why: "absent" };
     }
     const { host } = source.mirror.upstream;
-    if (await this.#isLinked(repository, digest)) {
+    if (await this.#isLinked(repository, digest, host)) {
       this.#watch.pulled(host, "blob", "hit");
       const here = await resolveBlob(this.#parts.registry, repository, digest);
       if (here.found !== null) return { ...here, provenance: fromHere };
@@ -124,9 +124,8 @@ export class MirroredBlobs {
     return null;
   }
 
-  #isLinked(repository: string, digest: Digest): Promise<boolean> {
-    const mount = { repository, digest, from: null, mayRead: () => true, by: null };
-    return mountBlob(this.#parts.registry, mount);
+  #isLinked(repository: string, digest: Digest, host: string): Promise<boolean> {
+    return linkCached(this.#parts.registry, { repository, digest, host });
   }
 
   #arriving(blob: FetchedBlob & { readonly sizeBytes: number }): ArrivingBlob {
