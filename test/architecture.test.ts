@@ -35,15 +35,9 @@ const forTests = [
   "src/server.ts: startServer",
   "src/lib/clock.ts: manualClock",
   // Upstreams of mirrors, whose users land next.
-  "src/extensions/sync/check_options.ts: builtInHelpers",
+  "src/extensions/sync/open_mirrors.ts: openMirrors",
   "src/extensions/sync/check_options.ts: checkSyncOptions",
   "src/extensions/sync/check_options.ts: syncWarnings",
-  "src/extensions/sync/hosts.ts: apiUrlOf",
-  "src/extensions/sync/hosts.ts: loginKeysOf",
-  "src/extensions/sync/names.ts: namedEntries",
-  "src/extensions/sync/names.ts: NameTable",
-  "src/extensions/sync/upstream/gate.ts: UpstreamGates",
-  "src/extensions/sync/upstream/registry_upstream.ts: upstreamLimits",
   "src/extensions/sync/pull_through/pull_through.ts: PullThrough",
 ];
 const planted = (path: string, text: string): Source[] => [{ path, text }];

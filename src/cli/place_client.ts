@@ -6,7 +6,7 @@ import type { RegistryClientOptions } from "../client/registry_client.ts";
 import type { PlaceName, RegistryPlaceName } from "../transfer/place_name.ts";
 import type { Given } from "./command.ts";
 import { dockerLogin } from "../client/docker_login.ts";
-import { dockerLoginFiles } from "./docker_files.ts";
+import { dockerLoginFiles } from "../client/docker_files.ts";
 import { credentialsOf, limitsOf, Mistake, tlsOf } from "./registry_flags.ts";
 
 const sideFlags = ["User", "Token", "Ca", "Cert", "Key", "Insecure"];

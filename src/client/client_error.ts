@@ -23,8 +23,10 @@ export const clientErrorKinds = {
   answerTooLarge: "answer is larger than the limit",
   loginRequired: "needs a login; give a user and password or a token",
   loginRefused: "refused the login",
+  credentials: "its login cannot be had",
   tokenService: "its token service does not work",
   proxy: "proxy does not let us through",
+  itself: "is this server itself",
   egress: "is not an address that may be called",
   aborted: "request was cancelled",
 } as const;

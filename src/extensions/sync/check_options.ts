@@ -12,9 +12,6 @@ const grantTypes = [
   "urn:ietf:params:oauth:grant-type:jwt-bearer",
   tokenExchange,
 ];
-/** Helpers that run in this process; any other name is that of a program. */
-export const builtInHelpers = ["ecr", "gcp", "oauth2"] as const;
-
 /** What cannot work. */
 export function checkSyncOptions(sync: SyncValues): string[] {
   if (!sync.enable) return [];

@@ -12,45 +12,51 @@ import { NetworkSet } from "../../../lib/networks.ts";
  */
 export type AddressKind = "forbidden" | "local" | "private" | "public";
 
-const forbidden = new NetworkSet([
-  "0.0.0.0/8",
-  "169.254.0.0/16",
-  "192.0.0.0/24",
-  "224.0.0.0/4",
-  "240.0.0.0/4",
-  // Metadata services outside of link-local: Alibaba, Azure.
-  "100.100.100.200",
-  "168.63.129.16",
-  "::",
-  "fe80::/10",
-  "fec0::/10",
-  "ff00::/8",
-  // Metadata service of AWS, and of Google.
-  "fd00:ec2::254",
-  "fd20:ce::254",
-  // Teredo, and documentation.
-  "2001::/32",
-  "2001:db8::/32",
-]);
-const local = new NetworkSet(["127.0.0.0/8", "::1"]);
-const inner = new NetworkSet([
-  "10.0.0.0/8",
-  "100.64.0.0/10",
-  "172.16.0.0/12",
-  "192.168.0.0/16",
-  "198.18.0.0/15",
-  "fc00::/7",
-  "64:ff9b:1::/48",
-]);
+/** The first kind whose networks have an address is its kind. */
+const kinds: readonly { readonly kind: AddressKind; readonly networks: NetworkSet }[] = [
+  {
+    kind: "forbidden",
+    networks: new NetworkSet([
+      "0.0.0.0/8",
+      "169.254.0.0/16",
+      "192.0.0.0/24",
+      "224.0.0.0/4",
+      "240.0.0.0/4",
+      "::",
+      "fe80::/10",
+      "fec0::/10",
+      "ff00::/8",
+      // Metadata services outside of link-local: Alibaba, Azure, AWS, Google.
+      "100.100.100.200",
+      "168.63.129.16",
+      "fd00:ec2::254",
+      "fd20:ce::254",
+      // Teredo, and documentation.
+      "2001::/32",
+      "2001:db8::/32",
+    ]),
+  },
+  { kind: "local", networks: new NetworkSet(["127.0.0.0/8", "::1"]) },
+  {
+    kind: "private",
+    networks: new NetworkSet([
+      "10.0.0.0/8",
+      "100.64.0.0/10",
+      "172.16.0.0/12",
+      "192.168.0.0/16",
+      "198.18.0.0/15",
+      "fc00::/7",
+      "64:ff9b:1::/48",
+    ]),
+  },
+];
 
 /** Anything that is no address is `forbidden`. */
 export function addressKind(address: string): AddressKind {
   const plain = address.replace(/^\[|\]$/g, "").split("%")[0] ?? "";
   if (isIP(plain) === 0) return "forbidden";
   const own = embeddedIPv4(plain) ?? plain;
-  if (forbidden.has(own)) return "forbidden";
-  if (local.has(own)) return "local";
-  return inner.has(own) ? "private" : "public";
+  return kinds.find(({ networks }) => networks.has(own))?.kind ?? "public";
 }
 
 /** Where an IPv4 address lies in an IPv6 one, in groups of 16 bits from its start. */

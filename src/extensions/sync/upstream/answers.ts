@@ -26,6 +26,7 @@ const troubleOfKind: Partial<Record<ClientErrorKind, TroubleKind>> = {
   proxy: "unreachable",
   answerTimeout: "silent",
   loginRefused: "denied",
+  itself: "loop",
 };
 
 /** Who was asked, how, and when. */

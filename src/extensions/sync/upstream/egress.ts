@@ -8,6 +8,7 @@
  */
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
+import { networkInterfaces } from "node:os";
 import { ClientError } from "../../../client/client_error.ts";
 import { hostAndPort } from "../../../client/connection.ts";
 import { formatHost, type Origin, sameOrigin } from "../../../client/registry_url.ts";
@@ -25,6 +26,8 @@ export interface EgressOptions extends ProxyRules {
   /** Globs of hosts, also with their port, that may lie in private networks and on this machine. */
   readonly allowRedirectHosts: readonly string[];
   readonly clock: Clock;
+  /** Where this server itself listens: it is no upstream of its own. Null where nobody knows. */
+  readonly ownPort?: number | null;
   readonly resolve?: Resolve;
   /** Hears of what was not called, at most once a minute for each host. */
   readonly onRefused?: (host: string, reason: string) => void;
@@ -53,11 +56,17 @@ const resolveBySystem: Resolve = async (host) => {
   return found.map(({ address }) => address);
 };
 
+function ownAddresses(): ReadonlySet<string> {
+  const interfaces = Object.values(networkInterfaces());
+  return new Set(interfaces.flatMap((each) => (each ?? []).map(({ address }) => address)));
+}
+
 class Egress {
   readonly #options: EgressOptions;
   readonly #resolve: Resolve;
   readonly #allowed: readonly Glob[];
   readonly #toldMs = new Map<string, number>();
+  readonly #self = new Map<string, { readonly isSelf: boolean; readonly atMs: number }>();
   #upstream: { readonly isInner: boolean; readonly atMs: number } | null = null;
 
   constructor(options: EgressOptions) {
@@ -71,6 +80,9 @@ class Egress {
 
   async wayTo(origin: Origin, isDerived: boolean): Promise<Way> {
     const proxy = proxyFor(origin, this.#options);
+    if (proxy === null && (await this.#isSelf(origin))) {
+      throw new ClientError("itself", hostAndPort(origin));
+    }
     if (!isDerived || sameOrigin(origin, this.#options.upstream)) {
       return proxy === null ? {} : { proxy };
     }
@@ -99,6 +111,22 @@ class Egress {
       reason = kind;
     }
     throw this.#refused(origin, reason);
+  }
+
+  async #isSelf(origin: Origin): Promise<boolean> {
+    if (origin.port !== this.#options.ownPort) return false;
+    const nowMs = this.#options.clock.monotonicMs();
+    const known = this.#self.get(origin.host);
+    if (known !== undefined && nowMs - known.atMs < upstreamLastsMs) return known.isSelf;
+    const addresses =
+      isIP(origin.host) === 0 ? await this.#resolve(origin.host).catch(() => []) : [origin.host];
+    const own = ownAddresses();
+    const isSelf = addresses.some(
+      (address) => addressKind(address) === "local" || own.has(address),
+    );
+    if (this.#self.size >= toldMax) this.#self.clear();
+    this.#self.set(origin.host, { isSelf, atMs: nowMs });
+    return isSelf;
   }
 
   #isAllowed(origin: Origin): boolean {

@@ -2,11 +2,10 @@
  * What a connection to an upstream is verified with: the authorities of the system and the runtime, those of `certDir`
  * and `caFile` beside them, and our own certificate for the upstream.
  */
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { getCACertificates } from "node:tls";
 import type { TlsOptions } from "../../../client/connection.ts";
-import { whyUnreadable } from "../../../lib/why_unreadable.ts";
+import { namesIn, readFile } from "./operator_files.ts";
 
 export interface TlsFiles {
   readonly verify: boolean;
@@ -15,11 +14,9 @@ export interface TlsFiles {
   readonly caFile: string | null;
 }
 
-const fileBytesMax = 1024 * 1024;
-
 /** @throws with one line for the operator. */
 export function readTls({ verify, certDir, caFile }: TlsFiles): TlsOptions {
-  const files = certDir === null ? [] : filesOf(certDir);
+  const files = certDir === null ? [] : namesIn(certDir);
   const inDirectory = (ending: string): string[] =>
     files.filter((name) => name.endsWith(ending)).map((name) => read(join(certDir ?? "", name)));
   const authorities = [...inDirectory(".crt"), ...(caFile === null ? [] : [read(caFile)])];
@@ -47,28 +44,8 @@ function known(): readonly string[] {
   ];
 }
 
-function filesOf(directory: string): string[] {
-  try {
-    return readdirSync(directory).sort();
-  } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
-    throw unreadable(directory, "a directory", error);
-  }
-}
-
 function read(path: string): string {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw unreadable(path, "a file", error);
-  }
-  if (text.length <= fileBytesMax && text.includes("-----BEGIN ")) return text;
+  const text = readFile(path);
+  if (text.includes("-----BEGIN ")) return text;
   throw new Error(`${path}: expected certificates or a key in PEM, got something else`);
-}
-
-function unreadable(path: string, what: string, error: unknown): Error {
-  return new Error(`${path}: expected ${what} that can be read, got ${whyUnreadable(error)}`, {
-    cause: error,
-  });
 }

@@ -1,0 +1,173 @@
+/**
+ * The keys of this machine or process at AWS, where programs of AWS look for them: environment, web identity, shared
+ * file, container, machine (IMDSv2).
+ */
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { isJsonObject, type JsonObject } from "../../../../lib/strict_json.ts";
+import { jsonOf } from "../answers.ts";
+import { readIfThere } from "../operator_files.ts";
+import {
+  askForJson,
+  askForLogin,
+  type Environment,
+  loginProblem,
+  type LoginParts,
+  readSecret,
+  textIn,
+} from "./login_parts.ts";
+
+export interface AwsKeys {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+}
+
+const aws = "AWS";
+/** A machine outside of AWS has nobody there. */
+const machineMs = 2_000;
+
+/** The first source that has any. @throws ClientError */
+export async function findAwsKeys(region: string, parts: LoginParts): Promise<AwsKeys> {
+  const { env } = parts;
+  const found =
+    fromEnvironment(env) ??
+    (await fromWebIdentity(region, parts)) ??
+    fromFile(env) ??
+    (await fromContainer(parts)) ??
+    (await fromMachine(parts));
+  if (found !== null) return found;
+  throw loginProblem(
+    aws,
+    "no keys found: expected AWS_ACCESS_KEY_ID, a web identity, a credentials file, or the role of a container or machine",
+  );
+}
+
+function fromEnvironment(env: Environment): AwsKeys | null {
+  const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token } = env;
+  return id && secret ? keys(id, secret, token) : null;
+}
+
+function keys(accessKeyId: string, secretAccessKey: string, token: string | undefined): AwsKeys {
+  return { accessKeyId, secretAccessKey, ...(token ? { sessionToken: token } : {}) };
+}
+
+async function fromWebIdentity(region: string, parts: LoginParts): Promise<AwsKeys | null> {
+  const { env } = parts;
+  const { AWS_WEB_IDENTITY_TOKEN_FILE: file, AWS_ROLE_ARN: role } = env;
+  if (!file || !role) return null;
+  const endpoint = env["AWS_ENDPOINT_URL_STS"] ?? `https://sts.${region}.${domainOf(region)}`;
+  const { status, text } = await askForLogin(
+    {
+      method: "POST",
+      url: `${endpoint}/`,
+      body: {
+        Action: "AssumeRoleWithWebIdentity",
+        Version: "2011-06-15",
+        RoleArn: role,
+        RoleSessionName: env["AWS_ROLE_SESSION_NAME"] ?? "zot",
+        WebIdentityToken: readSecret(file, aws),
+      },
+    },
+    parts,
+  );
+  const value = (tag: string): string | undefined =>
+    new RegExp(`<${tag}>([^<]+)</${tag}>`).exec(text)?.[1];
+  const [id, secret] = [value("AccessKeyId"), value("SecretAccessKey")];
+  if (status === 200 && id !== undefined && secret !== undefined) {
+    return keys(id, secret, value("SessionToken"));
+  }
+  const code = /<Code>(\w{1,80})<\/Code>/.exec(text)?.[1];
+  throw loginProblem(aws, `STS answered ${status}${code === undefined ? "" : ` (${code})`}`);
+}
+
+/** Domain of AWS in a region's partition. */
+export function domainOf(region: string): string {
+  return region.startsWith("cn-") ? "amazonaws.com.cn" : "amazonaws.com";
+}
+
+/** Keys that stand in the file themselves; other ways to get some (SSO, processes) are programs of AWS. */
+function fromFile(env: Environment): AwsKeys | null {
+  const home = env["HOME"] ?? homedir();
+  const path = env["AWS_SHARED_CREDENTIALS_FILE"] ?? join(home, ".aws", "credentials");
+  const text = readOptional(path);
+  if (text === null) return null;
+  const wanted = env["AWS_PROFILE"] ?? "default";
+  const values = new Map<string, string>();
+  let section = "";
+  for (const line of text.split(/\r?\n/)) {
+    const head = /^\s*\[\s*([^\]]+?)\s*\]/.exec(line)?.[1];
+    if (head !== undefined) section = head;
+    const [, name, value] = /^\s*(aws_\w+)\s*=\s*(\S+)\s*$/.exec(line) ?? [];
+    if (section === wanted && name !== undefined && value !== undefined) values.set(name, value);
+  }
+  const [id, secret] = [values.get("aws_access_key_id"), values.get("aws_secret_access_key")];
+  return id === undefined || secret === undefined
+    ? null
+    : keys(id, secret, values.get("aws_session_token"));
+}
+
+async function fromContainer(parts: LoginParts): Promise<AwsKeys | null> {
+  const { env } = parts;
+  const path = env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"];
+  const url = path ? `http://169.254.170.2${path}` : env["AWS_CONTAINER_CREDENTIALS_FULL_URI"];
+  if (!url) return null;
+  const file = env["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
+  const token = file ? readSecret(file, aws) : env["AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+  const answer = await askForJson(
+    { method: "GET", url, isLocal: true, headers: token ? [["Authorization", token]] : [] },
+    parts,
+  );
+  return keysIn(answer, "the container's endpoint");
+}
+
+async function fromMachine(parts: LoginParts): Promise<AwsKeys | null> {
+  const { env } = parts;
+  if (env["AWS_EC2_METADATA_DISABLED"] === "true") return null;
+  const endpoint = env["AWS_EC2_METADATA_SERVICE_ENDPOINT"] ?? "http://169.254.169.254";
+  const base = endpoint.replace(/\/+$/, "");
+  const local = { isLocal: true, wholeMs: machineMs } as const;
+  let token: string;
+  try {
+    const answer = await askForLogin(
+      {
+        ...local,
+        method: "PUT",
+        url: `${base}/latest/api/token`,
+        headers: [["X-aws-ec2-metadata-token-ttl-seconds", "300"]],
+      },
+      parts,
+    );
+    if (answer.status !== 200) return null;
+    token = answer.text.trim();
+  } catch {
+    return null; // Nobody is there: this is no machine of AWS.
+  }
+  const headers = [["X-aws-ec2-metadata-token", token]] as const;
+  const roles = `${base}/latest/meta-data/iam/security-credentials/`;
+  const role = await askForLogin({ ...local, method: "GET", url: roles, headers }, parts);
+  const name = role.text.trim().split("\n")[0] ?? "";
+  if (role.status !== 200 || !/^[\w+=,.@-]+$/.test(name)) return null;
+  const url = `${roles}${name}`;
+  const answer = await askForLogin({ ...local, method: "GET", url, headers }, parts);
+  const body = jsonOf(new TextEncoder().encode(answer.text));
+  if (isJsonObject(body)) return keysIn(body, "the machine's role");
+  throw loginProblem(aws, `the metadata service answered ${answer.status} for the machine's role`);
+}
+
+function keysIn(answer: JsonObject, host: string): AwsKeys {
+  const token = answer["Token"];
+  return keys(
+    textIn(answer, "AccessKeyId", host),
+    textIn(answer, "SecretAccessKey", host),
+    typeof token === "string" ? token : undefined,
+  );
+}
+
+function readOptional(path: string): string | null {
+  try {
+    return readIfThere(path);
+  } catch (error) {
+    throw loginProblem(aws, `${path} cannot be read`, error);
+  }
+}
