@@ -103,6 +103,8 @@ export const configExamples: Readonly<Record<string, string>> = {
   "extensions.metrics.enable": `true`,
   "extensions.metrics.repositoriesMax": `500`,
   "extensions.metrics.prometheus.path": `/internal/metrics`,
+  "extensions.scrub.enable": `true`,
+  "extensions.scrub.interval": `168h`,
 };
 
 const head = /^\| Key \| Type \| Default \| Change \| Meaning \|\n\| --- \| --- \| --- \|/gm;

@@ -260,6 +260,7 @@ describe("state of modules", () => {
     "src/compliance/reports/html_style.ts: shown",
     // A thread has one owner.
     "src/storage/filesystem/hash_worker.ts: digests",
+    "src/storage/filesystem/hash_worker.ts: checks",
     "src/storage/filesystem/hash_worker.ts: scheduled",
   ];
 

@@ -275,4 +275,6 @@ export const wrongValues: Readonly<Record<string, WrongValues>> = {
   "extensions.metrics.prometheus.path": {
     wrong: ["metrics", "5", "/v2/", "/a b", "'/a?b'", "/{x}", "[/metrics]"],
   },
+  "extensions.scrub.enable": flags,
+  "extensions.scrub.interval": durations,
 };

@@ -52,6 +52,7 @@ const triedElsewhere: Readonly<Record<string, string>> = {
   STORAGE_FULL: "test/faults",
   // It takes a caller with a policy of its own.
   MANIFEST_COLLISION: "test/auth/isolation.test.ts",
+  CONTENT_DAMAGED: "test/http/damaged.test.ts",
 };
 
 interface Seen {

@@ -8,6 +8,7 @@ import { SqliteMetadata } from "../src/metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "../src/metadata/sqlite/sqlite_writer.ts";
 import { metadataFile } from "../src/storage/layout.ts";
 import { signalTo, startZot } from "./harness.ts";
+import { noBytes } from "./contracts/no_bytes.ts";
 
 const mediaType = "application/vnd.oci.image.index.v1+json";
 const workers = 3;
@@ -43,7 +44,7 @@ test("every push that was acknowledged is in the feed once and in order, also wh
   expect(new Set(answering.map(({ worker }) => worker)).size).toBeGreaterThan(1);
 
   const path = join(zot.rootDirectory, metadataFile);
-  const bytes = { present: () => true, remove: () => undefined };
+  const bytes = noBytes;
   const writer = new SqliteWriter({ path, durable: false, clock: systemClock, bytes });
   const metadata = new SqliteMetadata(path, writer);
   const feed = await metadata.feed(0, 9999);

@@ -139,7 +139,7 @@ Nothing is changed. A root that a running server has is refused. With -r it take
       "zot scrub -r /var/lib/zot -f json",
       "zot scrub -r ./layout",
     ],
-    seeAlso: ["zot help gc", "docs/guides/disk.md"],
+    seeAlso: ["zot help gc", "docs/guides/scrub.md"],
   },
   authz: {
     says: `Decides with the very function that the server decides with, and prints the decision, the policy that made it, and every glob that fits the repository, the longest first: only that one counts. Groups of a directory or a token are not known here; --group gives them. Conditions are shown, and taken to hold.`,

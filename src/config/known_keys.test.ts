@@ -136,6 +136,8 @@ const served: Record<string, unknown> = {
   "http.compat[]": "docker2s2",
   "extensions.metrics.enable": true,
   "extensions.metrics.prometheus.path": "/figures",
+  "extensions.scrub.enable": true,
+  "extensions.scrub.interval": "24h",
   "http.auth.failDelay": 5,
   "http.auth.apikey": true,
   "http.auth.ldap.port": 636,

@@ -89,7 +89,6 @@ const extensions: readonly KnownKey[] = [
       onDemand onlySigned pollInterval preserveDigest reqConcurrent reqPerSec
       responseHeaderTimeout retryDelay syncLegacyCosignTags syncTimeout tlsVerify urls}`,
   },
-  { path: "extensions.scrub", feature: "scrubbing", switched: true, holds: "interval" },
   { path: "extensions.lint", feature: "lint", switched: true, holds: "mandatoryAnnotations" },
   { path: "extensions.ui", feature: "the web interface", switched: true },
   {

@@ -167,6 +167,7 @@ describe("defaults", () => {
       log: { level: "info", output: null, audit: null },
       extensions: {
         metrics: { enable: false, prometheus: { path: "/metrics" }, repositoriesMax: 100 },
+        scrub: { enable: false, interval: 86_400_000 },
       },
     } as never);
     const written = new Set<string>();

@@ -8,6 +8,7 @@ import { basename, resolve } from "node:path";
 import { checkAuthOptions } from "../auth/check_options.ts";
 import { checkCollectionOptions } from "../registry/options.ts";
 import { mayRemoveTags, retentionWarnings } from "../registry/retention/check_options.ts";
+import { scrubWarnings } from "../registry/scrub/options.ts";
 import { checkTlsOptions } from "../http/options.ts";
 import { checkValue, type Checked } from "./check.ts";
 import { whyUnreadable } from "../lib/why_unreadable.ts";
@@ -122,6 +123,7 @@ function warningsOf(values: FileValues, written: ReadonlySet<string>): string[] 
     }
   }
   warnings.push(...retentionWarnings(values.storage.retention));
+  warnings.push(...scrubWarnings(values.extensions.scrub));
   if (!values.storage.gc && values.storage.retention.policies.some(mayRemoveTags)) {
     warnings.push("storage.retention: removes nothing while storage.gc is false");
   }

@@ -1,5 +1,6 @@
 // The options of all extensions, joined: `extensions` in a configuration file. One line for each that has any.
 
+import { scrubOptions } from "../registry/scrub/options.ts";
 import { metricsOptions } from "./metrics/options.ts";
 
-export const extensionOptions = { metrics: metricsOptions } as const;
+export const extensionOptions = { metrics: metricsOptions, scrub: scrubOptions } as const;

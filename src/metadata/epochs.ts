@@ -38,6 +38,9 @@ const forgetting: Readonly<Record<Change["kind"], boolean>> = {
   promise: false,
   "keep-candidate": false,
   "drop-candidate": false,
+  "mark-damaged": true,
+  quarantine: false,
+  "mark-sound": false,
   "remove-repository": true,
 };
 

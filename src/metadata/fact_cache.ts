@@ -2,7 +2,8 @@
  * The metadata that a worker remembers: sizes of blobs, and manifests by tag and digest.
  *
  * An answer from memory is one that the store could have given at some moment after the request began, or before any
- * later change was acknowledged (`epochs.ts`). Absence is never remembered. The cache is bounded.
+ * later change was acknowledged (`epochs.ts`). Absence is never remembered, nor damage, which a push may end at any
+ * moment. The cache is bounded.
  */
 import { Lru } from "../lib/lru.ts";
 import type { Epochs } from "./epochs.ts";
@@ -21,9 +22,15 @@ export type OnLookup = (hit: boolean) => void;
 export class FactCache<T> {
   readonly #epochs: Epochs;
   readonly #onLookup: OnLookup | null;
+  readonly #mayLast: (value: T) => boolean;
   readonly #facts = new Lru<string, Remembered<T>>({ entriesMax });
 
-  constructor(epochs: Epochs, onLookup: OnLookup | null = null) {
+  constructor(
+    epochs: Epochs,
+    onLookup: OnLookup | null = null,
+    mayLast: (value: T) => boolean = () => true,
+  ) {
+    this.#mayLast = mayLast;
     this.#epochs = epochs;
     this.#onLookup = onLookup;
   }
@@ -39,7 +46,7 @@ export class FactCache<T> {
     const slot = known?.slot ?? this.#epochs.slotOf(repository);
     const epoch = this.#epochs.read(slot);
     const value = read();
-    if (value !== null) this.#facts.set(name, { epoch, slot, value });
+    if (value !== null && this.#mayLast(value)) this.#facts.set(name, { epoch, slot, value });
     return value;
   }
 }

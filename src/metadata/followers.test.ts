@@ -10,6 +10,7 @@ import { run } from "../../test/processes.ts";
 import { systemClock } from "../lib/clock.ts";
 import { SqliteMetadata } from "./sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "./sqlite/sqlite_writer.ts";
+import { noBytes } from "../../test/contracts/no_bytes.ts";
 
 const contracts = join(import.meta.dir, "../../test/contracts");
 
@@ -17,7 +18,7 @@ test("every record of every process is taken in the order of the commits, whatev
   await using directory = await memoryDirectory();
   const path = join(directory.path, "metadata.db");
   const file = join(directory.path, "taken");
-  const bytes = { present: () => true, remove: () => undefined };
+  const bytes = noBytes;
   const writer = new SqliteWriter({ path, durable: false, clock: systemClock, bytes });
   let starts = 0;
   const follow = async (): Promise<void> => {

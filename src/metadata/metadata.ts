@@ -7,11 +7,19 @@
  * ordered by byte value and paged by cursor, so that their cost does not depend on the size of the repository.
  */
 import type { Digest } from "../oci/digest.ts";
-import type { ManifestRecord, Page, ReferrersPage, ScanPage } from "./pages.ts";
+import type { ManifestRecord, Page, Recorded, ReferrersPage, ScanPage } from "./pages.ts";
 import type { PastReads } from "./past.ts";
 import type { RecordChange, RecordCommit, RecordStore } from "./records.ts";
+import type { Damage } from "./scrub.ts";
 
-export type { ManifestRecord, Page, ReferrerRecord, ReferrersPage, ScanPage } from "./pages.ts";
+export type {
+  ManifestRecord,
+  Page,
+  Recorded,
+  ReferrerRecord,
+  ReferrersPage,
+  ScanPage,
+} from "./pages.ts";
 
 /** What a push records about a manifest beside its identity. */
 export interface NewManifest extends ManifestRecord {
@@ -56,10 +64,9 @@ export interface HistoryRecord {
 export type FeedRecord = HistoryRecord;
 
 /** Content that a repository holds. */
-export interface Holding {
+export interface Holding extends Recorded {
   readonly repository: string;
   readonly digest: Digest;
-  readonly sizeBytes: number;
 }
 
 /** What `index.json` must list, as it stood at one moment. Always `close` it. */
@@ -148,6 +155,19 @@ export type Change =
     }
   /** Something names it again. */
   | { readonly kind: "drop-candidate"; readonly digest: string; readonly as: CandidateKind }
+  /** What lies in the place of content, which has this stamp, is not the content; a mark says so (`scrub.ts`). */
+  | {
+      readonly kind: "mark-damaged";
+      readonly digest: Digest;
+      readonly sizeBytes: number;
+      readonly how: Damage;
+      /** Null for nothing. */
+      readonly stamp: string | null;
+    }
+  /** Moves what a mark tells of out of its place, decided under the writer's lock; it is kept. */
+  | { readonly kind: "quarantine"; readonly digest: Digest }
+  /** Right bytes are in the place again. */
+  | { readonly kind: "mark-sound"; readonly digest: Digest }
   /** Removes an empty repository, which keeps its history; the next push brings it back. */
   | { readonly kind: "remove-repository" };
 
@@ -212,7 +232,9 @@ export type Precondition =
   /** The content is there, or held with everything that it names. Finds the digest that is gone for good. */
   | { readonly kind: "restorable"; readonly digest: Digest; readonly as: "manifest" | "any" }
   /** The bytes lie in the repository's layout (checked under the write lock, against a racing sweep). */
-  | { readonly kind: "bytes-present"; readonly digest: Digest };
+  | { readonly kind: "bytes-present"; readonly digest: Digest }
+  /** What lies there has this stamp; null for nothing (checked as `bytes-present` is). */
+  | { readonly kind: "bytes-are"; readonly digest: Digest; readonly stamp: string | null };
 
 /** Changes of one repository's metadata: all of them happen, or none. */
 export interface Commit {
@@ -278,6 +300,14 @@ export type CommitOutcome =
 export interface BytesUnderLock {
   present(repository: string, digest: Digest): boolean;
   remove(repository: string, digest: Digest): void;
+  /** Tells what lies there from anything else (`ContentStat`), whether it can be read or not; null for nothing. */
+  stamp(repository: string, digest: Digest): string | null;
+  /** Moves what lies there with this stamp to a place of its own; under which name, or null where something else lies. */
+  quarantine(
+    repository: string,
+    digest: Digest,
+    to: { readonly stamp: string; readonly name: string },
+  ): string | null;
 }
 
 /** Space that is kept on the store's disk for commits that free more of it. */
@@ -313,7 +343,9 @@ export interface Metadata extends Committer {
    * decides. `bytes-present` is taken to hold.
    */
   check(repository: string, preconditions: readonly Precondition[]): Promise<FailedPrecondition[]>;
-  /** The size in bytes of a blob linked in the repository. */
+  /** What is recorded of a blob linked in the repository. */
+  blobRecord(repository: string, digest: Digest): Promise<Recorded | null>;
+  /** Its size in bytes. */
   blobSize(repository: string, digest: Digest): Promise<number | null>;
   /** Names of other repositories that link the blob, at most `limit`. */
   repositoriesWithBlob(digest: Digest, except: string, limit: number): Promise<string[]>;

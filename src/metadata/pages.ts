@@ -1,11 +1,17 @@
 /** Manifests as the metadata know them, and pages of lists. */
 import type { Digest } from "../oci/digest.ts";
 
+/** What the store knows of any content. */
+export interface Recorded {
+  readonly sizeBytes: number;
+  /** Milliseconds since the epoch; absent while nothing is known to be wrong with it. */
+  readonly damagedSince?: number;
+}
+
 /** A manifest as the store knows it. */
-export interface ManifestRecord {
+export interface ManifestRecord extends Recorded {
   readonly digest: Digest;
   readonly mediaType: string;
-  readonly sizeBytes: number;
 }
 
 /** A row of the referrers list. */

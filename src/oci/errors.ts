@@ -229,6 +229,12 @@ export const apiErrors = {
     message: "No space left for this upload; free space and push again",
     section: "RFC 4918 §11.5",
   },
+  CONTENT_DAMAGED: {
+    code: "UNKNOWN",
+    status: 500,
+    message: "Content is damaged on the disk of this registry; a push of it repairs it",
+    section: "[end-2] [end-3], RFC 9110 §15.6.1",
+  },
   UNAVAILABLE: {
     code: "UNAVAILABLE",
     status: 503,

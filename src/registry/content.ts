@@ -4,7 +4,7 @@
  * Wrong bytes are never served as a good answer. A file that is gone, has another length than the metadata says or,
  * where it is read as a whole, other bytes, is an error to a pull. To a push it is absent, so that a push repairs it.
  */
-import { algorithmOf, digestOf } from "../oci/digest.ts";
+import { algorithmOf, digestOf, type Digest } from "../oci/digest.ts";
 import type { Holding } from "../metadata/metadata.ts";
 import type { ContentRange, OpenContent } from "../storage/blob_store.ts";
 import { cachedBytesMax } from "./content_cache.ts";
@@ -17,11 +17,23 @@ export class DamagedContent extends Error {
   /** `found` is what the file is instead, such as "12 bytes". */
   constructor({ repository, digest, sizeBytes }: Holding, found: string) {
     super(`storage: ${digest} of ${repository} should be ${sizeBytes} bytes on disk, is ${found}`);
+    this.digest = digest;
   }
+
+  readonly digest: Digest;
+}
+
+/** What a check has found damaged is not read, though right bytes of it may be in memory. @throws DamagedContent. */
+function requireUnmarked(content: Holding): void {
+  const { damagedSince } = content;
+  if (damagedSince === undefined) return;
+  const since = new Date(damagedSince).toISOString();
+  throw new DamagedContent(content, `something else, as a check found at ${since}`);
 }
 
 /** One look at what is stored: for content that is sent from there. @throws DamagedContent. */
 export async function requireStored({ blobs }: Registry, content: Holding): Promise<void> {
+  requireUnmarked(content);
   const found = await blobs.size(content.repository, content.digest);
   if (found === null) throw new DamagedContent(content, "gone");
   if (found !== content.sizeBytes) throw new DamagedContent(content, `${found} bytes`);
@@ -29,6 +41,7 @@ export async function requireStored({ blobs }: Registry, content: Holding): Prom
 
 /** The bytes of small content or of a manifest. @throws DamagedContent. */
 export async function readContent(registry: Registry, content: Holding): Promise<Uint8Array> {
+  requireUnmarked(content);
   return registry.contentCache.get(content.digest) ?? readNew(registry, content);
 }
 
@@ -50,6 +63,7 @@ export async function openContent(
   range: ContentRange | null,
 ): Promise<OpenContent> {
   const { repository, digest, sizeBytes } = content;
+  requireUnmarked(content);
   if (sizeBytes > cachedBytesMax) return registry.blobs.open(repository, digest, range);
   // What is in memory costs no promise more.
   const bytes = registry.contentCache.get(digest) ?? (await readNew(registry, content));
@@ -63,6 +77,7 @@ export async function openContent(
 export async function requireContent(registry: Registry, content: Holding): Promise<void> {
   const { clock, contentCache } = registry;
   const nowMs = clock.monotonicMs();
+  requireUnmarked(content);
   if (contentCache.wasSeen(content, nowMs)) return;
   await requireStored(registry, content);
   if (content.sizeBytes <= cachedBytesMax) await readContent(registry, content);

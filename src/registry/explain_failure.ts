@@ -1,6 +1,7 @@
 /** What failures of storage and metadata mean to a client. */
 import { BatcherFull } from "../lib/batcher.ts";
 import { MetadataFull, MetadataUnavailable } from "../metadata/metadata.ts";
+import { DamagedContent } from "./content.ts";
 import type { ApiErrorName } from "../oci/errors.ts";
 import { StorageFull } from "../storage/blob_store.ts";
 
@@ -13,6 +14,10 @@ const tooManyFiles: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE"]);
 /** Null for what is no known failure. */
 export function explainFailure(error: unknown): { reason: ApiErrorName; message?: string } | null {
   if (isFull(error)) return { reason: "STORAGE_FULL" };
+  if (error instanceof DamagedContent) {
+    const what = `${error.digest} is damaged on the disk of this registry`;
+    return { reason: "CONTENT_DAMAGED", message: `${what}; a push of it repairs it` };
+  }
   if (error instanceof MetadataUnavailable || error instanceof BatcherFull) {
     return { reason: "UNAVAILABLE" };
   }

@@ -272,6 +272,8 @@ async function startedJobs(world: World): Promise<JobLoop<Registry>> {
       heavy,
       uploadIdleMs: () => 1000,
       collection: () => collecting({ gc: false }),
+      scrub: () => ({ enable: false, interval: 0 }),
+      rootDirectory: null,
       onReconciled,
     }),
     heavy,

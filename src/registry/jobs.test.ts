@@ -72,6 +72,8 @@ function startJobs(
       uploadIdleMs: () => changes.uploadIdleMs ?? 60 * minute,
       collection: () => collecting(changes.collection),
       fastRestart: changes.fastRestart,
+      scrub: () => ({ enable: false, interval: 0 }),
+      rootDirectory: null,
       onReconciled: () => {
         counts.reconciled += 1;
       },

@@ -12,6 +12,8 @@ import { hasLayouts, type Registry, type Report } from "./registry.ts";
 import type { RegistryJob } from "./registry_job.ts";
 import { evaluateLarge } from "./retention/evaluate.ts";
 import { RetentionJob } from "./retention/retention_job.ts";
+import type { ScrubSettings } from "./scrub/scrub_settings.ts";
+import { scrubJob } from "./scrub/scrub_job.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
 import { UsageJob } from "./usage/usage_job.ts";
 
@@ -26,6 +28,10 @@ export interface RegistryJobsOptions {
   readonly uploadIdleMs: () => number;
   /** What collection and retention do (it may change). */
   readonly collection: () => CollectionSettings;
+  /** Whether content is checked, and how often (it may change). */
+  readonly scrub: () => ScrubSettings;
+  /** Null where repositories are no directories. */
+  readonly rootDirectory: string | null;
   /** Nothing waits for the first look at all layouts, which comes later (`storage.fastRestart`). */
   readonly fastRestart?: boolean | undefined;
   /** Called once layouts were compared with the metadata for the first time. */
@@ -47,6 +53,7 @@ export const registryJobNames = [
   "collect-garbage",
   "walk-files",
   "count-usage",
+  "scrub",
 ] as const;
 /** Of several servers on one root, one does the work. */
 const lease = "jobs";
@@ -66,10 +73,17 @@ const repositoriesMax = 1_000;
 
 /** THE table of the registry's jobs. */
 export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
-  const work = new LayoutJobs(options);
+  let isReady = false;
+  const onReconciled = (): void => {
+    isReady = true;
+    options.onReconciled();
+  };
+  const work = new LayoutJobs({ ...options, onReconciled });
   const retention = new RetentionJob({ ...options, settings: options.collection });
   const usage = new UsageJob(options);
-  const [reconcile, project, expire, endOfHolds, retain, collect, walk, count] = registryJobNames;
+  const [reconcile, project, expire, endOfHolds, retain, collect, walk, count, check] =
+    registryJobNames;
+  const { registry, scrub: settings, rootDirectory } = options;
   return [
     {
       name: reconcile,
@@ -78,7 +92,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       lease,
       run: async (signal) => ((await work.reconcile(signal)) ? null : unfinishedMs),
       // Another server of this root looks at the layouts; this one can serve what is in the metadata.
-      elsewhere: options.onReconciled,
+      elsewhere: onReconciled,
     },
     {
       name: project,
@@ -121,6 +135,11 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       restFactor: 20,
       lease,
       run: (signal) => usage.run(signal),
+    },
+    {
+      ...scrubJob({ registry, settings, rootDirectory, isReady: () => isReady }),
+      name: check,
+      lease,
     },
   ];
 }

@@ -2,11 +2,13 @@
  * Names bytes in the metadata, once they lie in the repository.
  *
  * Nothing names them while they are put there, so a sweep may remove them before the commit. The commit is then
- * refused, and both are done again. A commit that is refused for another reason is the caller's to explain.
+ * refused, and both are done again. A commit that is refused for another reason is the caller's to explain. Bytes that
+ * were damaged here, or in other repositories, are right again afterwards.
  */
 import type { Commit, FailedPrecondition } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Registry } from "./registry.ts";
+import { healMarked, marksOf } from "./scrub/replace_copy.ts";
 
 /** A sweep that crosses a push again and again has no end in sight. */
 const triesMax = 3;
@@ -20,14 +22,19 @@ export interface Naming {
 }
 
 /** False when the bytes could not be had, or were swept each time. */
-export async function nameBytes({ metadata }: Registry, naming: Naming): Promise<boolean> {
+export async function nameBytes(registry: Registry, naming: Naming): Promise<boolean> {
+  const { metadata } = registry;
   const { digest, place, refused } = naming;
   for (let attempt = 1; attempt <= triesMax; attempt += 1) {
     const commit = await place();
     if (commit === null) return false;
     const preconditions = [...commit.preconditions, { kind: "bytes-present", digest } as const];
+    const marked = await marksOf(registry, digest);
     const outcome = await metadata.commit({ ...commit, preconditions });
-    if (outcome.committed) return true;
+    if (outcome.committed) {
+      if (marked.length > 0) await healMarked(registry, { ...commit, digest }, marked);
+      return true;
+    }
     await refused?.(outcome.failed);
   }
   return false;

@@ -9,6 +9,7 @@ import type { Digest } from "../oci/digest.ts";
 import type { ComparedBytes } from "../storage/blob_store.ts";
 import type { Holding } from "../metadata/metadata.ts";
 import type { Registry } from "./registry.ts";
+import { replaceCopy } from "./scrub/replace_copy.ts";
 
 /** Other repositories whose copy is compared: each costs reading it. */
 const donorsMax = 3;
@@ -103,8 +104,7 @@ export async function mendCopies(
     try {
       const stat = await blobs.stat(holder, digest);
       if (stat?.sizeBytes === sizeBytes && !stamps.has(stat.stamp)) continue;
-      await mend(registry, copy, repository);
-      report("warn", mended, copy);
+      if (await replaceCopy(registry, copy, repository)) report("warn", mended, copy);
     } catch (error) {
       report("error", "a damaged copy could not be replaced", { ...copy, problem: String(error) });
     }
@@ -112,18 +112,3 @@ export async function mendCopies(
 }
 
 const mended = "a damaged copy was replaced by the bytes of a push";
-
-async function mend(
-  { blobs, metadata }: Registry,
-  { repository, digest }: Blob,
-  from: string,
-): Promise<void> {
-  await blobs.share(digest, { from, to: repository, mayCopy: true });
-  // The repository may have lost the blob meanwhile: then the sweep takes the file again.
-  await metadata.commit({
-    repository,
-    preconditions: [],
-    changes: [{ kind: "release-bytes", digest }],
-    by: null,
-  });
-}

@@ -17,9 +17,11 @@ import type {
   Holding,
   ManifestRecord,
   Page,
+  Recorded,
   ReferrersPage,
   ScanPage,
 } from "../metadata/metadata.ts";
+import { scrub } from "../metadata/scrub.ts";
 import { isPastName, realNameOf } from "../oci/past_name.ts";
 import { beforeHistory, collectedSince, pastOf, type Past } from "./history/past.ts";
 import type { Place, Pulled, PulledBlob } from "./origin.ts";
@@ -56,10 +58,12 @@ export async function resolveBlob(
 ): Promise<Resolved<Holding>> {
   const { metadata } = registry;
   if (isPastName(repository)) return blobThen(registry, repository, digest);
-  const read = (): Promise<number | null> => metadata.blobSize(repository, digest);
-  const sizeBytes = (await read()) ?? (await readAgain(registry, repository, read));
-  if (sizeBytes === "later") return { found: null, why: "being-read" };
-  if (sizeBytes === null) return { found: null, why: "absent" };
+  const read = (): Promise<Recorded | null> => metadata.blobRecord(repository, digest);
+  const record = (await read()) ?? (await readAgain(registry, repository, read));
+  if (record === "later") return { found: null, why: "being-read" };
+  if (record === null) return { found: null, why: "absent" };
+  const { sizeBytes, damagedSince } = record;
+  if (damagedSince !== undefined) return { found: { repository, digest, sizeBytes, damagedSince } };
   return { found: { repository, digest, sizeBytes } };
 }
 
@@ -138,7 +142,13 @@ async function manifestThen(
   if (digest === null) return { found: null, why: "absent" };
   const record = await reads.manifest(name, digest);
   if (record === null) throw await collectedSince(registry, then, digest);
-  return { found: { ...record, repository: name } };
+  return { found: await marked(registry, { ...record, repository: name }) };
+}
+
+/** Past reads tell of no damage. */
+async function marked<T extends Holding>({ metadata }: Registry, content: T): Promise<T> {
+  const mark = await metadata.records(scrub).mark(content.repository, content.digest);
+  return mark === null ? content : { ...content, damagedSince: mark.since };
 }
 
 /** @throws `unknown` where history begins later. */
@@ -161,7 +171,7 @@ async function blobThen(
   if (then === "later") return { found: null, why: "being-read" };
   const sizeBytes = await registry.metadata.past.blobSize(then.name, digest);
   if (sizeBytes === null) return { found: null, why: "absent" };
-  return { found: { repository: then.name, digest, sizeBytes } };
+  return { found: await marked(registry, { repository: then.name, digest, sizeBytes }) };
 }
 
 /** Tags that are looked at in one turn: each is two looks into history. */

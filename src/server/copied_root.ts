@@ -63,6 +63,8 @@ export class CopiedRoot implements Root {
     const bytes = {
       present: (...given: Parameters<typeof underLock.present>) => underLock.present(...given),
       remove: () => undefined,
+      stamp: (...given: Parameters<typeof underLock.stamp>) => underLock.stamp(...given),
+      quarantine: () => null,
     };
     const writer = new SqliteWriter({ path: this.#path(), durable: false, bytes, ...hooks });
     return {

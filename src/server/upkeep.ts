@@ -40,6 +40,8 @@ export async function startJobs(options: {
     heavy,
     uploadIdleMs,
     collection: () => config().storage,
+    scrub: () => config().extensions.scrub,
+    rootDirectory: config().storage.rootDirectory,
     fastRestart: config().storage.fastRestart,
     onReconciled,
     onExpired,

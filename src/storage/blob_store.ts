@@ -22,6 +22,19 @@ export interface ContentStat {
   readonly stamp: string;
 }
 
+/** What lies in the place of content, whether it can be read or not. */
+export interface ContentLook extends ContentStat {
+  /** False for a directory, or anything else that has no bytes. */
+  readonly isFile: boolean;
+}
+
+/** Content that is hashed slice by slice, as it lies. `close` it in any case. */
+export interface ContentCheck {
+  /** Reads and hashes the next slice: of how many bytes, and at the end, after none, the digest of all. @throws. */
+  next(bytesMax: number): Promise<{ readonly bytes: number; readonly digest: Digest | null }>;
+  close(): void;
+}
+
 /** What opening content gives; `src/api/send_content.ts` turns each kind into an answer. */
 export type OpenContent =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
@@ -67,6 +80,12 @@ export interface BlobStore {
     bytes: ComparedBytes,
   ): Promise<"equal" | "different" | "absent">;
   remove(repository: string, digest: Digest): Promise<boolean>;
+  /** As `stat`, at once, of whatever lies there; null for nothing. */
+  lookAt(repository: string, digest: Digest): ContentLook | null;
+  /** Hashes content beside the work of this process, and takes no room in the cache from what others read. */
+  check(repository: string, digest: Digest): ContentCheck;
+  /** Gives a repository a copy of what is in quarantine under a name, if that is the content; false when it is not. */
+  copyBack(name: string, repository: string, digest: Digest): Promise<boolean>;
   /** Removes what interrupted writes left behind and is older than `ageMs`; returns how many. */
   removeLeftovers(ageMs: number): Promise<number>;
   /** How much may be stored here, and how much of that is free for this server. */

@@ -16,6 +16,7 @@
  *         uploads/<id>.<owner>       bytes of open uploads
  *         temporary/<id>             files that do not have their name yet
  *         quarantine/                files kept for an operator to look at
+ *         damaged/<digest>.<time>    content that is not what its name says, kept as well
  *
  * Keys are built from names that passed the grammar, so they cannot leave the root. The components `blobs`,
  * `index.json` and `oci-layout` are legal in a repository name, and would land inside the layout of the repository
@@ -35,6 +36,7 @@ export const tokenKeyFile = `${ownDirectory}/token_key.json`;
 export const uploadsDirectory = `${ownDirectory}/uploads`;
 export const temporaryDirectory = `${ownDirectory}/temporary`;
 export const quarantineDirectory = `${ownDirectory}/quarantine`;
+export const damagedDirectory = `${ownDirectory}/damaged`;
 
 /** Components that mean something inside a layout. */
 const layoutComponents = /\/(blobs|index\.json|oci-layout)(?=\/|$)/g;
@@ -78,6 +80,12 @@ export function quarantineKey(key: string, at: number): string {
   if (flat.length <= flatNameLengthMax) return `${quarantineDirectory}/${date}.${flat}`;
   const name = `${digestOfText(key).slice(0, 16)}.${flat.slice(-flatNameLengthMax)}`;
   return `${quarantineDirectory}/${date}.${name}`;
+}
+
+/** A key for damaged content in quarantine. */
+export function damagedKey(name: string): string {
+  assert(!name.includes("/"), "a name in quarantine is one component");
+  return `${damagedDirectory}/${name}`;
 }
 
 function digestOfText(text: string): string {

@@ -19,4 +19,15 @@ export interface SynchronousBytes {
   present(repository: string, digest: Digest): boolean;
   /** Unflushed: what was removed and is back after a crash is removed again. */
   remove(repository: string, digest: Digest): void;
+  /** The stamp of what lies there (`ContentStat`), whether it can be read or not; null for nothing. */
+  stamp(repository: string, digest: Digest): string | null;
+  /**
+   * Moves what lies there with this stamp into quarantine, for a person to look at: under which name, or null where
+   * something else lies. Equal names of one file become one. Unflushed, as `remove`; done again it finds it there.
+   */
+  quarantine(
+    repository: string,
+    digest: Digest,
+    to: { readonly stamp: string; readonly name: string },
+  ): string | null;
 }

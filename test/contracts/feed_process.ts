@@ -10,9 +10,10 @@ import { systemClock } from "../../src/lib/clock.ts";
 import { followFeed } from "../../src/metadata/followers.ts";
 import { SqliteMetadata } from "../../src/metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "../../src/metadata/sqlite/sqlite_writer.ts";
+import { noBytes } from "./no_bytes.ts";
 
 const [path = "", file = "", lastTag = ""] = process.argv.slice(2);
-const bytes = { present: () => true, remove: () => undefined };
+const bytes = noBytes;
 const writer = new SqliteWriter({ path, durable: false, clock: systemClock, bytes });
 const metadata = new SqliteMetadata(path, writer);
 const isFirst = !existsSync(file);

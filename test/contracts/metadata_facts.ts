@@ -222,6 +222,12 @@ export async function openTested(open: OpenEmptyStore): Promise<TestedStore> {
     bytes: {
       present: (at, which) => !absent.has(`${at} ${which}`),
       remove: (at, which) => void removed.push(`${at} ${which}`),
+      stamp: (at, which) => (absent.has(`${at} ${which}`) ? null : "as it was"),
+      quarantine: (at, which, { stamp, name }) => {
+        if (stamp !== "as it was" || absent.has(`${at} ${which}`)) return null;
+        absent.add(`${at} ${which}`);
+        return name;
+      },
     },
   });
   const { metadata } = store;

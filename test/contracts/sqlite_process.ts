@@ -7,11 +7,12 @@ import { systemClock } from "../../src/lib/clock.ts";
 import { SqliteMetadata } from "../../src/metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "../../src/metadata/sqlite/sqlite_writer.ts";
 import { change, repository } from "./metadata_facts.ts";
+import { noBytes } from "./no_bytes.ts";
 
 const [what, path = "", name = "", count = "0"] = process.argv.slice(2);
 
 if (what === "write") {
-  const bytes = { present: () => true, remove: () => undefined };
+  const bytes = noBytes;
   const writer = new SqliteWriter({ path, durable: false, clock: systemClock, bytes });
   for (let index = 0; index < Number(count); index += 1) {
     const changes = [change.tag(`${name}${index}`, name)];

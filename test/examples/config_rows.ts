@@ -35,6 +35,7 @@ export const configRows: Readonly<Record<string, Check>> = {
   "config-minimal.json": serves("zot-data"),
   "config-minimal.yaml": serves("zot-data"),
   "config-container.json": serves("var/lib/registry"),
+  "config-scrub.json": serves("var/lib/registry"),
   "config-full.yaml": async (served) => {
     await serves("zot-data")(served);
     expect(await served.as().get("/metrics")).toBe(200);

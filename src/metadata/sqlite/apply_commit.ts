@@ -28,6 +28,7 @@ import {
   repositoryEmptied,
   tagSet,
 } from "./candidates.ts";
+import { eraseMark, markDamaged, quarantine } from "./damaged.ts";
 import { purge } from "./purge.ts";
 import { putManifest } from "./put_manifest.ts";
 import { removeManifest, removeTag, unlinkBlob, type Work } from "./remove.ts";
@@ -137,6 +138,7 @@ const appliers: Appliers = {
     clearOrphan(work, id, digest);
     blobLinked(work, id, digest);
     dropHeldBlob(work, id, digest);
+    eraseMark(work, id, digest);
   },
   "unlink-blob": (work, id, { digest, hold }) => {
     unlinkBlob(work, id, digest, hold);
@@ -144,6 +146,7 @@ const appliers: Appliers = {
   "put-manifest": (work, id, { manifest }) => {
     const written = putManifest(work, id, manifest);
     work.put.set(manifest.digest, written?.isNew === true ? "new" : "known");
+    eraseMark(work, id, manifest.digest);
     if (written === null) return;
     work.shape = manifest;
     for (const { digest } of manifest.references) manifestNames(work, id, digest);
@@ -224,6 +227,7 @@ const appliers: Appliers = {
     // Without its row the bytes are not known to be unused: a push may be about to name them.
     if (clearOrphan(work, id, digest) === 0 || isNamed(work, id, digest)) return;
     work.bytes.remove(work.repository, digest);
+    eraseMark(work, id, digest);
   },
   "retry-orphan": (work, id, { digest }) => {
     const later = "UPDATE orphans SET since = ? WHERE repository = ? AND digest = ?";
@@ -232,6 +236,9 @@ const appliers: Appliers = {
   promise: (work, id, { digest, as }) => contentPromised(work, id, digest, as),
   "keep-candidate": (work, id, change) => keepCandidate(work, id, change),
   "drop-candidate": (work, id, { digest, as }) => dropCandidate(work, id, digest, as),
+  "mark-damaged": (work, id, change) => markDamaged(work, id, change),
+  quarantine: (work, id, { digest }) => quarantine(work, id, digest),
+  "mark-sound": (work, id, { digest }) => eraseMark(work, id, digest),
   "remove-repository": (work, id) => {
     run(
       work,
@@ -263,6 +270,9 @@ const creating: Readonly<Record<Change["kind"], boolean>> = {
   promise: false,
   "keep-candidate": false,
   "drop-candidate": false,
+  "mark-damaged": false,
+  quarantine: false,
+  "mark-sound": false,
   "remove-repository": false,
 };
 

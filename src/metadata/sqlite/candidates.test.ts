@@ -9,6 +9,7 @@ import { collection } from "../collection.ts";
 import { migrations } from "./schema.ts";
 import { SqliteMetadata } from "./sqlite_metadata.ts";
 import { SqliteWriter } from "./sqlite_writer.ts";
+import { noBytes } from "../../../test/contracts/no_bytes.ts";
 
 const before = migrations.find(({ sql }) => sql.includes("CREATE TABLE candidates"))?.version ?? 0;
 
@@ -29,7 +30,7 @@ test("finds what nothing names, and lets it wait from then on", async () => {
   `);
   database.close();
   const startMs = Date.now();
-  const bytes = { present: () => true, remove: () => {} };
+  const bytes = noBytes;
   const writer = new SqliteWriter({ path, durable: false, clock: systemClock, bytes });
   const metadata = new SqliteMetadata(path, writer);
   const reads = metadata.records(collection);

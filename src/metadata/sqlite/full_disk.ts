@@ -25,6 +25,9 @@ const freeing: Readonly<Record<Change["kind"], boolean>> = {
   promise: false,
   "keep-candidate": true,
   "drop-candidate": true,
+  "mark-damaged": true,
+  quarantine: true,
+  "mark-sound": true,
   "remove-repository": true,
 };
 

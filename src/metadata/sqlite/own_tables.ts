@@ -7,6 +7,7 @@ import { layoutStateTables } from "./layout_state_tables.ts";
 import { mirrorTables } from "./mirror_tables.ts";
 import type { RecordTables } from "./record_tables.ts";
 import { retentionTables } from "./retention_tables.ts";
+import { scrubTables } from "./scrub_tables.ts";
 import { usageTables } from "./usage_tables.ts";
 
 /** What every registry has. */
@@ -17,6 +18,7 @@ export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [
   retentionTables,
   mirrorTables,
   usageTables,
+  scrubTables,
 ];
 
 /** The same where repositories lie on disk as layouts. */

@@ -140,6 +140,10 @@ const checks: Checks = {
   },
   "bytes-present": (work, _id, { digest }) =>
     work.bytes.present(work.repository, digest) ? holds : null,
+  "bytes-are": (work, _id, { digest, stamp }) => {
+    const found = work.bytes.stamp(work.repository, digest);
+    return found === stamp ? holds : found;
+  },
 };
 
 /** What undo holds, and bytes that wait for the sweep, count, too: their directory is still in use. */

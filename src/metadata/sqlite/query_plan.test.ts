@@ -17,6 +17,7 @@ import { change, digest, layout, repository } from "../../../test/contracts/meta
 import { layoutStates } from "../layout_states.ts";
 import type { AnyCommit, Change, Precondition } from "../metadata.ts";
 import { recordCommit } from "../records.ts";
+import { noBytes } from "../../../test/contracts/no_bytes.ts";
 
 interface PlanRow {
   readonly detail: string;
@@ -200,7 +201,7 @@ describe("every statement of a commit finds its rows by an index", () => {
       const texts = new Set<string>();
       const context = {
         database: recording(database, texts),
-        bytes: { present: () => true, remove: () => undefined },
+        bytes: noBytes,
         now: 0,
         stores,
       };

@@ -328,6 +328,23 @@ export const migrations: readonly Migration[] = [
       "totals of what repositories, the registry and quotas hold; counted later where there is content",
     sql: usageSchema,
   },
+  {
+    version: 13,
+    summary: "content that is known to be damaged",
+    sql: `
+      CREATE TABLE damaged (
+        repository INTEGER NOT NULL REFERENCES repositories (id),
+        digest     TEXT NOT NULL,
+        size       INTEGER NOT NULL,        -- as it was recorded at the push
+        how        TEXT NOT NULL,
+        since      INTEGER NOT NULL,
+        stamp      TEXT,                    -- of what is to go into quarantine
+        kept       TEXT,                    -- its name there
+        PRIMARY KEY (repository, digest)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX damaged_digest ON damaged (digest, repository);
+    `,
+  },
 ];
 
 /** Keeps the sum of what is held, which a limit is compared with. */

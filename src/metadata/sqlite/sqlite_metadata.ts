@@ -16,6 +16,7 @@ import type {
   Metadata,
   Page,
   Precondition,
+  Recorded,
   ScanPage,
 } from "../metadata.ts";
 import type { RecordChange, RecordStore } from "../records.ts";
@@ -30,7 +31,7 @@ export class SqliteMetadata implements Metadata {
   readonly #committer: Committer;
   readonly #stores: Stores;
   readonly #reads = new Map<string, unknown>();
-  readonly #sizes: FactCache<number> | null;
+  readonly #blobs: FactCache<Recorded> | null;
   readonly #manifests: FactCache<ManifestRecord> | null;
 
   /**
@@ -47,8 +48,9 @@ export class SqliteMetadata implements Metadata {
     this.#source = source;
     this.#reader = new SqliteReader(source);
     this.#committer = committer;
-    this.#sizes = epochs === null ? null : new FactCache(epochs, onLookup);
-    this.#manifests = epochs === null ? null : new FactCache(epochs, onLookup);
+    this.#blobs = epochs === null ? null : new FactCache(epochs, onLookup, isSound);
+    this.#manifests =
+      epochs === null ? null : new FactCache<ManifestRecord>(epochs, onLookup, isSound);
   }
 
   get past() {
@@ -67,9 +69,13 @@ export class SqliteMetadata implements Metadata {
     return this.#reader.check(repository, preconditions);
   }
 
+  async blobRecord(repository: string, digest: Digest) {
+    const read = (): Recorded | null => this.#reader.blobRecord(repository, digest);
+    return this.#blobs === null ? read() : this.#blobs.get(repository, digest, read);
+  }
+
   async blobSize(repository: string, digest: Digest) {
-    const read = (): number | null => this.#reader.blobSize(repository, digest);
-    return this.#sizes === null ? read() : this.#sizes.get(repository, digest, read);
+    return this.#reader.blobRecord(repository, digest)?.sizeBytes ?? null;
   }
 
   async repositoriesWithBlob(digest: Digest, except: string, limit: number) {
@@ -165,4 +171,8 @@ export class SqliteMetadata implements Metadata {
   async close() {
     this.#reader.close();
   }
+}
+
+function isSound({ damagedSince }: Recorded): boolean {
+  return damagedSince === undefined;
 }

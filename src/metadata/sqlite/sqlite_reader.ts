@@ -23,6 +23,7 @@ import type {
   ManifestRecord,
   Page,
   Precondition,
+  Recorded,
   ReferrerRecord,
   ReferrersPage,
   ScanPage,
@@ -35,6 +36,8 @@ const knownIdsMax = 20_000;
 const busyMs = 5_000;
 
 const manifestColumns = "m.digest AS digest, m.media_type AS mediaType, m.size AS sizeBytes";
+const damagedSince =
+  "(SELECT since FROM damaged d WHERE d.repository = ?1 AND d.digest = m.digest) AS damagedSince";
 const historyColumns =
   "h.sequence AS sequence, r.name AS repository, h.tag AS tag, h.digest AS digest, " +
   "h.previous AS previous, h.media_type AS mediaType, h.size AS sizeBytes, " +
@@ -46,13 +49,15 @@ const historyColumns =
 export const sql = {
   repository: "SELECT id FROM repositories WHERE name = ?1",
   present: "SELECT 1 AS found FROM repositories WHERE id = ?1 AND removed_at IS NULL",
-  blob: "SELECT size AS sizeBytes FROM blobs WHERE repository = ?1 AND digest = ?2",
+  blob:
+    "SELECT size AS sizeBytes, (SELECT since FROM damaged d WHERE d.repository = ?1 AND d.digest = ?2) " +
+    "AS damagedSince FROM blobs WHERE repository = ?1 AND digest = ?2",
   holders:
     "SELECT r.name AS name FROM blobs b JOIN repositories r ON r.id = b.repository " +
     "WHERE b.digest = ?1 AND r.name <> ?2 LIMIT ?3",
-  byDigest: `SELECT ${manifestColumns} FROM manifests m WHERE m.repository = ?1 AND m.digest = ?2`,
+  byDigest: `SELECT ${manifestColumns}, ${damagedSince} FROM manifests m WHERE m.repository = ?1 AND m.digest = ?2`,
   byTag:
-    `SELECT ${manifestColumns} FROM tags t ` +
+    `SELECT ${manifestColumns}, ${damagedSince} FROM tags t ` +
     "JOIN manifests m ON m.repository = t.repository AND m.digest = t.digest " +
     "WHERE t.repository = ?1 AND t.name = ?2",
   tagsOf: "SELECT name FROM tags WHERE repository = ?1 AND digest = ?2 ORDER BY name LIMIT ?3",
@@ -119,9 +124,23 @@ export const sql = {
 } as const;
 
 type Value = string | number | null;
+type Row<T extends Recorded> = Omit<T, "damagedSince"> & { readonly damagedSince: number | null };
 
 /** A reader holds no lock, so the bytes are not asked: their precondition is the writer's. */
-const bytesUnasked: BytesUnderLock = { present: () => true, remove: () => {} };
+const bytesUnasked: BytesUnderLock = {
+  present: () => true,
+  remove: () => {},
+  stamp: () => null,
+  quarantine: () => null,
+};
+
+/** A record with the moment of its damage, if it has one. */
+function sound<T extends Recorded>(row: Row<T> | null): T | null {
+  if (row === null) return null;
+  const { damagedSince, ...record } = row;
+  // The rest of the row is the record.
+  return (damagedSince === null ? record : row) as unknown as T;
+}
 
 export class SqliteReader {
   readonly database: Database;
@@ -153,10 +172,8 @@ export class SqliteReader {
     return failedPreconditions(context, { repository, preconditions }, this.#idOf(repository));
   }
 
-  blobSize(repository: string, digest: Digest): number | null {
-    return (
-      this.#get<{ sizeBytes: number }>(sql.blob, this.#idOf(repository), digest)?.sizeBytes ?? null
-    );
+  blobRecord(repository: string, digest: Digest): Recorded | null {
+    return sound(this.#get<Row<Recorded>>(sql.blob, this.#idOf(repository), digest));
   }
 
   repositoriesWithBlob(digest: Digest, except: string, limit: number): string[] {
@@ -164,11 +181,11 @@ export class SqliteReader {
   }
 
   manifestByDigest(repository: string, digest: Digest): ManifestRecord | null {
-    return this.#get<ManifestRecord>(sql.byDigest, this.#idOf(repository), digest);
+    return sound(this.#get<Row<ManifestRecord>>(sql.byDigest, this.#idOf(repository), digest));
   }
 
   manifestByTag(repository: string, tag: string): ManifestRecord | null {
-    return this.#get<ManifestRecord>(sql.byTag, this.#idOf(repository), tag);
+    return sound(this.#get<Row<ManifestRecord>>(sql.byTag, this.#idOf(repository), tag));
   }
 
   tagsOf(repository: string, digest: Digest, limit: number): string[] {

@@ -31,8 +31,7 @@ import { migrate, migrations } from "./schema.ts";
 import { SqliteMetadata } from "./sqlite_metadata.ts";
 import { SqliteWriter } from "./sqlite_writer.ts";
 import { reasonOf } from "../../../test/reason_of.ts";
-
-const noBytes: BytesUnderLock = { present: () => true, remove: () => undefined };
+import { noBytes } from "../../../test/contracts/no_bytes.ts";
 
 function openWriter(path: string, bytes = noBytes, durable = false): SqliteWriter {
   return new SqliteWriter({ path, durable, clock: systemClock, bytes });
@@ -219,11 +218,11 @@ describe("migrations", () => {
 describe("a batch", () => {
   const poison = digest("poison");
   const throwing: BytesUnderLock = {
+    ...noBytes,
     present: (_at, which) => {
       if (which === poison) throw new Error("the disk does not answer");
       return true;
     },
-    remove: () => undefined,
   };
 
   test("in which one commit fails: the others are kept, that one is told why", async () => {

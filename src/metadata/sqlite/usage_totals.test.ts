@@ -9,6 +9,7 @@ import {
   digest,
   type PlacedChange,
 } from "../../../test/contracts/metadata_facts.ts";
+import { noBytes } from "../../../test/contracts/no_bytes.ts";
 import { holds } from "../../../test/property.ts";
 import { recordCommit } from "../records.ts";
 import { scopeTest, usage, type Quota, type UsageChange } from "../usage.ts";
@@ -49,7 +50,7 @@ class Counted {
     this.#now += 1;
     const context = {
       database: this.database,
-      bytes: { present: () => true, remove: () => undefined },
+      bytes: noBytes,
       now: this.#now,
       stores,
     };
@@ -59,7 +60,7 @@ class Counted {
   record(each: UsageChange): void {
     const context = {
       database: this.database,
-      bytes: { present: () => true, remove: () => undefined },
+      bytes: noBytes,
       now: this.#now,
       stores,
     };

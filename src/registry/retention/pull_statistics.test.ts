@@ -9,6 +9,7 @@ import { retention } from "../../metadata/retention.ts";
 import { retentionOptions } from "./options.ts";
 import { PullStatistics, type Pull } from "./pull_statistics.ts";
 import { compileRules } from "./rules.ts";
+import { noBytes } from "../../../test/contracts/no_bytes.ts";
 
 const second = 1_000;
 const repository = "team/app";
@@ -40,7 +41,7 @@ const counts = async (...names: string[]): Promise<Record<string, number>> => {
 };
 
 beforeEach(async () => {
-  store = new MemoryMetadata({ clock, bytes: { present: () => true, remove: () => undefined } });
+  store = new MemoryMetadata({ clock, bytes: noBytes });
   metadata = store.open({ committer: store });
   for (const name of ["a", "b"]) {
     await metadata.commit({

@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { manualClock, type Clock } from "../../lib/clock.ts";
 import { MemoryMetadata } from "../../metadata/memory/memory_metadata.ts";
 import { RetentionClock } from "./retention_clock.ts";
+import { noBytes } from "../../../test/contracts/no_bytes.ts";
 
 const hour = 3_600_000;
 const day = 24 * hour;
@@ -16,7 +17,7 @@ function world() {
   const wall: Clock = { ...clock, now: () => clock.now() + jumpedMs };
   const store = new MemoryMetadata({
     clock: wall,
-    bytes: { present: () => true, remove: () => undefined },
+    bytes: noBytes,
   });
   const metadata = store.open({ committer: store });
   const lines: string[] = [];

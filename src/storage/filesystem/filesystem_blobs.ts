@@ -1,25 +1,31 @@
 /** Content as files of OCI image layouts; equal content of two repositories is one inode where hard links work. */
 import { statfs } from "node:fs/promises";
-import type { Digest } from "../../oci/digest.ts";
+import { algorithmOf, type Digest } from "../../oci/digest.ts";
 import type {
   BlobStore,
   ComparedBytes,
+  ContentCheck,
+  ContentLook,
   ContentRange,
   ContentStat,
   OpenContent,
   ShareRequest,
 } from "../blob_store.ts";
-import { blobKey } from "../layout.ts";
+import { blobKey, damagedKey } from "../layout.ts";
 import type { FilesystemLayouts } from "./filesystem_layouts.ts";
+import type { HashThread } from "./hash_thread.ts";
 import type { KeyedFiles } from "./keyed_files.ts";
 
 export class FilesystemBlobs implements BlobStore {
   readonly #files: KeyedFiles;
   readonly #layouts: FilesystemLayouts;
+  readonly #checks: HashThread;
 
-  constructor(files: KeyedFiles, layouts: FilesystemLayouts) {
+  /** `checks` is a thread that nobody else waits for. */
+  constructor(files: KeyedFiles, layouts: FilesystemLayouts, checks: HashThread) {
     this.#files = files;
     this.#layouts = layouts;
+    this.#checks = checks;
   }
 
   async size(repository: string, digest: Digest): Promise<number | null> {
@@ -59,6 +65,25 @@ export class FilesystemBlobs implements BlobStore {
 
   compare(repository: string, digest: Digest, bytes: ComparedBytes) {
     return this.#files.compare(blobKey(repository, digest), bytes);
+  }
+
+  lookAt(repository: string, digest: Digest): ContentLook | null {
+    const key = blobKey(repository, digest);
+    const found = this.#files.lookNow(key);
+    if (found === null) return null;
+    const { stamp, lying } = found;
+    // A link is followed, as by every reader; one that leads nowhere is no file.
+    const sizeBytes = lying === "link" ? this.#files.sizeNow(key) : found.sizeBytes;
+    return { stamp, sizeBytes: sizeBytes ?? 0, isFile: lying !== "other" && sizeBytes !== null };
+  }
+
+  check(repository: string, digest: Digest): ContentCheck {
+    const path = this.#files.path(blobKey(repository, digest));
+    return this.#checks.check(path, algorithmOf(digest));
+  }
+
+  copyBack(name: string, repository: string, digest: Digest): Promise<boolean> {
+    return this.#files.copy(damagedKey(name), blobKey(repository, digest), digest);
   }
 
   remove(repository: string, digest: Digest): Promise<boolean> {

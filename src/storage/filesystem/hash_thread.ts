@@ -4,7 +4,8 @@
  * The thread starts on first use. Each `digest` is answered once, and those that wait are rejected when the thread
  * fails. The thread does not keep the process alive.
  */
-import { parseDigest, type Digest } from "../../oci/digest.ts";
+import { parseDigest, type Algorithm, type Digest } from "../../oci/digest.ts";
+import type { ContentCheck } from "../blob_store.ts";
 import { assert, must } from "../../lib/assert.ts";
 import { threadScript } from "../../lib/runtime.ts";
 import type { HashReply, HashRequest } from "./hash_worker.ts";
@@ -37,7 +38,10 @@ export class HashThread {
   /** The digest of a file's first bytes. */
   digest(bytes: FileBytes): Promise<Digest> {
     return this.#ask((id) => ({ type: "digest", bytes, id })).then((reply) => {
-      assert("digest" in reply, "the hash thread answers what it was asked");
+      assert(
+        "digest" in reply && reply.digest !== null,
+        "the hash thread answers what it was asked",
+      );
       return must(parseDigest(reply.digest), "the hash thread answers a digest");
     });
   }
@@ -46,6 +50,23 @@ export class HashThread {
   async flushFileSystem(path: string): Promise<boolean> {
     const reply = await this.#ask((id) => ({ type: "flush", path, id }));
     return "flushed" in reply && reply.flushed;
+  }
+
+  /** Hashes a file slice by slice. */
+  check(path: string, algorithm: Algorithm): ContentCheck {
+    const key = crypto.randomUUID();
+    return {
+      next: async (bytesMax) => {
+        const file = { key, path, algorithm, bytesMax };
+        const reply = await this.#ask((id) => ({ type: "check", ...file, id }));
+        assert("bytes" in reply, "the hash thread answers what it was asked");
+        const { bytes, digest } = reply;
+        return { bytes, digest: digest === null ? null : parseDigest(digest) };
+      },
+      close: () => {
+        if (this.#worker !== null) this.#post({ type: "end check", key });
+      },
+    };
   }
 
   close(): void {
@@ -82,8 +103,12 @@ export class HashThread {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (waiting === undefined) return;
-    if ("error" in reply) waiting.reject(new Error(`hash thread: ${reply.error}`));
-    else waiting.resolve(reply);
+    if ("error" in reply) {
+      const { error, code } = reply;
+      waiting.reject(
+        Object.assign(new Error(`hash thread: ${error}`), code === null ? {} : { code }),
+      );
+    } else waiting.resolve(reply);
   }
 
   #rejectAll(error: Error): void {

@@ -20,7 +20,12 @@ import { KiB } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { ComparedBytes, ContentRange } from "../blob_store.ts";
-import { quarantineDirectory, temporaryDirectory, uploadsDirectory } from "../layout.ts";
+import {
+  damagedDirectory,
+  quarantineDirectory,
+  temporaryDirectory,
+  uploadsDirectory,
+} from "../layout.ts";
 import type { LooseFile } from "../layout_directory.ts";
 import {
   absentOr,
@@ -87,7 +92,12 @@ export class KeyedFiles {
   /** Makes the directories of our own. */
   async prepare(): Promise<void> {
     makeDirectories(this.#root);
-    for (const key of [uploadsDirectory, temporaryDirectory, quarantineDirectory]) {
+    for (const key of [
+      uploadsDirectory,
+      temporaryDirectory,
+      quarantineDirectory,
+      damagedDirectory,
+    ]) {
       await this.durable.ensureDirectory(this.path(key));
     }
   }

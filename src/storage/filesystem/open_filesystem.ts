@@ -7,6 +7,7 @@ import { FilesystemLayouts } from "./filesystem_layouts.ts";
 import { FilesystemUploads } from "./filesystem_uploads.ts";
 import { HashThread } from "./hash_thread.ts";
 import { KeyedFiles, type FilesystemOptions } from "./keyed_files.ts";
+import { quarantineNow } from "./quarantine.ts";
 import type { FileReserve } from "./reserve.ts";
 
 export interface FilesystemStores extends Stores {
@@ -24,16 +25,20 @@ export function openFilesystem(
   reserve: FileReserve | null = null,
 ): FilesystemStores {
   const hashes = new HashThread();
+  const checks = new HashThread();
   const files = new KeyedFiles(options, hashes);
   const layouts = new FilesystemLayouts(files, reserve);
   return {
     files,
     layouts,
-    blobs: new FilesystemBlobs(files, layouts),
+    blobs: new FilesystemBlobs(files, layouts, checks),
     uploads: new FilesystemUploads(files, layouts, hashes),
     underLock: bytesUnderLock(files),
     prepare: () => files.prepare(),
-    close: async () => hashes.close(),
+    close: async () => {
+      hashes.close();
+      checks.close();
+    },
   };
 }
 
@@ -42,5 +47,8 @@ function bytesUnderLock(files: KeyedFiles): SynchronousBytes {
     present: (repository: string, digest: Digest) =>
       files.sizeNow(blobKey(repository, digest)) !== null,
     remove: (repository: string, digest: Digest) => files.removeNow(blobKey(repository, digest)),
+    stamp: (repository, digest) => files.lookNow(blobKey(repository, digest))?.stamp ?? null,
+    quarantine: (repository, digest, { stamp, name }) =>
+      quarantineNow(files, blobKey(repository, digest), { stamp, name }),
   };
 }

@@ -1,8 +1,10 @@
 /** Content in memory; equal content of two repositories is stored once when it is shared. */
-import type { Digest } from "../../oci/digest.ts";
+import { algorithmOf, digestOf, newHasher, type Digest } from "../../oci/digest.ts";
 import type {
   BlobStore,
   ComparedBytes,
+  ContentCheck,
+  ContentLook,
   ContentRange,
   ContentStat,
   OpenContent,
@@ -69,6 +71,37 @@ export class MemoryBlobs implements BlobStore {
       position += part.length;
     }
     return position === found.length ? "equal" : "different";
+  }
+
+  lookAt(repository: string, digest: Digest): ContentLook | null {
+    const stored = this.#content.get(repository, digest);
+    if (stored === null) return null;
+    return { sizeBytes: stored.bytes.length, stamp: stored.stamp, isFile: true };
+  }
+
+  check(repository: string, digest: Digest): ContentCheck {
+    const hasher = newHasher(algorithmOf(digest));
+    let position = 0;
+    return {
+      next: async (bytesMax) => {
+        const bytes = this.#content.get(repository, digest)?.bytes;
+        if (bytes === undefined) {
+          throw Object.assign(new Error(`ENOENT: ${digest} is gone`), { code: "ENOENT" });
+        }
+        const slice = bytes.subarray(position, position + bytesMax);
+        position += slice.length;
+        hasher.update(slice);
+        return { bytes: slice.length, digest: slice.length === 0 ? hasher.digest() : null };
+      },
+      close: () => undefined,
+    };
+  }
+
+  async copyBack(name: string, repository: string, digest: Digest): Promise<boolean> {
+    const bytes = this.#content.quarantined(name);
+    if (bytes === null || digestOf(algorithmOf(digest), bytes) !== digest) return false;
+    this.#content.put(repository, digest, new Uint8Array(bytes));
+    return true;
   }
 
   async remove(repository: string, digest: Digest): Promise<boolean> {

@@ -18,6 +18,7 @@ export interface StoredBytes {
 export class MemoryContent {
   readonly #bytesMax: number;
   readonly #repositories = new Map<string, Map<Digest, StoredBytes>>();
+  readonly #quarantined = new Map<string, StoredBytes>();
   #bytes = 0;
   #stamps = 0;
 
@@ -54,6 +55,28 @@ export class MemoryContent {
     stored.names -= 1;
     if (stored.names === 0) this.give(stored.bytes.length);
     return true;
+  }
+
+  /** As `SynchronousBytes` says; what is kept still takes its room. */
+  quarantine(
+    repository: string,
+    digest: Digest,
+    { stamp, name }: { readonly stamp: string; readonly name: string },
+  ): string | null {
+    const stored = this.get(repository, digest);
+    const kept = this.#quarantined.get(name);
+    if (stored === null) return kept?.stamp === stamp ? name : null;
+    if (stored.stamp !== stamp) return null;
+    if (kept === undefined) {
+      stored.names += 1;
+      this.#quarantined.set(name, stored);
+    }
+    this.remove(repository, digest);
+    return name;
+  }
+
+  quarantined(name: string): Uint8Array | null {
+    return this.#quarantined.get(name)?.bytes ?? null;
   }
 
   room(): { freeBytes: number; totalBytes: number } {

@@ -20,6 +20,8 @@ export function openMemory({ clock, bytesMax = memoryBytesMaxDefault }: MemoryOp
     underLock: {
       present: (repository, digest) => content.get(repository, digest) !== null,
       remove: (repository, digest) => void content.remove(repository, digest),
+      stamp: (repository, digest) => content.get(repository, digest)?.stamp ?? null,
+      quarantine: (repository, digest, to) => content.quarantine(repository, digest, to),
     },
     close: async () => {},
   };

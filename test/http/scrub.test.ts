@@ -1,0 +1,96 @@
+// Checks while a server serves: the first round begins with it, what it finds is an error to readers and not there for
+// pushers, and a push heals it.
+
+import { expect, test } from "bun:test";
+import { open, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { eventually } from "../processes.ts";
+import { config, descriptor, image, large, layer, type Content } from "./content.ts";
+import { mediaTypes } from "../../src/oci/media_types.ts";
+import { startWorld, type World } from "./world.ts";
+
+const heavy = image({ layers: [descriptor(large, mediaTypes.ociLayer)] });
+const light = image();
+
+async function push(world: World, at: string, blob: Content): Promise<number> {
+  const target = `/v2/${at}/blobs/uploads/?digest=${blob.digest}`;
+  return (await world.send("POST", target, { body: blob.bytes })).status;
+}
+
+async function pushAll(world: World, at: string): Promise<void> {
+  for (const blob of [config, layer, large]) expect(await push(world, at, blob)).toBe(201);
+  for (const [tag, manifest] of [
+    ["heavy", heavy],
+    ["light", light],
+  ] as const) {
+    const headers = { "content-type": manifest.mediaType };
+    const put = { body: manifest.bytes, headers };
+    expect((await world.send("PUT", `/v2/${at}/manifests/${tag}`, put)).status).toBe(201);
+  }
+}
+
+/** Changes one byte, as a disk does. */
+async function flip(world: World, at: string, of: Content): Promise<void> {
+  const path = join(world.rootDirectory, at, "blobs/sha256", of.digest.slice("sha256:".length));
+  const file = await open(path, "r+");
+  const byte = new Uint8Array(1);
+  await file.read(byte, 0, 1, 0);
+  byte[0]! ^= 1;
+  await file.write(byte, 0, 1, 0);
+  await file.close();
+}
+
+const rounds = (world: World): number =>
+  world.lines.filter((line) => line["msg"] === "a round of checks has ended").length;
+
+/** Starts the server again, and waits for its first round. */
+async function nextRound(world: World): Promise<void> {
+  const before = rounds(world);
+  await world.restart();
+  await eventually("a round of checks has ended", () => rounds(world) > before);
+}
+
+test("a byte that a disk changed is found in the first round, never served, and healed by a push", async () => {
+  await using world = await startWorld({ extensions: { scrub: { interval: "2h" } } });
+  for (const at of ["a", "b"]) await pushAll(world, at);
+  for (const of of [large, layer, light]) await flip(world, "a", of);
+  await nextRound(world);
+  const affected = world.lines.filter((line) => line["message"] === "blobs/manifest affected");
+  expect(affected.map((line) => [line["image"], line["tag"], line["error"]])).toEqual(
+    ["a", "b"].flatMap((at) => ["heavy", "light"].map((tag) => [at, tag, "bad blob digest"])),
+  );
+  for (const at of ["a", "b"]) {
+    for (const [of, headers] of [
+      [large, {}],
+      [large, { range: "bytes=5-9" }],
+      [layer, {}],
+    ] as const) {
+      const path = `/v2/${at}/blobs/${of.digest}`;
+      const answer = await world.send("GET", path, { headers });
+      expect(answer.status).toBe(500);
+      const { errors } = JSON.parse(new TextDecoder().decode(answer.body)) as {
+        errors: { code: string; message: string }[];
+      };
+      expect(errors).toEqual([
+        {
+          code: "UNKNOWN",
+          message: `${of.digest} is damaged on the disk of this registry; a push of it repairs it`,
+        },
+      ]);
+      expect((await world.send("HEAD", path)).status).toBe(404);
+    }
+  }
+  // The manifest of b is a file of its own: that of a was healed from it.
+  expect((await world.send("GET", "/v2/a/manifests/light")).status).toBe(200);
+  for (const of of [large, layer]) expect(await push(world, "a", of)).toBe(201);
+  for (const at of ["a", "b"]) {
+    for (const of of [large, layer]) {
+      const answer = await world.send("GET", `/v2/${at}/blobs/${of.digest}`);
+      expect([answer.status, Buffer.from(answer.body)]).toEqual([200, Buffer.from(of.bytes)]);
+    }
+  }
+  expect(await readdir(join(world.rootDirectory, "_zot/damaged"))).toHaveLength(3);
+  await nextRound(world);
+  const last = world.lines.findLast((line) => line["msg"] === "a round of checks has ended");
+  expect(last).toMatchObject({ outcome: "done", bad: 0 });
+});
