@@ -8,7 +8,7 @@
 import type { HeaderLines } from "../../../client/http_message.ts";
 import { ClientError } from "../../../client/client_error.ts";
 import type { Clock } from "../../../lib/clock.ts";
-import { clearRow, GateSlot, openGatePage, type PlaceClass } from "./gate_page.ts";
+import { clearRow, GateSlot, openGatePage, type PlaceClass, rowsMax } from "./gate_page.ts";
 import { Health } from "./health.ts";
 import type { PageAt } from "../../../lib/shared_page.ts";
 import { UpstreamTrouble } from "./trouble.ts";
@@ -67,7 +67,9 @@ export class UpstreamGates {
     this.#page = openGatePage(at);
     this.#worker = worker;
     this.#clock = clock;
-    clearRow(this.#page, worker);
+    // When the primary opens it, no worker runs yet.
+    const rows = worker === 0 ? rowsMax : 1;
+    for (let row = worker; row < worker + rows; row += 1) clearRow(this.#page, row);
   }
 
   of(host: string, limits: GateLimits): UpstreamGate {

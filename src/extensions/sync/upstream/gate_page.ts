@@ -3,15 +3,14 @@
  * each one is.
  *
  * An upstream has a slot, found by its host. In the slot each process has a row of its own, so that what a killed worker
- * held is given back by clearing its row. Any content of the page is valid; after a crash it is at worst a few seconds
- * of too much caution.
+ * held is given back by clearing its row. The rest may hold anything, also what an older server left.
  */
 import { openSharedPage, type PageAt } from "../../../lib/shared_page.ts";
 
 /** Upstreams with a slot of their own; further ones share. */
 const slotsMax = 64;
 /** Processes with a row of their own: the primary, then its workers. */
-const rowsMax = 65;
+export const rowsMax = 65;
 
 /** What stands once in a slot. Times are seconds since 1970, those called `Ms` milliseconds that wrap around. */
 export const field = {
