@@ -30,12 +30,17 @@ export type CandidateReason = "unnamed" | "untagged" | "no-subject" | "empty";
 /** A candidate's place in the order in which they are looked at. */
 export type CandidatePlace = Pick<Candidate, "lookAt" | "repository" | "digest">;
 
+/** Tags of a manifest that are looked at; one with more is none that only follows its subject. */
+export const followingTagsMax = 64;
+
 export interface BlobFacts {
   /** Null when the repository does not link it. */
   readonly sizeBytes: number | null;
   readonly linkedAt: number | null;
   /** A manifest that names it. */
   readonly parent: string | null;
+  /** As of a manifest. */
+  readonly pinnedUntil: number | null;
 }
 
 export interface ManifestFacts {

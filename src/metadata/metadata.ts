@@ -153,8 +153,13 @@ export type Change =
       readonly as: CandidateKind;
       readonly lookAt: number;
     }
-  /** Something names it again. */
-  | { readonly kind: "drop-candidate"; readonly digest: string; readonly as: CandidateKind }
+  /** Something names it again: it is no candidate any more, or one to look at again as of `lookAt`. Nothing where it has no name. */
+  | {
+      readonly kind: "drop-candidate";
+      readonly digest: string;
+      readonly as: CandidateKind;
+      readonly lookAt?: number;
+    }
   /** What lies in the place of content, which has this stamp, is not the content; a mark says so (`scrub.ts`). */
   | {
       readonly kind: "mark-damaged";

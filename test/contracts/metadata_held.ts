@@ -198,6 +198,35 @@ export function testHeld(open: OpenEmptyStore): void {
     });
   });
 
+  test("an index that is here gets back the child that was removed before, or is refused", async () => {
+    await using tested = await openTested(open);
+    await tested.did(...given);
+    await tested.did(change.untag("v1"));
+    await tested.did(change.remove("image", repository, deleted));
+    await tested.did({ kind: "restore-held", digest: digest("index") }, change.tag("v1", "index"));
+    expect(await tested.metadata.manifestByDigest(repository, digest("image"))).not.toBeNull();
+    await tested.did(change.untag("v1"));
+    await tested.did(change.remove("image"));
+    const failed = await tested.metadata.check(repository, restorable("index"));
+    expect(failed).toMatchObject([{ found: digest("image") }]);
+    // Held, it names a child that was not here when it was removed, and was removed since its push.
+    await tested.did(change.remove("index", repository, deleted));
+    const again = await tested.metadata.check(repository, restorable("index"));
+    expect(again).toMatchObject([{ found: digest("image") }]);
+  });
+
+  test("a sparse index comes back without the child that was removed before its push", async () => {
+    await using tested = await openTested(open);
+    const references = [{ digest: digest("image"), target: "manifest" as const }];
+    await tested.did(change.put(manifest("image")), change.remove("image"));
+    await tested.clock.advance(1_000);
+    await tested.did(change.put(manifest("index", { references })), change.tag("v1", "index"));
+    await tested.did(change.untag("v1"));
+    expect(await tested.metadata.check(repository, restorable("index"))).toEqual([]);
+    await tested.did(change.remove("index", repository, deleted));
+    expect(await tested.metadata.check(repository, restorable("index"))).toEqual([]);
+  });
+
   test("when its time is over, its bytes go to the sweep, unless somebody else names them", async () => {
     await using tested = await removedTree(open);
     await tested.did(change.link("shared"));

@@ -36,6 +36,7 @@ import {
   openFilesystem,
   type FilesystemStores,
 } from "../../src/storage/filesystem/open_filesystem.ts";
+import type { SynchronousBytes } from "../../src/storage/stores.ts";
 import { Uploads } from "../../src/registry/uploads.ts";
 import { sample, unlimited } from "../contracts/store_samples.ts";
 import { commitOf, layoutRecords, type PlacedChange } from "../contracts/metadata_facts.ts";
@@ -143,6 +144,7 @@ export async function openRoot(
   dedupe: boolean,
   report: Report,
   undo: Registry["undo"] = () => noUndo,
+  wrapped: (bytes: SynchronousBytes) => SynchronousBytes = (bytes) => bytes,
 ) {
   await mkdir(join(root, ownDirectory), { recursive: true });
   const stores = openFilesystem({ rootDirectory: root, durable: false, clock });
@@ -152,7 +154,7 @@ export async function openRoot(
     path,
     durable: false,
     clock,
-    bytes: stores.underLock,
+    bytes: wrapped(stores.underLock),
   });
   const registry: LayoutRegistry = {
     blobs: stores.blobs,
@@ -340,7 +342,7 @@ export function reconcile(world: World, at = repository) {
 }
 
 /** Every file below the root but our own, by path. */
-export async function filesOf(world: World): Promise<string[]> {
+export async function filesOf(world: Pick<World, "root">): Promise<string[]> {
   const glob = new Bun.Glob("**/*");
   const files = await Array.fromAsync(glob.scan({ cwd: world.root, dot: true }));
   return files.filter((path) => !path.startsWith(`${ownDirectory}/`)).toSorted();
@@ -371,15 +373,26 @@ function beforeCommits<R extends Registry>(
   registry: R,
   before: (commit: AnyCommit) => Promise<void>,
 ): R {
+  return changedCommits(registry, async (commit, commits) => {
+    await before(commit);
+    return commits(commit);
+  });
+}
+
+/** The registry with other commits: `commits` makes the real one. */
+export function changedCommits<R extends Registry>(
+  registry: R,
+  change: (
+    commit: AnyCommit,
+    commits: (commit: AnyCommit) => Promise<CommitOutcome>,
+  ) => Promise<CommitOutcome>,
+): R {
   const metadata = new Proxy(registry.metadata, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property, target);
       if (typeof value !== "function") return value;
       if (property !== "commit") return value.bind(target) as unknown;
-      return async (commit: AnyCommit) => {
-        await before(commit);
-        return target.commit(commit);
-      };
+      return (commit: AnyCommit) => change(commit, (each) => target.commit(each));
     },
   });
   return { ...registry, metadata };

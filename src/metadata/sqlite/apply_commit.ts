@@ -26,6 +26,7 @@ import {
   manifestNames,
   referenceLost,
   repositoryEmptied,
+  tagLost,
   tagSet,
 } from "./candidates.ts";
 import { eraseMark, markDamaged, quarantine } from "./damaged.ts";
@@ -179,7 +180,7 @@ const appliers: Appliers = {
       work.now,
     );
     tagSet(work, id, tag, { digest, isNew });
-    if (previous !== null) manifestLoosened(work, id, previous.digest);
+    if (previous !== null) tagLost(work, id, previous.digest);
     writeHistory(work, id, { tag, digest, previous });
     work.untold.delete(digest);
     work.touched = true;
@@ -188,7 +189,7 @@ const appliers: Appliers = {
     const previous = pointedAt(work, id, tag);
     if (previous === null) return;
     removeTag(work, id, tag, previous);
-    manifestLoosened(work, id, previous.digest);
+    tagLost(work, id, previous.digest);
     work.touched = true;
   },
   "restore-held": (work, id, { digest }) => {
@@ -196,7 +197,8 @@ const appliers: Appliers = {
     for (const restored of manifests) {
       manifestNames(work, id, restored);
       work.untold.add(restored);
-      work.put.set(restored, "new");
+      // It begins to wait anew, though an index that has waited for long already names it.
+      work.put.set(restored, restored === digest ? "known" : "new");
     }
     for (const restored of blobs) blobLinked(work, id, restored);
     work.touched ||= manifests.length > 0;
@@ -235,7 +237,7 @@ const appliers: Appliers = {
   },
   promise: (work, id, { digest, as }) => contentPromised(work, id, digest, as),
   "keep-candidate": (work, id, change) => keepCandidate(work, id, change),
-  "drop-candidate": (work, id, { digest, as }) => dropCandidate(work, id, digest, as),
+  "drop-candidate": (work, id, change) => dropCandidate(work, id, change),
   "mark-damaged": (work, id, change) => markDamaged(work, id, change),
   quarantine: (work, id, { digest }) => quarantine(work, id, digest),
   "mark-sound": (work, id, { digest }) => eraseMark(work, id, digest),
@@ -246,7 +248,7 @@ const appliers: Appliers = {
       work.now,
       id,
     );
-    dropCandidate(work, id, "", "repository");
+    dropCandidate(work, id, { digest: "", as: "repository" });
   },
 };
 

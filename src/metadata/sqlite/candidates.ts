@@ -7,7 +7,8 @@
  * clock, so that an image and its layers wait for one delay together.
  */
 import { referrerTagsOf, subjectOfTag } from "../../oci/referrers.ts";
-import { get, run } from "./statements.ts";
+import { followingTagsMax } from "../collection.ts";
+import { all, get, run } from "./statements.ts";
 
 interface Work {
   readonly database: Parameters<typeof run>[0]["database"];
@@ -21,12 +22,14 @@ const renewed =
   "reason = excluded.reason";
 const into = "INSERT INTO candidates (repository, digest, kind, since, look_at, reason)";
 
-/** Of a manifest `m`: no tag but those that follow a subject, and no living subject. */
-const isLoose =
+/** Of a manifest `m`: no tag but those that follow a subject. */
+const hasNoTag =
   "NOT EXISTS (SELECT 1 FROM tags t WHERE t.repository = m.repository AND t.digest = m.digest " +
-  "AND (t.name < 'sha256-' OR t.name >= 'sha256.')) " +
-  "AND (m.subject IS NULL OR NOT EXISTS (SELECT 1 FROM manifests s " +
+  "AND (t.name < 'sha256-' OR t.name >= 'sha256.'))";
+const hasNoSubject =
+  "(m.subject IS NULL OR NOT EXISTS (SELECT 1 FROM manifests s " +
   "WHERE s.repository = m.repository AND s.digest = m.subject))";
+const isLoose = `${hasNoTag} AND ${hasNoSubject}`;
 /** What was pushed later than that has not waited for so long. */
 const sincePush = "max(?3, m.pushed_at)";
 const row = (since: string): string =>
@@ -45,22 +48,35 @@ const sql = {
   manifest:
     `${into} ${row("?3")} FROM manifests m ` +
     `WHERE m.repository = ?1 AND m.digest = ?2 AND ${isLoose} AND ${noParent} ${renewed}`,
+  untagged:
+    `${into} ${row("?3")} FROM manifests m ` +
+    `WHERE m.repository = ?1 AND m.digest = ?2 AND ${hasNoTag} ${renewed}`,
   always: `${into} VALUES (?1, ?2, ?4, ?3, ?3, ?5) ${renewed}`,
   erase: "DELETE FROM candidates WHERE repository = ?1 AND digest = ?2 AND kind = ?3",
+  /** A blob that is gone, or that a manifest names. */
+  eraseBlob:
+    "DELETE FROM candidates WHERE repository = ?1 AND digest = ?2 AND kind = 'blob' AND (NOT EXISTS " +
+    "(SELECT 1 FROM blobs WHERE repository = ?1 AND digest = ?2) OR EXISTS " +
+    "(SELECT 1 FROM manifest_references WHERE repository = ?1 AND child = ?2))",
+  isLoose:
+    "SELECT 1 FROM manifests m " +
+    `WHERE m.repository = ?1 AND m.digest = ?2 AND ${isLoose} AND ${noParent}`,
+  tagsOf: "SELECT name FROM tags WHERE repository = ?1 AND digest = ?2 LIMIT ?3",
   eraseNamed: "DELETE FROM candidates WHERE repository = ?1 AND digest = ?2",
   since: "SELECT since FROM candidates WHERE repository = ?1 AND digest = ?2 AND kind = ?3",
   lostBlobs:
     `${into} SELECT b.repository, b.digest, 'blob', max(?3, b.linked_at), max(?3, b.linked_at), 'unnamed' ` +
     "FROM manifest_references r INDEXED BY manifest_references_parent " +
     "CROSS JOIN blobs b ON b.repository = r.repository AND b.digest = r.child " +
-    `WHERE r.repository = ?1 AND r.parent = ?2 AND ${noOtherParent} ${renewed}`,
+    `WHERE r.repository = ?1 AND r.parent = ?2 AND (?4 OR ${noOtherParent}) ${renewed}`,
   lostChildren:
     `${into} ${row(sincePush)} FROM manifest_references r INDEXED BY manifest_references_parent ` +
     "CROSS JOIN manifests m ON m.repository = r.repository AND m.digest = r.child " +
-    `WHERE r.repository = ?1 AND r.parent = ?2 AND ${noOtherParent} AND ${isLoose} ${renewed}`,
+    `WHERE r.repository = ?1 AND r.parent = ?2 AND ${hasNoTag} ` +
+    `AND (?4 OR (${noOtherParent} AND ${hasNoSubject})) ${renewed}`,
   lostReferrers:
     `${into} ${row(sincePush)} FROM manifests m INDEXED BY manifests_subject ` +
-    `WHERE m.repository = ?1 AND m.subject = ?2 AND ${isLoose} AND ${noParent} ${renewed}`,
+    `WHERE m.repository = ?1 AND m.subject = ?2 AND ${hasNoTag} AND (?4 OR ${noParent}) ${renewed}`,
   lostTags:
     `${into} SELECT t.repository, t.digest, 'manifest', ?3, ?3, 'no-subject' FROM tags t ` +
     `WHERE t.repository = ?1 AND t.name IN (?4, ?5, ?6, ?7) AND t.digest <> ?2 ${renewed}`,
@@ -111,6 +127,14 @@ export function manifestLoosened(work: Work, id: number, digest: string): void {
   run(work, sql.manifest, id, digest, work.now);
 }
 
+/**
+ * A manifest lost a tag. Where no other one is left it begins to wait, though an index or a subject names it: that may
+ * have waited for long already, and go at once.
+ */
+export function tagLost(work: Work, id: number, digest: string): void {
+  run(work, sql.untagged, id, digest, work.now);
+}
+
 /** What a manifest named before and names no more. */
 export function referenceLost(work: Work, id: number, digest: string): void {
   const blob = "SELECT 1 FROM blobs WHERE repository = ? AND digest = ?";
@@ -137,12 +161,20 @@ export function tagSet(
   }
 }
 
-/** Call it when the row of a manifest is gone and those of its references are not: they inherit its clock. */
-export function manifestRemoved(work: Work, id: number, digest: string): void {
-  const since = clockOf(work, id, digest, "manifest");
-  run(work, sql.lostBlobs, id, digest, since);
-  run(work, sql.lostChildren, id, digest, since);
-  run(work, sql.lostReferrers, id, digest, since);
+/**
+ * Call it when the row of a manifest is gone and those of its references are not. They inherit the clock of one that was
+ * collected. What somebody deleted had a use until now, and so had all that it names, though something else names it.
+ */
+export function manifestRemoved(
+  work: Work,
+  id: number,
+  digest: string,
+  { isCollected }: { readonly isCollected: boolean },
+): void {
+  const since = isCollected ? clockOf(work, id, digest, "manifest") : work.now;
+  for (const lost of [sql.lostBlobs, sql.lostChildren, sql.lostReferrers]) {
+    run(work, lost, id, digest, since, isCollected ? 0 : 1);
+  }
   const [plain, sig, att, sbom] = referrerTagsOf(digest);
   if (plain !== undefined && sig !== undefined && att !== undefined && sbom !== undefined) {
     run(work, sql.lostTags, id, digest, since, plain, sig, att, sbom);
@@ -165,8 +197,31 @@ export function keepCandidate(
   run(work, sql.keep, id, digest, as, lookAt);
 }
 
-export function dropCandidate(work: Work, id: number, digest: string, as: string): void {
-  run(work, sql.erase, id, digest, as);
+/**
+ * Something names it: it is no candidate any more, or one to look at later. Whoever says so looked before this commit, and
+ * what named it may have gone in between.
+ */
+export function dropCandidate(
+  work: Work,
+  id: number,
+  given: { readonly digest: string; readonly as: string; readonly lookAt?: number },
+): void {
+  const { digest, as, lookAt } = given;
+  if (as === "manifest" && !hasName(work, id, digest)) return;
+  if (lookAt !== undefined) keepCandidate(work, id, { digest, as, lookAt });
+  else if (as === "blob") run(work, sql.eraseBlob, id, digest);
+  else run(work, sql.erase, id, digest, as);
+}
+
+/** Whether a manifest is gone, or something names it: a tag that only follows a subject does while that is here. */
+function hasName(work: Work, id: number, digest: string): boolean {
+  if (get(work, sql.isLoose, id, digest) === null) return true;
+  const tags = all(work, sql.tagsOf, id, digest, followingTagsMax);
+  if (tags.length === followingTagsMax) return true;
+  return tags.some(({ name }) => {
+    const subject = subjectOfTag(String(name));
+    return subject === null || get(work, sql.hasManifest, id, subject) !== null;
+  });
 }
 
 /** Since when it has been a candidate; null when it is none. */

@@ -40,7 +40,9 @@ const sql = {
     `WHERE p.repository = ${here} AND p.digest = ?2 AND p.kind = ?5 ` +
     "AND p.since > CASE p.kind WHEN 'blob' THEN ?3 ELSE ?4 END) LIMIT 1",
   parent: `SELECT parent FROM manifest_references WHERE repository = ${here} AND child = ?2 LIMIT 1`,
-  blob: `SELECT size AS sizeBytes, linked_at AS linkedAt FROM blobs WHERE repository = ${here} AND digest = ?2`,
+  blob:
+    "SELECT b.size AS sizeBytes, b.linked_at AS linkedAt, (SELECT until FROM pins p WHERE p.repository = b.repository " +
+    `AND p.digest = b.digest) AS pinnedUntil FROM blobs b WHERE b.repository = ${here} AND b.digest = ?2`,
   manifest:
     "SELECT m.size AS sizeBytes, m.media_type AS mediaType, m.artifact_type AS artifactType, m.pushed_at AS pushedAt, " +
     "m.pushed_by AS pushedBy, m.subject AS subject, EXISTS (SELECT 1 FROM manifests s WHERE s.repository = m.repository " +
@@ -140,6 +142,8 @@ type ManifestRow = Omit<ManifestFacts, "tags" | "parent" | "isSubjectHere" | "re
   readonly refs: number;
 };
 
+const noBlob = { sizeBytes: null, linkedAt: null, pinnedUntil: null };
+
 const noManifest: ManifestRow = {
   sizeBytes: null,
   mediaType: null,
@@ -180,7 +184,7 @@ function reads(database: Database): CollectionReads {
     blob: async (repository, digest) => {
       const row = get<Omit<BlobFacts, "parent">>(sql.blob, repository, digest);
       const parent = parentOf(repository, digest);
-      return { sizeBytes: row?.sizeBytes ?? null, linkedAt: row?.linkedAt ?? null, parent };
+      return { ...(row ?? noBlob), parent };
     },
     manifest: async (repository, digest, tagsMax) => {
       const row = get<ManifestRow>(sql.manifest, repository, digest);

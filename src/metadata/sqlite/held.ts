@@ -138,37 +138,76 @@ interface HeldTree {
   readonly missing: string | null;
 }
 
-/** Follows what a digest names through everything that is held. */
+/**
+ * Follows what a digest names, through what is held and what is live: the child of an index that nobody listed may have
+ * been removed before the index.
+ */
 export function heldTree(work: Asked, id: number | null, digest: string): HeldTree {
-  const manifests = new Set<string>();
-  const blobs = new Set<string>();
+  const seen = new Set<string>();
+  const manifests: string[] = [];
+  const blobs: string[] = [];
   let missing: string | null = null;
-  const queue = [{ digest, present: true }];
+  const queue: Named[] = [{ digest, wasHere: true, pushedAt: 0 }];
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-    const { digest: one, present } = next;
-    if (manifests.has(one) || blobs.has(one)) continue;
+    const { digest: one } = next;
+    if (seen.has(one)) continue;
+    seen.add(one);
+    if (seen.size > restoredMax) return { manifests: [], blobs: [], missing: one };
     if (isHeld(work, id, "held_manifests", one)) {
-      manifests.add(one);
-      queue.push(...childrenOf(work, id, one));
+      manifests.push(one);
+      queue.push(...heldChildrenOf(work, id, one));
     } else if (isHeld(work, id, "held_blobs", one)) {
-      blobs.add(one);
-    } else if (present && !isLive(work, id, one)) {
+      blobs.push(one);
+    } else if (isManifestLive(work, id, one)) {
+      queue.push(...liveChildrenOf(work, id, one));
+    } else if (!isLive(work, id, one) && (next.wasHere || wasRemoved(work, id, next))) {
       missing ??= one;
     }
-    if (manifests.size + blobs.size > restoredMax)
-      return { manifests: [], blobs: [], missing: one };
   }
-  return { manifests: [...manifests], blobs: [...blobs], missing };
+  return { manifests, blobs, missing };
 }
 
-function childrenOf(work: CommitContext, id: number | null, parent: string) {
+interface Named {
+  readonly digest: string;
+  /** Whether it was here when what names it was removed. */
+  readonly wasHere: boolean;
+  /** When what names it was pushed. */
+  readonly pushedAt: number;
+}
+
+function heldChildrenOf(work: CommitContext, id: number | null, parent: string): Named[] {
   return all(
     work,
-    "SELECT child, present FROM held_references INDEXED BY held_references_parent " +
-      "WHERE repository = ? AND parent = ?",
+    "SELECT r.child, r.present, m.pushed_at FROM held_references r INDEXED BY held_references_parent " +
+      "CROSS JOIN held_manifests m ON m.repository = r.repository AND m.digest = r.parent " +
+      "WHERE r.repository = ? AND r.parent = ?",
     id,
     parent,
-  ).map((row) => ({ digest: String(row["child"]), present: row["present"] === 1 }));
+  ).map((row) => namedBy(row, row["present"] === 1));
+}
+
+/** The blobs of what is live are live. */
+function liveChildrenOf(work: CommitContext, id: number | null, parent: string): Named[] {
+  return all(
+    work,
+    "SELECT r.child, m.pushed_at FROM manifest_references r INDEXED BY manifest_references_parent " +
+      "CROSS JOIN manifests m ON m.repository = r.repository AND m.digest = r.parent " +
+      "WHERE r.repository = ? AND r.parent = ? AND r.target = 'manifest'",
+    id,
+    parent,
+  ).map((row) => namedBy(row, false));
+}
+
+function namedBy(row: ReturnType<typeof all>[number], wasHere: boolean): Named {
+  return { digest: String(row["child"]), wasHere, pushedAt: Number(row["pushed_at"]) };
+}
+
+/** Since what names it was pushed: an index may also name what was not here then. */
+function wasRemoved(work: CommitContext, id: number | null, { digest, pushedAt }: Named): boolean {
+  const found =
+    "SELECT 1 FROM history INDEXED BY history_removed WHERE repository = ? AND tag IS NULL " +
+    "AND digest IS NULL AND previous = ? AND at >= ? LIMIT 1";
+  return get(work, found, id, digest, pushedAt) !== null;
 }
 
 /** Makes what is held of a digest, and of what it names, live again. Nothing when it is live, or gone. */

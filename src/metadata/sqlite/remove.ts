@@ -55,7 +55,7 @@ export function removeManifest(
   work.put.delete(digest);
   const isHeld = hold !== undefined && holdManifest(work, id, digest, hold);
   run(work, "DELETE FROM manifests WHERE repository = ? AND digest = ?", id, digest);
-  manifestRemoved(work, id, digest);
+  manifestRemoved(work, id, digest, { isCollected: hold?.why === "collected" });
   run(
     work,
     "DELETE FROM manifest_references INDEXED BY manifest_references_parent WHERE repository = ? AND parent = ?",

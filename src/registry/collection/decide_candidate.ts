@@ -1,7 +1,12 @@
 /**
  * What becomes of a candidate, from its facts and the rules. The commit of what goes proves the facts again.
  */
-import { collection, type Candidate, type ManifestFacts } from "../../metadata/collection.ts";
+import {
+  collection,
+  followingTagsMax,
+  type Candidate,
+  type ManifestFacts,
+} from "../../metadata/collection.ts";
 import type { Commit } from "../../metadata/metadata.ts";
 import { mirrors } from "../../metadata/mirrors.ts";
 import { parseDigest } from "../../oci/digest.ts";
@@ -12,8 +17,8 @@ import type { RetentionRules } from "../retention/rules.ts";
 import { giveUpBlob, giveUpManifest, giveUpRepository } from "./give_up.ts";
 
 export type Decision =
-  /** Something names it again. */
-  | { readonly kind: "named" }
+  /** Something names it. It is no candidate any more, or again one to look at where `until` is not null. */
+  | { readonly kind: "named"; readonly until: number | null }
   /** Somebody else is at work on it. */
   | { readonly kind: "waits"; readonly until: number }
   /** A rule keeps it; `until` is null where only another rule would let it go. */
@@ -39,9 +44,7 @@ export interface Deciding {
   readonly comparedIn: (repository: string) => Promise<ReadonlyMap<string, Verdict> | null>;
 }
 
-/** A manifest with more tags than that is none that only follows its subject. */
-const tagsMax = 64;
-const named: Decision = { kind: "named" };
+const named: Decision = { kind: "named", until: null };
 /** How long a sweep may take. */
 const sweptMs = 2_000;
 /** Rows of a candidate, an orphan and a link. */
@@ -57,12 +60,14 @@ export function decideCandidate(deciding: Deciding, candidate: Candidate): Promi
 type Decider = (deciding: Deciding, candidate: Candidate) => Promise<Decision>;
 
 const deciders: Readonly<Record<Candidate["kind"], Decider>> = {
-  blob: async ({ registry }, candidate) => {
+  blob: async ({ registry, now }, candidate) => {
     const { repository, digest } = candidate;
-    const { sizeBytes, parent } = await registry.metadata
+    const { sizeBytes, parent, pinnedUntil } = await registry.metadata
       .records(collection)
       .blob(repository, digest);
     if (sizeBytes === null || parent !== null) return named;
+    const pinned = whilePinned(pinnedUntil, now);
+    if (pinned !== null) return pinned;
     return {
       kind: "collected",
       reason: "no manifest names it",
@@ -74,13 +79,12 @@ const deciders: Readonly<Record<Candidate["kind"], Decider>> = {
   manifest: async (deciding, candidate) => {
     const { repository, digest } = candidate;
     const reads = deciding.registry.metadata.records(collection);
-    const facts = await reads.manifest(repository, digest, tagsMax);
+    const facts = await reads.manifest(repository, digest, followingTagsMax);
     const { sizeBytes, references } = facts;
-    if (sizeBytes === null || (await isNamed(deciding, repository, facts))) return named;
-    const { pinnedUntil } = facts;
-    if (pinnedUntil !== null && pinnedUntil > deciding.now) {
-      return { kind: "kept", until: pinnedUntil, reason: "brought back by an undo" };
-    }
+    if (sizeBytes === null) return named;
+    if (await isNamed(deciding, repository, facts)) return namedNow(deciding, candidate);
+    const pinned = whilePinned(facts.pinnedUntil, deciding.now);
+    if (pinned !== null) return pinned;
     const wanted = await wantedUntil(deciding.registry, candidate);
     if (wanted !== null && wanted > deciding.now) {
       return { kind: "kept", until: wanted, reason: "cached from its upstream, and pulled lately" };
@@ -126,6 +130,17 @@ async function wantedUntil(
   return usedAt === null ? null : usedAt + wantedMs;
 }
 
+function whilePinned(pinnedUntil: number | null, now: number): Decision | null {
+  if (pinnedUntil === null || pinnedUntil <= now) return null;
+  return { kind: "kept", until: pinnedUntil, reason: "brought back by an undo" };
+}
+
+/** What names it may have waited for longer: the time for an undo runs since it lost its own name, which is not forgotten. */
+function namedNow({ registry, now }: Deciding, { since }: Candidate): Decision {
+  const until = since + registry.undo().windowMs;
+  return until > now ? { kind: "named", until } : named;
+}
+
 /** By a tag of its own, an index, or a subject that is here. */
 async function isNamed(
   { registry }: Deciding,
@@ -133,7 +148,7 @@ async function isNamed(
   facts: ManifestFacts,
 ): Promise<boolean> {
   const { parent, tags, isSubjectHere } = facts;
-  if (parent !== null || isSubjectHere || tags.length >= tagsMax) return true;
+  if (parent !== null || isSubjectHere || tags.length >= followingTagsMax) return true;
   for (const tag of tags) {
     const subject = parseDigest(subjectOfTag(tag) ?? "");
     if (subject === null) return true;

@@ -40,7 +40,11 @@ function changeOf(
   decision: Exclude<Decision, { kind: "collected" }>,
   shiftMs: number,
 ): Change {
-  if (decision.kind === "named") return { kind: "drop-candidate", digest, as };
+  if (decision.kind === "named") {
+    const { until } = decision;
+    const later = until === null ? {} : { lookAt: until - shiftMs };
+    return { kind: "drop-candidate", digest, as, ...later };
+  }
   const lookAt = decision.until === null ? never : decision.until - shiftMs;
   return { kind: "keep-candidate", digest, as, lookAt };
 }

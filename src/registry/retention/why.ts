@@ -144,6 +144,11 @@ async function unnamedOf(
   const reads = metadata.records(collection);
   const candidate = await reads.candidate(repository, digest, kind);
   const since = candidate?.since ?? now;
+  const [pin] = await metadata.past.pinnedUntil(repository, [digest]);
+  if (pin !== undefined && pin.until > now) {
+    const verdict = { decision: "keep", reason: "brought back by an undo" } as const;
+    return { since, verdict: { ...verdict, lookAgainAt: pin.until } };
+  }
   if (kind === "blob") {
     const due = since + rules.gcDelayMs;
     const verdict =
