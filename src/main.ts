@@ -22,10 +22,14 @@ const output: Output = {
   columns: process.stdout.isTTY ? process.stdout.columns : undefined,
 };
 
-const words = process.argv.slice(2);
-const status = await (runOwnCommand(words) ?? readCommandLine(words));
-await Promise.all([outWritten, errorWritten]);
-process.exit(status);
+// Without waiting at the top: a script with parsed code (`scripts/bundle.ts`) cannot.
+void end(process.argv.slice(2));
+
+async function end(words: readonly string[]): Promise<void> {
+  const status = await (runOwnCommand(words) ?? readCommandLine(words));
+  await Promise.all([outWritten, errorWritten]);
+  process.exit(status);
+}
 
 async function readCommandLine(line: readonly string[]): Promise<number> {
   const { runCommandLine } = await import("./cli/program.ts");

@@ -314,7 +314,8 @@ describe("the program as a graph", () => {
     expect(loadedPackages(code, "src/cli/program.ts").get("commander")).toEqual([
       "src/cli/program.ts",
     ]);
-    expect([...loadedPackages(code, "src/main.ts")]).toEqual([]);
+    const loaded = [...loadedPackages(code, "src/main.ts").keys()];
+    expect(loaded.filter((name) => !name.startsWith("node:"))).toEqual([]);
   });
 
   test("a package is found that is loaded through other files, and none for a type or when it is needed", () => {

@@ -66,6 +66,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
   "create_registry.ts": { may: [...low, "config", "http", "extensions", "server", "server.ts"] },
   "main.ts": { may: ["cli"] },
+  "launch.ts": { may: ["cli", "main.ts"] },
 };
 
 /** Folders inside of a folder that only some may reach beside their own files: implementations behind a contract. */
@@ -204,7 +205,7 @@ export const bans: readonly Ban[] = [
   },
   {
     banned: /\bprocess\.(env|argv)\b|\bBun\.(env|argv)\b/,
-    but: /^src\/(main\.ts|config\/|cli\/)/,
+    but: /^src\/((main|launch)\.ts|config\/|cli\/)/,
     say: "a value from the configuration",
   },
   {

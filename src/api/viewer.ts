@@ -8,11 +8,12 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { sourceDirectory } from "../lib/runtime.ts";
 
 export const viewerFiles = ["swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"] as const;
 export type ViewerFile = (typeof viewerFiles)[number];
 
-const packed = join(import.meta.dir, "viewer");
+const packed = join(sourceDirectory, "api/viewer");
 
 /** Reads a file of the viewer. */
 export async function viewerFile(name: ViewerFile): Promise<Uint8Array> {

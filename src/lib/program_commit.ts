@@ -5,9 +5,9 @@
 
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { builtCommit, isCompiled } from "./runtime.ts";
+import { builtCommit, isCompiled, sourceDirectory } from "./runtime.ts";
 
-const root = join(import.meta.dirname, "../..");
+const root = join(sourceDirectory, "..");
 /** Where the npm package has it, below the package's root. */
 export const commitFile = "commit";
 

@@ -5,10 +5,23 @@
  * is named from there; in a checkout it is named from the module that starts it.
  */
 
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
 /** Virtual roots of compiled executables, by platform. */
 const virtualRoots: readonly string[] = ["/$bunfs/root", "/~BUN/root"];
 
 export const isCompiled = virtualRoots.some((root) => import.meta.url.includes(root));
+
+/** Put in by `scripts/bundle.ts`, whose script lies elsewhere: the directory of the sources. */
+declare const ZOT_SOURCES: string | undefined;
+
+/** The directory `src/` of a checkout, or the virtual root of an executable. */
+export const sourceDirectory: string =
+  typeof ZOT_SOURCES === "string"
+    ? ZOT_SOURCES
+    : // This module lies in `src/lib`, the bundle of an executable in the virtual root itself.
+      join(import.meta.dir, isCompiled ? "." : "..");
 
 /**
  * The URL of a thread's script.
@@ -16,8 +29,8 @@ export const isCompiled = virtualRoots.some((root) => import.meta.url.includes(r
  * an entry point of its own.
  */
 export function threadScript(fromSource: string): string {
-  // This module lies in `src/lib`, the bundle in the virtual root itself.
-  return new URL(isCompiled ? `./${fromSource}` : `../${fromSource}`, import.meta.url).href;
+  if (isCompiled) return new URL(`./${fromSource}`, import.meta.url).href;
+  return pathToFileURL(join(sourceDirectory, fromSource)).href;
 }
 
 /** Put in by `scripts/build.ts`; a checkout has none. */
