@@ -25,7 +25,7 @@ import {
   sameOrigin,
 } from "./registry_url.ts";
 import type { Route, Way } from "./route.ts";
-import { fillEntry, newEntry, redactUrl, showBody, type TranscriptEntry } from "./transcript.ts";
+import { fillEntry, newEntry, showBody, type TranscriptEntry } from "./transcript.ts";
 import { bytesBody, type RequestBody, Transport, type WireResponse } from "./transport.ts";
 
 export interface ExchangerOptions {
@@ -222,7 +222,7 @@ export class Exchanger {
       redirects += 1;
       if (redirects > (request.redirectsMax ?? redirectsMaxDefault)) {
         throw new ClientError("redirectLoop", formatOrigin(this.origin), {
-          detail: `more than ${redirects - 1} redirects, the last to ${redactUrl(formatAddress(next))}`,
+          detail: `more than ${redirects - 1} redirects, the last to ${formatOrigin(next.origin)}`,
         });
       }
       address = next;
