@@ -105,6 +105,16 @@ export const configExamples: Readonly<Record<string, string>> = {
   "extensions.metrics.prometheus.path": `/internal/metrics`,
   "extensions.scrub.enable": `true`,
   "extensions.scrub.interval": `168h`,
+
+  "extensions.sync.enable": `true`,
+  "extensions.sync.mirrors": `[docker.io, ghcr.io]`,
+  "extensions.sync.registries": `[{urls: [https://quay.io], onDemand: true, content: [{prefix: "team/**", destination: /quay}]}]`,
+  "extensions.sync.credentialsFile": `/etc/zot/upstreams.json`,
+  "extensions.sync.downloadDir": `/var/tmp/zot`,
+  "extensions.sync.minFree": `10`,
+  "extensions.sync.queueMax": `1000`,
+  "extensions.sync.redirectsMax": `3`,
+  "extensions.sync.manifestBytesMax": `8MiB`,
 };
 
 const head = /^\| Key \| Type \| Default \| Change \| Meaning \|\n\| --- \| --- \| --- \|/gm;

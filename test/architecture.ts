@@ -117,8 +117,9 @@ const extensionOf = (path: string): string | null =>
   /^src\/extensions\/(\w+)\//.exec(path)?.[1] ?? null;
 /** What every extension may import of its neighbours. */
 const extensionContract = "src/extensions/extension.ts";
-/** What stands for an extension to the rest: its row of the table, its options, and its page of the documents. */
-const extensionFace = /^src\/extensions\/(\w+)\/(\1_extension|options|reference)\.ts$/;
+/** What stands for an extension to the rest: its row of the table, its options with their checks, and its page of the documents. */
+const extensionFace =
+  /^src\/extensions\/(\w+)\/(\1_extension|options|check_options|reference)\.ts$/;
 
 export function layerViolations(sources: readonly Source[]): string[] {
   return sources

@@ -277,4 +277,24 @@ export const wrongValues: Readonly<Record<string, WrongValues>> = {
   },
   "extensions.scrub.enable": flags,
   "extensions.scrub.interval": durations,
+
+  "extensions.sync.enable": flags,
+  "extensions.sync.mirrors": {
+    wrong: ["docker.io", "[5]", "[https://docker.io/library]", "[user@docker.io]", '[""]'],
+  },
+  "extensions.sync.registries": {
+    wrong: [
+      "quay.io",
+      "[{}]",
+      "[{urls: []}]",
+      "[{urls: [quay.io]}]",
+      "[{urls: [https://quay.io], urlz: 1}]",
+    ],
+  },
+  "extensions.sync.credentialsFile": paths,
+  "extensions.sync.downloadDir": paths,
+  "extensions.sync.minFree": { wrong: ["-1", "100", "1.5", '"5"', "many"] },
+  "extensions.sync.queueMax": { wrong: ["-1", "0", "1.5", '"5"', "many"] },
+  "extensions.sync.redirectsMax": { wrong: ["-1", "21", "1.5", '"5"', "many"] },
+  "extensions.sync.manifestBytesMax": { wrong: ["-1", "1", "many", "1GiB", "[1]"] },
 };

@@ -61,10 +61,10 @@ const table: [string, unknown, string[]][] = [
   ],
   [
     "a mistyped key in a block that is switched off",
-    { extensions: { sync: { enable: false, registries: [{ urlz: [] }] } } },
+    { extensions: { lint: { enable: false, mandatoryAnnotation: [] } } },
     [
-      "extensions.sync.registries[0].urlz: expected a key of extensions.sync.registries[0], " +
-        'got "urlz"; did you mean extensions.sync.registries[0].urls?',
+      'extensions.lint.mandatoryAnnotation: expected a key of extensions.lint, got "mandatoryAnnotation"; ' +
+        "did you mean extensions.lint.mandatoryAnnotations?",
     ],
   ],
   [

@@ -138,6 +138,38 @@ const served: Record<string, unknown> = {
   "extensions.metrics.prometheus.path": "/figures",
   "extensions.scrub.enable": true,
   "extensions.scrub.interval": "24h",
+  "extensions.sync.enable": true,
+  ...Object.fromEntries(
+    Object.entries({
+      "urls[]": "https://registry.example.com",
+      pollInterval: "6h",
+      "content[].prefix": "team/**",
+      "content[].destination": "/mirror",
+      "content[].stripPrefix": true,
+      "content[].tags.regex": "^v",
+      "content[].tags.excludeRegex": "rc",
+      "content[].tags.semver": true,
+      tlsVerify: false,
+      onDemand: true,
+      manifestCheckInterval: "5m",
+      maxRetries: 3,
+      retryDelay: "1m",
+      maxRetryDelay: "10m",
+      onlySigned: true,
+      syncLegacyCosignTags: false,
+      preserveDigest: true,
+      syncTimeout: "1h",
+      responseHeaderTimeout: "10s",
+      reqConcurrent: 5,
+      reqPerSec: 2.5,
+      disableHTTP2: true,
+      maxIdleConnsPerHost: 5,
+      "oauth2CredentialHelper.tokenURL": "https://auth.example.com/token",
+      "oauth2CredentialHelper.grantType": "client_credentials",
+      "oauth2CredentialHelper.subjectTokenType": "urn:example:token",
+      "oauth2CredentialHelper.requestedTokenType": "urn:example:token",
+    }).map(([key, value]) => [`extensions.sync.registries[].${key}`, value]),
+  ),
   "http.auth.failDelay": 5,
   "http.auth.apikey": true,
   "http.auth.ldap.port": 636,
@@ -159,8 +191,48 @@ const served: Record<string, unknown> = {
 
 const issuer = { issuer: "https://issuer.example.com", audiences: ["zot"] };
 
+function oauth2(oauth2CredentialHelper: object): object {
+  return { extensions: { sync: { registries: [{ oauth2CredentialHelper }] } } };
+}
+
 /** What keys below a path need beside them; lists are merged item by item. */
 const companions: Record<string, object> = {
+  "extensions.sync.registries[].": {
+    extensions: {
+      sync: {
+        registries: [
+          {
+            urls: ["https://registry.example.com"],
+            onDemand: true,
+            retryDelay: "1m",
+            content: [{ prefix: "team/**", destination: "/mirror" }],
+          },
+        ],
+      },
+    },
+  },
+  ...Object.fromEntries(
+    ["audience", "subjectTokenType", "requestedTokenType"].map((key) => [
+      `extensions.sync.registries[].oauth2CredentialHelper.${key}`,
+      oauth2({ grantType: "urn:ietf:params:oauth:grant-type:token-exchange", audience: "x" }),
+    ]),
+  ),
+  "extensions.sync.registries[].oauth2CredentialHelper.signingFile": oauth2({ assertionFile: "" }),
+  "extensions.sync.registries[].oauth2CredentialHelper.": {
+    extensions: {
+      sync: {
+        registries: [
+          {
+            credentialHelper: "oauth2",
+            oauth2CredentialHelper: {
+              tokenURL: "https://auth.example.com/token",
+              assertionFile: "/run/assertion",
+            },
+          },
+        ],
+      },
+    },
+  },
   "http.ratelimit.methods[].": { http: { ratelimit: { methods: [{ method: "GET", rate: 5 }] } } },
   "http.tls.": { http: { tls: { cert: "x", key: "x" } } },
   "http.auth.mtls.": { http: { tls: { cert: "x", key: "x", cacert: "x" } } },

@@ -77,18 +77,6 @@ const extensions: readonly KnownKey[] = [
     holds: `cve{updateInterval trivy{dbRepository javaDBRepository sbom{enable format}
       vulnSeveritySources}}`,
   },
-  {
-    path: "extensions.sync",
-    feature: "mirroring",
-    switched: true,
-    holds: `credentialsFile downloadDir registries{certDir
-      content{destination prefix stripPrefix tags{excludeRegex regex semver}}
-      credentialHelper disableHTTP2 manifestCheckInterval maxIdleConnsPerHost maxRetries
-      maxRetryDelay oauth2CredentialHelper{assertionFile audience clientID clientSecretFile
-      grantType requestedTokenType scopes signingFile subjectTokenType tokenURL username}
-      onDemand onlySigned pollInterval preserveDigest reqConcurrent reqPerSec
-      responseHeaderTimeout retryDelay syncLegacyCosignTags syncTimeout tlsVerify urls}`,
-  },
   { path: "extensions.lint", feature: "lint", switched: true, holds: "mandatoryAnnotations" },
   { path: "extensions.ui", feature: "the web interface", switched: true },
   {

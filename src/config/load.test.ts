@@ -168,6 +168,17 @@ describe("defaults", () => {
       extensions: {
         metrics: { enable: false, prometheus: { path: "/metrics" }, repositoriesMax: 100 },
         scrub: { enable: false, interval: 86_400_000 },
+        sync: {
+          enable: false,
+          mirrors: [],
+          registries: [],
+          credentialsFile: null,
+          downloadDir: null,
+          minFree: 5,
+          queueMax: 256,
+          redirectsMax: 5,
+          manifestBytesMax: 4 * 1024 * 1024,
+        },
       },
     } as never);
     const written = new Set<string>();

@@ -6,6 +6,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { checkAuthOptions } from "../auth/check_options.ts";
+import { checkSyncOptions, syncWarnings } from "../extensions/sync/check_options.ts";
 import { checkCollectionOptions } from "../registry/options.ts";
 import { mayRemoveTags, retentionWarnings } from "../registry/retention/check_options.ts";
 import { scrubWarnings } from "../registry/scrub/options.ts";
@@ -66,7 +67,7 @@ export function checkConfig(value: unknown, env: Environment = process.env): Loa
 
 /** What options must fulfil together, beyond the type of each. */
 export function checkTogether(
-  { http, storage }: Pick<FileValues, "http" | "storage">,
+  { http, storage, extensions: { sync } }: Pick<FileValues, "http" | "storage" | "extensions">,
   written: ReadonlySet<string>,
 ): { readonly problems: readonly string[]; readonly warnings: readonly string[] } {
   const auth = checkAuthOptions(http, written);
@@ -74,8 +75,10 @@ export function checkTogether(
     ...checkTlsOptions(http.tls),
     ...auth.problems,
     ...checkCollectionOptions(storage),
+    ...checkSyncOptions(sync),
   ];
-  return { problems, warnings: auth.warnings };
+  const kept = storage.retention.policies.flatMap(({ repositories }) => repositories);
+  return { problems, warnings: [...auth.warnings, ...syncWarnings(sync, kept)] };
 }
 
 function complete(checked: Exclude<Checked, Refused>, env: Environment): Loaded {

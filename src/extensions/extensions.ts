@@ -4,5 +4,6 @@
  */
 import type { Extension } from "./extension.ts";
 import { metricsExtension } from "./metrics/metrics_extension.ts";
+import { syncExtension } from "./sync/sync_extension.ts";
 
-export const extensions: readonly Extension[] = [metricsExtension];
+export const extensions: readonly Extension[] = [metricsExtension, syncExtension];

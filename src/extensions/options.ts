@@ -2,5 +2,10 @@
 
 import { scrubOptions } from "../registry/scrub/options.ts";
 import { metricsOptions } from "./metrics/options.ts";
+import { syncOptions } from "./sync/options.ts";
 
-export const extensionOptions = { metrics: metricsOptions, scrub: scrubOptions } as const;
+export const extensionOptions = {
+  metrics: metricsOptions,
+  scrub: scrubOptions,
+  sync: syncOptions,
+} as const;

@@ -48,7 +48,7 @@ export interface MirrorWorld extends AsyncDisposable {
   bytes(path: string, init?: RequestInit): Promise<Uint8Array>;
 }
 
-const defaults: Omit<Mirror, "upstream"> = {
+const defaults: Omit<Mirror, "upstream" | "hosts"> = {
   manifestCheckMs: 0,
   serveStale: true,
   mergesTags: true,
@@ -125,7 +125,7 @@ function namesOf(
   const all = hosts.map((host, at) => ({
     prefix: `${host}/`,
     host,
-    mirror: { ...defaults, ...changes, upstream: upstreams[at]! },
+    mirror: { ...defaults, hosts: [host], ...changes, upstream: upstreams[at]! },
   }));
   return {
     localName: (namespace, name) => {

@@ -4,6 +4,7 @@
  */
 import { ruleProblem } from "./content_rules.ts";
 import { folderOf, hostOfUrl } from "./hosts.ts";
+import { unservedProblems } from "./unserved.ts";
 import { type OAuth2Values, ownKeys, type RegistryValues, type SyncValues } from "./options.ts";
 
 const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -15,12 +16,13 @@ const grantTypes = [
 /** What cannot work. */
 export function checkSyncOptions(sync: SyncValues): string[] {
   if (!sync.enable) return [];
-  return [
+  const problems = [
     ...sync.registries.flatMap((entry, index) =>
       entryProblems(entry).map((says) => `extensions.sync.registries[${index}].${says}`),
     ),
     ...mirrorProblems(sync),
   ];
+  return problems.length > 0 ? problems : unservedProblems(sync);
 }
 
 function entryProblems(entry: RegistryValues): string[] {

@@ -7,7 +7,8 @@
 import { formatOrigin, parseRegistryUrl } from "../../client/registry_url.ts";
 import { ContentRules } from "./content_rules.ts";
 import { folderOf, hostOfUrl, isHub, normaliseHost } from "./hosts.ts";
-import { type RegistryValues, shorthandValues, type SyncValues } from "./options.ts";
+import type { RegistryValues, SyncValues } from "./options.ts";
+import { shorthandValues } from "./shorthand.ts";
 
 /** One upstream with what is mirrored of it. Those of one entry with several URLs are alike but for the URL. */
 export interface NamedEntry {

@@ -28,9 +28,10 @@ export function openMirrors(sync: SyncValues, upstreams: Upstreams): MirrorNames
   };
 }
 
-function mirrorOf({ values }: NamedEntry, upstream: Upstream): Mirror {
+function mirrorOf({ values, hosts }: NamedEntry, upstream: Upstream): Mirror {
   return {
     upstream,
+    hosts,
     manifestCheckMs: values.manifestCheckInterval,
     serveStale: values.serveStale,
     mergesTags: values.listTags === "merge",

@@ -11,7 +11,6 @@ import { bytes, count, duration, flag, pathOrNone, textOrNone } from "../../lib/
 
 const section = { error: "a section with keys" };
 const text = z.string({ error: "text" });
-const day = 24 * 60 * 60_000;
 
 const urlError = `the URL of a registry, such as "https://registry.example.com", without user, password and query`;
 const registryUrl = z
@@ -259,19 +258,6 @@ export const ownKeys: readonly (keyof RegistryValues)[] = [
   "credentials",
   "allowRedirectHosts",
 ];
-
-/** What the shorthand `mirrors` makes of a URL. */
-export function shorthandValues(url: string, destination: string): RegistryValues {
-  return registry.parse({
-    urls: [url],
-    onDemand: true,
-    content: [{ prefix: "**", destination }],
-    manifestCheckInterval: "1m",
-    listTags: "merge",
-    allowPush: false,
-    cache: { maxBytes: 0, unpulledFor: `${(30 * day) / 3_600_000}h` },
-  });
-}
 
 function isRegistryUrl(value: string): boolean {
   if (!/^https?:\/\/[^\s@?#]+$/i.test(value)) return false;

@@ -342,7 +342,7 @@ export class MirroredManifests {
     tag: string,
     manifest: ManifestHolding,
   ): Promise<Answer> {
-    const { host } = mirror.upstream;
+    const host = originOf(mirror);
     await confirmTag(this.#registry, { repository, host, digest: manifest.digest, tag });
     return { kind: "same", manifest };
   }
@@ -354,7 +354,7 @@ export class MirroredManifests {
     manifest: ManifestHolding,
     at: { readonly tag: string; readonly known: Known },
   ): Promise<Answer> {
-    const { host } = mirror.upstream;
+    const host = originOf(mirror);
     const { digest } = manifest;
     const tag = { name: at.tag, before: [at.known.pointsAt, digest] };
     const isSet = await setCachedTag(this.#registry, { repository, host, digest, tag });
@@ -367,7 +367,7 @@ export class MirroredManifests {
     { digest, mediaType, bytes }: CheckedManifest,
     at: { readonly tag: string; readonly known: Known } | null,
   ): Promise<Answer> {
-    const { host } = mirror.upstream;
+    const host = originOf(mirror);
     const tag = at === null ? null : { name: at.tag, before: [at.known.pointsAt, digest] };
     const fetched = { repository, host, digest, mediaType, bytes, tag };
     const stored = await storeManifest(this.#registry, fetched);
@@ -395,6 +395,11 @@ function checked(got: UpstreamManifest, mirror: Mirror, asked: Digest | null): C
   const digest = digestOf(asked === null ? "sha256" : algorithmOf(asked), bytes);
   if (asked === null || digest === asked) return { digest, mediaType, bytes };
   throw new UpstreamTrouble("wrong-digest", host, { words: `sent ${digest} for ${asked}` });
+}
+
+/** What the repository remembers as its upstream. */
+function originOf({ hosts, upstream }: Mirror): string {
+  return hosts[0] ?? upstream.host;
 }
 
 function seconds(ms: number): number {

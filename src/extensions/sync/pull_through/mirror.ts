@@ -4,6 +4,8 @@ import type { Upstream } from "../upstream/upstream.ts";
 /** One upstream that is mirrored, and how. */
 export interface Mirror {
   readonly upstream: Upstream;
+  /** All hosts of its entry, which are alike; the first one is what a repository remembers as its origin. */
+  readonly hosts: readonly string[];
   /** How long a tag that was checked is served without a question. */
   readonly manifestCheckMs: number;
   /** Serve what is here while the upstream is in trouble. */

@@ -157,9 +157,12 @@ export class PullThrough implements Origin {
     if (from === "any" && all.length === 0) return all;
     const origin = await registry.metadata.records(mirrors).origin(repository);
     if (from === "own") return origin === null ? [] : "hidden";
-    const host = from === "any" ? origin : from.host;
-    if (origin !== null && origin !== host) return "hidden";
-    return host === null ? all : all.filter(({ mirror }) => mirror.upstream.host === host);
+    const asked =
+      from === "any" ? all : all.filter(({ mirror }) => mirror.hosts.includes(from.host));
+    if (origin === null) return asked;
+    const own = asked.filter(({ mirror }) => mirror.hosts.includes(origin));
+    // What came from an upstream that is not mirrored any more stays here, as it is.
+    return own.length === 0 && from !== "any" ? "hidden" : own;
   }
 
   async #hasOrigin(repository: string): Promise<boolean> {
