@@ -117,12 +117,19 @@ export const commands: readonly Command[] = [
   {
     name: "serve",
     arguments: [{ ...config, required: false }],
-    options: [],
+    options: [
+      {
+        flags: "--mirror <registries>",
+        says: "pull through these when somebody asks, such as docker.io,ghcr.io",
+      },
+    ],
     summary: "Serve a registry until it is told to stop",
     help: helpPages.serve,
     run: async (given, output) => {
       const { serveCommand } = await import("./serve_command.ts");
-      return await serveCommand(given.arguments["config"] ?? null, output);
+      const { mirror } = given.options;
+      const mirrors = typeof mirror === "string" ? mirror : null;
+      return await serveCommand(given.arguments["config"] ?? null, mirrors, output);
     },
   },
   {

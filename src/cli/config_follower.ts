@@ -7,7 +7,7 @@
  * (Kubernetes' `..data`) is a change like any other (`../lib/watched_file.ts`). Each `options.ts` says whether an
  * option can change while the server runs; `supervisor.ts` tells the workers.
  */
-import { loadText } from "../config/load.ts";
+import { loadText, type CommandLine } from "../config/load.ts";
 import { planReload, showChange, type Change, type Running } from "../config/reload.ts";
 import type { Config } from "../config/schema.ts";
 import { systemClock } from "../lib/clock.ts";
@@ -16,6 +16,8 @@ import { WatchedFile } from "../lib/watched_file.ts";
 
 export interface ConfigFollowerOptions {
   readonly path: string;
+  /** What the command line adds to the file. */
+  readonly added?: CommandLine | null;
   /** What is in force: what the file said at the start. */
   readonly running: Running;
   /** Said at the start, and not to be said again. */
@@ -112,7 +114,7 @@ export class ConfigFollower {
 
   async #reload(text: string, asked: boolean): Promise<void> {
     const { path, log, check } = this.#options;
-    const found = await loadText(text, path);
+    const found = await loadText(text, path, process.env, this.#options.added ?? null);
     if ("problems" in found) {
       this.#refuse(found.problems);
       return;

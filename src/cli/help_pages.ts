@@ -51,6 +51,8 @@ export const helpPages = {
 
 While it serves, the file is looked at several times a second. What changed in it takes effect without dropping a request, as far as the reference marks it live; the rest waits for the next start. A file with a problem changes nothing, and the log says why.
 
+With --mirror it is a mirror, too: what is pulled below docker.io/, or by a client that says ns=docker.io, is fetched from there when it is not here, and kept. 'zot help mirror' says how clients are told.
+
 One process supervises others (http.workers), which share the port. One that dies is started again.`,
     signals: [
       [
@@ -79,6 +81,7 @@ One process supervises others (http.workers), which share the port. One that die
     ],
     examples: [
       "zot serve",
+      "zot serve --mirror docker.io,ghcr.io,quay.io,registry.k8s.io",
       "zot serve examples/config-minimal.json",
       "ZOT_ROOT=/srv/images zot serve examples/config-full.yaml",
     ],

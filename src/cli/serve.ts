@@ -5,6 +5,7 @@
  * grace time, writes every index.json and returns 0. SIGHUP makes it look at the configuration file now. Workers end
  * when their supervisor does. `../server.ts` joins the parts, `supervisor.ts` runs the workers.
  */
+import type { CommandLine } from "../config/load.ts";
 import type { Config } from "../config/schema.ts";
 import { checkLogFiles, flushLogs, openLog, type Log } from "../lib/log.ts";
 import {
@@ -30,6 +31,8 @@ const lostFiles =
 export interface ServeOptions {
   /** Path of the configuration file; null when the defaults serve. */
   readonly configPath: string | null;
+  /** What the command line adds to it. */
+  readonly added: CommandLine | null;
   /** Paths that the file itself set. */
   readonly written: ReadonlySet<string>;
   readonly warnings: readonly string[];
@@ -152,12 +155,13 @@ function tell(error: unknown): void {
 /** Null when there is no file to follow. */
 function follow(
   config: Config,
-  { configPath, written, warnings }: ServeOptions,
+  { configPath, added, written, warnings }: ServeOptions,
   { supervisor, log }: { readonly supervisor: Supervisor; readonly log: Log },
 ): ConfigFollower | null {
   if (configPath === null) return null;
   const follower = new ConfigFollower({
     path: configPath,
+    added,
     running: { config, written },
     warnings,
     log,

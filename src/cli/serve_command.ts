@@ -5,11 +5,16 @@
 // started before anything else is loaded here.
 
 import { availableParallelism } from "node:os";
+import type { CommandLine, Loaded } from "../config/load.ts";
 import { mistakeStatus, standardInput, type Output } from "./command.ts";
 import { WorkerProcess } from "./worker_process.ts";
 
 /** Serves what the file at `configPath` says, or the defaults. Returns the exit status. */
-export async function serveCommand(configPath: string | null, output: Output): Promise<number> {
+export async function serveCommand(
+  configPath: string | null,
+  mirror: string | null,
+  output: Output,
+): Promise<number> {
   if (configPath === standardInput) {
     output.error(
       "zot: expected a configuration file, which is followed while it serves; got standard input\n",
@@ -19,11 +24,17 @@ export async function serveCommand(configPath: string | null, output: Output): P
   // However many the configuration wants, one is needed.
   const first = new WorkerProcess();
   const { checkConfig, loadConfig } = await import("../config/load.ts");
-  const loaded = configPath === null ? checkConfig({}) : await loadConfig(configPath);
-  if ("problems" in loaded) {
+  const { env } = process;
+  const mirrors = mirror === null ? null : checkMirrors(mirror, checkConfig);
+  const isWrong = mirrors !== null && "problem" in mirrors;
+  const added = mirrors === null || isWrong ? null : mirrors;
+  const loaded =
+    configPath === null ? checkConfig({}, env, added) : await loadConfig(configPath, env, added);
+  if (isWrong || "problems" in loaded) {
     first.kill();
-    for (const problem of loaded.problems) output.error(`${problem}\n`);
-    return 1;
+    const problems = isWrong ? [mirrors.problem] : "problems" in loaded ? loaded.problems : [];
+    for (const problem of problems) output.error(`${problem}\n`);
+    return isWrong ? mistakeStatus : 1;
   }
   // Those that find no processor free would only make the first answer come later.
   const early = Math.min(loaded.config.http.workers, availableParallelism() - 1);
@@ -33,7 +44,20 @@ export async function serveCommand(configPath: string | null, output: Output): P
   return await serve(loaded.config, {
     workers,
     configPath,
+    added,
     written: loaded.written,
     warnings: loaded.warnings,
   });
+}
+
+/** The registries of `--mirror`, which are those of an option: it says what is wrong with one. */
+function checkMirrors(
+  text: string,
+  check: (value: unknown) => Loaded,
+): CommandLine | { readonly problem: string } {
+  const mirrors = text.split(",").map((each) => each.trim());
+  const checked = check({ extensions: { sync: { mirrors } } });
+  if (!("problems" in checked)) return { mirrors };
+  const [first = ""] = checked.problems;
+  return { problem: `zot: --mirror: ${first.replace(/^[^:]*: /, "")}` };
 }

@@ -36,15 +36,25 @@ interface Refused {
   readonly problems: readonly string[];
 }
 
+/** What a command line adds to a configuration. */
+export interface CommandLine {
+  /** Registries that are mirrored beside those of `extensions.sync.mirrors`. */
+  readonly mirrors: readonly string[];
+}
+
 /** Reads and checks the file at `path`. */
-export async function loadConfig(path: string, env: Environment = process.env): Promise<Loaded> {
+export async function loadConfig(
+  path: string,
+  env: Environment = process.env,
+  added: CommandLine | null = null,
+): Promise<Loaded> {
   let text: string;
   try {
     text = await readFile(path, "utf8");
   } catch (error) {
     return { problems: [`${path}: expected a configuration file, got ${whyUnreadable(error)}`] };
   }
-  return await loadText(text, path, env);
+  return await loadText(text, path, env, added);
 }
 
 /** Checks the text of the file at `path`, which is only looked at for its name. */
@@ -52,17 +62,32 @@ export async function loadText(
   text: string,
   path: string,
   env: Environment = process.env,
+  added: CommandLine | null = null,
 ): Promise<Loaded> {
   const parsed = await parseText(text, path);
   if ("problems" in parsed) return parsed;
   const otherDialect = otherDialectProblem(parsed.value, basename(path));
-  return otherDialect === null ? checkConfig(parsed.value, env) : { problems: [otherDialect] };
+  if (otherDialect !== null) return { problems: [otherDialect] };
+  return checkConfig(parsed.value, env, added);
 }
 
 /** Checks what a parser gave. Relative paths are relative to the working directory, as in zot. */
-export function checkConfig(value: unknown, env: Environment = process.env): Loaded {
+export function checkConfig(
+  value: unknown,
+  env: Environment = process.env,
+  added: CommandLine | null = null,
+): Loaded {
   const checked = checkValue(value, env);
-  return "problems" in checked ? checked : complete(checked, env);
+  if ("problems" in checked) return checked;
+  return complete(added === null ? checked : withAdded(checked, added), env);
+}
+
+function withAdded(checked: Exclude<Checked, Refused>, { mirrors }: CommandLine): typeof checked {
+  const { values } = checked;
+  const { extensions } = values;
+  const all = [...new Set([...extensions.sync.mirrors, ...mirrors])];
+  const sync = { ...extensions.sync, enable: true, mirrors: all };
+  return { ...checked, values: { ...values, extensions: { ...extensions, sync } } };
 }
 
 /** What options must fulfil together, beyond the type of each. */
