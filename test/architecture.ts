@@ -206,7 +206,8 @@ export const bans: readonly Ban[] = [
   },
   {
     banned: /\bprocess\.(env|argv)\b|\bBun\.(env|argv)\b/,
-    but: /^src\/((main|launch)\.ts|config\/|cli\/)/,
+    // Proxies, and the logins of Docker and of clouds, are where programs look for them.
+    but: /^src\/((main|launch)\.ts|config\/|cli\/|extensions\/sync\/sync_extension\.ts)/,
     say: "a value from the configuration",
   },
   {

@@ -1,7 +1,8 @@
 // A server of two workers that pulls through, by the rows of the study of mirrors (their numbers stand in the names):
 // what many clients cost the upstream, workers and servers that are killed in the middle of a download, and logins.
 
-import { readFile, writeFile, stat } from "node:fs/promises";
+import type { Stats } from "node:fs";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { digestOf } from "../../src/oci/digest.ts";
@@ -55,18 +56,23 @@ function blobs(upstream: ScriptedUpstream) {
   return upstream.asked("GET", "/blobs/").filter(({ path }) => path === there);
 }
 
+/** The file of the download; null before and after it. */
+async function downloadIn({ zot }: MirrorServer): Promise<Stats | null> {
+  const uploads = join(zot.rootDirectory, "_zot", "uploads");
+  const name = (await readdir(uploads)).find((each) => each.startsWith("fetch."));
+  return name === undefined ? null : await stat(join(uploads, name)).catch(() => null);
+}
+
 /** The process that holds the download, as the kernel knows it. */
-async function leaderOf({ zot }: MirrorServer): Promise<number | null> {
-  const file = join(zot.rootDirectory, "_zot", "uploads", `fetch.${digest.replace(":", "-")}`);
-  const { ino } = await stat(file);
+async function leaderOf(mirror: MirrorServer): Promise<number | null> {
+  const file = await downloadIn(mirror);
   const locks = await readFile("/proc/locks", "utf8");
-  const line = locks.split("\n").find((each) => each.includes(`:${ino} `));
+  const line = locks.split("\n").find((each) => each.includes(`:${file?.ino} `));
   return line === undefined ? null : Number(line.split(/\s+/)[4]);
 }
 
-async function downloadedBytes({ zot }: MirrorServer): Promise<number> {
-  const file = join(zot.rootDirectory, "_zot", "uploads", `fetch.${digest.replace(":", "-")}`);
-  return (await stat(file).catch(() => null))?.size ?? 0;
+async function downloadedBytes(mirror: MirrorServer): Promise<number> {
+  return (await downloadIn(mirror))?.size ?? 0;
 }
 
 test("rows 10 and 19: many clients of two workers cost one check each, and one download", async () => {
