@@ -8,7 +8,7 @@ import { claimFile } from "../../storage/root_lock.ts";
 import type { Extension, ExtensionParts } from "../extension.ts";
 import { MirrorWatch } from "./mirror_watch.ts";
 import { openMirrors } from "./open_mirrors.ts";
-import { FetchTicks } from "./pull_through/fetch_ticks.ts";
+import { FetchTicks, makeTicks } from "./pull_through/fetch_ticks.ts";
 import { PullThrough } from "./pull_through/pull_through.ts";
 import { UpstreamGates } from "./upstream/gate.ts";
 import { Upstreams } from "./upstream/open_upstreams.ts";
@@ -33,7 +33,7 @@ export const syncExtension: Extension<SyncPlace> = {
     const [gates = null, ticks = null] = claims.map((claim) => claim?.path ?? null);
     const gate = new UpstreamGates(gates, 0, clock);
     // The page is whole before the first worker opens it.
-    if (ticks !== null) new FetchTicks(ticks);
+    if (ticks !== null) makeTicks(ticks);
     return {
       place: (worker) => ({ gates, ticks, worker }),
       workerEnded: ({ worker }) => gate.workerEnded(worker),

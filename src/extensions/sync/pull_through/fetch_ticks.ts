@@ -7,6 +7,11 @@ import { openSharedPage, type PageAt } from "../../../lib/shared_page.ts";
 /** Downloads share counters by hash, which costs a needless look now and then. */
 const slots = 1024;
 
+/** Makes the page of a server. */
+export function makeTicks(at: PageAt): void {
+  openSharedPage(at, new Int32Array(slots));
+}
+
 export class FetchTicks {
   readonly #counters: Int32Array;
 
