@@ -6,7 +6,8 @@
 import type { Command } from "./command.ts";
 import { contentCommands, retentionCommands } from "./asking_commands.ts";
 import { helpPages } from "./help_pages.ts";
-import { askOptions, registryOptions, sideOptions } from "./registry_options.ts";
+import { movingCommands } from "./moving_commands.ts";
+import { askOptions, registryOptions } from "./registry_options.ts";
 import type { UserAction } from "./user.ts";
 
 const configArgument = "Configuration file with the keys of zot (Go), JSON or YAML.";
@@ -90,26 +91,6 @@ const gcOptions: Command["options"] = [
   },
   { flags: "-o, --output <file>", says: "write the plan to a file" },
   ...askOptions,
-];
-
-const placeSays =
-  "docker://HOST/NAME[:TAG|@DIGEST], oci:DIRECTORY[:NAME] or oci-archive:FILE[:NAME]";
-const timeout = registryOptions.filter(({ flags }) => flags.startsWith("--timeout"));
-
-const copyOptions: Command["options"] = [
-  { flags: "--all-tags", says: "copy every tag of the repository or layout" },
-  { flags: "--tags <regex>", says: "copy the tags that fit" },
-  {
-    flags: "--platform <platforms>",
-    says: "of an index only these, such as linux/amd64,linux/arm64; the digest changes",
-  },
-  { flags: "--no-referrers", says: "leave signatures, SBOMs and the like behind" },
-  { flags: "--parallel <n>", says: "blobs at once (default: 6)" },
-  { flags: "-d, --dry-run", says: "tell what would go and how many bytes, and copy nothing" },
-  { flags: "-f, --format <format>", says: "text or json (default: text)" },
-  ...sideOptions("from"),
-  ...sideOptions("to"),
-  ...timeout,
 ];
 
 /** The table, in the order of the help. */
@@ -261,24 +242,7 @@ export const commands: readonly Command[] = [
       return 0;
     },
   },
-  {
-    name: "copy",
-    arguments: [
-      { name: "from", required: true, says: `Where images are: ${placeSays}.` },
-      {
-        name: "to",
-        required: true,
-        says: "Where they go, likewise; without a tag, under the same.",
-      },
-    ],
-    options: copyOptions,
-    summary: "Copy images between registries, OCI layouts and archives",
-    help: helpPages.copy,
-    run: async (given, output) => {
-      const { copyCommand } = await import("./copy.ts");
-      return await copyCommand(given, output);
-    },
-  },
+  ...movingCommands,
   ...contentCommands,
   {
     name: "compliance",

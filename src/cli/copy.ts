@@ -3,29 +3,25 @@
 // Reads what the command line says, opens both places, and prints what came of it. Exit status: 0 copied (or there
 // already), 1 not all of it, 2 a mistake on the command line.
 
-import packageJson from "../../package.json" with { type: "json" };
-import { ClientError } from "../client/client_error.ts";
-import { DockerLoginError } from "../client/docker_login.ts";
 import { formatBytes } from "../lib/bytes.ts";
-import { systemClock } from "../lib/clock.ts";
 import type { Platform } from "../oci/descriptor.ts";
 import { parseDigest } from "../oci/digest.ts";
 import { isTag } from "../oci/reference.ts";
 import { subjectOfTag } from "../oci/referrers.ts";
 import type { CopiedImage, CopyReport, FailedImage, ImageToCopy } from "../transfer/copy_events.ts";
-import { copyImages, parallelDefault, parallelMax } from "../transfer/copy_images.ts";
+import { copyImages } from "../transfer/copy_images.ts";
 import { TransferError, type ImageSource } from "../transfer/image_place.ts";
 import { tagOfName } from "../transfer/layout_source.ts";
 import { openSource, openTarget } from "../transfer/open_place.ts";
 import { labelOf, parsePlaceName, type PlaceName } from "../transfer/place_name.ts";
 import { parsePlatform } from "../transfer/platform.ts";
-import { attemptsMaxDefault, pauseMsDefault, type Retries } from "../transfer/retries.ts";
-import { mistakeStatus, type Given, type Output } from "./command.ts";
-import { noProgress, progressOf, type Progress } from "./copy_progress.ts";
-import { onStopSignal } from "./on_stop_signal.ts";
+import type { Retries } from "../transfer/retries.ts";
+import type { Given, Output } from "./command.ts";
+import { noProgress, parallelOf, progressOf, type Progress } from "./copy_progress.ts";
 import { clientOf } from "./place_client.ts";
 import { Mistake, text } from "./registry_flags.ts";
 import { inColumns, printable, wantsJson } from "./server_given.ts";
+import { runTransfer, userAgent } from "./transfer_failure.ts";
 
 interface CopyRequest {
   readonly from: PlaceName;
@@ -39,52 +35,21 @@ interface CopyRequest {
 }
 
 /** Runs the command. Returns the exit status. */
-export async function copyCommand(given: Given, output: Output): Promise<number> {
-  const stopped = new AbortController();
-  const ignoreSignals = onStopSignal(() => stopped.abort());
-  try {
+export function copyCommand(given: Given, output: Output): Promise<number> {
+  return runTransfer("copy", output, async (retries) => {
     const request = requestOf(given);
-    const report = await copy(request, given, { output, signal: stopped.signal });
+    const report = await copy(request, given, { output, retries });
     print(request, report, output);
     return report.failed.length === 0 && report.untried === 0 ? 0 : 1;
-  } catch (error) {
-    if (stopped.signal.aborted) {
-      output.error(
-        "zot copy: stopped; what was copied stays, and the next run goes on from there\n",
-      );
-      return 1;
-    }
-    return failure(error, output);
-  } finally {
-    ignoreSignals();
-  }
-}
-
-/** One line for what went wrong. */
-function failure(error: unknown, output: Output): number {
-  const isKnown =
-    error instanceof Mistake ||
-    error instanceof TransferError ||
-    error instanceof ClientError ||
-    error instanceof DockerLoginError;
-  if (!isKnown) throw error;
-  output.error(`zot copy: ${printable(error.message)}\n`);
-  return error instanceof Mistake ? mistakeStatus : 1;
+  });
 }
 
 async function copy(
   request: CopyRequest,
   given: Given,
-  { output, signal }: { output: Output; signal: AbortSignal },
+  { output, retries }: { output: Output; retries: Retries },
 ): Promise<CopyReport> {
-  const retries: Retries = {
-    clock: systemClock,
-    signal,
-    attemptsMax: attemptsMaxDefault,
-    pauseMs: pauseMsDefault,
-  };
   const { from, to, platforms, withReferrers, parallel, isDryRun, isJson } = request;
-  const userAgent = `zot/${packageJson.version}`;
   const source = await openSource(from, {
     retries,
     client: { ...(await clientOf(given, "from", from)), userAgent },
@@ -300,11 +265,4 @@ function platformsOf(given: Given): Platform[] {
       if (platform !== null) return platform;
       throw new Mistake(`expected --platform as OS/ARCHITECTURE[/VARIANT], got '${each}'`);
     });
-}
-
-export function parallelOf(given: Given): number {
-  const asked = text(given, "parallel");
-  const value = asked === null ? parallelDefault : Number(asked);
-  if (Number.isInteger(value) && value >= 1 && value <= parallelMax) return value;
-  throw new Mistake(`expected --parallel from 1 to ${parallelMax}, got '${asked}'`);
 }

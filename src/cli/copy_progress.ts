@@ -2,7 +2,9 @@
 
 import { formatBytes } from "../lib/bytes.ts";
 import type { CopyEvent } from "../transfer/copy_events.ts";
-import type { Output } from "./command.ts";
+import { parallelDefault, parallelMax } from "../transfer/copy_images.ts";
+import type { Given, Output } from "./command.ts";
+import { Mistake, text } from "./registry_flags.ts";
 
 const barWidth = 24;
 const shownEveryMs = 100;
@@ -85,4 +87,12 @@ class ProgressBar implements Progress {
     const line = `${bar} ${formatBytes(moved)} of ${formatBytes(this.#wantedBytes)}${speed}${count}  ${this.#current}`;
     this.#output.error(`\r\u001B[K${line.slice(0, this.#columns - 1)}`);
   }
+}
+
+/** How many blobs move at once. @throws Mistake. */
+export function parallelOf(given: Given): number {
+  const asked = text(given, "parallel");
+  const value = asked === null ? parallelDefault : Number(asked);
+  if (Number.isInteger(value) && value >= 1 && value <= parallelMax) return value;
+  throw new Mistake(`expected --parallel from 1 to ${parallelMax}, got '${asked}'`);
 }

@@ -260,7 +260,44 @@ Of an index all images are copied. With --platform some are: one takes the place
       "zot copy --all-tags docker://old.example.com/team/app docker://registry.example.com/team/app",
       "zot copy --platform linux/arm64 docker://ghcr.io/org/tool:2 oci:tool:2",
     ],
-    seeAlso: ["docs/guides/copy.md"],
+    seeAlso: ["docs/guides/copy.md", "zot help export"],
+  },
+  export: {
+    says: `Writes repositories of a registry, with signatures and all that refers to images, into one tar archive that is carried to a side without network and brought in there by 'zot import'. With --since only what that side lacks goes: the checkpoint in the last archive says what it has, and so does a checkpoint file. The digest that is printed tells the archive from any other.
+
+Without -o, --checkpoint writes what a registry has, which is the checkpoint of that side.
+
+The archive is an OCI layout, too: other tools find images in it under REPOSITORY:TAG.`,
+    signals: [["SIGINT, SIGTERM", "Stop. No archive is left."]],
+    exitStatus: [
+      [0, "Written, or nothing is new and no archive was written."],
+      [1, "Not written; the reason is on standard error."],
+      mistake,
+    ],
+    environment: loginEnvironment,
+    examples: [
+      "zot export registry.example.com -o all.tar",
+      "zot export registry.example.com 'team/**,tools/*' --since all.tar -o news.tar",
+      "zot export registry.inside.example --checkpoint inside.json",
+    ],
+    seeAlso: ["zot help import", "docs/guides/copy.md"],
+  },
+  import: {
+    says: `Proves an archive of 'zot export' and brings it into a registry. First every byte of the archive is compared with its digest, and what it takes for granted with what the registry has; then content is sent; the tags of each repository are set last and at once, so that whoever pulls meanwhile gets the old or the new. Other registries set tags one after the other.
+
+A tag must be as it was when the archive was made, or be there already: an archive that is older than what is here changes nothing. --force sets its tags all the same.`,
+    signals: [["SIGINT, SIGTERM", "Stop. Tags that were not set yet stay as they are."]],
+    exitStatus: [
+      [0, "Imported, or all of it is there already."],
+      [1, "Not imported; the reason is on standard error."],
+      mistake,
+    ],
+    environment: loginEnvironment,
+    examples: [
+      "zot import all.tar registry.inside.example",
+      "zot import news.tar registry.inside.example --digest sha256:4f53…",
+    ],
+    seeAlso: ["zot help export", "docs/guides/copy.md"],
   },
   undelete: {
     says: `Brings back a manifest with all that it names, or a blob, that was deleted or collected less than storage.undo.window ago. Tags come back by "zot undo".`,

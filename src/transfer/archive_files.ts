@@ -15,7 +15,7 @@ const extraBytesMax = MiB;
 
 /** What a layout has; everything else in an archive is another program's. */
 const layoutName =
-  /^(?:oci-layout|index\.json|manifest\.json|export\.json|blobs\/[a-z0-9+._-]{1,32}\/[a-f0-9]{1,128})$/;
+  /^(?:oci-layout|index\.json|manifest\.json|export\.json|checkpoint\.json|blobs\/[a-z0-9+._-]{1,32}\/[a-f0-9]{1,128})$/;
 const compressions: readonly (readonly [readonly number[], string])[] = [
   [[0x1f, 0x8b], "gzip"],
   [[0x28, 0xb5, 0x2f, 0xfd], "zstd"],
@@ -113,7 +113,7 @@ async function listEntries(
     if (!layoutName.test(name)) continue;
     if (header.type !== "0" && header.type !== "7")
       throw damaged(`${name} is a link, or no plain file`);
-    if (found.has(name) && !name.startsWith("blobs/")) throw damaged(`it holds ${name} twice`);
+    if (found.has(name)) throw damaged(`it holds ${name} twice`);
     found.set(name, { name, fromByte: contentAt, sizeBytes: size });
   }
 }
