@@ -206,7 +206,7 @@ test("the checkpoint is in the archive, and that of a side is told by the side",
   const plain = (checkpoint: Checkpoint) =>
     [...checkpoint].map(([name, { tags, manifests, blobs }]) => [
       name,
-      new Map([...tags].toSorted()),
+      new Map([...tags].toSorted(([a], [b]) => (a < b ? -1 : 1))),
       new Set([...manifests].toSorted()),
       new Set([...blobs].toSorted()),
     ]);
@@ -239,12 +239,12 @@ test("a reader during an import sees the old tags or the new ones", async () => 
   await push(from, outside, "moving/app");
   const after = await exported(outside, "moving/", { since: before.report.checkpoint });
 
-  let isDone = false;
-  const importing = imported(after.path, inside).finally(() => (isDone = true));
+  const state = { isDone: false };
+  const importing = imported(after.path, inside).finally(() => (state.isDone = true));
   const passes: string[] = [];
   const client = new RegistryClient({ url: inside.url });
   try {
-    while (!isDone) {
+    while (!state.isDone) {
       let pass = "";
       for (const tag of tags) {
         const { headers } = await client.manifestHead("moving/app", tag);
@@ -313,9 +313,22 @@ async function archiveOf(files: readonly ArchiveFile[]): Promise<string> {
   return path;
 }
 
+/** What tests change in a document. */
+interface LooseDocument {
+  format: string;
+  source: string;
+  repositories: {
+    name: string;
+    tags: { tag: string; digest: string }[];
+    manifests: unknown[];
+    blobs: { from: string | null }[];
+  }[];
+  files: { sizeBytes: number }[];
+}
+
 /** The document of an export with something changed in it. */
-function changed(file: ArchiveFile, change: (body: any) => void): ArchiveFile {
-  const body: unknown = JSON.parse(new TextDecoder().decode(file.bytes));
+function changed(file: ArchiveFile, change: (body: LooseDocument) => void): ArchiveFile {
+  const body: LooseDocument = JSON.parse(new TextDecoder().decode(file.bytes));
   change(body);
   return { ...file, bytes: new TextEncoder().encode(JSON.stringify(body)) };
 }
@@ -336,7 +349,7 @@ describe("archives that are wrong change nothing", () => {
   });
   afterAll(() => inside[Symbol.asyncDispose]());
 
-  const withDocument = (change: (body: any) => void) => (files: ArchiveFile[]) =>
+  const withDocument = (change: (body: LooseDocument) => void) => (files: ArchiveFile[]) =>
     files.map((file) => (file.name === exportFile ? changed(file, change) : file));
 
   const rows: readonly [string, (files: ArchiveFile[]) => ArchiveFile[], RegExp][] = [
@@ -404,53 +417,53 @@ describe("archives that are wrong change nothing", () => {
     ],
     [
       "a tag names another manifest that is not there",
-      withDocument((body) => (body.repositories[0].tags[0].digest = `sha256:${"1".repeat(64)}`)),
+      withDocument((body) => (body.repositories[0]!.tags[0]!.digest = `sha256:${"1".repeat(64)}`)),
       /lacks sha256:1111/,
     ],
     [
       "a tag is no tag",
-      withDocument((body) => (body.repositories[0].tags[0].tag = "../../etc")),
+      withDocument((body) => (body.repositories[0]!.tags[0]!.tag = "../../etc")),
       /as a tag/,
     ],
     [
       "a tag stands twice",
-      withDocument((body) => body.repositories[0].tags.push(body.repositories[0].tags[0])),
+      withDocument((body) => body.repositories[0]!.tags.push(body.repositories[0]!.tags[0]!)),
       /stand twice/,
     ],
     [
       "a repository is no name",
-      withDocument((body) => (body.repositories[0].name = "../secret")),
+      withDocument((body) => (body.repositories[0]!.name = "../secret")),
       /as the name of a repository/,
     ],
     [
       "a manifest is left out",
-      withDocument((body) => body.repositories[0].manifests.splice(0, 1)),
+      withDocument((body) => body.repositories[0]!.manifests.splice(0, 1)),
       /lacks sha256/,
     ],
     [
       "the manifests are in another order",
-      withDocument((body) => body.repositories[0].manifests.reverse()),
+      withDocument((body) => body.repositories[0]!.manifests.reverse()),
       /stands behind the index/,
     ],
     [
       "a blob is said to be elsewhere",
-      withDocument((body) => (body.repositories[0].blobs[0].from = "other/app")),
+      withDocument((body) => (body.repositories[0]!.blobs[0]!.from = "other/app")),
       /not in the archive as it says/,
     ],
     [
       "a size is another",
-      withDocument((body) => (body.files[0].sizeBytes += 1)),
+      withDocument((body) => (body.files[0]!.sizeBytes += 1)),
       /bytes; expected/,
     ],
-    ["a size is no number", withDocument((body) => (body.files[0].sizeBytes = -1)), /as a size/],
+    ["a size is no number", withDocument((body) => (body.files[0]!.sizeBytes = -1)), /as a size/],
     [
       "a blob is left out",
-      withDocument((body) => body.repositories[0].blobs.splice(0, 1)),
+      withDocument((body) => body.repositories[0]!.blobs.splice(0, 1)),
       /lacks sha256/,
     ],
     [
       "members have other types",
-      withDocument((body) => (body.repositories = {})),
+      withDocument((body) => (body.repositories = {} as unknown as [])),
       /no list of repositories/,
     ],
   ];
