@@ -22,6 +22,7 @@ import { nameRows } from "./http/rows/names.ts";
 import { setTagsRows } from "./http/rows/set_tags.ts";
 import { undoRows } from "./http/rows/undo.ts";
 import { retentionRows } from "./http/rows/retention.ts";
+import { scrubRows } from "./http/rows/scrub.ts";
 import { usageRows } from "./http/rows/usage.ts";
 import { uploadRows } from "./http/rows/uploads.ts";
 import { startWorld, type World } from "./http/world.ts";
@@ -91,6 +92,7 @@ const rows = enough([
   ...undoRows,
   ...setTagsRows,
   ...retentionRows,
+  ...scrubRows,
   ...usageRows,
   ...uploadRows,
 ]);

@@ -143,6 +143,7 @@ export const answers = {
   why: { ...json("Why", [noStore]), says: "What keeps it, or since when nothing does." },
   repositoryUsage: { ...json("RepositoryUsage", [noStore]), says: "What the repository takes." },
   usage: { ...json("Usage", [noStore, link]), says: "What repositories take." },
+  scrub: { ...json("Scrub", [noStore, link]), says: "Rounds, coverage, and a page of damage." },
   gcPlan: {
     status: 200,
     says: "A line of JSON for each removal, and a last one with the totals.",

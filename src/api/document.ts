@@ -19,6 +19,7 @@ const groups: Readonly<Record<string, string>> = {
   history: "What tags pointed at",
   undo: "Taking things back, and taking them away for good",
   retention: "What stays, what goes, and why",
+  scrub: "Checks of content, and damage",
   usage: "What content takes",
   referrer: "Manifests that refer to others",
   auth: "Tokens, and API keys for programs",

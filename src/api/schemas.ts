@@ -9,6 +9,7 @@ import type { JsonSchema } from "../http/endpoint.ts";
 import { apiErrors } from "../oci/errors.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 import { retentionSchemas } from "./retention_schemas.ts";
+import { scrubSchemas } from "./scrub_schemas.ts";
 import { usageSchemas } from "./usage_schemas.ts";
 import { digestSchema, tagSchema, text, time } from "./schema_parts.ts";
 
@@ -64,6 +65,7 @@ const stepMembers = ["repository", "tag", "from", "to"] as const;
 /** By the name in `components.schemas`. */
 export const schemas = {
   ...retentionSchemas,
+  ...scrubSchemas,
   ...usageSchemas,
   Errors: {
     type: "object",

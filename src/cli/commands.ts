@@ -151,15 +151,25 @@ export const commands: readonly Command[] = [
   },
   {
     name: "scrub",
-    arguments: [{ ...configOrInput, required: false }],
+    arguments: [
+      {
+        ...configOrInput,
+        required: false,
+        says: `${configOrInput.says} The word status: ask a running server.`,
+      },
+    ],
     options: [
       {
         flags: "-r, --storage-root-dir <dir>",
         says: "root directory, or OCI layouts of any program, instead of a configuration",
       },
-      { flags: "-f, --format <format>", says: "text or json (default: text)" },
+      {
+        flags: "-s, --server <url>",
+        says: "server to ask (default: ZOT_SERVER, http://127.0.0.1:8080)",
+      },
+      ...askOptions,
     ],
-    summary: "Check all content of a directory that no server serves",
+    summary: "Check all content of a directory, or tell what a server found",
     help: helpPages.scrub,
     run: async (given, output) => {
       const { scrub } = await import("./scrub.ts");

@@ -128,19 +128,22 @@ apply carries out such a file, or lines of it. A line is carried out only while 
   scrub: {
     says: `Reads and hashes what index.json of every repository lists, and all that it leads to, and prints a line for each of its entries: ok, or affected with the digest of the first thing that is wrong and what that is. An image is affected by its manifest, config and layers, an index also by its images, and a signature by what it is about. A file that several repositories share is read once.
 
-Nothing is changed. A root that a running server has is refused. With -r it takes OCI layouts of any program: one, or a directory with several.`,
+Nothing is changed. A root that a running server has is refused. With -r it takes OCI layouts of any program: one, or a directory with several.
+
+With the word status instead of a configuration it asks a running server (extensions.scrub) for its rounds, how much was checked within a day, a week and a month, and what is damaged, with the tags that lead to it. That is for administrators. A file of that name is ./status.`,
     exitStatus: [
       [0, "Everything is right."],
       [1, "Not done, or not everywhere: the reason is on standard error."],
       mistake,
       [3, "Something is affected."],
     ],
-    environment: [...configEnvironment, ...rootEnvironment],
+    environment: [...configEnvironment, ...rootEnvironment, ...askedEnvironment],
     files: configFiles,
     examples: [
       "zot scrub config.yaml",
       "zot scrub -r /var/lib/zot -f json",
       "zot scrub -r ./layout",
+      "zot scrub status",
     ],
     seeAlso: ["zot help gc", "docs/guides/scrub.md"],
   },

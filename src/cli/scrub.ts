@@ -1,4 +1,4 @@
-// `zot scrub`: checks the files of a root directory that no server serves, and prints zot's table.
+// `zot scrub`: checks the files of a root directory that no server serves, and prints zot's table; `status` of a server.
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
@@ -9,6 +9,7 @@ import { claimRoot, RootTaken, type Claim } from "../storage/root_lock.ts";
 import type { Given, Output } from "./command.ts";
 import { loadGiven } from "./load_given.ts";
 import { Mistake } from "./registry_flags.ts";
+import { scrubStatusCommand } from "./scrub_status.ts";
 import { scrubLayouts, type ScrubRow } from "./scrub_layouts.ts";
 import { failed, printable, wantsJson } from "./server_given.ts";
 
@@ -29,6 +30,9 @@ const columns = [
 /** Runs the command. Returns the exit status. */
 export async function scrub(given: Given, output: Output): Promise<number> {
   try {
+    const isAsked = given.arguments["config"] === "status";
+    requireFitting(given, isAsked);
+    if (isAsked) return await scrubStatusCommand(given, output);
     const json = wantsJson(given);
     const root = await rootOf(given);
     if (typeof root !== "string") {
@@ -39,6 +43,17 @@ export async function scrub(given: Given, output: Output): Promise<number> {
   } catch (error) {
     return failed(error, output);
   }
+}
+
+const asking = ["server", "user", "token", "ca", "cert", "key", "insecure", "timeout"];
+
+/** @throws Mistake. */
+function requireFitting({ options }: Given, isAsked: boolean): void {
+  if (isAsked && options["storageRootDir"] !== undefined) {
+    throw new Mistake("expected status of a running server, got -r, which is for a directory");
+  }
+  const foreign = isAsked ? undefined : asking.find((name) => options[name] !== undefined);
+  if (foreign !== undefined) throw new Mistake(`expected --${foreign} with status, got it without`);
 }
 
 /** @throws Mistake. */

@@ -22,6 +22,7 @@ import { testMirrors } from "./metadata_mirrors.ts";
 import { testPast } from "./metadata_past.ts";
 import { testRetention } from "./metadata_retention.ts";
 import { testRecords } from "./metadata_records.ts";
+import { testScrub } from "./metadata_scrub.ts";
 import { testPreconditions } from "./metadata_preconditions.ts";
 
 export type { OpenEmptyStore } from "./metadata_facts.ts";
@@ -38,6 +39,7 @@ export function metadataContract(name: string, open: OpenEmptyStore): void {
   describe(`${name}: mirrored content`, () => testMirrors(open));
   describe(`${name}: records of features`, () => testRecords(open));
   describe(`${name}: retention`, () => testRetention(open));
+  describe(`${name}: damage and checks`, () => testScrub(open));
   describe(`${name}: the feed`, () => testFeed(open));
   describe(`${name}: held content`, () => testHeld(open));
   describe(`${name}: the past`, () => testPast(open));

@@ -5,6 +5,7 @@
 // can do (modes, hard links, full disks, the order of flushes) is tested beside it.
 
 import { describe, expect } from "bun:test";
+import { testChecks } from "./blob_checks.ts";
 import { testBlobs } from "./blob_store.ts";
 import { testBodies } from "./upload_bodies.ts";
 import { testFinishing } from "./upload_finishing.ts";
@@ -14,6 +15,7 @@ import type { OpenEmptyStores, OpenStores } from "./store_samples.ts";
 export function storesContract(name: string, open: OpenEmptyStores): void {
   const opened: OpenEmptyStores = async () => checkedAtEnd(await open());
   describe(`${name}: blobs`, () => testBlobs(opened));
+  describe(`${name}: checks`, () => testChecks(opened));
   describe(`${name}: uploads`, () => testUploads(opened));
   describe(`${name}: bodies`, () => testBodies(opened));
   describe(`${name}: finishing`, () => testFinishing(opened));

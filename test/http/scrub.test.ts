@@ -4,10 +4,15 @@
 import { expect, test } from "bun:test";
 import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { packageDirectory, run } from "../harness.ts";
 import { eventually } from "../processes.ts";
 import { config, descriptor, image, large, layer, type Content } from "./content.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
+import { testRows } from "./row.ts";
+import { scrubRows } from "./rows/scrub.ts";
 import { startWorld, type World } from "./world.ts";
+
+testRows("checks of content", scrubRows);
 
 const heavy = image({ layers: [descriptor(large, mediaTypes.ociLayer)] });
 const light = image();
@@ -51,7 +56,9 @@ async function nextRound(world: World): Promise<void> {
 }
 
 test("a byte that a disk changed is found in the first round, never served, and healed by a push", async () => {
-  await using world = await startWorld({ extensions: { scrub: { interval: "2h" } } });
+  await using world = await startWorld({
+    extensions: { scrub: { interval: "2h" }, metrics: { enable: true } },
+  });
   for (const at of ["a", "b"]) await pushAll(world, at);
   for (const of of [large, layer, light]) await flip(world, "a", of);
   await nextRound(world);
@@ -80,6 +87,7 @@ test("a byte that a disk changed is found in the first round, never served, and 
       expect((await world.send("HEAD", path)).status).toBe(404);
     }
   }
+  await showsDamage(world);
   // The manifest of b is a file of its own: that of a was healed from it.
   expect((await world.send("GET", "/v2/a/manifests/light")).status).toBe(200);
   for (const of of [large, layer]) expect(await push(world, "a", of)).toBe(201);
@@ -94,3 +102,43 @@ test("a byte that a disk changed is found in the first round, never served, and 
   const last = world.lines.findLast((line) => line["msg"] === "a round of checks has ended");
   expect(last).toMatchObject({ outcome: "done", bad: 0 });
 });
+
+/** The damage of four copies, page by page and as a person asks. */
+async function showsDamage(world: World): Promise<void> {
+  const found: string[] = [];
+  for (let path = "/v2/_zot/scrub?n=3"; ;) {
+    const answer = await world.send("GET", path);
+    const { state, coverage, rounds, damaged } = JSON.parse(Buffer.from(answer.body).toString());
+    expect([state, damaged.copies, coverage[0].percent]).toEqual(["waiting", 4, 100]);
+    expect(rounds[0]).toMatchObject({ outcome: "done", bad: 4, healed: 1, failed: 0 });
+    for (const each of damaged.list) {
+      found.push(`${each.repository} ${each.digest} ${each.how} ${each.tags}`);
+      expect(each.kept).toStartWith(each.digest);
+    }
+    const link = answer.headers.get("link");
+    if (link === null) break;
+    path = /<([^>]+)>/.exec(link)![1]!.replace(/^https?:\/\/[^/]+/, "");
+  }
+  const expected = ["a", "b"].flatMap((at) => [
+    `${at} ${large.digest} wrong heavy`,
+    `${at} ${layer.digest} wrong light`,
+  ]);
+  expect(found.toSorted()).toEqual(expected.toSorted());
+  const page = await world.send("GET", "/metrics");
+  const metrics = new TextDecoder().decode(page.body);
+  expect(metrics).toContain("\nzot_scrub_damaged 4\n");
+  expect(metrics).toContain("\nzot_scrub_stopped 0\n");
+  expect(metrics).toMatch(/\nzot_scrub_bytes\{state="read"\} [1-9]\d*\n/);
+  expect(metrics).toMatch(/\nzot_scrub_ended_seconds [1-9][\d.]*\n/);
+  const program = join(packageDirectory, "bin/zot");
+  const { code, stdout } = await run(program, ["scrub", "status", "-s", world.url]);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^state +waiting; the next round begins at 20/);
+  expect(stdout).toContain("100 % of bytes checked within 30 days");
+  expect(stdout).toMatch(/^damaged +4 copies, /m);
+  expect(stdout).toMatch(/^20\S+Z +20\S+Z +done +\d+ +\S+ \S+ +4 +1 +0$/m);
+  for (const each of expected) {
+    const [at, digest, how, tags] = each.split(" ");
+    expect(stdout).toMatch(new RegExp(`^${at} +${digest} +${how} +20\\S+ +${tags}$`, "m"));
+  }
+}

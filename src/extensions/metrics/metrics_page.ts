@@ -15,12 +15,18 @@ import {
   type Sample,
 } from "../../lib/metrics/exposition.ts";
 import { layoutStates, type LayoutLag } from "../../metadata/layout_states.ts";
+import { scrub } from "../../metadata/scrub.ts";
 import type { Registry } from "../../registry/registry.ts";
+import type { RoundRecord } from "../../registry/scrub/round.ts";
+import { readState } from "../../registry/scrub/scrub_job.ts";
 import type { Figures } from "../extension.ts";
 import { otherRepositories, repositorySlots } from "./metric_shape.ts";
 import type { ServerMetrics } from "./server_metrics.ts";
 import { filesystemFigures, processFigures, type ProcessFigures } from "./system_figures.ts";
 import { repositoryMetrics, sampledMetrics } from "./table.ts";
+
+/** Of the last rounds of checks, how many are looked at for one that ended. */
+const roundsLooked = 10;
 
 export interface MetricsPageOptions {
   readonly metrics: ServerMetrics;
@@ -81,7 +87,27 @@ async function storeTexts(options: MetricsPageOptions): Promise<string[]> {
     plain(sampledMetrics.uploadsOpen, await registry.uploads.count()),
     plain(sampledMetrics.layoutsStale, lag.repositories),
     plain(sampledMetrics.layoutLag, lagMs / 1000),
+    ...(await scrubTexts(registry)),
     sampledText(sampledMetrics.filesystemBytes, await filesystemSamples(rootDirectory)),
+  ];
+}
+
+async function scrubTexts(registry: Registry): Promise<string[]> {
+  const reads = registry.metadata.records(scrub);
+  const { items } = await reads.damagedSums();
+  const state = await readState(registry);
+  const last = (await reads.rounds(roundsLooked))
+    .map((text) => JSON.parse(text) as RoundRecord)
+    .find(({ outcome }) => outcome === "done");
+  const { allBytes = 0, bytes = 0, outcome = "done" } = state?.round ?? {};
+  return [
+    plain(sampledMetrics.scrubDamaged, items),
+    sampledText(sampledMetrics.scrubbedBytes, [
+      { labels: [["state", "all"]], value: allBytes },
+      { labels: [["state", "read"]], value: bytes },
+    ]),
+    plain(sampledMetrics.scrubEnded, (last?.to ?? 0) / 1000),
+    plain(sampledMetrics.scrubStopped, outcome === "stopped" ? 1 : 0),
   ];
 }
 

@@ -285,6 +285,27 @@ export const sampledMetrics = {
     type: "gauge",
     says: "Age of the oldest commit that an index.json does not show yet; 0 when all do.",
   },
+  scrubDamaged: {
+    name: "zot_scrub_damaged",
+    type: "gauge",
+    says: "Copies of content that are known to be damaged, in all repositories: 0 is what it should be.",
+  },
+  scrubbedBytes: {
+    name: "zot_scrub_bytes",
+    type: "gauge",
+    says: "Of the round of checks that goes on, or the last one: bytes to read, and bytes that were read.",
+    labels: [{ name: "state", values: ["all", "read"] }],
+  },
+  scrubEnded: {
+    name: "zot_scrub_ended_seconds",
+    type: "gauge",
+    says: "When the last whole round of checks ended, in seconds since 1970; 0 before the first.",
+  },
+  scrubStopped: {
+    name: "zot_scrub_stopped",
+    type: "gauge",
+    says: "1 when the last round of checks was given up because the disk could not be read.",
+  },
   filesystemBytes: {
     name: "zot_storage_filesystem_bytes",
     type: "gauge",

@@ -64,15 +64,24 @@ export class MemoryContent {
     { stamp, name }: { readonly stamp: string; readonly name: string },
   ): string | null {
     const stored = this.get(repository, digest);
-    const kept = this.#quarantined.get(name);
-    if (stored === null) return kept?.stamp === stamp ? name : null;
+    const kept = this.#keptAs(stamp, name);
+    if (stored === null) return this.#quarantined.has(kept) ? kept : null;
     if (stored.stamp !== stamp) return null;
-    if (kept === undefined) {
+    if (!this.#quarantined.has(kept)) {
       stored.names += 1;
-      this.#quarantined.set(name, stored);
+      this.#quarantined.set(kept, stored);
     }
     this.remove(repository, digest);
-    return name;
+    return kept;
+  }
+
+  /** The name of these bytes in quarantine, or one that no others have. */
+  #keptAs(stamp: string, name: string): string {
+    for (let count = 1; ; count += 1) {
+      const tried = count === 1 ? name : `${name}.${count}`;
+      const kept = this.#quarantined.get(tried);
+      if (kept === undefined || kept.stamp === stamp) return tried;
+    }
   }
 
   quarantined(name: string): Uint8Array | null {

@@ -15,6 +15,7 @@ import { nameRows } from "./names.ts";
 import { pastRows } from "./past.ts";
 import { undoRows } from "./undo.ts";
 import { retentionRows } from "./retention.ts";
+import { scrubRows } from "./scrub.ts";
 import { setTagsRows } from "./set_tags.ts";
 import { limitedUploadRows, uploadRows } from "./uploads.ts";
 import { usageRows } from "./usage.ts";
@@ -36,6 +37,7 @@ export const allRows: readonly Row[] = [
   ...undoRows,
   ...setTagsRows,
   ...retentionRows,
+  ...scrubRows,
   ...usageRows,
   ...uploadRows,
   ...limitedUploadRows,
