@@ -9,6 +9,7 @@ import { readFile } from "node:fs/promises";
 import { eventually } from "../harness.ts";
 import { accessRows } from "./access_rows.ts";
 import { Caller } from "./caller.ts";
+import { mirrorRows } from "./mirror_rows.ts";
 import type { Check, Place } from "./place.ts";
 
 /** Files of authorities and client certificates, as fetch takes them. */
@@ -116,5 +117,6 @@ export const configRows: Readonly<Record<string, Check>> = {
     const { text } = await as().ask("GET", "/metrics");
     expect(text).toMatch(/^zot_http_requests_total\{.*method="GET".*\} 1$/m);
   },
+  ...mirrorRows,
   ...accessRows,
 };

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { packageDirectory, requireTool } from "../harness.ts";
 import { Caller } from "./caller.ts";
 import { configRows } from "./config_rows.ts";
+import { upstreamLogin } from "./mirror_rows.ts";
 import { Place } from "./place.ts";
 
 const testMs = 60_000;
@@ -27,6 +28,7 @@ describe.skipIf(!installed)("a server with", () => {
       name,
       async () => {
         if (name === "config-ldap.yaml") await place.startDirectory();
+        if (name.startsWith("config-mirror-")) await place.startUpstream(upstreamLogin);
         await place.empty();
         await using zot = await place.start(`examples/${name}`);
         await check({ zot, place, as: (options) => new Caller(zot.url, options) });

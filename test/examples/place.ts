@@ -11,6 +11,7 @@ import { parse } from "yaml";
 import { usersFile } from "../auth/world.ts";
 import { TestAuthority, type Certificate } from "../certificates.ts";
 import { packageDirectory, startZot, tempDirectory, type Zot } from "../harness.ts";
+import { ScriptedUpstream } from "../mirror/scripted_upstream.ts";
 import { startSlapd } from "../slapd.ts";
 import type { Caller, CallerOptions } from "./caller.ts";
 
@@ -55,7 +56,14 @@ export class Place {
   static async make(): Promise<Place> {
     await using scope = new AsyncDisposableStack();
     const directory = scope.use(await tempDirectory("zot-examples")).path;
-    const made = ["etc/zot", "etc/zot-users", "etc/prometheus", "etc/nginx/tls", "var/log/zot"];
+    const made = [
+      "etc/zot",
+      "etc/zot-users",
+      "etc/prometheus",
+      "etc/nginx/tls",
+      "var/log/zot",
+      "var/run/secrets/zot",
+    ];
     for (const path of made) await mkdir(join(directory, path), { recursive: true });
     const authority = await TestAuthority.make(directory);
     const { privateKey, publicKey } = await generateKeyPair("RS256", { extractable: true });
@@ -84,6 +92,22 @@ export class Place {
     await copyFile(slapd.credentialsFile, this.at("/etc/zot/ldap-credentials.json"));
     this.hosts["ldap.example.com"] = "localhost";
     this.ldapPort = slapd.tlsPort;
+  }
+
+  /** Starts the registry that examples of mirrors ask: one image, for whoever has this login. */
+  async startUpstream(login: {
+    readonly user: string;
+    readonly password: string;
+  }): Promise<ScriptedUpstream> {
+    const upstream = this.#scope.use(await ScriptedUpstream.start({ basic: login }));
+    upstream.content.addImage("team/app", "1", ["layer"]);
+    upstream.on("POST", "/token", { body: JSON.stringify({ access_token: login.password }) });
+    const logins = { [upstream.host]: { username: login.user, password: login.password } };
+    await writeFile(this.at("/etc/zot/upstreams.json"), JSON.stringify(logins));
+    this.hosts["https://upstream.example.com"] = upstream.url;
+    this.hosts["https://spare.example.com"] = upstream.url;
+    this.hosts["https://idp.example.com/token"] = `${upstream.url}/token`;
+    return upstream;
   }
 
   /** An ID token of the CI system that config-workload.yaml trusts. */
@@ -170,6 +194,8 @@ export class Place {
       await writeFile(this.at(path), known);
     }
     await writeFile(this.at("/etc/prometheus/zot-password"), "secret");
+    await writeFile(this.at("/var/run/secrets/zot/token"), "assertion");
+    await writeFile(this.at("/etc/zot/upstreams.json"), "{}");
   }
 
   [Symbol.asyncDispose](): Promise<void> {
