@@ -2,7 +2,7 @@
 // what many clients cost the upstream, workers and servers that are killed in the middle of a download, and logins.
 
 import type { Stats } from "node:fs";
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { digestOf } from "../../src/oci/digest.ts";
@@ -179,6 +179,50 @@ ben:${await hash("other")}
   expect((await fetch(byNamespace, as("ann:secret"))).status).toBe(200);
   expect((await mirror.get(`${name}/blobs/${digest}`, as("ben:other"))).status).toBe(403);
 });
+
+test("rows 23 and 25: wrong bytes break the connection, are told in one line, and the next URL is asked", async () => {
+  await using first = await ScriptedUpstream.start();
+  await using second = await ScriptedUpstream.start();
+  for (const upstream of [first, second]) upstream.content.addImage(name, "v1", [big]);
+  const wrong = big.slice();
+  wrong[wrong.length - 1]! ^= 1;
+  first.on("GET", there, { body: wrong });
+  await using mirror = await startMirror(first, {
+    config: { http: { workers: 1 } },
+    entry: { urls: [first.url, second.url] },
+  });
+  await mirror.get(`${name}/manifests/v1`);
+  expect(await pulledOf(mirror.get(`${name}/blobs/${digest}`))).toBe("broke");
+  const line = await mirror.zot.waitForLog("it is told", ({ msg }) =>
+    String(msg).includes("could not be fetched"),
+  );
+  expect(line).toMatchObject({ level: "warn", digest });
+  expect(mirror.zot.stderr()).toEqual([]);
+  expect(await pulledOf(mirror.get(`${name}/blobs/${digest}`))).toBe(digest);
+  expect(blobs(first).length).toBe(1);
+  expect(blobs(second).length).toBe(1);
+});
+
+test("row 70: what was removed under the server is fetched anew", async () => {
+  await using upstream = await ScriptedUpstream.start();
+  const image = upstream.content.addImage(name, "v1", [big, "a small layer"]);
+  await using mirror = await startMirror(upstream, { config: { http: { workers: 1 } } });
+  const paths = [...image.layers, image.config].map((each) => `${name}/blobs/${each.digest}`);
+  for (const path of [`${name}/manifests/v1`, ...paths]) await mirror.get(path).then(whole);
+  await rm(join(mirror.zot.rootDirectory, mirror.folder), { recursive: true });
+  await mirror.zot.stop();
+  await using again = await startMirror(upstream, { rootDirectory: mirror.zot.rootDirectory });
+  for (const path of [`${name}/manifests/v1`, ...paths]) {
+    const answer = await again.get(path);
+    expect(answer.status).toBe(200);
+    expect((await whole(answer)).length).toBeGreaterThan(0);
+  }
+  expect(await pulledOf(again.get(paths[0]!))).toBe(digest);
+});
+
+async function whole(answer: Response): Promise<Uint8Array> {
+  return new Uint8Array(await answer.arrayBuffer());
+}
 
 test("zot serve --mirror is a mirror at once, and says what is no registry", async () => {
   await using upstream = await ScriptedUpstream.start();

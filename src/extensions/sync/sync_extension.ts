@@ -6,6 +6,7 @@ import packageJson from "../../../package.json" with { type: "json" };
 import type { PageAt } from "../../lib/shared_page.ts";
 import { claimFile } from "../../storage/root_lock.ts";
 import type { Extension, ExtensionParts } from "../extension.ts";
+import { evictJob, evictJobName } from "./evict_job.ts";
 import { MirrorWatch } from "./mirror_watch.ts";
 import { openMirrors } from "./open_mirrors.ts";
 import { FetchTicks, makeTicks } from "./pull_through/fetch_ticks.ts";
@@ -23,9 +24,11 @@ export interface SyncPlace {
 
 export const syncExtension: Extension<SyncPlace> = {
   name: "sync",
+  jobNames: [evictJobName],
 
   openPrimary({ config, clock }) {
-    if (!config.extensions.sync.enable) return null;
+    const { sync } = config.extensions;
+    if (!sync.enable) return null;
     const { rootDirectory } = config.storage;
     const claims = ["upstreams", "fetches"].map((purpose) =>
       rootDirectory === null ? null : claimFile(rootDirectory, purpose),
@@ -35,6 +38,10 @@ export const syncExtension: Extension<SyncPlace> = {
     // The page is whole before the first worker opens it.
     if (ticks !== null) makeTicks(ticks);
     return {
+      jobs: (registry) => {
+        const job = evictJob(registry, sync, () => undefined);
+        return job === null ? [] : [job];
+      },
       place: (worker) => ({ gates, ticks, worker }),
       workerEnded: ({ worker }) => gate.workerEnded(worker),
       close: () => {

@@ -21,13 +21,16 @@ export function streamOf(
         try {
           const bytes = await fetch.read(position, Math.min(partBytes, last + 1 - position));
           position += bytes.length;
-          if (bytes.length > 0) controller.enqueue(bytes);
-          if (bytes.length > 0 && position <= last) return;
+          // What ends early is no end: the client must not take it for all.
+          if (bytes.length === 0) throw new Error("mirror: a blob ended early");
+          controller.enqueue(bytes);
+          if (position <= last) return;
           leave();
           controller.close();
-        } catch (error) {
+        } catch {
           leave();
-          controller.error(error);
+          // The download has told what happened. The runtime prints what it is given here to standard error.
+          controller.error();
         }
       },
       cancel: leave,

@@ -13,7 +13,7 @@ import { resolveBlob } from "../../../registry/resolve.ts";
 import type { OpenContent } from "../../../storage/blob_store.ts";
 import type { FollowedUpload, HeldUpload, UploadStore } from "../../../storage/upload_store.ts";
 import { UpstreamTrouble } from "../upstream/trouble.ts";
-import { downloadInto, type DownloadWatch } from "./download.ts";
+import { DownloadStopped, downloadInto, type DownloadWatch } from "./download.ts";
 import { heldBackBytes, type FetchedBlob } from "./fetched_blob.ts";
 import type { FetchTicks } from "./fetch_ticks.ts";
 import { linkCached } from "./link_cached.ts";
@@ -163,6 +163,7 @@ export class BlobFetch {
     } catch (error) {
       this.#state = "failed";
       this.#failure = error;
+      this.#tell(error);
       this.#begin.reject(error);
       throw error;
     } finally {
@@ -170,6 +171,17 @@ export class BlobFetch {
       this.#parts.ticks.move(this.#id);
       void this.#release();
     }
+  }
+
+  /** Of a download that broke off when bytes of it had gone out: its clients get no other answer. */
+  #tell(error: unknown): void {
+    if (this.#hereBytes === 0 || error instanceof DownloadStopped) return;
+    const { repository, digest } = this.blob;
+    this.#parts.registry.report("warn", "a blob of an upstream could not be fetched", {
+      repository,
+      digest,
+      problem: error instanceof Error ? error.message : String(error),
+    });
   }
 
   async #untilWhole(): Promise<void> {

@@ -21,7 +21,7 @@ import type { FetchedBlob } from "./fetched_blob.ts";
 import type { PullWatch } from "./manifests.ts";
 import { linkCached } from "./link_cached.ts";
 import type { MirroredName } from "./mirror.ts";
-import { passThrough } from "./passed_through.ts";
+import { passThrough, type PassParts } from "./passed_through.ts";
 import { isAbsence, troubleError } from "./upstream_answers.ts";
 
 /** Blobs up to this size are answered when all of them is here, with their length. */
@@ -154,7 +154,7 @@ export class MirroredBlobs {
   ): Promise<OpenContent> {
     const { sizeBytes } = blob;
     const wanted = range ?? { first: 0, last: sizeBytes - 1 };
-    if (await this.#isFull()) return passThrough(blob, range, this.#parts.watch);
+    if (await this.#isFull()) return passThrough(blob, range, this.#passParts);
     const fetch = this.#fetchOf(blob);
     if (sizeBytes <= wholeBytesMax) {
       await fetch.done;
@@ -165,11 +165,16 @@ export class MirroredBlobs {
     try {
       await this.#begun(fetch, blob);
       const isFarAhead = fetch.isArriving && wanted.first > fetch.hereBytes + aheadBytesMax;
-      if (isFarAhead) return await passThrough(blob, wanted, this.#parts.watch);
+      if (isFarAhead) return await passThrough(blob, wanted, this.#passParts);
       return streamOf(fetch, wanted);
     } finally {
       leave();
     }
+  }
+
+  get #passParts(): PassParts {
+    const { watch, registry } = this.#parts;
+    return { watch, report: registry.report };
   }
 
   async #begun(fetch: BlobFetch, { sources }: FetchedBlob): Promise<void> {

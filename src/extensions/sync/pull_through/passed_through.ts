@@ -3,6 +3,7 @@
  * ahead of a download. The whole of a blob is verified: its last bytes are held back until it has its digest.
  */
 import { algorithmOf, newHasher, type Digest } from "../../../oci/digest.ts";
+import type { Report } from "../../../registry/registry.ts";
 import type { ContentRange, OpenContent } from "../../../storage/blob_store.ts";
 import type { UpstreamBlob } from "../upstream/upstream.ts";
 import { UpstreamTrouble } from "../upstream/trouble.ts";
@@ -13,11 +14,16 @@ import { worst } from "./upstream_answers.ts";
 
 type Stream = Extract<OpenContent, { kind: "stream" }>;
 
+export interface PassParts {
+  readonly watch: DownloadWatch;
+  readonly report: Report;
+}
+
 /** Resolves once an upstream sends. @throws UpstreamTrouble. */
 export async function passThrough(
   blob: FetchedBlob,
   range: ContentRange | null,
-  watch: DownloadWatch,
+  { watch, report }: PassParts,
 ): Promise<Stream> {
   const troubles: UpstreamTrouble[] = [];
   for (const source of blob.sources) {
@@ -28,7 +34,7 @@ export async function passThrough(
         ...(range === null ? {} : { fromByte: range.first, lastByte: range.last }),
         signal: abort.signal,
       });
-      if (got !== null) return streamOf(blob, range, { source, got, abort, watch });
+      if (got !== null) return streamOf(blob, range, { source, got, abort, watch, report });
       const words = `has no blob ${blob.digest} of ${source.name}`;
       troubles.push(new UpstreamTrouble("broken", upstream.host, { words, status: 404 }));
     } catch (error) {
@@ -44,16 +50,28 @@ interface Passing {
   readonly got: UpstreamBlob;
   readonly abort: AbortController;
   readonly watch: DownloadWatch;
+  readonly report: Report;
 }
 
 function streamOf(blob: FetchedBlob, range: ContentRange | null, passing: Passing): Stream {
+  const { report } = passing;
   const parts = range === null ? verified(blob, passing) : partOf(range, passing);
   const stream = new ReadableStream<Uint8Array>(
     {
       pull: async (controller) => {
-        const next = await parts.next();
-        if (next.done === true) controller.close();
-        else controller.enqueue(next.value);
+        try {
+          const next = await parts.next();
+          if (next.done === true) controller.close();
+          else controller.enqueue(next.value);
+        } catch (error) {
+          report("warn", "a blob of an upstream broke off on its way to a client", {
+            repository: blob.repository,
+            digest: blob.digest,
+            problem: error instanceof Error ? error.message : String(error),
+          });
+          // The runtime prints what it is given here to standard error.
+          controller.error();
+        }
       },
       cancel: async () => {
         passing.abort.abort();

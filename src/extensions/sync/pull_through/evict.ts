@@ -1,0 +1,183 @@
+/**
+ * Removes cached content that nobody pulled for long, or that is more than its mirror may have: what was pulled longest
+ * ago first. A manifest goes with its tags here, and its blobs go with it; nothing is held for an undo, since all of it
+ * can be fetched again.
+ *
+ * What was pulled within a day stays, and so does what a policy of retention keeps by name. A child stays while an
+ * index here lists it.
+ */
+import { mirrors } from "../../../metadata/mirrors.ts";
+import { recordCommit } from "../../../metadata/records.ts";
+import { retention } from "../../../metadata/retention.ts";
+import { parseDigest, type Digest } from "../../../oci/digest.ts";
+import type { Registry } from "../../../registry/registry.ts";
+import { protectionOf } from "../../../registry/retention/decide.ts";
+import { policyOf } from "../../../registry/retention/rules.ts";
+import { mirrorActor } from "./store_manifest.ts";
+
+/** What was pulled within this time stays, however much there is. */
+const pinnedMs = 24 * 60 * 60_000;
+/** Repositories and manifests that are read at once. */
+const pageMax = 500;
+/** Manifests that one run looks at, and removes, at most: the next one goes on. */
+const manifestsMax = 100_000;
+const evictedMax = 1_000;
+/** Tags of one manifest; one with more stays. */
+const tagsMax = 1_000;
+
+export interface CacheLimits {
+  /** 0 for no limit. */
+  readonly maxBytes: number;
+  readonly unpulledForMs: number;
+}
+
+export interface EvictOptions {
+  /** The mirror that a repository belongs to, and its limits; null for one that has none. */
+  readonly limitsOf: (
+    repository: string,
+  ) => { readonly of: string; readonly limits: CacheLimits } | null;
+  readonly onEvicted: (host: string, bytes: number) => void;
+  readonly signal: AbortSignal;
+}
+
+interface Cached {
+  readonly repository: string;
+  readonly host: string;
+  readonly digest: string;
+  readonly sizeBytes: number;
+  readonly usedAt: number;
+}
+
+interface Cache {
+  readonly limits: CacheLimits;
+  readonly manifests: Cached[];
+  bytes: number;
+}
+
+/** One run; true where there is more to remove. */
+export async function evict(registry: Registry, options: EvictOptions): Promise<boolean> {
+  const caches = await readCaches(registry, options);
+  const now = registry.clock.now();
+  let evicted = 0;
+  for (const cache of caches.values()) {
+    cache.manifests.sort((one, other) => one.usedAt - other.usedAt);
+    for (const cached of cache.manifests) {
+      options.signal.throwIfAborted();
+      if (cached.usedAt > now - pinnedMs || !isTooMuch(cache, cached, now)) break;
+      if (evicted >= evictedMax) return true;
+      const freed = await evictManifest(registry, cached);
+      if (freed === 0) continue;
+      evicted += 1;
+      cache.bytes -= freed;
+      options.onEvicted(cached.host, freed);
+    }
+  }
+  return false;
+}
+
+function isTooMuch({ limits, bytes }: Cache, { usedAt }: Cached, now: number): boolean {
+  const { maxBytes, unpulledForMs } = limits;
+  if (unpulledForMs > 0 && usedAt <= now - unpulledForMs) return true;
+  return maxBytes > 0 && bytes > maxBytes;
+}
+
+async function readCaches(
+  { metadata }: Registry,
+  { limitsOf, signal }: EvictOptions,
+): Promise<Map<string, Cache>> {
+  const reads = metadata.records(mirrors);
+  const caches = new Map<string, Cache>();
+  let left = manifestsMax;
+  for (let after = ""; ;) {
+    signal.throwIfAborted();
+    const page = await reads.repositories(after, pageMax);
+    for (const { repository, host } of page) {
+      const found = limitsOf(repository);
+      if (found === null) continue;
+      const cache = caches.get(found.of) ?? { limits: found.limits, manifests: [], bytes: 0 };
+      caches.set(found.of, cache);
+      cache.bytes += await reads.usage(repository);
+      for (let digest = ""; left > 0;) {
+        const manifests = await reads.manifests(repository, digest, Math.min(pageMax, left));
+        cache.manifests.push(...manifests.map((each) => ({ ...each, repository, host })));
+        left -= manifests.length;
+        const last = manifests.at(-1);
+        if (manifests.length < pageMax || last === undefined) break;
+        digest = last.digest;
+      }
+    }
+    const last = page.at(-1);
+    if (page.length < pageMax || last === undefined) return caches;
+    after = last.repository;
+  }
+}
+
+/** Bytes that were freed; 0 where it stays. */
+async function evictManifest(registry: Registry, cached: Cached): Promise<number> {
+  const { metadata } = registry;
+  const { repository, sizeBytes } = cached;
+  const digest = parseDigest(cached.digest);
+  if (digest === null) return 0;
+  const tags = await metadata.tagsOf(repository, digest, tagsMax);
+  if (tags.length >= tagsMax || isKept(registry, repository, digest, tags)) return 0;
+  const children = await metadata.records(retention).children(repository, digest);
+  const { committed } = await metadata.commit({
+    repository,
+    preconditions: [
+      { kind: "manifest-exists", digest },
+      { kind: "unprotected", digest },
+      { kind: "tags-are", digest, tags },
+    ],
+    changes: [{ kind: "remove-manifest", digest }],
+    by: mirrorActor,
+    records: [recordCommit(mirrors, { kind: "forget-manifest", repository, digest })],
+  });
+  if (!committed) return 0;
+  let freed = sizeBytes;
+  for (const child of children) {
+    const blob = child.target === "blob" ? parseDigest(child.digest) : null;
+    if (
+      blob !== null &&
+      child.sizeBytes !== null &&
+      (await evictBlob(registry, repository, blob))
+    ) {
+      freed += child.sizeBytes;
+    }
+  }
+  return freed;
+}
+
+/** By a policy of retention that names its tags, or protects it. */
+function isKept(
+  registry: Registry,
+  repository: string,
+  digest: Digest,
+  tags: readonly string[],
+): boolean {
+  const policy = policyOf(registry.retention, repository);
+  if (protectionOf(policy, { tag: null, digest }) !== null) return true;
+  return tags.some(
+    (tag) =>
+      policy.keepTags.some(({ matches }) => matches(tag)) ||
+      policy.isImmutable(tag) ||
+      protectionOf(policy, { tag, digest }) !== null,
+  );
+}
+
+/** A blob that no other manifest names. */
+async function evictBlob(
+  { metadata }: Registry,
+  repository: string,
+  digest: Digest,
+): Promise<boolean> {
+  const { committed } = await metadata.commit({
+    repository,
+    preconditions: [
+      { kind: "blob-linked", digest },
+      { kind: "unreferenced", digest },
+    ],
+    changes: [{ kind: "unlink-blob", digest }],
+    by: mirrorActor,
+  });
+  return committed;
+}
