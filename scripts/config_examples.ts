@@ -26,6 +26,8 @@ export const configExamples: Readonly<Record<string, string>> = {
   "storage.undo.pin": `336h`,
   "storage.undo.maxBytes": `100GiB`,
   "storage.minFree": `10%`,
+  "storage.maxRepos": `1000`,
+  "storage.quotas": `[{prefix: "team/", bytes: 100GiB, tags: 5000}]`,
   "storage.retention.dryRun": `true`,
   "storage.retention.delay": `24h`,
   "storage.retention.policies": `[{repositories: ["team/**"], keepTags: [{patterns: ["^v"]}, {mostRecentlyPushedCount: 10}]}]`,

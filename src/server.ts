@@ -27,6 +27,7 @@ import { openRoot } from "./server/open_root.ts";
 import { reporter } from "./server/reporter.ts";
 import type { Root } from "./server/root.ts";
 import { extensionParts } from "./server/served.ts";
+import { QuotaRows } from "./server/quota_rows.ts";
 import { startJobs, startProbe, UsersFile } from "./server/upkeep.ts";
 import { urlOf } from "./server/urls.ts";
 import { checkSettings } from "./settings.ts";
@@ -95,6 +96,8 @@ export async function startPrimaryOn(
   const parties = { root, stores, committer, clock, report, inForce: () => inForce };
   const registry = openRegistry(config, parties);
   await warnOfPastNames(registry);
+  const quotas = new QuotaRows(registry);
+  await quotas.set(config);
   const heavy = openHeavy?.(committer) ?? runHere(registry);
   const reconciled = Promise.withResolvers<void>();
   const jobs = await startJobs({
@@ -121,9 +124,11 @@ export async function startPrimaryOn(
     reconfigure: (next) => {
       inForce = next;
       users.reconfigure(next);
+      void quotas.set(next).then(() => jobs.kick());
     },
     stop: async () => {
       await users.close();
+      await quotas.settled();
       await probe.stop();
       await jobs.stop();
       await heavy.close();

@@ -29,8 +29,12 @@ import { NetworkSet } from "./lib/networks.ts";
 import { undoSettings } from "./registry/history/undo_settings.ts";
 import type { Registry } from "./registry/registry.ts";
 import { compileRules } from "./registry/retention/rules.ts";
+
+import { QuotaGuard } from "./registry/usage/quota_guard.ts";
+import { quotasOf } from "./registry/usage/quotas.ts";
+import { Reservations } from "./registry/usage/reservations.ts";
 import { otherRegistryAdvice } from "./storage/other_registry.ts";
-import { ratesFile, tokenKeyFile } from "./storage/layout.ts";
+import { ratesFile, reservedFile, tokenKeyFile } from "./storage/layout.ts";
 
 /** Idle limit of a body while `http.readTimeout` is off. */
 const uploadIdleDefaultMs = 5 * 60_000;
@@ -71,6 +75,7 @@ export async function openSettings(
       mayBeSparse: matcherOf(storage.sparseIndexes),
       undo: () => undo,
       retention: compileRules(storage.retention, storage.gcDelay),
+      quotas: openQuotas(config, parts, before),
     },
     auth,
     blobBytesMax: http.blobBytesMax === 0 ? null : http.blobBytesMax,
@@ -180,6 +185,21 @@ export function fileWarnings({ http: { auth, tls } }: RegistryConfig): string[] 
     if (found === null || (found.by === "group" && found.isOurs)) return [];
     return [`${option}: ${path}: ${found.says}, and so may say who callers are`];
   });
+}
+
+/** Null while nothing is limited. */
+function openQuotas(
+  { storage }: RegistryConfig,
+  { registry: { metadata }, clock }: SettingsParts,
+  before: Settings | null,
+): QuotaGuard | null {
+  if (quotasOf(storage).length === 0) return null;
+  // What is reserved by one that goes on stays reserved.
+  const found = before?.dispatch.app.registry.quotas ?? null;
+  if (found !== null) return found;
+  const { rootDirectory } = storage;
+  const path = rootDirectory === null ? null : join(rootDirectory, reservedFile);
+  return new QuotaGuard(metadata, new Reservations(path, clock));
 }
 
 /** Whether a name fits one of the globs, which the configuration has checked. */

@@ -196,6 +196,7 @@ export const answers = {
         schema: digestSchema,
       },
       { name: "OCI-Tag", says: "The tags of the query that were set.", schema: text },
+      { name: "Warning", says: "A quota that is nearly used up (RFC 7234 §5.5).", schema: text },
     ],
   },
   deleted: { status: 202, says: "It is gone.", headers: [none] },

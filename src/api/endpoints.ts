@@ -46,6 +46,7 @@ const bodyErrors: readonly ApiErrorName[] = [
   "SIZE_INVALID",
   "CONTENT_ENCODING",
   "STORAGE_FULL",
+  "QUOTA_EXCEEDED",
 ];
 const appendErrors: readonly ApiErrorName[] = [...bodyErrors, "UPLOAD_UNKNOWN", "UPLOAD_BUSY"];
 
@@ -91,7 +92,7 @@ const startRows: readonly Endpoint<App>[] = [
     body: "none",
     query: [query.algorithm],
     answers: [answers.uploadOpen],
-    errors: ["NAME_INVALID", "DIGEST_INVALID", "STORAGE_FULL"],
+    errors: ["NAME_INVALID", "DIGEST_INVALID", "STORAGE_FULL", "QUOTA_EXCEEDED"],
     says: "Open an upload",
     run: startUpload,
   },
@@ -286,6 +287,8 @@ export const endpoints: readonly Endpoint<App>[] = [
       "CONTENT_ENCODING",
       "SIZE_INVALID",
       "STORAGE_FULL",
+      "QUOTA_EXCEEDED",
+      "QUOTA_REPOSITORIES",
     ],
     says: "Push a manifest by tag, by digest, or by digest under several tags",
     run: putManifest,

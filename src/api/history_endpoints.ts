@@ -14,6 +14,8 @@ const bodyErrors = [
   "SIZE_INVALID",
 ] as const;
 
+const quotaErrors = ["QUOTA_EXCEEDED", "QUOTA_REPOSITORIES"] as const;
+
 export const historyEndpoints: readonly Endpoint<App>[] = [
   {
     name: "history.tag",
@@ -44,6 +46,7 @@ export const historyEndpoints: readonly Endpoint<App>[] = [
       "NAME_UNKNOWN",
       "PRECONDITION_FAILED",
       "STORAGE_FULL",
+      ...quotaErrors,
       ...bodyErrors,
     ],
     says: "Set a tag back, if it is as it was seen",
@@ -77,7 +80,14 @@ export const historyEndpoints: readonly Endpoint<App>[] = [
     body: "bytes",
     takes: jsonBody("Undelete"),
     answers: [answers.undeleted],
-    errors: ["NAME_INVALID", "MANIFEST_UNKNOWN", "NAME_UNKNOWN", "STORAGE_FULL", ...bodyErrors],
+    errors: [
+      "NAME_INVALID",
+      "MANIFEST_UNKNOWN",
+      "NAME_UNKNOWN",
+      "STORAGE_FULL",
+      ...quotaErrors,
+      ...bodyErrors,
+    ],
     says: "Bring back content that was deleted or collected, with what it names",
     run: postUndelete,
   },
@@ -123,7 +133,7 @@ export const historyEndpoints: readonly Endpoint<App>[] = [
     body: "bytes",
     takes: jsonBody("UndoSteps"),
     answers: [answers.undone],
-    errors: ["PRECONDITION_FAILED", "STORAGE_FULL", ...bodyErrors],
+    errors: ["PRECONDITION_FAILED", "STORAGE_FULL", ...quotaErrors, ...bodyErrors],
     says: "Carry out steps of such a plan, all or none",
     run: postUndo,
   },

@@ -126,7 +126,14 @@ export async function putManifest(call: Call, app: App): Promise<Reply> {
   };
   if (subject !== null) headers["oci-subject"] = subject;
   if (tags.length > 0) headers["oci-tag"] = tags.join(", ");
+  const warning = (await app.registry.quotas?.warning(repository)) ?? null;
+  if (warning !== null) headers["warning"] = `299 - "${quotable(warning)}"`;
   return emptyReply(201, headers);
+}
+
+/** What stands between quotes of a header. */
+function quotable(text: string): string {
+  return text.replace(/["\\]/g, "\\$&").replace(/[^\x20-\x7e]/g, "?");
 }
 
 /** Bytes beyond the default limit cost nothing: that there may be more of them was the operator's choice. */

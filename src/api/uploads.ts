@@ -16,6 +16,7 @@ import { isRepositoryName } from "../oci/reference.ts";
 import { appendUpload, requireBytes, type AppendRequest } from "../registry/append_upload.ts";
 import { mountBlob } from "../registry/mount_blob.ts";
 import { finishUpload, pushBytes } from "../registry/push_blob.ts";
+import type { Guarded, Incoming } from "../registry/usage/quota_guard.ts";
 import type { HeldUpload } from "../storage/upload_store.ts";
 import { requireDigest, shorten, targetOf, unsupportedDigest, type App } from "./app.ts";
 
@@ -29,6 +30,7 @@ export async function startUpload(call: Call, app: App): Promise<Reply> {
       message: `Expected the digest-algorithm sha256 or sha512, got ${shorten(algorithm)}`,
     });
   }
+  await app.registry.quotas?.requireRoom(call.repository, null);
   return openSession(call, app);
 }
 
@@ -44,14 +46,23 @@ async function openSession(call: Call, app: App): Promise<Reply> {
 export async function postBlob(call: Call, app: App): Promise<Reply> {
   const digest = digestParameter(call);
   if (call.lengthBytes === 0 && digest !== digestOf(algorithmOf(digest), noBytes)) {
+    await app.registry.quotas?.requireRoom(call.repository, digest);
     return openSession(call, app);
   }
-  if (isAtHand(call, app)) return pushAtHand(call, app, digest);
+  const incoming = { upload: crypto.randomUUID(), digest, held: () => 0, isLast: true };
+  return withRoom(call, app, incoming, (bytesMax) =>
+    isAtHand(call, app)
+      ? pushAtHand(call, app, digest)
+      : postStream(call, app, { digest, bytesMax }),
+  );
+}
+
+async function postStream(call: Call, app: App, limited: Limited): Promise<Reply> {
   const { uploads } = app.registry;
   const id = await uploads.start(call.repository, ownerOf(call), call.counted);
   const work = async (upload: HeldUpload): Promise<Reply> => {
     try {
-      return await finish(call, app, upload, digest);
+      return await finish(call, app, upload, limited);
     } catch (error) {
       // There is no session that the client knows of: nothing is left behind.
       await upload.discard();
@@ -105,7 +116,13 @@ export async function mountOrStart(call: Call, app: App): Promise<Reply> {
 /** PATCH: appends a stream or a chunk [end-5]. */
 export async function patchUpload(call: Call, app: App): Promise<Reply> {
   return hold(call, app, async (upload) => {
-    await withState(call, app, upload, () => appendUpload(upload, appendRequest(call, app)));
+    const held = (): number => upload.sizeBytes;
+    const incoming = { upload: sessionOf(call).id, digest: null, held, isLast: false };
+    await withState(call, app, upload, () =>
+      withRoom(call, app, incoming, (bytesMax) =>
+        appendUpload(upload, appendRequest(call, app, bytesMax)),
+      ),
+    );
     return emptyReply(202, {
       ...sessionHeaders(call, app, sessionOf(call).id, upload.sizeBytes),
       "content-length": "0",
@@ -116,7 +133,14 @@ export async function patchUpload(call: Call, app: App): Promise<Reply> {
 /** PUT: takes the last bytes, if any, and closes the session under its digest [end-6]. */
 export async function closeUpload(call: Call, app: App): Promise<Reply> {
   return hold(call, app, (upload) =>
-    withState(call, app, upload, () => finish(call, app, upload, digestParameter(call))),
+    withState(call, app, upload, () => {
+      const digest = digestParameter(call);
+      const held = (): number => upload.sizeBytes;
+      const incoming = { upload: sessionOf(call).id, digest, held, isLast: true };
+      return withRoom(call, app, incoming, (bytesMax) =>
+        finish(call, app, upload, { digest, bytesMax }),
+      );
+    }),
   );
 }
 
@@ -131,6 +155,7 @@ export async function uploadStatus(call: Call, app: App): Promise<Reply> {
 /** DELETE: drops the session and its bytes [end-14]. */
 export async function cancelUpload(call: Call, app: App): Promise<Reply> {
   await hold(call, app, (upload) => upload.discard());
+  app.registry.quotas?.forget(sessionOf(call).id);
   return emptyReply(204);
 }
 
@@ -145,12 +170,35 @@ function ownerOf({ by, caller }: Call): string {
   return incarnation === undefined ? (by ?? "") : `${by ?? ""}\n${incarnation}`;
 }
 
-async function finish(call: Call, app: App, upload: HeldUpload, digest: Digest): Promise<Reply> {
+/** What an upload will be, and how large it may be beside the limit of the configuration. */
+interface Limited {
+  readonly digest: Digest;
+  readonly bytesMax: number | null;
+}
+
+/** Runs what takes bytes, if quotas have room for them. */
+function withRoom<T>(
+  { repository, lengthBytes }: Call,
+  { registry: { quotas } }: App,
+  incoming: Omit<Incoming, "repository" | "lengthBytes">,
+  work: Guarded<T>,
+): Promise<T> {
+  return quotas === null
+    ? work(null)
+    : quotas.during({ ...incoming, repository, lengthBytes }, work);
+}
+
+async function finish(
+  call: Call,
+  app: App,
+  upload: HeldUpload,
+  { digest, bytesMax }: Limited,
+): Promise<Reply> {
   const { repository } = call;
   await finishUpload(app.registry, upload, {
     repository,
     digest,
-    last: await lastRequest(call, app),
+    last: await lastRequest(call, app, bytesMax),
     acknowledgedBytes: sessionOf(call).acknowledgedBytes,
     by: call.by,
   });
@@ -181,11 +229,11 @@ async function withState<T>(
   }
 }
 
-function appendRequest(call: Call, app: App): AppendRequest {
+function appendRequest(call: Call, app: App, bytesMax: number | null): AppendRequest {
   return {
     source: { body: call.request, lengthBytes: call.lengthBytes },
     chunk: chunkOf(call),
-    uploadBytesMax: app.blobBytesMax,
+    uploadBytesMax: least(app.blobBytesMax, bytesMax),
     watch: (arrivedBytes) => call.watchBody(app.uploadIdleMs, arrivedBytes),
     onTaken: (bytes) => {
       call.takenBytes = bytes;
@@ -193,9 +241,13 @@ function appendRequest(call: Call, app: App): AppendRequest {
   };
 }
 
+function least(one: number | null, other: number | null): number | null {
+  return one === null || other === null ? (one ?? other) : Math.min(one, other);
+}
+
 /** The last bytes: a small body is taken whole, as a manifest's is, since nothing of one that breaks off is kept. */
-async function lastRequest(call: Call, app: App): Promise<AppendRequest> {
-  const request = appendRequest(call, app);
+async function lastRequest(call: Call, app: App, bytesMax: number | null): Promise<AppendRequest> {
+  const request = appendRequest(call, app, bytesMax);
   const { lengthBytes } = call;
   if (lengthBytes === null || lengthBytes > plainBytesMax) return request;
   const bytes = lengthBytes === 0 ? noBytes : await readAtHand(call, app);

@@ -105,6 +105,7 @@ const served: Record<string, unknown> = {
   "storage.dedupe": false,
   "storage.commit": false,
   "storage.gc": true,
+  "storage.maxRepos": 5,
   "storage.gcTimeWindow": "22:00-06:00",
   "storage.fastRestart": true,
   "storage.gcDelay": "2h",

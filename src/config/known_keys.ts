@@ -29,7 +29,6 @@ const retention = `delay dryRun policies{deleteReferrers deleteUntagged reposito
 const storage: readonly KnownKey[] = [
   { path: "storage.remoteCache", feature: "a remote cache", off: false },
   { path: "storage.redirectBlobURL", feature: "redirection of blob reads", off: false },
-  { path: "storage.maxRepos", feature: "a limit on repositories", off: 0 },
   { path: "storage.storageDriver", feature: "remote storage", holds: "any" },
   {
     path: "storage.cacheDriver",

@@ -132,6 +132,8 @@ describe("defaults", () => {
         fastRestart: false,
         undo: { window: 24 * 3_600_000, pin: 168 * 3_600_000, maxBytes: 0 },
         minFree: { part: 0.05 },
+        maxRepos: 0,
+        quotas: [],
         retention: { dryRun: false, delay: null, policies: [] },
       },
       http: {

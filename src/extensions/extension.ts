@@ -77,6 +77,8 @@ export interface PrimaryExtension<Place = unknown> {
   onExpired?(uploads: number): void;
   /** Hears of every round of collection, and what it removed; null when it failed. */
   onCollected?(removed: CollectedTotals | null, ms: number): void;
+  /** A total of content was wrong by so many bytes, and is mended. */
+  onDrift?(bytes: number): void;
   /** Given the function that says why requests should go elsewhere for now; null for no reason. */
   readiness?(tell: (problem: string | null) => void): void;
   /** What a worker with this number, from 1, is opened with: plain data. Called again for one that takes another's place. */

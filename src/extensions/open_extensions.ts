@@ -121,6 +121,10 @@ export class PrimaryExtensions {
     for (const extension of this.#all) extension.onCollected?.(removed, ms);
   }
 
+  onDrift(bytes: number): void {
+    for (const extension of this.#all) extension.onDrift?.(bytes);
+  }
+
   /** `tell` hears why requests should go elsewhere, by the name of the extension that finds so. */
   readiness(tell: (name: string, problem: string | null) => void): void {
     for (const { name, extension } of this.#open) {

@@ -70,7 +70,11 @@ export interface DispatchOptions<App> extends DispatchSettings<App> {
   /** Prefix of request ids: tells processes apart. */
   readonly idPrefix: string;
   /** Maps failures of the layers below to API errors; null for what it does not know. */
-  readonly explain: (error: unknown) => { reason: ApiErrorName; message?: string } | null;
+  readonly explain: (error: unknown) => {
+    readonly reason: ApiErrorName;
+    readonly message?: string;
+    readonly detail?: unknown;
+  } | null;
   readonly onAnswer: (record: AccessRecord, failure: unknown) => void;
   /** Finds the repository that the name of a request means; without it each name means itself. */
   readonly locate?: LocateName | null;
@@ -243,10 +247,8 @@ export class Dispatcher<App> {
     if (error instanceof BudgetSpent) return apiError("TOO_COSTLY", { cause: error });
     const known = this.#options.explain(error);
     if (known === null) return apiError("UNKNOWN", { cause: error });
-    return apiError(known.reason, {
-      cause: error,
-      ...(known.message === undefined ? {} : { message: known.message }),
-    });
+    const { reason, ...says } = known;
+    return apiError(reason, { cause: error, ...says });
   }
 
   /** Adds what every answer carries. */

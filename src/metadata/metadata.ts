@@ -11,6 +11,7 @@ import type { ManifestRecord, Page, Recorded, ReferrersPage, ScanPage } from "./
 import type { PastReads } from "./past.ts";
 import type { RecordChange, RecordCommit, RecordStore } from "./records.ts";
 import type { Damage } from "./scrub.ts";
+import type { Exceeded } from "./usage.ts";
 
 export type {
   ManifestRecord,
@@ -249,6 +250,8 @@ export interface Commit {
   readonly changes: readonly Change[];
   /** Who asked for it, for history and audit; null for anonymous or internal work. */
   readonly by: string | null;
+  /** Of what lies in the repository already, such as a layout that is read in: quotas count it, and refuse nothing. */
+  readonly quotas?: "counted";
   /** What features keep of it: written when it is committed, in the same transaction. */
   readonly records?: readonly RecordCommit[];
 }
@@ -292,7 +295,12 @@ export interface FailedPrecondition {
 
 export type CommitOutcome =
   | { readonly committed: true }
-  | { readonly committed: false; readonly failed: readonly FailedPrecondition[] };
+  | {
+      readonly committed: false;
+      readonly failed: readonly FailedPrecondition[];
+      /** All preconditions held, and a quota did not allow it. */
+      readonly exceeded?: Exceeded;
+    };
 
 /**
  * What the store asks of the bytes, under its write lock, so that a sweep and a push cannot cross.
@@ -342,6 +350,8 @@ export interface CatalogPage {
 
 /** The whole store. */
 export interface Metadata extends Committer {
+  /** As of any committer. @throws QuotaExceeded where a quota does not allow what it adds. */
+  commit(commit: AnyCommit): Promise<CommitOutcome>;
   repositoryExists(repository: string): Promise<boolean>;
   /**
    * The preconditions that do not hold now, the first `failedMax` of them: lets a caller refuse early. Only `commit`
@@ -413,6 +423,17 @@ export interface Metadata extends Committer {
   /** The reads of a small store beside the metadata. @throws when this store was opened without it. */
   records<Change extends RecordChange, Reads>(store: RecordStore<Change, Reads>): Reads;
   close(): Promise<void>;
+}
+
+/** A quota does not allow what a commit would have added; nothing of it was kept. */
+export class QuotaExceeded extends Error {
+  override readonly name = "QuotaExceeded";
+  readonly exceeded: Exceeded;
+
+  constructor(exceeded: Exceeded) {
+    super(`The quota of ${exceeded.scope} is used up`);
+    this.exceeded = exceeded;
+  }
 }
 
 /** The disk under the store is full; nothing of the commit was kept. */

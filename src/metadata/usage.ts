@@ -53,11 +53,34 @@ export interface Quota {
   readonly isMaxRepos: boolean;
 }
 
+/** A limit that a commit would have passed. */
+export interface Exceeded {
+  readonly scope: string;
+  readonly figure: QuotaFigure;
+  readonly limit: number;
+  /** Before the commit, and what it would have added. */
+  readonly used: number;
+  readonly need: number;
+  readonly isMaxRepos: boolean;
+}
+
 /** A quota and what its repositories use. */
 export interface QuotaUsage extends Quota {
   readonly id: number;
+  /** In the configuration. */
+  readonly place: number;
   readonly used: Readonly<Record<QuotaFigure, number>>;
   readonly isCounted: boolean;
+}
+
+/** Of the limits of a quota, how much of the one that is used most. */
+export function usedPart({ limits, used }: QuotaUsage): number {
+  const parts = quotaFigures.flatMap((figure) => {
+    const limit = limits[figure];
+    if (limit === null) return [];
+    return limit === 0 ? Math.min(used[figure], 1) : used[figure] / limit;
+  });
+  return Math.max(0, ...parts);
 }
 
 /** Content of a repository, by digest. */

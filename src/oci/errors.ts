@@ -133,6 +133,18 @@ export const apiErrors = {
     message: "Access to this resource is denied",
     section: codes,
   },
+  QUOTA_EXCEEDED: {
+    code: "DENIED",
+    status: 403,
+    message: "A quota does not allow it",
+    section: "ours",
+  },
+  QUOTA_REPOSITORIES: {
+    code: "TOOMANYREQUESTS",
+    status: 429,
+    message: "The registry holds as many repositories as it may",
+    section: "ours",
+  },
   MANIFEST_COLLISION: {
     code: "MANIFEST_INVALID",
     status: 409,

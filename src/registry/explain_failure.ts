@@ -1,9 +1,16 @@
 /** What failures of storage and metadata mean to a client. */
 import { BatcherFull } from "../lib/batcher.ts";
-import { MetadataFull, MetadataUnavailable } from "../metadata/metadata.ts";
 import { DamagedContent } from "./content.ts";
+import { MetadataFull, MetadataUnavailable, QuotaExceeded } from "../metadata/metadata.ts";
 import type { ApiErrorName } from "../oci/errors.ts";
 import { StorageFull } from "../storage/blob_store.ts";
+import { quotaRefusal } from "./usage/quota_error.ts";
+
+interface Explained {
+  readonly reason: ApiErrorName;
+  readonly message?: string;
+  readonly detail?: unknown;
+}
 
 /** Codes of a full disk, or a quota that is used up, where the error has no class of its own. */
 const fullCodes: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
@@ -12,7 +19,8 @@ const fullCodes: ReadonlySet<unknown> = new Set(["ENOSPC", "EDQUOT", "SQLITE_FUL
 const tooManyFiles: ReadonlySet<unknown> = new Set(["EMFILE", "ENFILE"]);
 
 /** Null for what is no known failure. */
-export function explainFailure(error: unknown): { reason: ApiErrorName; message?: string } | null {
+export function explainFailure(error: unknown): Explained | null {
+  if (error instanceof QuotaExceeded) return quotaRefusal(error.exceeded);
   if (isFull(error)) return { reason: "STORAGE_FULL" };
   if (error instanceof DamagedContent) {
     const what = `${error.digest} is damaged on the disk of this registry`;

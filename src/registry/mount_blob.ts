@@ -5,7 +5,7 @@
  * mount gives the same `false`, so that the answer does not reveal whether the source has the blob. `api` passes only
  * sources that the caller may read.
  */
-import type { Commit, Holding } from "../metadata/metadata.ts";
+import { QuotaExceeded, type Commit, type Holding } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";
 import { fileTrouble } from "../storage/adopt.ts";
 import { isSource } from "./content.ts";
@@ -57,11 +57,27 @@ async function mountFrom(
 ): Promise<boolean> {
   const place = async (): Promise<Commit | null> => {
     const { found: content } = await resolveBlob(registry, source, digest);
-    if (content === null || !(await isShared(registry, content, repository))) return null;
+    if (content === null || !(await hasRoom(registry, content, repository))) return null;
+    if (!(await isShared(registry, content, repository))) return null;
     const changes = [{ kind: "link-blob", digest, sizeBytes: content.sizeBytes } as const];
     return { repository, preconditions: [], changes, by };
   };
-  return nameBytes(registry, { digest, place });
+  try {
+    return await nameBytes(registry, { digest, place });
+  } catch (error) {
+    // Clients take a refused mount for a failed push: the upload that they begin instead is refused with a reason.
+    if (error instanceof QuotaExceeded) return false;
+    throw error;
+  }
+}
+
+async function hasRoom(
+  { quotas }: Registry,
+  { repository: source, digest, sizeBytes }: Holding,
+  target: string,
+): Promise<boolean> {
+  if (quotas === null || source === target) return true;
+  return quotas.hasRoom(target, digest, sizeBytes);
 }
 
 /** Makes the source's content that of the target; false when it has none that is good, or none that can be read. */

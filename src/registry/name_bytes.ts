@@ -5,7 +5,13 @@
  * refused, and both are done again. A commit that is refused for another reason is the caller's to explain. Bytes that
  * were damaged here, or in other repositories, are right again afterwards.
  */
-import type { Commit, FailedPrecondition } from "../metadata/metadata.ts";
+import {
+  QuotaExceeded,
+  type Commit,
+  type CommitOutcome,
+  type FailedPrecondition,
+  type Metadata,
+} from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Registry } from "./registry.ts";
 import { healMarked, marksOf } from "./scrub/replace_copy.ts";
@@ -21,6 +27,23 @@ export interface Naming {
   readonly refused?: (failed: readonly FailedPrecondition[]) => Promise<void>;
 }
 
+/** What a quota refuses leaves no bytes: the sweep removes what was put there, unless another push has named it. */
+async function committed(
+  metadata: Metadata,
+  commit: Commit,
+  digest: Digest,
+): Promise<CommitOutcome> {
+  try {
+    return await metadata.commit(commit);
+  } catch (error) {
+    if (error instanceof QuotaExceeded) {
+      const changes = [{ kind: "release-bytes", digest } as const];
+      await metadata.commit({ ...commit, preconditions: [], changes, records: [] });
+    }
+    throw error;
+  }
+}
+
 /** False when the bytes could not be had, or were swept each time. */
 export async function nameBytes(registry: Registry, naming: Naming): Promise<boolean> {
   const { metadata } = registry;
@@ -30,7 +53,7 @@ export async function nameBytes(registry: Registry, naming: Naming): Promise<boo
     if (commit === null) return false;
     const preconditions = [...commit.preconditions, { kind: "bytes-present", digest } as const];
     const marked = await marksOf(registry, digest);
-    const outcome = await metadata.commit({ ...commit, preconditions });
+    const outcome = await committed(metadata, { ...commit, preconditions }, digest);
     if (outcome.committed) {
       if (marked.length > 0) await healMarked(registry, { ...commit, digest }, marked);
       return true;

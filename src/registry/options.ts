@@ -9,6 +9,7 @@ import { parseTimeWindow } from "../lib/time_window.ts";
 import { duration, flag } from "../lib/option_types.ts";
 import { historyOptions } from "./history/options.ts";
 import { retentionOptions } from "./retention/options.ts";
+import { quotaOptions } from "./usage/options.ts";
 
 const globsError = `a list of globs of repository names, such as ["mirror/**"]`;
 
@@ -85,7 +86,12 @@ const plainOptions = optionTable({
   },
 });
 
-export const registryOptions = { ...plainOptions, ...historyOptions, retention: retentionOptions };
+export const registryOptions = {
+  ...plainOptions,
+  ...historyOptions,
+  ...quotaOptions,
+  retention: retentionOptions,
+};
 
 /** The window of collection beside its switch, and a delay in which a push has time for its manifest. */
 export function checkCollectionOptions(storage: {

@@ -5,7 +5,7 @@
  * and the metadata is committed before this returns. A request that fails leaves the session as it was, so that the
  * client can repeat it. Sessions are in `uploads.ts`, the place of the bytes is in `place_blob.ts`.
  */
-import type { Commit } from "../metadata/metadata.ts";
+import { QuotaExceeded, type Commit } from "../metadata/metadata.ts";
 import { algorithmOf, digestOf, type Digest } from "../oci/digest.ts";
 import { apiError } from "../oci/errors.ts";
 import type { HeldUpload } from "../storage/upload_store.ts";
@@ -63,7 +63,9 @@ export async function finishUpload(
     await takeLast(upload, request);
     await publish(registry, upload, request);
   } catch (error) {
-    await goBack(upload, before);
+    // What a quota has no room for cannot be repeated: nothing is kept of it.
+    if (error instanceof QuotaExceeded) await upload.discard();
+    else await goBack(upload, before);
     throw error;
   }
   await upload.discard();

@@ -14,6 +14,7 @@ import type { Origin } from "./origin.ts";
 import type { UndoSettings } from "./history/undo_settings.ts";
 import type { RetentionRules } from "./retention/rules.ts";
 import type { Uploads } from "./uploads.ts";
+import type { QuotaGuard } from "./usage/quota_guard.ts";
 
 export interface Registry {
   readonly blobs: BlobStore;
@@ -37,6 +38,8 @@ export interface Registry {
   readonly undo: () => UndoSettings;
   /** What stays, and which tags no push moves (`storage.retention`). */
   readonly retention: RetentionRules;
+  /** Has room for what is pushed, or not (`storage.quotas`); null where there are no quotas. */
+  readonly quotas: QuotaGuard | null;
   /** Logs what the operator should know and no answer tells. */
   readonly report: Report;
 }

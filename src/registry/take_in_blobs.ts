@@ -59,6 +59,7 @@ async function link(
     preconditions: [{ kind: "bytes-present", digest }],
     changes: [{ kind: "link-blob", digest, sizeBytes }],
     by: null,
+    quotas: "counted",
   });
   return outcome.committed;
 }

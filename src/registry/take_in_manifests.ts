@@ -128,6 +128,7 @@ async function record({ registry, repository }: Intake, manifest: NewManifest): 
     preconditions: [{ kind: "bytes-present", digest: manifest.digest }],
     changes: [{ kind: "put-manifest", manifest }],
     by: null,
+    quotas: "counted",
   });
   return outcome.committed;
 }

@@ -70,6 +70,7 @@ async function setTag(
     ],
     changes: [{ kind: "set-tag", tag, digest }],
     by: layoutAuthor,
+    quotas: "counted",
   });
   if (outcome.committed) {
     counts.tags += 1;

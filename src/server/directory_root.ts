@@ -16,7 +16,7 @@ import { StorageFull } from "../storage/blob_store.ts";
 import { FileLeases } from "../storage/file_leases.ts";
 import { openFilesystem, type FilesystemStores } from "../storage/filesystem/open_filesystem.ts";
 import { FileReserve } from "../storage/filesystem/reserve.ts";
-import { epochsFile, lockFile, metadataFile, ratesFile } from "../storage/layout.ts";
+import { epochsFile, lockFile, metadataFile, ratesFile, reservedFile } from "../storage/layout.ts";
 import { otherRegistryAdvice } from "../storage/other_registry.ts";
 import { claimRoot, makeRoot, type Claim } from "../storage/root_lock.ts";
 import { checkRootTrust } from "../storage/root_trust.ts";
@@ -68,6 +68,8 @@ export class DirectoryRoot implements Root {
     const { commit, shared } = this.#config;
     const { stores, reserve } = must(this.#primary, "the primary opens its bytes first");
     const lost = Promise.withResolvers<string>();
+    // What was reserved before a crash is on its way no more.
+    if (!shared) stores.files.removeNow(reservedFile);
     // Before the writer, which follows its file.
     const epochs = new Epochs(this.#at(epochsFile));
     const writer = new SqliteWriter({
@@ -89,7 +91,8 @@ export class DirectoryRoot implements Root {
       close: async () => {
         await writer.close();
         // Counters that mean nothing without this server's processes would only stand in backups.
-        if (!shared) for (const page of [epochsFile, ratesFile]) stores.files.removeNow(page);
+        if (!shared)
+          for (const page of [epochsFile, ratesFile, reservedFile]) stores.files.removeNow(page);
       },
     };
   }

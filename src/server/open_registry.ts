@@ -47,6 +47,8 @@ export function openRegistry(config: RegistryConfig, parties: RegistryParties): 
     undo: () => undoSettings(inForce().storage),
     // Jobs are given the rules in force.
     retention: compileRules(config.storage.retention, config.storage.gcDelay),
+    // Settings of a worker say what there is room for.
+    quotas: null,
     report,
   };
 }

@@ -45,6 +45,7 @@ export async function startJobs(options: {
     fastRestart: config().storage.fastRestart,
     onReconciled,
     onExpired,
+    onDrift: (bytes) => extensions.onDrift(bytes),
     onCollected: (removed, ms) => extensions.onCollected(removed, ms),
   });
   const followed = extensions.follows(registry);

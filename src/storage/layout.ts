@@ -29,6 +29,7 @@ import { isRepositoryName } from "../oci/reference.ts";
 export const ownDirectory = "_zot";
 export const metadataFile = `${ownDirectory}/metadata.db`;
 export const epochsFile = `${ownDirectory}/epochs`;
+export const reservedFile = `${ownDirectory}/reserved`;
 export const ratesFile = `${ownDirectory}/rates`;
 export const reserveFile = `${ownDirectory}/reserve`;
 export const lockFile = `${ownDirectory}/lock`;

@@ -51,6 +51,17 @@ export const configRows: Readonly<Record<string, Check>> = {
     expect(await anonymous.get("/v2/app/manifests/1")).toBe(200);
     expect(await readFile(place.at("/var/log/zot/audit.log"), "utf8")).toContain('"ann"');
   },
+  "config-quotas.yaml": async ({ as }) => {
+    for (const tag of ["1", "2"]) expect(await as().push("ci/app", tag, tag)).toBe(201);
+    expect(await as().push("ci/app", "3", "3")).toBe(403);
+    const { text } = await as().ask("PUT", "/v2/ci/app/manifests/4");
+    expect(text).not.toContain("quota");
+    const usage = JSON.parse((await as().ask("GET", "/v2/ci/app/_zot/usage")).text);
+    expect(usage.quotas).toMatchObject([
+      { scope: "storage.maxRepos" },
+      { scope: "ci/**, **/scratch", used: { tags: 2 } },
+    ]);
+  },
   "config-retention.yaml": async ({ as }) => {
     expect(await as().push("team/app", "v1", "first")).toBe(201);
     expect(await as().push("team/app", "v1", "second")).toBe(403);

@@ -165,6 +165,7 @@ export async function openRoot(
     contentCache: new ContentCache(),
     assured: new Assured(),
     origin: null,
+    quotas: null,
     sources: [layoutSource],
     dedupe,
     mayBeSparse: (name) => name.startsWith("sparse/"),

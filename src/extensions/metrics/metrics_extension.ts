@@ -31,6 +31,7 @@ export const metricsExtension: Extension<MetricsPlace> = {
       onJob: metrics.jobWatcher(),
       onExpired: (uploads) => metrics.expired(uploads),
       onCollected: (removed, ms) => metrics.collected(removed, ms),
+      onDrift: (bytes) => metrics.drifted(bytes),
       place: (worker) => opened.place(worker),
       workerEnded: (place, asked) => opened.ended(place, asked),
       close: () => opened.close(),

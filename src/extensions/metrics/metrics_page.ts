@@ -16,6 +16,7 @@ import {
 } from "../../lib/metrics/exposition.ts";
 import { layoutStates, type LayoutLag } from "../../metadata/layout_states.ts";
 import { scrub } from "../../metadata/scrub.ts";
+import { usage, usedPart } from "../../metadata/usage.ts";
 import type { Registry } from "../../registry/registry.ts";
 import type { RoundRecord } from "../../registry/scrub/round.ts";
 import { readState } from "../../registry/scrub/scrub_job.ts";
@@ -80,7 +81,7 @@ function repositoryTexts({ page }: ServerMetrics): string[] {
 }
 
 async function storeTexts(options: MetricsPageOptions): Promise<string[]> {
-  const { registry, clock, rootDirectory } = options;
+  const { registry, clock, rootDirectory, withRepositories } = options;
   const lag = await layoutLag(registry);
   const lagMs = lag.since === null ? 0 : Math.max(clock.now() - lag.since, 0);
   return [
@@ -88,6 +89,7 @@ async function storeTexts(options: MetricsPageOptions): Promise<string[]> {
     plain(sampledMetrics.layoutsStale, lag.repositories),
     plain(sampledMetrics.layoutLag, lagMs / 1000),
     ...(await scrubTexts(registry)),
+    sampledText(sampledMetrics.quotaRatio, withRepositories ? await quotaSamples(registry) : []),
     sampledText(sampledMetrics.filesystemBytes, await filesystemSamples(rootDirectory)),
   ];
 }
@@ -118,6 +120,14 @@ async function filesystemSamples(rootDirectory: string | null): Promise<Sample[]
     { labels: [["state", "size"]], value: sizeBytes },
     { labels: [["state", "free"]], value: freeBytes },
   ];
+}
+
+/** Names of quotas are names of repositories, or begin such. */
+async function quotaSamples({ metadata }: Registry): Promise<Sample[]> {
+  return (await metadata.records(usage).quotas()).map((quota) => ({
+    labels: [["scope", quota.name]],
+    value: usedPart(quota),
+  }));
 }
 
 /** Where there are no layouts none is behind. */

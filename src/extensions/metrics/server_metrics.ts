@@ -107,6 +107,11 @@ export class ServerMetrics {
     this.#region.add(collectedBytes.at(), removed.sizeBytes);
   }
 
+  /** A total of content was wrong by so much. */
+  drifted(bytes: number): void {
+    this.#region.add(this.#placed.drift.at(), bytes);
+  }
+
   /** The process that held a region is gone, unasked when it ended by itself. */
   processEnded(region: number, asked: boolean): void {
     this.page.release(region);

@@ -225,6 +225,11 @@ function collectionMetrics() {
       type: "counter",
       says: "Bytes of the manifests and blobs that it removed; those that another repository shares stay on the disk.",
     },
+    drift: {
+      name: "zot_accounting_drift_bytes",
+      type: "gauge",
+      says: "Bytes by which totals of content were found wrong, and mended, since the start: 0 is what it should be.",
+    },
   } as const satisfies Record<string, Metric>;
 }
 
@@ -305,6 +310,12 @@ export const sampledMetrics = {
     name: "zot_scrub_stopped",
     type: "gauge",
     says: "1 when the last round of checks was given up because the disk could not be read.",
+  },
+  quotaRatio: {
+    name: "zot_quota_used_ratio",
+    type: "gauge",
+    says: "How much of a quota is used: of its limits the one that is used most. 1 is all.",
+    labels: [{ name: "scope", values: [] }],
   },
   filesystemBytes: {
     name: "zot_storage_filesystem_bytes",

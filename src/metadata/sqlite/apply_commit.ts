@@ -31,6 +31,7 @@ import {
 } from "./candidates.ts";
 import { eraseMark, markDamaged, quarantine } from "./damaged.ts";
 import { purge } from "./purge.ts";
+import { applyWithinQuotas } from "./quota_check.ts";
 import { putManifest } from "./put_manifest.ts";
 import { removeManifest, removeTag, unlinkBlob, type Work } from "./remove.ts";
 import { tablesOf, type Stores } from "./record_tables.ts";
@@ -58,20 +59,26 @@ export function applyCommit(context: WriteContext, commit: AnyCommit): CommitOut
     })),
   );
   if (failed.length > 0) return { committed: false, failed: failed.slice(0, failedMax) };
-  for (const { part, id } of parts) {
-    applyChanges(context, part, id);
-    for (const records of part.records ?? []) applyRecords(context, records);
-  }
-  return { committed: true };
+  return applyParts(context, parts);
 }
 
 function applyPart(context: WriteContext, commit: Commit): CommitOutcome {
   const id = findRepository(context, commit.repository);
   const failed = failedPreconditions(context, commit, id);
   if (failed.length > 0) return { committed: false, failed };
-  applyChanges(context, commit, id);
-  for (const records of commit.records ?? []) applyRecords(context, records);
-  return { committed: true };
+  return applyParts(context, [{ part: commit, id }]);
+}
+
+function applyParts(
+  context: WriteContext,
+  parts: readonly { readonly part: Commit; readonly id: number | null }[],
+): CommitOutcome {
+  return applyWithinQuotas(context, parts, () => {
+    for (const { part, id } of parts) {
+      applyChanges(context, part, id);
+      for (const records of part.records ?? []) applyRecords(context, records);
+    }
+  });
 }
 
 function applyRecords(context: WriteContext, { records, changes }: RecordCommit): void {

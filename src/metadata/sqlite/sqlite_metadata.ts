@@ -19,6 +19,7 @@ import type {
   Recorded,
   ScanPage,
 } from "../metadata.ts";
+import { QuotaExceeded } from "../metadata.ts";
 import type { RecordChange, RecordStore } from "../records.ts";
 import { tablesWithLayouts } from "./own_tables.ts";
 import { storesOf, tablesOf, type RecordTables, type Stores } from "./record_tables.ts";
@@ -57,8 +58,12 @@ export class SqliteMetadata implements Metadata {
     return this.#reader.past;
   }
 
-  commit(commit: AnyCommit): Promise<CommitOutcome> {
-    return this.#committer.commit(commit);
+  async commit(commit: AnyCommit): Promise<CommitOutcome> {
+    const outcome = await this.#committer.commit(commit);
+    if (!outcome.committed && outcome.exceeded !== undefined) {
+      throw new QuotaExceeded(outcome.exceeded);
+    }
+    return outcome;
   }
 
   async repositoryExists(repository: string) {

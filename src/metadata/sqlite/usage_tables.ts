@@ -4,8 +4,6 @@ import {
   scopeTest,
   usage,
   type HeldContent,
-  type Quota,
-  type QuotaUsage,
   type RegistryUsage,
   type RepositoryUsage,
   type UsageChange,
@@ -13,6 +11,7 @@ import {
   type UsageReads,
   type WaitingContent,
 } from "../usage.ts";
+import { quotaOf, quotaSql, type QuotaRow } from "./quota_rows.ts";
 import type { RecordTables, RecordWork } from "./record_tables.ts";
 import {
   contentPage,
@@ -42,10 +41,6 @@ const drift = Object.entries({
 })
   .map(([name, column]) => `t.${column} - s.${column} AS ${name}`)
   .join(", ");
-const quotaColumns =
-  "s.id AS id, s.quota AS quota, s.linked AS linked, s.own AS own, s.manifests AS manifests, " +
-  "s.tags AS tags, s.repositories AS repositories, s.looked_to IS NULL AND NOT EXISTS " +
-  `(SELECT 1 FROM usage_members m WHERE m.scope = s.id AND m.counted_to <> '${allCounted}') AS isCounted`;
 const waitingSize =
   "coalesce((SELECT b.size FROM blobs b WHERE c.kind = 'blob' AND b.repository = c.repository AND b.digest = c.digest), " +
   "(SELECT m.size FROM manifests m WHERE c.kind = 'manifest' AND m.repository = c.repository AND m.digest = c.digest), 0)";
@@ -82,10 +77,7 @@ export const usageSql = {
   heldIn: `SELECT ${heldBytes("held_blobs")} + ${heldBytes("held_manifests")} AS bytes`,
   nextTotal:
     "SELECT repository AS id FROM usage_totals WHERE repository > ?1 ORDER BY repository LIMIT 1",
-  quotas: `SELECT ${quotaColumns} FROM usage_scopes s INDEXED BY usage_scopes_place WHERE s.place >= 0 ORDER BY s.place`,
-  quotasOf:
-    `SELECT ${quotaColumns} FROM usage_members o CROSS JOIN usage_scopes s ON s.id = o.scope ` +
-    "WHERE o.repository = ?1 AND o.scope > 0 AND s.quota IS NOT NULL",
+  ...quotaSql,
   present: "SELECT id FROM repositories WHERE name = ?1",
   isHeldIn: "SELECT 1 AS found FROM usage_digests WHERE scope = ?1 AND digest = ?2",
   holdersOf: `SELECT r.name AS name FROM (${holdersOf("?1", "?2")}) h CROSS JOIN repositories r ON r.id = h.repository LIMIT ?2`,
@@ -101,17 +93,6 @@ export const usageSql = {
 } as const;
 
 type Value = string | number | null;
-
-interface QuotaRow {
-  readonly id: number;
-  readonly quota: string;
-  readonly linked: number;
-  readonly own: number;
-  readonly manifests: number;
-  readonly tags: number;
-  readonly repositories: number;
-  readonly isCounted: number;
-}
 
 type RecountRow = Omit<Recount, "drift"> & Recount["drift"] & { readonly isDone: number };
 
@@ -209,16 +190,4 @@ function counted<T extends { readonly isCounted: number }>(
   row: T,
 ): Omit<T, "isCounted"> & { isCounted: boolean } {
   return { ...row, isCounted: row.isCounted === 1 };
-}
-
-function quotaOf(row: QuotaRow): QuotaUsage {
-  const quota = JSON.parse(row.quota) as Quota;
-  const { id, manifests, tags, repositories, isCounted } = row;
-  const bytes = quota.count === "own" ? row.own : row.linked;
-  return {
-    ...quota,
-    id,
-    used: { bytes, tags, manifests, repositories },
-    isCounted: isCounted === 1,
-  };
 }
