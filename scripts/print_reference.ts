@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { configReference } from "../src/config/reference.ts";
 import { metricsGuide } from "../src/extensions/metrics/reference.ts";
+import { mirrorMetrics } from "../src/extensions/sync/metrics/table.ts";
 import { withExamples } from "./config_examples.ts";
 import { errorsReference } from "./errors_reference.ts";
 import { httpReference } from "./http_reference.ts";
@@ -14,7 +15,7 @@ export const pages: readonly { readonly path: string; readonly text: () => strin
   { path: "docs/reference/config.md", text: () => withExamples(configReference()) },
   { path: "docs/reference/errors.md", text: errorsReference },
   { path: "docs/reference/http.md", text: httpReference },
-  { path: "docs/guides/metrics.md", text: metricsGuide },
+  { path: "docs/guides/metrics.md", text: () => metricsGuide(mirrorMetrics) },
 ];
 
 if (import.meta.main) {

@@ -288,7 +288,7 @@ export {
   requireListen,
 } from "./http/listen_problem.ts";
 export { openTls } from "./listeners.ts";
-export { openApiText } from "./server/served.ts";
+export { mirroredBy, openApiText } from "./server/served.ts";
 export { openWorkshop, type HeavyWorkshop, type NamedWork } from "./server/heavy_workshop.ts";
 export { FileHashes } from "./server/plain_root.ts";
 export { urlAt, urlOf } from "./server/urls.ts";

@@ -48,6 +48,8 @@ beforeAll(async () => {
   await mkdir(at("damaged/blobs"), { recursive: true });
   await writeFile(at("damaged/index.json"), `{"manifests": [{"digest": "${emptyDigest}"}]}`);
   const policy = { repositories: { "**": { anonymousPolicy: ["read"] } } };
+  const mirrors = { extensions: { sync: { mirrors: ["docker.io"] } } };
+  await writeFile(at("mirror.json"), JSON.stringify(mirrors));
   await writeFile(at("policy.json"), JSON.stringify({ http: { accessControl: policy } }));
 });
 afterAll(async () => {
@@ -133,6 +135,9 @@ const rows: readonly [command: string, status: number, ask: () => Promise<number
   ["gc", 0, () => status("gc", "plan", "-s", zot.url)],
   ["gc", 1, () => status("gc", "plan", "-s", address("broken"))],
   ["gc", 2, () => status("gc", "apply", "none.jsonl")],
+  ["mirror", 0, () => status("mirror", "mirror.json")],
+  ["mirror", 1, () => status("mirror", "--server", address("nobody"))],
+  ["mirror", 2, () => status("mirror", "frob")],
   ["openapi", 0, () => status("openapi", "good.yaml")],
   ["openapi", 1, () => status("openapi", "bad.yaml")],
   ["openapi", 2, () => status("openapi", "--frob")],

@@ -118,3 +118,53 @@ export const retentionCommands: readonly Command[] = [
     },
   },
 ];
+
+/** What stands in front of the mirror, and behind it. */
+export const mirrorCommands: readonly Command[] = [
+  {
+    name: "mirror",
+    arguments: [
+      {
+        name: "action",
+        required: false,
+        says: "snippets (or nothing): settings for clients; probe: does it work; status: how are its upstreams.",
+        completes: ["snippets", "probe", "status"],
+      },
+      {
+        name: "what",
+        required: false,
+        says: "For snippets a configuration in place of the server that runs; for probe an image, such as ghcr.io/owner/app:1.",
+        completes: "files",
+      },
+    ],
+    options: [
+      {
+        flags: "--for <client>",
+        says: "containerd, docker, podman, crio, buildkit, k3s or rke2: its file alone (default: all of them)",
+      },
+      {
+        flags: "--address <host:port>",
+        says: "where clients reach the mirror (default: where it was asked)",
+      },
+      {
+        flags: "--client-ca <file>",
+        says: "certificate that clients have to trust, as a file on their machines",
+      },
+      {
+        flags: "--write <dir>",
+        says: "with --for: write the files below this directory; / is where they are read",
+      },
+      {
+        flags: "-s, --server <url>",
+        says: "server to ask (default: ZOT_SERVER, http://127.0.0.1:8080)",
+      },
+      ...askOptions,
+    ],
+    summary: "Print settings for clients of the mirror, and its state",
+    help: helpPages.mirror,
+    run: async (given, output) => {
+      const { mirrorCommand } = await import("./mirror.ts");
+      return await mirrorCommand(given, output);
+    },
+  },
+];

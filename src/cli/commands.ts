@@ -4,7 +4,7 @@
 // server: nothing but types and texts may be imported at the top of this file.
 
 import type { Command } from "./command.ts";
-import { contentCommands, retentionCommands } from "./asking_commands.ts";
+import { contentCommands, mirrorCommands, retentionCommands } from "./asking_commands.ts";
 import { helpPages } from "./help_pages.ts";
 import { movingCommands } from "./moving_commands.ts";
 import { askOptions, registryOptions } from "./registry_options.ts";
@@ -254,6 +254,7 @@ export const commands: readonly Command[] = [
   },
   ...movingCommands,
   ...contentCommands,
+  ...mirrorCommands,
   {
     name: "compliance",
     arguments: [url],

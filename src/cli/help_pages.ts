@@ -5,6 +5,7 @@
 // `help_text.ts` lays pages out in columns.
 
 import type { HelpPage } from "./command.ts";
+import { mirrorHelp } from "./mirror_help.ts";
 
 const configEnvironment: HelpPage["environment"] = [
   ["NAME", "Any variable that the configuration names as ${NAME} or ${NAME:-default}."],
@@ -390,6 +391,7 @@ What others have is told to administrators: to anybody else OWN, SHARED and FREE
     examples: ["zot why team/app:1.0", "zot why team/app@sha256:..."],
     seeAlso: ["zot help retention", "docs/guides/disk.md"],
   },
+  mirror: mirrorHelp,
   openapi: {
     says: `Prints the document that a registry with this configuration shows at /swagger/v2/, for generators of clients and other tools: every endpoint with its parameters, answers and errors. Without a configuration, that of the defaults.`,
     exitStatus: [[0, "Printed."], [1, "The configuration has a problem."], mistake],

@@ -14,6 +14,7 @@ import type { JobWatcher } from "../jobs/job.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Sample } from "../lib/metrics/exposition.ts";
 import type { Metric } from "../lib/metrics/metric.ts";
+import type { MirroredHost } from "../lib/mirror_clients.ts";
 import type { Follower } from "../metadata/followers.ts";
 import type { Committer } from "../metadata/metadata.ts";
 import type { RegistryJob, RegistryWork } from "../registry/registry_job.ts";
@@ -30,6 +31,8 @@ export interface Extension<Place = unknown> {
   endpoints?(config: RegistryConfig): readonly Endpoint<App>[];
   /** Its page in the interface while it is on: one of its endpoints. */
   page?(config: RegistryConfig): Page | null;
+  /** Upstreams that it mirrors when somebody pulls, for the settings of clients. */
+  mirrors?(config: RegistryConfig): readonly MirroredHost[];
   /** Names of its jobs, whether it is on or off. */
   readonly jobNames?: readonly string[];
   /** Names of its followers of the feed, whether it is on or off: for one that is off the feed keeps nothing. */

@@ -9,6 +9,7 @@ import type { AccessRecord } from "../http/dispatch.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import type { JobWatcher } from "../jobs/job.ts";
 import { assert } from "../lib/assert.ts";
+import type { MirroredHost } from "../lib/mirror_clients.ts";
 import type { Follower } from "../metadata/followers.ts";
 import type { Committer } from "../metadata/metadata.ts";
 import type { RegistryJob } from "../registry/registry_job.ts";
@@ -41,6 +42,14 @@ export function extensionPages(
   config: RegistryConfig,
 ): readonly Page[] {
   return table.flatMap((extension) => extension.page?.(config) ?? []);
+}
+
+/** Upstreams that are mirrored when somebody pulls. */
+export function mirroredHostsOf(
+  table: readonly Extension[],
+  config: RegistryConfig,
+): readonly MirroredHost[] {
+  return table.flatMap((extension) => extension.mirrors?.(config) ?? []);
 }
 
 export function jobNamesOf(table: readonly Extension[]): readonly string[] {

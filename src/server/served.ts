@@ -8,8 +8,14 @@ import { endpoints } from "../api/endpoints.ts";
 import type { RegistryConfig } from "../config/schema.ts";
 import { extensions } from "../extensions/extensions.ts";
 import type { Extension, ExtensionParts } from "../extensions/extension.ts";
-import { extensionEndpoints, followerNamesOf, jobNamesOf } from "../extensions/open_extensions.ts";
+import {
+  extensionEndpoints,
+  followerNamesOf,
+  jobNamesOf,
+  mirroredHostsOf,
+} from "../extensions/open_extensions.ts";
 import type { Endpoint } from "../http/endpoint.ts";
+import type { MirroredHost } from "../lib/mirror_clients.ts";
 import { registryJobNames } from "../registry/jobs.ts";
 
 /** What extensions are opened with. */
@@ -35,4 +41,9 @@ export function openApiText(
 ): string {
   const rows = config === null ? endpoints : servedEndpoints(config, table);
   return JSON.stringify(apiDocument([...rows], packageJson.version));
+}
+
+/** The upstreams that a server with this configuration mirrors when somebody pulls. */
+export function mirroredBy(config: RegistryConfig): readonly MirroredHost[] {
+  return mirroredHostsOf(extensions, config);
 }

@@ -27,14 +27,17 @@ export interface Containerd extends AsyncDisposable {
   readonly snapshotter: string;
 }
 
-export async function startContainerd(): Promise<Containerd> {
+/** `more` is added to its environment and to that of `ctr`, which talks to registries itself. */
+export async function startContainerd(
+  more: Readonly<Record<string, string>> = {},
+): Promise<Containerd> {
   const temp = await tempDirectory("zot-containerd");
   const socket = join(temp.path, "c.sock");
   const config = join(temp.path, "config.toml");
   const temporary = join(temp.path, "tmp");
   await mkdir(temporary);
   await writeFile(config, containerdConfig(temp.path, socket));
-  const env = { TMPDIR: temporary };
+  const env = { TMPDIR: temporary, ...more };
   const daemon = startService(["containerd", "--config", config], { env });
   const namespace = `zot-test-${process.pid}`;
   const base = ["--address", socket, "--namespace", namespace];

@@ -29,8 +29,8 @@ export interface Containers extends AsyncDisposable {
 
 const controlGroup = `zot-test-${process.pid}`;
 
-/** Makes the settings; the programs themselves start when called. */
-export async function containers(): Promise<Containers> {
+/** Makes the settings; the programs themselves start when called. `more` is added to their environment. */
+export async function containers(more: Readonly<Record<string, string>> = {}): Promise<Containers> {
   const temp = await tempDirectory("zot-containers");
   const at = (name: string) => join(temp.path, name);
   await mkdir(at("tmp"));
@@ -46,6 +46,7 @@ export async function containers(): Promise<Containers> {
     HOME: temp.path,
     REGISTRY_AUTH_FILE: undefined,
     TMPDIR: at("tmp"),
+    ...more,
   };
   const policy = at("policy.json");
   const skopeo = (...args: readonly string[]) =>

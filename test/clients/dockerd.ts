@@ -39,6 +39,10 @@ export interface DockerOptions {
   readonly certificates?: Readonly<Record<string, string>>;
   /** What the engine is told of registries, such as `--insecure-registry=…`. */
   readonly flags?: readonly string[];
+  /** Text of `daemon.json`. */
+  readonly settings?: string;
+  /** Added to its environment. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** The address of an engine with certificates: of the range for documentation, on its own loopback device. */
@@ -56,7 +60,7 @@ export async function startDocker(options: DockerOptions = {}): Promise<Docker> 
   const group = `zot-test-docker-${process.pid}`;
   stack.defer(() => removeControlGroups(group));
   await mkdir(at("tmp"));
-  await writeFile(at("daemon.json"), "{}");
+  await writeFile(at("daemon.json"), options.settings ?? "{}");
   const engine = [...engineFlags(at, containerd, group), ...(options.flags ?? [])];
   const command = await wrapped(engine, options.certificates ?? null, at);
   const env = {
@@ -66,6 +70,7 @@ export async function startDocker(options: DockerOptions = {}): Promise<Docker> 
     DOCKER_BUILDKIT: "0",
     DOCKER_CONTEXT: undefined,
     HOME: temp.path,
+    ...options.env,
   };
   const daemon = stack.use(startService(command, { env }));
   await eventually("docker answers", async () => {

@@ -155,6 +155,8 @@ function extensionOf(names: MirrorNames, counted: Counted, freePartMin: number):
           settings: { freePartMin },
           watch: {
             pulled: (host, kind, cache) => void counted.pulled.push(`${host} ${kind} ${cache}`),
+            blobHit: () => undefined,
+            fetching: () => undefined,
             stale: (_host, ageMs) => void counted.stale.push(ageMs),
             received: () => undefined,
             mismatch: (host, digest) => {

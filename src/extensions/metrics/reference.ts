@@ -57,8 +57,8 @@ anonymous callers of a registry that has users. Set it to 0 if no reader of the 
 - The servers of a shared root (\`storage.shared\`) each count for themselves, and are scraped one by one.
 `;
 
-/** The whole page, as Markdown. */
-export function metricsGuide(): string {
+/** The whole page, as Markdown. `more` are the metrics of other extensions. */
+export function metricsGuide(more: readonly Metric[] = []): string {
   const { placed } = shapeFor({ endpoints: countedRows([]), jobs: [] }, { repositoriesMax: 1 });
   const counted = Object.values(placed).map(({ metric }): Metric => metric);
   const all = [
@@ -66,6 +66,7 @@ export function metricsGuide(): string {
     ...counted,
     ...Object.values(repositoryMetrics),
     ...Object.values(sampledMetrics).filter((metric) => metric !== sampledMetrics.info),
+    ...more,
   ];
   const bySubject = Map.groupBy(all, ({ name }) => subjectOf(name));
   const sections = [...bySubject].map(
@@ -84,6 +85,7 @@ const subjects: readonly (readonly [RegExp, string])[] = [
   [/^zot_metadata/, "Metadata"],
   [/^zot_(job|layout|gc)/, "Background work"],
   [/^zot_storage/, "Storage"],
+  [/^zot_mirror/, "Mirrors"],
   [/^zot_info/, "The server"],
 ];
 

@@ -21,12 +21,12 @@ interface Rule {
 const glob = /[*?[\]{}\\]/;
 
 /** A name as the rules take it: without slashes around it. */
-function trimmed(name: string): string {
+export function trimmed(name: string): string {
   return name.replaceAll(/^\/+|\/+$/g, "");
 }
 
 /** The components of a prefix before its first glob. */
-function literalOf(prefix: string): string {
+export function literalOf(prefix: string): string {
   const components = trimmed(prefix).split("/");
   const first = components.findIndex((component) => glob.test(component));
   return (first === -1 ? components : components.slice(0, first)).join("/");

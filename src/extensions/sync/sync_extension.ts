@@ -3,14 +3,25 @@
  * worker answers pulls of mirrored names.
  */
 import packageJson from "../../../package.json" with { type: "json" };
+import type { Clock } from "../../lib/clock.ts";
 import type { PageAt } from "../../lib/shared_page.ts";
 import { claimFile } from "../../storage/root_lock.ts";
 import type { Extension, ExtensionParts } from "../extension.ts";
+import { mirrorEndpoints } from "./endpoints.ts";
 import { evictJob, evictJobName } from "./evict_job.ts";
+import {
+  openCounts,
+  openPrimaryCounts,
+  type CountsPlace,
+  type MirrorCounts,
+} from "./metrics/mirror_counts.ts";
 import { MirrorWatch } from "./mirror_watch.ts";
+import { mirroredHosts } from "./mirrored_hosts.ts";
+import { namedEntries } from "./names.ts";
 import { openMirrors } from "./open_mirrors.ts";
 import { FetchTicks, makeTicks } from "./pull_through/fetch_ticks.ts";
 import { PullThrough } from "./pull_through/pull_through.ts";
+import { mirrorStatus, type StatusParts } from "./status.ts";
 import { UpstreamGates } from "./upstream/gate.ts";
 import { Upstreams } from "./upstream/open_upstreams.ts";
 
@@ -19,12 +30,22 @@ export interface SyncPlace {
   /** Of `UpstreamGates` and `FetchTicks`; null where there is one process. */
   readonly gates: PageAt | null;
   readonly ticks: PageAt | null;
+  /** Null for a worker that finds no place to count. */
+  readonly counts: CountsPlace | null;
   readonly worker: number;
 }
 
 export const syncExtension: Extension<SyncPlace> = {
   name: "sync",
   jobNames: [evictJobName],
+
+  endpoints({ extensions: { sync } }) {
+    return sync.enable ? mirrorEndpoints(async () => []) : [];
+  },
+
+  mirrors({ extensions: { sync } }) {
+    return sync.enable ? mirroredHosts(namedEntries(sync)) : [];
+  },
 
   openPrimary({ config, clock }) {
     const { sync } = config.extensions;
@@ -35,16 +56,21 @@ export const syncExtension: Extension<SyncPlace> = {
     );
     const [gates = null, ticks = null] = claims.map((claim) => claim?.path ?? null);
     const gate = new UpstreamGates(gates, 0, clock);
+    const counts = openPrimaryCounts(rootDirectory, clock);
     // The page is whole before the first worker opens it.
     if (ticks !== null) makeTicks(ticks);
     return {
       jobs: (registry) => {
-        const job = evictJob(registry, sync, () => undefined);
+        const job = evictJob(registry, sync, (host, bytes) => counts.counts.evicted(host, bytes));
         return job === null ? [] : [job];
       },
-      place: (worker) => ({ gates, ticks, worker }),
-      workerEnded: ({ worker }) => gate.workerEnded(worker),
+      place: (worker) => ({ gates, ticks, counts: counts.place(), worker }),
+      workerEnded: (place) => {
+        gate.workerEnded(place.worker);
+        if (place.counts !== null) counts.ended(place.counts);
+      },
       close: () => {
+        counts.close();
         for (const claim of claims) claim?.release();
       },
     };
@@ -53,11 +79,22 @@ export const syncExtension: Extension<SyncPlace> = {
   openWorker({ config, clock, report, place }) {
     const { sync } = config.extensions;
     if (!sync.enable || place === null) return null;
-    const upstreams = openUpstreams({ config, clock, report }, place);
+    const counts = countsAt(place, clock);
+    const upstreams = openUpstreams({ config, clock, report }, place, counts);
     const names = openMirrors(sync, upstreams);
-    const watch = new MirrorWatch(clock);
+    const watch = new MirrorWatch(names, counts, clock);
+    const status = statusParts(mirroredHosts(namedEntries(sync)), upstreams, counts);
     const ticks = place.ticks === null ? new FetchTicks() : new FetchTicks(place.ticks);
     return {
+      endpoints: (registry) => mirrorEndpoints(() => mirrorStatus(registry, status)),
+      onAnswer: (record) => watch.answered(record),
+      figures: () =>
+        counts.figures(
+          status.hosts.flatMap(({ host }) => {
+            const state = status.stateOf(host);
+            return state === null ? [] : [{ host, state }];
+          }),
+        ),
       origin: (registry, { uploads }) =>
         new PullThrough({
           registry,
@@ -75,6 +112,7 @@ export const syncExtension: Extension<SyncPlace> = {
 function openUpstreams(
   { config, clock, report }: Pick<ExtensionParts, "config" | "clock" | "report">,
   { gates, worker }: SyncPlace,
+  counts: MirrorCounts,
 ): Upstreams {
   return new Upstreams({
     sync: config.extensions.sync,
@@ -85,5 +123,22 @@ function openUpstreams(
     worker,
     ownPort: config.http.port === 0 ? null : config.http.port,
     userAgent: `zot/${packageJson.version}`,
+    onAnswer: (...answer) => counts.answered(...answer),
   });
+}
+
+function countsAt({ counts }: SyncPlace, clock: Clock): MirrorCounts {
+  return counts === null ? openPrimaryCounts(null, clock).counts : openCounts(counts, clock);
+}
+
+function statusParts(
+  hosts: StatusParts["hosts"],
+  upstreams: Upstreams,
+  counts: MirrorCounts,
+): StatusParts {
+  return {
+    hosts,
+    stateOf: (host) => upstreams.opened.find((each) => each.host === host)?.state() ?? null,
+    lastDays: () => counts.lastDays(),
+  };
 }

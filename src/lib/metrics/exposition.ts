@@ -14,6 +14,8 @@ export type LabelPairs = readonly (readonly [name: string, value: string])[];
 export interface Sample {
   readonly labels: LabelPairs;
   readonly value: number;
+  /** What its name has behind the metric's: of histograms. */
+  readonly suffix?: "_bucket" | "_sum" | "_count";
 }
 
 /** The text of a metric from the sums of a page. */
@@ -30,8 +32,30 @@ export function placedText(placed: PlacedMetric, sums: Float64Array): string {
 
 /** The text of a counter or gauge from samples. */
 export function sampledText(metric: Metric, samples: readonly Sample[]): string {
-  const lines = samples.map(({ labels, value }) => line(metric.name, labels, value));
+  const lines = samples.map(({ labels, value, suffix = "" }) =>
+    line(metric.name + suffix, labels, value),
+  );
   return headText(metric) + lines.join("");
+}
+
+/** The samples of one series from its numbers in a page. */
+export function seriesSamples(
+  { type, buckets = [] }: Metric,
+  labels: LabelPairs,
+  numbers: Float64Array,
+): Sample[] {
+  if (type !== "histogram") return [{ labels, value: numbers[0] ?? 0 }];
+  let count = 0;
+  const counted: Sample[] = [...buckets, Number.POSITIVE_INFINITY].map((bound, at) => {
+    count += numbers[at] ?? 0;
+    return { labels: [...labels, ["le", numberText(bound)]], value: count, suffix: "_bucket" };
+  });
+  const sum = numbers[buckets.length + 1] ?? 0;
+  return [
+    ...counted,
+    { labels, value: sum, suffix: "_sum" },
+    { labels, value: count, suffix: "_count" },
+  ];
 }
 
 /** The text of a summary from samples of its sum and count. */
@@ -53,19 +77,9 @@ function headText({ name, type, says }: Metric): string {
 
 function seriesText(metric: Metric, labels: LabelPairs, numbers: Float64Array): string {
   if (metric.sparse === true && numbers.every((number) => number === 0)) return "";
-  if (metric.type === "histogram") return histogramText(metric, labels, numbers);
-  return line(metric.name, labels, numbers[0] ?? 0);
-}
-
-function histogramText({ name, buckets = [] }: Metric, labels: LabelPairs, numbers: Float64Array) {
-  let count = 0;
-  let text = "";
-  for (const [at, bound] of [...buckets, Number.POSITIVE_INFINITY].entries()) {
-    count += numbers[at] ?? 0;
-    text += line(`${name}_bucket`, [...labels, ["le", numberText(bound)]], count);
-  }
-  const sum = numbers[buckets.length + 1] ?? 0;
-  return `${text}${line(`${name}_sum`, labels, sum)}${line(`${name}_count`, labels, count)}`;
+  return seriesSamples(metric, labels, numbers)
+    .map(({ suffix = "", ...each }) => line(metric.name + suffix, each.labels, each.value))
+    .join("");
 }
 
 function line(name: string, labels: LabelPairs, value: number): string {

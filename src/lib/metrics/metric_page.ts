@@ -183,6 +183,10 @@ export class MetricRegion {
     this.#numbers[at] = (this.#numbers[at] ?? 0) + amount;
   }
 
+  get(slot: number): number {
+    return this.#numbers[headerSlots + slot] ?? 0;
+  }
+
   /** Sets a gauge. Only one process may set it. */
   set(slot: number, value: number): void {
     this.#numbers[headerSlots + slot] = value;
@@ -209,6 +213,10 @@ export class MetricRegion {
   addNamed(name: number | null, slot: number, amount = 1): void {
     const at = this.#namedSlot(name, slot);
     this.#numbers[at] = (this.#numbers[at] ?? 0) + amount;
+  }
+
+  getNamed(name: number | null, slot: number): number {
+    return this.#numbers[this.#namedSlot(name, slot)] ?? 0;
   }
 
   setNamed(name: number | null, slot: number, value: number): void {

@@ -87,7 +87,6 @@ export class MirroredBlobs {
     }
     const size = sizeBytes ?? (await this.#unknownSize(digest, sources));
     if (size === null) return { found: null, why: "absent" };
-    this.#watch.pulled(host, "blob", "miss");
     return {
       arriving: this.#arriving({ repository, digest, sizeBytes: size, sources }),
       provenance: missed,
@@ -137,10 +136,14 @@ export class MirroredBlobs {
     blob: FetchedBlob & { readonly sizeBytes: number },
     range: ContentRange | null,
   ): Promise<OpenContent> {
+    const host = blob.sources[0]?.mirror.upstream.host ?? "";
     try {
-      return await this.#openNow(blob, range);
+      const opened = await this.#openNow(blob, range);
+      this.#watch.pulled(host, "blob", "miss");
+      return opened;
     } catch (error) {
       if (!(error instanceof UpstreamTrouble)) throw error;
+      this.#watch.pulled(host, "blob", "refused");
       if (isAbsence(error) || error.status === 404) {
         throw apiError("BLOB_UNKNOWN", { message: error.message, detail: { digest: blob.digest } });
       }
@@ -202,7 +205,12 @@ export class MirroredBlobs {
     }
     const fetch = new BlobFetch(blob, this.#parts);
     this.#fetches.set(key, fetch);
-    const forget = (): void => void this.#fetches.delete(key);
+    const host = blob.sources[0]?.mirror.upstream.host ?? "";
+    this.#watch.fetching(host, 1);
+    const forget = (): void => {
+      this.#fetches.delete(key);
+      this.#watch.fetching(host, -1);
+    };
     fetch.done.then(forget, forget);
     return fetch;
   }

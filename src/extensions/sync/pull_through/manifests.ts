@@ -43,7 +43,16 @@ interface Known {
 }
 
 export interface PullWatch {
-  pulled(host: string, kind: "manifest" | "blob", cache: Provenance["cache"] | "negative"): void;
+  /** `refused`: it is not here, and the upstream could not be used. */
+  pulled(
+    host: string,
+    kind: "manifest" | "blob",
+    result: Provenance["cache"] | "negative" | "refused",
+  ): void;
+  /** A blob was here, of any repository. */
+  blobHit(repository: string): void;
+  /** A download begins (1) or ends (-1) in this process. */
+  fetching(host: string, change: 1 | -1): void;
   stale(host: string, ageMs: number | null): void;
 }
 
@@ -217,7 +226,10 @@ export class MirroredManifests {
     }
     const { trouble } = answer;
     const mayServe = trouble.kind === "denied" ? mirror.onDenied === "serve" : mirror.serveStale;
-    if (manifest === null || !mayServe) throw troubleError(trouble);
+    if (manifest === null || !mayServe) {
+      this.#watch.pulled(host, "manifest", "refused");
+      throw troubleError(trouble);
+    }
     return this.#stale(mirror, manifest, trouble.message, ageMs);
   }
 

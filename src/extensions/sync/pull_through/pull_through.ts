@@ -93,7 +93,10 @@ export class PullThrough implements Origin {
     const { registry } = this.#parts;
     if (place.from === "any") {
       const here = await resolveBlob(registry, place.repository, digest);
-      if (here.found !== null) return here;
+      if (here.found !== null) {
+        this.#parts.watch.blobHit(place.repository);
+        return here;
+      }
     }
     const sources = await this.#sourcesOf(place);
     if (sources === "hidden") return { found: null, why: "absent" };
