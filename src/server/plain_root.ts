@@ -8,7 +8,6 @@ const sliceBytes = MiB;
 
 /** Hashes files, one after the other. */
 export class FileHashes {
-  readonly #buffer = new Uint8Array(sliceBytes);
   readonly #onRead: (bytes: number) => void;
 
   /** `onRead` hears of each slice. */
@@ -21,7 +20,7 @@ export class FileHashes {
     const check = new FileCheck(path, algorithmOf(as));
     try {
       for (let bytes = 1; bytes > 0;) {
-        bytes = check.next(this.#buffer);
+        bytes = check.next(sliceBytes);
         this.#onRead(bytes);
       }
       return check.digest();

@@ -36,7 +36,11 @@ export const configRows: Readonly<Record<string, Check>> = {
   "config-minimal.json": serves("zot-data"),
   "config-minimal.yaml": serves("zot-data"),
   "config-container.json": serves("var/lib/registry"),
-  "config-scrub.json": serves("var/lib/registry"),
+  "config-scrub.json": async (served) => {
+    await serves("var/lib/registry")(served);
+    const state = async () => (await served.as().ask("GET", "/v2/_zot/scrub")).text;
+    await eventually("its first round has ended", async () => (await state()).includes('"done"'));
+  },
   "config-full.yaml": async (served) => {
     await serves("zot-data")(served);
     expect(await served.as().get("/metrics")).toBe(200);

@@ -20,6 +20,8 @@ export class FileCheck {
   readonly #hasher: Hasher;
   readonly #cache: CacheOf | null;
   #position = 0;
+  /** Kept from slice to slice: a new one costs as much as hashing what it is filled with. */
+  #buffer = new Uint8Array(0);
 
   /** @throws as opening a file does; EISDIR for what is no regular file. */
   constructor(path: string, algorithm: Algorithm) {
@@ -41,9 +43,10 @@ export class FileCheck {
     return fstatSync(this.#descriptor);
   }
 
-  /** Hashes the bytes that follow, as many as fit the buffer; how many, 0 at the end. */
-  next(buffer: Uint8Array): number {
+  /** Hashes the bytes that follow, so many at most; how many, 0 at the end. */
+  next(bytesMax: number): number {
     const position = this.#position;
+    const buffer = this.#sliceOf(bytesMax);
     const wasCached = this.#cache?.has(this.#descriptor, position) ?? true;
     let length = 0;
     while (length < buffer.length) {
@@ -56,6 +59,13 @@ export class FileCheck {
     this.#position += length;
     if (!wasCached && length > 0) this.#cache?.drop(this.#descriptor, position, length);
     return length;
+  }
+
+  #sliceOf(bytesMax: number): Uint8Array {
+    // A small file needs no large one.
+    const wanted = Math.min(bytesMax, Math.max(1, this.stat().size));
+    if (this.#buffer.length < wanted) this.#buffer = new Uint8Array(wanted);
+    return this.#buffer.subarray(0, wanted);
   }
 
   /** Of all that was read. Ends it. */

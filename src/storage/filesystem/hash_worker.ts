@@ -83,7 +83,7 @@ interface CheckedFile {
 function nextSlice({ key, path, algorithm, bytesMax }: CheckedFile) {
   let check = checks.get(key);
   if (check === undefined) checks.set(key, (check = new FileCheck(path, algorithm)));
-  const bytes = check.next(new Uint8Array(bytesMax));
+  const bytes = check.next(bytesMax);
   if (bytes > 0) return { bytes, digest: null };
   const digest = check.digest();
   endCheck(key);
