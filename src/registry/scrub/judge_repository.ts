@@ -1,4 +1,5 @@
 /** Judges what the tags of a repository lead to, by what is known of its content: nothing but manifests is read. */
+import { isCached } from "../../metadata/mirrors.ts";
 import { scrub } from "../../metadata/scrub.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Registry } from "../registry.ts";
@@ -53,6 +54,7 @@ class KnownContent {
     return fault;
   }
 
+  /** Null, too, for what was not fetched yet. */
   bytes(digest: Digest): Promise<Uint8Array | null> {
     return this.#registry.blobs.read(this.#repository, digest, documentBytesMax);
   }
@@ -66,6 +68,8 @@ class KnownContent {
     }
     const held = await metadata.held(this.#repository, [digest]);
     const isLive = held.some(({ as }) => as === "blob" || as === "manifest");
+    // What was not fetched from an upstream yet is not missing.
+    if (!isLive && (await isCached(metadata, this.#repository))) return null;
     // What was removed a moment ago is found missing by nobody.
     return isLive && blobs.lookAt(this.#repository, digest) !== null ? null : faults.missing;
   }
