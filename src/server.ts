@@ -102,6 +102,7 @@ export async function startPrimaryOn(
   const reconciled = Promise.withResolvers<void>();
   const jobs = await startJobs({
     registry,
+    stores,
     heavy,
     leases: root.leases,
     extensions: opened,

@@ -67,7 +67,7 @@ export interface WorkerParts<Place> extends ExtensionParts {
 /** What a server that runs has of an extension in its primary. */
 export interface PrimaryExtension<Place = unknown> {
   /** Its rows of the table of jobs. */
-  jobs?(registry: Registry): readonly RegistryJob[];
+  jobs?(registry: Registry, stores: Stores): readonly RegistryJob[];
   /** Its followers of the feed: each is handed every push, tag move and delete, in order, in the background. */
   follows?(registry: Registry): readonly Follower[];
   /** Stands before every commit, those of background work included: sees them and what came of them, in order. */

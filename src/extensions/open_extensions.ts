@@ -87,8 +87,8 @@ export class PrimaryExtensions {
     return this.#open.map(({ extension }) => extension);
   }
 
-  jobs(registry: Registry): readonly RegistryJob[] {
-    const jobs = this.#all.flatMap((extension) => extension.jobs?.(registry) ?? []);
+  jobs(registry: Registry, stores: Stores): readonly RegistryJob[] {
+    const jobs = this.#all.flatMap((extension) => extension.jobs?.(registry, stores) ?? []);
     requireNamed(jobs, jobNamesOf(this.#table), "jobNames");
     return jobs;
   }

@@ -23,6 +23,7 @@ import type { Writer } from "./root.ts";
 /** Starts every job of the table, those of extensions and their followers of the feed included. */
 export async function startJobs(options: {
   readonly registry: Registry;
+  readonly stores: Stores;
   readonly heavy: HeavyRunner<Registry>;
   readonly leases: Leases;
   readonly extensions: PrimaryExtensions;
@@ -30,7 +31,7 @@ export async function startJobs(options: {
   readonly config: () => RegistryConfig;
   readonly onReconciled: () => void;
 }): Promise<JobLoop<Registry>> {
-  const { registry, heavy, leases, extensions, config, onReconciled } = options;
+  const { registry, stores, heavy, leases, extensions, config, onReconciled } = options;
   const { report, clock } = registry;
   const uploadIdleMs = (): number => config().storage.uploadIdle;
   const onExpired = (uploads: number): void => extensions.onExpired(uploads);
@@ -52,7 +53,7 @@ export async function startJobs(options: {
   await endFollowers(registry, followed.off);
   const following = followed.on.map((follower) => followerJob(registry, follower));
   const jobs = new JobLoop({
-    jobs: [...own, ...extensions.jobs(registry), ...following],
+    jobs: [...own, ...extensions.jobs(registry, stores), ...following],
     heavy,
     leases,
     clock,

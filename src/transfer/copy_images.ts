@@ -24,6 +24,7 @@ import {
   type PlacedManifest,
 } from "./image_place.ts";
 import { partsOf, type ChildManifest } from "./manifest_parts.ts";
+import { isOfPlatform } from "./platform.ts";
 import type { Retries } from "./retries.ts";
 
 export interface CopyOptions {
@@ -32,6 +33,8 @@ export interface CopyOptions {
   readonly images: readonly ImageToCopy[];
   /** Of an index, only these; all when it is empty. */
   readonly platforms: readonly Platform[];
+  /** Indexes stay as they are, though only images of `platforms` are copied; the target may lack the others. */
+  readonly keepsIndexes?: boolean;
   /** Signatures, SBOMs and the like come along. */
   readonly withReferrers: boolean;
   /** Blobs at once. */
@@ -129,7 +132,8 @@ class ImageCopy {
   }
 
   async #image(image: ImageToCopy): Promise<CopiedImage> {
-    const { source, target, platforms, withReferrers } = this.#options;
+    const { source, target, withReferrers, keepsIndexes = false } = this.#options;
+    const platforms = keepsIndexes ? [] : this.#options.platforms;
     const there =
       image.tag === null ? null : await this.#ask(() => target.tagDigest(image.tag ?? ""));
     const named = await this.#named(image.reference, there);
@@ -184,12 +188,20 @@ class ImageCopy {
     const parts = partsOf(manifest, source.label);
     const skipsBlobs = isKnown && target.isWhole;
     await Promise.all([
-      ...parts.children.map((child) =>
-        this.#branch(child, manifest.digest, { isKnown, depth, reached }),
-      ),
+      ...parts.children
+        .filter((child) => this.#isWanted(child))
+        .map((child) => this.#branch(child, manifest.digest, { isKnown, depth, reached })),
       ...(skipsBlobs ? [] : parts.blobs.map((blob) => this.#blob(blob, isKnown))),
     ]);
     if (skipsBlobs) this.#count(this.#there.blobs, parts.blobs);
+  }
+
+  /** Of an index that stays as it is: what has no platform of its own belongs to all. */
+  #isWanted({ platform }: ChildManifest): boolean {
+    const { platforms, keepsIndexes = false } = this.#options;
+    if (!keepsIndexes || platforms.length === 0) return true;
+    if (platform === null || platform.os === "unknown") return true;
+    return platforms.some((asked) => isOfPlatform(platform, asked));
   }
 
   /** One manifest of an index. */

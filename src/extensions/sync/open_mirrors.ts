@@ -28,7 +28,7 @@ export function openMirrors(sync: SyncValues, upstreams: Upstreams): MirrorNames
   };
 }
 
-function mirrorOf({ values, hosts }: NamedEntry, upstream: Upstream): Mirror {
+export function mirrorOf({ values, hosts }: NamedEntry, upstream: Upstream): Mirror {
   return {
     upstream,
     hosts,

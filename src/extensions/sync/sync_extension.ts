@@ -19,6 +19,8 @@ import { MirrorWatch } from "./mirror_watch.ts";
 import { mirroredHosts } from "./mirrored_hosts.ts";
 import { namedEntries } from "./names.ts";
 import { openMirrors } from "./open_mirrors.ts";
+import { openPeriodic, periodicEntries } from "./periodic/open_periodic.ts";
+import { periodicJobName } from "./periodic/periodic_job.ts";
 import { FetchTicks, makeTicks } from "./pull_through/fetch_ticks.ts";
 import { PullThrough } from "./pull_through/pull_through.ts";
 import { mirrorStatus, type StatusParts } from "./status.ts";
@@ -37,7 +39,7 @@ export interface SyncPlace {
 
 export const syncExtension: Extension<SyncPlace> = {
   name: "sync",
-  jobNames: [evictJobName],
+  jobNames: [evictJobName, periodicJobName],
 
   endpoints({ extensions: { sync } }) {
     return sync.enable ? mirrorEndpoints(async () => []) : [];
@@ -47,7 +49,7 @@ export const syncExtension: Extension<SyncPlace> = {
     return sync.enable ? mirroredHosts(namedEntries(sync)) : [];
   },
 
-  openPrimary({ config, clock }) {
+  openPrimary({ config, clock, report }) {
     const { sync } = config.extensions;
     if (!sync.enable) return null;
     const { rootDirectory } = config.storage;
@@ -59,10 +61,26 @@ export const syncExtension: Extension<SyncPlace> = {
     const counts = openPrimaryCounts(rootDirectory, clock);
     // The page is whole before the first worker opens it.
     if (ticks !== null) makeTicks(ticks);
+    // A mistake in the files of an upstream ends the start.
+    const upstreams =
+      periodicEntries(sync).length === 0
+        ? null
+        : openUpstreams(
+            { config, clock, report },
+            { gates, ticks, counts: null, worker: 0 },
+            counts.counts,
+          );
     return {
-      jobs: (registry) => {
-        const job = evictJob(registry, sync, (host, bytes) => counts.counts.evicted(host, bytes));
-        return job === null ? [] : [job];
+      jobs: (registry, stores) => {
+        const jobs = [
+          evictJob(registry, sync, (host, bytes) => counts.counts.evicted(host, bytes)),
+        ];
+        if (upstreams !== null) {
+          const shared = ticks === null ? new FetchTicks() : new FetchTicks(ticks);
+          const watch = new MirrorWatch(openMirrors(sync, upstreams), counts.counts, clock);
+          jobs.push(openPeriodic(sync, { registry, stores, ticks: shared, upstreams, watch }));
+        }
+        return jobs.filter((job) => job !== null);
       },
       place: (worker) => ({ gates, ticks, counts: counts.place(), worker }),
       workerEnded: (place) => {
@@ -70,6 +88,7 @@ export const syncExtension: Extension<SyncPlace> = {
         if (place.counts !== null) counts.ended(place.counts);
       },
       close: () => {
+        upstreams?.close();
         counts.close();
         for (const claim of claims) claim?.release();
       },
