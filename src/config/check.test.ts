@@ -60,6 +60,22 @@ const table: [string, unknown, string[]][] = [
     ['storge: expected a key of the configuration, got "storge"; did you mean storage?'],
   ],
   [
+    "a secret inside of a list is not repeated",
+    {
+      extensions: {
+        sync: {
+          registries: [
+            { urls: ["https://r.example.com"], credentials: { username: 5, password: 12345 } },
+          ],
+        },
+      },
+    },
+    [
+      "extensions.sync.registries[0].credentials.username: expected text, got 5",
+      "extensions.sync.registries[0].credentials.password: expected text, got something else",
+    ],
+  ],
+  [
     "a mistyped key in a block that is switched off",
     { extensions: { lint: { enable: false, mandatoryAnnotation: [] } } },
     [

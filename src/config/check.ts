@@ -110,7 +110,7 @@ class Walk implements ValueContext {
     const value = path.reduce<unknown>(member, aligned);
     this.problem(
       path,
-      wrongValue(issue.message, value, { option: option?.option ?? null, variables }),
+      wrongValue(issue.message, value, { option: option?.option ?? null, variables, path }),
     );
   }
 

@@ -64,17 +64,21 @@ function wayOut(row: KnownKey): string {
 export function wrongValue(
   expected: string,
   value: unknown,
-  about: { option: Option | null; variables: readonly string[] },
+  about: { option: Option | null; variables: readonly string[]; path?: readonly PathPart[] },
 ): string {
-  const { option, variables } = about;
+  const { option, variables, path = [] } = about;
   if (variables.length > 0) {
     const names = variables.map((name) => `\${${name}}`).join(" and ");
     return `expected ${expected}, got something else from ${names}`;
   }
   const hint = option === null ? "" : quotesHint(option, value);
-  const shown = option?.secret === true ? "something else" : showValue(value);
+  const isSecret = option?.secret === true || secretKey.test(String(path.at(-1)));
+  const shown = isSecret ? "something else" : showValue(value);
   return `expected ${expected}, got ${shown}${hint}`;
 }
+
+/** Keys inside of options whose values are secrets. */
+const secretKey = /password$|secret$|token$/i;
 
 /** A password in a URL is not repeated. */
 function showValue(value: unknown): string {

@@ -212,6 +212,22 @@ describe("manifests", () => {
   });
 });
 
+test("a manifest waits for a place no longer than it may take, and who left asks nobody", async () => {
+  registry.on("*", "/v2/slow/manifests/1", { silent: true });
+  const limits = { ...upstreamLimits, headMs: 600_000, manifestMs: 20 };
+  const upstream = open({ limits, gateLimits: { requestsMax: 1 } });
+  const holding = upstream.headManifest("slow", "1").catch(() => null);
+  await registry.awaitAsked("HEAD", "/v2/slow/");
+  const trouble = await troubleOf(upstream.getManifest("a", "1"));
+  expect([trouble.kind, trouble.retryAfterS]).toEqual(["busy", 5]);
+  const gone = AbortSignal.abort();
+  const left: unknown = await upstream.getBlob("a", "x", { signal: gone }).catch((error) => error);
+  expect(String(left)).toContain("request was cancelled");
+  expect(registry.requests).toHaveLength(1);
+  registry.cutAll();
+  await holding;
+});
+
 describe("blobs", () => {
   test("whole, from a byte on, and a part", async () => {
     const content = randomBytes(300_000);

@@ -42,6 +42,35 @@ export interface RequestsOptions {
   readonly onAnswer: (method: string, status: number | null, ms: number) => void;
 }
 
+/** What waits too long for a place may come again after so long. */
+const busyRetryAfterS = 5;
+
+/** The time that a request has; whoever asked may end it before. */
+class Deadline {
+  isLate = false;
+  readonly #ending = new AbortController();
+  readonly #over = new AbortController();
+
+  constructor(clock: Clock, { wholeMs, signal }: UpstreamRequest) {
+    const leave = (): void => this.#ending.abort();
+    signal?.addEventListener("abort", leave, { once: true });
+    void clock.sleep(wholeMs, this.#over.signal).then(() => {
+      if (this.#over.signal.aborted) return;
+      this.isLate = true;
+      this.#ending.abort();
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  /** No more time counts. Whoever asked may still end what is open. */
+  over(): void {
+    this.#over.abort();
+  }
+}
+
 export class UpstreamRequests {
   readonly #options: RequestsOptions;
   readonly #hops: number;
@@ -74,27 +103,36 @@ export class UpstreamRequests {
 
   /** The whole answer, whatever its status. @throws UpstreamTrouble where none came. */
   async exchange(request: UpstreamRequest): Promise<Exchange> {
-    const pass = await this.#enter(request);
+    const deadline = new Deadline(this.#options.clock, request);
     try {
-      return await this.#within(request, (signal) =>
-        this.client.exchange({ ...this.#wired(request), signal }),
-      );
+      const pass = await this.#enter(request, deadline);
+      try {
+        return await this.#answered(request, deadline, (signal) =>
+          this.client.exchange({ ...this.#wired(request), signal }),
+        );
+      } finally {
+        pass.leave();
+      }
     } finally {
-      pass.leave();
+      deadline.over();
     }
   }
 
   /** The head of an answer, whatever its status; its body is read as it comes, for as long as it moves. */
   async open(request: UpstreamRequest): Promise<OpenAnswer> {
-    const pass = await this.#enter(request);
+    const waiting = new Deadline(this.#options.clock, request);
+    const pass = await this.#enter(request, waiting).finally(() => waiting.over());
+    const deadline = new Deadline(this.#options.clock, request);
     let answer: OpenExchange;
     try {
-      answer = await this.#within(request, (signal) =>
+      answer = await this.#answered(request, deadline, (signal) =>
         this.client.open({ ...this.#wired(request), signal }),
       );
     } catch (error) {
       pass.leave();
       throw error;
+    } finally {
+      deadline.over();
     }
     const close = (): void => {
       answer.close();
@@ -103,46 +141,44 @@ export class UpstreamRequests {
     return { ...answer, close, spend: (bytes) => pass.spend(bytes) };
   }
 
-  #enter(request: UpstreamRequest): Promise<Pass> {
+  /** A place at the gate. Downloads wait for theirs as long as it takes; others no longer than they may take. */
+  async #enter(request: UpstreamRequest, deadline: Deadline): Promise<Pass> {
     if (this.#hops > hopsMax) throw new UpstreamTrouble("loop", this.host);
-    return this.#options.gate.enter(request.class, request.signal);
+    const signal = request.class === "blob" ? request.signal : deadline.signal;
+    if (request.signal?.aborted === true) throw new ClientError("aborted", this.host);
+    try {
+      return await this.#options.gate.enter(request.class, signal);
+    } catch (error) {
+      if (!deadline.isLate || !(error instanceof ClientError)) throw error;
+      throw new UpstreamTrouble("busy", this.host, { retryAfterS: busyRetryAfterS });
+    }
   }
 
-  /** Runs a request; when its time is over, it is silent. What came of it is told to the gate. */
-  async #within<T extends Exchange | OpenExchange>(
+  /** Sends, and tells the gate what came of it. Who does not answer in time is silent. */
+  async #answered<T extends Exchange | OpenExchange>(
     request: UpstreamRequest,
+    deadline: Deadline,
     send: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { clock, gate, host, onAnswer } = this.#options;
-    const ending = new AbortController();
-    const over = new AbortController();
-    let isLate = false;
-    void clock.sleep(request.wholeMs, over.signal).then(() => {
-      if (over.signal.aborted) return;
-      isLate = true;
-      ending.abort();
-    });
-    const leave = (): void => ending.abort();
-    request.signal?.addEventListener("abort", leave, { once: true });
     const startMs = clock.monotonicMs();
     let status: number | null = null;
     try {
-      const answer = await send(ending.signal);
+      const answer = await send(deadline.signal);
       ({ status } = answer);
       gate.heard(answer);
       return answer;
     } catch (error) {
       // Whoever asked does not want it any more: nobody's fault.
       if (request.signal?.aborted === true) throw error;
-      const late = isLate && error instanceof ClientError && error.kind === "aborted";
+      const isLate = deadline.isLate && error instanceof ClientError && error.kind === "aborted";
       const words = `did not answer within ${request.wholeMs / 1000} s`;
-      const trouble = late
+      const trouble = isLate
         ? new UpstreamTrouble("silent", host, { words })
         : troubleOfFailure(error, this.asked);
       gate.failed(trouble);
       throw trouble;
     } finally {
-      over.abort();
       onAnswer(request.method, status, clock.monotonicMs() - startMs);
     }
   }
