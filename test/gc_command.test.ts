@@ -4,10 +4,10 @@ import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { packageDirectory, run, startZot, tempDirectory } from "./harness.ts";
+import { testedProgram, run, startZot, tempDirectory } from "./harness.ts";
 import { config, content, image, index, layer, type Content } from "./http/content.ts";
 
-const command = join(packageDirectory, "bin/zot");
+const command = await testedProgram();
 const gc = (root: string, ...flags: string[]) => run(command, ["gc", "-r", root, ...flags]);
 const lines = (text: string): string[] => text.trimEnd().split("\n");
 const at = "team/app";

@@ -3,11 +3,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { packageDirectory, run, startZot, tempDirectory, type Zot } from "./harness.ts";
+import { testedProgram, run, startZot, tempDirectory, type Zot } from "./harness.ts";
 import { config, image, layer, type ManifestContent } from "./http/content.ts";
 import type { TempDirectory } from "./temp.ts";
 
-const program = join(packageDirectory, "bin/zot");
+const program = await testedProgram();
 const stable = image({ annotations: { name: "stable" } });
 const branch = image({ annotations: { name: "branch" } });
 let directory: TempDirectory;

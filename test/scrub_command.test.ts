@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { cp, link, mkdir, readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { packageDirectory, run, startZot, tempDirectory } from "./harness.ts";
+import { testedProgram, run, startZot, tempDirectory } from "./harness.ts";
 import {
   config,
   content,
@@ -21,7 +21,7 @@ import type { TempDirectory } from "./temp.ts";
 import { startInTerminal } from "./terminal.ts";
 import { eventually } from "./processes.ts";
 
-const command = join(packageDirectory, "bin/zot");
+const command = await testedProgram();
 const scrub = (...words: string[]) => run(command, ["scrub", ...words]);
 const hexOf = ({ digest }: Content): string => digest.slice("sha256:".length);
 

@@ -3,11 +3,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { packageDirectory, run, startZot, tempDirectory, type Zot } from "./harness.ts";
+import { testedProgram, run, startZot, tempDirectory, type Zot } from "./harness.ts";
 import { config, image, layer, type ManifestContent } from "./http/content.ts";
 import type { TempDirectory } from "./temp.ts";
 
-const program = join(packageDirectory, "bin/zot");
+const program = await testedProgram();
 let directory: TempDirectory;
 let zot: Zot;
 

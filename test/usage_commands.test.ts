@@ -1,8 +1,7 @@
 // `zot du` against a server, as a person types it.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { join } from "node:path";
-import { packageDirectory, run, startZot, tempDirectory, type Zot } from "./harness.ts";
+import { testedProgram, run, startZot, tempDirectory, type Zot } from "./harness.ts";
 import {
   config,
   image,
@@ -13,7 +12,7 @@ import {
 } from "./http/content.ts";
 import type { TempDirectory } from "./temp.ts";
 
-const program = join(packageDirectory, "bin/zot");
+const program = await testedProgram();
 const small = image({ annotations: { name: "small" } });
 const big = pattern(3 * 1024 * 1024);
 let directory: TempDirectory;
