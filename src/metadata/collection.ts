@@ -106,7 +106,10 @@ export interface CollectionReads {
     digest: string,
     kind: CandidateKind,
   ): Promise<Pick<Candidate, "since" | "lookAt"> | null>;
-  /** Whether it, or what names it, has waited since this moment or before, and was not promised to anybody later. */
+  /**
+   * Whether it, or what names it, has waited since this moment or before, and was not promised to anybody later; or it is
+   * not here any more.
+   */
   isWaiting(
     repository: string,
     digest: string,

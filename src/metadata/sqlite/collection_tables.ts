@@ -39,6 +39,8 @@ const sql = {
     "WHERE c.since <= CASE c.kind WHEN 'blob' THEN ?3 ELSE ?4 END AND NOT EXISTS (SELECT 1 FROM candidates p " +
     `WHERE p.repository = ${here} AND p.digest = ?2 AND p.kind = ?5 ` +
     "AND p.since > CASE p.kind WHEN 'blob' THEN ?3 ELSE ?4 END) LIMIT 1",
+  isBlobHere: `SELECT 1 AS found FROM blobs WHERE repository = ${here} AND digest = ?2`,
+  isManifestHere: `SELECT 1 AS found FROM manifests WHERE repository = ${here} AND digest = ?2`,
   parent: `SELECT parent FROM manifest_references WHERE repository = ${here} AND child = ?2 LIMIT 1`,
   blob:
     "SELECT b.size AS sizeBytes, b.linked_at AS linkedAt, (SELECT until FROM pins p WHERE p.repository = b.repository " +
@@ -179,8 +181,10 @@ function reads(database: Database): CollectionReads {
     nextLook: async (kind) => get<{ at: number }>(sql.nextLook, kind)?.at ?? null,
     hasLater: async (kind, moment) => get(sql.hasLater, kind, moment) !== null,
     candidate: async (repository, digest, kind) => get(sql.candidate, repository, digest, kind),
+    // That it is here is asked last: what goes in between has waited.
     isWaiting: async (repository, digest, as, since) =>
-      get(sql.isWaiting, repository, digest, since.blob, since.manifest, as) !== null,
+      get(sql.isWaiting, repository, digest, since.blob, since.manifest, as) !== null ||
+      get(as === "blob" ? sql.isBlobHere : sql.isManifestHere, repository, digest) === null,
     blob: async (repository, digest) => {
       const row = get<Omit<BlobFacts, "parent">>(sql.blob, repository, digest);
       const parent = parentOf(repository, digest);

@@ -5,6 +5,7 @@ import { collection } from "../../metadata/collection.ts";
 import { compileRules } from "../retention/rules.ts";
 import { sample } from "../../../test/contracts/store_samples.ts";
 import { openWorld, pushBlob, repository, type World } from "../../../test/registry/world.ts";
+import { removeBlob } from "../delete.ts";
 import { keepFor } from "./keep_for.ts";
 
 const minuteMs = 60_000;
@@ -45,4 +46,15 @@ test("with a shorter delay all of it is left, and every answer is read", async (
   const { asked, leastMs } = await askFor(world, 5 * minuteMs, 20);
   expect(leastMs).toBe(5 * minuteMs);
   expect(asked).toBe(40);
+});
+
+test("what was collected since it was found here is not promised", async () => {
+  await using world = await openWorld();
+  const delays = compileRules({ dryRun: false, delay: null, policies: [] }, 60 * minuteMs);
+  const registry = { ...world.registry, retention: delays };
+  const digest = await pushBlob(world, sample(500));
+  await removeBlob(registry, { repository, target: digest, by: null });
+  for (const as of ["blob", "manifest"] as const) {
+    expect(await keepFor(registry, { repository, digest, sizeBytes: 500 }, as)).toBe(false);
+  }
 });
