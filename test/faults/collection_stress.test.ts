@@ -10,9 +10,9 @@ import { run } from "../processes.ts";
 import { openRoot, pushImage } from "../registry/world.ts";
 import { auditUnderLock, images, plantedBug } from "./collection_stress_process.ts";
 
-const timeoutMs = 240_000;
-const triesMax = 12;
-const actions = "15";
+const timeoutMs = 300_000;
+const triesMax = 30;
+const actions = "10";
 const script = join(import.meta.dir, "collection_stress_process.ts");
 
 /** One round of all roles at once; the problems that were seen. */

@@ -22,7 +22,7 @@ import type { LayoutRegistry } from "../../src/registry/registry.ts";
 import { sweepOrphans } from "../../src/registry/sweep_orphans.ts";
 import { blobKey, metadataFile } from "../../src/storage/layout.ts";
 import { sample } from "../contracts/store_samples.ts";
-import { collecting } from "../registry/collecting.ts";
+import { collecting as collectionSettings } from "../registry/collecting.ts";
 import {
   changedCommits,
   image,
@@ -92,13 +92,18 @@ async function untag(registry: LayoutRegistry, one: Image, byDigest: boolean): P
 function careless(registry: LayoutRegistry): LayoutRegistry {
   return changedCommits(registry, async (commit, commits) => {
     if (!("repository" in commit) || commit.by !== ":gc") return commits(commit);
-    await sleep(20);
+    await sleep(gcDelayMs);
     return commits({ ...commit, preconditions: [] });
   });
 }
 
-async function collect(registry: LayoutRegistry, rounds: number, planted: string): Promise<void> {
-  const settings = () => collecting({ gcDelay: gcDelayMs });
+/** Round after round, until the others are done. */
+async function collect(
+  registry: LayoutRegistry,
+  planted: string,
+  isDone: () => boolean,
+): Promise<void> {
+  const settings = () => collectionSettings({ gcDelay: gcDelayMs });
   const collector = new Collector({
     registry: planted === plantedBug ? careless(registry) : registry,
     report: (level, message, fields) => {
@@ -108,7 +113,7 @@ async function collect(registry: LayoutRegistry, rounds: number, planted: string
     isOffline: true,
   });
   const projector = new LayoutProjector(registry, () => {});
-  for (let round = 0; round < rounds; round += 1) {
+  while (!isDone()) {
     // A planted bug may find no end.
     await collector.round(AbortSignal.timeout(roundMsMax));
     await projector.run("all");
@@ -165,25 +170,32 @@ if (import.meta.main) {
   const own = { ...registry, retention: rules };
   const one = (): Image => images[random(images.length)] as Image;
   const work: Readonly<Record<string, () => Promise<void>>> = {
-    push: () => push(own, one()),
+    push: async () => {
+      // Long enough for some images to become due, and to be pushed again while they go.
+      await sleep(random(2 * gcDelayMs));
+      await push(own, one());
+    },
     untag: async () => {
       await sleep(random(gcDelayMs));
-      await untag(own, one(), random(3) === 0);
-    },
-    audit: async () => {
-      for (const problem of auditUnderLock(root)) console.log(problem);
-      await sleep(30);
+      await untag(own, one(), random(2) === 0);
     },
   };
   const repeat = async (role: string): Promise<void> => {
     for (let action = 0; action < Number(actions); action += 1) await work[role]?.();
   };
-  await Promise.all(
-    roles
-      .split(",")
-      .map((role) =>
-        role === "collect" ? collect(own, Number(actions) * 8, planted) : repeat(role),
-      ),
-  );
+  let isDone = false;
+  const audit = async (): Promise<void> => {
+    while (!isDone) {
+      for (const problem of auditUnderLock(root)) console.log(problem);
+      await sleep(30);
+    }
+  };
+  const beside = [
+    ...(roles.includes("collect") ? [collect(own, planted, () => isDone)] : []),
+    ...(roles.includes("audit") ? [audit()] : []),
+  ];
+  await Promise.all(roles.split(",").map(repeat));
+  isDone = true;
+  await Promise.all(beside);
   await close();
 }
