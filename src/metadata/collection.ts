@@ -63,7 +63,7 @@ export interface ManifestFacts {
 }
 
 /** Values that collection keeps over restarts; that with a name is one of a repository. */
-export type CollectionValue = "rules" | "clock" | "walk" | `unread ${string}`;
+export type CollectionValue = "rules" | "clock" | "clock of holds" | "walk" | `unread ${string}`;
 
 export type CollectionChange =
   | { readonly kind: "set"; readonly name: CollectionValue; readonly value: string }

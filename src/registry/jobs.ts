@@ -7,7 +7,7 @@ import type { CollectedTotals } from "./collection/collected.ts";
 import { collectionJob, fileWalkJob } from "./collection/collection_job.ts";
 import type { CollectionSettings } from "./collection/collector.ts";
 import { LayoutProjector, projectLayout, type ProjectionMode } from "./layout_projector.ts";
-import { endHolds } from "./history/end_holds.ts";
+import { endHoldsJob } from "./history/end_holds.ts";
 import { hasLayouts, type Registry, type Report } from "./registry.ts";
 import type { RegistryJob } from "./registry_job.ts";
 import { evaluateLarge } from "./retention/evaluate.ts";
@@ -115,7 +115,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       followsCommits: true,
       restFactor: 20,
       lease,
-      run: (signal) => endHolds(options.registry, signal),
+      run: endHoldsJob(options.registry),
     },
     {
       name: retain,

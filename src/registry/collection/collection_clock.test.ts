@@ -2,8 +2,11 @@
 
 import { describe, expect, test } from "bun:test";
 import { sample } from "../../../test/contracts/store_samples.ts";
-import { hourMs, openCollector } from "../../../test/registry/collecting.ts";
-import { openWorld, pushBlob, type World } from "../../../test/registry/world.ts";
+import { candidates, hourMs, openCollector } from "../../../test/registry/collecting.ts";
+import { applyPlan } from "../retention/apply_plan.ts";
+import { planLines } from "../retention/plan.ts";
+import { compileRules } from "../retention/rules.ts";
+import { openWorld, pushBlob, repository, type World } from "../../../test/registry/world.ts";
 
 const dayMs = 24 * hourMs;
 const yearMs = 365 * dayMs;
@@ -48,6 +51,42 @@ describe("a jump forward", () => {
       expect(warnings(world)).toHaveLength(1);
     });
   }
+
+  test("is no waiting for plans either", async () => {
+    await using settable = await openSettable();
+    const { world, jump } = settable;
+    const gc = openCollector(world);
+    const rules = compileRules({ dryRun: false, delay: null, policies: [] }, hourMs);
+    const registry = { ...world.registry, retention: rules };
+    const digest = await pushBlob(world, sample(500));
+    await world.settle();
+    await gc.round();
+    await world.clock.advance(hourMs / 2);
+    jump(dayMs);
+    await gc.round();
+    const planned = () => Array.fromAsync(planLines(registry));
+    const since = (await candidates(world))[0]?.since ?? 0;
+    const applying = { by: "alice", forbids: () => null };
+    const line = { kind: "blob", repository, digest, since } as const;
+    expect(await planned()).toEqual([]);
+    const { skipped } = await applyPlan(registry, [line], applying);
+    expect(skipped).toMatchObject([{ reason: "it has not waited for long enough" }]);
+    await world.clock.advance(hourMs / 2 + 60_000);
+    expect(await planned()).toHaveLength(1);
+    expect(await applyPlan(registry, [line], applying)).toMatchObject({ removed: 1 });
+  });
+
+  test("of less than an hour is an adjustment, and counts as waiting", async () => {
+    await using settable = await openSettable();
+    const { world, jump } = settable;
+    const gc = openCollector(world);
+    await pushBlob(world, sample(500));
+    await gc.round();
+    await world.clock.advance(hourMs / 2);
+    jump(hourMs / 2);
+    expect((await gc.settle()).blobs).toBe(1);
+    expect(warnings(world)).toEqual([]);
+  });
 
   test("is not forgotten by a restart", async () => {
     await using settable = await openSettable();

@@ -5,9 +5,13 @@
  * at the clock, since nobody can tell a long night from a wrong clock. Nothing waits because of a jump back: what seems
  * to come from the future counts from now on.
  */
-import type { CollectionReads, CollectionChange } from "../../metadata/collection.ts";
+import {
+  collection,
+  type CollectionChange,
+  type CollectionReads,
+} from "../../metadata/collection.ts";
 import type { Clock } from "../../lib/clock.ts";
-import type { Report } from "../registry.ts";
+import type { Registry, Report } from "../registry.ts";
 
 /** A difference between wall clock and elapsed time that is a jump; less than that is adjusted often. */
 const jumpMsMin = 60 * 60_000;
@@ -23,7 +27,11 @@ interface State {
   readonly lostBefore: number;
 }
 
+/** Whose look at the clock it is: each notes it for itself. */
+type ClockName = "clock" | "clock of holds";
+
 export interface ClockParts {
+  readonly name?: ClockName;
   readonly clock: Clock;
   readonly report: Report;
   readonly reads: Pick<CollectionReads, "value">;
@@ -58,10 +66,7 @@ export class CollectionClock {
 
   /** Up to when something must have lost its last name, to have waited for so long. */
   dueUntil(delayMs: number): number {
-    const now = this.#parts.clock.now();
-    const { lostMs = 0, lostBefore = 0 } = this.#state ?? {};
-    // What waits since before the jump has waited for long enough by then, whatever it lost.
-    return now - delayMs - (now - lostBefore < delayMs ? lostMs : 0);
+    return dueUntil(this.#state, this.#parts.clock.now(), delayMs);
   }
 
   async #lose(
@@ -78,14 +83,34 @@ export class CollectionClock {
   }
 
   async #read(now: number): Promise<State> {
-    const text = await this.#parts.reads.value("clock");
-    return text === null ? { seen: now, lostMs: 0, lostBefore: 0 } : (JSON.parse(text) as State);
+    const state = await read(this.#parts.reads, this.#parts.name ?? "clock");
+    return state ?? { seen: now, lostMs: 0, lostBefore: 0 };
   }
 
   async #write(): Promise<void> {
     const state = this.#state;
     if (state === null) return;
     this.#writtenAt = state.seen;
-    await this.#parts.commit({ kind: "set", name: "clock", value: JSON.stringify(state) });
+    const name = this.#parts.name ?? "clock";
+    await this.#parts.commit({ kind: "set", name, value: JSON.stringify(state) });
   }
+}
+
+async function read(reads: ClockParts["reads"], name: ClockName): Promise<State | null> {
+  const text = await reads.value(name);
+  return text === null ? null : (JSON.parse(text) as State);
+}
+
+function dueUntil(state: State | null, now: number, delayMs: number): number {
+  const { lostMs = 0, lostBefore = 0 } = state ?? {};
+  // What waits since before the jump has waited for long enough by then, whatever it lost.
+  return now - delayMs - (now - lostBefore < delayMs ? lostMs : 0);
+}
+
+/** Up to when something must have lost its last name for collection to find it due, as its last round knew the clock. */
+export async function collectionDueUntil(
+  { metadata, clock }: Pick<Registry, "metadata" | "clock">,
+  delayMs: number,
+): Promise<number> {
+  return dueUntil(await read(metadata.records(collection), "clock"), clock.now(), delayMs);
 }

@@ -16,7 +16,8 @@ import { sample } from "../../../test/contracts/store_samples.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { removeBlob, removeManifest } from "../delete.ts";
 import type { Registry } from "../registry.ts";
-import { endHolds, makeRoom } from "./end_holds.ts";
+import { undelete } from "./restore.ts";
+import { endHolds, endHoldsJob, makeRoom } from "./end_holds.ts";
 import type { UndoSettings } from "./undo_settings.ts";
 
 const hour = 3_600_000;
@@ -72,6 +73,33 @@ describe("held content", () => {
     expect(await endHolds(registry)).toBeNull();
     await world.settle();
     expect(isThere(world, app.digest)).toBe(false);
+  });
+
+  test("waits for as long again after a clock that jumped ahead, and so do pins", async () => {
+    const { world, registry } = await openHeld({ pinMs: 7 * 24 * hour });
+    await using _ = world;
+    const [held, pinned] = await pushed(world, 2);
+    await remove(registry, held!);
+    await remove(registry, pinned!);
+    await undelete(registry, { repository, digest: pinned!, by: "alice" });
+    const run = endHoldsJob(registry);
+    const { signal } = new AbortController();
+    const pins = () => registry.metadata.past.endedPins(Number.MAX_SAFE_INTEGER, 9);
+    await run(signal);
+    for (const jumpMs of [365 * 24 * hour, -365 * 24 * hour]) {
+      await world.clock.advance(hour);
+      world.clock.jump(jumpMs);
+      await run(signal);
+      expect([await heldCount(registry), (await pins()).length]).toEqual([1, 1]);
+    }
+    world.clock.jump(365 * 24 * hour);
+    await run(signal);
+    await world.clock.advance(24 * hour);
+    await run(signal);
+    expect([await heldCount(registry), (await pins()).length]).toEqual([0, 1]);
+    await world.clock.advance(7 * 24 * hour);
+    await run(signal);
+    expect(await pins()).toEqual([]);
   });
 
   test("goes sooner when the window is made shorter", async () => {

@@ -2,7 +2,10 @@
  * Ends holds: held content goes when its window is over, and the oldest first while the disk is short or
  * more is held than may be. Undo never fills a disk.
  */
+import { collection } from "../../metadata/collection.ts";
 import type { HeldRecord } from "../../metadata/past.ts";
+import { recordCommit } from "../../metadata/records.ts";
+import { CollectionClock } from "../collection/collection_clock.ts";
 import type { Registry } from "../registry.ts";
 import { sweepOrphans } from "../sweep_orphans.ts";
 import { leastFree } from "./undo_settings.ts";
@@ -14,16 +17,44 @@ const stillShortMs = 500;
 /** Until the disk is looked at again while there is something that could give way. */
 const lookAgainMs = 10_000;
 
-/** One run of the job. Gives how soon to come again; null for the usual time. */
-export async function endHolds(registry: Registry, signal?: AbortSignal): Promise<number | null> {
-  const { metadata, clock } = registry;
+/** The job, which believes no clock that jumped ahead: held content and pins wait for as long again. */
+export function endHoldsJob(registry: Registry): (signal: AbortSignal) => Promise<number | null> {
+  const { metadata, clock, report } = registry;
+  const holds = new CollectionClock({
+    name: "clock of holds",
+    clock,
+    // Collection tells of a jump.
+    report: (level, message, fields) => {
+      if (level === "error") report(level, message, fields);
+    },
+    reads: metadata.records(collection),
+    commit: async (change) => {
+      await metadata.commit(recordCommit(collection, change));
+    },
+  });
+  return async (signal) => {
+    const { items } = await metadata.past.heldTotals();
+    const [pin] = await metadata.past.endedPins(Number.MAX_SAFE_INTEGER, 1);
+    await holds.look({ isWaiting: items > 0 || pin !== undefined });
+    return endHolds(registry, signal, (ms) => holds.dueUntil(ms));
+  };
+}
+
+/** One run. Gives how soon to come again; null for the usual time. */
+export async function endHolds(
+  registry: Registry,
+  signal?: AbortSignal,
+  dueUntil = (ms: number): number => registry.clock.now() - ms,
+): Promise<number | null> {
+  const { metadata } = registry;
   for (;;) {
     if (signal?.aborted === true) return null;
-    const due = await metadata.past.heldSince(clock.now() - registry.undo().windowMs, sliceMax);
+    const due = await metadata.past.heldSince(dueUntil(registry.undo().windowMs), sliceMax);
     await release(registry, due);
     if (due.length < sliceMax) break;
   }
-  await unpin(registry);
+  const { pinMs } = registry.undo();
+  await unpin(registry, dueUntil(pinMs) + pinMs);
   const { items, bytes } = await metadata.past.heldTotals();
   if (items === 0) return null;
   const shortBytes = await missingBytes(registry, bytes);
@@ -89,8 +120,8 @@ async function release({ metadata }: Registry, held: readonly HeldRecord[]): Pro
   );
 }
 
-async function unpin({ metadata, clock }: Registry): Promise<void> {
-  const ended = await metadata.past.endedPins(clock.now(), sliceMax);
+async function unpin({ metadata }: Registry, until: number): Promise<void> {
+  const ended = await metadata.past.endedPins(until, sliceMax);
   await Promise.all(
     ended.map(({ repository, digest }) =>
       metadata.commit({

@@ -1,6 +1,7 @@
 /** Carries out lines of a plan, each only while what it says still holds and the rules still say the same. */
 import { collection } from "../../metadata/collection.ts";
 import { parseDigest } from "../../oci/digest.ts";
+import { collectionDueUntil } from "../collection/collection_clock.ts";
 import { Compared } from "../collection/compared.ts";
 import { decideCandidate } from "../collection/decide_candidate.ts";
 import { mustBeRead, mustWait } from "../collection/must_wait.ts";
@@ -111,7 +112,8 @@ async function applyCandidate(
   const reason = kind === "blob" ? "unnamed" : "untagged";
   const candidate = { repository, digest, kind, ...found, reason } as const;
   const delayMs = kind === "blob" ? rules.gcDelayMs : rules.delayMs;
-  if (found.since > now - delayMs) return "it has not waited for long enough";
+  if (found.since > (await collectionDueUntil(registry, delayMs)))
+    return "it has not waited for long enough";
   const waits = await mustWait(registry, candidate, { delayMs, indexes: new Map() });
   if (waits !== null) return "its layout is to be read in first, or its file is young";
   const deciding = { registry, rules, now, stamp: null, comparedIn };

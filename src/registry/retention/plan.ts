@@ -4,6 +4,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import { collection, type CandidatePlace } from "../../metadata/collection.ts";
+import { collectionDueUntil } from "../collection/collection_clock.ts";
 import { Compared } from "../collection/compared.ts";
 import { decideCandidate } from "../collection/decide_candidate.ts";
 import { mustWait, type Indexes } from "../collection/must_wait.ts";
@@ -65,7 +66,7 @@ async function* candidateLines(
   const { retention: rules, clock } = registry;
   const now = clock.now();
   const delayMs = kind === "manifest" ? rules.delayMs : rules.gcDelayMs;
-  const until = now - delayMs;
+  const until = await collectionDueUntil(registry, delayMs);
   const reads = registry.metadata.records(collection);
   const compared = new Compared(registry);
   const comparedIn = (name: string) => compared.verdictsIn(name, { rules, now });
