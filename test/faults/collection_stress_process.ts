@@ -183,19 +183,19 @@ if (import.meta.main) {
   const repeat = async (role: string): Promise<void> => {
     for (let action = 0; action < Number(actions); action += 1) await work[role]?.();
   };
-  let isDone = false;
+  const others = { areDone: false };
   const audit = async (): Promise<void> => {
-    while (!isDone) {
+    while (!others.areDone) {
       for (const problem of auditUnderLock(root)) console.log(problem);
       await sleep(30);
     }
   };
   const beside = [
-    ...(roles.includes("collect") ? [collect(own, planted, () => isDone)] : []),
+    ...(roles.includes("collect") ? [collect(own, planted, () => others.areDone)] : []),
     ...(roles.includes("audit") ? [audit()] : []),
   ];
   await Promise.all(roles.split(",").map(repeat));
-  isDone = true;
+  others.areDone = true;
   await Promise.all(beside);
   await close();
 }
