@@ -90,7 +90,12 @@ async function sendableOrAgain({ registry }: App, blob: Holding): Promise<Pulled
 async function arrivingBlob(call: Call, arriving: ArrivingBlob): Promise<Reply> {
   const { digest, sizeBytes } = arriving;
   const headers = blobHeaders(digest, sizeBytes);
-  if (call.method === "HEAD") return emptyReply(200, headers);
+  if (call.method === "HEAD") {
+    // A push that skips it would name a blob that is not here.
+    if (arriving.takesPushes && mayPush(call))
+      throw apiError("BLOB_UNKNOWN", { detail: { digest } });
+    return emptyReply(200, headers);
+  }
   const header = rangeStillFits(call, digest) ? call.header("range") : null;
   // Of several ranges none is served: the client gets all of it.
   const parsed = header === null ? null : parseRange(header, sizeBytes, { partsMax: 1 });
@@ -100,6 +105,10 @@ async function arrivingBlob(call: Call, arriving: ArrivingBlob): Promise<Reply> 
   headers["content-range"] = `bytes ${range.first}-${range.last}/${sizeBytes}`;
   headers["content-length"] = String(range.last - range.first + 1);
   return contentReply(206, await arriving.open(range), headers);
+}
+
+function mayPush({ caller, repository }: Call): boolean {
+  return caller.may("create", repository) || caller.may("update", repository);
 }
 
 function unsatisfiable(sizeBytes: number): ApiError {

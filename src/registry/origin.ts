@@ -35,6 +35,8 @@ export interface ArrivingBlob {
   readonly digest: Digest;
   /** As the manifest says that names it. */
   readonly sizeBytes: number;
+  /** The repository takes pushes, too: who pushes needs to know that it is not here. */
+  readonly takesPushes: boolean;
   /**
    * Its bytes as they come. The last ones come when the digest of all was verified; where it is wrong the stream fails.
    * Resolves once the first byte is known to come. @throws an API error where it does not.

@@ -233,6 +233,20 @@ test("row 31: HEAD of a blob asks the manifest, never the upstream", async () =>
   expect(world.upstream.asked("*", "/blobs/")).toEqual([]);
 });
 
+test("row 31: where pushes are allowed, who may push is told that it is not here, and then that it is", async () => {
+  await using world = await opened({ mirror: { allowsPush: true } });
+  expect((await world.head(here)).status).toBe(404);
+  expect(sha256(await world.bytes(here))).toBe(digest);
+  expect((await world.head(here)).status).toBe(200);
+});
+
+test("a quota that is used up keeps nobody from pulling", async () => {
+  const config = { storage: { quotas: [{ prefix: "docker.io/", bytes: 1000, tags: 0 }] } };
+  await using world = await opened({ config });
+  expect(sha256(await world.bytes(here))).toBe(digest);
+  expect(await isStored(world)).toBe(true);
+});
+
 test("row 32: an upstream that refuses HEAD of blobs", async () => {
   await using world = await opened();
   world.upstream.on("HEAD", there, { status: 401 });

@@ -168,6 +168,17 @@ describe("manifests", () => {
     expect(await catalogOf(world)).toEqual([]);
   });
 
+  test("row 14: a manifest that is too large is an error, and is not kept", async () => {
+    await using world = await mirrorWorld({ limits: { manifestBytesMax: 2_000 } });
+    const large = { schemaVersion: 2, annotations: { large: "x".repeat(3_000) }, manifests: [] };
+    world.upstream.content.addManifest("library/a", large, {
+      tag: "v1",
+      mediaType: mediaTypes.ociIndex,
+    });
+    expect((await world.get("docker.io/library/a/manifests/v1")).status).toBe(502);
+    expect(await catalogOf(world)).toEqual([]);
+  });
+
   test("row 15: an index is kept as it is, and its children come when they are asked for", async () => {
     await using world = await mirrorWorld();
     const { content } = world.upstream;

@@ -128,8 +128,9 @@ export class MirroredBlobs {
   }
 
   #arriving(blob: FetchedBlob & { readonly sizeBytes: number }): ArrivingBlob {
-    const { digest, sizeBytes } = blob;
-    return { digest, sizeBytes, open: (range) => this.#open(blob, range) };
+    const { digest, sizeBytes, sources } = blob;
+    const takesPushes = sources[0]?.mirror.allowsPush === true;
+    return { digest, sizeBytes, takesPushes, open: (range) => this.#open(blob, range) };
   }
 
   async #open(

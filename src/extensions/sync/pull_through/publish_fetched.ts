@@ -14,7 +14,8 @@ export async function publishFetched(
   const place = async (): Promise<Commit> => {
     await held.finish(repository, digest);
     const changes = [{ kind: "link-blob", digest, sizeBytes: held.sizeBytes } as const];
-    return { repository, preconditions: [], changes, by: null };
+    // Nobody's pull fails for want of room: what is cached has limits of its own.
+    return { repository, preconditions: [], changes, by: null, quotas: "counted" };
   };
   if (await nameBytes(registry, { digest, place })) return;
   throw apiError("UNAVAILABLE", { message: "The blob was swept while it was fetched; pull again" });

@@ -120,6 +120,8 @@ function commitOf(
     preconditions,
     changes: [...changes, ...tagChanges],
     by: mirrorActor,
+    // Nobody's pull fails for want of room: what is cached has limits of its own.
+    quotas: "counted",
     records: recordsOf([{ kind: "set-origin", repository, host, at }, ...records, ...tagRecords]),
   };
 }
