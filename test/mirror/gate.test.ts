@@ -101,6 +101,18 @@ describe("places", () => {
     (await waiting).leave();
   });
 
+  test("another look at the page from the primary takes nothing from the workers", async () => {
+    const { gate, open, clock } = server({ blobsMax: 1 });
+    const pass = await gate(1).enter("blob");
+    const again = open(0).of("docker.io", { ...gateLimits, blobsMax: 1 });
+    const waiting = again.enter("blob");
+    await clock.advance(50);
+    expect(await isDone(waiting)).toBe(false);
+    pass.leave();
+    await clock.advance(50);
+    (await waiting).leave();
+  });
+
   test("a full line is told at once, and when to come again", async () => {
     const { gate, clock } = server({ requestsMax: 1, queueMax: 2 });
     const [one, two] = [gate(1), gate(2)];
@@ -289,7 +301,7 @@ describe("an upstream that is not well", () => {
         crypto.getRandomValues(bytes.subarray(at, at + 65_536));
       }
       // A server that starts has no workers yet.
-      open(0);
+      open(0).begin();
       const one = gate(1, `host${round}.example`);
       expect(["up", "limited", "down"]).toContain(one.state().state);
       const entered = one.enter("manifest").then(

@@ -58,6 +58,7 @@ export const syncExtension: Extension<SyncPlace> = {
     );
     const [gates = null, ticks = null] = claims.map((claim) => claim?.path ?? null);
     const gate = new UpstreamGates(gates, 0, clock);
+    gate.begin();
     const counts = openPrimaryCounts(rootDirectory, clock);
     // The page is whole before the first worker opens it.
     if (ticks !== null) makeTicks(ticks);

@@ -67,9 +67,12 @@ export class UpstreamGates {
     this.#page = openGatePage(at);
     this.#worker = worker;
     this.#clock = clock;
-    // When the primary opens it, no worker runs yet.
-    const rows = worker === 0 ? rowsMax : 1;
-    for (let row = worker; row < worker + rows; row += 1) clearRow(this.#page, row);
+    clearRow(this.#page, worker);
+  }
+
+  /** Forgets whatever the page says of processes: for the primary, before it starts any. */
+  begin(): void {
+    for (let row = 0; row < rowsMax; row += 1) clearRow(this.#page, row);
   }
 
   of(host: string, limits: GateLimits): UpstreamGate {
