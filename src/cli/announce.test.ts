@@ -33,6 +33,16 @@ describe("the announcement", () => {
     expect(text).not.toMatch(/login|insecure|Reach it/);
   });
 
+  test("of a mirror: that clients have to be told", () => {
+    const loaded = checkConfig({ extensions: { sync: { mirrors: ["docker.io", "ghcr.io"] } } });
+    if ("problems" in loaded) throw new Error(loaded.problems.join("\n"));
+    const places = whereabouts(loaded.config, "http://127.0.0.1:8080", null);
+    expect(announcement(loaded.config, places)).toContain(
+      "Pull docker.io, ghcr.io through it; what each client has to be told:\n    zot mirror --server http://127.0.0.1:8080\n",
+    );
+    expect(announced({}, "http://127.0.0.1:8080")).not.toContain("zot mirror");
+  });
+
   test("with a login: the login comes first", () => {
     const text = announced({ auth }, "http://127.0.0.1:8080");
     expect(text.indexOf("docker login 127.0.0.1:8080\n")).toBeGreaterThan(0);

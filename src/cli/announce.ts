@@ -5,7 +5,7 @@ import { X509Certificate } from "node:crypto";
 import { hasMethods, isLoopback } from "../auth/check_options.ts";
 import type { Config } from "../config/schema.ts";
 import { pushCommands, type PushPlace } from "../lib/push_commands.ts";
-import { isEveryInterface, outsideAddresses, urlAt } from "../server.ts";
+import { isEveryInterface, mirroredBy, outsideAddresses, urlAt } from "../server.ts";
 
 /** More addresses than these only confuse. */
 const addressesMax = 4;
@@ -49,11 +49,26 @@ export function announcement(config: Config, { url, outsideUrls }: Whereabouts):
     ...notes.map((note) => indent + note),
     ...commands.map(([, command]) => indent + command),
     "",
+    ...mirrorLines(config, best),
     `  See what is there:  ${best}/ in a browser, or  curl ${best}/v2/_catalog`,
     "  Stop with Ctrl+C.",
     "",
     "",
   ].join("\n");
+}
+
+/** Upstreams that are named; further ones only fill the screen. */
+const upstreamsShown = 6;
+
+function mirrorLines(config: Config, url: string): readonly string[] {
+  const hosts = mirroredBy(config).map(({ host }) => host);
+  if (hosts.length === 0) return [];
+  const more = hosts.length > upstreamsShown ? " and more" : "";
+  return [
+    `  Pull ${hosts.slice(0, upstreamsShown).join(", ")}${more} through it; what each client has to be told:`,
+    `${indent}zot mirror --server ${url}`,
+    "",
+  ];
 }
 
 function placeOf({ http: { auth, tls } }: Config, url: string): PushPlace {

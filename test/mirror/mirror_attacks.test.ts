@@ -1,6 +1,7 @@
 // What a hostile upstream, or a hostile client, tries with a mirror.
 
 import { describe, expect, test } from "bun:test";
+import { createRegistry } from "../../src/create_registry.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
 import { mirrorWorld, sha256 } from "./mirror_world.ts";
 
@@ -74,5 +75,85 @@ describe("a manifest upstream that names content of others", () => {
     expect(evil!.asked("GET", digest)).toHaveLength(1);
     letGo.resolve();
     expect(sha256(new Uint8Array(await (await waiting).arrayBuffer()))).toBe(digest);
+  });
+});
+
+interface Circle extends AsyncDisposable {
+  readonly urls: readonly string[];
+  /** Requests that came, to any of them. */
+  readonly asked: string[];
+}
+
+/** So many registries, each of which mirrors the next one, and the last one the first. */
+async function circle(count: number): Promise<Circle> {
+  await using stack = new AsyncDisposableStack();
+  const asked: string[] = [];
+  const answers: ((request: Request) => Promise<Response>)[] = [];
+  const urls = Array.from({ length: count }, (_, at) => {
+    const server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: (request) => {
+        asked.push(`${at} ${request.method} ${new URL(request.url).pathname}`);
+        return answers[at]?.(request) ?? new Response(null, { status: 503 });
+      },
+    });
+    stack.defer(() => server.stop(true));
+    return server.url.origin;
+  });
+  for (let at = 0; at < count; at += 1) {
+    const urlsOf = [urls[(at + 1) % count]!];
+    const sync = { registries: [{ urls: urlsOf, onDemand: true, content: [{ prefix: "**" }] }] };
+    const registry = await createRegistry({
+      memory: true,
+      config: { extensions: { sync } },
+      log: () => {},
+    });
+    stack.defer(() => registry.close());
+    answers.push((request) => registry.fetch(request));
+  }
+  const owned = stack.move();
+  return { urls, asked, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+describe("row 67: mirrors that ask each other in a circle", () => {
+  test.each([1, 2, 3])("of %d come to an end, and say so", async (count) => {
+    await using mirrors = await circle(count);
+    const answer = await fetch(`${mirrors.urls[0]}/v2/team/app/manifests/1`);
+    expect(answer.status).toBe(508);
+    expect(await answer.text()).toContain("too many mirrors");
+    expect(mirrors.asked.length).toBeLessThan(12);
+  });
+
+  test("do not take each other for broken", async () => {
+    await using mirrors = await circle(2);
+    const statuses: number[] = [];
+    for (let tag = 0; tag < 8; tag += 1) {
+      statuses.push((await fetch(`${mirrors.urls[0]}/v2/team/app/manifests/${tag}`)).status);
+    }
+    expect(new Set(statuses)).toEqual(new Set([508]));
+    const digest = sha256(secret);
+    const referrers = await fetch(`${mirrors.urls[0]}/v2/team/app/referrers/${digest}`);
+    expect([404, 508]).toContain(referrers.status);
+  });
+
+  test("have what was pushed to one of them", async () => {
+    await using mirrors = await circle(2);
+    const index = JSON.stringify({
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociIndex,
+      manifests: [],
+    });
+    const at = (mirror: number) => `${mirrors.urls[mirror]}/v2/team/app/manifests/1`;
+    const put = await fetch(at(1), {
+      method: "PUT",
+      headers: { "content-type": mediaTypes.ociIndex },
+      body: index,
+    });
+    expect(put.status).toBe(201);
+    expect(await (await fetch(at(0))).text()).toBe(index);
+    mirrors.asked.length = 0;
+    expect((await fetch(at(1))).status).toBe(200);
+    expect(mirrors.asked).toEqual(["1 GET /v2/team/app/manifests/1"]);
   });
 });

@@ -145,6 +145,17 @@ describe("names of all upstreams", () => {
     }
   });
 
+  test("a client may say the registry twice: by ns, and by the path of its mirror", () => {
+    const names = table({ mirrors: ["docker.io", "ghcr.io"] });
+    expect(names.localName("ghcr.io", "ghcr.io/owner/app")?.repository).toBe("ghcr.io/owner/app");
+    expect(names.localName("docker.io", "docker.io/nginx")?.repository).toBe(
+      "docker.io/library/nginx",
+    );
+    expect(names.localName("ghcr.io", "docker.io/nginx")?.repository).toBe(
+      "ghcr.io/docker.io/nginx",
+    );
+  });
+
   test("what is only copied from time to time answers no pull", () => {
     const names = table({
       registries: [{ urls: ["https://quay.io"], pollInterval: "1h", content: [{ prefix: "**" }] }],

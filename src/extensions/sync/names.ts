@@ -72,7 +72,7 @@ export class NameTable {
     if (host === null) return null;
     for (const entry of this.#entries) {
       if (!entry.hosts.includes(host)) continue;
-      const asked = entry.folder !== null && isHub(host) ? hubName(name) : name;
+      const asked = askedName(entry, host, name);
       const repository = entry.rules.localName(asked);
       if (repository !== null) return { repository, host };
     }
@@ -100,6 +100,13 @@ export class NameTable {
       return name === null ? [] : [{ entry, name }];
     });
   }
+}
+
+/** A client may name the registry by the path of its mirror beside `ns` (BuildKit: `zot.example/ghcr.io`). */
+function askedName({ folder }: NamedEntry, host: string, name: string): string {
+  if (folder === null) return name;
+  const bare = name.startsWith(`${folder}/`) ? name.slice(folder.length + 1) : name;
+  return isHub(host) ? hubName(bare) : bare;
 }
 
 /** At Docker Hub what has one component is below `library`. */

@@ -15,7 +15,7 @@ import { resolveManifest, whyAbsent, type ManifestHolding } from "../../../regis
 import type { UpstreamManifest } from "../upstream/upstream.ts";
 import { UpstreamTrouble } from "../upstream/trouble.ts";
 import { Absences } from "./absences.ts";
-import type { Mirror, MirroredName } from "./mirror.ts";
+import { joinedBy, type Mirror, type MirroredName } from "./mirror.ts";
 import { confirmTag, setCachedTag, storeManifest } from "./store_manifest.ts";
 import { isAbsence, staleWarning, troubleError, worst } from "./upstream_answers.ts";
 
@@ -177,10 +177,11 @@ export class MirroredManifests {
     [source]: readonly MirroredName[],
     ask: () => Promise<Answer>,
   ): Promise<Answer> {
-    let asking = this.#asking.get(place);
+    const key = source === undefined ? place : joinedBy(place, source);
+    let asking = this.#asking.get(key);
     if (asking === undefined) {
-      asking = ask().finally(() => this.#asking.delete(place));
-      this.#asking.set(place, asking);
+      asking = ask().finally(() => this.#asking.delete(key));
+      this.#asking.set(key, asking);
     }
     const waited = new AbortController();
     const silent = this.#clock

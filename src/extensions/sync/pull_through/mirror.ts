@@ -28,6 +28,16 @@ export interface MirroredName {
   readonly mirror: Mirror;
   /** As the upstream calls it. */
   readonly name: string;
+  /** Mirrors that the request came through; none where it is left out. */
+  readonly hops?: number;
+}
+
+/**
+ * What questions are joined by: those that came through as many mirrors. One that came back in a circle would wait for
+ * itself.
+ */
+export function joinedBy(asked: string, { hops = 0 }: MirroredName): string {
+  return hops === 0 ? asked : `${asked} ${hops}`;
 }
 
 export interface MirrorNames {

@@ -34,7 +34,7 @@ export interface PullThroughParts {
 function through(source: MirroredName, hops: number): MirroredName {
   if (hops === 0) return source;
   const { mirror } = source;
-  return { ...source, mirror: { ...mirror, upstream: mirror.upstream.withHops(hops) } };
+  return { ...source, hops, mirror: { ...mirror, upstream: mirror.upstream.withHops(hops) } };
 }
 
 /** What is from another upstream than the client means is not there for it. */

@@ -6,7 +6,7 @@ import { isTag } from "../../../oci/reference.ts";
 import type { UpstreamList } from "../../../registry/origin.ts";
 import type { Registry } from "../../../registry/registry.ts";
 import { UpstreamTrouble } from "../upstream/trouble.ts";
-import type { MirroredName } from "./mirror.ts";
+import { joinedBy, type MirroredName } from "./mirror.ts";
 import { isAbsence, troubleError } from "./upstream_answers.ts";
 
 /** How long a list is served without a question. */
@@ -42,11 +42,12 @@ export class UpstreamLists {
     sources: readonly MirroredName[],
   ): Promise<UpstreamList<string> | null> {
     const merging = sources.filter(({ mirror }) => mirror.mergesTags);
-    const list = await this.#ask(repository, merging, ({ mirror, name }) =>
-      this.#tags.get(`${mirror.upstream.host} ${name}`, async () =>
+    const list = await this.#ask(repository, merging, (source) => {
+      const { mirror, name } = source;
+      return this.#tags.get(`${mirror.upstream.host} ${name}`, source, async () =>
         sortedTags(await mirror.upstream.tags(name)),
-      ),
-    );
+      );
+    });
     if (list === null || list.items.length <= tagsMax) return list;
     const warning = `of more than ${tagsMax} tags the first are listed`;
     return { items: list.items.slice(0, tagsMax), warning };
@@ -57,12 +58,13 @@ export class UpstreamLists {
     subject: string,
     sources: readonly MirroredName[],
   ): Promise<UpstreamList<Descriptor> | null> {
-    return this.#ask(repository, sources, ({ mirror, name }) =>
-      this.#referrers.get(`${mirror.upstream.host} ${name}@${subject}`, async () => {
+    return this.#ask(repository, sources, (source) => {
+      const { mirror, name } = source;
+      return this.#referrers.get(`${mirror.upstream.host} ${name}@${subject}`, source, async () => {
         const found = await mirror.upstream.referrers(name, subject);
         return found?.manifests ?? null;
-      }),
-    );
+      });
+    });
   }
 
   async #ask<T>(
@@ -102,13 +104,18 @@ class ListMemory<T> {
     this.#lastsMs = lastsMs;
   }
 
-  async get(key: string, ask: () => Promise<readonly T[] | null>): Promise<readonly T[] | null> {
+  async get(
+    key: string,
+    source: MirroredName,
+    ask: () => Promise<readonly T[] | null>,
+  ): Promise<readonly T[] | null> {
     const known = this.#lists.get(key);
     if (known !== null && known.untilMs > this.#clock.monotonicMs()) return known.items;
-    const running = this.#asking.get(key);
+    const joined = joinedBy(key, source);
+    const running = this.#asking.get(joined);
     if (running !== undefined) return running;
-    const asking = this.#askAnew(key, ask).finally(() => this.#asking.delete(key));
-    this.#asking.set(key, asking);
+    const asking = this.#askAnew(key, ask).finally(() => this.#asking.delete(joined));
+    this.#asking.set(joined, asking);
     return asking;
   }
 

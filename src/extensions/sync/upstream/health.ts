@@ -24,6 +24,11 @@ interface Answered {
   readonly headers: HeaderLines;
 }
 
+/** 501 is a method that it does not know, and 508 a mirror that is well and was asked in a circle. */
+function isFailure(status: number): boolean {
+  return status >= 500 && status !== 501 && status !== 508;
+}
+
 export class Health {
   readonly #slot: GateSlot;
   readonly #host: string;
@@ -69,7 +74,7 @@ export class Health {
       const seconds = retryAfterOf(headers.get("Retry-After"), limitedDefaultS, this.#clock.now());
       this.limit("answered 429", seconds);
       this.#works();
-    } else if (status >= 500 && status !== 501) this.#fails(`answered ${status}`);
+    } else if (isFailure(status)) this.#fails(`answered ${status}`);
     else this.#works();
   }
 
