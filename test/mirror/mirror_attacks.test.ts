@@ -78,6 +78,63 @@ describe("a manifest upstream that names content of others", () => {
   });
 });
 
+test("a manifest that lies about a size does not break the pulls of others", async () => {
+  await using world = await mirrorWorld();
+  const { content } = world.upstream;
+  const large = new Uint8Array(3 * 1024 * 1024).fill(9);
+  const digest = content.addImage("good/app", "1", [large]).layers[0]!.digest;
+  content.addBlob("evil/app", large);
+  const config = content.addBlob("evil/app", "{}");
+  content.addManifest("evil/app", namingManifest(digest, large.length - 1, config), { tag: "1" });
+  for (const name of ["good", "evil"]) await world.get(`docker.io/${name}/app/manifests/1`);
+  const letGo = Promise.withResolvers<void>();
+  world.upstream.on("GET", new RegExp(digest), async () => {
+    await letGo.promise;
+    return null;
+  });
+  const pull = (name: string) => world.bytes(`docker.io/${name}/app/blobs/${digest}`);
+  const evil = pull("evil").then(
+    (bytes) => bytes.length,
+    () => "broken",
+  );
+  await world.upstream.awaitAsked("GET", digest);
+  const good = pull("good");
+  await world.upstream.awaitAsked("GET", `good/app/blobs/${digest}`);
+  letGo.resolve();
+  expect(sha256(await good)).toBe(digest);
+  expect(await evil).not.toBe(large.length);
+});
+
+test("asking for what is nowhere leaves nothing behind", async () => {
+  await using world = await mirrorWorld();
+  const asked = Array.from({ length: 200 }, (_, at) =>
+    world.get(`docker.io/none/app-${at}/manifests/${at}`),
+  );
+  expect(new Set((await Promise.all(asked)).map(({ status }) => status))).toEqual(new Set([404]));
+  expect(await (await world.get("_catalog")).json()).toEqual({ repositories: [] });
+});
+
+describe("ranges that make no sense, of a blob that is not here yet", () => {
+  const rows = [
+    ["bytes=99999999999-", 416],
+    ["bytes=5-2", 416],
+    ["bytes=-0", 416],
+    ["lines=1-2", 200],
+    ["bytes=0-0,2-2", 200],
+  ] as const;
+  test.each(rows)("%s is answered %d", async (range, status) => {
+    await using world = await mirrorWorld();
+    const large = new Uint8Array(2 * 1024 * 1024).fill(3);
+    const image = world.upstream.content.addImage("team/app", "1", [large]);
+    await world.get("docker.io/team/app/manifests/1");
+    const { digest } = image.layers[0]!;
+    const answer = await world.get(`docker.io/team/app/blobs/${digest}`, { headers: { range } });
+    const body = await answer.arrayBuffer();
+    expect(answer.status).toBe(status);
+    if (status === 200) expect(body.byteLength).toBe(large.length);
+  });
+});
+
 interface Circle extends AsyncDisposable {
   readonly urls: readonly string[];
   /** Requests that came, to any of them. */

@@ -7,7 +7,6 @@
  * blob is a blob of the repository.
  */
 import type { Clock } from "../../../lib/clock.ts";
-import type { Digest } from "../../../oci/digest.ts";
 import type { Registry } from "../../../registry/registry.ts";
 import { resolveBlob } from "../../../registry/resolve.ts";
 import type { OpenContent } from "../../../storage/blob_store.ts";
@@ -32,11 +31,13 @@ export interface FetchParts {
 }
 
 /**
- * Downloads have names of their own among uploads: one for a blob of one upstream. Whoever names a digest at another
- * upstream follows no download of this one.
+ * Downloads have names of their own among uploads: one for a blob of one upstream, as large as its manifest says. Whoever
+ * names a digest at another upstream follows no download of this one, and a manifest that lies about a size breaks its
+ * own alone.
  */
-function fetchId(digest: Digest, host: string): string {
-  return `fetch.${digest.replace(":", "-")}.${Bun.hash.xxHash64(host).toString(36)}`;
+function fetchId({ digest, sizeBytes }: FetchedBlob, host: string): string {
+  const upstream = Bun.hash.xxHash64(host).toString(36);
+  return `fetch.${digest.replace(":", "-")}.${sizeBytes ?? "any"}.${upstream}`;
 }
 
 export class BlobFetch {
@@ -64,7 +65,7 @@ export class BlobFetch {
     this.blob = blob;
     this.#parts = parts;
     this.#clock = parts.registry.clock;
-    this.#id = fetchId(blob.digest, this.#host);
+    this.#id = fetchId(blob, this.#host);
     this.#sizeBytes = blob.sizeBytes;
     this.begun = this.#begin.promise;
     this.done = this.#run();
