@@ -136,29 +136,44 @@ test("a manifest that is gone leaves its layout alone, and takes nothing along",
 const rounds = (zot: Zot): number =>
   zot.logs().filter((line) => line["msg"] === "a round of checks has ended").length;
 
-test("checks are turned on and off while the server runs, and a round is turned off where it is", async () => {
-  await using zot = await startZot({ config: { extensions: { scrub: { enable: false } } } });
-  expect(await pushTo(zot)).toBe(201);
+test("checks are turned on and off while the server runs; workers forget what is damaged", async () => {
+  const http = { workers: 2 };
+  await using zot = await startZot({ config: { http, extensions: { scrub: { enable: false } } } });
+  const [blob] = layers;
+  const path = `${zot.url}/v2/golang/blobs/${blob!.digest}`;
+  /** Of some requests at once, which the workers share. */
+  const statuses = async (): Promise<number[]> => {
+    const answers = await Promise.all(
+      Array.from({ length: 12 }, async () => {
+        const answer = await fetch(path, { headers: { connection: "close" } });
+        await answer.arrayBuffer();
+        return answer.status;
+      }),
+    );
+    return [...new Set(answers)];
+  };
+  expect(await pushBlob(zot, blob!)).toBe(201);
+  // Right bytes are in memory from now on.
+  expect(await statuses()).toEqual([200]);
+  const file = join(zot.rootDirectory, "golang/blobs/sha256", hexOf(blob!.digest));
+  await writeFile(file, new Uint8Array(blob!.bytes.length));
   const state = async (): Promise<string> => {
     const answer = await fetch(`${zot.url}/v2/_zot/scrub`);
     return ((await answer.json()) as { state: string }).state;
   };
   expect(await state()).toBe("off");
-  await zot.configure({ extensions: { scrub: { enable: true } } });
+  await zot.configure({ http, extensions: { scrub: { enable: true } } });
   process.kill(zot.pid, "SIGHUP");
   await eventually("a round has ended", () => rounds(zot) > 0);
   await eventually("the next one is waited for", async () => (await state()) === "waiting");
-  await zot.configure({ extensions: { scrub: { enable: false } } });
+  expect(await statuses()).toEqual([500]);
+  expect(await pushBlob(zot, blob!)).toBe(201);
+  expect(await statuses()).toEqual([200]);
+  await zot.configure({ http, extensions: { scrub: { enable: false } } });
   process.kill(zot.pid, "SIGHUP");
   await eventually("checks are off", async () => (await state()) === "off");
   expect(await zot.stop()).toBe(0);
 });
-
-async function pushTo(zot: Zot): Promise<number> {
-  const [blob] = layers;
-  const target = `${zot.url}/v2/a/blobs/uploads/?digest=${blob!.digest}`;
-  return (await fetch(target, { method: "POST", body: Buffer.from(blob!.bytes) })).status;
-}
 
 test("a log file has the lines, too, each with its message", async () => {
   await using directory = await tempDirectory("zot-bats");
