@@ -32,6 +32,8 @@ export interface Intent {
   readonly mayGo?: readonly string[];
   /** A pusher was told that it is here. */
   readonly promises?: readonly string[];
+  /** What undo held for long enough goes. */
+  readonly endsHolds?: boolean;
   /** What nothing wants for long enough goes: all of it, or what a plan said. */
   readonly collects?: "all" | "some";
 }
@@ -139,6 +141,14 @@ export class Course implements AsyncDisposable {
       this.#learnTags(model, new Map([...(intent.tags ?? []), ...gone]), found, done);
       for (const digest of intent.promises ?? []) this.#learnPromise(model, digest);
     });
+    if (intent.endsHolds === true) {
+      const before = [...model.held];
+      model.endHolds(this.now, this.windowMs);
+      // Some of it is still held where the process ended.
+      for (const [digest, held] of done ? [] : before) {
+        if (found.held.has(digest)) model.held.set(digest, model.held.get(digest) ?? held);
+      }
+    }
     if (intent.collects !== undefined) {
       this.#learnCollection(model, found, done && intent.collects === "all");
     }

@@ -325,13 +325,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   retain: { weight: 5, act: retain },
   "end holds": {
     weight: 4,
-    act: (course) => ({
-      may: new Map(),
-      run: async () => {
-        for (const model of course.models.values()) model.endHolds(course.now, course.windowMs);
-        await course.place.endHolds();
-      },
-    }),
+    act: (course) => ({ may: inAll({ endsHolds: true }), run: () => course.place.endHolds() }),
   },
   rest: {
     weight: 4,

@@ -137,7 +137,7 @@ export class Place implements AsyncDisposable {
     const report: Report = (level, message, fields) => {
       if (level === "error") this.errors.push(`${message} ${JSON.stringify(fields)}`);
     };
-    const wrap = (bytes: SynchronousBytes): SynchronousBytes => fused(bytes, fuse);
+    const wrap = (bytes: SynchronousBytes): SynchronousBytes => fused(bytes, fuse, "mixed");
     this.#opened = await openRoot(this.root, clock, true, report, () => settings.undo, wrap);
     const { sql } = this.#planted;
     if (sql !== undefined) plantSql(this.root, sql);
@@ -146,7 +146,7 @@ export class Place implements AsyncDisposable {
       ...opened,
       metadata: fused(opened.metadata, fuse),
       blobs: fused(opened.blobs, fuse),
-      layouts: fused(opened.layouts, fuse),
+      layouts: fused(opened.layouts, fuse, "mixed"),
     };
     const registry = withRules(this.#planted.registry?.(own) ?? own, settings);
     this.#jobs = openJobs(registry, report, () => settings.collection);
@@ -189,32 +189,40 @@ function plantSql(root: string, sql: string): void {
   database.run(sql);
 }
 
-/** The same object, whose calls end with the process. */
-function fused<T extends object>(of: T, fuse: Fuse): T {
+/** The same object, whose calls end with the process: those of an `async` one with promises that say so. */
+function fused<T extends object>(of: T, fuse: Fuse, kind: "async" | "mixed" = "async"): T {
+  const end = (where: string): unknown => {
+    const error = new Ended(where);
+    if (kind === "mixed") throw error;
+    return silent(Promise.reject(error));
+  };
   return new Proxy(of, {
     get(target, property) {
       const value: unknown = Reflect.get(target, property, target);
       if (typeof value !== "function") return value;
       if (property === "records") return recordsOf(target, value, fuse);
       return (...given: unknown[]): unknown => {
-        if (fuse.ended) throw new Ended("after its end");
+        if (fuse.ended) return end("after its end");
         const isLast = fuse.left === 0;
         if (fuse.left !== null) fuse.left -= 1;
-        if (!isLast) return value.apply(target, given) as unknown;
+        if (!isLast) {
+          const result: unknown = value.apply(target, given);
+          return result instanceof Promise ? silent(result) : result;
+        }
         fuse.ended = true;
-        if (!fuse.happens) throw new Ended(`before ${String(property)}`);
+        if (!fuse.happens) return end(`before ${String(property)}`);
         const result: unknown = value.apply(target, given);
-        const say = (): never => {
-          throw new Ended(`after ${String(property)}`);
-        };
-        if (!(result instanceof Promise)) return say();
-        // Who called may have ended before it looks.
-        const said = result.then(say);
-        said.catch(() => undefined);
-        return said;
+        if (!(result instanceof Promise)) return end(`after ${String(property)}`);
+        return silent(result.then(() => Promise.reject(new Ended(`after ${String(property)}`))));
       };
     },
   });
+}
+
+/** Who called may have ended before it looks. */
+function silent<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 /** Reads of a feature's records count as calls, too. */

@@ -36,15 +36,18 @@ export function courseOf(seed: number, length: number): CourseStep[] {
   }));
 }
 
-/** Null when the registry and the model agree to the end; otherwise the first difference. */
+/** Null when the registry and the model agree to the end; otherwise the first difference. `onEnded` hears of ended processes. */
 export async function runCourse(
   steps: readonly CourseStep[],
   planted?: Planted,
+  onEnded: () => void = () => undefined,
 ): Promise<string | null> {
   await using course = await Course.open(planted);
   let at = 0;
   try {
-    for (; at < steps.length; at += 1) await runStep(course, steps[at] as CourseStep, at);
+    for (; at < steps.length; at += 1) {
+      if (await runStep(course, steps[at] as CourseStep, at)) onEnded();
+    }
     await finish(course);
     return null;
   } catch (error) {
@@ -57,7 +60,8 @@ export async function runCourse(
 /** Steps after which everything is pulled, too. */
 const pullsEvery = 16;
 
-async function runStep(course: Course, step: CourseStep, at: number): Promise<void> {
+/** True when the process ended in its midst. */
+async function runStep(course: Course, step: CourseStep, at: number): Promise<boolean> {
   const { place } = course;
   if (at % 8 === 0) course.remember();
   await course.pass(1);
@@ -84,6 +88,7 @@ async function runStep(course: Course, step: CourseStep, at: number): Promise<vo
   if (done) await after?.(outcome.result);
   if (ended) place.errors.length = 0;
   expectEqual("errors that were reported", place.errors, []);
+  return ended;
 }
 
 type Outcome =
