@@ -33,6 +33,8 @@ export interface Counted {
   readonly pulled: string[];
   readonly mismatches: string[];
   readonly stale: (number | null)[];
+  /** Downloads that run now. */
+  fetching: number;
 }
 
 export interface MirrorWorld extends AsyncDisposable {
@@ -63,7 +65,7 @@ export async function mirrorWorld(options: MirrorWorldOptions = {}): Promise<Mir
   const hosts = options.hosts ?? ["docker.io"];
   const upstreams = await Promise.all(hosts.map(() => ScriptedUpstream.start()));
   const opened = hosts.map((host, at) => open(host, upstreams[at]!, options));
-  const counted: Counted = { pulled: [], mismatches: [], stale: [] };
+  const counted: Counted = { pulled: [], mismatches: [], stale: [], fetching: 0 };
   const names = namesOf(hosts, opened, options.mirror ?? {});
   const log: string[] = [];
   const registry = await createRegistry({
@@ -156,7 +158,9 @@ function extensionOf(names: MirrorNames, counted: Counted, freePartMin: number):
           watch: {
             pulled: (host, kind, cache) => void counted.pulled.push(`${host} ${kind} ${cache}`),
             blobHit: () => undefined,
-            fetching: () => undefined,
+            fetching: (_host, change) => {
+              counted.fetching += change;
+            },
             stale: (_host, ageMs) => void counted.stale.push(ageMs),
             received: () => undefined,
             mismatch: (host, digest) => {
