@@ -28,7 +28,7 @@ describe.skipIf(!installed)("a server with", () => {
       name,
       async () => {
         if (name === "config-ldap.yaml") await place.startDirectory();
-        if (name.startsWith("config-mirror-")) await place.startUpstream(upstreamLogin);
+        if (/^config-(mirror-|sync)/.test(name)) await place.startUpstream(upstreamLogin);
         await place.empty();
         await using zot = await place.start(`examples/${name}`);
         await check({ zot, place, as: (options) => new Caller(zot.url, options) });

@@ -2,6 +2,7 @@
 // does with those is shown by what it refuses, and by an upstream of the test in place of upstream.example.com.
 
 import { expect } from "bun:test";
+import { eventually } from "../harness.ts";
 import type { Check } from "./place.ts";
 
 /** The login that the upstream of the test wants. */
@@ -29,6 +30,11 @@ export const mirrorRows: Readonly<Record<string, Check>> = {
   "config-mirror-cloud.yaml": async (served) => {
     await servesItsOwn(served);
     expect(await served.as().get("/v2/team/app/manifests/1")).toBe(200);
+  },
+  "config-sync.json": async ({ as }) => {
+    await eventually("the first round has copied the image", async () => {
+      return (await as().get("/v2/team/app/manifests/1")) === 200;
+    });
   },
   "config-popular-registries.json": servesItsOwn,
 };

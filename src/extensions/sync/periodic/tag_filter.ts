@@ -10,9 +10,9 @@ const semantic = /^v?\d+(?:\.\d+){0,2}(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?$
 export function chosenTags(tags: readonly string[], { tags: rules }: ContentValues): string[] {
   const { regex, excludeRegex, semver = false } = rules ?? {};
   const include = regex === undefined ? null : regex === "" ? "none" : parsePattern(regex);
-  const exclude =
-    excludeRegex === undefined ? null : excludeRegex === "" ? "all" : parsePattern(excludeRegex);
-  if (include === "none" || exclude === "all") return [];
+  // In zot an empty one excludes nothing.
+  const exclude = excludeRegex ? parsePattern(excludeRegex) : null;
+  if (include === "none") return [];
   return tags.filter(
     (tag) =>
       subjectOfTag(tag) === null &&
