@@ -20,6 +20,7 @@ import type { UpstreamState } from "../upstream/upstream.ts";
 import {
   answeredCodes,
   kinds,
+  results,
   stateMetrics,
   upstreamMetrics,
   type PullKind,
@@ -34,6 +35,14 @@ const hourMs = 60 * 60_000;
 const hours = 24;
 
 const { placed, slots } = placeMetrics(upstreamMetrics);
+/** Looked up once: these are on the way of every pull. */
+const requestSlots = Object.fromEntries(
+  kinds.map((kind) => [
+    kind,
+    Object.fromEntries(results.map((result) => [result, placed.requests.of(kind, result)])),
+  ]),
+) as Record<PullKind, Record<PullResult, number>>;
+const bytesSlots = { received: placed.bytes.of("received"), sent: placed.bytes.of("sent") };
 /** Behind the counts of an upstream: its oldest stale answer, and the counts at each hour of the last day. */
 const staleAgeSlot = slots;
 const staleAtSlot = slots + 1;
@@ -122,7 +131,7 @@ export class MirrorCounts {
   /** A pull was answered. */
   pulled(host: string, kind: PullKind, result: PullResult): void {
     this.#turn();
-    this.#add(host, placed.requests.of(kind, result));
+    this.#add(host, requestSlots[kind][result]);
   }
 
   /** An answer was served without its upstream, so long after its last check. */
@@ -137,11 +146,11 @@ export class MirrorCounts {
   }
 
   received(host: string, bytes: number): void {
-    this.#add(host, placed.bytes.of("received"), bytes);
+    this.#add(host, bytesSlots.received, bytes);
   }
 
   sent(host: string, bytes: number): void {
-    this.#add(host, placed.bytes.of("sent"), bytes);
+    this.#add(host, bytesSlots.sent, bytes);
   }
 
   mismatch(host: string): void {
