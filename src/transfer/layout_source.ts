@@ -69,21 +69,27 @@ export async function readLayoutIndex(
   return { entries, document: parsed.value };
 }
 
-/** Opens a layout to read. @throws TransferError when there is none. */
+/** Opens a layout to read; its files are closed where there is none. @throws TransferError. */
 export async function openLayoutSource(files: LayoutFiles): Promise<LayoutSource> {
+  try {
+    return new LayoutSource(files, await entriesIn(files));
+  } catch (error) {
+    await files.close();
+    throw error;
+  }
+}
+
+async function entriesIn(files: LayoutFiles): Promise<readonly LayoutEntryNamed[]> {
   if ((await layoutVersion(files)) === null) {
-    if ((await files.size("manifest.json")) !== null) {
-      throw new TransferError(
-        `${files.label}: it is an archive of an old 'docker save', without an OCI layout; save it with Docker 25 or later`,
-      );
-    }
-    throw new TransferError(
-      `${files.label}: expected an OCI layout, but there is no file oci-layout`,
-    );
+    const isOld = (await files.size("manifest.json")) !== null;
+    const what = isOld
+      ? "it is an archive of an old 'docker save', without an OCI layout; save it with Docker 25 or later"
+      : "expected an OCI layout, but there is no file oci-layout";
+    throw new TransferError(`${files.label}: ${what}`);
   }
   const index = await readLayoutIndex(files);
   if (index === null) throw new TransferError(`${files.label}: the layout has no index.json`);
-  return new LayoutSource(files, index.entries);
+  return index.entries;
 }
 
 export class LayoutSource implements ImageSource {
