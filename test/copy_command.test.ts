@@ -153,7 +153,8 @@ test("skopeo reads what is written, and writes what is read, with the same diges
   await runOk("skopeo", [...from, "oci-archive:theirs.tar:1"], { cwd: directory.path });
   for (const theirs of ["oci:theirs:1", "oci-archive:theirs.tar:1"]) {
     const { code, stdout } = await zotRun("copy", theirs, "oci:back");
-    expect([code, stdout.includes(wanted)]).toEqual([0, true]);
+    // It compresses layers that are not.
+    expect([code, stdout.includes(await digestOf(theirs))]).toEqual([0, true]);
   }
 });
 
