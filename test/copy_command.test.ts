@@ -189,7 +189,9 @@ test("a run that is killed goes on where it was, with the bytes that were there"
       // Half of it comes, and then nothing more.
       return new Response(
         new ReadableStream({
-          start: (controller) => void controller.enqueue(bytes.subarray(0, bytes.length / 2)),
+          start: (controller) => {
+            controller.enqueue(bytes.subarray(0, bytes.length / 2));
+          },
         }),
       );
     },
