@@ -4,11 +4,24 @@
 // those that were pushed. It has no ping and no fallbacks that hide a wrong header.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type Registry, requireRoot, requireTool } from "../harness.ts";
+import {
+  eventually,
+  type Registry,
+  requireRoot,
+  requireTool,
+  startService,
+  startZot,
+} from "../harness.ts";
 import { type BaseImage, baseImage } from "./base_image.ts";
 import { type Containerd, startContainerd } from "./containerd.ts";
 import { type Containers, containers } from "./containers.ts";
-import { clientTestMs, getManifest, startRegistryUnderTest } from "./tested_registry.ts";
+import {
+  clientTestMs,
+  getManifest,
+  isZot,
+  parseManifest,
+  startRegistryUnderTest,
+} from "./tested_registry.ts";
 
 const ready =
   requireTool("containerd", "ctr", "runc", "skopeo", "buildah", "debootstrap") && requireRoot();
@@ -67,6 +80,28 @@ describe.skipIf(!ready)("containerd", () => {
       expect(served.text).toBe(image.manifest);
       // The second push of the same image is a HEAD of the manifest and nothing else.
       await containerd.ctr("images", "push", "--plain-http", target, name);
+    },
+    clientTestMs,
+  );
+
+  test.skipIf(!isZot)(
+    "ends a push for which a quota has no room, and does not ask again and again",
+    async () => {
+      const storage = { quotas: [{ prefix: "full/", bytes: "1KiB" }] };
+      await using zot = await startZot({ config: { storage } });
+      const target = `${zot.host}/full/debian:12`;
+      const name = `${registry.host}/quota/debian:12`;
+      await tools.copy(image.source, `docker://${name}`, "--preserve-digests");
+      const { snapshotter } = containerd;
+      await containerd.ctr("images", "pull", "--plain-http", "--snapshotter", snapshotter, name);
+      const command = containerd.command("images", "push", "--plain-http", target, name);
+      const refusals = () => zot.logs().filter((line) => line["status"] === 403);
+      await using push = startService(command);
+      await eventually("the push is refused", () => refusals().length > 0 || !push.running());
+      // Version 1.6 may wait for ever after a refusal; a later one ends, and prints what the registry says.
+      await eventually("a layer is refused once", () => refusals().length > 0);
+      const layers = parseManifest(image.manifest).layers.length + 1;
+      expect(refusals().length).toBeLessThanOrEqual(2 * layers);
     },
     clientTestMs,
   );

@@ -51,7 +51,7 @@ describe.skipIf(!ready)("docker", () => {
 
   beforeAll(async () => {
     engine = await startDocker();
-    zot = await startZot();
+    zot = await startZot({ config: { storage: { quotas: [{ prefix: "full/", bytes: "1KiB" }] } } });
     const files = join(engine.directory, "files");
     mark = await rootFileSystem(files);
     await engine.importImage(files, "local/app:1", '--change=CMD ["/bin/cat","/mark"]');
@@ -68,6 +68,20 @@ describe.skipIf(!ready)("docker", () => {
     await docker("tag", source, target);
     return (await docker("push", target)).stdout;
   }
+
+  test(
+    "prints what a quota says, once, when a push has no room",
+    async () => {
+      const target = named("full/app:1");
+      await docker("tag", "local/app:1", target);
+      const { code, stderr } = await engine.tryDocker(["push", target]);
+      expect(code).not.toBe(0);
+      const message =
+        /denied: quota of full\/: 0 B used of 1 KiB, this layer needs .*; see `zot du full\/`/g;
+      expect(stderr.match(message)).toHaveLength(1);
+    },
+    clientTestMs,
+  );
 
   test(
     "pulls what a tag was at a moment, by a name of the past, also when all of it was deleted since",

@@ -6,7 +6,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Registry, run, runOk, tempDirectory } from "../harness.ts";
+import { type Registry, run, runOk, startZot, tempDirectory } from "../harness.ts";
 import { sha256 } from "./base_image.ts";
 import { goTools } from "./go_tools.ts";
 import {
@@ -94,6 +94,28 @@ describe.skipIf(tools === null)("clients written in Go", () => {
       const catalog = await lines(crane, "catalog", registry.host);
       expect(catalog).toContain("crane/app");
       expect(catalog).toContain("crane/copied");
+    },
+    clientTestMs,
+  );
+
+  test.skipIf(!isZot)(
+    "crane and regctl print what a quota says when a push has no room",
+    async () => {
+      const storage = { quotas: [{ prefix: "full/", bytes: "1KiB" }] };
+      await using zot = await startZot({ config: { storage } });
+      await out(regctl, "registry", "set", zot.host, "--tls", "disabled");
+      await pushImage("crane/quota:1");
+      const message = /quota of full\/: .* used of 1 KiB, this layer needs .*; see `zot du full\/`/;
+      const target = `${zot.host}/full/app:1`;
+      for (const command of [
+        [crane, "append", "--oci-empty-base", "-f", at("layer.tar"), "-t", target],
+        [regctl, "image", "copy", ref("crane/quota:1"), target],
+      ]) {
+        const [name = "", ...args] = command;
+        const refused = await run(name, args, { env, cwd: directory.path });
+        expect([command, refused.code]).not.toEqual([command, 0]);
+        expect(refused.stderr).toMatch(message);
+      }
     },
     clientTestMs,
   );

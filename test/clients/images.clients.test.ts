@@ -7,7 +7,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { eventually, type Registry, requireRoot, requireTool } from "../harness.ts";
+import { eventually, type Registry, requireRoot, requireTool, startZot } from "../harness.ts";
+import { reasonOf } from "../reason_of.ts";
 import { type BaseImage, baseImage, sha256 } from "./base_image.ts";
 import { type Containers, containers } from "./containers.ts";
 import {
@@ -167,6 +168,25 @@ describe.skipIf(!ready)("a Debian image and the containers tools", () => {
       const pushed = parseManifest((await getManifest(registry, "podman/pushed", "1")).text);
       expect(pushed.config.digest).toBe(parseManifest(image.manifest).config.digest);
       await expectBlobsServed(registry, "podman/pushed", pushed);
+    },
+    clientTestMs,
+  );
+
+  test.skipIf(!isZot)(
+    "skopeo and podman print what a quota says when a push has no room",
+    async () => {
+      const storage = { quotas: [{ prefix: "full/", bytes: "1KiB" }] };
+      await using zot = await startZot({ config: { storage } });
+      const message = /quota of full\/: .* used of 1 KiB, this layer needs .*; see `zot du full\/`/;
+      const target = `docker://${zot.host}/full/debian:12`;
+      const copied = await tools.trySkopeo("copy", "--dest-tls-verify=false", image.source, target);
+      expect(copied.code).not.toBe(0);
+      expect(copied.stderr).toMatch(message);
+      await tools.copy(image.source, docker("quota/debian:12"));
+      const name = `${registry.host}/quota/debian:12`;
+      await tools.podman("pull", "-q", "--tls-verify=false", name);
+      const push = ["push", "-q", "--tls-verify=false", name, target];
+      expect(String(await reasonOf(tools.podman(...push)))).toMatch(message);
     },
     clientTestMs,
   );
