@@ -154,7 +154,7 @@ export class ContentChecker {
       for (;;) {
         signal.throwIfAborted();
         const startedMs = clock.monotonicMs();
-        const slice = await check.next(sliceBytes);
+        const slice = await unlessAborted(check.next(sliceBytes), signal);
         if (slice.digest !== null) return slice.digest === digest ? null : "wrong";
         await onSlice(slice.bytes, clock.monotonicMs() - startedMs);
       }
@@ -315,4 +315,13 @@ export class ContentChecker {
   #report(level: "warn" | "error", message: string, fields: object): void {
     this.#registry.report(level, message, { module: "scrub", ...fields });
   }
+}
+
+/** A disk that fails keeps a read waiting for minutes, and a stop does not wait for it. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const abort = (): void => reject(signal.reason);
+  signal.addEventListener("abort", abort);
+  work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  return promise;
 }

@@ -286,6 +286,29 @@ describe("a disk that cannot read", () => {
     expect(await bytesIn(world)).toEqual(bytes);
   });
 
+  test("that does not answer keeps no stop waiting, and is read again by the next start", async () => {
+    await using world = await openWorld();
+    await pushBlob(world, bytes, "a");
+    const stop = new AbortController();
+    const blobs: BlobStore = new Proxy(world.registry.blobs, {
+      get(target, property) {
+        const value: unknown = Reflect.get(target, property, target);
+        if (property !== "check") {
+          return typeof value === "function" ? (value.bind(target) as unknown) : value;
+        }
+        return () => {
+          setImmediate(() => stop.abort());
+          return { next: () => new Promise(() => undefined), close: () => undefined };
+        };
+      },
+    });
+    await openScrubbing(world, { ...world.registry, blobs }).run(stop.signal);
+    expect(await damagedOf(world)).toEqual([]);
+    expect(await roundOf(world)).toMatchObject({ outcome: "running", digests: 0, failed: 0 });
+    await scrubOnce(world);
+    expect(await roundOf(world)).toMatchObject({ outcome: "done", digests: 1 });
+  });
+
   test("a second file within a day stops the round, with an alarm; a day later it counts anew", async () => {
     await using world = await openWorld();
     const others = [11, 12, 13].map((seed) => sample(100_000, seed));
