@@ -202,6 +202,42 @@ describe("workers that are in the way of a change", () => {
 
 describe("each option that is live", () => {
   test(
+    "takes effect: rules of retention",
+    async () => {
+      const http = { workers: 2 };
+      const storage = { gcInterval: "1s" };
+      await using zot = await startZot({ config: { http, storage } });
+      const push = async (tag: string, text: string): Promise<number> => {
+        const manifest = {
+          schemaVersion: 2,
+          mediaType: "application/vnd.oci.image.index.v1+json",
+          manifests: [],
+          annotations: { text },
+        };
+        const url = `${zot.url}/v2/rules/manifests/${tag}`;
+        const headers = { "content-type": manifest.mediaType };
+        return (await fetch(url, { method: "PUT", headers, body: JSON.stringify(manifest) }))
+          .status;
+      };
+      const status = async (tag: string): Promise<number> =>
+        (await fetch(`${zot.url}/v2/rules/manifests/${tag}`)).status;
+      for (const tag of ["v1", "dev"]) expect(await push(tag, "one")).toBe(201);
+      const policy = { repositories: ["**"], immutableTags: ["v*"] };
+      await change(zot, { http, storage: { ...storage, retention: { policies: [policy] } } });
+      expect([await push("v1", "two"), await push("dev", "two")]).toEqual([403, 201]);
+      const keeping = { repositories: ["**"], keepTags: [{ patterns: ["^v"] }] };
+      await change(zot, { http, storage: { ...storage, retention: { policies: [keeping] } } });
+      expect(await push("v1", "two")).toBe(201);
+      await eventually(
+        "the tag that no pattern fits goes",
+        async () => (await status("dev")) === 404,
+      );
+      expect(await status("v1")).toBe(200);
+    },
+    testMs,
+  );
+
+  test(
     "takes effect: sizes, origins, rates, log level",
     async () => {
       await using zot = await startZot({ config: { http: { workers: 2 } } });

@@ -83,6 +83,8 @@ export interface PastReads {
   lastBefore(at: number): Promise<number>;
   /** When a manifest was removed last, in milliseconds since the epoch; null when it never was. */
   removedAt(repository: string, digest: Digest): Promise<number | null>;
+  /** When the time for an undo of this content began, in milliseconds since the epoch; null when it is not held. */
+  heldFrom(repository: string, digest: Digest): Promise<number | null>;
   /** What undo has held since this moment or before, oldest first. */
   heldSince(until: number, limit: number): Promise<HeldRecord[]>;
   /** All that undo holds; bytes that repositories share count once for each. */

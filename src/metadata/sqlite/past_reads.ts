@@ -33,6 +33,9 @@ function heldSince(table: "held_manifests" | "held_blobs"): string {
 
 /** Every statement, for the test of their query plans. */
 export const pastSql = {
+  heldFrom:
+    "SELECT max(since) AS since FROM (SELECT since FROM held_manifests WHERE repository = ?1 AND digest = ?2 " +
+    "UNION ALL SELECT since FROM held_blobs WHERE repository = ?1 AND digest = ?2)",
   tagEvents:
     `SELECT sequence, moment, CASE WHEN ${removed} THEN 'deleted' ELSE 'created' END AS kind, ` +
     `CASE WHEN ${removed} THEN previous ELSE digest END AS digest, ` +
@@ -218,6 +221,15 @@ export class SqlitePast implements PastReads {
       }
     }
     return found;
+  }
+
+  async heldFrom(repository: string, digest: Digest): Promise<number | null> {
+    const found = this.#get<{ since: number | null }>(
+      pastSql.heldFrom,
+      this.#idOf(repository),
+      digest,
+    );
+    return found?.since ?? null;
   }
 
   async removedAt(repository: string, digest: Digest): Promise<number | null> {

@@ -6,6 +6,7 @@ import * as fc from "fast-check";
 import {
   decideTags,
   decideUntagged,
+  decidingTags,
   type Subject,
   type TagFacts,
   type UntaggedFacts,
@@ -68,6 +69,18 @@ const allOfF = F.map(({ tag: name }) => name);
 const ofF = (...last: number[]): string[] =>
   allOfF.filter((name) => last.includes(Number(name.at(-1))));
 const d = (days: number): string => `${days * 24}h`;
+
+test("20,000 tags are decided about in turns of some hundred, with the same result", () => {
+  const tags = Array.from({ length: 20_000 }, (_, at) => tag(`v${at}`, { pushed: at % 90 }));
+  const facts = { repository: "retention", tags, subjects };
+  const rules = keeping({ patterns: ["^v1"] }, { mostRecentlyPushedCount: 100 });
+  const work = decidingTags(facts, rules, now);
+  let turns = 0;
+  let step = work.next();
+  for (; step.done !== true; step = work.next()) turns += 1;
+  expect(turns).toBeGreaterThanOrEqual(2 * 40);
+  expect(step.value).toEqual(decideTags(facts, rules, now));
+});
 
 describe("tags, as in zot", () => {
   const rows: readonly [row: string, rules: RetentionRules, tags: TagFacts[], stay: string[]][] = [

@@ -102,11 +102,33 @@ export function decideTags(
   rules: RetentionRules,
   now: number,
 ): Map<TagFacts, Verdict> {
+  const work = decidingTags(facts, rules, now);
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** Tags that are decided about in one turn: patterns take some microseconds for each. */
+const tagsAtOnce = 500;
+
+/** Decides as `decideTags` does, turn by turn, so that whoever drives it can let others work in between. */
+export function* decidingTags(
+  facts: RepositoryFacts,
+  rules: RetentionRules,
+  now: number,
+): Generator<undefined, Map<TagFacts, Verdict>> {
   const policy = policyOf(rules, facts.repository);
-  const asked = facts.tags.map((tag) => askedOf(tag, policy));
+  const asked: Asked[] = [];
+  for (const tag of facts.tags) {
+    asked.push(askedOf(tag, policy));
+    if (asked.length % tagsAtOnce === 0) yield;
+  }
   const outcomes = outcomesOf(asked, policy, now);
+  yield;
   const verdicts = new Map<TagFacts, Verdict>();
   for (const one of asked) {
+    if (verdicts.size % tagsAtOnce === 0) yield;
     const outcome = outcomes.get(one) ?? { minimum: false, rules: null };
     const verdict =
       fixedVerdict(one.facts, policy, now) ??

@@ -1,6 +1,13 @@
 /** What retention decides about the tags of one repository now. Large repositories are work for another process. */
+import { setImmediate } from "node:timers/promises";
 import type { HeavyRunner, HeavyWork } from "../../jobs/heavy_work.ts";
-import { decideTags, type RepositoryFacts, type TagFacts, type Verdict } from "./decide.ts";
+import {
+  decideTags,
+  decidingTags,
+  type RepositoryFacts,
+  type TagFacts,
+  type Verdict,
+} from "./decide.ts";
 import { readFacts } from "./facts.ts";
 import { earliest } from "./keep_entry.ts";
 import { compileRules, type RetentionRules } from "./rules.ts";
@@ -73,12 +80,26 @@ export function evaluationOf(
 }
 
 /** Every tag and what becomes of it. */
-export function decisionsOf(
+function decisionsOf(facts: RepositoryFacts, rules: RetentionRules, now: number): Decision[] {
+  return toldOf(decideTags(facts, rules, now));
+}
+
+/** The same, in turns between which others work. */
+export async function decisionsInTurns(
   facts: RepositoryFacts,
   rules: RetentionRules,
   now: number,
-): Decision[] {
-  return [...decideTags(facts, rules, now)].map(([one, verdict]) => ({
+): Promise<Decision[]> {
+  const work = decidingTags(facts, rules, now);
+  for (;;) {
+    const step = work.next();
+    if (step.done === true) return toldOf(step.value);
+    await setImmediate();
+  }
+}
+
+function toldOf(verdicts: ReadonlyMap<TagFacts, Verdict>): Decision[] {
+  return [...verdicts].map(([one, verdict]) => ({
     tag: one.tag,
     digest: one.digest,
     pushedAt: one.pushedAt,

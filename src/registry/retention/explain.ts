@@ -1,9 +1,8 @@
 /** What retention decides about tags, and why: for people who ask before it happens. */
-import { setImmediate } from "node:timers/promises";
 import { apiError } from "../../oci/errors.ts";
 import type { Registry } from "../registry.ts";
 import { absentError, resolveTags, whyAbsent } from "../resolve.ts";
-import { decisionsOf, type Decision } from "./evaluate.ts";
+import { decisionsInTurns, type Decision } from "./evaluate.ts";
 import { readFacts } from "./facts.ts";
 import { policyOf, type Policy } from "./rules.ts";
 
@@ -35,8 +34,7 @@ export async function explainTags(
       message: `The repository has more than ${explainedTagsMax} tags; zot gc plan lists what would go`,
     });
   }
-  await setImmediate();
-  const all = decisionsOf(facts, registry.retention, registry.clock.now());
+  const all = await decisionsInTurns(facts, registry.retention, registry.clock.now());
   const decisions = tag === null ? all : all.filter((each) => each.tag === tag);
   if (tag !== null && decisions.length === 0) {
     const why = await whyAbsent(registry, repository);

@@ -46,7 +46,9 @@ export async function whyKept(
   repository: string,
   reference: Reference,
 ): Promise<Why> {
-  const { digest, kind } = await find(registry, repository, reference);
+  const found = await find(registry, repository, reference);
+  if ("heldFrom" in found) return whyHeld(registry, repository, found);
+  const { digest, kind } = found;
   const search = new Search(registry, repository);
   await search.from({ name: digest, kind }, []);
   const policy = policyOf(registry.retention, repository);
@@ -67,11 +69,43 @@ export async function whyKept(
   };
 }
 
+interface Found {
+  readonly digest: Digest;
+  readonly kind: "manifest" | "blob";
+}
+
+/** Only undo holds it. */
+interface HeldFound extends Found {
+  readonly heldFrom: number;
+}
+
+/** Nothing names it, and an undo brings it back until its time is over. */
+function whyHeld(
+  registry: Registry,
+  repository: string,
+  { digest, kind, heldFrom }: HeldFound,
+): Why {
+  return {
+    repository,
+    digest,
+    kind,
+    ways: [],
+    isCutOff: false,
+    protection: null,
+    unnamedSince: heldFrom,
+    verdict: {
+      decision: "keep",
+      reason: "removed, and held for an undo",
+      lookAgainAt: heldFrom + registry.undo().windowMs,
+    },
+  };
+}
+
 async function find(
   registry: Registry,
   repository: string,
   reference: Reference,
-): Promise<{ digest: Digest; kind: "manifest" | "blob" }> {
+): Promise<Found | HeldFound> {
   const resolved = await resolveManifest(registry, repository, reference);
   if (resolved.found !== null) return { digest: resolved.found.digest, kind: "manifest" };
   if (reference.kind === "digest") {
@@ -79,6 +113,12 @@ async function find(
     const reads = registry.metadata.records(collection);
     const { sizeBytes } = await reads.blob(repository, digest);
     if (sizeBytes !== null) return { digest, kind: "blob" };
+    const { past } = registry.metadata;
+    const heldFrom = await past.heldFrom(repository, digest);
+    if (heldFrom !== null) {
+      const isManifest = (await past.manifest(repository, digest)) !== null;
+      return { digest, kind: isManifest ? "manifest" : "blob", heldFrom };
+    }
   }
   const text = reference.kind === "tag" ? reference.tag : reference.digest;
   throw absentError(resolved.why, "MANIFEST_UNKNOWN", { name: repository, reference: text });

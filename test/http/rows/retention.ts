@@ -90,6 +90,28 @@ const explainRows: readonly Row[] = [
 
 const whyRows: readonly Row[] = [
   {
+    rule: "What undo holds is told with since when, and until when",
+    source,
+    given,
+    steps: [
+      {
+        send: `DELETE /v2/{r}/manifests/${loose.digest}`,
+        endpoint: "manifest.delete",
+        answer: 202,
+      },
+      why(loose.digest, {
+        kind: "manifest",
+        ways: [],
+        unnamedSince: expect.stringMatching(/^\d{4}-.*Z$/) as string,
+        verdict: {
+          decision: "keep",
+          reason: "removed, and held for an undo",
+          until: expect.stringMatching(/^\d{4}-.*Z$/) as string,
+        },
+      }),
+    ],
+  },
+  {
     rule: "Every way from a tag to a manifest or a blob is told",
     source,
     given,
