@@ -38,6 +38,7 @@ async function getOf(kind: OpenContent["kind"], headers: Record<string, string>)
     repository,
     method: "GET",
     params: { digest },
+    located: null,
     hasQuery: () => false,
     header: (name: string) => headers[name] ?? null,
   } as unknown as Call;
