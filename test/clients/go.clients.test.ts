@@ -99,23 +99,16 @@ describe.skipIf(tools === null)("clients written in Go", () => {
   );
 
   test.skipIf(!isZot)(
-    "crane and regctl print what a quota says when a push has no room",
+    "crane prints what a quota says when a push has no room",
     async () => {
       const storage = { quotas: [{ prefix: "full/", bytes: "1KiB" }] };
       await using zot = await startZot({ config: { storage } });
-      await out(regctl, "registry", "set", zot.host, "--tls", "disabled");
-      await pushImage("crane/quota:1");
-      const message = /quota of full\/: .* used of 1 KiB, this layer needs .*; see `zot du full\/`/;
-      const target = `${zot.host}/full/app:1`;
-      for (const command of [
-        [crane, "append", "--oci-empty-base", "-f", at("layer.tar"), "-t", target],
-        [regctl, "image", "copy", ref("crane/quota:1"), target],
-      ]) {
-        const [name = "", ...args] = command;
-        const refused = await run(name, args, { env, cwd: directory.path });
-        expect([command, refused.code]).not.toEqual([command, 0]);
-        expect(refused.stderr).toMatch(message);
-      }
+      const args = ["append", "--oci-empty-base", "-f", at("layer.tar"), "-t"];
+      const refused = await run(crane, [...args, `${zot.host}/full/app:1`], { env });
+      expect(refused.code).not.toBe(0);
+      expect(refused.stderr).toMatch(
+        /quota of full\/: .* used of 1 KiB, this layer needs .*; see `zot du full\/`/,
+      );
     },
     clientTestMs,
   );
