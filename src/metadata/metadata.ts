@@ -224,12 +224,12 @@ export type Precondition =
       readonly count: number;
     }
   | { readonly kind: "manifest-absent"; readonly digest: string }
-  /** It is a candidate of collection, and has been one since then. */
+  /** It is a candidate of collection, and has been one since then; with null it is none. */
   | {
       readonly kind: "candidate-since";
       readonly digest: string;
       readonly as: CandidateKind;
-      readonly since: number;
+      readonly since: number | null;
     }
   /** It holds no blob, no manifest and no bytes that wait for the sweep. */
   | { readonly kind: "repository-empty" }

@@ -47,6 +47,8 @@ export type MirrorChange =
       readonly digest: string;
       readonly at: number;
     }
+  /** A push brought it, too: no limit of the cache removes it from then on. */
+  | { readonly kind: "own-manifest"; readonly repository: string; readonly digest: string }
   /** With the tags that point at it. */
   | { readonly kind: "forget-manifest"; readonly repository: string; readonly digest: string };
 
@@ -61,6 +63,8 @@ export interface MirrorReads {
   tag(repository: string, tag: string): Promise<CachedTag | null>;
   /** When a manifest that came from the upstream was pulled last, else fetched; null for any other. */
   usedAt(repository: string, digest: string): Promise<number | null>;
+  /** Whether a tag that no upstream set names a manifest, or one that came from no upstream is about it. */
+  hasOwn(repository: string, digest: string): Promise<boolean>;
   /** Cached manifests of a repository after this digest, by digest. */
   manifests(repository: string, after: string, limit: number): Promise<CachedManifest[]>;
   /** Bytes of all blobs and manifests of a repository. */

@@ -71,8 +71,8 @@ export interface Origin {
   tags(place: Place): Promise<UpstreamList<string> | null>;
   /** Referrers that the upstream lists; null where it is not asked. */
   referrers(place: Place, subject: string): Promise<UpstreamList<Descriptor> | null>;
-  /** What is to be recorded with a push of these tags, which are the repository's own from then on. */
-  pushed(repository: string, tags: readonly string[]): readonly RecordCommit[];
+  /** What is to be recorded with a push of a manifest, which is the repository's own from then on, as these tags are. */
+  pushed(repository: string, digest: string, tags: readonly string[]): readonly RecordCommit[];
   /** What is to be recorded with a delete of a tag or manifest, so that it does not come back at once. */
   deleted(repository: string, reference: string): readonly RecordCommit[];
 }

@@ -77,7 +77,7 @@ export async function pushManifest(registry: Registry, request: PushRequest): Pr
     ],
     changes: changesOf(request, digest, manifest),
     by: request.by,
-    records: registry.origin?.pushed(request.repository, pushedTags(request)) ?? [],
+    records: registry.origin?.pushed(request.repository, digest, pushedTags(request)) ?? [],
   };
   throwFailed(await checkEarly(registry, commit), { registry, ...request, tagRules });
   await requireReferences(registry, request.repository, manifest);

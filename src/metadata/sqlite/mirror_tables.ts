@@ -21,6 +21,11 @@ const sql = {
     `FROM mirror_manifests c CROSS JOIN manifests m ON m.repository = ${here} AND m.digest = c.digest ` +
     "LEFT JOIN retention_pulls p ON p.repository = m.repository AND p.digest = c.digest " +
     "WHERE c.repository = ?1 AND c.digest > ?2 ORDER BY c.digest LIMIT ?3",
+  mirrorOwn:
+    `SELECT 1 AS found FROM tags t INDEXED BY tags_digest WHERE t.repository = ${here} AND t.digest = ?2 ` +
+    "AND NOT EXISTS (SELECT 1 FROM mirror_tags c WHERE c.repository = ?1 AND c.tag = t.name AND c.digest = ?2) " +
+    `UNION ALL SELECT 1 FROM manifests m INDEXED BY manifests_subject WHERE m.repository = ${here} AND m.subject = ?2 ` +
+    "AND NOT EXISTS (SELECT 1 FROM mirror_manifests c WHERE c.repository = ?1 AND c.digest = m.digest) LIMIT 1",
   mirrorUsage:
     `SELECT (SELECT coalesce(sum(size), 0) FROM blobs WHERE repository = ${here} AND digest > '') + ` +
     `(SELECT coalesce(sum(size), 0) FROM manifests WHERE repository = ${here} AND digest > '') AS bytes`,
@@ -48,6 +53,7 @@ const freeing: Readonly<Record<MirrorChange["kind"], boolean>> = {
   "cache-tag": false,
   "forget-tag": true,
   "cache-manifest": false,
+  "own-manifest": true,
   "forget-manifest": true,
 };
 
@@ -104,6 +110,9 @@ function apply(work: RecordWork, change: MirrorChange): void {
     case "cache-manifest":
       run(work, writes.cacheManifest, repository, change.digest, change.at);
       return;
+    case "own-manifest":
+      run(work, writes.forgetManifest, repository, change.digest);
+      return;
     case "forget-manifest":
       run(work, writes.forgetManifest, repository, change.digest);
       run(work, writes.forgetTagsOf, repository, change.digest);
@@ -122,6 +131,7 @@ function reads(database: Database): MirrorReads {
     tag: async (repository, tag) => get(sql.mirrorTag, repository, tag),
     usedAt: async (repository, digest) =>
       get<{ at: number }>(sql.mirrorUsedAt, repository, digest)?.at ?? null,
+    hasOwn: async (repository, digest) => get(sql.mirrorOwn, repository, digest) !== null,
     manifests: async (repository, after, limit) =>
       all<CachedManifest>(sql.mirrorManifests, repository, after, limit),
     usage: async (repository) => get<{ bytes: number }>(sql.mirrorUsage, repository)?.bytes ?? 0,

@@ -1,15 +1,17 @@
 // Cached content that goes: what was pulled longest ago, within limits of time and bytes, and never what is wanted.
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mirrors } from "../../../metadata/mirrors.ts";
 import { recordCommit } from "../../../metadata/records.ts";
 import { retention } from "../../../metadata/retention.ts";
+import { digestOf } from "../../../oci/digest.ts";
 import { mediaTypes } from "../../../oci/media_types.ts";
 import type { TagEntry } from "../../../registry/retention/rules.ts";
 import {
   bytesOf,
   image,
   openWorld,
+  pushBlob,
   pushImage,
   putManifest,
   type Image,
@@ -24,6 +26,13 @@ const at = "docker.io/library/app";
 async function cached(world: World, pushed: Image, tag: string | null, daysAgo: number) {
   await pushImage(world, pushed, tag, at);
   await use(world, pushed.digest, daysAgo);
+  if (tag !== null) await cacheTag(world, tag, pushed.digest);
+}
+
+/** The upstream says that a tag is there. */
+async function cacheTag({ registry }: World, tag: string, digest: string): Promise<void> {
+  const row = { kind: "cache-tag", repository: at, tag, digest, checkedAt: 1 } as const;
+  await registry.metadata.commit(recordCommit(mirrors, row));
 }
 
 async function use({ registry }: World, digest: string, daysAgo: number): Promise<void> {
@@ -37,8 +46,10 @@ async function use({ registry }: World, digest: string, daysAgo: number): Promis
   );
 }
 
-async function evicted(world: World, limits: Partial<CacheLimits>) {
+async function evicted(world: World, limits: Partial<CacheLimits>, laterMs = 2 * 60 * 60_000) {
   let bytes = 0;
+  // What was linked within the hour may be part of a push.
+  await world.clock.advance(laterMs);
   const more = await evict(world.registry, {
     limitsOf: (repository) =>
       repository === at
@@ -130,6 +141,7 @@ test("a blob that another image names stays, and a child while its index is here
   });
   const digest = await putManifest(world, index, "index", at);
   await use(world, digest, 2);
+  await cacheTag(world, "index", digest);
   await evicted(world, { unpulledForMs: 30 * day });
   expect(await world.registry.metadata.manifestByDigest(at, child.digest)).not.toBeNull();
   await use(world, digest, 60);
@@ -170,4 +182,88 @@ test("what retention keeps by name is not removed, and what was pushed here neit
   });
   await evicted(world, { unpulledForMs: day });
   expect(await tags(world)).toEqual(["pushed", "stable"]);
+});
+
+describe("what pushes have named, or are about to name, stays", () => {
+  const over = { unpulledForMs: 30 * day };
+  const isHere = async ({ registry }: World, digest: Image["digest"]) =>
+    (await registry.metadata.manifestByDigest(at, digest)) !== null;
+
+  test("a tag that was pushed for a cached manifest, beside the upstream's tag", async () => {
+    await using world = await openWorld();
+    await world.clock.advance(100 * day);
+    await cached(world, image(1), "upstream", 40);
+    await putManifest(world, image(1).bytes, "ours", at);
+    await use(world, image(1).digest, 40);
+    await evicted(world, over);
+    expect(await tags(world)).toEqual(["ours", "upstream"]);
+  });
+
+  test("a cached manifest that a pushed signature is about", async () => {
+    await using world = await openWorld();
+    await world.clock.advance(100 * day);
+    await cached(world, image(1), "signed", 40);
+    const signature = image(2, { subject: image(1).descriptor });
+    await pushImage(world, signature, null, at);
+    await evicted(world, over);
+    expect(await isHere(world, image(1).digest)).toBe(true);
+    await use(world, signature.digest, 40);
+    await evicted(world, over);
+    expect(await isHere(world, image(1).digest)).toBe(false);
+  });
+
+  test("a manifest that an undo brought back", async () => {
+    await using world = await openWorld();
+    await world.clock.advance(100 * day);
+    await cached(world, image(1), "back", 40);
+    const { digest } = image(1);
+    const until = world.clock.now() + day;
+    await world.registry.metadata.commit({
+      repository: at,
+      preconditions: [],
+      changes: [{ kind: "pin", digest, until }],
+      by: null,
+    });
+    await evicted(world, over);
+    expect(await tags(world)).toEqual(["back"]);
+    await world.clock.advance(2 * day);
+    await evicted(world, over);
+    expect(await tags(world)).toEqual([]);
+  });
+
+  test("a manifest, or a blob, that somebody who pushes was told of", async () => {
+    await using world = await openWorld();
+    await world.clock.advance(100 * day);
+    await cached(world, image(1), "one", 40);
+    await cached(world, image(2), "two", 40);
+    await world.clock.advance(day);
+    const [layer] = image(2).blobs.slice(-1);
+    const blob = digestOf("sha256", layer!);
+    for (const [digest, as] of [
+      [image(1).digest, "manifest"],
+      [blob, "blob"],
+    ] as const) {
+      await world.registry.metadata.commit({
+        repository: at,
+        preconditions: [],
+        changes: [{ kind: "promise", digest, as }],
+        by: null,
+      });
+    }
+    await evicted(world, over, 0);
+    expect(await tags(world)).toEqual(["one"]);
+    expect(await world.registry.metadata.blobSize(at, blob)).not.toBeNull();
+  });
+
+  test("a blob that was pushed again just now", async () => {
+    await using world = await openWorld();
+    await world.clock.advance(100 * day);
+    await cached(world, image(1), "one", 40);
+    await world.clock.advance(day);
+    const [config] = image(1).blobs;
+    const blob = await pushBlob(world, config!, at);
+    await evicted(world, over, 0);
+    expect(await tags(world)).toEqual([]);
+    expect(await world.registry.metadata.blobSize(at, blob)).not.toBeNull();
+  });
 });

@@ -3,9 +3,11 @@
  * ago first. A manifest goes with its tags here, and its blobs go with it; nothing is held for an undo, since all of it
  * can be fetched again.
  *
- * What was pulled within a day stays, and so does what a policy of retention keeps by name. A child stays while an
- * index here lists it.
+ * What was pulled within a day stays, and so do what a policy of retention keeps by name, what an undo brought back, and
+ * what a push has named or is about to name. A child stays while an index here lists it.
  */
+import { collection } from "../../../metadata/collection.ts";
+import type { Precondition } from "../../../metadata/metadata.ts";
 import { mirrors } from "../../../metadata/mirrors.ts";
 import { recordCommit } from "../../../metadata/records.ts";
 import { retention } from "../../../metadata/retention.ts";
@@ -17,6 +19,8 @@ import { mirrorActor } from "./store_manifest.ts";
 
 /** What was pulled within this time stays, however much there is. */
 const pinnedMs = 24 * 60 * 60_000;
+/** Whoever pushed a blob, or was told that it is here, has so long to name it; then the collection of garbage takes it. */
+const namedWithinMs = 60 * 60_000;
 /** Repositories and manifests that are read at once. */
 const pageMax = 500;
 /** Manifests that one run looks at, and removes, at most: the next one goes on. */
@@ -120,13 +124,18 @@ async function evictManifest(registry: Registry, cached: Cached): Promise<number
   if (digest === null) return 0;
   const tags = await metadata.tagsOf(repository, digest, tagsMax);
   if (tags.length >= tagsMax || isKept(registry, repository, digest, tags)) return 0;
+  if (await isPushed(registry, repository, digest)) return 0;
   const children = await metadata.records(retention).children(repository, digest);
+  const blobs = children.filter(({ target }) => target === "blob");
+  const awaited = await awaitedOf(registry, repository, [{ digest, target: "manifest" }, ...blobs]);
+  if (awaited.digests.has(digest)) return 0;
   const { committed } = await metadata.commit({
     repository,
     preconditions: [
       { kind: "manifest-exists", digest },
       { kind: "unprotected", digest },
       { kind: "tags-are", digest, tags },
+      ...awaited.preconditions,
     ],
     changes: [{ kind: "remove-manifest", digest }],
     by: mirrorActor,
@@ -134,17 +143,43 @@ async function evictManifest(registry: Registry, cached: Cached): Promise<number
   });
   if (!committed) return 0;
   let freed = sizeBytes;
-  for (const child of children) {
-    const blob = child.target === "blob" ? parseDigest(child.digest) : null;
-    if (
-      blob !== null &&
-      child.sizeBytes !== null &&
-      (await evictBlob(registry, repository, blob))
-    ) {
-      freed += child.sizeBytes;
-    }
+  for (const child of blobs) {
+    const blob = parseDigest(child.digest);
+    if (blob === null || child.sizeBytes === null || awaited.digests.has(blob)) continue;
+    if (await evictBlob(registry, repository, blob)) freed += child.sizeBytes;
   }
   return freed;
+}
+
+/** Whether a push has named it, or an undo brought it back. */
+async function isPushed(
+  { metadata, clock }: Registry,
+  repository: string,
+  digest: Digest,
+): Promise<boolean> {
+  if (await metadata.records(mirrors).hasOwn(repository, digest)) return true;
+  const { pinnedUntil } = await metadata.records(collection).manifest(repository, digest, 1);
+  return pinnedUntil !== null && pinnedUntil > clock.now();
+}
+
+/**
+ * What somebody who pushes was told lately to be here: such a promise is a candidate with a new clock. The preconditions
+ * say that nobody was told since.
+ */
+async function awaitedOf(
+  { metadata, clock }: Registry,
+  repository: string,
+  content: readonly { readonly digest: string; readonly target: "blob" | "manifest" }[],
+): Promise<{ digests: ReadonlySet<string>; preconditions: readonly Precondition[] }> {
+  const digests = new Set<string>();
+  const preconditions: Precondition[] = [];
+  for (const { digest, target: as } of content) {
+    const found = await metadata.records(collection).candidate(repository, digest, as);
+    const since = found?.since ?? null;
+    if (since !== null && since > clock.now() - namedWithinMs) digests.add(digest);
+    else preconditions.push({ kind: "candidate-since", digest, as, since });
+  }
+  return { digests, preconditions };
 }
 
 /** By a policy of retention that names its tags, or protects it. */
@@ -164,17 +199,24 @@ function isKept(
   );
 }
 
-/** A blob that no other manifest names. */
+/** A blob that no other manifest names, and that nobody pushed lately. */
 async function evictBlob(
-  { metadata }: Registry,
+  { metadata, clock }: Registry,
   repository: string,
   digest: Digest,
 ): Promise<boolean> {
+  const reads = metadata.records(collection);
+  // A push after this look begins its time anew.
+  const since = (await reads.candidate(repository, digest, "blob"))?.since ?? null;
+  const { linkedAt, pinnedUntil } = await reads.blob(repository, digest);
+  const isPinned = pinnedUntil !== null && pinnedUntil > clock.now();
+  if (isPinned || (linkedAt ?? 0) > clock.now() - namedWithinMs) return false;
   const { committed } = await metadata.commit({
     repository,
     preconditions: [
       { kind: "blob-linked", digest },
       { kind: "unreferenced", digest },
+      { kind: "candidate-since", digest, as: "blob", since },
     ],
     changes: [{ kind: "unlink-blob", digest }],
     by: mirrorActor,

@@ -121,10 +121,9 @@ export class PullThrough implements Origin {
     return sources.length === 0 ? null : this.#lists.referrers(place.repository, subject, sources);
   }
 
-  pushed(repository: string, tags: readonly string[]): readonly RecordCommit[] {
-    if (tags.length === 0) return [];
+  pushed(repository: string, digest: string, tags: readonly string[]): readonly RecordCommit[] {
     const forget = tags.map((tag) => ({ kind: "forget-tag", repository, tag }) as const);
-    return [recordCommit(mirrors, ...forget)];
+    return [recordCommit(mirrors, { kind: "own-manifest", repository, digest }, ...forget)];
   }
 
   deleted(repository: string, reference: string): readonly RecordCommit[] {
