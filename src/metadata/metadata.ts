@@ -240,7 +240,9 @@ export type Precondition =
   /** The bytes lie in the repository's layout (checked under the write lock, against a racing sweep). */
   | { readonly kind: "bytes-present"; readonly digest: Digest }
   /** What lies there has this stamp; null for nothing (checked as `bytes-present` is). */
-  | { readonly kind: "bytes-are"; readonly digest: Digest; readonly stamp: string | null };
+  | { readonly kind: "bytes-are"; readonly digest: Digest; readonly stamp: string | null }
+  /** No check has found the content of a repository, which may be another one, to be damaged. */
+  | { readonly kind: "unmarked-in"; readonly digest: Digest; readonly repository: string };
 
 /** Changes of one repository's metadata: all of them happen, or none. */
 export interface Commit {

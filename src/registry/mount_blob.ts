@@ -60,15 +60,24 @@ async function mountFrom(
     if (content === null || !(await hasRoom(registry, content, repository))) return null;
     if (!(await isShared(registry, content, repository))) return null;
     const changes = [{ kind: "link-blob", digest, sizeBytes: content.sizeBytes } as const];
-    return { repository, preconditions: [], changes, by };
+    // A check may find the file damaged after it was shared: its other names are known to it once this is committed.
+    const preconditions = [{ kind: "unmarked-in", digest, repository: source } as const];
+    return { repository, preconditions, changes, by };
   };
   try {
-    return await nameBytes(registry, { digest, place });
+    const refused = (): Promise<void> => release(registry, repository, digest);
+    return await nameBytes(registry, { digest, place, isVerified: false, refused });
   } catch (error) {
     // Clients take a refused mount for a failed push: the upload that they begin instead is refused with a reason.
     if (error instanceof QuotaExceeded) return false;
     throw error;
   }
+}
+
+/** What is not named after all goes with the sweep. */
+async function release({ metadata }: Registry, repository: string, digest: Digest): Promise<void> {
+  const changes = [{ kind: "release-bytes", digest } as const];
+  await metadata.commit({ repository, preconditions: [], changes, by: null });
 }
 
 async function hasRoom(

@@ -3,7 +3,7 @@
  *
  * Nothing names them while they are put there, so a sweep may remove them before the commit. The commit is then
  * refused, and both are done again. A commit that is refused for another reason is the caller's to explain. Bytes that
- * were damaged here, or in other repositories, are right again afterwards.
+ * were damaged here, or in other repositories, are right again afterwards where those that were put are verified.
  */
 import {
   QuotaExceeded,
@@ -23,6 +23,8 @@ export interface Naming {
   readonly digest: Digest;
   /** Puts the bytes there, and gives what to commit; null where they cannot be had. */
   readonly place: () => Promise<Commit | null>;
+  /** False where the bytes are those of a repository, as they lie there: they heal no others. */
+  readonly isVerified?: boolean;
   /** Told of every refusal; throws where more than swept bytes is the reason. */
   readonly refused?: (failed: readonly FailedPrecondition[]) => Promise<void>;
 }
@@ -47,12 +49,12 @@ async function committed(
 /** False when the bytes could not be had, or were swept each time. */
 export async function nameBytes(registry: Registry, naming: Naming): Promise<boolean> {
   const { metadata } = registry;
-  const { digest, place, refused } = naming;
+  const { digest, place, refused, isVerified = true } = naming;
   for (let attempt = 1; attempt <= triesMax; attempt += 1) {
     const commit = await place();
     if (commit === null) return false;
     const preconditions = [...commit.preconditions, { kind: "bytes-present", digest } as const];
-    const marked = await marksOf(registry, digest);
+    const marked = isVerified ? await marksOf(registry, digest) : [];
     const outcome = await committed(metadata, { ...commit, preconditions }, digest);
     if (outcome.committed) {
       if (marked.length > 0) await healMarked(registry, { ...commit, digest }, marked);

@@ -144,6 +144,11 @@ const checks: Checks = {
     const found = work.bytes.stamp(work.repository, digest);
     return found === stamp ? holds : found;
   },
+  "unmarked-in": (work, _id, { digest, repository }) => {
+    const marked =
+      "SELECT 1 FROM damaged WHERE repository = (SELECT id FROM repositories WHERE name = ?) AND digest = ?";
+    return get(work, marked, repository, digest) === null ? holds : repository;
+  },
 };
 
 /** What undo holds, and bytes that wait for the sweep, count, too: their directory is still in use. */

@@ -194,13 +194,20 @@ export class ContentChecker {
     const known = new Map(marked.map((mark) => [mark.repository, mark]));
     const totals = { damaged: 0, healed: 0 };
     const marks: Damaged[] = [];
-    for (const copy of await this.#allNames(digest, file)) {
-      const before = known.get(copy.repository);
-      // What is gone since it was marked is known.
-      if (before !== undefined && file.stamp === null) continue;
-      const mark = await this.#mark(copy, digest, { how, stamp: file.stamp });
-      if (mark !== null) marks.push(mark);
-    }
+    const seen = new Set<string>();
+    const markAll = async (): Promise<void> => {
+      for (const copy of await this.#allNames(digest, file)) {
+        const before = known.get(copy.repository);
+        // What is gone since it was marked is known.
+        if (seen.has(copy.repository) || (before !== undefined && file.stamp === null)) continue;
+        seen.add(copy.repository);
+        const mark = await this.#mark(copy, digest, { how, stamp: file.stamp });
+        if (mark !== null) marks.push(mark);
+      }
+    };
+    await markAll();
+    // Until they were marked a mount may have given the file one more name.
+    await markAll();
     for (const mark of marks) {
       if (await this.#healBy(mark)) totals.healed += 1;
       else {

@@ -24,6 +24,7 @@ import { digestOf, type Digest } from "../../oci/digest.ts";
 import type { BlobStore } from "../../storage/blob_store.ts";
 import { blobKey, damagedDirectory } from "../../storage/layout.ts";
 import { removeBlob } from "../delete.ts";
+import { mountBlob } from "../mount_blob.ts";
 import type { LayoutRegistry } from "../registry.ts";
 
 const bytes = sample(300_000);
@@ -132,6 +133,62 @@ test("what undo holds in a file of its own heals", async () => {
   await scrubOnce(world);
   expect(await damagedOf(world)).toEqual([]);
   expect(await bytesIn(world, "a")).toEqual(bytes);
+});
+
+describe("a mount of what is found damaged at that moment", () => {
+  const mount = (registry: LayoutRegistry): Promise<boolean> =>
+    mountBlob(registry, { repository: "new", digest, from: "a", mayRead: () => true, by: null });
+  const isServed = async (world: World, at: string): Promise<boolean> => {
+    const found = await world.registry.metadata.blobRecord(at, digest);
+    return found !== null && found.damagedSince === undefined;
+  };
+
+  test("before its commit is refused, and leaves nothing", async () => {
+    await using world = await openWorld();
+    await pushBlob(world, bytes, "a");
+    await pushBlob(world, sample(3), "new");
+    await spoil(world);
+    let once = true;
+    const crossed = watched(world.registry, async (commit) => {
+      if (!once || !kindsOf(commit).includes("link-blob")) return;
+      once = false;
+      await scrubOnce(world);
+    });
+    expect(await mount(crossed)).toBe(false);
+    await world.settle();
+    expect(await bytesIn(world, "new")).toBeNull();
+    expect(await isServed(world, "a")).toBe(false);
+    expect((await damagedOf(world)).map((mark) => mark.repository)).toEqual(["a"]);
+  });
+
+  test("before the commit of the mark is marked with it", async () => {
+    await using world = await openWorld();
+    await pushBlob(world, bytes, "a");
+    await spoil(world);
+    let once = true;
+    const crossed = watched(world.registry, async (commit) => {
+      if (!once || !kindsOf(commit).includes("mark-damaged")) return;
+      once = false;
+      expect(await mount(world.registry)).toBe(true);
+    });
+    await scrubOnce(world, crossed);
+    expect([await isServed(world, "a"), await isServed(world, "new")]).toEqual([false, false]);
+  });
+
+  test("takes no mark away from others: nobody has looked at what it shares", async () => {
+    await using world = await openWorld({ dedupe: false });
+    for (const at of ["a", "b"]) await pushBlob(world, bytes, at);
+    const sizeBytes = bytes.length;
+    await world.registry.metadata.commit({
+      repository: "b",
+      preconditions: [],
+      changes: [{ kind: "mark-damaged", digest, sizeBytes, how: "missing", stamp: null }],
+      by: null,
+    });
+    await spoil(world);
+    expect(await mount(world.registry)).toBe(true);
+    expect(await isServed(world, "b")).toBe(false);
+  });
 });
 
 class Killed extends Error {}
