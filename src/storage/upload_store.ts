@@ -48,6 +48,11 @@ export interface HeldUpload extends ComparedBytes {
   /** Begins to digest what is held, so that `digest` has little to do once the rest has come. */
   digestAhead(algorithm: Algorithm): void;
   /**
+   * Forgets what this process has digested under the id before: for an id that is given again, since another process may
+   * have discarded the upload that had it, and made a new one.
+   */
+  digestAnew(): void;
+  /**
    * Makes the bytes the content of a digest in a repository, flushed, in place of content that stood there. The caller
    * has verified the digest. The upload is kept, to finish again or to discard, and takes no more bytes.
    * Bytes that cannot be flushed are lost: the upload is then gone.

@@ -94,6 +94,29 @@ export function testUploads(open: OpenEmptyStores): void {
     for (const follower of followers) await follower!.close();
   });
 
+  test("an id that is given again, after another opening discarded what had it, is digested anew", async () => {
+    await using opened = await open();
+    const { uploads } = opened.stores;
+    const others = opened.another().uploads;
+    const first = sample(300_000);
+    await uploaded(uploads, "again", first);
+    const before = await held(uploads, "again");
+    expect(await before.digest("sha256")).toBe(digestOf("sha256", first));
+    await before.close();
+    const other = await held(others, "again");
+    await other.discard();
+    await other.close();
+    await uploaded(others, "again", sample(300_000, 7));
+    const after = await held(uploads, "again");
+    after.digestAnew();
+    after.digestAhead("sha256");
+    await after.append(bytesSource(sample(10)), unlimited);
+    const whole = Buffer.concat([sample(300_000, 7), sample(10)]);
+    expect(await after.digest("sha256")).toBe(digestOf("sha256", whole));
+    await after.discard();
+    await after.close();
+  });
+
   test("an upload that is discarded can be read to its end by who follows it", async () => {
     await using opened = await open();
     const { uploads } = opened.stores;

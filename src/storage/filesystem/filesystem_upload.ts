@@ -118,6 +118,10 @@ export class FilesystemUpload implements HeldUpload {
     if (this.#whole === null) this.#tools.hashes.follow(this.#bytesFor(algorithm));
   }
 
+  digestAnew(): void {
+    this.#tools.hashes.forget(this.#id);
+  }
+
   parts(): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
     return this.#whole === null ? bytesOf(this.#file) : [this.#whole];
   }

@@ -144,6 +144,10 @@ class MemoryUpload implements HeldUpload {
     // Nothing to be read back: `digest` costs the same at the end.
   }
 
+  digestAnew(): void {
+    // `digest` remembers nothing.
+  }
+
   async finish(repository: string, digest: Digest): Promise<void> {
     const { parts, content, sizeBytes } = this.#upload;
     const stands = content !== null && content.names > 0;

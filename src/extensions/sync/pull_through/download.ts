@@ -52,6 +52,8 @@ export async function downloadInto(
   const good = blob.sources.filter(
     ({ mirror }) => !parts.watch.isBad(mirror.upstream.host, blob.digest),
   );
+  // The name of a download is that of its content: another process may have discarded the last one that had it.
+  held.digestAnew();
   if (held.sizeBytes > 0) held.digestAhead(algorithmOf(blob.digest));
   for (const source of good.length > 0 ? good : blob.sources) {
     try {

@@ -155,8 +155,11 @@ export class MirroredManifests {
   }
 
   /** Whether its bytes are where they should be; of what is in memory nobody asks the disk. */
-  async #isStored({ repository, digest, sizeBytes }: ManifestHolding): Promise<boolean> {
+  async #isStored(manifest: ManifestHolding): Promise<boolean> {
+    const { repository, digest, sizeBytes, damagedSince } = manifest;
     const { contentCache, blobs } = this.#registry;
+    // Nobody is given it, though its right bytes may be in memory: it is fetched again, which heals it.
+    if (damagedSince !== undefined) return false;
     if (contentCache.get(digest) !== null) return true;
     return (await blobs.size(repository, digest)) === sizeBytes;
   }
