@@ -201,6 +201,7 @@ export class Dispatcher<App> {
       // A promise only where credentials must be verified: a remembered caller needs none.
       const admitted = this.#options.admission?.admit(call, row);
       if (admitted !== undefined) await admitted;
+      if (located?.refused !== undefined) throw located.refused;
       checkPresent(row, call);
       checkEncoding(row, call);
       const reply = await row.run(call, app);

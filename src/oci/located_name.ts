@@ -1,4 +1,5 @@
 /** Where the name of a request leads: a repository here, and where its content may have come from. */
+import type { ApiError } from "./errors.ts";
 
 export interface LocatedName {
   readonly repository: string;
@@ -9,12 +10,11 @@ export interface LocatedName {
    * is not mirrored here.
    */
   readonly from: "any" | "own" | { readonly host: string };
+  /** The answer to who was admitted and all the same may not go on: it says more than a stranger may know. */
+  readonly refused?: ApiError;
 }
 
-/**
- * Finds where a name leads. Who pushes or deletes means a repository of this registry, whatever the namespace says.
- * @throws an API error for a push into a mirror that takes none.
- */
+/** Finds where a name leads. Who pushes or deletes means a repository of this registry, whatever the namespace says. */
 export type LocateName = (
   name: string,
   namespace: string | null,

@@ -32,6 +32,7 @@ export async function setTags(
   },
 ): Promise<void> {
   const { repository, tags, tagRules, by } = request;
+  const names = tags.map(({ tag }) => tag);
   if ((await bring(registry, repository)) === "later") throw beingRead();
   const preconditions = tags.flatMap(({ tag, digest, expect }): Precondition[] => [
     ...(expect === undefined ? [] : [{ kind: "tag-is" as const, tag, digests: expect }]),
@@ -44,6 +45,7 @@ export async function setTags(
     preconditions,
     changes: tags.map(({ tag, digest }): Change => ({ kind: "set-tag", tag, digest })),
     by,
+    records: registry.origin?.pushed(repository, names) ?? [],
   });
   if (!outcome.committed) throw whyNot(registry, request, outcome.failed);
 }

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { createRegistry } from "../../src/create_registry.ts";
+import { manualClock } from "../../src/lib/clock.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
 import { mirrorWorld, sha256 } from "./mirror_world.ts";
 
@@ -76,6 +77,124 @@ describe("a manifest upstream that names content of others", () => {
     letGo.resolve();
     expect(sha256(new Uint8Array(await (await waiting).arrayBuffer()))).toBe(digest);
   });
+});
+
+describe("a manifest that names content of another repository of the same upstream", () => {
+  test("does not bring it out", async () => {
+    await using world = await mirrorWorld();
+    const { content } = world.upstream;
+    const digest = content.addImage("private/app", "1", [secret]).layers[0]!.digest;
+    await world.get("docker.io/private/app/manifests/1");
+    expect(await world.bytes(`docker.io/private/app/blobs/${digest}`)).toEqual(secret);
+    const config = content.addBlob("evil/app", "{}");
+    content.addManifest("evil/app", namingManifest(digest, secret.length, config), { tag: "1" });
+    await world.get("docker.io/evil/app/manifests/1");
+    const answer = await world.get(`docker.io/evil/app/blobs/${digest}`);
+    expect(answer.status).toBe(404);
+  });
+
+  test("does not read along while that comes, and does not end it", async () => {
+    await using world = await mirrorWorld();
+    const { content } = world.upstream;
+    const large = new Uint8Array(3 * 1024 * 1024).fill(11);
+    const digest = content.addImage("private/app", "1", [large]).layers[0]!.digest;
+    const config = content.addBlob("evil/app", "{}");
+    content.addManifest("evil/app", namingManifest(digest, large.length, config), { tag: "1" });
+    for (const name of ["private", "evil"]) await world.get(`docker.io/${name}/app/manifests/1`);
+    const letGo = Promise.withResolvers<void>();
+    world.upstream.on("GET", new RegExp(`private/app/blobs/${digest}`), async () => {
+      await letGo.promise;
+      return null;
+    });
+    const waiting = world.bytes(`docker.io/private/app/blobs/${digest}`);
+    await world.upstream.awaitAsked("GET", `private/app/blobs/${digest}`);
+    expect((await world.get(`docker.io/evil/app/blobs/${digest}`)).status).toBe(404);
+    letGo.resolve();
+    expect(sha256(await waiting)).toBe(digest);
+  });
+});
+
+describe("upstreams that share a name here", () => {
+  const options = { hosts: ["one.example", "two.example"], folder: "all/" };
+
+  test("what one does not have is not missing at the other", async () => {
+    await using world = await mirrorWorld(options);
+    const { digest } = world.upstreams[1]!.content.addImage("team/app", "1");
+    for (const reference of ["1", digest]) {
+      const path = `team/app/manifests/${reference}`;
+      expect((await world.get(`${path}?ns=one.example`)).status).toBe(404);
+      expect((await world.get(`${path}?ns=two.example`)).status).toBe(200);
+    }
+  });
+
+  test("what one says while both are asked is no answer of the other", async () => {
+    await using world = await mirrorWorld(options);
+    const [one, two] = world.upstreams;
+    const evil = one!.content.addImage("team/app", "1", ["evil"]);
+    const good = two!.content.addImage("team/app", "1", ["good"]);
+    one!.content.addImage("team/app", "2", ["evil, too"]);
+    const letGo = Promise.withResolvers<void>();
+    one!.on("*", /manifests/, async () => {
+      await letGo.promise;
+      return null;
+    });
+    const slow = ["1", "2"].map((tag) => world.get(`team/app/manifests/${tag}?ns=one.example`));
+    await one!.awaitAsked("HEAD", "manifests/1");
+    await one!.awaitAsked("HEAD", "manifests/2");
+    const answer = world.get("team/app/manifests/1?ns=two.example");
+    await two!.awaitAsked("HEAD", "manifests/1");
+    expect((await answer).headers.get("docker-content-digest")).toBe(good.digest);
+    letGo.resolve();
+    expect((await Promise.all(slow)).map(({ status }) => status)).toEqual([404, 404]);
+    const evilHere = await world.get(`team/app/manifests/${evil.digest}?ns=two.example`);
+    expect(evilHere.status).toBe(404);
+    expect((await world.get("team/app/manifests/2?ns=two.example")).status).toBe(404);
+  });
+});
+
+test("tags that are set together, or set back, are the repository's own", async () => {
+  const clock = manualClock(1_000_000);
+  await using world = await mirrorWorld({ mirror: { allowsPush: true }, clock });
+  const { content } = world.upstream;
+  const { digest } = content.addImage("team/app", "1");
+  await world.get("docker.io/team/app/manifests/1");
+  const set = await world.get("docker.io/team/app/_zot/tags", {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ tags: [{ tag: "1", digest }] }),
+  });
+  expect(set.status).toBe(200);
+  content.addImage("team/app", "1", ["moved"]);
+  await clock.advance(60_000);
+  const pulled = await world.get("docker.io/team/app/manifests/1");
+  expect(pulled.headers.get("docker-content-digest")).toBe(digest);
+});
+
+test("a list of referrers is not as large as those who pushed them like", async () => {
+  await using world = await mirrorWorld();
+  const subject = sha256(secret);
+  const annotations = { note: "x".repeat(3 * 1024 * 1024) };
+  world.upstream.on("GET", /referrers/, ({ path, query }) => {
+    const page = Number(query.get("page") ?? 0);
+    const item = {
+      mediaType: mediaTypes.ociImage,
+      digest: sha256(new Uint8Array([page])),
+      size: 1,
+    };
+    return {
+      headers: {
+        "content-type": mediaTypes.ociIndex,
+        link: `<${path}?page=${page + 1}>; rel="next"`,
+      },
+      body: JSON.stringify({
+        schemaVersion: 2,
+        mediaType: mediaTypes.ociIndex,
+        manifests: page < 200 ? [{ ...item, annotations }] : [],
+      }),
+    };
+  });
+  await world.bytes(`docker.io/team/app/referrers/${subject}`);
+  expect(world.upstream.asked("GET", "referrers").length).toBeLessThan(10);
 });
 
 test("a manifest that lies about a size does not break the pulls of others", async () => {

@@ -179,6 +179,12 @@ ben:${await hash("other")}
   expect((await mirror.get(path, as("ben:other"))).status).toBe(403);
   const byNamespace = `${mirror.zot.url}/v2/${path}?ns=${upstream.host}`;
   expect((await fetch(byNamespace, as("ben:other"))).status).toBe(403);
+  const push = { method: "POST" };
+  const strange = await mirror.get(`${name}/blobs/uploads/`, push);
+  expect(strange.status).toBe(401);
+  const known = await mirror.get(`${name}/blobs/uploads/`, { ...push, ...as("ben:other") });
+  expect(known.status).toBe(403);
+  for (const answer of [strange, known]) expect(await answer.text()).not.toContain(upstream.host);
   expect(upstream.requests).toEqual([]);
   expect((await fetch(byNamespace, as("ann:secret"))).status).toBe(200);
   expect((await mirror.get(`${name}/blobs/${digest}`, as("ben:other"))).status).toBe(403);

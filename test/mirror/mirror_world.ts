@@ -17,6 +17,8 @@ import { ScriptedUpstream } from "./scripted_upstream.ts";
 export interface MirrorWorldOptions {
   /** Upstream hosts; each is mirrored below its own name, and the first one at the root, too. */
   readonly hosts?: readonly string[];
+  /** All upstreams below this one in place of their own names, such as `all/`. */
+  readonly folder?: string;
   readonly mirror?: Partial<Mirror>;
   readonly registry?: RegistryOptions;
   readonly config?: Record<string, object>;
@@ -66,7 +68,7 @@ export async function mirrorWorld(options: MirrorWorldOptions = {}): Promise<Mir
   const upstreams = await Promise.all(hosts.map(() => ScriptedUpstream.start()));
   const opened = hosts.map((host, at) => open(host, upstreams[at]!, options));
   const counted: Counted = { pulled: [], mismatches: [], stale: [], fetching: 0 };
-  const names = namesOf(hosts, opened, options.mirror ?? {});
+  const names = namesOf(hosts, opened, options);
   const log: string[] = [];
   const registry = await createRegistry({
     memory: true,
@@ -122,10 +124,10 @@ function open(
 function namesOf(
   hosts: readonly string[],
   upstreams: readonly Upstream[],
-  changes: Partial<Mirror>,
+  { mirror: changes = {}, folder }: MirrorWorldOptions,
 ): MirrorNames {
   const all = hosts.map((host, at) => ({
-    prefix: `${host}/`,
+    prefix: folder ?? `${host}/`,
     host,
     mirror: { ...defaults, hosts: [host], ...changes, upstream: upstreams[at]! },
   }));

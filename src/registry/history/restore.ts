@@ -6,6 +6,7 @@
  */
 import { formatMoment } from "../../lib/moment.ts";
 import type { Change, FailedPrecondition, Precondition } from "../../metadata/metadata.ts";
+import type { RecordCommit } from "../../metadata/records.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { apiError, type ApiError } from "../../oci/errors.ts";
 import { requireFree } from "../delete.ts";
@@ -48,6 +49,7 @@ export async function restoreTag(registry: Registry, request: TagRestore): Promi
     preconditions: tagPreconditions(registry, request),
     changes: tagChanges(tag, digest, pinnedUntil),
     by,
+    records: originRecords(registry, { repository, tag, digest }),
   });
   if (outcome.committed) return { pinnedUntil };
   const forbidden = forbiddenTag(outcome.failed, tagRules);
@@ -82,6 +84,15 @@ export function tagChanges(
 ): Change[] {
   if (digest === null) return [{ kind: "remove-tag", tag }];
   return [...restoreChanges(digest, pinnedUntil), { kind: "set-tag", tag, digest }];
+}
+
+/** What a mirror is to know of a tag that was set back, or removed. */
+function originRecords(
+  { origin }: Registry,
+  { repository, tag, digest }: Pick<TagRestore, "repository" | "tag" | "digest">,
+): readonly RecordCommit[] {
+  if (origin === null) return [];
+  return digest === null ? origin.deleted(repository, tag) : origin.pushed(repository, [tag]);
 }
 
 export function restoreChanges(digest: Digest, pinnedUntil: number | null): Change[] {

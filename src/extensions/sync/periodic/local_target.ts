@@ -19,6 +19,7 @@ import { BlobFetch, type FetchParts } from "../pull_through/blob_fetch.ts";
 import { linkCached } from "../pull_through/link_cached.ts";
 import type { MirroredName } from "../pull_through/mirror.ts";
 import { setCachedTag, storeManifest } from "../pull_through/store_manifest.ts";
+import { upstreamSize } from "../pull_through/upstream_size.ts";
 
 export interface LocalTargetOptions {
   readonly parts: FetchParts;
@@ -66,7 +67,10 @@ export class LocalTarget implements ImageTarget {
   async putBlob({ digest, sizeBytes }: ProvenContent): Promise<Placed> {
     const { parts, source, repository } = this.#options;
     const { host } = source.mirror.upstream;
-    if (await linkCached(this.#registry, { repository, digest, host })) return "mounted";
+    const isUpstream = async (): Promise<boolean> =>
+      (await upstreamSize(digest, [source])) !== null;
+    const wanted = { repository, digest, host, isUpstream };
+    if (await linkCached(this.#registry, wanted)) return "mounted";
     const fetch = new BlobFetch({ repository, digest, sizeBytes, sources: [source] }, parts);
     const leave = fetch.enter();
     try {

@@ -15,7 +15,7 @@ import { UpstreamTrouble } from "../upstream/trouble.ts";
 import { DownloadStopped, downloadInto, type DownloadWatch } from "./download.ts";
 import { heldBackBytes, type FetchedBlob } from "./fetched_blob.ts";
 import type { FetchTicks } from "./fetch_ticks.ts";
-import { linkCached } from "./link_cached.ts";
+import { hasOwn } from "./link_cached.ts";
 import { publishFetched } from "./publish_fetched.ts";
 
 /** How often a follower looks at the counter of its download, and at the lock of one that does not move. */
@@ -31,13 +31,13 @@ export interface FetchParts {
 }
 
 /**
- * Downloads have names of their own among uploads: one for a blob of one upstream, as large as its manifest says. Whoever
- * names a digest at another upstream follows no download of this one, and a manifest that lies about a size breaks its
- * own alone.
+ * Downloads have names of their own among uploads: one for a blob of one repository and its upstream, as large as its
+ * manifest says. Whoever names the digest elsewhere follows no download of this one, and ends none; a manifest that lies
+ * about a size breaks its own alone.
  */
-function fetchId({ digest, sizeBytes }: FetchedBlob, host: string): string {
-  const upstream = Bun.hash.xxHash64(host).toString(36);
-  return `fetch.${digest.replace(":", "-")}.${sizeBytes ?? "any"}.${upstream}`;
+function fetchId({ repository, digest, sizeBytes }: FetchedBlob, host: string): string {
+  const place = Bun.hash.xxHash64(`${host} ${repository}`).toString(36);
+  return `fetch.${digest.replace(":", "-")}.${sizeBytes ?? "any"}.${place}`;
 }
 
 export class BlobFetch {
@@ -201,7 +201,7 @@ export class BlobFetch {
       }
       try {
         // Another process may have made it a blob between the look at the metadata and now.
-        if (await this.#isElsewhere()) await held.discard();
+        if (await this.#isHere()) await held.discard();
         else await this.#lead(held);
         return;
       } finally {
@@ -266,19 +266,17 @@ export class BlobFetch {
     }
   }
 
-  /** The download is gone: it became a blob, here or in another repository, or it was wrong. */
+  /** The download is gone: it became a blob, or it was wrong. */
   async #conclude(): Promise<void> {
     const sizeBytes = this.#followed?.sizeBytes() ?? 0;
-    if (!(await this.#isElsewhere()))
-      throw this.#broken("sent content that does not have its digest");
+    if (!(await this.#isHere())) throw this.#broken("sent content that does not have its digest");
     this.#sizeBytes = sizeBytes;
     this.#hereBytes = sizeBytes;
   }
 
-  /** Whether the repository has the blob, or gets it from another one that has. */
-  async #isElsewhere(): Promise<boolean> {
-    const { repository, digest } = this.blob;
-    return linkCached(this.#parts.registry, { repository, digest, host: this.#host });
+  /** Whether the repository has the blob. */
+  #isHere(): Promise<boolean> {
+    return hasOwn(this.#parts.registry, this.blob);
   }
 
   async #open(): Promise<void> {

@@ -21,6 +21,7 @@ import type { FetchedBlob } from "./fetched_blob.ts";
 import type { PullWatch } from "./manifests.ts";
 import { linkCached } from "./link_cached.ts";
 import type { MirroredName } from "./mirror.ts";
+import { upstreamSize } from "./upstream_size.ts";
 import { passThrough, type PassParts } from "./passed_through.ts";
 import { isAbsence, troubleError } from "./upstream_answers.ts";
 
@@ -80,12 +81,13 @@ export class MirroredBlobs {
       return { found: null, why: "absent" };
     }
     const { host } = source.mirror.upstream;
-    if (await this.#isLinked(repository, digest, host)) {
+    const isUpstream = async (): Promise<boolean> => (await upstreamSize(digest, sources)) !== null;
+    if (await linkCached(this.#parts.registry, { repository, digest, host, isUpstream })) {
       this.#watch.pulled(host, "blob", "hit");
       const here = await resolveBlob(this.#parts.registry, repository, digest);
       if (here.found !== null) return { ...here, provenance: fromHere };
     }
-    const size = sizeBytes ?? (await this.#unknownSize(digest, sources));
+    const size = sizeBytes ?? (await upstreamSize(digest, sources));
     if (size === null) return { found: null, why: "absent" };
     return {
       arriving: this.#arriving({ repository, digest, sizeBytes: size, sources }),
@@ -110,21 +112,6 @@ export class MirroredBlobs {
     const reference = { kind: "digest", digest: named } as const;
     const { found } = await resolveManifest(registry, repository, reference);
     return found === null ? null : sizeIn(await readContent(registry, found), digest);
-  }
-
-  async #unknownSize(digest: Digest, sources: readonly MirroredName[]): Promise<number | null> {
-    for (const { mirror, name } of sources) {
-      const size = await mirror.upstream.blobSize(name, digest).catch((error: unknown) => {
-        if (error instanceof UpstreamTrouble) return null;
-        throw error;
-      });
-      if (size !== null) return size;
-    }
-    return null;
-  }
-
-  #isLinked(repository: string, digest: Digest, host: string): Promise<boolean> {
-    return linkCached(this.#parts.registry, { repository, digest, host });
   }
 
   #arriving(blob: FetchedBlob & { readonly sizeBytes: number }): ArrivingBlob {

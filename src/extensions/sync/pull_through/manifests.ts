@@ -15,7 +15,7 @@ import { resolveManifest, whyAbsent, type ManifestHolding } from "../../../regis
 import type { UpstreamManifest } from "../upstream/upstream.ts";
 import { UpstreamTrouble } from "../upstream/trouble.ts";
 import { Absences } from "./absences.ts";
-import { joinedBy, type Mirror, type MirroredName } from "./mirror.ts";
+import { askedOf, joinedBy, type Mirror, type MirroredName } from "./mirror.ts";
 import { confirmTag, setCachedTag, storeManifest } from "./store_manifest.ts";
 import { isAbsence, staleWarning, troubleError, worst } from "./upstream_answers.ts";
 
@@ -105,7 +105,7 @@ export class MirroredManifests {
     }
     if (manifest === null && this.#isDeleted(cached, ageMs))
       return unknown(this.#registry, repository);
-    const place = `${repository}:${tag}`;
+    const place = askedOf(`${repository}:${tag}`, sources);
     if (manifest === null && this.#absences.has(place)) {
       this.#watch.pulled(mirror.upstream.host, "manifest", "negative");
       return unknown(this.#registry, repository);
@@ -131,7 +131,7 @@ export class MirroredManifests {
       if (usedAt === null) return resolved;
       return this.#answer(mirror, resolved.found, { cache: "hit", ageS: null, warning: null });
     }
-    const place = `${repository}@${digest}`;
+    const place = askedOf(`${repository}@${digest}`, sources);
     if (this.#absences.has(place) || (await this.#wasDeleted(repository, digest))) {
       this.#watch.pulled(mirror.upstream.host, "manifest", "negative");
       return unknown(registry, repository);
@@ -384,6 +384,9 @@ export class MirroredManifests {
     at: { readonly tag: string; readonly known: Known } | null,
   ): Promise<Answer> {
     const host = originOf(mirror);
+    // Another upstream of the name may have answered first: the repository is of that one now.
+    const origin = await this.#registry.metadata.records(mirrors).origin(repository);
+    if (origin !== null && !mirror.hosts.includes(origin)) return { kind: "absent" };
     const tag = at === null ? null : { name: at.tag, before: [at.known.pointsAt, digest] };
     const fetched = { repository, host, digest, mediaType, bytes, tag };
     const stored = await storeManifest(this.#registry, fetched);

@@ -40,6 +40,11 @@ export function joinedBy(asked: string, { hops = 0 }: MirroredName): string {
   return hops === 0 ? asked : `${asked} ${hops}`;
 }
 
+/** What is asked, and where: upstreams that share a name here say nothing about each other's content. */
+export function askedOf(asked: string, sources: readonly MirroredName[]): string {
+  return [asked, ...sources.map(({ mirror }) => mirror.upstream.host)].join(" ");
+}
+
 export interface MirrorNames {
   /** The name here of what a client asks for at a registry; null for a registry or name that is not mirrored. */
   localName(

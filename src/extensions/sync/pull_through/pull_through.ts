@@ -7,7 +7,7 @@ import type { Holding } from "../../../metadata/metadata.ts";
 import { recordCommit, type RecordCommit } from "../../../metadata/records.ts";
 import type { Descriptor } from "../../../oci/descriptor.ts";
 import type { Digest } from "../../../oci/digest.ts";
-import { apiError } from "../../../oci/errors.ts";
+import { apiError, type ApiError } from "../../../oci/errors.ts";
 import type { LocatedName } from "../../../oci/located_name.ts";
 import type { Reference } from "../../../oci/reference.ts";
 import type { Origin, Place, Pulled, PulledBlob, UpstreamList } from "../../../registry/origin.ts";
@@ -67,8 +67,9 @@ export class PullThrough implements Origin {
     const { names } = this.#parts;
     const repository = names.canonical(name);
     if (as !== "pull") {
-      if (as === "push") this.#requireWritable(repository);
-      return { repository, namespace: null, from: "any" };
+      const refused = as === "push" ? this.#pushRefused(repository) : null;
+      const own = { repository, namespace: null, from: "any" } as const;
+      return refused === null ? own : { ...own, refused };
     }
     if (namespace !== null) {
       const local = names.localName(namespace, name);
@@ -143,11 +144,11 @@ export class PullThrough implements Origin {
     return { repository: isOwn ? name : root, namespace: null, from: "any" };
   }
 
-  #requireWritable(repository: string): void {
+  #pushRefused(repository: string): ApiError | null {
     const [source] = this.#parts.names.upstreamsOf(repository);
-    if (source === undefined || source.mirror.allowsPush) return;
+    if (source === undefined || source.mirror.allowsPush) return null;
     const { host } = source.mirror.upstream;
-    throw apiError("DENIED", {
+    return apiError("DENIED", {
       message: `This repository is a mirror of ${host}; push to another name`,
     });
   }

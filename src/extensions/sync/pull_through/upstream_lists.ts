@@ -1,5 +1,6 @@
 /** Lists of an upstream, remembered for a while: its tags, and the referrers of a digest. */
 import type { Clock } from "../../../lib/clock.ts";
+import { MiB } from "../../../lib/bytes.ts";
 import { Lru } from "../../../lib/lru.ts";
 import type { Descriptor } from "../../../oci/descriptor.ts";
 import { isTag } from "../../../oci/reference.ts";
@@ -14,9 +15,11 @@ const tagsLastMs = 5 * 60_000;
 const referrersLastMs = 60_000;
 /** A list that is empty: signatures come shortly after their image. */
 const emptyLastsMs = 2_000;
-/** Lists and their entries that are remembered, per worker. */
+/** Lists that are remembered, per worker, and what all of them may weigh. */
 const listsMax = 1_000;
-const entriesMax = 500_000;
+const listBytesMax = 64 * MiB;
+/** What an entry weighs beside its text. */
+const entryBytes = 64;
 /** Tags of one upstream repository that are shown. */
 const tagsMax = 100_000;
 
@@ -95,8 +98,9 @@ class ListMemory<T> {
   readonly #asking = new Map<string, Promise<readonly T[] | null>>();
   readonly #lists = new Lru<string, Remembered<T>>({
     entriesMax: listsMax,
-    weightMax: entriesMax,
-    weigh: ({ items }) => items?.length ?? 0,
+    weightMax: listBytesMax,
+    weigh: ({ items }) =>
+      items === null ? 0 : JSON.stringify(items).length + items.length * entryBytes,
   });
 
   constructor(clock: Clock, lastsMs: number) {

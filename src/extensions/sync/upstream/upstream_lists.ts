@@ -19,6 +19,8 @@ export const tagsMax = 100_000;
 /** Referrers of one manifest. */
 const referrersMax = 10_000;
 const pageBytesMax = 16 * MiB;
+/** Of all their pages: descriptors have annotations, as large as whoever pushed them likes. */
+const referrersBytesMax = 16 * MiB;
 const pagesMax = 10_000;
 /** What is asked for; registries give fewer, or, some, all. */
 const pageSize = 1000;
@@ -59,6 +61,7 @@ export async function listReferrers(
   digest: string,
 ): Promise<readonly Descriptor[] | null> {
   const found: Descriptor[] = [];
+  let bytes = 0;
   for await (const page of pages(requests, `/v2/${name}/referrers/${digest}`)) {
     const isOurs = page.headers.get("Content-Type")?.startsWith(mediaTypes.ociIndex) === true;
     if (noEndpoint.has(page.status) || (page.status === 401 && !requests.hasLogin)) return null;
@@ -66,7 +69,9 @@ export async function listReferrers(
     if (page.status === 200 && !isOurs && !Array.isArray(manifestsOf(page.body))) return null;
     requireSuccess(requests, page);
     found.push(...descriptorsOf(page.body));
-    if (found.length >= referrersMax) return found.slice(0, referrersMax);
+    bytes += page.body.length;
+    if (found.length >= referrersMax || bytes >= referrersBytesMax)
+      return found.slice(0, referrersMax);
   }
   return found;
 }
