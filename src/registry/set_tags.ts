@@ -4,6 +4,7 @@
  * The manifests are there already. An import of content from elsewhere brings everything first, and then the tags.
  */
 import type { Change, FailedPrecondition, Precondition } from "../metadata/metadata.ts";
+import type { RecordCommit } from "../metadata/records.ts";
 import type { Digest } from "../oci/digest.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
 import type { Registry } from "./registry.ts";
@@ -32,7 +33,6 @@ export async function setTags(
   },
 ): Promise<void> {
   const { repository, tags, tagRules, by } = request;
-  const names = tags.map(({ tag }) => tag);
   if ((await bring(registry, repository)) === "later") throw beingRead();
   const preconditions = tags.flatMap(({ tag, digest, expect }): Precondition[] => [
     ...(expect === undefined ? [] : [{ kind: "tag-is" as const, tag, digests: expect }]),
@@ -45,9 +45,25 @@ export async function setTags(
     preconditions,
     changes: tags.map(({ tag, digest }): Change => ({ kind: "set-tag", tag, digest })),
     by,
-    records: registry.origin?.pushed(repository, names) ?? [],
+    records: originRecords(registry, repository, tags),
   });
   if (!outcome.committed) throw whyNot(registry, request, outcome.failed);
+}
+
+/** What a mirror is to know: the tags are the repository's own, as those of a push. */
+function originRecords(
+  { origin }: Registry,
+  repository: string,
+  tags: readonly TagSet[],
+): readonly RecordCommit[] {
+  if (origin === null) return [];
+  return [...Map.groupBy(tags, ({ digest }) => digest)].flatMap(([digest, own]) =>
+    origin.pushed(
+      repository,
+      digest,
+      own.map(({ tag }) => tag),
+    ),
+  );
 }
 
 function whyNot(

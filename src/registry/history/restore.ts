@@ -92,7 +92,8 @@ function originRecords(
   { repository, tag, digest }: Pick<TagRestore, "repository" | "tag" | "digest">,
 ): readonly RecordCommit[] {
   if (origin === null) return [];
-  return digest === null ? origin.deleted(repository, tag) : origin.pushed(repository, [tag]);
+  if (digest === null) return origin.deleted(repository, tag);
+  return origin.pushed(repository, digest, [tag]);
 }
 
 export function restoreChanges(digest: Digest, pinnedUntil: number | null): Change[] {
