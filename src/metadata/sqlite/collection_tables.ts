@@ -34,7 +34,7 @@ const sql = {
   // Of several that name it one is looked at: then something may wait longer than it must.
   isWaiting:
     `WITH named (level, digest) AS (VALUES (0, ?2) UNION ALL SELECT level + 1, (SELECT parent FROM manifest_references ` +
-    `WHERE repository = ${here} AND child = named.digest LIMIT 1) FROM named WHERE level < 2 AND named.digest IS NOT NULL) ` +
+    `WHERE repository = ${here} AND child = named.digest LIMIT 1) FROM named WHERE level < 16 AND named.digest IS NOT NULL) ` +
     `SELECT 1 AS found FROM named CROSS JOIN candidates c ON c.repository = ${here} AND c.digest = named.digest ` +
     "WHERE c.since <= CASE c.kind WHEN 'blob' THEN ?3 ELSE ?4 END AND NOT EXISTS (SELECT 1 FROM candidates p " +
     `WHERE p.repository = ${here} AND p.digest = ?2 AND p.kind = ?5 ` +

@@ -19,7 +19,9 @@ import { digestOf, type Digest } from "../../oci/digest.ts";
 import { mediaTypes } from "../../oci/media_types.ts";
 import { removeManifest, removeTag } from "../delete.ts";
 import { restoreTag, undelete } from "../history/restore.ts";
+import { compileRules } from "../retention/rules.ts";
 import { anyTag } from "../tag_rule.ts";
+import { keepFor } from "./keep_for.ts";
 
 const by = null;
 const day = { ...noUndo, windowMs: 24 * hourMs };
@@ -160,4 +162,30 @@ test("a tag goes back to an index only with the child that was deleted meanwhile
     if (undo === noUndo) expect(outcome).toContain(`needs ${app.digest}, which was collected`);
     else expect([outcome, await isHere(world, app.digest)]).toEqual(["restored", true]);
   }
+});
+
+test("a layer of an image in an index in an index is promised, too", async () => {
+  await using world = await openWorld();
+  const gc = openCollector(world);
+  const app = image(1);
+  await pushImage(world, app, null);
+  let named = app.descriptor;
+  for (let depth = 0; depth < 4; depth += 1) {
+    const bytes = bytesOf({
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociIndex,
+      manifests: [named],
+    });
+    const digest = await putManifest(world, bytes, digestOf("sha256", bytes));
+    named = { mediaType: mediaTypes.ociIndex, digest, size: bytes.length };
+  }
+  await world.settle();
+  await world.clock.advance(2 * hourMs);
+  const layer = digestOf("sha256", app.blobs[1]!);
+  const rules = compileRules({ dryRun: false, delay: null, policies: [] }, hourMs);
+  const told = { repository, digest: layer, sizeBytes: app.blobs[1]!.length };
+  expect(await keepFor({ ...world.registry, retention: rules }, told, "blob")).toBe(true);
+  await gc.settle();
+  expect(await isHere(world, app.digest)).toBe(false);
+  expect(await world.registry.metadata.blobSize(repository, layer)).not.toBeNull();
 });
