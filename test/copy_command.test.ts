@@ -61,7 +61,7 @@ async function writeLayout(
     images: Object.keys(images).map((tag) => ({ reference: tag, tag })),
     platforms: [],
     withReferrers: false,
-    parallel: 2,
+    parallel: 1,
     retries: testRetries,
   });
   await target.close();
@@ -216,7 +216,7 @@ test("a run that is killed goes on where it was, with the bytes that were there"
   ranges.length = 0;
   const done = await zotRun(...args);
   expect([done.code, done.stderr.includes("blob")]).toEqual([0, true]);
-  expect(ranges.some((range) => /^bytes=1[12]\d{6}-$/.test(range))).toBe(true);
+  expect(ranges.some((range) => /^bytes=[1-9]\d{7}-$/.test(range))).toBe(true);
   const index = JSON.parse(await readFile(at("killed/index.json"), "utf8")) as {
     manifests: unknown[];
   };

@@ -158,11 +158,6 @@ test("all of it first, then only what is new, and a second import changes nothin
   expect(again.tags).toEqual({ set: 0, there: 4 });
   expect(again.manifests.sent.count + again.blobs.sent.count).toBe(0);
 
-  // The same content gives the same archive.
-  const same = await exported(outside, "first/");
-  expect(same.report.digest).toBe(first.report.digest);
-  expect((await readFile(same.path)).equals(await readFile(first.path))).toBe(true);
-
   const nothing = await exported(outside, "first/", { since: first.report.checkpoint });
   expect(nothing.report.digest).toBeNull();
   expect(await Bun.file(nothing.path).exists()).toBe(false);
@@ -323,7 +318,7 @@ interface LooseDocument {
     manifests: unknown[];
     blobs: { from: string | null }[];
   }[];
-  files: { sizeBytes: number }[];
+  files: { digest: string; sizeBytes: number }[];
 }
 
 /** The document of an export with something changed in it. */
@@ -353,7 +348,7 @@ describe("archives that are wrong change nothing", () => {
     files.map((file) => (file.name === exportFile ? changed(file, change) : file));
 
   const rows: readonly [string, (files: ArchiveFile[]) => ArchiveFile[], RegExp][] = [
-    ["a byte of a blob is another", (files) => flip(files, 1, 3), /does not have its digest/],
+    ["a byte of a blob is another", (files) => flip(files, 1, 0), /does not have its digest/],
     [
       "a byte of a manifest is another",
       (files) =>
@@ -438,7 +433,18 @@ describe("archives that are wrong change nothing", () => {
     [
       "a manifest is left out",
       withDocument((body) => body.repositories[0]!.manifests.splice(0, 1)),
-      /lacks sha256/,
+      /lacks sha256|named by no repository/,
+    ],
+    [
+      "a file is named by no repository",
+      (files) => {
+        const name = `blobs/sha256/${sha256("extra")}`;
+        const extra = { name, bytes: new TextEncoder().encode("extra") };
+        const last = { digest: `sha256:${sha256("extra")}`, sizeBytes: 5 };
+        const changedFiles = withDocument((body) => body.files.push(last))(files);
+        return [...changedFiles.slice(0, -3), extra, ...changedFiles.slice(-3)];
+      },
+      /named by no repository/,
     ],
     [
       "the manifests are in another order",
@@ -459,7 +465,7 @@ describe("archives that are wrong change nothing", () => {
     [
       "a blob is left out",
       withDocument((body) => body.repositories[0]!.blobs.splice(0, 1)),
-      /lacks sha256/,
+      /lacks sha256|named by no repository/,
     ],
     [
       "members have other types",
@@ -513,6 +519,10 @@ describe("archives that are wrong change nothing", () => {
     expect(parseExport(good.at(-1)?.bytes ?? new Uint8Array(), "it").repositories).toHaveLength(1);
   });
 });
+
+function sha256(text: string): string {
+  return new Bun.CryptoHasher("sha256").update(text).digest("hex");
+}
 
 function flip(files: readonly ArchiveFile[], at: number, byte: number): ArchiveFile[] {
   return files.map((file, place) => {

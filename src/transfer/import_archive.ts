@@ -54,7 +54,20 @@ export async function proveExport(
   for (const repository of contents.repositories) {
     needs.set(repository.name, await checkRepository(files, contents, repository));
   }
+  checkNamed(files.label, contents);
   return { digest, contents, needs };
+}
+
+/** What nobody gets has no place in an archive. */
+function checkNamed(label: string, { repositories, files }: ExportContents): void {
+  const named = new Set(
+    repositories.flatMap(({ manifests, blobs }) =>
+      [...manifests, ...blobs].map(({ digest }) => digest),
+    ),
+  );
+  const extra = files.find(({ digest }) => !named.has(digest));
+  if (extra === undefined) return;
+  throw new TransferError(`${label}: ${blobName(extra.digest)} is named by no repository`);
 }
 
 /** The archive is as it was written: what was added, left out or moved is found before it is looked into. */
