@@ -47,6 +47,7 @@ const needs: Readonly<Record<string, Need>> = {
   "retention.why": "read",
   "usage.repository": "read",
   "usage.list": "list",
+  "scrub.status": "admin",
   "retention.plan": "admin",
   "retention.apply": "admin",
   "extension.discover-repository": "read",
