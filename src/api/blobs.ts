@@ -37,7 +37,7 @@ export function getBlob(call: Call, app: App): Promise<Reply> {
 async function blobIn(call: Call, app: App, repository: string): Promise<Reply> {
   const digest = blobDigest(call);
   const pulled = await pullBlob(app.registry, placeOf(call, repository), digest);
-  const reply = await pulledBlob(call, app, digest, pulled);
+  const reply = await pulledBlob(call, app, { repository, digest }, pulled);
   const { provenance } = pulled;
   if (provenance === undefined) return reply;
   return { ...reply, headers: { ...reply.headers, ...originHeaders(call, provenance) } };
@@ -46,7 +46,7 @@ async function blobIn(call: Call, app: App, repository: string): Promise<Reply> 
 async function pulledBlob(
   call: Call,
   app: App,
-  digest: Digest,
+  { repository, digest }: { readonly repository: string; readonly digest: Digest },
   pulled: PulledBlob,
 ): Promise<Reply> {
   const { arriving } = pulled;
@@ -60,12 +60,12 @@ async function pulledBlob(
   if (arriving !== undefined) return arrivingBlob(call, arriving);
   const blob = pulled.found;
   if (call.method === "HEAD") {
-    const looking = requireHeld(call, app, blob, "BLOB_UNKNOWN");
+    const looking = requireHeld(call, app, blob, { asked: repository, unknown: "BLOB_UNKNOWN" });
     if (looking !== null) await looking;
     return emptyReply(200, blobHeaders(digest, blob.sizeBytes));
   }
   const again = await sendableOrAgain(app, blob);
-  if (again !== null) return pulledBlob(call, app, digest, again);
+  if (again !== null) return pulledBlob(call, app, { repository, digest }, again);
   const range = call.header("range");
   if (range === null || !rangeStillFits(call, digest)) return wholeBlob(app, blob);
   return rangedBlob(app, blob, range);

@@ -66,7 +66,10 @@ async function manifestIn(call: Call, app: App, repository: string): Promise<Rep
     "content-security-policy": "default-src 'none'; sandbox",
   };
   if (call.method === "HEAD") {
-    const looking = requireHeld(call, app, manifest, "MANIFEST_UNKNOWN");
+    const looking = requireHeld(call, app, manifest, {
+      asked: repository,
+      unknown: "MANIFEST_UNKNOWN",
+    });
     if (looking !== null) await looking;
     return emptyReply(200, headers);
   }

@@ -2,13 +2,20 @@
 import type { Call } from "../http/call.ts";
 import type { Holding } from "../metadata/metadata.ts";
 import { apiError } from "../oci/errors.ts";
+import { isPastName } from "../oci/past_name.ts";
 import { DamagedContent, reportDamage, requireContent } from "../registry/content.ts";
 import { isKept, keepFor } from "../registry/collection/keep_for.ts";
 import type { App } from "./app.ts";
 
+interface Asked {
+  /** The name that was read, which may be one of the past. */
+  readonly asked: string;
+  readonly unknown: "BLOB_UNKNOWN" | "MANIFEST_UNKNOWN";
+}
+
 /**
  * What somebody who may push is told of is not collected before they have named it. Content that is damaged is not there
- * for them: then they repair it.
+ * for them: then they repair it. Nobody pushes to a name of the past.
  * Null where all of that was found out just before, which costs no promise.
  * @throws the API error `unknown` for them, DamagedContent for others.
  */
@@ -16,11 +23,12 @@ export function requireHeld(
   call: Call,
   app: App,
   content: Holding,
-  unknown: "BLOB_UNKNOWN" | "MANIFEST_UNKNOWN",
+  { asked, unknown }: Asked,
 ): Promise<void> | null {
   const { repository, caller } = call;
   const { registry } = app;
-  const mayPush = caller.may("create", repository) || caller.may("update", repository);
+  const mayPush =
+    !isPastName(asked) && (caller.may("create", repository) || caller.may("update", repository));
   const nowMs = registry.clock.monotonicMs();
   const wasSeen = registry.contentCache.wasSeen(content, nowMs);
   if (wasSeen && (!mayPush || isKept(registry, content, nowMs))) return null;

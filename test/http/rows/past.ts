@@ -125,6 +125,8 @@ const stories: readonly Row[] = [
       await past.remove(`blobs/${layer.digest}`);
       expect(await past.pull(`${then}/{r}/manifests/v1`)).toBe(first.digest);
       expect(await past.pull(`{r}/manifests/${first.digest}`)).toBe("404 MANIFEST_UNKNOWN");
+      const size = await past.ask("HEAD", `${then}/{r}/blobs/${layer.digest}`);
+      expect(size.status).toBe(200);
       const blob = await past.ask("GET", `${then}/{r}/blobs/${layer.digest}`, {
         range: "bytes=0-2",
       });
