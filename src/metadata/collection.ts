@@ -68,8 +68,8 @@ export type CollectionValue = "rules" | "clock" | "clock of holds" | "walk" | `u
 export type CollectionChange =
   | { readonly kind: "set"; readonly name: CollectionValue; readonly value: string }
   /**
-   * Candidates that are to be looked at after `now` are looked at as soon as they would be without a rule, and none of
-   * them has waited for less than nothing: for changed rules, and for a clock that went back. At most `limit` of them.
+   * Candidates that something keeps are looked at as soon as they would be without it, and none of them has waited for
+   * less than nothing: for changed rules, and for a clock that went back. About `limit` of them.
    */
   | {
       readonly kind: "look-again";
@@ -99,7 +99,7 @@ export interface CollectionReads {
   ): Promise<Candidate[]>;
   /** When the next one is to be looked at that nothing looked at yet; null when there is none. */
   nextLook(kind: CandidateKind): Promise<number | null>;
-  /** Whether one is to be looked at after a moment. */
+  /** Whether something keeps one, or one is to be looked at after a moment. */
   hasLater(kind: CandidateKind, moment: number): Promise<boolean>;
   candidate(
     repository: string,

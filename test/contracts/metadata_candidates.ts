@@ -327,6 +327,13 @@ export function testCandidates(open: OpenEmptyStore): void {
     await tested.metadata.commit({ records: "collection", changes: [again] });
     expect(await due(tested.clock.now())).toMatchObject([{ since: startMs, lookAt: startMs }]);
     expect(await reads.hasLater("manifest", tested.clock.now())).toBe(false);
+    // The moment that was noted lies in the past, and with another delay it would be another one.
+    const kept = { kind: "keep-candidate", digest: digest("m"), as: "manifest" } as const;
+    await tested.did({ ...kept, lookAt: startMs + 1 });
+    expect(await reads.hasLater("manifest", tested.clock.now())).toBe(true);
+    await tested.metadata.commit({ records: "collection", changes: [again] });
+    expect(await due(tested.clock.now())).toMatchObject([{ since: startMs, lookAt: startMs }]);
+    expect(await reads.hasLater("manifest", tested.clock.now())).toBe(false);
   });
 
   test("due candidates come page by page, each once", async () => {

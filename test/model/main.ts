@@ -1,7 +1,7 @@
 // The long run of the model: `npm run model [steps] [seed]`.
 //
-// Runs courses of 400 steps each until so many steps were done (100,000 by default). The seed is printed; a course that
-// fails is made short and printed, and is run again alone with `npm run model 400 <its seed>`.
+// Runs courses of 250 steps each until so many steps were done (100,000 by default). The seed is printed; a course that
+// fails is made short and printed, and is run again alone with `npm run model 250 <its seed>`.
 
 import { courseOf, runCourse, shortened } from "./run_course.ts";
 

@@ -29,7 +29,8 @@ const sql = {
     "SELECT look_at AS at FROM candidates INDEXED BY candidates_due WHERE kind = ?1 " +
     "ORDER BY kind, look_at LIMIT 1",
   hasLater:
-    "SELECT 1 AS found FROM candidates INDEXED BY candidates_due WHERE kind = ?1 AND look_at > ?2 LIMIT 1",
+    "SELECT 1 AS found WHERE EXISTS (SELECT 1 FROM candidates INDEXED BY candidates_kept WHERE kind = ?1 " +
+    "AND look_at > since) OR EXISTS (SELECT 1 FROM candidates INDEXED BY candidates_due WHERE kind = ?1 AND look_at > ?2)",
   candidate: `SELECT since, look_at AS lookAt FROM candidates WHERE repository = ${here} AND digest = ?2 AND kind = ?3`,
   // Of several that name it one is looked at: then something may wait longer than it must.
   isWaiting:
@@ -76,9 +77,14 @@ const sql = {
     "UPDATE candidates SET since = min(since, ?2), look_at = min(since, ?2) WHERE (repository, digest, kind) IN " +
     "(SELECT repository, digest, kind FROM candidates INDEXED BY candidates_due " +
     "WHERE kind = ?1 AND look_at > ?2 ORDER BY look_at LIMIT ?3)",
+  lookAgainAtKept:
+    "UPDATE candidates SET since = min(since, ?2), look_at = min(since, ?2) WHERE (repository, digest, kind) IN " +
+    "(SELECT repository, digest, kind FROM candidates INDEXED BY candidates_kept " +
+    "WHERE kind = ?1 AND look_at > since LIMIT ?3)",
   lookAgainIn:
     "UPDATE candidates SET since = min(since, ?2), look_at = min(since, ?2) WHERE kind = 'manifest' " +
-    "AND repository = (SELECT id FROM repositories WHERE name = ?1) AND digest > '' AND look_at > ?2",
+    "AND repository = (SELECT id FROM repositories WHERE name = ?1) AND digest > '' " +
+    "AND (look_at > since OR look_at > ?2)",
   forget: "DELETE FROM collection_strays WHERE walk < ?1",
 } as const;
 
@@ -109,6 +115,11 @@ export const collectionTables: RecordTables<CollectionChange, CollectionReads> =
         CREATE INDEX collection_strays_walk ON collection_strays (walk);
       `,
     },
+    {
+      version: 2,
+      summary: "candidates that something keeps are found when rules change",
+      sql: "CREATE INDEX candidates_kept ON candidates (kind) WHERE look_at > since;",
+    },
   ],
   sql,
   // Each makes a collection possible, or is a few bytes.
@@ -124,6 +135,7 @@ function apply(work: RecordWork, change: CollectionChange): void {
       return;
     case "look-again":
       run(work, sql.lookAgain, change.of, change.now, change.limit);
+      run(work, sql.lookAgainAtKept, change.of, change.now, change.limit);
       return;
     case "look-again-in":
       run(work, sql.lookAgainIn, change.repository, change.now);

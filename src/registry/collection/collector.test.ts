@@ -630,6 +630,26 @@ describe("switches", () => {
     expect((await gc.settle()).blobs).toBe(1);
   });
 
+  test("a longer delay puts off nothing that is kept until a certain time", async () => {
+    for (const asWhat of ["blob", "manifest"] as const) {
+      await using world = await openWorld();
+      const gc = openCollector(world, { gcDelay: hourMs / 6 });
+      const app = image(1);
+      const lone = await pushBlob(world, sample(500));
+      if (asWhat === "manifest") await pushImage(world, app, null);
+      const digest = asWhat === "blob" ? lone : app.digest;
+      await world.commit({ kind: "pin", digest, until: world.clock.now() + 6 * hourMs });
+      await world.clock.advance(2 * hourMs);
+      await gc.settle();
+      gc.change({ gcDelay: 5 * hourMs });
+      await gc.settle();
+      await world.clock.advance(4 * hourMs);
+      await gc.settle();
+      const left = (await candidates(world)).map((one) => one.digest);
+      expect([asWhat, left.includes(digest)]).toEqual([asWhat, false]);
+    }
+  });
+
   test("42 a dry run says the same and changes nothing", async () => {
     const run = async (dryRun: boolean) => {
       await using world = await openWorld();

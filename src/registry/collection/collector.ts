@@ -115,7 +115,10 @@ export class Collector {
     for (const kind of kinds) await this.#lookAgain(kind, signal);
   }
 
-  /** When they are others than in the last round, what they kept is looked at again. */
+  /**
+   * When they are others than in the last round, what was kept is looked at again: when that ends was noted by the delay
+   * of then.
+   */
   async #rulesInForce(signal: AbortSignal | undefined): Promise<RetentionRules> {
     const { registry, settings } = this.#options;
     const { retention, gcDelay } = settings();
@@ -124,7 +127,9 @@ export class Collector {
     const rules = compileRules(retention, gcDelay);
     const hash = Bun.hash(text).toString(16);
     if ((await registry.metadata.records(collection).value("rules")) !== hash) {
-      await this.#lookAgain("manifest", signal);
+      for (const kind of kinds) await this.#lookAgain(kind, signal);
+      // The next one begins anew.
+      if (isAborted(signal)) return rules;
       await this.#note({ kind: "set", name: "rules", value: hash });
     }
     this.#rules = { text, rules };
