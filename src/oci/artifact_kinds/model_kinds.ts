@@ -1,0 +1,95 @@
+// Rows of the table of artifact kinds: models of machine learning.
+
+import { type ArtifactKind, orasPull, zotCopy } from "./artifact_kind.ts";
+
+export const modelKinds: readonly ArtifactKind[] = [
+  {
+    id: "model",
+    label: "AI model",
+    group: "model",
+    recognisedBy: [
+      { artifactType: "application/vnd.cncf.model.manifest.v1+json" },
+      { artifactType: "application/vnd.cnai.model.manifest.v1+json" },
+      { configType: "application/vnd.cncf.model.config.v1+json" },
+      { configType: "application/vnd.cnai.model.config.v1+json" },
+      { layerType: "application/vnd.cncf.model.*" },
+      { layerType: "application/vnd.cnai.model.*" },
+    ],
+    fields: [
+      ["Name", "config:descriptor.name"],
+      ["Family", "config:descriptor.family"],
+      ["Version", "config:descriptor.version"],
+      ["Architecture", "config:config.architecture"],
+      ["Parameters", "config:config.paramSize"],
+      ["Format", "config:config.format"],
+      ["Precision", "config:config.precision"],
+      ["Quantization", "config:config.quantization"],
+      ["Licenses", "config:descriptor.licenses"],
+      ["Vendor", "config:descriptor.vendor"],
+      ["Created", "config:descriptor.createdAt"],
+    ],
+    texts: ["application/vnd.cncf.model.doc.v1.raw", "application/vnd.cnai.model.doc.v1.raw"],
+    commands: [["modctl", "modctl pull{plain} {reference}"], orasPull, zotCopy],
+  },
+  {
+    id: "ollama-model",
+    label: "Ollama model",
+    group: "model",
+    recognisedBy: [{ layerType: "application/vnd.ollama.image.*" }],
+    fields: [
+      ["Family", "config:model_family"],
+      ["Families", "config:model_families"],
+      ["Parameters", "config:model_type"],
+      ["Format", "config:model_format"],
+      ["Quantization", "config:file_type"],
+    ],
+    texts: [
+      "application/vnd.ollama.image.template",
+      "application/vnd.ollama.image.params",
+      "application/vnd.ollama.image.system",
+      "application/vnd.ollama.image.license",
+    ],
+    commands: [["ollama", "ollama pull{plain} {reference}"], zotCopy],
+  },
+  {
+    id: "docker-model",
+    label: "Docker model",
+    group: "model",
+    recognisedBy: [
+      { configType: "application/vnd.docker.ai.model.config.v0.*" },
+      { layerType: "application/vnd.docker.ai.*" },
+    ],
+    fields: [
+      ["Architecture", "config:config.architecture"],
+      ["Parameters", "config:config.parameters"],
+      ["Format", "config:config.format"],
+      ["Quantization", "config:config.quantization"],
+      ["Size", "config:config.size"],
+      ["Created", "config:descriptor.created"],
+    ],
+    texts: ["application/vnd.docker.ai.license"],
+    commands: [["docker model", "docker model pull {reference}"], orasPull, zotCopy],
+  },
+  {
+    id: "kitops-modelkit",
+    label: "ModelKit",
+    group: "model",
+    recognisedBy: [
+      { artifactType: "application/vnd.kitops.modelkit.*" },
+      { configType: "application/vnd.kitops.modelkit.config.v1+json" },
+    ],
+    fields: [
+      ["Name", "config:package.name"],
+      ["Version", "config:package.version"],
+      ["Description", "config:package.description"],
+      ["Authors", "config:package.authors"],
+      ["Model", "config:model.name"],
+      ["Framework", "config:model.framework"],
+      ["License", "config:model.license|config:package.license"],
+      ["Datasets", "config:datasets"],
+      ["Code", "config:code"],
+    ],
+    texts: [],
+    commands: [["kit", "kit pull{plain} {reference}"], orasPull, zotCopy],
+  },
+];
