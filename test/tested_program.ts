@@ -6,7 +6,7 @@
 
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { commitOf } from "../src/lib/program_commit.ts";
 import { runOk } from "./processes.ts";
 
@@ -16,6 +16,8 @@ export const checkoutProgram = join(packageDirectory, "bin", "zot");
 const builtDirectory = join(packageDirectory, "dist", "tested");
 /** Executables of earlier states that are kept: another run may be using one. */
 const keptMax = 6;
+/** A source that changes during a build, as in a checkout of another branch, has it begin anew so often. */
+const buildsMax = 4;
 
 /** By the program's script. */
 const built = new Map<string, Promise<string>>();
@@ -34,21 +36,50 @@ export function builtProgram(script: string): Promise<string> {
 }
 
 async function build(script: string): Promise<string> {
-  const directory = join(builtDirectory, await stateOf(script));
-  // A server is known by the name of its program, too.
-  const path = join(directory, "zot");
-  if (await Bun.file(path).exists()) return path;
-  await mkdir(directory, { recursive: true });
-  await removeOld(directory);
-  const building = join(directory, crypto.randomUUID());
+  return builtAsItIs(() => stateOf(script), {
+    kept: (state) => join(builtDirectory, state, "zot"),
+    build: (path) => buildTo(script, path),
+  });
+}
+
+/**
+ * The program of the state that the sources have, built where it is not kept. What was built while they changed is of
+ * neither state: it is thrown away, and the new state is built.
+ */
+export async function builtAsItIs(
+  readState: () => Promise<string>,
+  of: {
+    readonly kept: (state: string) => string;
+    readonly build: (path: string) => Promise<void>;
+  },
+): Promise<string> {
+  let state = await readState();
+  for (let builds = 0; builds < buildsMax; builds += 1) {
+    // A server is known by the name of its program, too.
+    const path = of.kept(state);
+    if (await Bun.file(path).exists()) return path;
+    await mkdir(dirname(path), { recursive: true });
+    const building = join(dirname(path), crypto.randomUUID());
+    await of.build(building);
+    const now = await readState();
+    if (now === state) {
+      await rename(building, path);
+      return path;
+    }
+    await rm(building, { force: true });
+    state = now;
+  }
+  throw new Error(`tested program: the sources changed during each of ${buildsMax} builds`);
+}
+
+async function buildTo(script: string, path: string): Promise<void> {
+  await removeOld(dirname(path));
   await runOk(
     join(packageDirectory, "scripts/bun"),
-    ["scripts/build.ts", "--outfile", building, "--program", script],
+    ["scripts/build.ts", "--outfile", path, "--program", script],
     // What a test run sets for itself is not built in.
     { cwd: packageDirectory, env: { NODE_ENV: undefined }, timeoutMs: 300_000 },
   );
-  await rename(building, path);
-  return path;
 }
 
 /** A digest of everything that goes into the executable, its commit included. */
