@@ -183,11 +183,7 @@ export type CandidateKind = "blob" | "manifest" | "repository";
 /** What must hold inside the transaction for its changes to be applied. */
 export type Precondition =
   /** The blob is linked in the repository with this size. */
-  | {
-      readonly kind: "blob-linked";
-      readonly digest: string;
-      readonly sizeBytes?: number;
-    }
+  | { readonly kind: "blob-linked"; readonly digest: string; readonly sizeBytes?: number }
   | { readonly kind: "manifest-exists"; readonly digest: string }
   /** The manifest has this size and media type (parameters aside), or is not there where it may be absent. */
   | {
@@ -212,11 +208,7 @@ export type Precondition =
     }
   | { readonly kind: "tag-exists"; readonly tag: string }
   /** These tags point at the digest, and no others. */
-  | {
-      readonly kind: "tags-are";
-      readonly digest: string;
-      readonly tags: readonly string[];
-    }
+  | { readonly kind: "tags-are"; readonly digest: string; readonly tags: readonly string[] }
   /** At most so many tags point at the digest. */
   | {
       readonly kind: "tags-at-most";
@@ -242,7 +234,9 @@ export type Precondition =
   /** What lies there has this stamp; null for nothing (checked as `bytes-present` is). */
   | { readonly kind: "bytes-are"; readonly digest: Digest; readonly stamp: string | null }
   /** No check has found the content of a repository, which may be another one, to be damaged. */
-  | { readonly kind: "unmarked-in"; readonly digest: Digest; readonly repository: string };
+  | { readonly kind: "unmarked-in"; readonly digest: Digest; readonly repository: string }
+  /** The repository is a mirror of no upstream yet, or of one with these hosts (`mirrors.ts`). Finds its host. */
+  | { readonly kind: "origin-in"; readonly hosts: readonly string[] };
 
 /** Changes of one repository's metadata: all of them happen, or none. */
 export interface Commit {

@@ -49,6 +49,30 @@ export function testMirrors(open: OpenEmptyStore): void {
     expect(await reads.origin("a")).toBeNull();
   });
 
+  test("what an upstream brings is refused where the repository is a mirror of another", async () => {
+    await using world = await opened();
+    const { metadata, reads } = world;
+    const commitOf = (...hosts: string[]) => ({
+      repository: "a",
+      preconditions: [{ kind: "origin-in", hosts } as const],
+      changes: [],
+      by: null,
+      records: [
+        recordCommit(mirrors, { kind: "set-origin", repository: "a", host: hosts[0]!, at: 1 }),
+      ],
+    });
+    expect(await metadata.commit(commitOf("one.example", "spare.example"))).toEqual({
+      committed: true,
+    });
+    const other = commitOf("two.example");
+    const failed = [{ precondition: other.preconditions[0]!, found: "one.example" }];
+    expect(await metadata.commit(other)).toEqual({ committed: false, failed });
+    expect(await metadata.commit(commitOf("spare.example", "one.example"))).toEqual({
+      committed: true,
+    });
+    expect(await reads.origin("a")).toBe("one.example");
+  });
+
   test("a cached tag is checked again, and goes with its manifest", async () => {
     await using world = await opened();
     const { reads, write } = world;

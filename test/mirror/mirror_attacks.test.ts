@@ -128,7 +128,9 @@ describe("upstreams that share a name here", () => {
   });
 
   test("what one says while both are asked is no answer of the other", async () => {
-    await using world = await mirrorWorld(options);
+    // Nobody's patience ends, however busy the machine is.
+    const clock = manualClock(1_000_000);
+    await using world = await mirrorWorld({ ...options, clock, upstreamClock: clock });
     const [one, two] = world.upstreams;
     const evil = one!.content.addImage("team/app", "1", ["evil"]);
     const good = two!.content.addImage("team/app", "1", ["good"]);
@@ -168,6 +170,55 @@ test("tags that are set together, or set back, are the repository's own", async 
   await clock.advance(60_000);
   const pulled = await world.get("docker.io/team/app/manifests/1");
   expect(pulled.headers.get("docker-content-digest")).toBe(digest);
+});
+
+describe("an undo of all that somebody did to a mirrored repository", () => {
+  async function pushed(at: string, tag: string) {
+    const clock = manualClock(1_000_000);
+    await using stack = new AsyncDisposableStack();
+    const config = { storage: { undo: { window: "1h" } } };
+    const world = stack.use(await mirrorWorld({ mirror: { allowsPush: true }, clock, config }));
+    const { digest } = world.upstream.content.addImage("team/app", at);
+    await world.get(`docker.io/team/app/manifests/${at}`);
+    await clock.advance(60_000);
+    const since = new Date(clock.now()).toISOString();
+    await clock.advance(1_000);
+    const index = { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [] };
+    const put = await world.get(`docker.io/team/app/manifests/${tag}`, {
+      method: "PUT",
+      headers: { "content-type": mediaTypes.ociIndex },
+      body: JSON.stringify(index),
+    });
+    expect(put.status).toBe(201);
+    await clock.advance(1_000);
+    const plan = await (await world.get(`_zot/undo?since=${since}`)).json();
+    const steps = (plan as { steps: Record<string, unknown>[] }).steps.map(
+      ({ repository, tag: name, from, to }) => ({ repository, tag: name, from, to }),
+    );
+    const undone = await world.get("_zot/undo", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ steps }),
+    });
+    expect(undone.status).toBe(200);
+    const owned = stack.move();
+    return { world, clock, digest, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  }
+
+  test("removes a tag that the upstream has, too: it does not come back with the next pull", async () => {
+    await using undone = await pushed("1", "2");
+    undone.world.upstream.content.addImage("team/app", "2", ["of the upstream"]);
+    expect((await undone.world.get("docker.io/team/app/manifests/2")).status).toBe(404);
+  });
+
+  test("sets a tag back that the upstream has moved: it is the repository's own", async () => {
+    await using undone = await pushed("1", "1");
+    const { world, clock, digest } = undone;
+    world.upstream.content.addImage("team/app", "1", ["moved"]);
+    await clock.advance(60_000);
+    const pulled = await world.get("docker.io/team/app/manifests/1");
+    expect(pulled.headers.get("docker-content-digest")).toBe(digest);
+  });
 });
 
 test("a list of referrers is not as large as those who pushed them like", async () => {

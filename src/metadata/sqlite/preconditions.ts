@@ -149,6 +149,10 @@ const checks: Checks = {
       "SELECT 1 FROM damaged WHERE repository = (SELECT id FROM repositories WHERE name = ?) AND digest = ?";
     return get(work, marked, repository, digest) === null ? holds : repository;
   },
+  "origin-in": ({ repository, ...work }, _id, { hosts }) => {
+    const row = get(work, "SELECT host FROM mirror_origins WHERE repository = ?", repository);
+    return row === null || hosts.includes(String(row["host"])) ? holds : String(row["host"]);
+  },
 };
 
 /** What undo holds, and bytes that wait for the sweep, count, too: their directory is still in use. */

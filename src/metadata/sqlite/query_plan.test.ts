@@ -147,6 +147,7 @@ describe("every statement of a commit finds its rows by an index", () => {
     { kind: "known", digest: digest("x") },
     { kind: "restorable", as: "manifest", digest: digest("x") },
     { kind: "bytes-present", digest: digest("x") },
+    { kind: "origin-in", hosts: ["docker.io"] },
   ];
   const changes: Change[] = [
     change.create(),

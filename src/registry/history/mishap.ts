@@ -10,7 +10,14 @@ import { parseDigest, type Digest } from "../../oci/digest.ts";
 import { apiError } from "../../oci/errors.ts";
 import type { Registry } from "../registry.ts";
 import type { TagRules } from "../tag_rule.ts";
-import { pinEnd, restoreChanges, tagChanges, tagPreconditions, type Restored } from "./restore.ts";
+import {
+  originRecords,
+  pinEnd,
+  restoreChanges,
+  tagChanges,
+  tagPreconditions,
+  type Restored,
+} from "./restore.ts";
 
 export interface MishapRequest {
   /** Milliseconds since the epoch. */
@@ -161,6 +168,9 @@ export async function applyUndo(registry: Registry, request: UndoRequest): Promi
           : tagChanges(tag, to, pinnedUntil),
       ),
       by,
+      records: own.flatMap(({ tag, to }) =>
+        originRecords(registry, { repository, tag, digest: to }),
+      ),
     })),
   };
   const outcome = await registry.metadata.commit(commit);

@@ -86,14 +86,22 @@ export function tagChanges(
   return [...restoreChanges(digest, pinnedUntil), { kind: "set-tag", tag, digest }];
 }
 
-/** What a mirror is to know of a tag that was set back, or removed. */
-function originRecords(
+/** What a mirror is to know of a tag that was set back, or removed, and of a manifest without one that came back. */
+export function originRecords(
   { origin }: Registry,
-  { repository, tag, digest }: Pick<TagRestore, "repository" | "tag" | "digest">,
+  {
+    repository,
+    tag,
+    digest,
+  }: {
+    readonly repository: string;
+    readonly tag: string | null;
+    readonly digest: Digest | null;
+  },
 ): readonly RecordCommit[] {
   if (origin === null) return [];
-  if (digest === null) return origin.deleted(repository, tag);
-  return origin.pushed(repository, digest, [tag]);
+  if (digest !== null) return origin.pushed(repository, digest, tag === null ? [] : [tag]);
+  return tag === null ? [] : origin.deleted(repository, tag);
 }
 
 export function restoreChanges(digest: Digest, pinnedUntil: number | null): Change[] {

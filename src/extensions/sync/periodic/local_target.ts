@@ -20,6 +20,7 @@ import { linkCached } from "../pull_through/link_cached.ts";
 import type { MirroredName } from "../pull_through/mirror.ts";
 import { setCachedTag, storeManifest } from "../pull_through/store_manifest.ts";
 import { upstreamSize } from "../pull_through/upstream_size.ts";
+import { UpstreamTrouble } from "../upstream/trouble.ts";
 
 export interface LocalTargetOptions {
   readonly parts: FetchParts;
@@ -83,11 +84,12 @@ export class LocalTarget implements ImageTarget {
 
   async putManifest(manifest: PlacedManifest, { tag }: ManifestPlace): Promise<void> {
     const { source, repository, onOwnTag } = this.#options;
-    const [host = source.mirror.upstream.host] = source.mirror.hosts;
+    const { hosts } = source.mirror;
     const isThere = await this.hasManifest(manifest.digest);
     if (tag === null) {
-      if (!isThere)
-        await storeManifest(this.#registry, { ...manifest, repository, host, tag: null });
+      if (isThere) return;
+      const untagged = { ...manifest, repository, hosts, tag: null };
+      this.#requireKept(await storeManifest(this.#registry, untagged));
       return;
     }
     const before = await this.tagDigest(tag);
@@ -97,11 +99,20 @@ export class LocalTarget implements ImageTarget {
       return;
     }
     const name = { name: tag, before: [before, manifest.digest] };
-    const fetched = { ...manifest, repository, host, tag: name };
-    const isSet = isThere
+    const fetched = { ...manifest, repository, hosts, tag: name };
+    const kept = isThere
       ? await setCachedTag(this.#registry, fetched)
-      : (await storeManifest(this.#registry, fetched)) !== "moved";
-    if (!isSet) onOwnTag(tag);
+      : await storeManifest(this.#registry, fetched);
+    if (kept === "moved") onOwnTag(tag);
+    else this.#requireKept(kept);
+  }
+
+  /** A pull of the same name may have made it a mirror of another upstream since this one was asked. */
+  #requireKept(kept: unknown): void {
+    if (kept !== "foreign") return;
+    const words = `is not the upstream of ${this.label} any more; another was pulled under that name`;
+    const { host } = this.#options.source.mirror.upstream;
+    throw new UpstreamTrouble("broken", host, { words });
   }
 
   async finish(): Promise<void> {}

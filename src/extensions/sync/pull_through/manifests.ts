@@ -16,7 +16,7 @@ import type { UpstreamManifest } from "../upstream/upstream.ts";
 import { UpstreamTrouble } from "../upstream/trouble.ts";
 import { Absences } from "./absences.ts";
 import { askedOf, joinedBy, type Mirror, type MirroredName } from "./mirror.ts";
-import { confirmTag, setCachedTag, storeManifest } from "./store_manifest.ts";
+import { confirmTag, setCachedTag, storeManifest, type NotKept } from "./store_manifest.ts";
 import { isAbsence, staleWarning, troubleError, worst } from "./upstream_answers.ts";
 
 /** Checks of one tag within this time are one. */
@@ -358,9 +358,10 @@ export class MirroredManifests {
     tag: string,
     manifest: ManifestHolding,
   ): Promise<Answer> {
-    const host = originOf(mirror);
-    await confirmTag(this.#registry, { repository, host, digest: manifest.digest, tag });
-    return { kind: "same", manifest };
+    const { hosts } = mirror;
+    const { digest } = manifest;
+    const isOurs = await confirmTag(this.#registry, { repository, hosts, digest, tag });
+    return isOurs ? { kind: "same", manifest } : { kind: "absent" };
   }
 
   /** The tag moved to what is here already. */
@@ -370,11 +371,11 @@ export class MirroredManifests {
     manifest: ManifestHolding,
     at: { readonly tag: string; readonly known: Known },
   ): Promise<Answer> {
-    const host = originOf(mirror);
+    const { hosts } = mirror;
     const { digest } = manifest;
     const tag = { name: at.tag, before: [at.known.pointsAt, digest] };
-    const isSet = await setCachedTag(this.#registry, { repository, host, digest, tag });
-    return isSet ? { kind: "fetched", manifest } : this.#own(repository, at.tag);
+    const set = await setCachedTag(this.#registry, { repository, hosts, digest, tag });
+    return set === "set" ? { kind: "fetched", manifest } : this.#notKept(repository, set, at.tag);
   }
 
   async #store(
@@ -383,19 +384,20 @@ export class MirroredManifests {
     { digest, mediaType, bytes }: CheckedManifest,
     at: { readonly tag: string; readonly known: Known } | null,
   ): Promise<Answer> {
-    const host = originOf(mirror);
-    // Another upstream of the name may have answered first: the repository is of that one now.
-    const origin = await this.#registry.metadata.records(mirrors).origin(repository);
-    if (origin !== null && !mirror.hosts.includes(origin)) return { kind: "absent" };
+    const { hosts } = mirror;
     const tag = at === null ? null : { name: at.tag, before: [at.known.pointsAt, digest] };
-    const fetched = { repository, host, digest, mediaType, bytes, tag };
+    const fetched = { repository, hosts, digest, mediaType, bytes, tag };
     const stored = await storeManifest(this.#registry, fetched);
-    if (stored !== "moved") return { kind: "fetched", manifest: stored };
-    return this.#own(repository, at?.tag ?? "");
+    if (typeof stored !== "string") return { kind: "fetched", manifest: stored };
+    return this.#notKept(repository, stored, at?.tag ?? "");
   }
 
-  /** Somebody set the tag while its upstream was asked: that is what it points at. */
-  async #own(repository: string, tag: string): Promise<Answer> {
+  /**
+   * Another upstream of the name may have answered first: the repository is of that one now. Or somebody set the tag
+   * while its upstream was asked: that is what it points at.
+   */
+  async #notKept(repository: string, why: NotKept, tag: string): Promise<Answer> {
+    if (why === "foreign") return { kind: "absent" };
     const { found } = await resolveManifest(this.#registry, repository, { kind: "tag", tag });
     return found === null ? { kind: "absent" } : { kind: "same", manifest: found };
   }
@@ -414,11 +416,6 @@ function checked(got: UpstreamManifest, mirror: Mirror, asked: Digest | null): C
   const digest = digestOf(asked === null ? "sha256" : algorithmOf(asked), bytes);
   if (asked === null || digest === asked) return { digest, mediaType, bytes };
   throw new UpstreamTrouble("wrong-digest", host, { words: `sent ${digest} for ${asked}` });
-}
-
-/** What the repository remembers as its upstream. */
-function originOf({ hosts, upstream }: Mirror): string {
-  return hosts[0] ?? upstream.host;
 }
 
 function seconds(ms: number): number {

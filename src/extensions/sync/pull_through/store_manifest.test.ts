@@ -21,7 +21,7 @@ import { confirmTag, setCachedTag, storeManifest } from "./store_manifest.ts";
 function store({ registry }: World, { digest, bytes }: Image, tag: string | null) {
   return storeManifest(registry, {
     repository,
-    host: "docker.io",
+    hosts: ["docker.io"],
     digest,
     mediaType: mediaTypes.ociImage,
     bytes,
@@ -63,15 +63,45 @@ test("a tag that somebody set meanwhile is not moved", async () => {
   const { metadata } = world.registry;
   expect((await metadata.manifestByTag(repository, "v1"))?.digest).toBe(one.digest);
   await store(world, three, null);
-  const at = { repository, host: "docker.io", digest: three.digest };
+  const at = { repository, hosts: ["docker.io"], digest: three.digest };
   expect(await setCachedTag(world.registry, { ...at, tag: { name: "v1", before: [null] } })).toBe(
-    false,
+    "moved",
   );
   expect(
     await setCachedTag(world.registry, { ...at, tag: { name: "v1", before: [one.digest] } }),
-  ).toBe(true);
+  ).toBe("set");
   await world.clock.advance(5_000);
   await confirmTag(world.registry, { ...at, tag: "v1" });
   const row = await metadata.records(mirrors).tag(repository, "v1");
   expect(row).toEqual({ digest: three.digest, checkedAt: world.clock.now() });
+});
+
+test("what another upstream has of the same name is not kept, whoever of the two comes first", async () => {
+  await using world = await openWorld();
+  const [one, two] = [image(1), image(2)] as const;
+  const { registry } = world;
+  const fetched = ({ digest, bytes }: Image, hosts: readonly string[], tag: string) => ({
+    repository,
+    hosts,
+    digest,
+    mediaType: mediaTypes.ociImage,
+    bytes,
+    tag: { name: tag, before: [null] },
+  });
+  const [first, second] = await Promise.all([
+    storeManifest(registry, fetched(one, ["one.example", "spare.example"], "a")),
+    storeManifest(registry, fetched(two, ["two.example"], "b")),
+  ]);
+  expect([first, second].filter((each) => each === "foreign")).toHaveLength(1);
+  const isFirst = second === "foreign";
+  const [origin, loser] = isFirst ? ["one.example", "b"] : ["two.example", "a"];
+  const reads = registry.metadata.records(mirrors);
+  expect(await reads.origin(repository)).toBe(origin);
+  expect(await reads.tag(repository, loser)).toBeNull();
+  expect(await registry.metadata.manifestByTag(repository, loser)).toBeNull();
+  const digest = (isFirst ? one : two).digest;
+  const theirs = { repository, hosts: [isFirst ? "two.example" : "one.example"], digest };
+  expect(await confirmTag(registry, { ...theirs, tag: "a" })).toBe(false);
+  const tag = { name: "c", before: [null] };
+  expect(await setCachedTag(registry, { ...theirs, tag })).toBe("foreign");
 });
