@@ -170,7 +170,7 @@ describe("bans", () => {
     "await Bun.$`ls`;",
     'import { $ } from "bun";',
     'const q = "SELECT 1 FROM t WHERE name LIKE ?1";',
-    "const size = await registry.metadata.blobSize(repository, digest);",
+    "const record = await registry.metadata.blobRecord(repository, digest);",
     "const later = 1; /* kept */ const TODO = 2;",
   ];
 

@@ -245,7 +245,7 @@ export const bans: readonly Ban[] = [
   },
   {
     // What is not in the metadata may lie on disk unread; and what is found need not lie under the name that was asked.
-    banned: /\bmetadata\.(manifestBy(Tag|Digest)|blob(Size|Record)|tags|referrers)\(/,
+    banned: /\bmetadata\.(manifestBy(Tag|Digest)|blobRecord|tags|referrers)\(/,
     but: /^src\/registry\/(resolve|push_manifest|older_metadata)\.ts$/,
     within: /^src\/(api|registry|extensions)\//,
     say: "src/registry/resolve.ts, which says what a reference means",

@@ -30,7 +30,9 @@ export function requireHeld(
   const mayPush =
     !isPastName(asked) && (caller.may("create", repository) || caller.may("update", repository));
   const nowMs = registry.clock.monotonicMs();
-  const wasSeen = registry.contentCache.wasSeen(content, nowMs);
+  // A check may have found damage since it was seen.
+  const wasSeen =
+    content.damagedSince === undefined && registry.contentCache.wasSeen(content, nowMs);
   if (wasSeen && (!mayPush || isKept(registry, content, nowMs))) return null;
   return findOut(app, content, { mayPush, unknown });
 }

@@ -216,6 +216,8 @@ export type Precondition =
       readonly count: number;
     }
   | { readonly kind: "manifest-absent"; readonly digest: string }
+  /** The manifest came from an upstream (`mirrors.ts`), and no push has named it, by a tag or as a subject. */
+  | { readonly kind: "mirror-owned"; readonly digest: string }
   /** It is a candidate of collection, and has been one since then; with null it is none. */
   | {
       readonly kind: "candidate-since";
@@ -356,8 +358,6 @@ export interface Metadata extends Committer {
   check(repository: string, preconditions: readonly Precondition[]): Promise<FailedPrecondition[]>;
   /** What is recorded of a blob linked in the repository. */
   blobRecord(repository: string, digest: Digest): Promise<Recorded | null>;
-  /** Its size in bytes. */
-  blobSize(repository: string, digest: Digest): Promise<number | null>;
   /** Names of other repositories that link the blob, at most `limit`. */
   repositoriesWithBlob(digest: Digest, except: string, limit: number): Promise<string[]>;
   manifestByDigest(repository: string, digest: Digest): Promise<ManifestRecord | null>;

@@ -134,7 +134,7 @@ for (const [how, damage] of wrongLength) {
             expect(await mountBlob(at.world.registry, request)).toBe(false);
           }
         }
-        expect(await at.world.registry.metadata.blobSize("c", at.digest)).toBeNull();
+        expect(await at.world.registry.metadata.blobRecord("c", at.digest)).toBeNull();
       });
 
       test("is unknown to a manifest that names it, until it is pushed again", async () => {

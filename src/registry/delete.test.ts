@@ -36,13 +36,13 @@ describe("a blob", () => {
     const refused = await reasonOf(blob(world, layer));
     expect(refused).toMatchObject({ reason: "BLOB_REFERENCED", status: 405 });
     expect(String(refused)).toContain(app.digest);
-    expect(await world.registry.metadata.blobSize(repository, layer)).not.toBeNull();
+    expect(await world.registry.metadata.blobRecord(repository, layer)).not.toBeNull();
     // An untagged manifest needs it as well.
     await tag(world, "v1");
     expect(await reasonOf(blob(world, layer))).toMatchObject({ reason: "BLOB_REFERENCED" });
     await manifest(world, app.digest);
     await blob(world, layer);
-    expect(await world.registry.metadata.blobSize(repository, layer)).toBeNull();
+    expect(await world.registry.metadata.blobRecord(repository, layer)).toBeNull();
   });
 
   test("that only another repository's manifest names goes", async () => {

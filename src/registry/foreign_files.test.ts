@@ -1,6 +1,7 @@
 // Files of other tools that are no good, and files that were taken away: one bad file is one line for the operator, and
 // everything else of the repository goes on.
 
+import { blobSize } from "../../test/contracts/metadata_facts.ts";
 import { describe, expect, test } from "bun:test";
 import {
   link,
@@ -164,7 +165,7 @@ describe("a bad file among the blobs", () => {
     await writeLayout(world, { index: [] });
     const { problems } = await reconcile(world);
     expect(problems).toEqual([`${repository}/blobs/sha256: it cannot be read (ENOTDIR)`]);
-    expect(await world.registry.metadata.blobSize(repository, digest)).toBe(90);
+    expect(await blobSize(world.registry.metadata, repository, digest)).toBe(90);
   });
 
   test("of many only the first hundred are told one by one", async () => {
@@ -207,7 +208,7 @@ describe("links", () => {
     await link(from, to);
     await world.settle();
     expect((await stat(from)).ino).toBe((await stat(to)).ino);
-    expect(await world.registry.metadata.blobSize("b", digest)).toBe(2_000);
+    expect(await blobSize(world.registry.metadata, "b", digest)).toBe(2_000);
   });
 });
 
@@ -389,7 +390,7 @@ test("a child that comes after its index is a manifest, not a blob", async () =>
   expect(await metadata.manifestByDigest(repository, child.digest)).toMatchObject({
     mediaType: mediaTypes.ociImage,
   });
-  expect(await metadata.blobSize(repository, child.digest)).toBeNull();
+  expect(await metadata.blobRecord(repository, child.digest)).toBeNull();
 });
 
 test("one change in an index of many reads what changed, and nothing else", async () => {

@@ -68,7 +68,7 @@ test("an image is pushed, pulled, mounted and deleted; its bytes go, and no othe
 
   await removeBlob(registry, { repository, target: digest, by: null });
   await removeManifest(registry, { repository, target: app.digest, tagsMax: null, by: null });
-  expect(await metadata.blobSize(repository, digest)).toBeNull();
+  expect(await metadata.blobRecord(repository, digest)).toBeNull();
   expect(await metadata.manifestByTag(repository, "v1")).toBeNull();
   expect(await sweepOrphans(registry)).toBe(2);
   expect(await metadata.orphans(9)).toEqual([]);

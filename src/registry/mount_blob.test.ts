@@ -35,7 +35,7 @@ const mount = (
   });
 
 const readTarget = async ({ registry }: World) =>
-  (await registry.metadata.blobSize(target, digest)) === null
+  (await registry.metadata.blobRecord(target, digest)) === null
     ? null
     : registry.blobs.read(target, digest, 9999);
 

@@ -24,6 +24,8 @@ export interface MountRequest {
   /** Whether the caller may read a repository. */
   readonly mayRead: (repository: string) => boolean;
   readonly by: string | null;
+  /** As in a commit: quotas count it, and refuse nothing. */
+  readonly quotas?: "counted";
 }
 
 /** True when the blob is in the repository now, by this mount or before it. */
@@ -53,16 +55,18 @@ async function readableSources(registry: Registry, request: MountRequest): Promi
 async function mountFrom(
   registry: Registry,
   source: string,
-  { repository, digest, by }: MountRequest,
+  { repository, digest, by, quotas }: MountRequest,
 ): Promise<boolean> {
+  const counted = quotas === undefined ? {} : { quotas };
   const place = async (): Promise<Commit | null> => {
     const { found: content } = await resolveBlob(registry, source, digest);
-    if (content === null || !(await hasRoom(registry, content, repository))) return null;
+    if (content === null) return null;
+    if (quotas === undefined && !(await hasRoom(registry, content, repository))) return null;
     if (!(await isShared(registry, content, repository))) return null;
     const changes = [{ kind: "link-blob", digest, sizeBytes: content.sizeBytes } as const];
     // A check may find the file damaged after it was shared: its other names are known to it once this is committed.
     const preconditions = [{ kind: "unmarked-in", digest, repository: source } as const];
-    return { repository, preconditions, changes, by };
+    return { repository, preconditions, changes, by, ...counted };
   };
   try {
     const refused = (): Promise<void> => release(registry, repository, digest);

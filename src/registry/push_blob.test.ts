@@ -1,5 +1,6 @@
 // The end of an upload: what a blob is afterwards, what is shared, and what is left when it fails.
 
+import { blobSize } from "../../test/contracts/metadata_facts.ts";
 import { describe, expect, test } from "bun:test";
 import { stat } from "node:fs/promises";
 import { sample, unlimited } from "../../test/contracts/store_samples.ts";
@@ -33,7 +34,7 @@ const body = (part: Uint8Array): AppendRequest => ({
 });
 
 async function readBlob({ registry }: World, of: Digest = digest, at = repository) {
-  const size = await registry.metadata.blobSize(at, of);
+  const size = await blobSize(registry.metadata, at, of);
   if (size === null) return null;
   return registry.blobs.read(at, of, size);
 }

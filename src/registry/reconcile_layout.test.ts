@@ -26,7 +26,7 @@ import {
   writeLayout,
 } from "../../test/registry/world.ts";
 import { sample } from "../../test/contracts/store_samples.ts";
-import { layoutRecords } from "../../test/contracts/metadata_facts.ts";
+import { blobSize, layoutRecords } from "../../test/contracts/metadata_facts.ts";
 import { digestOf, type Digest } from "../oci/digest.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 import { quarantineDirectory, indexKey } from "../storage/layout.ts";
@@ -75,7 +75,7 @@ describe("a layout of another tool", () => {
         Buffer.from(bytes),
       );
       for (const blob of blobs) {
-        expect(await metadata.blobSize(repository, digestOf("sha256", blob))).toBe(blob.length);
+        expect(await blobSize(metadata, repository, digestOf("sha256", blob))).toBe(blob.length);
       }
     }
     expect(errorsOf(world)).toEqual([]);
@@ -235,12 +235,12 @@ describe("what cannot be taken in", () => {
     await writeBlobFile(world, digest, sample(layer.length, 99));
     const result = await reconcile(world);
     expect(result.problems).toContain(`blob ${digest}: its bytes have another digest`);
-    expect(await world.registry.metadata.blobSize(repository, digest)).toBeNull();
+    expect(await world.registry.metadata.blobRecord(repository, digest)).toBeNull();
     expect(await quarantineOf(world)).toHaveLength(1);
     // Pushed again it is whole, and the image as well.
     await pushBlob(world, layer);
     expect(await world.registry.blobs.read(repository, digest, 9999)).toEqual(layer);
-    expect(await world.registry.metadata.blobSize(repository, digest)).toBe(layer.length);
+    expect(await blobSize(world.registry.metadata, repository, digest)).toBe(layer.length);
   });
 
   test("a manifest whose bytes are not its digest's is told, and whole once it is pushed again", async () => {
@@ -313,7 +313,7 @@ describe("what cannot be taken in", () => {
     await rest(world);
     await world.settle();
     for (const bytes of [...app.blobs, app.bytes]) {
-      const size = await world.registry.metadata.blobSize(repository, digestOf("sha256", bytes));
+      const size = await blobSize(world.registry.metadata, repository, digestOf("sha256", bytes));
       expect(size).toBe(bytes.length);
     }
     expect(await quarantineOf(world)).toHaveLength(1);
@@ -468,7 +468,7 @@ describe("an acknowledged push", () => {
     await rest(world); // Somebody touched index.json, which still lists the manifest.
     await reconcile(world);
     expect(await world.registry.metadata.manifestByDigest(repository, gone.digest)).toBeNull();
-    expect(await world.registry.metadata.blobSize(repository, loose)).toBeNull();
+    expect(await world.registry.metadata.blobRecord(repository, loose)).toBeNull();
     await world.settle();
     expect(await readIndex(world)).toEqual([`v1 ${kept.digest}`]);
     expect(await world.registry.blobs.stat(repository, gone.digest)).toBeNull();
@@ -492,10 +492,10 @@ describe("an acknowledged push", () => {
       if (links) await world.registry.blobs.remove(repository, layer);
     });
     await reconcileLayout(racing, repository, world.report);
-    expect(await metadata.blobSize(repository, layer)).toBeNull();
+    expect(await metadata.blobRecord(repository, layer)).toBeNull();
     // The other blobs of the same moment are there.
     const config = digestOf("sha256", app.blobs[0]!);
-    expect(await metadata.blobSize(repository, config)).toBe(app.blobs[0]!.length);
+    expect(await blobSize(metadata, repository, config)).toBe(app.blobs[0]!.length);
   });
 });
 
@@ -518,7 +518,7 @@ describe("a lost database", () => {
         for await (const { algorithm, names } of layouts.blobNames(at)) {
           for (const hex of names.toSorted()) {
             const digest = `${algorithm}:${hex}` as Digest;
-            blobs.push([at, digest, await metadata.blobSize(at, digest)]);
+            blobs.push([at, digest, await blobSize(metadata, at, digest)]);
           }
         }
       }

@@ -3,10 +3,12 @@
 // Pushes are repeated by clients, so a change that meets its result already there must succeed and leave no
 // history, no newer layout and no orphan behind.
 
+import { collection } from "../../src/metadata/collection.ts";
 import { describe, expect, test } from "bun:test";
 import type { Change, HistoryRecord, Metadata } from "../../src/metadata/metadata.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
 import {
+  blobSize,
   type OpenEmptyStore,
   change,
   digest,
@@ -46,7 +48,7 @@ const rows: Readonly<Record<string, Row>> = {
   "link-blob": {
     given: [],
     does: change.link("abc"),
-    asks: (metadata) => metadata.blobSize(repository, digest("abc")),
+    asks: (metadata) => blobSize(metadata, repository, digest("abc")),
     before: null,
     after: 3,
   },
@@ -54,8 +56,8 @@ const rows: Readonly<Record<string, Row>> = {
     given: [change.link("abc"), change.link("abc", otherRepository)],
     does: change.unlink("abc"),
     asks: async (metadata) => [
-      await metadata.blobSize(repository, digest("abc")),
-      await metadata.blobSize(otherRepository, digest("abc")),
+      await blobSize(metadata, repository, digest("abc")),
+      await blobSize(metadata, otherRepository, digest("abc")),
     ],
     before: [3, 3],
     after: [null, 3],
@@ -148,10 +150,24 @@ export function testChanges(open: OpenEmptyStore): void {
       await tested.did(...tagged, change.link("layer"));
       await project(tested);
       const before = await whole(tested.metadata);
+      tested.absent.add(`no/such ${digest("nothing")}`);
       await tested.did(absent);
       expect(await whole(tested.metadata)).toEqual(before);
     });
   }
+
+  test("release-bytes of a repository that is not there, where its bytes are: they are swept, and it is empty", async () => {
+    await using tested = await openTested(open);
+    await tested.did(change.release("x", "no/such"));
+    const orphan = { repository: "no/such", digest: digest("x") };
+    expect(await tested.metadata.orphans(9)).toEqual([orphan]);
+    await tested.did(change.sweep("x", "no/such"));
+    expect(tested.removed).toEqual([`no/such ${digest("x")}`]);
+    const reads = tested.metadata.records(collection);
+    expect(await reads.holds("no/such")).toBe("nothing");
+    const [candidate] = await reads.due("repository", Number.MAX_SAFE_INTEGER, null, 9);
+    expect(candidate).toMatchObject({ repository: "no/such", reason: "empty" });
+  });
 
   test("the same bytes under another media type: the latest push counts, and the layout follows", async () => {
     await using tested = await openTested(open);

@@ -5,6 +5,7 @@ import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 import type { Change, Precondition } from "../../src/metadata/metadata.ts";
 import {
+  blobSize,
   type OpenEmptyStore,
   change,
   digest,
@@ -111,7 +112,7 @@ export function testConcurrency(open: OpenEmptyStore): void {
           model.records(),
         );
         for (const name of ["m", "n", "o"]) {
-          const size = await tested.metadata.blobSize(repository, digest(name));
+          const size = await blobSize(tested.metadata, repository, digest(name));
           expect(size !== null).toBe(model.blobs.has(name));
           const orphaned = await tested.metadata.isOrphan(repository, digest(name));
           expect(orphaned).toBe(model.isOrphan(name));

@@ -254,6 +254,15 @@ export async function openTested(open: OpenEmptyStore): Promise<TestedStore> {
   };
 }
 
+/** Of a blob that is linked; null for none. */
+export async function blobSize(
+  metadata: Metadata,
+  at: string,
+  blob: Digest,
+): Promise<number | null> {
+  return (await metadata.blobRecord(at, blob))?.sizeBytes ?? null;
+}
+
 /** What index.json must list, whole. */
 export async function layoutRecords(
   metadata: Metadata,

@@ -4,6 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Hold, Metadata } from "../../src/metadata/metadata.ts";
 import {
+  blobSize,
   change,
   digest,
   layoutRecords,
@@ -60,7 +61,7 @@ async function seen(metadata: Metadata): Promise<object> {
     manifests: await Promise.all(
       names.map((name) => metadata.manifestByDigest(repository, digest(name))),
     ),
-    blobs: await Promise.all(names.map((name) => metadata.blobSize(repository, digest(name)))),
+    blobs: await Promise.all(names.map((name) => blobSize(metadata, repository, digest(name)))),
     holders: await metadata.repositoriesWithBlob(digest("layer"), "none", 9),
     referrers: await metadata.referrers(repository, digest("index"), [], {
       ...all,
@@ -139,7 +140,7 @@ export function testHeld(open: OpenEmptyStore): void {
     expect(await metadata.manifestByTag(repository, "v1")).toMatchObject({
       digest: digest("index"),
     });
-    expect(await metadata.blobSize(repository, digest("layer"))).toBe(5);
+    expect(await blobSize(metadata, repository, digest("layer"))).toBe(5);
     const told = (await metadata.feed(0, 99)).slice(-3);
     expect(told[0]).toMatchObject({ tag: "v1", digest: digest("index") });
     const rest = told.slice(1).map((each) => String(each.digest));
@@ -316,8 +317,8 @@ export function testHeld(open: OpenEmptyStore): void {
     // The third, which is held, needs the shared layer still.
     expect(await heldIn(metadata)).toEqual([digest("third")]);
     expect(await metadata.manifestByDigest(repository, digest("image"))).toBeNull();
-    expect(await metadata.blobSize(repository, digest("layer"))).toBeNull();
-    expect(await metadata.blobSize(repository, digest("shared"))).toBe(6);
+    expect(await metadata.blobRecord(repository, digest("layer"))).toBeNull();
+    expect(await blobSize(metadata, repository, digest("shared"))).toBe(6);
     expect(await metadata.isOrphan(repository, digest("layer"))).toBe(true);
     const [event] = await metadata.past.tagEvents(repository, "v1", {
       before: null,
@@ -328,7 +329,7 @@ export function testHeld(open: OpenEmptyStore): void {
     await tested.did(change.purge("third"));
     expect(await heldIn(metadata)).toEqual([]);
     expect(await metadata.isOrphan(repository, digest("own"))).toBe(true);
-    expect(await metadata.blobSize(repository, digest("shared"))).toBeNull();
+    expect(await metadata.blobRecord(repository, digest("shared"))).toBeNull();
     const last = (await metadata.history(repository, null, 1))[0];
     expect(last).toMatchObject({ tag: null, digest: null, previous: digest("third") });
     await tested.did(change.link("blob"), change.purge("blob"), change.purge("never"));
@@ -340,8 +341,8 @@ export function testHeld(open: OpenEmptyStore): void {
     await tested.did(...given, change.tag("v3", "image"));
     await tested.did(change.purge("index"));
     expect(await tested.metadata.tags(repository, all)).toEqual(["v2", "v3"]);
-    expect(await tested.metadata.blobSize(repository, digest("layer"))).toBe(5);
-    expect(await tested.metadata.blobSize(repository, digest("shared"))).toBe(6);
+    expect(await blobSize(tested.metadata, repository, digest("layer"))).toBe(5);
+    expect(await blobSize(tested.metadata, repository, digest("shared"))).toBe(6);
   });
 
   test("pins end when they should, and never sooner than was said before", async () => {

@@ -6,6 +6,7 @@ import { expect, test } from "bun:test";
 import type { Change, Precondition } from "../../src/metadata/metadata.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
 import {
+  blobSize,
   type OpenEmptyStore,
   change,
   digest,
@@ -365,10 +366,10 @@ export function testPreconditions(open: OpenEmptyStore): void {
       committed: false,
       failed: [{ precondition, found: null }],
     });
-    expect(await tested.metadata.blobSize(repository, digest("x"))).toBeNull();
+    expect(await tested.metadata.blobRecord(repository, digest("x"))).toBeNull();
     tested.absent.clear();
     expect(await tested.tried([precondition], change.link("x"))).toEqual({ committed: true });
-    expect(await tested.metadata.blobSize(repository, digest("x"))).toBe(1);
+    expect(await blobSize(tested.metadata, repository, digest("x"))).toBe(1);
   });
 
   test("all preconditions are checked, and all that fail are told", async () => {
@@ -416,7 +417,7 @@ export function testPreconditions(open: OpenEmptyStore): void {
       before,
     );
     expect(await tested.metadata.repositoryExists("third")).toBe(false);
-    expect(await tested.metadata.blobSize(repository, digest("layer"))).toBe(5);
+    expect(await blobSize(tested.metadata, repository, digest("layer"))).toBe(5);
     expect(tested.removed).toEqual([]);
   });
 

@@ -4,6 +4,7 @@ import { expect, test } from "bun:test";
 import { recordCommit } from "../../src/metadata/records.ts";
 import { scrub, type Checked, type ScrubChange } from "../../src/metadata/scrub.ts";
 import {
+  blobSize,
   change,
   digest,
   openTested,
@@ -44,7 +45,7 @@ export function testScrub(open: OpenEmptyStore): void {
       sizeBytes: 3,
       damagedSince: startMs,
     });
-    expect(await metadata.blobSize(repository, digest("abc"))).toBe(3);
+    expect(await blobSize(metadata, repository, digest("abc"))).toBe(3);
     expect(await metadata.blobRecord(otherRepository, digest("abc"))).toEqual({ sizeBytes: 3 });
     for (const found of [
       await metadata.manifestByDigest(repository, digest("m")),

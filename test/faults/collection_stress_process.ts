@@ -63,7 +63,7 @@ async function push(registry: LayoutRegistry, one: Image): Promise<void> {
   const toldAt = performance.now();
   for (const blob of one.blobs) {
     const content = { repository, digest: digestOf("sha256", blob), sizeBytes: blob.length };
-    const isHere = (await registry.metadata.blobSize(repository, content.digest)) !== null;
+    const isHere = (await registry.metadata.blobRecord(repository, content.digest)) !== null;
     if (!isHere || !(await keepFor(registry, content, "blob"))) await pushBlob({ registry }, blob);
   }
   // A client does something else meanwhile.

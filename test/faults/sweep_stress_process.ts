@@ -138,7 +138,7 @@ async function sweep(registry: LayoutRegistry, rounds: number, root: string, pla
 
 async function removeAfterLook({ metadata }: Registry, root: string): Promise<void> {
   for (const { repository, digest } of await metadata.orphans(9)) {
-    const isNamed = (await metadata.blobSize(repository, digest)) !== null;
+    const isNamed = (await metadata.blobRecord(repository, digest)) !== null;
     await sleep(2);
     if (isNamed) continue;
     rmSync(join(root, blobKey(repository, digest)), { force: true });

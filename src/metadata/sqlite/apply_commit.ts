@@ -100,7 +100,7 @@ function applyChanges(context: CommitContext, commit: Commit, known: number | nu
     shape: null,
   };
   for (const change of changes) {
-    if (id === null && !creating[change.kind]) continue;
+    if (id === null && !bringsIntoBeing(work, change)) continue;
     id ??= createRepository(work, repository);
     const apply = appliers[change.kind] as (w: Work, i: number, c: Change) => void;
     apply(work, id, change);
@@ -229,8 +229,9 @@ const appliers: Appliers = {
   unpin: (work, id, { digest }) => {
     run(work, "DELETE FROM pins WHERE repository = ? AND digest = ?", id, digest);
   },
-  "release-bytes": (work, _id, { digest }) => {
+  "release-bytes": (work, id, { digest }) => {
     work.freed.push(digest);
+    repositoryEmptied(work, id);
   },
   "sweep-orphan": (work, id, { digest }) => {
     // Without its row the bytes are not known to be unused: a push may be about to name them.
@@ -284,6 +285,12 @@ const creating: Readonly<Record<Change["kind"], boolean>> = {
   "mark-sound": false,
   "remove-repository": false,
 };
+
+/** Bytes of a first push that was refused are swept as all others are; then the repository goes. */
+function bringsIntoBeing({ bytes, repository }: Work, change: Change): boolean {
+  if (change.kind === "release-bytes") return bytes.present(repository, change.digest);
+  return creating[change.kind];
+}
 
 function createRepository(work: Work, name: string): number {
   run(

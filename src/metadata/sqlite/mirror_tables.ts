@@ -31,6 +31,12 @@ const sql = {
     `(SELECT coalesce(sum(size), 0) FROM manifests WHERE repository = ${here} AND digest > '') AS bytes`,
 } as const;
 
+/** Whether a manifest of a repository came from an upstream, and whether a push has named it. */
+export const mirrorOwnership = {
+  cached: "SELECT 1 FROM mirror_manifests WHERE repository = ?1 AND digest = ?2",
+  own: sql.mirrorOwn,
+} as const;
+
 const writes = {
   setOrigin:
     "INSERT INTO mirror_origins (repository, host, since) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",

@@ -8,6 +8,7 @@ import { candidateSince } from "./candidates.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Asked, CommitContext } from "./commit_context.ts";
 import { heldTree, isManifest } from "./held.ts";
+import { mirrorOwnership } from "./mirror_tables.ts";
 import { all, get } from "./statements.ts";
 
 /** Indexes that a delete looks at, to see whether something names them; with more the manifest stays. */
@@ -122,6 +123,11 @@ const checks: Checks = {
     get(work, "SELECT 1 FROM manifests WHERE repository = ? AND digest = ?", id, digest) === null
       ? holds
       : digest,
+  "mirror-owned": (work, _id, { digest }) => {
+    const { repository } = work;
+    const isCached = get(work, mirrorOwnership.cached, repository, digest) !== null;
+    return isCached && get(work, mirrorOwnership.own, repository, digest) === null ? holds : digest;
+  },
   "candidate-since": (work, id, { digest, as, since }) => {
     const found = candidateSince(work, id, digest, as);
     return found === since ? holds : found;

@@ -79,10 +79,6 @@ export class SqliteMetadata implements Metadata {
     return this.#blobs === null ? read() : this.#blobs.get(repository, digest, read);
   }
 
-  async blobSize(repository: string, digest: Digest) {
-    return this.#reader.blobRecord(repository, digest)?.sizeBytes ?? null;
-  }
-
   async repositoriesWithBlob(digest: Digest, except: string, limit: number) {
     return this.#reader.repositoriesWithBlob(digest, except, limit);
   }

@@ -33,7 +33,7 @@ function indexOf(images: readonly Image[], members: object = {}): Uint8Array {
 const isHere = async (world: World, digest: Digest): Promise<boolean> =>
   (await world.registry.metadata.manifestByDigest(repository, digest)) !== null;
 const isLinked = async (world: World, digest: Digest): Promise<boolean> =>
-  (await world.registry.metadata.blobSize(repository, digest)) !== null;
+  (await world.registry.metadata.blobRecord(repository, digest)) !== null;
 
 test("46 an upload that receives nothing goes after its time, and not before", async () => {
   await using world = await openWorld();

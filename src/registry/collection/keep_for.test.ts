@@ -1,11 +1,21 @@
 // What a HEAD promises to somebody who may push: ten minutes, at the price of one read a minute.
 
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { collection } from "../../metadata/collection.ts";
+import { mirrors } from "../../metadata/mirrors.ts";
+import { recordCommit } from "../../metadata/records.ts";
 import { compileRules } from "../retention/rules.ts";
 import { sample } from "../../../test/contracts/store_samples.ts";
-import { openWorld, pushBlob, repository, type World } from "../../../test/registry/world.ts";
+import {
+  image,
+  openWorld,
+  pushBlob,
+  pushImage,
+  repository,
+  type World,
+} from "../../../test/registry/world.ts";
 import { removeBlob } from "../delete.ts";
+import type { Origin } from "../origin.ts";
 import { keepFor } from "./keep_for.ts";
 
 const minuteMs = 60_000;
@@ -57,4 +67,38 @@ test("what was collected since it was found here is not promised", async () => {
   for (const as of ["blob", "manifest"] as const) {
     expect(await keepFor(registry, { repository, digest, sizeBytes: 500 }, as)).toBe(false);
   }
+});
+
+describe("what came from an upstream", () => {
+  /** A mirror of the repository's upstream; nothing else of it is asked. */
+  const origin = {} as unknown as Origin;
+
+  test.each([
+    ["with collection", 60 * minuteMs],
+    ["with collection off, which an upstream's limits do not ask for", 0],
+  ])("is promised though a tag names it, and not at every question: %s", async (_what, delayMs) => {
+    await using world = await openWorld();
+    const app = image(1);
+    await pushImage(world, app, "v1");
+    const { clock, registry: plain } = world;
+    const rules = compileRules({ dryRun: false, delay: null, policies: [] }, delayMs);
+    const registry = { ...plain, origin, retention: rules };
+    const content = { repository, digest: app.digest, sizeBytes: app.bytes.length };
+    const sinceNow = async (): Promise<number | null> => {
+      expect(await keepFor(registry, content, "manifest")).toBe(true);
+      const reads = plain.metadata.records(collection);
+      const found = await reads.candidate(repository, app.digest, "manifest");
+      return found === null ? null : clock.now() - found.since;
+    };
+    // Of a repository that is no mirror nothing is written.
+    expect(await sinceNow()).toBeNull();
+    const origins = { kind: "set-origin", repository, host: "docker.io", at: 1 } as const;
+    await plain.metadata.commit(recordCommit(mirrors, origins));
+    await clock.advance(2 * minuteMs);
+    expect(await sinceNow()).toBe(0);
+    await clock.advance(4 * minuteMs);
+    expect(await sinceNow()).toBe(4 * minuteMs);
+    await clock.advance(7 * minuteMs);
+    expect(await sinceNow()).toBe(0);
+  });
 });

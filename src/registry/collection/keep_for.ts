@@ -3,6 +3,7 @@
  */
 import { collection } from "../../metadata/collection.ts";
 import type { Holding } from "../../metadata/metadata.ts";
+import { isCached } from "../../metadata/mirrors.ts";
 import { explainFailure } from "../explain_failure.ts";
 import type { Registry } from "../registry.ts";
 import { assuredMs } from "./assured.ts";
@@ -10,20 +11,28 @@ import { assuredMs } from "./assured.ts";
 /** What has waited for longer than this, or a part of its time where that is short, begins to wait anew. */
 const waitedMsMax = 10 * 60_000;
 const waitedPart = 0.1;
+/** Where content may be evicted, a promise of longer ago is made anew: eviction believes those of the last hour. */
+const promisedMsMax = 10 * 60_000;
 
-/** Whether `keepFor` answered so a moment ago, and its answer still holds; collection that is off keeps everything. */
-export function isKept({ retention, assured }: Registry, content: Holding, nowMs: number): boolean {
-  return retention.gcDelayMs === 0 || (remembers(retention) && assured.has(content, nowMs));
+/**
+ * Whether `keepFor` answered so a moment ago, and its answer still holds. Collection that is off keeps everything but
+ * what came from an upstream: the limits of a cache apply without it.
+ */
+export function isKept(registry: Registry, content: Holding, nowMs: number): boolean {
+  const { retention, assured, origin } = registry;
+  if (retention.gcDelayMs === 0 && origin === null) return true;
+  return remembers(retention) && assured.has(content, nowMs);
 }
 
 /** With shorter delays a clock that begins now would be nearly over while it is remembered. */
 function remembers({ gcDelayMs, delayMs }: Registry["retention"]): boolean {
-  return Math.min(gcDelayMs, delayMs) > waitedMsMax + assuredMs;
+  return gcDelayMs === 0 || Math.min(gcDelayMs, delayMs) > waitedMsMax + assuredMs;
 }
 
 /**
  * Has it wait anew if it, or what names it, has waited for a while: whoever was told has nearly the whole delay to push
- * the rest. Costs a read for all other content. False when it was collected at this moment.
+ * the rest. So has content of a mirrored repository, which may be evicted at any time. Costs a read for all other
+ * content. False when it was collected at this moment.
  */
 export async function keepFor(
   registry: Registry,
@@ -34,10 +43,7 @@ export async function keepFor(
   const { repository, digest } = content;
   const nowMs = clock.monotonicMs();
   if (isKept(registry, content, nowMs)) return true;
-  const now = clock.now();
-  const before = (delayMs: number): number => now - Math.min(waitedMsMax, delayMs * waitedPart);
-  const since = { blob: before(retention.gcDelayMs), manifest: before(retention.delayMs) };
-  if (!(await metadata.records(collection).isWaiting(repository, digest, as, since))) {
+  if (!(await isWaiting(registry, content, as)) && !(await mayBeEvicted(registry, content, as))) {
     if (remembers(retention)) assured.add(content, nowMs);
     return true;
   }
@@ -55,4 +61,28 @@ export async function keepFor(
     if (explainFailure(error) === null) throw error;
     return true;
   }
+}
+
+/** Whether collection may take it before the delay is nearly over. */
+async function isWaiting(
+  { metadata, clock, retention }: Registry,
+  { repository, digest }: Holding,
+  as: "blob" | "manifest",
+): Promise<boolean> {
+  if (retention.gcDelayMs === 0) return false;
+  const now = clock.now();
+  const before = (delayMs: number): number => now - Math.min(waitedMsMax, delayMs * waitedPart);
+  const since = { blob: before(retention.gcDelayMs), manifest: before(retention.delayMs) };
+  return metadata.records(collection).isWaiting(repository, digest, as, since);
+}
+
+/** What an upstream gave goes for the limits of its cache, whatever names it, unless it was promised to somebody lately. */
+async function mayBeEvicted(
+  { metadata, clock, origin }: Registry,
+  { repository, digest }: Holding,
+  as: "blob" | "manifest",
+): Promise<boolean> {
+  if (origin === null || !(await isCached(metadata, repository))) return false;
+  const found = await metadata.records(collection).candidate(repository, digest, as);
+  return found === null || found.since <= clock.now() - promisedMsMax;
 }

@@ -68,10 +68,10 @@ test("a layer of an image that was deleted waits for the delay, though another o
   const layer = digestOf("sha256", app.blobs[1]!);
   const { metadata } = world.registry;
   expect(await isHere(world, other.digest)).toBe(false);
-  expect(await metadata.blobSize(repository, layer)).not.toBeNull();
+  expect(await metadata.blobRecord(repository, layer)).not.toBeNull();
   await world.clock.advance(hourMs);
   await gc.settle();
-  expect(await metadata.blobSize(repository, layer)).toBeNull();
+  expect(await metadata.blobRecord(repository, layer)).toBeNull();
 });
 
 test("an image that is due together with the index that names it goes with it, and is not forgotten", async () => {
@@ -140,10 +140,10 @@ test("a blob that an undo brought back stays until its pin ends", async () => {
   await world.clock.advance(47 * hourMs);
   await gc.settle();
   const { metadata } = world.registry;
-  expect(await metadata.blobSize(repository, digest)).not.toBeNull();
+  expect(await metadata.blobRecord(repository, digest)).not.toBeNull();
   await world.clock.advance(2 * hourMs);
   await gc.settle();
-  expect(await metadata.blobSize(repository, digest)).toBeNull();
+  expect(await metadata.blobRecord(repository, digest)).toBeNull();
 });
 
 test("a tag goes back to an index only with the child that was deleted meanwhile", async () => {
@@ -187,5 +187,5 @@ test("a layer of an image in an index in an index is promised, too", async () =>
   expect(await keepFor({ ...world.registry, retention: rules }, told, "blob")).toBe(true);
   await gc.settle();
   expect(await isHere(world, app.digest)).toBe(false);
-  expect(await world.registry.metadata.blobSize(repository, layer)).not.toBeNull();
+  expect(await world.registry.metadata.blobRecord(repository, layer)).not.toBeNull();
 });

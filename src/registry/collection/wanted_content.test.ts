@@ -1,6 +1,7 @@
 // Content that is still wanted stays through collection, undo and the sweep: databases that were put back, layouts that
 // were read in part, content that several removed images share.
 
+import { blobSize } from "../../../test/contracts/metadata_facts.ts";
 import { describe, expect, test } from "bun:test";
 import { copyFileSync, existsSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { readFile, utimes } from "node:fs/promises";
@@ -289,7 +290,7 @@ describe("a layout that could be read in part", () => {
     }
     await world.settle();
     expect(isHere(world, digest)).toBe(true);
-    expect(await world.registry.metadata.blobSize(repository, digest)).toBe(layer.length);
+    expect(await blobSize(world.registry.metadata, repository, digest)).toBe(layer.length);
   });
 });
 

@@ -1,6 +1,7 @@
 // Held content and other tools: an old index.json brings nothing back, and one that was written after the delete does,
 // though the bytes never went.
 
+import { blobSize } from "../../../test/contracts/metadata_facts.ts";
 import { expect, test } from "bun:test";
 import { readFile, writeFile } from "node:fs/promises";
 import {
@@ -66,7 +67,7 @@ test("a tool that lists the image after the delete has it back, with what only u
   const { metadata } = world.registry;
   expect((await metadata.past.heldTotals()).items).toBe(0);
   for (const blob of app.blobs) {
-    const size = await metadata.blobSize(repository, digestOf("sha256", blob));
+    const size = await blobSize(metadata, repository, digestOf("sha256", blob));
     expect(size).toBe(blob.length);
   }
 });

@@ -73,7 +73,7 @@ describe("something that happens", () => {
         await scrubOnce(world);
         const marked = new Set((await damagedOf(world)).map((mark) => mark.repository));
         for (const at of ["a", "b"]) {
-          const isHere = (await world.registry.metadata.blobSize(at, digest)) !== null;
+          const isHere = (await world.registry.metadata.blobRecord(at, digest)) !== null;
           if (!isHere) expect(await bytesIn(world, at)).toBeNull();
           else if (marked.has(at)) expect(await bytesIn(world, at)).toBeNull();
           else expect(await bytesIn(world, at)).toEqual(bytes);

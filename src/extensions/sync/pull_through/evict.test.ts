@@ -14,10 +14,13 @@ import {
   pushBlob,
   pushImage,
   putManifest,
+  watched,
   type Image,
   type World,
 } from "../../../../test/registry/world.ts";
+import type { Registry } from "../../../registry/registry.ts";
 import { evict, type CacheLimits } from "./evict.ts";
+import { mirrorActor } from "./store_manifest.ts";
 
 const day = 24 * 60 * 60_000;
 const at = "docker.io/library/app";
@@ -46,11 +49,16 @@ async function use({ registry }: World, digest: string, daysAgo: number): Promis
   );
 }
 
-async function evicted(world: World, limits: Partial<CacheLimits>, laterMs = 2 * 60 * 60_000) {
+async function evicted(
+  world: World,
+  limits: Partial<CacheLimits>,
+  laterMs = 2 * 60 * 60_000,
+  registry: Registry = world.registry,
+) {
   let bytes = 0;
   // What was linked within the hour may be part of a push.
   await world.clock.advance(laterMs);
-  const more = await evict(world.registry, {
+  const more = await evict(registry, {
     limitsOf: (repository) =>
       repository === at
         ? { of: "one", limits: { maxBytes: 0, unpulledForMs: 0, ...limits } }
@@ -252,7 +260,7 @@ describe("what pushes have named, or are about to name, stays", () => {
     }
     await evicted(world, over, 0);
     expect(await tags(world)).toEqual(["one"]);
-    expect(await world.registry.metadata.blobSize(at, blob)).not.toBeNull();
+    expect(await world.registry.metadata.blobRecord(at, blob)).not.toBeNull();
   });
 
   test("a blob that was pushed again just now", async () => {
@@ -264,6 +272,36 @@ describe("what pushes have named, or are about to name, stays", () => {
     const blob = await pushBlob(world, config!, at);
     await evicted(world, over, 0);
     expect(await tags(world)).toEqual([]);
-    expect(await world.registry.metadata.blobSize(at, blob)).not.toBeNull();
+    expect(await world.registry.metadata.blobRecord(at, blob)).not.toBeNull();
+  });
+
+  test.each([
+    ["a tag of the upstream that is pushed as it is", "upstream", null],
+    ["the manifest by its digest", null, null],
+    ["a signature of it", null, image(2, { subject: image(1).descriptor })],
+  ])("%s, at the moment when it is evicted", async (_what, tag, signature) => {
+    await using world = await openWorld();
+    await world.clock.advance(100 * day);
+    await cached(world, image(1), "upstream", 40);
+    const { digest } = image(1);
+    let isPushed = false;
+    const pushed = watched(world.registry, async ({ by }) => {
+      if (by !== mirrorActor || isPushed) return;
+      isPushed = true;
+      if (signature !== null) {
+        await pushImage(world, signature, null, at);
+        return;
+      }
+      await putManifest(world, image(1).bytes, tag ?? digest, at);
+      await world.registry.metadata.commit(
+        recordCommit(
+          mirrors,
+          { kind: "own-manifest", repository: at, digest },
+          ...(tag === null ? [] : [{ kind: "forget-tag", repository: at, tag } as const]),
+        ),
+      );
+    });
+    await evicted(world, over, undefined, pushed);
+    expect([isPushed, await tags(world)]).toEqual([true, ["upstream"]]);
   });
 });

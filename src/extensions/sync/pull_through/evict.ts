@@ -135,6 +135,8 @@ async function evictManifest(registry: Registry, cached: Cached): Promise<number
       { kind: "manifest-exists", digest },
       { kind: "unprotected", digest },
       { kind: "tags-are", digest, tags },
+      // A push may have set one of these tags meanwhile, or put a signature.
+      { kind: "mirror-owned", digest },
       ...awaited.preconditions,
     ],
     changes: [{ kind: "remove-manifest", digest }],

@@ -50,5 +50,13 @@ function mountFrom(
   { repository, digest }: Pick<WantedBlob, "repository" | "digest">,
   from: string,
 ): Promise<boolean> {
-  return mountBlob(registry, { repository, digest, from, mayRead: () => true, by: null });
+  return mountBlob(registry, {
+    repository,
+    digest,
+    from,
+    mayRead: () => true,
+    by: null,
+    // As what is downloaded: nobody's pull fails for want of room, nor costs the upstream more.
+    quotas: "counted",
+  });
 }
