@@ -1,14 +1,15 @@
 // The long fault tests: `npm run faults [cycles] [suite…]`.
 //
 // Runs every suite, or those that are named: `killed-workers`, `killed-servers`, `other-tools`, `full-disk`, `kth-call`,
-// `power-cut`.
+// `power-cut`, `cut-steps`.
 // `cycles` (50 by default) is the number of kills and cuts; the full disk is met at so many places. The seed
 // is printed, and taken from ZOT_SEED when it is set. Ends with 1 when anything was lost, or not caught.
 
 import { fillDisk } from "./full_disk.ts";
 import { canInject, everyCall, faultAt, type FaultPoint, nameOf } from "./kth_call.ts";
 import { workBeside } from "./other_tools.ts";
-import { canCutPower, cutPower } from "./power_cut.ts";
+import { endAtCalls, endedSteps } from "../model/ended_steps.ts";
+import { canCutPower, cutPower, ext4Disk } from "./power_cut.ts";
 import { killServers, killWorkers } from "./processes_killed.ts";
 import { canMount } from "./small_disk.ts";
 
@@ -62,7 +63,22 @@ const suites: Readonly<Record<string, (plan: Plan) => Promise<Verdict>>> = {
     const missed = caught.problems.length === 0 ? ["the planted bug was not caught"] : [];
     return { problems: [...problems, ...missed], did: `${acknowledged} acknowledged` };
   },
+  "cut-steps": cutSteps,
 };
+
+/** Power cuts at every call of collection, holds, undo, purge. */
+async function cutSteps(): Promise<Verdict> {
+  if (!(await canCutPower())) return { problems: [], did: "skipped" };
+  await using disk = await ext4Disk();
+  const problems: string[] = [];
+  let cuts = 0;
+  for (const name of Object.keys(endedSteps)) {
+    const found = await endAtCalls(name, { disk });
+    problems.push(...found.problems.map((problem) => `${name}, ${problem}`));
+    cuts += found.ended;
+  }
+  return { problems, did: `${cuts} cuts` };
+}
 
 /** Every kind of call at every k, until nothing reaches it any more. */
 async function kthCalls(): Promise<Verdict> {

@@ -221,7 +221,7 @@ if (import.meta.main) {
   const numbers = chances(Number(seed));
   const chance = (): number => numbers.next().value;
   const undo = () => ({ ...noUndo, windowMs: isHolding ? heldMs : 0 });
-  const { registry, close } = await openRoot(root, systemClock, true, () => {}, undo);
+  const { registry, close } = await openRoot(root, systemClock, true, () => {}, { undo });
   const moved = disturbed(registry, chance, planted);
   if (role === "work") {
     const each = () => work(moved, Number(actions), chance, planted);

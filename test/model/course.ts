@@ -13,7 +13,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { indexKey } from "../../src/storage/layout.ts";
 import { itemOf, items, repositories, treeOf } from "./content.ts";
-import { Place, type Planted } from "./place.ts";
+import { Place, type PlaceOptions } from "./place.ts";
 import { ruleSets, type RuleSet } from "./rules.ts";
 import { at, latest, RepositoryModel, type Rules, type Times } from "./wanted.ts";
 
@@ -72,8 +72,8 @@ export class Course implements AsyncDisposable {
     this.setRules(this.rules);
   }
 
-  static async open(planted?: Planted): Promise<Course> {
-    return new Course(await Place.open(planted));
+  static async open(options: PlaceOptions = {}): Promise<Course> {
+    return new Course(await Place.open(options));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -23,7 +23,7 @@ describe("a planted bug is seen", () => {
     test(name, async () => {
       let seen: string | null = null;
       for (let seed = 1; seed <= triesMax && seen === null; seed += 1) {
-        seen = await runCourse(courseOf(seed, length), planted);
+        seen = await runCourse(courseOf(seed, length), { planted });
       }
       expect(seen).toMatch(says);
     });

@@ -1,9 +1,11 @@
 // The registry under test: a root on disk, its jobs, and a process that can end in the middle of anything.
 //
 // A fuse counts calls to storage and metadata. When it burns down, the call that it ends at happens or does not, and no
-// later one does; `restart` then opens the root as the next process would. The clock stands still until it is moved.
+// later one does; `restart` then opens the root as the next process would. On a disk whose power can be cut, it is cut at
+// that call, and what was not flushed is gone at the restart. The clock stands still until it is moved.
 
 import { Database } from "bun:sqlite";
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { manualClock } from "../../src/lib/clock.ts";
 import { Collector, type CollectionSettings } from "../../src/registry/collection/collector.ts";
@@ -18,7 +20,9 @@ import { compileRules } from "../../src/registry/retention/rules.ts";
 import { sweepOrphans } from "../../src/registry/sweep_orphans.ts";
 import { metadataFile } from "../../src/storage/layout.ts";
 import type { SynchronousBytes } from "../../src/storage/stores.ts";
+import { checkRoot } from "../faults/check_root.ts";
 import { memoryDirectory } from "../memory_directory.ts";
+import type { TempDirectory } from "../temp.ts";
 import { collecting } from "../registry/collecting.ts";
 import { noUndo, openRoot } from "../registry/world.ts";
 
@@ -33,6 +37,18 @@ export interface Fuse {
   /** Whether the last call still happens. */
   happens: boolean;
   ended: boolean;
+  /** The last call is on its way, and what it calls happens. */
+  isEnding: boolean;
+  /** Called when the last call is over. */
+  readonly onEnd: () => void;
+}
+
+/** A disk whose power can be cut. */
+export interface CutDisk {
+  /** Of an empty directory. */
+  readonly path: string;
+  readonly cut: () => void;
+  readonly remount: () => Promise<void>;
 }
 
 export interface Settings {
@@ -45,33 +61,61 @@ export interface Planted {
   readonly registry?: (registry: LayoutRegistry) => LayoutRegistry;
   /** In the database of a root that was just made. */
   readonly sql?: string;
+  /** On a disk whose power is cut. */
+  readonly neverFlushes?: boolean;
+}
+
+export interface PlaceOptions {
+  readonly planted?: Planted;
+  /** Null for a directory in memory, where only processes end. */
+  readonly disk?: CutDisk | null;
 }
 
 const nothing: Planted = {};
 
+/** The root on it is gone at the end of the scope. */
+function emptied({ path }: CutDisk): TempDirectory {
+  return {
+    path,
+    [Symbol.asyncDispose]: () => rm(join(path, "root"), { recursive: true, force: true }),
+  };
+}
+
 export class Place implements AsyncDisposable {
   /** Ahead of the clock that stamps files: none seems younger than it is. */
   readonly clock = manualClock(Date.now() + 24 * 60 * 60_000);
-  readonly fuse: Fuse = { left: null, happens: true, ended: false };
+  readonly fuse: Fuse = {
+    left: null,
+    happens: true,
+    ended: false,
+    isEnding: false,
+    onEnd: () => this.#disk?.cut(),
+  };
   readonly settings: Settings;
   readonly root: string;
   /** Lines of the report that tell of errors. */
   readonly errors: string[] = [];
   readonly #directory: AsyncDisposable;
   readonly #planted: Planted;
+  readonly #disk: CutDisk | null;
   #opened!: Awaited<ReturnType<typeof openRoot>>;
   #jobs!: Jobs;
 
-  private constructor(root: string, directory: AsyncDisposable, planted: Planted) {
+  private constructor(
+    root: string,
+    directory: AsyncDisposable,
+    { planted, disk }: Required<PlaceOptions>,
+  ) {
     this.root = root;
+    this.#disk = disk;
     this.#directory = directory;
     this.#planted = planted;
     this.settings = { collection: collecting(), undo: { ...noUndo, windowMs: 0 } };
   }
 
-  static async open(planted: Planted = nothing): Promise<Place> {
-    const directory = await memoryDirectory("zot-model");
-    const place = new Place(join(directory.path, "root"), directory, planted);
+  static async open({ planted = nothing, disk = null }: PlaceOptions = {}): Promise<Place> {
+    const directory = disk === null ? await memoryDirectory("zot-model") : emptied(disk);
+    const place = new Place(join(directory.path, "root"), directory, { planted, disk });
     await place.#open();
     return place;
   }
@@ -85,12 +129,17 @@ export class Place implements AsyncDisposable {
     return this.#opened.registry;
   }
 
-  /** What the next process does first is part of it: it reads in what it finds. */
-  async restart(): Promise<void> {
-    await this.#opened.close();
+  /**
+   * What the next process does first is part of it: it reads in what it finds. Returns what is wrong on the disk before,
+   * to somebody who knows nothing of the registry.
+   */
+  async restart(): Promise<readonly string[]> {
+    await this.#close();
+    const { violations } = checkRoot(this.root);
     await this.#open();
     await this.rest();
     await this.#lookAtClocks();
+    return violations;
   }
 
   /** The jobs of a server run soon after its start, and look at the clock first. */
@@ -127,18 +176,31 @@ export class Place implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#opened.close();
+    await this.#close();
     await this.#directory[Symbol.asyncDispose]();
+  }
+
+  /** Nobody hears what goes wrong without a disk. */
+  async #close(): Promise<void> {
+    const isCut = this.#disk !== null && this.fuse.ended;
+    await this.#opened.close().catch((error: unknown) => {
+      if (!isCut) throw error;
+    });
+    if (isCut) await this.#disk?.remount();
   }
 
   async #open(): Promise<void> {
     const { fuse, settings, clock } = this;
-    Object.assign(fuse, { left: null, ended: false });
+    Object.assign(fuse, { left: null, ended: false, isEnding: false });
     const report: Report = (level, message, fields) => {
       if (level === "error") this.errors.push(`${message} ${JSON.stringify(fields)}`);
     };
     const wrap = (bytes: SynchronousBytes): SynchronousBytes => fused(bytes, fuse, "mixed");
-    this.#opened = await openRoot(this.root, clock, true, report, () => settings.undo, wrap);
+    this.#opened = await openRoot(this.root, clock, true, report, {
+      undo: () => settings.undo,
+      wrapped: wrap,
+      durable: this.#disk !== null && this.#planted.neverFlushes !== true,
+    });
     const { sql } = this.#planted;
     if (sql !== undefined) plantSql(this.root, sql);
     const { registry: opened } = this.#opened;
@@ -202,18 +264,29 @@ function fused<T extends object>(of: T, fuse: Fuse, kind: "async" | "mixed" = "a
       if (typeof value !== "function") return value;
       if (property === "records") return recordsOf(target, value, fuse);
       return (...given: unknown[]): unknown => {
-        if (fuse.ended) return end("after its end");
-        const isLast = fuse.left === 0;
+        if (fuse.ended && !fuse.isEnding) return end("after its end");
+        const isLast = fuse.left === 0 && !fuse.ended;
         if (fuse.left !== null) fuse.left -= 1;
         if (!isLast) {
           const result: unknown = value.apply(target, given);
           return result instanceof Promise ? silent(result) : result;
         }
         fuse.ended = true;
-        if (!fuse.happens) return end(`before ${String(property)}`);
+        if (!fuse.happens) {
+          fuse.onEnd();
+          return end(`before ${String(property)}`);
+        }
         const result: unknown = value.apply(target, given);
-        if (!(result instanceof Promise)) return end(`after ${String(property)}`);
-        return silent(result.then(() => Promise.reject(new Ended(`after ${String(property)}`))));
+        if (!(result instanceof Promise)) {
+          fuse.onEnd();
+          return end(`after ${String(property)}`);
+        }
+        fuse.isEnding = true;
+        const over = result.finally(() => {
+          fuse.isEnding = false;
+          fuse.onEnd();
+        });
+        return silent(over.then(() => Promise.reject(new Ended(`after ${String(property)}`))));
       };
     },
   });

@@ -38,7 +38,7 @@ export const plantedBugs: Readonly<Record<string, { planted: Planted; says: RegE
           return outcome;
         }),
     },
-    says: /ENOENT|can be brought back|is pulled|is carried out|rename/,
+    says: /ENOENT|can be brought back|is pulled|is carried out|rename|whose bytes are not there/,
   },
   "holds nothing of what is collected": {
     planted: {

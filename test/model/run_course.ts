@@ -5,7 +5,7 @@ import { filesOf } from "../registry/world.ts";
 import { repositories } from "./content.ts";
 import { Course, Difference, expect, expectEqual } from "./course.ts";
 import { isRefusal, kinds } from "./operations.ts";
-import { Ended, type Place, type Planted } from "./place.ts";
+import { Ended, type Place, type PlaceOptions } from "./place.ts";
 import { ruleSets } from "./rules.ts";
 import { leftIn } from "./left_in.ts";
 
@@ -36,13 +36,17 @@ export function courseOf(seed: number, length: number): CourseStep[] {
   }));
 }
 
-/** Null when the registry and the model agree to the end; otherwise the first difference. `onEnded` hears of ended processes. */
+export interface RunOptions extends PlaceOptions {
+  /** Hears of ended processes. */
+  readonly onEnded?: () => void;
+}
+
+/** Null when the registry and the model agree to the end; otherwise the first difference. */
 export async function runCourse(
   steps: readonly CourseStep[],
-  planted?: Planted,
-  onEnded: () => void = () => undefined,
+  { onEnded = () => undefined, ...options }: RunOptions = {},
 ): Promise<string | null> {
-  await using course = await Course.open(planted);
+  await using course = await Course.open(options);
   let at = 0;
   try {
     for (; at < steps.length; at += 1) {
@@ -73,7 +77,7 @@ async function runStep(course: Course, step: CourseStep, at: number): Promise<bo
   const ended = place.fuse.ended || outcome.kind === "ended";
   place.fuse.left = null;
   if (ended) {
-    await place.restart();
+    expectEqual("what is wrong on the disk", await place.restart(), []);
     course.wasRestarted();
   } else if (outcome.kind === "refused") {
     expect(`${step.kind} is carried out: ${outcome.error.message}`, refused !== false);
@@ -143,7 +147,7 @@ const shorteningMs = 60_000;
 export async function shortened(
   steps: readonly CourseStep[],
   found: string,
-  planted?: Planted,
+  options: PlaceOptions = {},
 ): Promise<readonly CourseStep[]> {
   const problem = (text: string | null): string =>
     (text ?? "").replace(/^[^:]*: /, "").slice(0, 20);
@@ -158,7 +162,7 @@ export async function shortened(
   ) {
     for (let from = 0; from < left.length && performance.now() < until;) {
       const fewer = left.toSpliced(from, size);
-      if (problem(await runCourse(fewer, planted)) === same) left = fewer;
+      if (problem(await runCourse(fewer, options)) === same) left = fewer;
       else from += size;
     }
   }

@@ -87,6 +87,7 @@ export interface WorldOptions {
 
 export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const { undo } = options;
+  const rootOptions = undo === undefined ? {} : { undo };
   const directory = await memoryDirectory("zot-registry");
   const root = join(directory.path, "root");
   const clock = manualClock(Date.now());
@@ -94,7 +95,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   const report: Report = (level, message, fields = {}) => {
     reports.push({ level, message, fields: { ...fields } });
   };
-  let opened = await openRoot(root, clock, options.dedupe ?? true, report, undo);
+  let opened = await openRoot(root, clock, options.dedupe ?? true, report, rootOptions);
   let projector = new LayoutProjector(opened.registry, report);
   return {
     root,
@@ -120,7 +121,7 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
           await rm(join(root, `${metadataFile}${end}`), { force: true });
         }
       }
-      opened = await openRoot(root, clock, options.dedupe ?? true, report, undo);
+      opened = await openRoot(root, clock, options.dedupe ?? true, report, rootOptions);
       projector = new LayoutProjector(opened.registry, report);
     },
     settle: async () => {
@@ -137,22 +138,28 @@ export async function openWorld(options: WorldOptions = {}): Promise<World> {
   };
 }
 
+export interface RootOptions {
+  readonly undo?: Registry["undo"];
+  readonly wrapped?: (bytes: SynchronousBytes) => SynchronousBytes;
+  /** Flushes, for tests that cut the power; the others do not wait for a disk. */
+  readonly durable?: boolean;
+}
+
 /** Opens a root, as one of the processes that share it. */
 export async function openRoot(
   root: string,
   clock: Clock,
   dedupe: boolean,
   report: Report,
-  undo: Registry["undo"] = () => noUndo,
-  wrapped: (bytes: SynchronousBytes) => SynchronousBytes = (bytes) => bytes,
+  { undo = () => noUndo, wrapped = (bytes) => bytes, durable = false }: RootOptions = {},
 ) {
   await mkdir(join(root, ownDirectory), { recursive: true });
-  const stores = openFilesystem({ rootDirectory: root, durable: false, clock });
+  const stores = openFilesystem({ rootDirectory: root, durable, clock });
   await stores.prepare();
   const path = join(root, metadataFile);
   const writer = new SqliteWriter({
     path,
-    durable: false,
+    durable,
     clock,
     bytes: wrapped(stores.underLock),
   });
