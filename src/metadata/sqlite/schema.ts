@@ -9,6 +9,7 @@ import type { Database } from "bun:sqlite";
 import type { RecordChange } from "../records.ts";
 import type { RecordTables, Stores } from "./record_tables.ts";
 import { usageSchema } from "./usage_schema.ts";
+import { dropFirstUsageTriggers, usageTriggers } from "./usage_triggers.ts";
 
 interface Migration {
   readonly version: number;
@@ -343,6 +344,15 @@ export const migrations: readonly Migration[] = [
         PRIMARY KEY (repository, digest)
       ) STRICT, WITHOUT ROWID;
       CREATE INDEX damaged_digest ON damaged (digest, repository);
+    `,
+  },
+  {
+    version: 14,
+    summary: "totals cost a push less: small triggers, which call others where they are needed",
+    // What comes before these triggers is counted as what was there before there were totals.
+    sql: `
+      ${dropFirstUsageTriggers}
+      ${usageTriggers}
     `,
   },
 ];

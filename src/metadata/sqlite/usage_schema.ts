@@ -1,5 +1,5 @@
 /** The tables of what content takes. `usage_triggers.ts` keeps them, and `usage_count.ts` fills them where there is content. */
-import { allCounted, usageTriggers } from "./usage_triggers.ts";
+import { allCounted } from "./usage_triggers.ts";
 
 export const usageSchema = `
       CREATE TABLE usage_totals (
@@ -54,5 +54,4 @@ export const usageSchema = `
         PRIMARY KEY (scope, digest)
       ) STRICT, WITHOUT ROWID;
       CREATE TABLE usage_dropped (scope INTEGER PRIMARY KEY) STRICT;
-      ${usageTriggers}
 `;

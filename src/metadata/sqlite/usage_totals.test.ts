@@ -16,7 +16,7 @@ import { scopeTest, usage, type Quota, type UsageChange } from "../usage.ts";
 import { applyCommit } from "./apply_commit.ts";
 import { tablesWithLayouts } from "./own_tables.ts";
 import { storesOf } from "./record_tables.ts";
-import { migrate } from "./schema.ts";
+import { migrate, migrations } from "./schema.ts";
 
 const repositories = ["team/app", "team/web", "other"];
 const names = ["a", "bb", "ccc", "dddd", "eeeee", "ffffff"];
@@ -276,4 +276,29 @@ describe("totals are what a count of the rows gives", () => {
     store.record({ kind: "end-recount", id: 1 });
     expect(store.kept()).toEqual(right);
   });
+});
+
+test("triggers of an older version are replaced, and count nothing any more", () => {
+  const store = new Counted();
+  const all = store.database
+    .query<{ type: string; name: string }, []>(
+      "SELECT type, name FROM sqlite_schema WHERE name LIKE 'usage_%' AND type IN ('trigger', 'view')",
+    )
+    .all();
+  for (const { type, name } of all) {
+    if (type === "view") store.database.run(`DROP VIEW IF EXISTS ${name}`);
+    else store.database.run(`DROP TRIGGER IF EXISTS ${name}`);
+  }
+  for (const name of ["usage_blobs_in", "usage_blobs_shared_in", "usage_blobs_scopes_in"])
+    store.database.run(
+      `CREATE TRIGGER ${name} AFTER INSERT ON blobs BEGIN UPDATE usage_totals SET own = own + 1000; END`,
+    );
+  const smaller = migrations.find(({ summary }) => summary.startsWith("totals cost a push less"));
+  store.database.run(`PRAGMA user_version = ${(smaller?.version ?? 0) - 1}`);
+  migrate(store.database, stores);
+  store.did(change.link("one", "team/app"));
+  store.did(change.put("m", "team/web"));
+  store.did(change.link("one", "team/web"));
+  expect(store.kept()).toEqual(store.counted());
+  store.database.close();
 });

@@ -17,26 +17,16 @@ const otherTable = { blobs: "manifests", manifests: "blobs" } as const;
 const byDigest = { blobs: "blobs_digest", manifests: "usage_manifests" } as const;
 const live: readonly Live[] = ["blobs", "manifests"];
 
-/** Other repositories that have the digest of a row. */
-function others(table: Live, row: Row, limit: number): string {
+/** Whether another repository has the digest of a row. */
+function isElsewhereIn(table: Live, row: Row): string {
   return (
-    `SELECT repository FROM ${table} INDEXED BY ${byDigest[table]} ` +
-    `WHERE digest = ${row}.digest AND repository <> ${row}.repository LIMIT ${limit}`
+    `EXISTS (SELECT 1 FROM ${table} INDEXED BY ${byDigest[table]} ` +
+    `WHERE digest = ${row}.digest AND repository <> ${row}.repository)`
   );
 }
 
 function isElsewhere(row: Row): string {
-  return live.map((table) => `EXISTS (${others(table, row, 1)})`).join(" OR ");
-}
-
-/** The first and the last of the other repositories that have the digest: where they are the same, there is one. */
-function otherHolder(row: Row, end: "min" | "max"): string {
-  const [blob, manifest] = live.map(
-    (table) =>
-      `(SELECT ${end}(repository) FROM ${table} INDEXED BY ${byDigest[table]} ` +
-      `WHERE digest = ${row}.digest AND repository <> ${row}.repository)`,
-  );
-  return `${end}(coalesce(${blob}, ${manifest}), coalesce(${manifest}, ${blob}))`;
+  return live.map((table) => isElsewhereIn(table, row)).join(" OR ");
 }
 
 function isHeld(row: Row): string {
@@ -52,64 +42,117 @@ function isHeld(row: Row): string {
 export const wholeScope = "(SELECT w.id FROM usage_scopes w WHERE w.key = '')";
 
 /** Quotas that count own bytes, of which everything that has the digest is inside. */
-function changeOwn(row: Row, sign: "+" | "-"): string {
+function changeOwn(sign: "+" | "-"): string {
   return `
-      UPDATE usage_scopes SET own = own ${sign} ${row}.size WHERE id IN (
-        SELECT s.id FROM usage_scopes s CROSS JOIN usage_digests d ON d.scope = s.id AND d.digest = ${row}.digest
+      UPDATE usage_scopes SET own = own ${sign} NEW.size WHERE id IN (
+        SELECT s.id FROM usage_scopes s CROSS JOIN usage_digests d ON d.scope = s.id AND d.digest = NEW.digest
         WHERE s.counts_own AND d.repositories =
-          (SELECT a.repositories FROM usage_digests a WHERE a.scope = ${wholeScope} AND a.digest = ${row}.digest));`;
+          (SELECT a.repositories FROM usage_digests a WHERE a.scope = ${wholeScope} AND a.digest = NEW.digest));`;
 }
 
-const memberScopes = (row: Row): string =>
-  `usage_members m WHERE m.repository = ${row}.repository AND ${row}.digest <= m.counted_to`;
+const memberScopes =
+  "usage_members m WHERE m.repository = NEW.repository AND NEW.digest <= m.counted_to";
 
-const addToScopes = `${changeOwn("NEW", "-")}
+const addToScopes = `${changeOwn("-")}
       INSERT INTO usage_digests (scope, digest, repositories, size)
-        SELECT m.scope, NEW.digest, 1, NEW.size FROM ${memberScopes("NEW")}
-        ON CONFLICT DO UPDATE SET repositories = repositories + 1;${changeOwn("NEW", "+")}`;
+        SELECT m.scope, NEW.digest, 1, NEW.size FROM ${memberScopes}
+        ON CONFLICT DO UPDATE SET repositories = repositories + 1;${changeOwn("+")}`;
 
-const takeFromScopes = `${changeOwn("OLD", "-")}
+const takeFromScopes = `${changeOwn("-")}
       UPDATE usage_digests SET repositories = repositories - 1
-        WHERE digest = OLD.digest AND scope IN (SELECT m.scope FROM ${memberScopes("OLD")});
-      DELETE FROM usage_digests WHERE digest = OLD.digest AND repositories <= 0
-        AND scope IN (SELECT m.scope FROM ${memberScopes("OLD")});${changeOwn("OLD", "+")}`;
+        WHERE digest = NEW.digest AND scope IN (SELECT m.scope FROM ${memberScopes});
+      DELETE FROM usage_digests WHERE digest = NEW.digest AND repositories <= 0
+        AND scope IN (SELECT m.scope FROM ${memberScopes});${changeOwn("+")}`;
+
+const shadowOf = (repository: string): string => `-1 - ${repository}`;
 
 /** A total, and its shadow while it is counted anew. */
 function totals(repository: string, change: (where: string) => string): string {
-  return [repository, `-1 - ${repository}`]
+  return [repository, shadowOf(repository)]
     .map((id) => change(`repository = ${id}`))
     .join("\n      ");
 }
 
-function trigger(table: Live, row: Row): string {
-  const [event, name, sign] = row === "NEW" ? ["INSERT", "in", "+"] : ["DELETE", "out", "-"];
-  const against = sign === "+" ? "-" : "+";
-  const own = `${row}.repository`;
-  const set = `UPDATE usage_totals SET linked = linked ${sign} ${row}.size, digests = digests ${sign} 1`;
-  const isCounted = `AND counted_to >= ${row}.digest`;
-  const isNamedTwice =
-    `EXISTS (SELECT 1 FROM ${otherTable[table]} o ` +
-    `WHERE o.repository = ${row}.repository AND o.digest = ${row}.digest)`;
+/** The total of the registry, and its shadow. */
+const registryTotals = "repository BETWEEN -1 AND 0";
+
+/** Who else has a digest that comes or goes. */
+const alone = 0;
+const shared = 1;
+/** The repository has it in the other table: it neither comes nor goes. */
+const twice = 2;
+
+/** Few digests name a manifest and a blob: one look tells of nearly all that they do not. */
+function holdersOf(table: Live, row: Row): string {
+  const other = otherTable[table];
+  const isAnywhere = `EXISTS (SELECT 1 FROM ${other} INDEXED BY ${byDigest[other]} WHERE digest = ${row}.digest)`;
+  const isTwice = `EXISTS (SELECT 1 FROM ${other} WHERE repository = ${row}.repository AND digest = ${row}.digest)`;
+  return (
+    `CASE WHEN NOT ${isAnywhere} THEN ${isElsewhereIn(table, row)} ` +
+    `WHEN ${isTwice} THEN ${twice} ELSE ${isElsewhere(row)} END`
+  );
+}
+
+/** A program costs by its size, even if it does nothing: the one of each row is small, and others are called. */
+function passOn(table: Live, row: Row): string {
+  const [event, name, view] =
+    row === "NEW" ? ["INSERT", "in", "usage_arrivals"] : ["DELETE", "out", "usage_departures"];
   return `
-    CREATE TRIGGER usage_${table}_${name} AFTER ${event} ON ${table}
-      WHEN NOT (${isNamedTwice} OR ${isElsewhere(row)}) BEGIN
-      ${totals(own, (is) => `${set}, own = own ${sign} ${row}.size WHERE ${is} ${isCounted};`)}
-      ${totals("0", (is) => `${set}, kept = kept ${sign} CASE WHEN ${isHeld(row)} THEN 0 ELSE ${row}.size END WHERE ${is} ${isCounted};`)}
+    CREATE TRIGGER usage_${table}_${name} AFTER ${event} ON ${table} BEGIN
+      INSERT INTO ${view} VALUES (${row}.repository, ${row}.digest, ${row}.size, ${holdersOf(table, row)});
+    END;`;
+}
+
+/** One repository that has the digest, though another one may, too. */
+const otherHolder = `coalesce(${live
+  .map(
+    (table) =>
+      `(SELECT repository FROM ${table} INDEXED BY ${byDigest[table]} ` +
+      "WHERE digest = NEW.digest AND repository <> NEW.repository)",
+  )
+  .join(", ")})`;
+
+function noThirdHolder(other: string): string {
+  return live
+    .map(
+      (table) =>
+        `NOT EXISTS (SELECT 1 FROM ${table} INDEXED BY ${byDigest[table]} WHERE digest = NEW.digest ` +
+        `AND repository <> NEW.repository AND repository <> ${other})`,
+    )
+    .join(" AND ");
+}
+
+/** What the totals of repositories gain or lose: of the one that has the digest now, and of one that had it alone. */
+function changeTotals(sign: "+" | "-", id: (repository: string) => string): string {
+  const against = sign === "+" ? "-" : "+";
+  return `UPDATE usage_totals SET linked = linked ${sign} NEW.size, digests = digests ${sign} 1,
+        own = own ${sign} CASE NEW.holders WHEN ${alone} THEN NEW.size ELSE 0 END
+        WHERE repository = ${id("NEW.repository")} AND counted_to >= NEW.digest;
+      UPDATE usage_totals SET own = own ${against} NEW.size WHERE NEW.holders = ${shared}
+        AND repository = ${id(otherHolder)} AND counted_to >= NEW.digest
+        AND ${noThirdHolder(id("usage_totals.repository"))};`;
+}
+
+/** Content that comes or goes, with who else has it: views that hold nothing, for what is done about it. */
+function changes(view: "usage_arrivals" | "usage_departures", sign: "+" | "-"): string {
+  const columns = "0 AS repository, '' AS digest, 0 AS size, 0 AS holders";
+  const passed = "NEW.repository, NEW.digest, NEW.size, NEW.holders";
+  return `
+    CREATE VIEW ${view} AS SELECT ${columns};
+    CREATE VIEW ${view}_beside AS SELECT ${columns};
+    CREATE TRIGGER ${view}_counted INSTEAD OF INSERT ON ${view} WHEN NEW.holders <> ${twice} BEGIN
+      ${changeTotals(sign, (repository) => repository)}
+      UPDATE usage_totals SET linked = linked ${sign} NEW.size, digests = digests ${sign} 1,
+        kept = kept ${sign} CASE WHEN ${isHeld("NEW")} THEN 0 ELSE NEW.size END
+        WHERE NEW.holders = ${alone} AND ${registryTotals} AND counted_to >= NEW.digest;
     END;
-    CREATE TRIGGER usage_${table}_shared_${name} AFTER ${event} ON ${table}
-      WHEN (${isElsewhere(row)}) AND NOT ${isNamedTwice} BEGIN
-      ${totals(own, (is) => `${set} WHERE ${is} ${isCounted};`)}
-      ${totals(
-        otherHolder(row, "min"),
-        (
-          is,
-        ) => `UPDATE usage_totals SET own = own ${against} ${row}.size WHERE ${is} ${isCounted} AND
-        ${otherHolder(row, "min")} = ${otherHolder(row, "max")};`,
-      )}
+    CREATE TRIGGER ${view}_passed INSTEAD OF INSERT ON ${view} WHEN NEW.holders <> ${twice} AND (
+      EXISTS (SELECT 1 FROM usage_scopes) OR EXISTS (SELECT 1 FROM usage_totals WHERE repository < -1)) BEGIN
+      INSERT INTO ${view}_beside VALUES (${passed});
     END;
-    CREATE TRIGGER usage_${table}_scopes_${name} AFTER ${event} ON ${table}
-      WHEN NOT ${isNamedTwice} AND EXISTS (SELECT 1 FROM usage_scopes) BEGIN
-      ${row === "NEW" ? addToScopes : takeFromScopes}
+    CREATE TRIGGER ${view}_beside INSTEAD OF INSERT ON ${view}_beside BEGIN
+      ${changeTotals(sign, shadowOf)}
+      ${sign === "+" ? addToScopes : takeFromScopes}
     END;`;
 }
 
@@ -136,7 +179,8 @@ function heldTrigger(table: "held_blobs" | "held_manifests", row: Row): string {
   return `
     CREATE TRIGGER usage_${table}_${name} AFTER ${event} ON ${table}
       WHEN NOT (${elsewhere.map((each) => `EXISTS (${each})`).join(" OR ")}) BEGIN
-      ${totals("0", (is) => `UPDATE usage_totals SET kept = kept ${sign} ${row}.size WHERE ${is} AND counted_to >= ${row}.digest;`)}
+      UPDATE usage_totals SET kept = kept ${sign} ${row}.size
+        WHERE ${registryTotals} AND counted_to >= ${row}.digest;
     END;`;
 }
 
@@ -147,7 +191,8 @@ const resized = `
       WHEN NEW.size <> OLD.size AND NOT EXISTS (SELECT 1 FROM manifests o
         WHERE o.repository = NEW.repository AND o.digest = NEW.digest) BEGIN
       ${totals("NEW.repository", (is) => `UPDATE usage_totals SET linked = linked + ${grown}, own = own + CASE WHEN ${isElsewhere("NEW")} THEN 0 ELSE ${grown} END WHERE ${is} AND counted_to >= NEW.digest;`)}
-      ${totals("0", (is) => `UPDATE usage_totals SET linked = linked + ${grown}, kept = kept + ${grown} WHERE ${is} AND counted_to >= NEW.digest AND NOT (${isElsewhere("NEW")});`)}
+      UPDATE usage_totals SET linked = linked + ${grown}, kept = kept + ${grown}
+        WHERE ${registryTotals} AND counted_to >= NEW.digest AND NOT (${isElsewhere("NEW")});
     END;`;
 
 /** Figures of a quota that are the sums of those of its repositories. */
@@ -173,12 +218,46 @@ const sums = `
 
 const rows: readonly Row[] = ["NEW", "OLD"];
 
+/** As they were until they got smaller programs. */
+export const dropFirstUsageTriggers = [
+  "repositories_in",
+  "blobs_in",
+  "blobs_shared_in",
+  "blobs_scopes_in",
+  "blobs_out",
+  "blobs_shared_out",
+  "blobs_scopes_out",
+  "blobs_size",
+  "manifests_in",
+  "manifests_shared_in",
+  "manifests_scopes_in",
+  "manifests_count_in",
+  "manifests_out",
+  "manifests_shared_out",
+  "manifests_scopes_out",
+  "manifests_count_out",
+  "tags_count_in",
+  "tags_count_out",
+  "held_blobs_in",
+  "held_blobs_out",
+  "held_manifests_in",
+  "held_manifests_out",
+  "totals_scopes",
+  "members_in",
+  "digests_in",
+  "digests_out",
+]
+  .map((name) => `DROP TRIGGER IF EXISTS usage_${name};`)
+  .join("\n");
+
 export const usageTriggers = [
   `
     CREATE TRIGGER usage_repositories_in AFTER INSERT ON repositories BEGIN
       INSERT INTO usage_totals (repository, counted_to) VALUES (NEW.id, '${allCounted}');
     END;`,
-  ...live.flatMap((table) => rows.map((row) => trigger(table, row))),
+  changes("usage_arrivals", "+"),
+  changes("usage_departures", "-"),
+  ...live.flatMap((table) => rows.map((row) => passOn(table, row))),
   ...(["manifests", "tags"] as const).flatMap((table) =>
     rows.map((row) => countTrigger(table, row)),
   ),
