@@ -25,6 +25,7 @@ export const configExamples: Readonly<Record<string, string>> = {
   "storage.undo.window": `72h`,
   "storage.undo.pin": `336h`,
   "storage.undo.maxBytes": `100GiB`,
+  "storage.history.keep": `17520h`,
   "storage.minFree": `10%`,
   "storage.maxRepos": `1000`,
   "storage.quotas": `[{prefix: "team/", bytes: 100GiB, tags: 5000}]`,

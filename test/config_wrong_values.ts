@@ -47,6 +47,7 @@ export const wrongValues: Readonly<Record<string, WrongValues>> = {
   "storage.undo.window": durations,
   "storage.undo.pin": durations,
   "storage.undo.maxBytes": { wrong: ["-1", "5%", "1.5", "10 GB", "true", "[1]"] },
+  "storage.history.keep": { wrong: ["0s", "719h", "-1h", "1", "true", '"a year"'] },
   "storage.minFree": { wrong: ["-1", "100%", '"%"', "5 percent", "-5%", "0.5", "true", "[5%]"] },
   "storage.maxRepos": { wrong: ["-1", "1.5", "many", "true", "[1]"] },
   "storage.quotas": {

@@ -131,6 +131,7 @@ describe("defaults", () => {
         gcTimeWindow: "",
         fastRestart: false,
         undo: { window: 24 * 3_600_000, pin: 168 * 3_600_000, maxBytes: 0 },
+        history: { keep: 8_760 * 3_600_000 },
         minFree: { part: 0.05 },
         maxRepos: 0,
         quotas: [],

@@ -63,7 +63,13 @@ export interface ManifestFacts {
 }
 
 /** Values that collection keeps over restarts; that with a name is one of a repository. */
-export type CollectionValue = "rules" | "clock" | "clock of holds" | "walk" | `unread ${string}`;
+export type CollectionValue =
+  | "rules"
+  | "clock"
+  | "clock of holds"
+  | "clock of history"
+  | "walk"
+  | `unread ${string}`;
 
 export type CollectionChange =
   | { readonly kind: "set"; readonly name: CollectionValue; readonly value: string }

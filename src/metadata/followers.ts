@@ -4,8 +4,8 @@
  *
  * A follower has a name and a cursor that survives crashes. It gets every record after its cursor, in order, page by
  * page, and gets a page again when the process ended before its cursor moved: so handling a record twice must do no
- * more than once. Records of moves and deletes are kept for ever; those of pushes without a tag for at least 30 days,
- * and until every follower has had them. `../registry/follower_job.ts` runs a follower in the background.
+ * more than once. Records of moves and deletes are kept for `storage.history.keep`, those of pushes without a tag for at
+ * least 30 days, and all of them until every follower has had them. `../registry/follower_job.ts` runs a follower in the background.
  */
 import type { FeedRecord, Metadata } from "./metadata.ts";
 import { recordCommit, type RecordStore } from "./records.ts";

@@ -274,6 +274,7 @@ async function startedJobs(world: World): Promise<JobLoop<Registry>> {
       uploadIdleMs: () => 1000,
       collection: () => collecting({ gc: false }),
       scrub: () => ({ enable: false, interval: 0 }),
+      historyMs: () => 365 * 24 * 60 * 60_000,
       rootDirectory: null,
       onReconciled,
     }),

@@ -73,6 +73,7 @@ function startJobs(
       collection: () => collecting(changes.collection),
       fastRestart: changes.fastRestart,
       scrub: () => ({ enable: false, interval: 0 }),
+      historyMs: () => 365 * 24 * 60 * 60_000,
       rootDirectory: null,
       onReconciled: () => {
         counts.reconciled += 1;

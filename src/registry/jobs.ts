@@ -8,6 +8,7 @@ import { collectionJob, fileWalkJob } from "./collection/collection_job.ts";
 import type { CollectionSettings } from "./collection/collector.ts";
 import { LayoutProjector, projectLayout, type ProjectionMode } from "./layout_projector.ts";
 import { endHoldsJob } from "./history/end_holds.ts";
+import { forgetHistoryJob } from "./history/forget_history.ts";
 import { hasLayouts, type Registry, type Report } from "./registry.ts";
 import type { RegistryJob } from "./registry_job.ts";
 import { evaluateLarge } from "./retention/evaluate.ts";
@@ -30,6 +31,8 @@ export interface RegistryJobsOptions {
   readonly collection: () => CollectionSettings;
   /** Whether content is checked, and how often (it may change). */
   readonly scrub: () => ScrubSettings;
+  /** How long history is kept (`storage.history.keep`, which may change). */
+  readonly historyMs: () => number;
   /** Null where repositories are no directories. */
   readonly rootDirectory: string | null;
   /** Nothing waits for the first look at all layouts, which comes later (`storage.fastRestart`). */
@@ -49,6 +52,7 @@ export const registryJobNames = [
   "project-layouts",
   "expire-uploads",
   "end-holds",
+  "forget-history",
   "retention",
   "collect-garbage",
   "walk-files",
@@ -81,7 +85,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
   const work = new LayoutJobs({ ...options, onReconciled });
   const retention = new RetentionJob({ ...options, settings: options.collection });
   const usage = new UsageJob(options);
-  const [reconcile, project, expire, endOfHolds, retain, collect, walk, count, check] =
+  const [reconcile, project, expire, endOfHolds, forget, retain, collect, walk, count, check] =
     registryJobNames;
   const { registry, scrub: settings, rootDirectory } = options;
   return [
@@ -116,6 +120,13 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       restFactor: 20,
       lease,
       run: endHoldsJob(options.registry),
+    },
+    {
+      name: forget,
+      everyMs: 60 * minute,
+      followsCommits: false,
+      lease,
+      run: forgetHistoryJob(options.registry, options.historyMs),
     },
     {
       name: retain,

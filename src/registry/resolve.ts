@@ -23,7 +23,7 @@ import type {
 } from "../metadata/metadata.ts";
 import { scrub } from "../metadata/scrub.ts";
 import { isPastName, realNameOf } from "../oci/past_name.ts";
-import { beforeHistory, collectedSince, pastOf, type Past } from "./history/past.ts";
+import { beforeHistory, collectedSince, pastOf, requireKnown, type Past } from "./history/past.ts";
 import type { Place, Pulled, PulledBlob } from "./origin.ts";
 import type { Brought, Registry } from "./registry.ts";
 import type { ManifestHolding, Resolved, WhyAbsent } from "./resolved.ts";
@@ -134,15 +134,24 @@ async function manifestThen(
 ): Promise<Resolved<ManifestHolding>> {
   const then = await past(registry, repository);
   if (then === "later") return { found: null, why: "being-read" };
-  const { name, sequence } = then;
   const reads = registry.metadata.past;
+  const { name } = then;
   const isTag = reference.kind === "tag";
-  if (isTag && sequence === 0) return nothingThen(registry, then, "MANIFEST_UNKNOWN");
-  const digest = isTag ? await reads.tagAt(name, reference.tag, sequence) : reference.digest;
+  if (isTag && isBeforeHistory(then)) return nothingThen(registry, then, "MANIFEST_UNKNOWN");
+  const digest = isTag ? await tagThen(registry, then, reference.tag) : reference.digest;
   if (digest === null) return { found: null, why: "absent" };
   const record = await reads.manifest(name, digest);
   if (record === null) throw await collectedSince(registry, then, digest);
   return { found: await marked(registry, { ...record, repository: name }) };
+}
+
+function isBeforeHistory({ sequence, isForgotten }: Past): boolean {
+  return sequence === 0 || isForgotten;
+}
+
+async function tagThen(registry: Registry, then: Past, tag: string): Promise<Digest | null> {
+  await requireKnown(registry, then, tag);
+  return registry.metadata.past.tagAt(then.name, tag, then.sequence);
 }
 
 /** Past reads tell of no damage. */
@@ -185,7 +194,7 @@ async function tagsThen(
   const then = await past(registry, repository);
   if (then === "later") return { found: null, why: "being-read" };
   const { name, sequence } = then;
-  if (sequence === 0) return nothingThen(registry, then, "NAME_UNKNOWN");
+  if (isBeforeHistory(then)) return nothingThen(registry, then, "NAME_UNKNOWN");
   const found: string[] = [];
   for (let last = after; ;) {
     const page = { after: last, limit: pastTagsAtOnce };

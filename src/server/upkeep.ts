@@ -42,6 +42,7 @@ export async function startJobs(options: {
     uploadIdleMs,
     collection: () => config().storage,
     scrub: () => config().extensions.scrub,
+    historyMs: () => config().storage.history.keep,
     rootDirectory: config().storage.rootDirectory,
     fastRestart: config().storage.fastRestart,
     onReconciled,

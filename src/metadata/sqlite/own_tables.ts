@@ -3,6 +3,7 @@ import type { RecordChange } from "../records.ts";
 import { apiKeyTables } from "./api_key_tables.ts";
 import { collectionTables } from "./collection_tables.ts";
 import { followerTables } from "./follower_tables.ts";
+import { forgottenTables } from "./forgotten_tables.ts";
 import { layoutStateTables } from "./layout_state_tables.ts";
 import { mirrorTables } from "./mirror_tables.ts";
 import type { RecordTables } from "./record_tables.ts";
@@ -19,6 +20,7 @@ export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [
   mirrorTables,
   usageTables,
   scrubTables,
+  forgottenTables,
 ];
 
 /** The same where repositories lie on disk as layouts. */

@@ -28,7 +28,7 @@ interface State {
 }
 
 /** Whose look at the clock it is: each notes it for itself. */
-type ClockName = "clock" | "clock of holds";
+type ClockName = "clock" | "clock of holds" | "clock of history";
 
 export interface ClockParts {
   readonly name?: ClockName;

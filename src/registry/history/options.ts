@@ -1,9 +1,13 @@
-// The options of undo, under `storage`: how long removed content is held, and when it gives way.
+// The options of undo and history, under `storage`: how long removed content is held, when it gives way, and how long
+// events of tags are kept.
 
 import * as z from "zod";
 import { optionTable } from "../../lib/option.ts";
 import { bytes, duration } from "../../lib/option_types.ts";
 import type { FreeSpace } from "./undo_settings.ts";
+
+/** Old copies of an index.json are told from new ones by history, and so are deletes. */
+const keptMsMin = 30 * 24 * 60 * 60_000;
 
 const undoOptions = optionTable({
   window: {
@@ -43,9 +47,23 @@ const freeSpace = z
   )
   .meta({ title: "part of the disk, or size" });
 
+const keptOptions = optionTable({
+  keep: {
+    type: duration(keptMsMin),
+    default: "8760h",
+    served: true,
+    applies: "live",
+    says:
+      "How long the history of tags is kept, `720h` (30 days) at least, and no shorter than anything waits for an undo or " +
+      "for collection. What a tag is stays known, with when it was set. Of a tag with more than 10,000 events the older " +
+      "ones are the last of each day.",
+  },
+});
+
 /** As they stand in the section `storage`. */
 export const historyOptions = {
   undo: undoOptions,
+  history: keptOptions,
   ...optionTable({
     minFree: {
       type: freeSpace,

@@ -5,6 +5,7 @@
  * reach so far back, or the content was collected.
  */
 import { formatMoment } from "../../lib/moment.ts";
+import { forgotten } from "../../metadata/forgotten.ts";
 import type { Digest } from "../../oci/digest.ts";
 import { apiError, type ApiError } from "../../oci/errors.ts";
 import { isPastName, parsePastName, type When } from "../../oci/past_name.ts";
@@ -17,6 +18,10 @@ export interface Past {
   readonly sequence: number;
   /** Microseconds since the epoch. */
   readonly moment: number;
+  /** What the repository was then is forgotten. */
+  readonly isForgotten: boolean;
+  /** Asked by the number of an event that the repository does not have, or not any more. */
+  readonly isBetween: boolean;
 }
 
 const microsPerMs = 1_000;
@@ -32,16 +37,25 @@ export async function pastOf(registry: Registry, repository: string): Promise<Pa
     });
   }
   const { past } = registry.metadata;
+  const begin = await registry.metadata.records(forgotten).begin();
   if (when.kind === "event") {
     const { last } = await past.eventsAround(name, when.sequence);
-    return { name, sequence: last?.sequence ?? 0, moment: last?.moment ?? 0 };
+    const { sequence = 0, moment: at = 0 } = last ?? {};
+    const isForgotten = when.sequence < begin.sequence;
+    return { name, sequence, moment: at, isForgotten, isBetween: sequence !== when.sequence };
   }
   const nowMs = registry.clock.now();
   const moment = Math.max(0, momentOf(when, nowMs));
   const isFuture = moment > nowMs * microsPerMs;
   // Events of one commit may be some microseconds ahead of the clock: now is after all of them.
   const sequence = await past.sequenceAt(name, isFuture ? Number.MAX_SAFE_INTEGER : moment);
-  return { name, sequence, moment: isFuture ? nowMs * microsPerMs : moment };
+  return {
+    name,
+    sequence,
+    moment: isFuture ? nowMs * microsPerMs : moment,
+    isForgotten: moment < begin.moment,
+    isBetween: false,
+  };
 }
 
 function momentOf(when: Exclude<When, { kind: "event" }>, nowMs: number): number {
@@ -53,6 +67,30 @@ export function describePast({ sequence, moment }: Past): string {
   return `n${sequence} ${formatMoment(moment)}`;
 }
 
+const dayMicros = 24 * 60 * 60 * 1_000_000;
+
+/**
+ * Of a tag that moves very often the last event of each day is known. @throws MANIFEST_UNKNOWN where what it was at the
+ * moment is not.
+ */
+export async function requireKnown(
+  { metadata }: Registry,
+  { name, sequence, moment, isBetween }: Past,
+  tag: string,
+): Promise<void> {
+  const reads = metadata.records(forgotten);
+  const before = await reads.daysBefore(name, tag);
+  if (before === null || moment >= before) return;
+  const next = await reads.nextEvent(name, tag, sequence);
+  const day = Math.floor(moment / dayMicros);
+  if (next === null || (!isBetween && Math.floor(next / dayMicros) !== day)) return;
+  const date = formatMoment(day * dayMicros).slice(0, 10);
+  throw apiError("MANIFEST_UNKNOWN", {
+    message: `Of ${tag} the last event of each day is known before ${formatMoment(before)}; ask for the end of the day: at.${date}/${name}`,
+    detail: { reason: "before-history", since: formatMoment(before) },
+  });
+}
+
 /** Absence where history does not reach back so far; null where there is no history at all. */
 export async function beforeHistory(
   registry: Registry,
@@ -61,7 +99,8 @@ export async function beforeHistory(
 ): Promise<ApiError | null> {
   const { next } = await registry.metadata.past.eventsAround(name, 0);
   if (next === null) return null;
-  const since = formatMoment(next.moment);
+  const begin = await registry.metadata.records(forgotten).begin();
+  const since = formatMoment(Math.max(next.moment, begin.moment));
   return apiError(unknown, {
     message: `The history of ${name} begins at ${since}, and tells of nothing before`,
     detail: { reason: "before-history", since },
