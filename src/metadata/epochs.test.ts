@@ -8,6 +8,8 @@ import { memoryDirectory } from "../../test/memory_directory.ts";
 import { run } from "../../test/processes.ts";
 import { EpochCommitter, Epochs } from "./epochs.ts";
 import { FactCache } from "./fact_cache.ts";
+import { mirrors } from "./mirrors.ts";
+import { recordCommit } from "./records.ts";
 import type { Change, CommitOutcome } from "./metadata.ts";
 
 const script = join(import.meta.dir, "../../test/contracts/epoch_process.ts");
@@ -52,6 +54,22 @@ describe.skipIf(!(await canMount()))("a full disk", () => {
 });
 
 describe("a committer that moves counters", () => {
+  test("moves those of repositories of which it is known more, or less, about their upstream", async () => {
+    const epochs = new Epochs();
+    const committer = new EpochCommitter({ commit: async () => ({ committed: true }) }, epochs);
+    const at = (name: string): number => epochs.read(epochs.slotOf(name));
+    const forget = recordCommit(mirrors, { kind: "forget-tag", repository: "a", tag: "1" });
+    await committer.commit(forget);
+    expect(at("a")).toBe(1);
+    const nothing = { preconditions: [], changes: [], by: null };
+    await committer.commit({ repository: "b", ...nothing, records: [forget] });
+    expect([at("a"), at("b")]).toEqual([2, 0]);
+    const record = { records: "other", changes: [{ kind: "any", repository: "b" }] };
+    await committer.commit(record);
+    await committer.commit({ parts: [{ repository: "b", ...nothing, records: [record, forget] }] });
+    expect([at("a"), at("b")]).toEqual([3, 0]);
+  });
+
   const outcomes: Readonly<Record<string, () => Promise<CommitOutcome>>> = {
     "that succeeds": async () => ({ committed: true }),
     "that is refused": async () => ({ committed: false, failed: [] }),

@@ -2,19 +2,21 @@
  * A page of counters that all processes of one server share: it tells a worker whether what it remembers of a
  * repository may still be true.
  *
- * The counter of a repository moves after a commit that removes something or moves a tag, and before that commit is
- * acknowledged. A worker that read the counter before it read the store, and finds it unmoved, may answer from memory.
+ * The counter of a repository moves after a commit that removes something, moves a tag, or changes what is known of its
+ * upstream, and before that commit is acknowledged. A worker that read the counter before it read the store, and finds it unmoved, may answer from memory.
  * Repositories share counters by hash, which costs a needless read now and then, never a wrong answer. Several servers
  * on one root do not share this page, so they remember nothing (`server/directory_root.ts`).
  */
 import { openSharedPage, type PageAt } from "../lib/shared_page.ts";
 import {
+  isRecordCommit,
   partsOf,
   type AnyCommit,
   type Change,
   type CommitOutcome,
   type Committer,
 } from "./metadata.ts";
+import { mirrors, type MirrorChange } from "./mirrors.ts";
 
 const slots = 1024;
 
@@ -80,9 +82,22 @@ export class EpochCommitter implements Committer {
       return await this.#committer.commit(commit);
     } finally {
       // Also after a failure: its outcome may be unknown, and a needless read is harmless.
-      for (const { repository, changes } of partsOf(commit)) {
-        if (changes.some(({ kind }) => forgetting[kind])) this.#epochs.bump(repository);
-      }
+      for (const repository of staleAfter(commit)) this.#epochs.bump(repository);
     }
   }
+}
+
+/** Repositories of which something remembered may be wrong after a commit. */
+function staleAfter(commit: AnyCommit): ReadonlySet<string> {
+  const parts = partsOf(commit);
+  const stale = new Set<string>();
+  for (const { repository, changes } of parts) {
+    if (changes.some(({ kind }) => forgetting[kind])) stale.add(repository);
+  }
+  const records = isRecordCommit(commit) ? [commit] : parts.flatMap((part) => part.records ?? []);
+  for (const { records: store, changes } of records) {
+    if (store !== mirrors.name) continue;
+    for (const { repository } of changes as readonly MirrorChange[]) stale.add(repository);
+  }
+  return stale;
 }

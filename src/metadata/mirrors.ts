@@ -61,6 +61,8 @@ export interface MirrorReads {
     limit: number,
   ): Promise<{ readonly repository: string; readonly host: string }[]>;
   tag(repository: string, tag: string): Promise<CachedTag | null>;
+  /** Whether a manifest came from the upstream. */
+  isFetched(repository: string, digest: string): Promise<boolean>;
   /** When a manifest that came from the upstream was pulled last, else fetched; null for any other. */
   usedAt(repository: string, digest: string): Promise<number | null>;
   /** Whether a tag that no upstream set names a manifest, or one that came from no upstream is about it. */

@@ -1,6 +1,14 @@
 /** What is known of mirrored content (`../mirrors.ts`), as tables beside those of the metadata. */
 import type { Database } from "bun:sqlite";
-import { mirrors, type CachedManifest, type MirrorChange, type MirrorReads } from "../mirrors.ts";
+import type { Epochs } from "../epochs.ts";
+import { FactCache } from "../fact_cache.ts";
+import {
+  mirrors,
+  type CachedManifest,
+  type CachedTag,
+  type MirrorChange,
+  type MirrorReads,
+} from "../mirrors.ts";
 import type { RecordTables, RecordWork } from "./record_tables.ts";
 import { run } from "./statements.ts";
 
@@ -12,6 +20,8 @@ const sql = {
     "SELECT repository, host FROM mirror_origins WHERE repository > ?1 ORDER BY repository LIMIT ?2",
   mirrorTag:
     "SELECT digest, checked_at AS checkedAt FROM mirror_tags WHERE repository = ?1 AND tag = ?2",
+  mirrorFetched:
+    "SELECT 1 AS found FROM mirror_manifests c WHERE c.repository = ?1 AND c.digest = ?2",
   mirrorUsedAt:
     "SELECT coalesce(p.pulled_at, c.fetched_at) AS at FROM mirror_manifests c LEFT JOIN retention_pulls p " +
     `ON p.repository = ${here} AND p.digest = c.digest WHERE c.repository = ?1 AND c.digest = ?2`,
@@ -126,15 +136,38 @@ function apply(work: RecordWork, change: MirrorChange): void {
   }
 }
 
-function reads(database: Database): MirrorReads {
+type Remembering<T> = (repository: string, key: string, read: () => T | null) => T | null;
+
+/** Every pull asks for the first three: workers remember them, but never that something is absent. */
+function reads(database: Database, epochs: Epochs | null): MirrorReads {
   const get = <Row>(text: string, ...values: (string | number)[]): Row | null =>
     database.query<Row, (string | number)[]>(text).get(...values);
   const all = <Row>(text: string, ...values: (string | number)[]): Row[] =>
     database.query<Row, (string | number)[]>(text).all(...values);
+  const remembered = <T>(): Remembering<T> => {
+    if (epochs === null) return (_repository, _key, read) => read();
+    const facts = new FactCache<T>(epochs);
+    return (...asked) => facts.get(...asked);
+  };
+  const [origins, tags, fetched] = [
+    remembered<string>(),
+    remembered<CachedTag>(),
+    remembered<true>(),
+  ];
   return {
-    origin: async (repository) => get<{ host: string }>(sql.mirrorOrigin, repository)?.host ?? null,
+    origin: async (repository) =>
+      origins(
+        repository,
+        "",
+        () => get<{ host: string }>(sql.mirrorOrigin, repository)?.host ?? null,
+      ),
+    tag: async (repository, tag) =>
+      tags(repository, tag, () => get<CachedTag>(sql.mirrorTag, repository, tag)),
+    isFetched: async (repository, digest) =>
+      fetched(repository, digest, () =>
+        get(sql.mirrorFetched, repository, digest) === null ? null : true,
+      ) !== null,
     repositories: async (after, limit) => all(sql.mirrorRepositories, after, limit),
-    tag: async (repository, tag) => get(sql.mirrorTag, repository, tag),
     usedAt: async (repository, digest) =>
       get<{ at: number }>(sql.mirrorUsedAt, repository, digest)?.at ?? null,
     hasOwn: async (repository, digest) => get(sql.mirrorOwn, repository, digest) !== null,

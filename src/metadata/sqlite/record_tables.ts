@@ -4,6 +4,7 @@
  * other.
  */
 import type { Database } from "bun:sqlite";
+import type { Epochs } from "../epochs.ts";
 import type { RecordChange, RecordStore } from "../records.ts";
 
 /** Where a change is written, and when. */
@@ -30,8 +31,8 @@ export interface RecordTables<Change extends RecordChange, Reads> {
   frees(change: Change): boolean;
   /** Writes one change inside an open transaction. What is there already, or gone, is no mistake. */
   apply(work: RecordWork, change: Change): void;
-  /** The reads, over a connection that may do nothing else. */
-  reads(database: Database): Reads;
+  /** The reads, over a connection that may do nothing else. With `epochs` they may remember what they found. */
+  reads(database: Database, epochs: Epochs | null): Reads;
 }
 
 export type Stores = ReadonlyMap<string, RecordTables<RecordChange, unknown>>;

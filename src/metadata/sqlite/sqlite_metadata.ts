@@ -32,6 +32,7 @@ export class SqliteMetadata implements Metadata {
   readonly #committer: Committer;
   readonly #stores: Stores;
   readonly #reads = new Map<string, unknown>();
+  readonly #epochs: Epochs | null;
   readonly #blobs: FactCache<Recorded> | null;
   readonly #manifests: FactCache<ManifestRecord> | null;
 
@@ -49,6 +50,7 @@ export class SqliteMetadata implements Metadata {
     this.#source = source;
     this.#reader = new SqliteReader(source);
     this.#committer = committer;
+    this.#epochs = epochs;
     this.#blobs = epochs === null ? null : new FactCache(epochs, onLookup, isSound);
     this.#manifests =
       epochs === null ? null : new FactCache<ManifestRecord>(epochs, onLookup, isSound);
@@ -162,7 +164,7 @@ export class SqliteMetadata implements Metadata {
   records<Change extends RecordChange, Reads>({ name }: RecordStore<Change, Reads>): Reads {
     let reads = this.#reads.get(name);
     if (reads === undefined) {
-      reads = tablesOf(this.#stores, name).reads(this.#reader.database);
+      reads = tablesOf(this.#stores, name).reads(this.#reader.database, this.#epochs);
       this.#reads.set(name, reads);
     }
     // The store's tables were declared with its types.

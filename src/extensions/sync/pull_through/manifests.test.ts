@@ -1,6 +1,8 @@
-// A mirrored manifest that a check found damaged is fetched again, also where its bytes are in memory still.
+// Mirrored manifests: one that a scrub found damaged is fetched again, also where its bytes are in memory still; and how
+// often a check of a tag is recorded.
 
 import { expect, test } from "bun:test";
+import { mirrors } from "../../../metadata/mirrors.ts";
 import { mediaTypes } from "../../../oci/media_types.ts";
 import { readContent } from "../../../registry/content.ts";
 import { resolveManifest } from "../../../registry/resolve.ts";
@@ -44,4 +46,38 @@ test("a mirrored manifest that is damaged is fetched again, and right afterwards
   const { found } = await resolveManifest(registry, at, reference);
   expect(found).not.toBeNull();
   expect(found?.damagedSince).toBeUndefined();
+});
+
+test("checks that follow each other are recorded once a minute, and each is known all the same", async () => {
+  await using world = await openWorld();
+  const { registry, clock } = world;
+  const { digest, bytes } = image(1);
+  let heads = 0;
+  const upstream = {
+    host: "docker.io",
+    headManifest: async () => {
+      heads += 1;
+      return { digest, mediaType: mediaTypes.ociImage, sizeBytes: bytes.length };
+    },
+    getManifest: async () => ({ digest, mediaType: mediaTypes.ociImage, bytes }),
+  };
+  const mirror = { upstream, hosts: ["docker.io"], manifestCheckMs: 0 };
+  const sources = [{ name: "library/app", mirror } as unknown as MirroredName];
+  const watch = { pulled: () => {}, blobHit: () => {}, fetching: () => {}, stale: () => {} };
+  const manifests = new MirroredManifests(registry, watch);
+  const place = { repository: at, from: "any", hops: 0 } as const;
+  const pulled = async () => {
+    const { provenance } = await manifests.pull(place, { kind: "tag", tag: "1" }, sources);
+    const recorded = await registry.metadata.records(mirrors).tag(at, "1");
+    return [provenance?.cache, heads, (recorded?.checkedAt ?? 0) - startMs];
+  };
+  const startMs = clock.now();
+  expect(await pulled()).toEqual(["miss", 1, 0]);
+  await clock.advance(2_000);
+  expect(await pulled()).toEqual(["fresh", 2, 0]);
+  expect(await pulled()).toEqual(["hit", 2, 0]);
+  await clock.advance(57_000);
+  expect(await pulled()).toEqual(["fresh", 3, 0]);
+  await clock.advance(1_500);
+  expect(await pulled()).toEqual(["fresh", 4, 60_500]);
 });

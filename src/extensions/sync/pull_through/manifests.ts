@@ -2,10 +2,11 @@
  * Manifests of mirrored repositories: checked by one HEAD when their time is over, fetched when they are not here, and
  * served from here when the upstream cannot be asked.
  *
- * Checks of one tag at the same time are one check, in each worker; what one worker found counts for all others for a
- * second at least. A check goes on when nobody waits for it any more, so that the next request finds its result.
+ * Checks of one tag at the same time are one check, in each worker; what was found counts for a second at least, and for
+ * all workers where checks are further apart than a minute. A check goes on when nobody waits for it any more, so that the next request finds its result.
  */
 import type { Clock } from "../../../lib/clock.ts";
+import { Lru } from "../../../lib/lru.ts";
 import { mirrors, type CachedTag } from "../../../metadata/mirrors.ts";
 import { algorithmOf, digestOf, parseDigest, type Digest } from "../../../oci/digest.ts";
 import type { Reference } from "../../../oci/reference.ts";
@@ -21,6 +22,10 @@ import { isAbsence, staleWarning, troubleError, worst } from "./upstream_answers
 
 /** Checks of one tag within this time are one. */
 const sharedMs = 1_000;
+/** That a tag was checked is recorded for all workers, and a restart, so often; in between each remembers its own. */
+const recordedMs = 60_000;
+/** Checks that a worker remembers so. */
+const checksMax = 10_000;
 /** How long a request waits for its upstream where it can be answered from here, and where it cannot. */
 const cachedWaitMs = 10_000;
 const waitMs = 20_000;
@@ -62,6 +67,8 @@ export class MirroredManifests {
   readonly #watch: PullWatch;
   readonly #absences: Absences;
   readonly #asking = new Map<string, Promise<Answer>>();
+  /** When a tag was found where it points here, by what it points at. */
+  readonly #checks = new Lru<string, number>({ entriesMax: checksMax });
 
   constructor(registry: Registry, watch: PullWatch) {
     this.#registry = registry;
@@ -93,7 +100,7 @@ export class MirroredManifests {
       return resolveManifest(this.#registry, repository, { kind: "tag", tag });
     const { mirror } = source;
     if (manifest !== null && cached === null && mirror.allowsPush) return { found: manifest };
-    const ageMs = cached === null ? null : Math.max(0, this.#clock.now() - cached.checkedAt);
+    const ageMs = cached === null ? null : this.#ageOf(repository, tag, cached);
     if (manifest !== null && ageMs !== null) {
       if (ageMs < Math.max(mirror.manifestCheckMs, sharedMs)) {
         return this.#answer(mirror, manifest, {
@@ -127,8 +134,8 @@ export class MirroredManifests {
     if (source === undefined) return resolved;
     const { mirror } = source;
     if (resolved.found !== null && (await this.#isStored(resolved.found))) {
-      const usedAt = await registry.metadata.records(mirrors).usedAt(repository, digest);
-      if (usedAt === null) return resolved;
+      if (!(await registry.metadata.records(mirrors).isFetched(repository, digest)))
+        return resolved;
       return this.#answer(mirror, resolved.found, { cache: "hit", ageS: null, warning: null });
     }
     const place = askedOf(`${repository}@${digest}`, sources);
@@ -162,6 +169,11 @@ export class MirroredManifests {
     if (damagedSince !== undefined) return false;
     if (contentCache.get(digest) !== null) return true;
     return (await blobs.size(repository, digest)) === sizeBytes;
+  }
+
+  #ageOf(repository: string, tag: string, { digest, checkedAt }: CachedTag): number {
+    const seenAt = this.#checks.get(`${repository}:${tag}@${digest}`) ?? checkedAt;
+    return Math.max(0, this.#clock.now() - Math.max(seenAt, checkedAt));
   }
 
   #isDeleted(cached: CachedTag | null, ageMs: number | null): boolean {
@@ -318,7 +330,8 @@ export class MirroredManifests {
     if (digest === null) return this.#getTag(repository, tag, known, source);
     const here =
       manifest?.digest === digest ? manifest : await this.#cachedHere(repository, digest);
-    if (here !== null && here === manifest) return this.#confirm(repository, source, tag, here);
+    if (here !== null && here === manifest)
+      return this.#confirm(repository, source, { tag, known }, here);
     if (here !== null) return this.#point(repository, source, here, { tag, known });
     const got = await upstream.getManifest(name, digest);
     if (got === null || got === "unchanged") {
@@ -340,7 +353,8 @@ export class MirroredManifests {
     const got = await mirror.upstream.getManifest(name, tag, options);
     if (got === null) return null;
     const isSame = got === "unchanged" || got.digest === manifest?.digest;
-    if (isSame && manifest !== null) return this.#confirm(repository, source, tag, manifest);
+    if (isSame && manifest !== null)
+      return this.#confirm(repository, source, { tag, known }, manifest);
     if (got === "unchanged") return null;
     return this.#store(repository, source, checked(got, mirror, null), { tag, known });
   }
@@ -355,11 +369,16 @@ export class MirroredManifests {
   async #confirm(
     repository: string,
     { mirror }: MirroredName,
-    tag: string,
+    { tag, known }: { readonly tag: string; readonly known: Known },
     manifest: ManifestHolding,
   ): Promise<Answer> {
     const { hosts } = mirror;
     const { digest } = manifest;
+    const now = this.#clock.now();
+    if (known.cached !== null && now - known.cached.checkedAt < recordedMs) {
+      this.#checks.set(`${repository}:${tag}@${digest}`, now);
+      return { kind: "same", manifest };
+    }
     const isOurs = await confirmTag(this.#registry, { repository, hosts, digest, tag });
     return isOurs ? { kind: "same", manifest } : { kind: "absent" };
   }

@@ -93,7 +93,7 @@ export async function confirmTag(
   }: Pick<FetchedManifest, "repository" | "hosts" | "digest"> & { readonly tag: string },
 ): Promise<boolean> {
   const at = clock.now();
-  const isKnown = (await metadata.records(mirrors).usedAt(repository, digest)) !== null;
+  const isKnown = await metadata.records(mirrors).isFetched(repository, digest);
   const { committed } = await metadata.commit({
     repository,
     preconditions: [{ kind: "origin-in", hosts }],
