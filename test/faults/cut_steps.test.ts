@@ -1,14 +1,15 @@
-// Power cuts in the midst of collection, holds, undo and purge, in short; `npm run faults` cuts at every call.
+// Power cuts in the midst of collection, holds, undo, purge and checks, in short; `npm run faults` cuts at every call.
 
 import { describe, expect, test } from "bun:test";
 import { endAtCalls, endedSteps } from "../model/ended_steps.ts";
+import { cutAtCalls, cutChecks, quarantinesUnmarked } from "./cut_checks.ts";
 import { canCutPower, ext4Disk } from "./power_cut.ts";
 
 const seed = Number(process.env["ZOT_SEED"] ?? Date.now() % 1_000_000);
 const timeoutMs = 240_000;
-/** Of the calls of a step, one of the first few and some later ones. */
-const firstOf = 4;
-const oneIn = 9;
+/** Of the calls of a step, one of the first two and some later ones. */
+const firstOf = 2;
+const oneIn = 15;
 
 describe.skipIf(!(await canCutPower()))("a power cut in the midst of", () => {
   for (const name of Object.keys(endedSteps)) {
@@ -24,6 +25,30 @@ describe.skipIf(!(await canCutPower()))("a power cut in the midst of", () => {
       timeoutMs,
     );
   }
+
+  for (const name of Object.keys(cutChecks)) {
+    test(
+      name,
+      async () => {
+        await using disk = await ext4Disk();
+        const { problems, ended } = await cutAtCalls(name, { disk, from: seed % firstOf, oneIn });
+        expect(problems).toEqual([]);
+        expect(ended).toBeGreaterThan(0);
+      },
+      timeoutMs,
+    );
+  }
+
+  test(
+    "a planted bug is caught: damage is moved away before it is marked",
+    async () => {
+      await using disk = await ext4Disk();
+      const name = "a round that finds two names of one file";
+      const { problems } = await cutAtCalls(name, { disk, planted: quarantinesUnmarked, oneIn: 3 });
+      expect(problems).not.toEqual([]);
+    },
+    timeoutMs,
+  );
 
   test(
     "a planted bug is caught: nothing is flushed",

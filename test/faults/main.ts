@@ -5,6 +5,7 @@
 // `cycles` (50 by default) is the number of kills and cuts; the full disk is met at so many places. The seed
 // is printed, and taken from ZOT_SEED when it is set. Ends with 1 when anything was lost, or not caught.
 
+import { cutAtCalls, cutChecks } from "./cut_checks.ts";
 import { fillDisk } from "./full_disk.ts";
 import { canInject, everyCall, faultAt, type FaultPoint, nameOf } from "./kth_call.ts";
 import { workBeside } from "./other_tools.ts";
@@ -66,7 +67,7 @@ const suites: Readonly<Record<string, (plan: Plan) => Promise<Verdict>>> = {
   "cut-steps": cutSteps,
 };
 
-/** Power cuts at every call of collection, holds, undo, purge. */
+/** Power cuts at every call of collection, holds, undo, purge and checks. */
 async function cutSteps(): Promise<Verdict> {
   if (!(await canCutPower())) return { problems: [], did: "skipped" };
   await using disk = await ext4Disk();
@@ -74,6 +75,11 @@ async function cutSteps(): Promise<Verdict> {
   let cuts = 0;
   for (const name of Object.keys(endedSteps)) {
     const found = await endAtCalls(name, { disk });
+    problems.push(...found.problems.map((problem) => `${name}, ${problem}`));
+    cuts += found.ended;
+  }
+  for (const name of Object.keys(cutChecks)) {
+    const found = await cutAtCalls(name, { disk });
     problems.push(...found.problems.map((problem) => `${name}, ${problem}`));
     cuts += found.ended;
   }

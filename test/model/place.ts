@@ -58,7 +58,7 @@ export interface Settings {
 
 export interface Planted {
   /** A mistake that the product does not make, planted in front of it. */
-  readonly registry?: (registry: LayoutRegistry) => LayoutRegistry;
+  readonly registry?: (registry: LayoutRegistry, root: string) => LayoutRegistry;
   /** In the database of a root that was just made. */
   readonly sql?: string;
   /** On a disk whose power is cut. */
@@ -210,7 +210,7 @@ export class Place implements AsyncDisposable {
       blobs: fused(opened.blobs, fuse),
       layouts: fused(opened.layouts, fuse, "mixed"),
     };
-    const registry = withRules(this.#planted.registry?.(own) ?? own, settings);
+    const registry = withRules(this.#planted.registry?.(own, this.root) ?? own, settings);
     this.#jobs = openJobs(registry, report, () => settings.collection);
   }
 }

@@ -15,8 +15,10 @@ export interface Scrubbing {
   enable(is: boolean): void;
 }
 
+type Scrubbed = Pick<World, "clock" | "root" | "registry">;
+
 /** The job on a registry, the world's own without one, as a start opens it. */
-export function openScrubbing(world: World, registry: Registry = world.registry): Scrubbing {
+export function openScrubbing(world: Scrubbed, registry: Registry = world.registry): Scrubbing {
   const settings = { enable: true, interval: hourMs };
   const job = scrubJob({
     registry,
@@ -42,11 +44,11 @@ export function openScrubbing(world: World, registry: Registry = world.registry)
 }
 
 /** Runs a round as a start does. */
-export function scrubOnce(world: World, registry?: Registry): Promise<void> {
+export function scrubOnce(world: Scrubbed, registry?: Registry): Promise<void> {
   return openScrubbing(world, registry).run();
 }
 
-export async function damagedOf({ registry }: World): Promise<Damaged[]> {
+export async function damagedOf({ registry }: Pick<World, "registry">): Promise<Damaged[]> {
   return registry.metadata.records(scrub).damaged(null, 1_000);
 }
 
