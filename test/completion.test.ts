@@ -41,6 +41,9 @@ const rows: readonly [words: readonly string[], offered: readonly string[]][] = 
     ["--compare", "--compare-pid"],
   ],
   [["bench", "--ca", "my"], ["my config.yaml"]],
+  [["insp"], ["inspect"]],
+  [["inspect", "--pl"], ["--platform"]],
+  [["ls", "--q"], ["--quiet"]],
   [["bench", "--user", "my"], []],
 ];
 

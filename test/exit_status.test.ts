@@ -26,6 +26,8 @@ let directory: TempDirectory;
 let zot: Zot;
 /** Says that it is a registry, and fails at everything else. */
 let broken: Bun.Server<undefined>;
+/** Finds nothing. */
+let searching: Bun.Server<undefined>;
 
 beforeAll(async () => {
   directory = await tempDirectory();
@@ -39,6 +41,11 @@ beforeAll(async () => {
     port: 0,
     fetch: ({ url }) =>
       new URL(url).pathname === "/v2/" ? new Response("{}") : new Response("", { status: 500 }),
+  });
+  searching = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () => Response.json({ data: { GlobalSearch: { Repos: [], Images: [] } } }),
   });
   const at = (name: string) => join(directory.path, name);
   await writeFile(at("good.yaml"), `storage: {rootDirectory: ${at("root")}}\nhttp: {port: 0}\n`);
@@ -54,6 +61,7 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await broken.stop(true);
+  await searching.stop(true);
   await zot[Symbol.asyncDispose]();
   await directory[Symbol.asyncDispose]();
 });
@@ -103,6 +111,18 @@ const rows: readonly [command: string, status: number, ask: () => Promise<number
   ["undo", 0, () => asked("undo", "--since", "1m", "--by", "nobody")],
   ["undo", 1, () => asked("undo", "--since", "never")],
   ["undo", 2, () => status("undo")],
+  ["ls", 0, () => asked("ls")],
+  ["ls", 1, () => asked("ls", "none/such")],
+  ["ls", 2, () => asked("ls", "app:1")],
+  ["inspect", 0, () => asked("inspect", "app:1")],
+  ["inspect", 1, () => asked("inspect", "app:none")],
+  ["inspect", 2, () => status("inspect", "--platform", "linux", "app:1")],
+  ["tree", 0, () => asked("tree", "app:1")],
+  ["tree", 1, () => asked("tree", "app:none")],
+  ["tree", 2, () => status("tree", "oci:plain:")],
+  ["search", 0, () => status("search", "-s", searching.url.href, "app")],
+  ["search", 1, () => status("search", "-s", address("broken"), "app")],
+  ["search", 2, () => status("search", "-n", "0", "app")],
   ["copy", 0, () => status("copy", `${zot.url}/app:1`, "oci:copied")],
   ["copy", 1, () => status("copy", `${zot.url}/none:1`, "oci:copied")],
   ["copy", 2, () => status("copy", "app:1", "oci:copied")],

@@ -6,6 +6,7 @@
 import type { Command } from "./command.ts";
 import { contentCommands, mirrorCommands, retentionCommands } from "./asking_commands.ts";
 import { helpPages } from "./help_pages.ts";
+import { lookingCommands } from "./looking_commands.ts";
 import { movingCommands } from "./moving_commands.ts";
 import { askOptions, registryOptions } from "./registry_options.ts";
 import type { UserAction } from "./user.ts";
@@ -252,6 +253,7 @@ export const commands: readonly Command[] = [
       return 0;
     },
   },
+  ...lookingCommands,
   ...movingCommands,
   ...contentCommands,
   ...mirrorCommands,

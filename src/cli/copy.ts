@@ -14,7 +14,7 @@ import { TransferError, type ImageSource } from "../transfer/image_place.ts";
 import { tagOfName } from "../transfer/layout_source.ts";
 import { openSource, openTarget } from "../transfer/open_place.ts";
 import { labelOf, parsePlaceName, type PlaceName } from "../transfer/place_name.ts";
-import { parsePlatform } from "../transfer/platform.ts";
+import { parsePlatform } from "../oci/platform.ts";
 import type { Retries } from "../transfer/retries.ts";
 import type { Given, Output } from "./command.ts";
 import { noProgress, parallelOf, progressOf, type Progress } from "./copy_progress.ts";

@@ -5,6 +5,7 @@
 // `help_text.ts` lays pages out in columns.
 
 import type { HelpPage } from "./command.ts";
+import { lookingHelp } from "./looking_help.ts";
 import { mirrorHelp } from "./mirror_help.ts";
 
 const configEnvironment: HelpPage["environment"] = [
@@ -227,6 +228,7 @@ An undo is a change like any other: it stands in the history, and can be undone.
     ],
     seeAlso: ["zot help history", "zot help undelete", "docs/guides/undo.md"],
   },
+  ...lookingHelp,
   copy: {
     says: `Copies images byte for byte, with the signatures, SBOMs and other artifacts that refer to them. A place is a repository of a registry (docker://), an OCI layout in a directory (oci:) or in a tar archive (oci-archive:), as skopeo, podman and docker read and write them. A name without a host is Docker Hub's. Loopback addresses are asked by HTTP, all others by HTTPS; http://HOST/NAME in place of docker://HOST/NAME means HTTP.
 

@@ -77,6 +77,11 @@ function splitServer(given: string): { server: string | null; rest: string } {
   return { server: match?.[1] ?? null, rest: match?.[2] ?? given };
 }
 
+/** The server that was named, else the usual one. */
+export function serverGiven(named: string | null): string {
+  return named ?? process.env["ZOT_SERVER"] ?? serverDefault;
+}
+
 /** A server that a command asks. */
 export class AskedServer {
   readonly client: RegistryClient;
@@ -113,7 +118,7 @@ export async function withServer(
   let client: RegistryClient | null = null;
   try {
     client = new RegistryClient({
-      url: work.server ?? process.env["ZOT_SERVER"] ?? serverDefault,
+      url: serverGiven(work.server),
       credentials: credentialsOf(given),
       tls: await tlsOf(given),
       userAgent: `zot/${packageJson.version}`,

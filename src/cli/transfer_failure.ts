@@ -1,4 +1,5 @@
-// What went wrong in a command that moves content, as one line and an exit status; and what such commands share.
+// What went wrong in a command that moves content or looks at it, as one line and an exit status; and what such commands
+// share.
 
 import packageJson from "../../package.json" with { type: "json" };
 import type { Credentials } from "../client/client_auth.ts";
@@ -6,13 +7,14 @@ import { ClientError } from "../client/client_error.ts";
 import { dockerLoginFiles } from "../client/docker_files.ts";
 import { dockerLogin, DockerLoginError } from "../client/docker_login.ts";
 import { RegistryClient } from "../client/registry_client.ts";
+import { InspectError } from "../inspect/image_content.ts";
 import { systemClock } from "../lib/clock.ts";
 import { TransferError } from "../transfer/image_place.ts";
 import { attemptsMaxDefault, pauseMsDefault, type Retries } from "../transfer/retries.ts";
 import { mistakeStatus, type Given, type Output } from "./command.ts";
 import { onStopSignal } from "./on_stop_signal.ts";
 import { credentialsOf, limitsOf, Mistake, tlsOf } from "./registry_flags.ts";
-import { printable } from "./server_given.ts";
+import { printable, ServerRefused } from "./server_given.ts";
 
 export const userAgent = `zot/${packageJson.version}`;
 
@@ -21,6 +23,7 @@ export async function runTransfer(
   command: string,
   output: Output,
   work: (retries: Retries) => Promise<number>,
+  stoppedSays = "stopped; the next run goes on from what is there",
 ): Promise<number> {
   const stopped = new AbortController();
   const ignoreSignals = onStopSignal(() => stopped.abort());
@@ -33,12 +36,14 @@ export async function runTransfer(
     });
   } catch (error) {
     if (stopped.signal.aborted) {
-      output.error(`zot ${command}: stopped; the next run goes on from what is there\n`);
+      output.error(`zot ${command}: ${stoppedSays}\n`);
       return 1;
     }
     const isKnown =
       error instanceof Mistake ||
       error instanceof TransferError ||
+      error instanceof InspectError ||
+      error instanceof ServerRefused ||
       error instanceof ClientError ||
       error instanceof DockerLoginError;
     if (!isKnown) throw error;
@@ -72,4 +77,13 @@ export async function clientFor(given: Given, server: string): Promise<RegistryC
     userAgent,
     ...limitsOf(given),
   });
+}
+
+/** Runs the work of a command that only looks. Returns the exit status. */
+export function runLook(
+  command: string,
+  output: Output,
+  work: (retries: Retries) => Promise<number>,
+): Promise<number> {
+  return runTransfer(command, output, work, "stopped");
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { tempDirectory, type TempDirectory } from "../../test/temp.ts";
 import { openArchive } from "./archive_files.ts";
 import { openLayoutSource } from "./layout_source.ts";
-import { fileHeader, paddingOf, parsePax, tarEnd } from "./tar_format.ts";
+import { fileHeader, paddingOf, parsePax, tarEnd } from "../lib/tar_format.ts";
 
 let directory: TempDirectory;
 let serial = 0;

@@ -6,7 +6,13 @@ import type { FileHandle } from "node:fs/promises";
 import { MiB } from "../lib/bytes.ts";
 import { TransferError } from "./image_place.ts";
 import { openPlain, piecesOf, type LayoutFiles } from "./layout_files.ts";
-import { paddingOf, parseHeader, parsePax, tarBlockBytes, type TarHeader } from "./tar_format.ts";
+import {
+  paddingOf,
+  parseHeader,
+  parsePax,
+  tarBlockBytes,
+  type TarHeader,
+} from "../lib/tar_format.ts";
 
 /** Files in an archive; more are refused. */
 export const archiveEntriesMax = 500_000;

@@ -21,7 +21,7 @@ import { blobName, fileError } from "./layout_files.ts";
 import { withEntries, type NewEntry } from "./layout_index_edit.ts";
 import { partsOf } from "./manifest_parts.ts";
 import { writeAll } from "./partial_files.ts";
-import { fileHeader, paddingOf, tarEnd } from "./tar_format.ts";
+import { fileHeader, paddingOf, tarEnd } from "../lib/tar_format.ts";
 
 /** Writes files into a tar archive, one after the other. */
 export class ArchiveWriter {

@@ -4,7 +4,7 @@ import type { Platform } from "../oci/descriptor.ts";
 import { algorithmOf, digestOf } from "../oci/digest.ts";
 import { TransferError, type PlacedManifest } from "./image_place.ts";
 import type { ChildManifest, ManifestParts } from "./manifest_parts.ts";
-import { formatPlatform, isOfPlatform } from "./platform.ts";
+import { formatPlatform, isOfPlatform } from "../oci/platform.ts";
 
 /** BuildKit's provenance and SBOMs of an image are images beside it, which name it here. */
 const attestationOf = "vnd.docker.reference.digest";

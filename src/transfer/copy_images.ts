@@ -24,7 +24,7 @@ import {
   type PlacedManifest,
 } from "./image_place.ts";
 import { partsOf, type ChildManifest } from "./manifest_parts.ts";
-import { isOfPlatform } from "./platform.ts";
+import { isOfPlatform } from "../oci/platform.ts";
 import type { Retries } from "./retries.ts";
 
 export interface CopyOptions {

@@ -24,7 +24,7 @@ import { importImages, type ImportReport } from "./import_images.ts";
 import { readWhole } from "./layout_files.ts";
 import { openSource, openTarget } from "./open_place.ts";
 import { parsePlaceName } from "./place_name.ts";
-import { fileHeader, paddingOf, tarEnd } from "./tar_format.ts";
+import { fileHeader, paddingOf, tarEnd } from "../lib/tar_format.ts";
 
 let outside: ServedRegistry;
 let directory: TempDirectory;

@@ -7,7 +7,7 @@ import { isRepositoryName } from "../../../oci/reference.ts";
 import { mirrors } from "../../../metadata/mirrors.ts";
 import type { Registry } from "../../../registry/registry.ts";
 import { copyImages } from "../../../transfer/copy_images.ts";
-import { parsePlatform } from "../../../transfer/platform.ts";
+import { parsePlatform } from "../../../oci/platform.ts";
 import type { NamedEntry } from "../names.ts";
 import type { ContentValues } from "../options.ts";
 import type { FetchParts } from "../pull_through/blob_fetch.ts";

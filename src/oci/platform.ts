@@ -1,5 +1,5 @@
 /** Platforms as people write them, and which images of an index are of them. */
-import type { Platform } from "../oci/descriptor.ts";
+import type { Platform } from "./descriptor.ts";
 
 const grammar = /^([a-z0-9]+)\/([a-z0-9_]+)(?:\/([a-z0-9.]+))?$/;
 /** What a variant is where none is written. */

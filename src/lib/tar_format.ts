@@ -1,5 +1,5 @@
 /** Headers of tar archives: those that we write (ustar, with pax records where it is too small), and reading any. */
-import { KiB } from "../lib/bytes.ts";
+import { KiB } from "./bytes.ts";
 
 export const tarBlockBytes = 512;
 /** Beyond this the twelve octal digits of ustar end. */

@@ -1,0 +1,259 @@
+// `zot ls`, `zot inspect`, `zot tree` and `zot search` as a person types them, against this registry, docker-registry,
+// a layout and an archive.
+
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { startDockerRegistry, type Registry } from "./docker_registry.ts";
+import {
+  packageDirectory,
+  requireTool,
+  run,
+  startZot,
+  tempDirectory,
+  type Zot,
+} from "./harness.ts";
+import { inspectedImages, placeImages } from "./inspected_images.ts";
+import type { TempDirectory } from "./temp.ts";
+
+const program = join(packageDirectory, "bin/zot");
+const testMs = 60_000;
+const hasDockerRegistry = requireTool("docker-registry");
+let zot: Zot;
+let other: Registry | null = null;
+let directory: TempDirectory;
+
+beforeAll(async () => {
+  zot = await startZot();
+  if (hasDockerRegistry) other = await startDockerRegistry();
+  directory = await tempDirectory();
+  const images = inspectedImages();
+  await placeImages(images, `oci:${join(directory.path, "images")}`);
+  await placeImages(images, `oci-archive:${join(directory.path, "images.tar")}`);
+  await placeImages(images, `${zot.url}/team/app`);
+  if (other !== null) await placeImages(images, `${other.url}/team/app`);
+});
+afterAll(async () => {
+  await zot[Symbol.asyncDispose]();
+  await other?.[Symbol.asyncDispose]();
+  await directory[Symbol.asyncDispose]();
+});
+
+const zotRun = (...args: string[]) =>
+  run(program, args, { cwd: directory.path, env: { ZOT_SERVER: zot.url } });
+const json = async (...args: string[]): Promise<unknown> => {
+  const { code, stdout, stderr } = await zotRun(...args, "--json");
+  expect([code, stderr]).toEqual([0, ""]);
+  return JSON.parse(stdout);
+};
+
+/** Where the same images are. */
+const places: readonly (readonly [name: string, place: () => string])[] = [
+  ["the usual server", () => "team/app"],
+  ["this registry", () => `${zot.host}/team/app`],
+  ["a layout", () => "oci:images"],
+  ["an archive", () => "oci-archive:images.tar"],
+  ...(hasDockerRegistry
+    ? [["docker-registry", () => `docker://${other?.host}/team/app`] as const]
+    : []),
+];
+
+describe.each([...places])("%s", (_name, place) => {
+  test(
+    "ls: tags with what they are, the highest version first",
+    async () => {
+      const { stdout, code } = await zotRun("ls", place());
+      expect(code).toBe(0);
+      const lines = stdout.split("\n").map((line) => line.split(/ {2,}/));
+      expect(lines[0]).toEqual(["TAG", "DIGEST", "KIND", "PLATFORMS", "SIZE"]);
+      expect(lines.slice(1, -1).map(([tag, , kind, platforms]) => [tag, kind, platforms])).toEqual([
+        ["multi", "Multi-platform image", "linux/amd64, linux/arm64/v8"],
+        ["chart", "Helm chart", "-"],
+        ["1.10", "Image", "linux/amd64"],
+        ["1.9", "Image", "linux/amd64"],
+        ["1.0", "Image", "linux/amd64"],
+      ]);
+      const quiet = await zotRun("ls", "--quiet", place());
+      expect(quiet.stdout).toBe("multi\nchart\n1.10\n1.9\n1.0\n");
+      const few = await zotRun("ls", "-n", "2", place());
+      expect(few.stdout).toContain("3 more tags; -n 5 shows all of them");
+    },
+    testMs,
+  );
+
+  test(
+    "inspect: an index, an image of it, and what refers to that",
+    async () => {
+      const told = (await json("inspect", "--platform", "linux/amd64", `${place()}:multi`)) as {
+        kind: string;
+        platforms: { platform: string; sizeBytes: number }[];
+        image: { platform: string; layers: { from: string }[]; labels: object };
+        referrers: { kind: string; artifactType: string }[];
+      };
+      expect(told.kind).toBe("index");
+      expect(told.platforms.map(({ platform }) => platform)).toEqual([
+        "linux/amd64",
+        "linux/arm64/v8",
+      ]);
+      expect(told.image).toMatchObject({ platform: "linux/amd64", labels: { team: "blue" } });
+      expect(told.image.layers.map(({ from }) => from)).toEqual(["COPY part0 /"]);
+      expect(told.referrers).toMatchObject([
+        { kind: "sbom", artifactType: "application/spdx+json" },
+      ]);
+      const page = await zotRun("inspect", `${place()}:chart`);
+      expect(page.stdout).toContain("Helm chart (application/vnd.cncf.helm.config.v1+json)");
+      expect(page.stdout).toMatch(/^Version {6}1\.2\.0$/m);
+    },
+    testMs,
+  );
+
+  test(
+    "tree: images, their parts, and referrers",
+    async () => {
+      const { stdout, code } = await zotRun("tree", `${place()}:multi`);
+      expect(code).toBe(0);
+      const shape = stdout
+        .split("\n")
+        .slice(1, -1)
+        .map((line) => line.replace(/ {2}sha256:.*/, ""));
+      expect(shape).toEqual([
+        "└── Multi-platform image",
+        "    ├── linux/amd64",
+        "    │   ├── config",
+        "    │   ├── COPY part0 /",
+        "    │   └── refers to it: SBOM",
+        "    │       ├── config",
+        "    │       └── layer",
+        "    └── linux/arm64/v8",
+        "        ├── config",
+        "        └── COPY part0 /",
+      ]);
+    },
+    testMs,
+  );
+});
+
+test("ls: repositories, and those below a name", async () => {
+  const all = await zotRun("ls");
+  expect([all.code, all.stdout]).toEqual([0, "team/app\n"]);
+  expect((await zotRun("ls", zot.host)).stdout).toBe("team/app\n");
+  expect((await zotRun("ls", `${zot.host}/tea/`)).stdout).toBe("");
+  expect(await json("ls", "team/")).toEqual({ server: zot.url, repositories: ["team/app"] });
+  if (other !== null) expect((await zotRun("ls", other.url)).stdout).toBe("team/app\n");
+});
+
+test("inspect: commands of clients, for the place", async () => {
+  const { stdout } = await zotRun("inspect", "team/app:chart");
+  expect(stdout).toContain(`helm pull oci://${zot.host}/team/app --version chart --plain-http\n`);
+  const layout = await zotRun("inspect", "oci:images:chart");
+  expect(layout.stdout).not.toContain("helm pull");
+});
+
+test("nothing is coloured but on a terminal, and text of strangers moves no cursor", async () => {
+  const source = inspectedImages();
+  source.manifestOf(
+    {
+      config: source.blobOf("{}", "application/vnd.oci.empty.v1+json"),
+      layers: [source.blobOf("x", "application/octet-stream")],
+      annotations: { "org.opencontainers.image.title": "\u001B[31mred\u202Edet" },
+    },
+    undefined,
+    "odd",
+  );
+  await placeImages(source, `oci:${join(directory.path, "odd")}`);
+  for (const command of ["inspect", "tree"]) {
+    const { stdout, code } = await zotRun(command, "oci:odd:odd");
+    expect(code).toBe(0);
+    expect(stdout).not.toMatch(/[\u001B\u202E]/);
+  }
+  expect((await zotRun("inspect", "oci:odd:odd")).stdout).toContain("?[31mred?det");
+});
+
+const mistakes: readonly (readonly [args: readonly string[], status: number, says: string])[] = [
+  [
+    ["ls", "team/app:1.0"],
+    2,
+    "zot ls: expected a repository, got '1.0' behind it; 'zot inspect' shows an image",
+  ],
+  [
+    ["ls", "-n", "0", "team/app"],
+    2,
+    "zot ls: expected --number as a number of tags from 1 on, got '0'",
+  ],
+  [
+    ["ls", "oci:none"],
+    1,
+    "zot ls: oci:none: expected an OCI layout, but there is no file oci-layout",
+  ],
+  [
+    ["inspect", "Team/App"],
+    2,
+    "zot inspect: expected [HOST[:PORT]/]REPOSITORY[:TAG|@DIGEST], such as team/app:1.0; got 'Team/App'",
+  ],
+  [
+    ["inspect", "--platform", "linux/s390x", "oci:images:multi"],
+    1,
+    "zot inspect: oci:images: expected an image for linux/s390x; there are linux/amd64, linux/arm64/v8",
+  ],
+  [
+    ["inspect", "oci:images"],
+    2,
+    "zot inspect: expected the name of an image behind oci:images:; there are 1.0, 1.10, 1.9, multi, chart",
+  ],
+  [
+    ["inspect", "--user", "a:b", "oci:images:1.0"],
+    2,
+    "zot inspect: expected one registry with --user, got none; of others, 'docker login' and 'podman login' are used",
+  ],
+  [["tree", "oci:images:none"], 1, "zot tree: oci:images:none: it is not there"],
+];
+test.each([...mistakes])("one line: zot %j", async (args, status, says) => {
+  const { code, stderr } = await zotRun(...args);
+  expect([code, stderr]).toEqual([status, `${says}\n`]);
+});
+
+test("search: a registry without it is named, with what to do", async () => {
+  const server = other?.url ?? zot.url;
+  const { code, stderr } = await zotRun("search", "-s", server, "app");
+  expect(code).toBe(1);
+  expect(stderr).toContain("it has no search; 'zot ls' lists its repositories");
+});
+
+test("search: what zot's search answers, as tables and as JSON", async () => {
+  const asked: unknown[] = [];
+  using server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: async (request) => {
+      asked.push([new URL(request.url).pathname, await request.json()]);
+      return Response.json(searched);
+    },
+  });
+  const { stdout, code } = await zotRun("search", "-s", server.url.href, "-n", "1", "app");
+  expect(code).toBe(0);
+  expect(stdout).toBe(
+    "REPOSITORY  NEWEST  UPDATED     SIZE   PLATFORMS    SIGNED  DESCRIPTION\n" +
+      "team/app    1.0     2026-01-02  3 MiB  linux/amd64  yes     An app\n" +
+      "4 more; -n shows more of them\n",
+  );
+  expect(asked).toMatchObject([["/v2/_zot/ext/search", { variables: { text: "app", limit: 1 } }]]);
+  const found = await json("search", "-s", server.url.href, "app");
+  expect(found).toMatchObject({ totalCount: 5, repositories: [{ Name: "team/app" }], images: [] });
+});
+
+const searched = {
+  data: {
+    GlobalSearch: {
+      Page: { TotalCount: 5, ItemCount: 1 },
+      Repos: [
+        {
+          Name: "team/app",
+          LastUpdated: "2026-01-02T03:04:05Z",
+          Size: "3145728",
+          Platforms: [{ Os: "linux", Arch: "amd64" }],
+          NewestImage: { Tag: "1.0", IsSigned: true, Description: "An app" },
+        },
+      ],
+      Images: [],
+    },
+  },
+};
