@@ -10,7 +10,7 @@ import type { LoginNews } from "./auth/throttle.ts";
 import type { Config, RegistryConfig } from "./config/schema.ts";
 import type { Extension } from "./extensions/extension.ts";
 import { extensions } from "./extensions/extensions.ts";
-import { PrimaryExtensions, type Places } from "./extensions/open_extensions.ts";
+import { checkExtensions, PrimaryExtensions, type Places } from "./extensions/open_extensions.ts";
 import type { TlsMaterial } from "./http/tls_material.ts";
 import { runHere, type HeavyRunner } from "./jobs/heavy_work.ts";
 import { systemClock, type Clock } from "./lib/clock.ts";
@@ -30,7 +30,7 @@ import { extensionParts } from "./server/served.ts";
 import { QuotaRows } from "./server/quota_rows.ts";
 import { startJobs, startProbe, UsersFile } from "./server/upkeep.ts";
 import { urlOf } from "./server/urls.ts";
-import { checkSettings } from "./settings.ts";
+import { checkFiles as checkSettingsFiles, checkSettings, type FileFindings } from "./settings.ts";
 
 export {
   collectOffline,
@@ -88,6 +88,7 @@ export async function startPrimaryOn(
 ): Promise<Primary> {
   const report = reporter(log);
   const claim = await openRoot(config, root, log);
+  for (const warning of await checkExtensions(table, config)) log.warn(warning);
   const stores = await root.prepareBytes();
   const opened = new PrimaryExtensions(table, extensionParts(table, { config, clock, report }));
   const writer = root.openWriter({ clock, onBatch: opened.onBatch });
@@ -125,6 +126,13 @@ export async function startPrimaryOn(
     reconfigure: (next) => {
       inForce = next;
       users.reconfigure(next);
+      try {
+        opened.reconfigure(next);
+      } catch (error) {
+        // It was checked a moment ago: a file of it is gone meanwhile.
+        report("error", "background work goes on as it was", { problem: String(error) });
+      }
+      jobs.reconfigured();
       void quotas.set(next).then(() => jobs.kick());
     },
     stop: async () => {
@@ -280,7 +288,22 @@ export function joinHealth(primary: Primary, health: Health): void {
 }
 
 /** Whether a configuration can be put into force while the server runs. @throws with one line for the operator. */
-export const checkLive = checkSettings;
+export async function checkLive(config: Config, log: Log): Promise<void> {
+  await checkSettings(config, log);
+  for (const warning of await checkExtensions(extensions, config)) log.warn(warning);
+}
+
+/** As `checkFiles` of the settings, and what extensions find. */
+export async function checkFiles(config: Config): Promise<FileFindings> {
+  const { problems, warnings } = await checkSettingsFiles(config);
+  try {
+    const found = await checkExtensions(extensions, config);
+    return { problems, warnings: [...warnings, ...found] };
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    return { problems: [...problems, problem], warnings };
+  }
+}
 
 export {
   isEveryInterface,
@@ -293,6 +316,5 @@ export { mirroredBy, openApiText } from "./server/served.ts";
 export { openWorkshop, type HeavyWorkshop, type NamedWork } from "./server/heavy_workshop.ts";
 export { FileHashes } from "./server/plain_root.ts";
 export { urlAt, urlOf } from "./server/urls.ts";
-export { checkFiles } from "./settings.ts";
 export { patternWarnings } from "./server/existing_tags.ts";
 export type { Places } from "./extensions/open_extensions.ts";

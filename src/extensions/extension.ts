@@ -39,6 +39,11 @@ export interface Extension<Place = unknown> {
   readonly followerNames?: readonly string[];
   /** Work of it that runs in a process of its own; its jobs ask for it (`src/jobs/heavy_work.ts`). */
   readonly heavyWork?: readonly RegistryWork<never, unknown>[];
+  /**
+   * Reads the files that a configuration names, before it is put into force or where somebody asks: what is unwise about
+   * it here. Keeps nothing. @throws with one line for what cannot be in force.
+   */
+  check?(config: RegistryConfig): Promise<readonly string[]>;
   /** Called once in the primary, before the metadata are opened; null while it is off. */
   openPrimary?(parts: ExtensionParts): PrimaryExtension<Place> | null;
   /** Called once in each worker, before the metadata are opened, with its place; null while it is off. */
@@ -88,6 +93,8 @@ export interface PrimaryExtension<Place = unknown> {
   place?(worker: number): Place | null;
   /** A worker with this place is gone, unasked when it ended by itself. */
   workerEnded?(place: Place, asked: boolean): void;
+  /** Another configuration is in force, which differs in what may change while the server runs. */
+  reconfigure?(config: RegistryConfig): void;
   /** The last call, when nothing else runs any more. */
   close?(): void | Promise<void>;
 }
@@ -104,6 +111,8 @@ export interface WorkerExtension {
   lookup?(cache: CacheName): (hit: boolean) => void;
   /** What it adds to metrics: read when they are asked for. */
   figures?(): readonly Figures[];
+  /** As `PrimaryExtension.reconfigure`. @throws with one line when it cannot; then all of it is as it was. */
+  reconfigure?(config: RegistryConfig): void;
   close?(): void | Promise<void>;
 }
 

@@ -52,6 +52,15 @@ export function mirroredHostsOf(
   return table.flatMap((extension) => extension.mirrors?.(config) ?? []);
 }
 
+/** What all of them find unwise about a configuration on this machine. @throws with one line for what cannot be. */
+export async function checkExtensions(
+  table: readonly Extension[],
+  config: RegistryConfig,
+): Promise<readonly string[]> {
+  const found = await Promise.all(table.map(async (each) => (await each.check?.(config)) ?? []));
+  return found.flat();
+}
+
 export function jobNamesOf(table: readonly Extension[]): readonly string[] {
   return table.flatMap(({ jobNames = [] }) => jobNames);
 }
@@ -141,6 +150,10 @@ export class PrimaryExtensions {
     }
   }
 
+  reconfigure(config: RegistryConfig): void {
+    for (const extension of this.#all) extension.reconfigure?.(config);
+  }
+
   places(worker: number): Places {
     return Object.fromEntries(
       this.#open.map(({ name, extension }) => [name, extension.place?.(worker) ?? null]),
@@ -197,6 +210,11 @@ export class WorkerExtensions {
     return (hit) => {
       for (const listener of [first, ...others]) listener(hit);
     };
+  }
+
+  /** @throws with one line for the operator when one of them cannot. */
+  reconfigure(config: RegistryConfig): void {
+    for (const extension of this.#all) extension.reconfigure?.(config);
   }
 
   async close(): Promise<void> {

@@ -11,6 +11,8 @@ export interface Job<Context> {
   readonly everyMs: number;
   /** Runs soon after a commit. A job that walks the disk must not do so for every push. */
   readonly followsCommits: boolean;
+  /** Runs soon after another configuration is in force. */
+  readonly followsConfig?: boolean;
   /** After a run it rests so many times as long as the run took, and a second at least, whatever is committed. */
   readonly restFactor?: number;
   /** The lease that a server must hold to run it; null for a job that every server of a shared root runs. */

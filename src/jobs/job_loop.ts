@@ -30,7 +30,7 @@ interface Held {
 export class JobLoop<Context> {
   readonly #options: JobLoopOptions<Context>;
   readonly #stopping = new AbortController();
-  /** Wakes jobs that follow commits. */
+  /** Wakes jobs that follow commits, or the configuration. */
   readonly #kicks = new Map<Job<Context>, AbortController>();
   readonly #held = new Map<string, Held>();
   readonly #taking = new Map<string, Promise<Held | null>>();
@@ -48,6 +48,13 @@ export class JobLoop<Context> {
   kick(): void {
     for (const [job, controller] of this.#kicks) {
       if (job.followsCommits) controller.abort();
+    }
+  }
+
+  /** Another configuration is in force. */
+  reconfigured(): void {
+    for (const [job, controller] of this.#kicks) {
+      if (job.followsConfig === true) controller.abort();
     }
   }
 

@@ -111,7 +111,14 @@ export async function openAnswers(options: AnswersOptions): Promise<Answers> {
     learn: (news) => throttle.learn(news, clock.monotonicMs()),
     reconfigure: async (next) => {
       const replaced = settings;
-      settings = await openSettings(next, parts, replaced);
+      const found = await openSettings(next, parts, replaced);
+      try {
+        opened.reconfigure(next);
+      } catch (error) {
+        closeSettings(found, replaced);
+        throw error;
+      }
+      settings = found;
       dispatcher.replace(settings.dispatch);
       setLogLevel(log, next.log.level);
       closeSettings(replaced, settings);

@@ -68,6 +68,12 @@ export class MirrorWatch implements PullWatch, DownloadWatch {
     return (this.#bad.get(`${host} ${digest}`) ?? -Infinity) > this.#clock.monotonicMs();
   }
 
+  /** Other upstreams are in force. */
+  forget(): void {
+    this.#bad.clear();
+    this.#hosts.clear();
+  }
+
   #hostOf(repository: string): string {
     const known = this.#hosts.get(repository);
     if (known !== null) return known;

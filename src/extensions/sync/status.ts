@@ -36,7 +36,8 @@ export interface MirrorStatus extends MirroredHost {
 }
 
 export interface StatusParts {
-  readonly hosts: readonly MirroredHost[];
+  /** Those of the configuration in force. */
+  readonly hosts: () => readonly MirroredHost[];
   readonly stateOf: (host: string) => UpstreamState | null;
   readonly lastDays: () => ReadonlyMap<string, LastDay>;
 }
@@ -47,7 +48,7 @@ export async function mirrorStatus(
 ): Promise<readonly MirrorStatus[]> {
   const cached = await cachedOf(registry);
   const days = lastDays();
-  return hosts.map((each) => {
+  return hosts().map((each) => {
     const state = stateOf(each.host);
     const day = days.get(each.host);
     const pulls = day?.pulls ?? 0;

@@ -7,6 +7,8 @@ import type { Clock } from "../../lib/clock.ts";
 import type { PageAt } from "../../lib/shared_page.ts";
 import { claimFile } from "../../storage/root_lock.ts";
 import type { Extension, ExtensionParts } from "../extension.ts";
+import { checkUpstreams, ownPlace } from "./check_upstreams.ts";
+import { CurrentMirrors, type CurrentMirrorsOptions } from "./current_mirrors.ts";
 import { mirrorEndpoints } from "./endpoints.ts";
 import { evictJob, evictJobName } from "./evict_job.ts";
 import {
@@ -18,9 +20,8 @@ import {
 import { MirrorWatch } from "./mirror_watch.ts";
 import { mirroredHosts } from "./mirrored_hosts.ts";
 import { namedEntries } from "./names.ts";
-import { openMirrors } from "./open_mirrors.ts";
-import { openPeriodic, periodicEntries } from "./periodic/open_periodic.ts";
-import { periodicJobName } from "./periodic/periodic_job.ts";
+import { periodicEntries, roundsOf } from "./periodic/open_periodic.ts";
+import { periodicJobName, PeriodicRounds } from "./periodic/periodic_job.ts";
 import { FetchTicks, makeTicks } from "./pull_through/fetch_ticks.ts";
 import { PullThrough } from "./pull_through/pull_through.ts";
 import { mirrorStatus, type StatusParts } from "./status.ts";
@@ -49,116 +50,138 @@ export const syncExtension: Extension<SyncPlace> = {
     return sync.enable ? mirroredHosts(namedEntries(sync)) : [];
   },
 
-  openPrimary({ config, clock, report }) {
-    const { sync } = config.extensions;
-    if (!sync.enable) return null;
+  check: checkUpstreams,
+
+  openPrimary(parts) {
+    const { config, clock } = parts;
+    if (!config.extensions.sync.enable) return null;
     const { rootDirectory } = config.storage;
     const claims = ["upstreams", "fetches"].map((purpose) =>
       rootDirectory === null ? null : claimFile(rootDirectory, purpose),
     );
-    const [gates = null, ticks = null] = claims.map((claim) => claim?.path ?? null);
-    const gate = new UpstreamGates(gates, 0, clock);
-    gate.begin();
+    const [gatePage = null, ticks = null] = claims.map((claim) => claim?.path ?? null);
+    const gates = new UpstreamGates(gatePage, 0, clock);
+    gates.begin();
     const counts = openPrimaryCounts(rootDirectory, clock);
     // The page is whole before the first worker opens it.
     if (ticks !== null) makeTicks(ticks);
     // A mistake in the files of an upstream ends the start.
-    const upstreams =
-      periodicEntries(sync).length === 0
-        ? null
-        : openUpstreams(
-            { config, clock, report },
-            { gates, ticks, counts: null, worker: 0 },
-            counts.counts,
-          );
+    const open = opener(parts, gates, counts.counts);
+    const current = new CurrentMirrors(config, { open, needs: periodicEntries });
+    const watch = new MirrorWatch(current, counts.counts, clock);
+    let sync = config.extensions.sync;
+    let reconfigured = (): void => {};
     return {
-      jobs: (registry, stores) => {
-        const jobs = [
-          evictJob(registry, sync, (host, bytes) => counts.counts.evicted(host, bytes)),
-        ];
-        if (upstreams !== null) {
-          const shared = ticks === null ? new FetchTicks() : new FetchTicks(ticks);
-          const watch = new MirrorWatch(openMirrors(sync, upstreams), counts.counts, clock);
-          jobs.push(openPeriodic(sync, { registry, stores, ticks: shared, upstreams, watch }));
-        }
-        return jobs.filter((job) => job !== null);
+      jobs: (registry, { uploads }) => {
+        const shared = ticks === null ? new FetchTicks() : new FetchTicks(ticks);
+        const fetch = { registry, uploads, ticks: shared, watch };
+        const rounds = new PeriodicRounds(registry, roundsOf(current, fetch));
+        reconfigured = () => rounds.replace(roundsOf(current, fetch));
+        const onEvicted = (host: string, bytes: number): void => counts.counts.evicted(host, bytes);
+        return [evictJob(registry, () => current.sync, onEvicted), rounds.job];
       },
-      place: (worker) => ({ gates, ticks, counts: counts.place(), worker }),
+      place: (worker) => ({ gates: gatePage, ticks, counts: counts.place(), worker }),
       workerEnded: (place) => {
-        gate.workerEnded(place.worker);
+        gates.workerEnded(place.worker);
         if (place.counts !== null) counts.ended(place.counts);
       },
+      reconfigure: (next) => {
+        if (Bun.deepEquals(sync, next.extensions.sync, true)) return;
+        current.replace(next);
+        sync = next.extensions.sync;
+        // Another login may have another budget.
+        gates.forgetLimits();
+        watch.forget();
+        reconfigured();
+      },
       close: () => {
-        upstreams?.close();
+        current.close();
         counts.close();
         for (const claim of claims) claim?.release();
       },
     };
   },
 
-  openWorker({ config, clock, report, place }) {
-    const { sync } = config.extensions;
-    if (!sync.enable || place === null) return null;
+  openWorker(parts) {
+    const { config, clock, place } = parts;
+    if (!config.extensions.sync.enable || place === null) return null;
     const counts = countsAt(place, clock);
-    const upstreams = openUpstreams({ config, clock, report }, place, counts);
-    const names = openMirrors(sync, upstreams);
-    const watch = new MirrorWatch(names, counts, clock);
-    const status = statusParts(mirroredHosts(namedEntries(sync)), upstreams, counts);
+    const gates = new UpstreamGates(place.gates, place.worker, clock);
+    const current = new CurrentMirrors(config, {
+      open: opener(parts, gates, counts),
+      needs: (entries) => entries.filter(({ values }) => values.onDemand),
+    });
+    const watch = new MirrorWatch(current, counts, clock);
+    const status = statusParts(current, counts);
     const ticks = place.ticks === null ? new FetchTicks() : new FetchTicks(place.ticks);
+    let sync = config.extensions.sync;
+    let pullThrough: PullThrough | null = null;
     return {
       endpoints: (registry) => mirrorEndpoints(() => mirrorStatus(registry, status)),
       onAnswer: (record) => watch.answered(record),
       figures: () =>
         counts.figures(
-          status.hosts.flatMap(({ host }) => {
+          status.hosts().flatMap(({ host }) => {
             const state = status.stateOf(host);
             return state === null ? [] : [{ host, state }];
           }),
         ),
-      origin: (registry, { uploads }) =>
-        new PullThrough({
+      origin: (registry, { uploads }) => {
+        const settings = {
+          get freePartMin(): number {
+            return current.sync.minFree / 100;
+          },
+        };
+        pullThrough = new PullThrough({
           registry,
           uploads,
-          names,
+          names: current,
           ticks,
           watch,
-          settings: { freePartMin: sync.minFree / 100 },
-        }),
-      close: () => upstreams.close(),
+          settings,
+        });
+        return pullThrough;
+      },
+      reconfigure: (next) => {
+        if (Bun.deepEquals(sync, next.extensions.sync, true)) return;
+        current.replace(next);
+        sync = next.extensions.sync;
+        watch.forget();
+        pullThrough?.forget();
+      },
+      close: () => current.close(),
     };
   },
 };
 
-function openUpstreams(
-  { config, clock, report }: Pick<ExtensionParts, "config" | "clock" | "report">,
-  { gates, worker }: SyncPlace,
+function opener(
+  { clock, report }: Pick<ExtensionParts, "clock" | "report">,
+  gates: UpstreamGates,
   counts: MirrorCounts,
-): Upstreams {
-  return new Upstreams({
-    sync: config.extensions.sync,
-    clock,
-    report,
-    env: process.env,
-    page: gates,
-    worker,
-    ownPort: config.http.port === 0 ? null : config.http.port,
-    userAgent: `zot/${packageJson.version}`,
-    onAnswer: (...answer) => counts.answered(...answer),
-  });
+): CurrentMirrorsOptions["open"] {
+  return (config) =>
+    new Upstreams({
+      sync: config.extensions.sync,
+      clock,
+      report,
+      env: process.env,
+      gates,
+      own: ownPlace(config),
+      userAgent: `zot/${packageJson.version}`,
+      onAnswer: (...answer) => counts.answered(...answer),
+    });
 }
 
 function countsAt({ counts }: SyncPlace, clock: Clock): MirrorCounts {
   return counts === null ? openPrimaryCounts(null, clock).counts : openCounts(counts, clock);
 }
 
-function statusParts(
-  hosts: StatusParts["hosts"],
-  upstreams: Upstreams,
-  counts: MirrorCounts,
-): StatusParts {
+function statusParts(current: CurrentMirrors, counts: MirrorCounts): StatusParts {
+  const stateOf: StatusParts["stateOf"] = (host) =>
+    current.upstreams.opened.find((each) => each.host === host)?.state() ?? null;
   return {
-    hosts,
-    stateOf: (host) => upstreams.opened.find((each) => each.host === host)?.state() ?? null,
+    hosts: () => mirroredHosts(current.entries),
+    stateOf,
     lastDays: () => counts.lastDays(),
   };
 }

@@ -32,4 +32,8 @@ export class Absences {
   forget(place: string): void {
     this.#until.delete(place);
   }
+
+  forgetAll(): void {
+    this.#until.clear();
+  }
 }

@@ -77,6 +77,11 @@ export class MirroredManifests {
     this.#absences = new Absences(registry.clock);
   }
 
+  /** What is not there may be there with another login. */
+  forgetAbsences(): void {
+    this.#absences.forgetAll();
+  }
+
   /** `sources` are those of the repository, or its one origin. @throws an API error. */
   async pull(
     place: Place,

@@ -45,12 +45,15 @@ export function askedOf(asked: string, sources: readonly MirroredName[]): string
   return [asked, ...sources.map(({ mirror }) => mirror.upstream.host)].join(" ");
 }
 
+/** Where a name of an upstream is here. */
+export interface LocatedMirror {
+  readonly repository: string;
+  readonly host: string;
+}
+
 export interface MirrorNames {
   /** The name here of what a client asks for at a registry; null for a registry or name that is not mirrored. */
-  localName(
-    namespace: string,
-    name: string,
-  ): { readonly repository: string; readonly host: string } | null;
+  localName(namespace: string, name: string): LocatedMirror | null;
   /** The one spelling of a name here that has several, such as `docker.io/alpine`. */
   canonical(repository: string): string;
   /** What a name without a host means at the mirror of Docker Hub, for clients that know no other; null without one. */

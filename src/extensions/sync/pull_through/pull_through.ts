@@ -54,6 +54,12 @@ export class PullThrough implements Origin {
     this.#lists = new UpstreamLists(registry);
   }
 
+  /** Other upstreams are in force: what was remembered of those before says nothing of them. */
+  forget(): void {
+    this.#manifests.forgetAbsences();
+    this.#lists.forget();
+  }
+
   /** Downloads that run in this process. */
   get fetches(): number {
     return this.#blobs.fetches;

@@ -39,6 +39,11 @@ export class UpstreamLists {
     this.#referrers = new ListMemory(registry.clock, referrersLastMs);
   }
 
+  forget(): void {
+    this.#tags.forget();
+    this.#referrers.forget();
+  }
+
   /** Null where the upstreams have nothing. @throws an API error where they cannot be asked and nothing is here. */
   async tags(
     repository: string,
@@ -106,6 +111,10 @@ class ListMemory<T> {
   constructor(clock: Clock, lastsMs: number) {
     this.#clock = clock;
     this.#lastsMs = lastsMs;
+  }
+
+  forget(): void {
+    this.#lists.clear();
   }
 
   async get(

@@ -6,9 +6,7 @@
  * A name is resolved once and the address that was checked is the one that is called, so that a name which changes
  * between the two gains nothing. Behind a proxy the proxy resolves names: it is the operator's own rule.
  */
-import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
-import { networkInterfaces } from "node:os";
 import { ClientError } from "../../../client/client_error.ts";
 import { hostAndPort } from "../../../client/connection.ts";
 import { formatHost, type Origin, sameOrigin } from "../../../client/registry_url.ts";
@@ -16,10 +14,8 @@ import type { Route, Way } from "../../../client/route.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { type Glob, matchesGlob, parseGlob } from "../../../lib/glob.ts";
 import { addressKind } from "./address_kinds.ts";
+import { isOwnPlace, resolveBySystem, type OwnPlace, type Resolve } from "./own_address.ts";
 import { proxyFor, type ProxyRules } from "./proxies.ts";
-
-/** All addresses of a name, the best first. @throws where it has none. */
-export type Resolve = (host: string) => Promise<readonly string[]>;
 
 export interface EgressOptions extends ProxyRules {
   readonly upstream: Origin;
@@ -27,7 +23,7 @@ export interface EgressOptions extends ProxyRules {
   readonly allowRedirectHosts: readonly string[];
   readonly clock: Clock;
   /** Where this server itself listens: it is no upstream of its own. Null where nobody knows. */
-  readonly ownPort?: number | null;
+  readonly own?: OwnPlace | null;
   readonly resolve?: Resolve;
   /** Hears of what was not called, at most once a minute for each host. */
   readonly onRefused?: (host: string, reason: string) => void;
@@ -49,16 +45,6 @@ const reasons = {
 export function egressRoute(options: EgressOptions): Route {
   const egress = new Egress(options);
   return (origin, isDerived) => egress.wayTo(origin, isDerived);
-}
-
-const resolveBySystem: Resolve = async (host) => {
-  const found = await lookup(host, { all: true });
-  return found.map(({ address }) => address);
-};
-
-function ownAddresses(): ReadonlySet<string> {
-  const interfaces = Object.values(networkInterfaces());
-  return new Set(interfaces.flatMap((each) => (each ?? []).map(({ address }) => address)));
 }
 
 class Egress {
@@ -114,16 +100,12 @@ class Egress {
   }
 
   async #isSelf(origin: Origin): Promise<boolean> {
-    if (origin.port !== this.#options.ownPort) return false;
+    const { own = null } = this.#options;
+    if (origin.port !== own?.port) return false;
     const nowMs = this.#options.clock.monotonicMs();
     const known = this.#self.get(origin.host);
     if (known !== undefined && nowMs - known.atMs < upstreamLastsMs) return known.isSelf;
-    const addresses =
-      isIP(origin.host) === 0 ? await this.#resolve(origin.host).catch(() => []) : [origin.host];
-    const own = ownAddresses();
-    const isSelf = addresses.some(
-      (address) => addressKind(address) === "local" || own.has(address),
-    );
+    const isSelf = await isOwnPlace(origin, own, this.#resolve);
     if (this.#self.size >= toldMax) this.#self.clear();
     this.#self.set(origin.host, { isSelf, atMs: nowMs });
     return isSelf;

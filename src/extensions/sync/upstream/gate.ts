@@ -8,7 +8,14 @@
 import type { HeaderLines } from "../../../client/http_message.ts";
 import { ClientError } from "../../../client/client_error.ts";
 import type { Clock } from "../../../lib/clock.ts";
-import { clearRow, GateSlot, openGatePage, type PlaceClass, rowsMax } from "./gate_page.ts";
+import {
+  clearLimits,
+  clearRow,
+  GateSlot,
+  openGatePage,
+  type PlaceClass,
+  rowsMax,
+} from "./gate_page.ts";
 import { Health } from "./health.ts";
 import type { PageAt } from "../../../lib/shared_page.ts";
 import { UpstreamTrouble } from "./trouble.ts";
@@ -81,6 +88,11 @@ export class UpstreamGates {
       limits,
       clock: this.#clock,
     });
+  }
+
+  /** Whatever upstreams said of limits is found out anew. */
+  forgetLimits(): void {
+    clearLimits(this.#page);
   }
 
   /** Gives back what a worker held that is gone. */

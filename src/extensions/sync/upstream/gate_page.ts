@@ -61,6 +61,15 @@ export function clearRow(page: Int32Array, worker: number): void {
   }
 }
 
+/** Forgets what upstreams said of limits. */
+export function clearLimits(page: Int32Array): void {
+  for (let slot = 0; slot < slotsMax; slot += 1) {
+    for (const name of ["limitedUntilS", "budget"] as const) {
+      Atomics.store(page, slot * slotLength + field[name], 0);
+    }
+  }
+}
+
 function rowOf(worker: number): number {
   return worker % rowsMax;
 }

@@ -4,7 +4,6 @@ import { parseRegistryUrl, type Origin } from "../../../client/registry_url.ts";
 import type { Route } from "../../../client/route.ts";
 import type { TlsOptions } from "../../../client/connection.ts";
 import type { Clock } from "../../../lib/clock.ts";
-import type { PageAt } from "../../../lib/shared_page.ts";
 import type { Report } from "../../../registry/registry.ts";
 import { apiUrlOf } from "../hosts.ts";
 import type { NamedEntry } from "../names.ts";
@@ -12,7 +11,8 @@ import type { SyncValues } from "../options.ts";
 import { openLoginFile, type LoginFile } from "./credentials/login_file.ts";
 import { loginSource } from "./credentials/login_source.ts";
 import { egressRoute } from "./egress.ts";
-import { type GateLimits, UpstreamGates } from "./gate.ts";
+import type { GateLimits, UpstreamGates } from "./gate.ts";
+import type { OwnPlace } from "./own_address.ts";
 import type { Environment } from "./proxies.ts";
 import { RegistryUpstream, upstreamLimits } from "./registry_upstream.ts";
 import { readTls } from "./tls_material.ts";
@@ -27,12 +27,10 @@ export interface UpstreamsParts {
   readonly clock: Clock;
   readonly report: Report;
   readonly env: Environment;
-  /** The page of the gates, the same for all processes; null where there is one. */
-  readonly page: PageAt | null;
-  /** The process: 0 for the primary, workers from 1. */
-  readonly worker: number;
+  /** Those of this process, which know what runs. */
+  readonly gates: UpstreamGates;
   /** Where this server listens; null where nobody knows. */
-  readonly ownPort: number | null;
+  readonly own: OwnPlace | null;
   readonly userAgent: string;
   /** Hears of every answer of an upstream. */
   readonly onAnswer?: (host: string, method: string, status: number | null, ms: number) => void;
@@ -40,15 +38,13 @@ export interface UpstreamsParts {
 
 export class Upstreams {
   readonly #parts: UpstreamsParts;
-  readonly #gates: UpstreamGates;
   readonly #logins: LoginFile | null;
-  readonly #opened: Upstream[] = [];
+  readonly #opened = new Map<NamedEntry, readonly Upstream[]>();
 
   /** @throws with one line for what cannot be read. */
   constructor(parts: UpstreamsParts) {
     this.#parts = parts;
     const { sync, clock, report } = parts;
-    this.#gates = new UpstreamGates(parts.page, parts.worker, clock);
     this.#logins =
       sync.credentialsFile === null
         ? null
@@ -63,11 +59,13 @@ export class Upstreams {
 
   /** All that were opened. */
   get opened(): readonly Upstream[] {
-    return this.#opened;
+    return [...this.#opened.values()].flat();
   }
 
   /** The upstreams of an entry, in the order in which they are asked. @throws with one line for what cannot be read. */
   of(entry: NamedEntry): readonly Upstream[] {
+    const known = this.#opened.get(entry);
+    if (known !== undefined) return known;
     const { values } = entry;
     const tls = readTls({
       verify: values.tlsVerify,
@@ -77,17 +75,13 @@ export class Upstreams {
     const opened = values.urls.map((url, index) =>
       this.#open(url, entry.hosts[index] ?? url, { entry, tls }),
     );
-    this.#opened.push(...opened);
+    this.#opened.set(entry, opened);
     return opened;
   }
 
-  /** Gives back what a worker held that is gone. */
-  workerEnded(worker: number): void {
-    this.#gates.workerEnded(worker);
-  }
-
+  /** Drops idle connections; what runs goes on. */
   close(): void {
-    for (const upstream of this.#opened) upstream.close();
+    for (const upstream of this.opened) upstream.close();
   }
 
   #open(
@@ -95,7 +89,7 @@ export class Upstreams {
     host: string,
     { entry, tls }: { readonly entry: NamedEntry; readonly tls: TlsOptions },
   ): Upstream {
-    const { sync, clock, report, env, ownPort, userAgent, onAnswer } = this.#parts;
+    const { sync, clock, report, env, own, gates, userAgent, onAnswer } = this.#parts;
     const { values } = entry;
     const apiUrl = apiUrlOf(url);
     const routeTo = (upstream: Origin): Route =>
@@ -106,7 +100,7 @@ export class Upstreams {
         env,
         tls,
         clock,
-        ownPort,
+        own,
         onRefused: (named, reason) =>
           report("warn", "an upstream names an address that is not called", {
             upstream: host,
@@ -132,7 +126,7 @@ export class Upstreams {
       }),
       tls,
       route: routeTo(parseRegistryUrl(apiUrl).origin),
-      gate: this.#gates.of(host, gateLimits(values, sync)),
+      gate: gates.of(host, gateLimits(values, sync)),
       clock,
       limits: {
         ...upstreamLimits,
