@@ -3,8 +3,9 @@
 import { standardInput, type Given, type Output } from "./command.ts";
 import { Mistake, text } from "./registry_flags.ts";
 import { failed, inColumns, wantsJson, withServer } from "./server_given.ts";
-import { mirrorsOf, type ToldMirror } from "./told_mirrors.ts";
+import { mirrorsOf } from "./told_mirrors.ts";
 import { formatBytes } from "../lib/bytes.ts";
+import type { MirrorStatus } from "../lib/mirror_status.ts";
 
 const actions = ["snippets", "probe", "status"] as const;
 
@@ -77,7 +78,7 @@ const head = [
   "LAST ERROR",
 ];
 
-function rowOf(mirror: ToldMirror): string[] {
+function rowOf(mirror: MirrorStatus): string[] {
   const { host, state, since, lastError, budgetLeft, reset, lastDay, cached } = mirror;
   const { hitRatio, pulls, oldestStaleS } = lastDay;
   const ratio = hitRatio === null ? "-" : `${Math.floor(hitRatio * 100)}% of ${pulls}`;

@@ -60,12 +60,12 @@ test("row 69: an entry that goes during a fetch: the fetch ends, and what is her
   expect(told["changed"]).toEqual(["extensions.sync.registries"]);
   gate.resolve();
   expect(digestOf("sha256", new Uint8Array(await (await pull).arrayBuffer()))).toBe(layer);
-  const asked = upstream.asked().length;
+  const asked = upstream.requests.length;
   expect(await statusOf(zot, `${name}/manifests/v1`)).toBe(200);
   expect(await statusOf(zot, `${name}/manifests/${digest}`)).toBe(200);
   expect(await statusOf(zot, `${name}/blobs/${layer}`)).toBe(200);
   expect(await statusOf(zot, `${name}/manifests/v2`)).toBe(404);
-  expect(upstream.asked().length).toBe(asked);
+  expect(upstream.requests.length).toBe(asked);
   expect(await (await get(zot, "_zot/mirrors")).json()).toEqual({ mirrors: [] });
   // It comes back, and so does what it has.
   await change(zot, mirroring([entry]));

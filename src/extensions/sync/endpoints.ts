@@ -3,7 +3,7 @@ import type { App } from "../../api/app.ts";
 import { text, timeOrNull } from "../../api/schema_parts.ts";
 import type { Endpoint, JsonSchema } from "../../http/endpoint.ts";
 import { jsonReply } from "../../http/reply.ts";
-import type { MirrorStatus } from "./status.ts";
+import type { MirrorStatus } from "../../lib/mirror_status.ts";
 
 const noStore = { "cache-control": "no-store" };
 const count: JsonSchema = { type: "integer", minimum: 0 };

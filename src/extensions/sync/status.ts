@@ -3,6 +3,7 @@
  * and how much of it is here.
  */
 import type { MirroredHost } from "../../lib/mirror_clients.ts";
+import type { MirrorStatus } from "../../lib/mirror_status.ts";
 import { mirrors } from "../../metadata/mirrors.ts";
 import type { Registry } from "../../registry/registry.ts";
 import type { LastDay } from "./metrics/mirror_counts.ts";
@@ -11,29 +12,6 @@ import type { UpstreamState } from "./upstream/upstream.ts";
 /** Repositories whose bytes are added up for one answer. */
 const repositoriesMax = 10_000;
 const pageSize = 500;
-
-/** An upstream as it is told. Times are RFC 3339. */
-export interface MirrorStatus extends MirroredHost {
-  readonly state: UpstreamState["state"];
-  readonly since: string | null;
-  readonly lastError: { readonly words: string; readonly at: string } | null;
-  /** Requests that the upstream still allows, where it says so; when it may be asked again. */
-  readonly budgetLeft: number | null;
-  readonly reset: string | null;
-  readonly lastDay: {
-    readonly pulls: number;
-    /** Part of them that was answered from here; null where there was none. */
-    readonly hitRatio: number | null;
-    /** Seconds since its last check, of the oldest answer that was served without the upstream; null where none was. */
-    readonly oldestStaleS: number | null;
-  };
-  readonly cached: {
-    readonly repositories: number;
-    readonly bytes: number;
-    /** There are more repositories than were looked at. */
-    readonly isCutOff: boolean;
-  };
-}
 
 export interface StatusParts {
   /** Those of the configuration in force. */
