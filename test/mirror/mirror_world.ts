@@ -60,6 +60,8 @@ const defaults: Omit<Mirror, "upstream" | "hosts"> = {
   onDenied: "serve",
   onClientGone: "finish",
   propagatesDeletes: false,
+  onlySigned: false,
+  takesCosignTags: true,
   relaysUnknownBlobs: false,
 };
 

@@ -104,7 +104,7 @@ describe("what does not fit together", () => {
 });
 
 describe("warnings", () => {
-  const rows: readonly (readonly [Record<string, unknown>, line: string])[] = [
+  const rows: readonly (readonly [Record<string, unknown>, ...lines: string[]])[] = [
     [{ onDemand: false }, ": has neither onDemand nor pollInterval, so nothing of it is mirrored"],
     [
       { onDemand: false, pollInterval: "1h" },
@@ -123,15 +123,20 @@ describe("warnings", () => {
       { tlsVerify: false },
       ".tlsVerify: anybody on the way can answer in the name of this upstream",
     ],
+    [
+      { platforms: ["linux/amd64"] },
+      ".platforms: has no effect without pollInterval: of an index those come that are pulled",
+      ": zot (Go) does not know platforms",
+    ],
     [{ allowPush: false, proxy: "none" }, ": zot (Go) does not know allowPush, proxy"],
     [
       { content: [{ prefix: "**", destination: "/kept" }] },
       ".content: storage.retention may remove what is mirrored as kept, and it comes back",
     ],
   ];
-  test.each([...rows])("%j", (keys, line) => {
+  test.each([...rows])("%j", (keys, ...lines) => {
     const warnings = syncWarnings(syncValues(entry(keys)), ["kept/**"]);
-    expect(warnings).toEqual([`extensions.sync.registries[0]${line}`]);
+    expect(warnings).toEqual(lines.map((line) => `extensions.sync.registries[0]${line}`));
   });
 
   test("of the section as a whole", () => {

@@ -4,7 +4,6 @@
  */
 import { ruleProblem } from "./content_rules.ts";
 import { folderOf, hostOfUrl } from "./hosts.ts";
-import { unservedProblems } from "./unserved.ts";
 import { type OAuth2Values, ownKeys, type RegistryValues, type SyncValues } from "./options.ts";
 
 const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -16,13 +15,12 @@ const grantTypes = [
 /** What cannot work. */
 export function checkSyncOptions(sync: SyncValues): string[] {
   if (!sync.enable) return [];
-  const problems = [
+  return [
     ...sync.registries.flatMap((entry, index) =>
       entryProblems(entry).map((says) => `extensions.sync.registries[${index}].${says}`),
     ),
     ...mirrorProblems(sync),
   ];
-  return problems.length > 0 ? problems : unservedProblems(sync);
 }
 
 function entryProblems(entry: RegistryValues): string[] {
@@ -150,12 +148,17 @@ export function syncWarnings(sync: SyncValues, keepsTags: readonly string[]): st
 
 function entryWarnings(entry: RegistryValues, policies: readonly string[]): string[] {
   const warnings: string[] = [];
-  const { onDemand, pollInterval, content, preserveDigest } = entry;
+  const { onDemand, pollInterval, content, platforms, preserveDigest } = entry;
   if (!onDemand && (pollInterval === 0 || content.length === 0)) {
     const lacks = pollInterval === 0 ? "onDemand nor pollInterval" : "onDemand nor content";
     warnings.push(`: has neither ${lacks}, so nothing of it is mirrored`);
   } else if (pollInterval > 0 && content.length === 0) {
     warnings.push(".pollInterval: has no effect without content, which says what to copy");
+  }
+  if (platforms.length > 0 && pollInterval === 0) {
+    warnings.push(
+      ".platforms: has no effect without pollInterval: of an index those come that are pulled",
+    );
   }
   if (preserveDigest === false) {
     warnings.push(".preserveDigest: has no effect: manifests are kept as they are");

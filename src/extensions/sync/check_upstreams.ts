@@ -10,9 +10,13 @@ import { namedEntries, type NamedEntry } from "./names.ts";
 import { UpstreamGates } from "./upstream/gate.ts";
 import { Upstreams } from "./upstream/open_upstreams.ts";
 import { isOwnPlace, type OwnPlace } from "./upstream/own_address.ts";
+import type { Environment } from "./upstream/proxies.ts";
 
 /** What is unwise. @throws with one line for what cannot be in force. */
-export async function checkUpstreams(config: RegistryConfig): Promise<readonly string[]> {
+export async function checkUpstreams(
+  config: RegistryConfig,
+  env: Environment,
+): Promise<readonly string[]> {
   const { sync } = config.extensions;
   if (!sync.enable) return [];
   const entries = namedEntries(sync);
@@ -21,7 +25,7 @@ export async function checkUpstreams(config: RegistryConfig): Promise<readonly s
     sync,
     clock: systemClock,
     report: () => {},
-    env: process.env,
+    env,
     gates: new UpstreamGates(null, 0, systemClock),
     own,
     userAgent: "zot",

@@ -49,6 +49,8 @@ export function mirrorOf({ values, hosts }: NamedEntry, upstream: Upstream): Mir
     allowsPush: values.allowPush,
     onDenied: values.onDenied,
     onClientGone: values.onClientGone,
+    onlySigned: values.onlySigned,
+    takesCosignTags: values.syncLegacyCosignTags,
     propagatesDeletes: values.propagateDeletes,
     relaysUnknownBlobs: values.relayUnknownBlobs,
   };

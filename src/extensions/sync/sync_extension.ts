@@ -50,7 +50,7 @@ export const syncExtension: Extension<SyncPlace> = {
     return sync.enable ? mirroredHosts(namedEntries(sync)) : [];
   },
 
-  check: checkUpstreams,
+  check: (config) => checkUpstreams(config, process.env),
 
   openPrimary(parts) {
     const { config, clock } = parts;

@@ -15,7 +15,7 @@ import type { MirroredName } from "../pull_through/mirror.ts";
 import { UpstreamTrouble } from "../upstream/trouble.ts";
 import { LocalTarget } from "./local_target.ts";
 import { removeLostTags } from "./lost_tags.ts";
-import { isSigned } from "./signed.ts";
+import { isSigned } from "../signed.ts";
 import { chosenTags } from "./tag_filter.ts";
 import { UpstreamSource } from "./upstream_source.ts";
 
@@ -162,7 +162,7 @@ export class SyncRound {
       this.#signal.throwIfAborted();
       const image = { repository: to.repository, tag };
       try {
-        if (onlySigned && !(await isSigned(source, tag, { withCosignTags }))) {
+        if (onlySigned && !(await this.#isSigned(from, source, tag))) {
           this.#tell("info", "skipping image without mandatory signature", image);
           continue;
         }
@@ -175,6 +175,17 @@ export class SyncRound {
       }
     }
     return failed;
+  }
+
+  async #isSigned(
+    { mirror, name }: MirroredName,
+    source: UpstreamSource,
+    tag: string,
+  ): Promise<boolean> {
+    const digest = await source.head(tag);
+    if (digest === null) return false;
+    const { syncLegacyCosignTags: withCosignTags } = this.#parts.entry.values;
+    return isSigned(mirror.upstream, { name, digest }, { withCosignTags });
   }
 
   async #image(

@@ -8,17 +8,20 @@
 import type { Clock } from "../../../lib/clock.ts";
 import { Lru } from "../../../lib/lru.ts";
 import { mirrors, type CachedTag } from "../../../metadata/mirrors.ts";
-import { algorithmOf, digestOf, parseDigest, type Digest } from "../../../oci/digest.ts";
+import { parseDigest, type Digest } from "../../../oci/digest.ts";
+import { apiError } from "../../../oci/errors.ts";
 import type { Reference } from "../../../oci/reference.ts";
 import type { Place, Provenance, Pulled } from "../../../registry/origin.ts";
 import type { Registry } from "../../../registry/registry.ts";
 import { resolveManifest, whyAbsent, type ManifestHolding } from "../../../registry/resolve.ts";
-import type { UpstreamManifest } from "../upstream/upstream.ts";
 import { UpstreamTrouble } from "../upstream/trouble.ts";
 import { Absences } from "./absences.ts";
+import { checked, type CheckedManifest } from "./checked_manifest.ts";
 import { askedOf, joinedBy, type Mirror, type MirroredName } from "./mirror.ts";
 import { confirmTag, setCachedTag, storeManifest, type NotKept } from "./store_manifest.ts";
-import { isAbsence, staleWarning, troubleError, worst } from "./upstream_answers.ts";
+import { SignedContent } from "./signed_content.ts";
+import { staleWarning, troubleError } from "./upstream_answers.ts";
+import { eachOf, unsigned, type Answer } from "./upstream_question.ts";
 
 /** Checks of one tag within this time are one. */
 const sharedMs = 1_000;
@@ -31,12 +34,6 @@ const cachedWaitMs = 10_000;
 const waitMs = 20_000;
 /** How long a tag or manifest that was deleted here does not come back. */
 export const deletedMs = 10 * 60_000;
-
-/** What the upstreams said of a reference. */
-type Answer =
-  | { readonly kind: "same" | "fetched"; readonly manifest: ManifestHolding }
-  | { readonly kind: "absent" }
-  | { readonly kind: "trouble"; readonly trouble: UpstreamTrouble; readonly mirror: Mirror };
 
 /** What is here of a reference. */
 interface Known {
@@ -66,6 +63,7 @@ export class MirroredManifests {
   readonly #clock: Clock;
   readonly #watch: PullWatch;
   readonly #absences: Absences;
+  readonly #signed: SignedContent;
   readonly #asking = new Map<string, Promise<Answer>>();
   /** When a tag was found where it points here, by what it points at. */
   readonly #checks = new Lru<string, number>({ entriesMax: checksMax });
@@ -75,11 +73,14 @@ export class MirroredManifests {
     this.#clock = registry.clock;
     this.#watch = watch;
     this.#absences = new Absences(registry.clock);
+    this.#signed = new SignedContent(registry);
   }
 
-  /** What is not there may be there with another login. */
-  forgetAbsences(): void {
+  /** What is not there may be there with another login; what was signed, another upstream may not have. */
+  forget(): void {
     this.#absences.forgetAll();
+    this.#signed.forget();
+    this.#checks.clear();
   }
 
   /** `sources` are those of the repository, or its one origin. @throws an API error. */
@@ -245,6 +246,14 @@ export class MirroredManifests {
       }
       return this.#stale(mirror, manifest, `${host} has it no more`, ageMs);
     }
+    if (answer.kind === "unsigned") {
+      // A signature may come any moment.
+      this.#absences.add(place, "tag");
+      this.#watch.pulled(host, "manifest", "refused");
+      throw apiError("MANIFEST_UNKNOWN", {
+        message: `${answer.host} has no signature of this image, and only signed ones are mirrored`,
+      });
+    }
     const { trouble } = answer;
     const mayServe = trouble.kind === "denied" ? mirror.onDenied === "serve" : mirror.serveStale;
     if (manifest === null || !mayServe) {
@@ -282,7 +291,7 @@ export class MirroredManifests {
     known: Known,
     sources: readonly MirroredName[],
   ): Promise<Answer> {
-    return this.#eachOf(sources, async (source) => this.#checkAt(repository, tag, known, source));
+    return eachOf(sources, async (source) => this.#checkAt(repository, tag, known, source));
   }
 
   async #fetch(
@@ -290,32 +299,15 @@ export class MirroredManifests {
     digest: Digest,
     sources: readonly MirroredName[],
   ): Promise<Answer> {
-    return this.#eachOf(sources, async (source) => {
+    return eachOf(sources, async (source) => {
       const { mirror, name } = source;
       const got = await mirror.upstream.getManifest(name, digest);
       if (got === null || got === "unchanged") return null;
+      if (!(await this.#signed.hasManifest(source, repository, digest, got.bytes))) {
+        return unsigned(source);
+      }
       return this.#store(repository, source, checked(got, mirror, digest), null);
     });
-  }
-
-  async #eachOf(
-    sources: readonly MirroredName[],
-    ask: (source: MirroredName) => Promise<Answer | null>,
-  ): Promise<Answer> {
-    const troubles: { trouble: UpstreamTrouble; mirror: Mirror }[] = [];
-    for (const source of sources) {
-      try {
-        const answer = await ask(source);
-        if (answer !== null) return answer;
-      } catch (error) {
-        if (!(error instanceof UpstreamTrouble)) throw error;
-        if (!isAbsence(error)) troubles.push({ trouble: error, mirror: source.mirror });
-      }
-    }
-    const trouble = worst(troubles.map((each) => each.trouble));
-    const [first] = troubles;
-    if (trouble === null || first === undefined) return { kind: "absent" };
-    return { kind: "trouble", trouble, mirror: first.mirror };
   }
 
   /** Null: this upstream does not have the tag. */
@@ -333,6 +325,7 @@ export class MirroredManifests {
     // An upstream that cannot answer HEAD is not asked so again for a while: its client knows.
     const digest = head.digest === null ? null : parseDigest(head.digest);
     if (digest === null) return this.#getTag(repository, tag, known, source);
+    if (!(await this.#signed.hasTag(source, tag, digest))) return unsigned(source);
     const here =
       manifest?.digest === digest ? manifest : await this.#cachedHere(repository, digest);
     if (here !== null && here === manifest)
@@ -357,6 +350,10 @@ export class MirroredManifests {
     const options = manifest === null ? {} : { ifNoneMatch: manifest.digest };
     const got = await mirror.upstream.getManifest(name, tag, options);
     if (got === null) return null;
+    const digest = got === "unchanged" ? manifest?.digest : got.digest;
+    if (digest !== undefined && !(await this.#signed.hasTag(source, tag, digest))) {
+      return unsigned(source);
+    }
     const isSame = got === "unchanged" || got.digest === manifest?.digest;
     if (isSame && manifest !== null)
       return this.#confirm(repository, source, { tag, known }, manifest);
@@ -425,21 +422,6 @@ export class MirroredManifests {
     const { found } = await resolveManifest(this.#registry, repository, { kind: "tag", tag });
     return found === null ? { kind: "absent" } : { kind: "same", manifest: found };
   }
-}
-
-interface CheckedManifest {
-  readonly digest: Digest;
-  readonly mediaType: string;
-  readonly bytes: Uint8Array;
-}
-
-/** The upstream client computed the digest; what was asked for by digest has that one. */
-function checked(got: UpstreamManifest, mirror: Mirror, asked: Digest | null): CheckedManifest {
-  const { host } = mirror.upstream;
-  const { bytes, mediaType } = got;
-  const digest = digestOf(asked === null ? "sha256" : algorithmOf(asked), bytes);
-  if (asked === null || digest === asked) return { digest, mediaType, bytes };
-  throw new UpstreamTrouble("wrong-digest", host, { words: `sent ${digest} for ${asked}` });
 }
 
 function seconds(ms: number): number {

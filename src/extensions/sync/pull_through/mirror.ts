@@ -19,6 +19,9 @@ export interface Mirror {
   readonly onClientGone: "finish" | "stop";
   /** A tag that is gone upstream goes here, too. */
   readonly propagatesDeletes: boolean;
+  /** Only what is signed at the upstream comes here; tags of cosign count as signatures where they are taken. */
+  readonly onlySigned: boolean;
+  readonly takesCosignTags: boolean;
   /** Fetch blobs that no cached manifest names. */
   readonly relaysUnknownBlobs: boolean;
 }

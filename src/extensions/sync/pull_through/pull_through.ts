@@ -56,7 +56,7 @@ export class PullThrough implements Origin {
 
   /** Other upstreams are in force: what was remembered of those before says nothing of them. */
   forget(): void {
-    this.#manifests.forgetAbsences();
+    this.#manifests.forget();
     this.#lists.forget();
   }
 

@@ -1,6 +1,5 @@
 /** Whether an image of an upstream is signed, as far as `onlySigned` goes: nobody looks whose signature it is. */
-import { parseDigest } from "../../../oci/digest.ts";
-import type { ImageSource } from "../../../transfer/image_place.ts";
+import type { Upstream } from "./upstream/upstream.ts";
 
 const signatureTypes: ReadonlySet<string> = new Set([
   "application/vnd.cncf.notary.signature",
@@ -8,15 +7,14 @@ const signatureTypes: ReadonlySet<string> = new Set([
   "application/vnd.dev.sigstore.bundle.v0.3+json",
 ]);
 
+/** `withCosignTags`: a tag of cosign beside it counts as well. @throws UpstreamTrouble. */
 export async function isSigned(
-  source: ImageSource,
-  reference: string,
+  upstream: Upstream,
+  { name, digest }: { readonly name: string; readonly digest: string },
   { withCosignTags }: { readonly withCosignTags: boolean },
 ): Promise<boolean> {
-  const head = await source.head(reference);
-  const digest = head === null ? null : parseDigest(head);
-  if (digest === null) return false;
-  const listed = await source.referrers(digest);
+  const listed = (await upstream.referrers(name, digest))?.manifests ?? [];
   if (listed.some(({ artifactType }) => signatureTypes.has(artifactType ?? ""))) return true;
-  return withCosignTags && (await source.head(`${digest.replace(":", "-")}.sig`)) !== null;
+  if (!withCosignTags || !digest.startsWith("sha256:")) return false;
+  return (await upstream.headManifest(name, `${digest.replace(":", "-")}.sig`)) !== null;
 }
