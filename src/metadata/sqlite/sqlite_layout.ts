@@ -1,8 +1,9 @@
 /**
- * A snapshot of what one repository's index.json must list, read page by page over a connection of its own.
+ * Snapshots of what a repository's index.json must list, read page by page over a connection of its own.
  *
  * A repository may have 100,000 tags: reading them must not hold up other reads of this process, and no more than a
- * page is in memory. Later commits do not change the snapshot.
+ * page is in memory. Later commits do not change the snapshot. The connection is kept for the next one: opening it reads
+ * the whole schema, which costs more than most snapshots.
  */
 import type { Database } from "bun:sqlite";
 import { Connection } from "./connection.ts";
@@ -11,6 +12,8 @@ import type { LayoutRecord, LayoutSnapshot } from "../metadata.ts";
 /** Rows of a page. */
 const pageRowsMax = 1_000;
 const busyMs = 5_000;
+/** Connections that are kept while nothing is read: snapshots are taken one after the other. */
+const idleConnectionsMax = 1;
 
 const columns = "m.digest AS digest, m.media_type AS mediaType, m.size AS sizeBytes";
 
@@ -33,24 +36,61 @@ interface Row {
   readonly origin: string;
 }
 
-/** Null when the repository is not there. */
-export function openLayout(path: string, repository: string): LayoutSnapshot | null {
-  const database = new Connection(path, { readonly: true, strict: true });
-  let found: Row | null = null;
-  try {
-    database.run(`PRAGMA busy_timeout = ${busyMs}`);
-    database.run("BEGIN");
-    found = database.query<Row, [string]>(layoutSql.layout).get(repository);
-  } finally {
-    if (found === null) database.close();
+export class LayoutSnapshots {
+  readonly #path: string;
+  readonly #idle: Connection[] = [];
+  #isClosed = false;
+
+  constructor(path: string) {
+    this.#path = path;
   }
-  if (found === null) return null;
-  const { id, generation, origin } = found;
-  return {
-    generation,
-    origin,
-    pages: () => layoutPages(database, id),
-    close: () => database.close(),
+
+  /** Null when the repository is not there. */
+  open(repository: string): LayoutSnapshot | null {
+    const database = this.#idle.pop() ?? connect(this.#path);
+    let found: Row | null = null;
+    try {
+      database.run("BEGIN");
+      found = database.query<Row, [string]>(layoutSql.layout).get(repository);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    const done = once(() => this.#keep(database));
+    if (found === null) {
+      done();
+      return null;
+    }
+    const { id, generation, origin } = found;
+    return { generation, origin, pages: () => layoutPages(database, id), close: done };
+  }
+
+  /** Snapshots that are open are read to their end. */
+  close(): void {
+    this.#isClosed = true;
+    for (const database of this.#idle.splice(0)) database.close();
+  }
+
+  #keep(database: Connection): void {
+    const isKept = !this.#isClosed && this.#idle.length < idleConnectionsMax;
+    // A failed read has ended the transaction.
+    if (!isKept || !database.inTransaction) return database.close();
+    database.run("ROLLBACK");
+    this.#idle.push(database);
+  }
+}
+
+function connect(path: string): Connection {
+  const database = new Connection(path, { readonly: true, strict: true });
+  database.run(`PRAGMA busy_timeout = ${busyMs}`);
+  return database;
+}
+
+function once(work: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (!isDone) work();
+    isDone = true;
   };
 }
 

@@ -23,11 +23,11 @@ import { QuotaExceeded } from "../metadata.ts";
 import type { RecordChange, RecordStore } from "../records.ts";
 import { tablesWithLayouts } from "./own_tables.ts";
 import { storesOf, tablesOf, type RecordTables, type Stores } from "./record_tables.ts";
-import { copyLayout, openLayout } from "./sqlite_layout.ts";
+import { copyLayout, LayoutSnapshots } from "./sqlite_layout.ts";
 import { SqliteReader } from "./sqlite_reader.ts";
 
 export class SqliteMetadata implements Metadata {
-  readonly #source: string | Database;
+  readonly #layouts: LayoutSnapshots | Database;
   readonly #reader: SqliteReader;
   readonly #committer: Committer;
   readonly #stores: Stores;
@@ -47,7 +47,7 @@ export class SqliteMetadata implements Metadata {
     records: readonly RecordTables<RecordChange, unknown>[] = tablesWithLayouts,
   ) {
     this.#stores = storesOf(records);
-    this.#source = source;
+    this.#layouts = typeof source === "string" ? new LayoutSnapshots(source) : source;
     this.#reader = new SqliteReader(source);
     this.#committer = committer;
     this.#epochs = epochs;
@@ -120,9 +120,9 @@ export class SqliteMetadata implements Metadata {
   }
 
   async openLayout(repository: string) {
-    return typeof this.#source === "string"
-      ? openLayout(this.#source, repository)
-      : copyLayout(this.#source, repository);
+    return this.#layouts instanceof LayoutSnapshots
+      ? this.#layouts.open(repository)
+      : copyLayout(this.#layouts, repository);
   }
 
   async repositories(page: Page) {
@@ -172,6 +172,7 @@ export class SqliteMetadata implements Metadata {
   }
 
   async close() {
+    if (this.#layouts instanceof LayoutSnapshots) this.#layouts.close();
     this.#reader.close();
   }
 }
