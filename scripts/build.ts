@@ -44,6 +44,8 @@ const { values } = parseArgs({
   },
 });
 
+buildInterface();
+
 const host = `${process.platform}-${process.arch}`;
 if (values.outfile === undefined) await buildAll(chosen());
 else if (isPlatform(host)) await build(host, values.outfile);
@@ -56,6 +58,13 @@ async function buildAll(wanted: readonly Platform[]): Promise<void> {
     await copyFile(join(output, `zot-${host}`), join(output, "zot"));
   }
   await writeChecksums(output);
+}
+
+/** An executable has the built interface in it, and cannot build one. */
+function buildInterface(): void {
+  const command = [process.execPath, join(import.meta.dir, "build_interface.ts"), "--required"];
+  const { exitCode } = Bun.spawnSync(command, { stdio: ["ignore", "ignore", "inherit"] });
+  if (exitCode !== 0) process.exit(1);
 }
 
 function chosen(): Platform[] {

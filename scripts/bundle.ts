@@ -32,6 +32,8 @@ const leftMs = 10 * 60_000;
 /** States of the sources that are tried, while somebody writes them. */
 const triesMax = 3;
 
+/** Modules that load paths of files which are handed out. */
+const handingOut = ["api/viewer.ts", "extensions/ui/interface_pack.ts"];
 /** What a process that begins with one of these words never loads of the tables of commands. */
 const tables = ["main.ts", "cli/commands.ts", "cli/asking_commands.ts", "cli/own_command.ts"];
 const own: Readonly<Record<Bundled, RegExp>> = {
@@ -115,7 +117,7 @@ function leaveOthers(build: Bun.PluginBuilder, kind: Bundled): void {
     const from = relative(join(root, "src"), importer);
     const isOther = tables.includes(from) && !own[kind].test(path);
     // Files that are handed out are read where they lie.
-    if (!isOther && from !== "api/viewer.ts") return undefined;
+    if (!isOther && !handingOut.includes(from)) return undefined;
     return { path: resolve(dirname(importer), path), external: true };
   });
 }

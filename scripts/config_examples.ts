@@ -118,6 +118,8 @@ export const configExamples: Readonly<Record<string, string>> = {
   "extensions.sync.queueMax": `1000`,
   "extensions.sync.redirectsMax": `3`,
   "extensions.sync.manifestBytesMax": `8MiB`,
+
+  "extensions.ui.enable": `true`,
 };
 
 const head = /^\| Key \| Type \| Default \| Change \| Meaning \|\n\| --- \| --- \| --- \|/gm;

@@ -27,7 +27,7 @@ const source = (path: string): Source => ({ path, text: readFileSync(join(root, 
 const files = (pattern: string): Source[] =>
   [...new Bun.Glob(pattern).scanSync({ cwd: root, dot: true })].sort().map(source);
 
-const code = files("{src,test,scripts,bench}/**/*.ts");
+const code = files("{src,test,scripts,bench}/**/*.{ts,tsx}");
 /** What tests are handed in place of what the program has. */
 const forTests = [
   // For programs that embed it.
@@ -253,6 +253,13 @@ describe("state of modules", () => {
     "src/auth/policy.ts: knownGroups",
     // A script of a page, in its text.
     "src/compliance/reports/html_style.ts: shown",
+    // A page in a browser has one reader.
+    "src/ui/core/http.ts: refusals",
+    "src/ui/core/live.ts: changes",
+    "src/ui/core/load.ts: kept",
+    "src/ui/core/router.tsx: place",
+    "src/ui/core/session.ts: session",
+    "src/ui/parts/toasts.tsx: toasts",
     // A thread has one owner.
     "src/storage/filesystem/hash_worker.ts: digests",
     "src/storage/filesystem/hash_worker.ts: checks",

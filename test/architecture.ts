@@ -59,6 +59,11 @@ export const layers: Readonly<Record<string, Layer>> = {
     ],
     mayTypes: ["http"],
   },
+  // It runs in browsers and talks to the registry as anybody does; of ours it has what is plain data and functions.
+  ui: {
+    may: [],
+    files: /^src\/(lib\/push_commands|oci\/artifact_\w+|oci\/artifact_kinds\/\w+)\.ts$/,
+  },
   "listeners.ts": { may: ["http", "lib", "config"] },
   "settings.ts": { may: [...served, "api", "config"] },
   server: { may: [...served, "api", "extensions", "jobs", "config", "settings.ts"] },
@@ -90,12 +95,18 @@ interface Import {
   readonly typeOnly: boolean;
 }
 
-const transpiler = new Bun.Transpiler({ loader: "ts" });
+const transpilers = {
+  ts: new Bun.Transpiler({ loader: "ts" }),
+  tsx: new Bun.Transpiler({ loader: "tsx" }),
+};
+export const transpilerOf = (path: string): Bun.Transpiler =>
+  transpilers[path.endsWith(".tsx") ? "tsx" : "ts"];
+const isScript = (path: string): boolean => /\.tsx?$/.test(path);
 
 /** Imports of our own files, as paths from the package's root. */
 export function importsOf({ path, text }: Source): Import[] {
   const running = new Set(
-    transpiler
+    transpilerOf(path)
       .scan(text)
       .imports.map(({ path: target }) => target)
       .filter((target) => target.startsWith(".")),
@@ -195,7 +206,7 @@ export const bans: readonly Ban[] = [
     banned: /["'](node:)?fs(\/promises)?["']|\bBun\.(file|write)\b/,
     but: new RegExp(
       "^src/(storage/filesystem/|storage/(root_lock|root_trust|other_registry)\\.ts|lib/(audit_log|file_trust|log|program_commit|watched_file|shared_page|kept_files)\\.ts|config/|cli/|bench/|transfer/" +
-        "|metadata/sqlite/sqlite_writer\\.ts|extensions/(metrics/system_figures|sync/upstream/operator_files)\\.ts|auth/token_key\\.ts|client/docker_login\\.ts|http/(listening_socket|listen_problem|tls_material)\\.ts|api/viewer\\.ts|server/copied_root\\.ts)",
+        "|metadata/sqlite/sqlite_writer\\.ts|extensions/(metrics/system_figures|sync/upstream/operator_files)\\.ts|auth/token_key\\.ts|client/docker_login\\.ts|http/(listening_socket|listen_problem|tls_material)\\.ts|api/viewer\\.ts|extensions/ui/interface_pack\\.ts|server/copied_root\\.ts)",
     ),
     say: "a method of a store (src/storage); or watchFile() of src/lib/watched_file.ts for files of the operator",
   },
@@ -224,7 +235,8 @@ export const bans: readonly Ban[] = [
   },
   {
     banned: /\bDate\.now\(|\bnew Date\(\)|\bset(Timeout|Interval)\(|\bBun\.sleep\b/,
-    but: /^src\/(lib\/(clock|log)\.ts|storage\/filesystem\/hash_worker\.ts|http\/(listen|tls_files|connection_limit|drain_limit|sent_bodies)|cli\/|bench\/|client\/(open_)?connection\.ts)/,
+    // Browsers have a clock of their own.
+    but: /^src\/(ui\/|lib\/(clock|log)\.ts|storage\/filesystem\/hash_worker\.ts|http\/(listen|tls_files|connection_limit|drain_limit|sent_bodies)|cli\/|bench\/|client\/(open_)?connection\.ts)/,
     say: "a Clock (src/lib/clock.ts): now(), monotonicMs(), sleep()",
   },
   {
@@ -261,7 +273,7 @@ export const bans: readonly Ban[] = [
 
 export function banViolations(sources: readonly Source[]): string[] {
   return sources
-    .filter(({ path }) => path.startsWith("src/") && path.endsWith(".ts") && !isTest(path))
+    .filter(({ path }) => path.startsWith("src/") && isScript(path) && !isTest(path))
     .flatMap(({ path, text }) => {
       const code = withoutComments(text).split("\n");
       return bans
@@ -311,7 +323,7 @@ const moduleState =
  */
 export function stateViolations(sources: readonly Source[], but: readonly string[]): string[] {
   const found = sources
-    .filter(({ path }) => path.startsWith("src/") && path.endsWith(".ts") && !isTest(path))
+    .filter(({ path }) => path.startsWith("src/") && isScript(path) && !isTest(path))
     .flatMap(({ path, text }) =>
       [...withoutComments(text).matchAll(moduleState)].map(
         ([, variable, constant]) => `${path}: ${variable ?? constant ?? ""}`,
@@ -333,7 +345,7 @@ const headerLengthMin = (path: string): number =>
 /** Every file says at its top what it holds. */
 export function headerViolations(sources: readonly Source[]): string[] {
   return sources
-    .filter(({ path }) => path.endsWith(".ts"))
+    .filter(({ path }) => isScript(path))
     .flatMap(({ path, text }) => {
       const header = headerOf(text);
       if (header.length < headerLengthMin(path)) {
@@ -357,7 +369,7 @@ const linesMax = 450;
 
 export function lengthViolations(sources: readonly Source[]): string[] {
   return sources
-    .filter(({ path }) => /^(src|scripts)\//.test(path) && path.endsWith(".ts") && !isTest(path))
+    .filter(({ path }) => /^(src|scripts)\//.test(path) && isScript(path) && !isTest(path))
     .map(({ path, text }) => ({ path, lines: text.trimEnd().split("\n").length }))
     .filter(({ lines }) => lines > linesMax)
     .map(

@@ -323,4 +323,6 @@ export const wrongValues: Readonly<Record<string, WrongValues>> = {
   "extensions.sync.queueMax": { wrong: ["-1", "0", "1.5", '"5"', "many"] },
   "extensions.sync.redirectsMax": { wrong: ["-1", "21", "1.5", '"5"', "many"] },
   "extensions.sync.manifestBytesMax": { wrong: ["-1", "1", "many", "1GiB", "[1]"] },
+
+  "extensions.ui.enable": flags,
 };

@@ -164,6 +164,7 @@ function fits(template: string, path: string): boolean {
   const pattern = template
     .replaceAll(/[.]/g, "\\.")
     .replaceAll("{repository}", ".+")
+    .replaceAll("{page}", ".*")
     .replaceAll(/\{\w+\}/g, "[^/]*");
   return new RegExp(`^${pattern}$`).test(path);
 }

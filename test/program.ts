@@ -5,7 +5,7 @@
 // whose test runs these, too.
 
 import { dirname, join, normalize } from "node:path";
-import { importsOf, type Source, withoutComments } from "./architecture.ts";
+import { importsOf, transpilerOf, type Source, withoutComments } from "./architecture.ts";
 
 /** Circles of imports, of types as well: each once, as the way round it. */
 export function importCircles(sources: readonly Source[]): string[] {
@@ -25,8 +25,6 @@ export function importCircles(sources: readonly Source[]): string[] {
   return circles;
 }
 
-const transpiler = new Bun.Transpiler({ loader: "ts" });
-
 /** Packages that are loaded with a file before it runs, each with the files that ask for it. */
 export function loadedPackages(
   sources: readonly Source[],
@@ -36,7 +34,7 @@ export function loadedPackages(
   const found = new Map<string, string[]>();
   const seen = new Set([entry]);
   for (const path of seen) {
-    for (const { kind, path: target } of transpiler.scanImports(texts.get(path) ?? "")) {
+    for (const { kind, path: target } of transpilerOf(path).scanImports(texts.get(path) ?? "")) {
       if (kind !== "import-statement") continue;
       if (target.startsWith(".")) seen.add(normalize(join(dirname(path), target)));
       else found.set(target, [...(found.get(target) ?? []), path]);

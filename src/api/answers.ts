@@ -91,6 +91,7 @@ function plain(status: number, says: string): Answer {
   return { status, says, headers: [length], content: [content] };
 }
 
+const activityTag = header("ETag", "Changes with every commit.");
 const noStore = header("Cache-Control", "Nobody keeps this answer.", { const: "no-store" });
 
 export const answers = {
@@ -142,6 +143,16 @@ export const answers = {
   retention: { ...json("Retention", [noStore]), says: "What retention decides about tags." },
   why: { ...json("Why", [noStore]), says: "What keeps it, or since when nothing does." },
   repositoryUsage: { ...json("RepositoryUsage", [noStore]), says: "What the repository takes." },
+  activity: {
+    ...json("Activity", [cacheControl, activityTag]),
+    says: "What happened, newest first.",
+  },
+  activityUnchanged: {
+    status: 304,
+    says: "Nothing happened since.",
+    headers: [cacheControl, activityTag],
+  },
+  caller: { ...json("Caller", [noStore]), says: "The caller." },
   usage: { ...json("Usage", [noStore, link]), says: "What repositories take." },
   scrub: { ...json("Scrub", [noStore, link]), says: "Rounds, coverage, and a page of damage." },
   gcPlan: {
@@ -217,7 +228,14 @@ export const errorHeaders: readonly Parameter[] = [
 
 /** What some API errors carry beside the headers of every reason. */
 export const headersByError: Partial<Record<ApiErrorName, readonly Parameter[]>> = {
-  UNAUTHORIZED: [header("WWW-Authenticate", "How to log in (RFC 9110 §11.6.1).")],
+  UNAUTHORIZED: [
+    optional(
+      header(
+        "WWW-Authenticate",
+        "How to log in (RFC 9110 §11.6.1). Not for pages, which say so by `X-ZOT-API-CLIENT`.",
+      ),
+    ),
+  ],
   TOO_MANY_REQUESTS: [header("Retry-After", "Seconds to wait.")],
   UNAVAILABLE: [optional(header("Retry-After", "Seconds to wait."))],
   UNSUPPORTED: [header("Allow", "The methods that the path serves.")],

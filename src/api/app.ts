@@ -36,6 +36,8 @@ export interface Page {
   readonly name: string;
   /** From the root: `/search`. */
   readonly path: string;
+  /** A person who opens `/` is led there. */
+  readonly isStart?: true;
 }
 
 /** What the health endpoints tell. */

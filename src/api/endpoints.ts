@@ -14,6 +14,7 @@ import { authEndpoints } from "./auth_endpoints.ts";
 import { discoverExtensions, getBase, getLivez, getReadyz, getStartupz } from "./base.ts";
 import { deleteBlob, getBlob } from "./blobs.ts";
 import { historyEndpoints } from "./history_endpoints.ts";
+import { activityEndpoints } from "./activity_endpoints.ts";
 import { retentionEndpoints } from "./retention_endpoints.ts";
 import { homeEndpoints } from "./home_endpoints.ts";
 import { getCatalog, getReferrers, getTags } from "./lists.ts";
@@ -343,6 +344,7 @@ export const endpoints: readonly Endpoint<App>[] = [
     says: "List the manifests that refer to a digest",
     run: getReferrers,
   },
+  ...activityEndpoints,
   ...historyEndpoints,
   ...retentionEndpoints,
   ...scrubEndpoints,

@@ -1,6 +1,6 @@
 /**
  * The page at `/` for a person who opens the registry in a browser: what this is, where it is, how to push to it, and
- * where to go on. It is served only where there is no web interface.
+ * where to go on. Where there is a web interface, it leads there.
  *
  * It is text and one style, works without scripts, and loads nothing (Content-Security-Policy). It tells nothing that
  * needs a login. Programs that ask for `/` get a 404.
@@ -9,7 +9,7 @@ import { createHash } from "node:crypto";
 import packageJson from "../../package.json" with { type: "json" };
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
-import { textReply } from "../http/reply.ts";
+import { emptyReply, textReply } from "../http/reply.ts";
 import { pushCommands, type PushPlace } from "../lib/push_commands.ts";
 import { apiError } from "../oci/errors.ts";
 import { targetOf, type App, type Page } from "./app.ts";
@@ -49,6 +49,16 @@ const documentation = (packageJson as { readonly homepage?: string }).homepage ?
 /** GET of the page. @throws NOT_FOUND for whoever does not ask for HTML. */
 export async function getHome(call: Call, app: App): Promise<Reply> {
   if (!(call.header("accept") ?? "").includes("text/html")) throw apiError("NOT_FOUND");
+  const start = app.pages.find(({ isStart }) => isStart === true);
+  if (start !== undefined) {
+    const location = targetOf(call, app, start.path);
+    return emptyReply(307, {
+      location,
+      "content-length": "0",
+      "cache-control": "no-store",
+      vary: "Accept",
+    });
+  }
   return textReply(200, pageOf(placeOf(call, app), app.pages), "text/html; charset=utf-8", {
     "content-security-policy": pagePolicy,
     "referrer-policy": "no-referrer",

@@ -27,6 +27,16 @@ export const homeEndpoints: readonly Endpoint<App>[] = [
         ],
         content: [{ types: ["text/html"], schema: text }],
       },
+      {
+        status: 307,
+        says: "Where the web interface is, while it is on.",
+        headers: [
+          pageHeader("Location", "The interface."),
+          pageHeader("Content-Length", "Always 0."),
+          pageHeader("Cache-Control", "Not kept."),
+          pageHeader("Vary", "Only who accepts HTML is led there."),
+        ],
+      },
     ],
     errors: ["NOT_FOUND"],
     says: "Tell a person with a browser what this is and how to push",

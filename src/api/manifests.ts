@@ -10,6 +10,7 @@ import { denied } from "../auth/denied.ts";
 import type { Action } from "../auth/options.ts";
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
+import { isPageClient } from "../http/page_client.ts";
 import { bodyReply, emptyReply } from "../http/reply.ts";
 import { formatBytes } from "../lib/bytes.ts";
 import { matchesEntityTag } from "../lib/http_fields.ts";
@@ -81,6 +82,8 @@ function notePull(
   { pulls, registry }: App,
   { manifest, reference }: { readonly manifest: ManifestHolding; readonly reference: Reference },
 ): void {
+  // A page that shows an image to a person pulls nothing.
+  if (isPageClient(call.request.headers)) return;
   const pull = {
     repository: manifest.repository,
     digest: manifest.digest,

@@ -62,6 +62,20 @@ export const pathParameters = {
     example: "swagger-ui.css",
     required: true,
   },
+  page: {
+    name: "page",
+    says: "A page of the interface, which finds it itself.",
+    schema: text,
+    example: "storage",
+    required: true,
+  },
+  name: {
+    name: "name",
+    says: "Name of a repository, its slashes encoded.",
+    schema: text,
+    example: "team%2Fapp",
+    required: true,
+  },
 } as const satisfies Record<string, Parameter>;
 
 export const query = {

@@ -8,6 +8,7 @@
 import type { JsonSchema } from "../http/endpoint.ts";
 import { apiErrors } from "../oci/errors.ts";
 import { mediaTypes } from "../oci/media_types.ts";
+import { activitySchemas } from "./activity_schemas.ts";
 import { retentionSchemas } from "./retention_schemas.ts";
 import { scrubSchemas } from "./scrub_schemas.ts";
 import { usageSchemas } from "./usage_schemas.ts";
@@ -64,6 +65,7 @@ const undoStep = {
 const stepMembers = ["repository", "tag", "from", "to"] as const;
 /** By the name in `components.schemas`. */
 export const schemas = {
+  ...activitySchemas,
   ...retentionSchemas,
   ...scrubSchemas,
   ...usageSchemas,

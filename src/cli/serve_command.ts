@@ -24,12 +24,15 @@ export async function serveCommand(
   // However many the configuration wants, one is needed.
   const first = new WorkerProcess();
   const { checkConfig, loadConfig } = await import("../config/load.ts");
+  const { withoutFile } = await import("../config/without_file.ts");
   const { env } = process;
   const mirrors = mirror === null ? null : checkMirrors(mirror, checkConfig);
   const isWrong = mirrors !== null && "problem" in mirrors;
   const added = mirrors === null || isWrong ? null : mirrors;
   const loaded =
-    configPath === null ? checkConfig({}, env, added) : await loadConfig(configPath, env, added);
+    configPath === null
+      ? checkConfig(withoutFile, env, added)
+      : await loadConfig(configPath, env, added);
   if (isWrong || "problems" in loaded) {
     first.kill();
     const problems = isWrong ? [mirrors.problem] : "problems" in loaded ? loaded.problems : [];

@@ -140,6 +140,7 @@ const served: Record<string, unknown> = {
   "extensions.scrub.enable": true,
   "extensions.scrub.interval": "24h",
   "extensions.sync.enable": true,
+  "extensions.ui.enable": true,
   ...Object.fromEntries(
     Object.entries({
       "urls[]": "https://registry.example.com",

@@ -77,7 +77,6 @@ const extensions: readonly KnownKey[] = [
       vulnSeveritySources}}`,
   },
   { path: "extensions.lint", feature: "lint", switched: true, holds: "mandatoryAnnotations" },
-  { path: "extensions.ui", feature: "the web interface", switched: true },
   {
     path: "extensions.trust",
     feature: "verification of signatures",

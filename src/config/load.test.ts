@@ -182,6 +182,7 @@ describe("defaults", () => {
           redirectsMax: 5,
           manifestBytesMax: 4 * 1024 * 1024,
         },
+        ui: { enable: false },
       },
     } as never);
     const written = new Set<string>();

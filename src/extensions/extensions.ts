@@ -5,5 +5,6 @@
 import type { Extension } from "./extension.ts";
 import { metricsExtension } from "./metrics/metrics_extension.ts";
 import { syncExtension } from "./sync/sync_extension.ts";
+import { uiExtension } from "./ui/ui_extension.ts";
 
-export const extensions: readonly Extension[] = [metricsExtension, syncExtension];
+export const extensions: readonly Extension[] = [metricsExtension, syncExtension, uiExtension];

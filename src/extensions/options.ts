@@ -3,9 +3,11 @@
 import { scrubOptions } from "../registry/scrub/options.ts";
 import { metricsOptions } from "./metrics/options.ts";
 import { syncOptions } from "./sync/options.ts";
+import { uiOptions } from "./ui/options.ts";
 
 export const extensionOptions = {
   metrics: metricsOptions,
   scrub: scrubOptions,
   sync: syncOptions,
+  ui: uiOptions,
 } as const;

@@ -20,6 +20,7 @@ import { isRepositoryName } from "../oci/reference.ts";
 import type { Call, Connection } from "./call.ts";
 import { presentedBy } from "./presented.ts";
 import type { Endpoint, Permission } from "./endpoint.ts";
+import { isPageClient } from "./page_client.ts";
 
 export interface AdmissionOptions {
   readonly authenticator: Authenticator;
@@ -125,6 +126,8 @@ export class Admission {
   #isAskedFirst(call: Call, { identity }: PolicyCaller): boolean {
     const { challenge, policy } = this.#options;
     if (challenge === null || identity.provenBy !== "nothing") return false;
+    // A web interface shows what everybody may see, and offers the login beside it.
+    if (isPageClient(call.request.headers)) return false;
     if (challenge.kind === "bearer") return true;
     return policy?.userAccess === true && askedClients.test(call.header("user-agent") ?? "");
   }

@@ -42,6 +42,7 @@ const accepted = [
   "If-None-Match",
   "If-Range",
   "Range",
+  "X-Zot-Api-Client",
 ].join(", ");
 
 /** What any page may do where any may read. */

@@ -26,6 +26,7 @@ import {
   type Reply,
 } from "./endpoint.ts";
 import { clientAddress, ForwardedConnection } from "./forwarded.ts";
+import { isPageClient } from "./page_client.ts";
 import type { RateLimits } from "./rate_limits.ts";
 import { errorReply } from "./reply.ts";
 import type { Router } from "./router.ts";
@@ -261,6 +262,7 @@ export class Dispatcher<App> {
       ...this.#options.cors.headers(origin),
     };
     if (reply.status >= 400) headers["x-request-id"] = id;
+    if (isPageClient(request.headers)) delete headers["www-authenticate"];
     if (this.#options.isStopping()) headers["connection"] = "close";
     const body = request.method === "HEAD" ? null : reply.body;
     return { ...reply, headers, body };

@@ -50,7 +50,7 @@ export function openApiDocument<App>(rows: readonly Endpoint<App>[], parts: Open
   const ids = new Set<string>();
   const paths: Record<string, Record<string, unknown>> = {};
   for (const operation of operations) {
-    const path = operation.path.replaceAll("...}", "}");
+    const path = operation.path.replaceAll("...}", "}").replaceAll("{=", "{");
     const item = (paths[path] ??= {});
     item[operation.method.toLowerCase()] = operationOf(operation, parts, freeId(operation, ids));
   }
@@ -147,7 +147,7 @@ function descriptionOf({ rows, method }: Operation): string | null {
 }
 
 function parametersOf({ path, rows }: Operation, parts: OpenApiParts): Json[] {
-  const inPath = [...path.matchAll(/\{(\w+)(?:\.\.\.)?\}/g)].map(([, name = ""]) =>
+  const inPath = [...path.matchAll(/\{=?(\w+)(?:\.\.\.)?\}/g)].map(([, name = ""]) =>
     parameterOf(must(parts.pathParameters[name], `no parameter is named ${name}`), "path"),
   );
   const inQuery = merged(rows.map(({ query }) => query ?? []));

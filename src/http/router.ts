@@ -3,7 +3,8 @@
  *
  * A path is split and checked while still encoded, and each segment is decoded once, so that an encoded slash never
  * separates. Patterns are anchored at their tail, since a repository name may hold any component
- * (`/v2/a/blobs/manifests/latest` is the tag `latest` of `a/blobs`). Rows of one path are one resource: a known path
+ * (`/v2/a/blobs/manifests/latest` is the tag `latest` of `a/blobs`). `{=name}` takes a segment as it came, for old
+ * addresses of other programs in which an encoded slash stands. Rows of one path are one resource: a known path
  * with another method is told apart from an unknown path.
  */
 import type { Endpoint, Method } from "./endpoint.ts";
@@ -28,6 +29,8 @@ interface Literal {
 interface Parameter {
   readonly at: number;
   readonly name: string;
+  /** As it stands in the path: still encoded, and a slash may hide in it. */
+  readonly isRaw: boolean;
 }
 
 interface Resource<App> {
@@ -104,7 +107,11 @@ function compile<App>(path: string): Resource<App> {
     literals: inOrder.filter(({ text }) => !text.startsWith("{")),
     parameters: inOrder
       .filter(({ text }) => text.startsWith("{"))
-      .map(({ at, text }) => ({ at, name: text.slice(1, -1) })),
+      .map(({ at, text }) => ({
+        at,
+        name: text.slice(text.startsWith("{=") ? 2 : 1, -1),
+        isRaw: text.startsWith("{="),
+      })),
     fixed: inOrder.length,
     many:
       manyAt === -1
@@ -137,8 +144,9 @@ function capture<App>(
   segments: readonly string[],
 ): Record<string, string> | null {
   const params: Record<string, string> = {};
-  for (const { at, name } of parameters) {
-    const value = decode(segments.at(at) ?? "");
+  for (const { at, name, isRaw } of parameters) {
+    const segment = segments.at(at) ?? "";
+    const value = isRaw ? segment : decode(segment);
     if (value === null) return null;
     params[name] = value;
   }

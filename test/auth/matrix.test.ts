@@ -42,6 +42,8 @@ const needs: Readonly<Record<string, Need>> = {
   "manifest.delete": "delete",
   "tag.list": "read",
   "referrer.list": "read",
+  "activity.list": "list",
+  "auth.caller": "login",
   "history.tag": "read",
   "retention.explain": "read",
   "retention.why": "read",

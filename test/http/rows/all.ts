@@ -1,6 +1,7 @@
 // Every table of this folder, for tests about the tables themselves.
 
 import type { Row, Story } from "../row.ts";
+import { activityRows } from "./activity.ts";
 import { baseRows } from "./base.ts";
 import { blobRows } from "./blobs.ts";
 import { closedCorsRows, noCorsRows, openCorsRows } from "./cors.ts";
@@ -21,6 +22,7 @@ import { limitedUploadRows, uploadRows } from "./uploads.ts";
 import { usageRows } from "./usage.ts";
 
 export const allRows: readonly Row[] = [
+  ...activityRows,
   ...baseRows,
   ...blobRows,
   ...openCorsRows,

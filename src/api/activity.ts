@@ -1,0 +1,71 @@
+/**
+ * What happened lately, and who is asking: for pages that show a registry as it changes.
+ *
+ * Whoever asks is told of repositories that it may read. Who did it is told to callers who have logged in, as in the
+ * history of a tag. The first page has an entity tag, which changes with every commit: asking again costs one number.
+ */
+import type { Call } from "../http/call.ts";
+import type { Reply } from "../http/endpoint.ts";
+import { emptyReply, jsonReply } from "../http/reply.ts";
+import { matchesEntityTag } from "../lib/http_fields.ts";
+import { stepsPerEntry } from "../lib/request_budget.ts";
+import type { FeedRecord } from "../metadata/metadata.ts";
+import { apiError } from "../oci/errors.ts";
+import { lastActivity, recentActivity } from "../registry/history/activity.ts";
+import { shorten, type App } from "./app.ts";
+import { countParameter } from "./lists.ts";
+
+const countDefault = 20;
+const countMax = 200;
+const noStore = { "cache-control": "no-store" };
+/** A page asks again, and says what it has. */
+const revalidated = { "cache-control": "private, no-cache" };
+
+/** GET: tags that were set or removed and manifests that were deleted, newest first. */
+export async function getActivity(call: Call, app: App): Promise<Reply> {
+  const { caller, budget, query } = call;
+  const before = sequenceParameter(query.get("last"));
+  const count = Math.min(countParameter(query.get("n")) ?? countDefault, countMax);
+  const end = await lastActivity(app.registry);
+  const tag = `${end}.${before ?? ""}.${count}`;
+  const headers = { ...revalidated, etag: `"${tag}"` };
+  const condition = call.header("if-none-match");
+  if (condition !== null && matchesEntityTag(condition, tag)) return emptyReply(304, headers);
+  const { items, next } = await recentActivity(app.registry, {
+    before,
+    count,
+    mayRead: (repository) => {
+      budget.grant(stepsPerEntry);
+      return caller.may("read", repository);
+    },
+  });
+  const showsWho = app.auth === null || call.by !== null;
+  const activity = items.map((record) => told(record, showsWho));
+  return jsonReply(200, { activity, next: next === null ? null : String(next) }, headers);
+}
+
+function told({ repository, tag, digest, previous, at, by, sequence }: FeedRecord, who: boolean) {
+  return {
+    sequence,
+    name: repository,
+    tag,
+    event: tag === null ? "deleted" : digest === null ? "untagged" : "tagged",
+    digest,
+    previous,
+    at: new Date(at).toISOString(),
+    by: who ? by : null,
+  };
+}
+
+/** GET: the caller, as the registry knows it. */
+export async function getCaller({ caller }: Call): Promise<Reply> {
+  return jsonReply(200, { name: caller.name, isAdministrator: caller.isAdministrator() }, noStore);
+}
+
+function sequenceParameter(text: string | null): number | null {
+  if (text === null) return null;
+  if (/^\d{1,15}$/.test(text)) return Number(text);
+  throw apiError("PARAMETER_INVALID", {
+    message: `Expected last= as next of the page before has it, got ${shorten(text)}`,
+  });
+}

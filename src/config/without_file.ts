@@ -1,0 +1,3 @@
+// What a start without a configuration serves beyond the defaults of a file: whoever tries the registry sees it.
+
+export const withoutFile = { extensions: { ui: { enable: true } } } as const;

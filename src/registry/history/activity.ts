@@ -1,0 +1,54 @@
+/**
+ * What happened lately in all repositories: tags that were set or removed and manifests that were deleted, newest
+ * first. Pushes that set no tag are left out: the children of an index would hide everything else.
+ */
+import { setImmediate } from "node:timers/promises";
+import { followers } from "../../metadata/followers.ts";
+import type { FeedRecord } from "../../metadata/metadata.ts";
+import type { Registry } from "../registry.ts";
+
+/** Records that are read in one turn, and turns of one answer: who may read little is told less. */
+const recordsAtOnce = 500;
+const turnsMax = 20;
+
+export interface ActivityRequest {
+  /** Only what came before this record; null for the newest. */
+  readonly before: number | null;
+  readonly count: number;
+  readonly mayRead: (repository: string) => boolean;
+}
+
+export interface ActivityPage {
+  readonly items: readonly FeedRecord[];
+  /** Where the next page goes on; null where there is nothing before. */
+  readonly next: number | null;
+}
+
+/** The number of the last record that there is: while it stays, so does every first page. */
+export async function lastActivity({ metadata }: Registry): Promise<number> {
+  return await metadata.records(followers).end();
+}
+
+export async function recentActivity(
+  registry: Registry,
+  { before, count, mayRead }: ActivityRequest,
+): Promise<ActivityPage> {
+  const items: FeedRecord[] = [];
+  let end = before ?? (await lastActivity(registry)) + 1;
+  for (let turn = 0; turn < turnsMax && end > 1; turn += 1) {
+    const after = Math.max(0, end - 1 - recordsAtOnce);
+    const records = await registry.metadata.feed(after, recordsAtOnce);
+    for (const record of records.toReversed()) {
+      if (record.sequence >= end || !isShown(record) || !mayRead(record.repository)) continue;
+      if (items.length === count) return { items, next: items.at(-1)?.sequence ?? 1 };
+      items.push(record);
+    }
+    end = after + 1;
+    await setImmediate();
+  }
+  return { items, next: end > 1 ? end : null };
+}
+
+function isShown({ tag, digest }: FeedRecord): boolean {
+  return tag !== null || digest === null;
+}

@@ -1,0 +1,8 @@
+/** How to push to a repository that has no tags yet. */
+import { Command } from "./basics.tsx";
+
+export function PushTo({ repository }: { readonly repository: string }) {
+  const image = `${window.location.host}/${repository}`;
+  const text = `docker tag my-image ${image}:latest && docker push ${image}:latest`;
+  return <Command text={text} says="the command that pushes" />;
+}
