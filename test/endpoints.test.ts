@@ -53,6 +53,7 @@ const triedElsewhere: Readonly<Record<string, string>> = {
   // It takes a caller with a policy of its own.
   MANIFEST_COLLISION: "test/auth/isolation.test.ts",
   CONTENT_DAMAGED: "test/http/damaged.test.ts",
+  STILL_DAMAGED: "test/http/scrub.test.ts",
   // They take a configuration of their own.
   QUOTA_EXCEEDED: "test/http/quotas.test.ts",
   QUOTA_REPOSITORIES: "test/quota_reload.test.ts",

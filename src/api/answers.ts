@@ -155,6 +155,7 @@ export const answers = {
   caller: { ...json("Caller", [noStore]), says: "The caller." },
   usage: { ...json("Usage", [noStore, link]), says: "What repositories take." },
   scrub: { ...json("Scrub", [noStore, link]), says: "Rounds, coverage, and a page of damage." },
+  keptForgotten: { ...json("KeptForgotten", [noStore]), says: "The files are gone for good." },
   gcPlan: {
     status: 200,
     says: "A line of JSON for each removal, and a last one with the totals.",

@@ -1,4 +1,4 @@
-/** What is known of checks of content, and of damage, for administrators: it tells of every repository. */
+/** What is known of checks of content, of damage, and of what is kept of it, for administrators: of every repository. */
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
 import { jsonReply } from "../http/reply.ts";
@@ -6,8 +6,9 @@ import { nextLink } from "../lib/http_fields.ts";
 import type { DamagedPlace } from "../metadata/scrub.ts";
 import { apiError } from "../oci/errors.ts";
 import type { RoundRecord } from "../registry/scrub/round.ts";
+import { forgetKept, keptFiles } from "../registry/scrub/kept_files.ts";
 import { damagedMax, listDamaged, scrubStatus } from "../registry/scrub/status.ts";
-import { shorten, targetOf, type App } from "./app.ts";
+import { requireDigest, shorten, targetOf, unsupportedDigest, type App } from "./app.ts";
 import { countParameter } from "./lists.ts";
 
 /** GET: rounds, coverage, and a page of what is damaged. */
@@ -33,11 +34,20 @@ export async function getScrub(call: Call, app: App): Promise<Reply> {
       bytes: damaged.bytes,
       list: items.map(({ stamp: _stamp, since, ...told }) => ({ ...told, since: moment(since) })),
     },
+    kept: await keptFiles(app.registry),
   };
   return jsonReply(200, body, {
     "cache-control": "no-store",
     ...(next === null ? {} : { link: linkTo(call, app, next, count) }),
   });
+}
+
+/** DELETE: what is kept of damaged content goes for good. */
+export async function deleteKept(call: Call, { registry }: App): Promise<Reply> {
+  const given = call.params["digest"] ?? "";
+  const digest = requireDigest(given, () => unsupportedDigest(given));
+  const { files, bytes } = await forgetKept(registry, digest);
+  return jsonReply(200, { digest, files, bytes }, { "cache-control": "no-store" });
 }
 
 function toldRound({ from, to, ...rest }: RoundRecord): object {

@@ -40,6 +40,16 @@ const damaged = object({
   isCutOff: { type: "boolean", description: "There may be more tags." },
 });
 
+const kept = object({
+  name: text,
+  sizeBytes: count,
+  digest: {
+    anyOf: [digestSchema, { type: "null" }],
+    description: "Null for a file of another name.",
+  },
+  isDamaged: { type: "boolean", description: "Some repository has not got the content back." },
+});
+
 export const scrubSchemas = {
   Scrub: object({
     state: { enum: ["off", "running", "waiting", "stopped"] },
@@ -65,5 +75,11 @@ export const scrubSchemas = {
       bytes: count,
       list: { type: "array", items: damaged },
     }),
+    kept: object({
+      files: { ...count, description: "Files in `_zot/damaged`." },
+      bytes: count,
+      list: { type: "array", items: kept, description: "The first hundred." },
+    }),
   }),
+  KeptForgotten: object({ digest: digestSchema, files: count, bytes: count }),
 } as const;

@@ -156,8 +156,9 @@ export const commands: readonly Command[] = [
       {
         ...configOrInput,
         required: false,
-        says: `${configOrInput.says} The word status: ask a running server.`,
+        says: `${configOrInput.says} The words status and forget: ask a running server.`,
       },
+      { name: "digest", required: false, says: "With forget: of content that was damaged." },
     ],
     options: [
       {

@@ -132,7 +132,7 @@ apply carries out such a file, or lines of it. A line is carried out only while 
 
 Nothing is changed. A root that a running server has is refused. With -r it takes OCI layouts of any program: one, or a directory with several.
 
-With the word status instead of a configuration it asks a running server (extensions.scrub) for its rounds, how much was checked within a day, a week and a month, and what is damaged, with the tags that lead to it. That is for administrators. A file of that name is ./status.`,
+With the word status instead of a configuration it asks a running server (extensions.scrub) for its rounds, how much was checked within a day, a week and a month, and what is damaged, with the tags that lead to it, and what is kept of it. With the word forget and a digest the server removes for good what it keeps of that content, once it is right again or gone. Both are for administrators. Files of these names are ./status and ./forget.`,
     exitStatus: [
       [0, "Everything is right."],
       [1, "Not done, or not everywhere: the reason is on standard error."],
@@ -146,6 +146,7 @@ With the word status instead of a configuration it asks a running server (extens
       "zot scrub -r /var/lib/zot -f json",
       "zot scrub -r ./layout",
       "zot scrub status",
+      "zot scrub forget sha256:…",
     ],
     seeAlso: ["zot help gc", "docs/guides/scrub.md"],
   },

@@ -9,6 +9,7 @@ import { claimRoot, RootTaken, type Claim } from "../storage/root_lock.ts";
 import type { Given, Output } from "./command.ts";
 import { loadGiven } from "./load_given.ts";
 import { Mistake } from "./registry_flags.ts";
+import { forgetCommand } from "./scrub_forget.ts";
 import { scrubStatusCommand } from "./scrub_status.ts";
 import { scrubLayouts, type ScrubRow } from "./scrub_layouts.ts";
 import { failed, printable, wantsJson } from "./server_given.ts";
@@ -30,9 +31,9 @@ const columns = [
 /** Runs the command. Returns the exit status. */
 export async function scrub(given: Given, output: Output): Promise<number> {
   try {
-    const isAsked = given.arguments["config"] === "status";
-    requireFitting(given, isAsked);
-    if (isAsked) return await scrubStatusCommand(given, output);
+    const asked = askingCommands[given.arguments["config"] ?? ""] ?? null;
+    requireFitting(given, asked !== null);
+    if (asked !== null) return await asked(given, output);
     const json = wantsJson(given);
     const root = await rootOf(given);
     if (typeof root !== "string") {
@@ -45,12 +46,21 @@ export async function scrub(given: Given, output: Output): Promise<number> {
   }
 }
 
+/** Words in the place of a configuration. */
+const askingCommands: Readonly<Record<string, (given: Given, output: Output) => Promise<number>>> =
+  { status: scrubStatusCommand, forget: forgetCommand };
+
 const asking = ["server", "user", "token", "ca", "cert", "key", "insecure", "timeout"];
 
 /** @throws Mistake. */
-function requireFitting({ options }: Given, isAsked: boolean): void {
+function requireFitting({ options, arguments: named }: Given, isAsked: boolean): void {
+  const word = named["config"] ?? "";
   if (isAsked && options["storageRootDir"] !== undefined) {
-    throw new Mistake("expected status of a running server, got -r, which is for a directory");
+    throw new Mistake(`expected ${word} of a running server, got -r, which is for a directory`);
+  }
+  const digest = named["digest"] ?? null;
+  if (word !== "forget" && digest !== null) {
+    throw new Mistake(`expected a digest with forget, got '${digest}' without`);
   }
   const foreign = isAsked ? undefined : asking.find((name) => options[name] !== undefined);
   if (foreign !== undefined) throw new Mistake(`expected --${foreign} with status, got it without`);

@@ -36,6 +36,16 @@ interface Status {
       readonly isCutOff: boolean;
     }[];
   };
+  readonly kept: {
+    readonly files: number;
+    readonly bytes: number;
+    readonly list: readonly {
+      readonly name: string;
+      readonly sizeBytes: number;
+      readonly digest: string | null;
+      readonly isDamaged: boolean;
+    }[];
+  };
 }
 
 const path = "/v2/_zot/scrub";
@@ -56,7 +66,7 @@ export async function scrubStatusCommand(given: Given, output: Output): Promise<
 }
 
 function shown(status: Status): string {
-  const { state, nextAt, round, rounds, checked, coverage, damaged } = status;
+  const { state, nextAt, round, rounds, checked, coverage, damaged, kept } = status;
   const ages = coverage.map(({ withinHours, percent }) => {
     const days = withinHours / 24;
     return `${percent} % of bytes checked within ${days === 1 ? "a day" : `${days} days`}`;
@@ -66,6 +76,7 @@ function shown(status: Status): string {
     ["known", `${checked.digests} digests, ${formatBytes(checked.bytes)}`],
     ...ages.map((age) => ["coverage", age]),
     ["damaged", `${damaged.copies} copies, ${formatBytes(damaged.bytes)}`],
+    ["kept", `${kept.files} files, ${formatBytes(kept.bytes)}`],
   ];
   const all = round === null ? rounds : [round, ...rounds];
   const parts = [inColumns([], facts)];
@@ -74,6 +85,7 @@ function shown(status: Status): string {
     parts.push(inColumns(head, all.map(roundRow)));
   }
   if (damaged.list.length > 0) parts.push(damagedTable(damaged));
+  if (kept.list.length > 0) parts.push(keptTable(kept));
   return parts.join("\n");
 }
 
@@ -96,4 +108,17 @@ function damagedTable({ copies, list }: Status["damaged"]): string {
     ]);
   const more = copies > rows.length ? `and ${copies - rows.length} more\n` : "";
   return inColumns(["REPOSITORY", "DIGEST", "FOUND", "SINCE", "TAGS"], rows) + more;
+}
+
+/** Files of damaged content that a person may let go, with `zot scrub forget`. */
+function keptTable({ files, list }: Status["kept"]): string {
+  const rows = list
+    .slice(0, shownMax)
+    .map(({ name, digest, sizeBytes, isDamaged }) => [
+      digest ?? name,
+      formatBytes(sizeBytes),
+      digest === null ? "of nothing known" : isDamaged ? "damaged" : "right again, or gone",
+    ]);
+  const more = files > rows.length ? `and ${files - rows.length} more\n` : "";
+  return inColumns(["KEPT", "SIZE", "CONTENT"], rows) + more;
 }

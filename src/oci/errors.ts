@@ -163,6 +163,12 @@ export const apiErrors = {
     message: "Condition of the request does not hold; the tag was changed by someone else",
     section: "[end-7], RFC 9110 §13",
   },
+  STILL_DAMAGED: {
+    code: "DENIED",
+    status: 409,
+    message: "Content is still damaged; push it again, or delete it, first",
+    section: "ours",
+  },
   UNSUPPORTED: {
     code: "UNSUPPORTED",
     status: 405,

@@ -13,6 +13,7 @@ import { hasLayouts, type Registry, type Report } from "./registry.ts";
 import type { RegistryJob } from "./registry_job.ts";
 import { evaluateLarge } from "./retention/evaluate.ts";
 import { RetentionJob } from "./retention/retention_job.ts";
+import type { ScrubFound } from "./scrub/content_checker.ts";
 import type { ScrubSettings } from "./scrub/scrub_settings.ts";
 import { scrubJob } from "./scrub/scrub_job.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
@@ -31,6 +32,8 @@ export interface RegistryJobsOptions {
   readonly collection: () => CollectionSettings;
   /** Whether content is checked, and how often (it may change). */
   readonly scrub: () => ScrubSettings;
+  /** Called with damage that checks find, and with what they heal. */
+  readonly onFound?: ((found: ScrubFound) => void) | undefined;
   /** How long history is kept (`storage.history.keep`, which may change). */
   readonly historyMs: () => number;
   /** Null where repositories are no directories. */
@@ -87,7 +90,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
   const usage = new UsageJob(options);
   const [reconcile, project, expire, endOfHolds, forget, retain, collect, walk, count, check] =
     registryJobNames;
-  const { registry, scrub: settings, rootDirectory } = options;
+  const { registry, scrub: settings, rootDirectory, onFound } = options;
   return [
     {
       name: reconcile,
@@ -148,7 +151,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       run: (signal) => usage.run(signal),
     },
     {
-      ...scrubJob({ registry, settings, rootDirectory, isReady: () => isReady }),
+      ...scrubJob({ registry, settings, rootDirectory, onFound, isReady: () => isReady }),
       name: check,
       lease,
     },

@@ -18,6 +18,7 @@ import { registryJobs } from "../registry/jobs.ts";
 import type { Registry, Report } from "../registry/registry.ts";
 import { RootProbe } from "../registry/root_probe.ts";
 import type { Stores } from "../storage/stores.ts";
+import { auditFound } from "./audit_found.ts";
 import type { Writer } from "./root.ts";
 
 /** Starts every job of the table, those of extensions and their followers of the feed included. */
@@ -46,6 +47,7 @@ export async function startJobs(options: {
     rootDirectory: config().storage.rootDirectory,
     fastRestart: config().storage.fastRestart,
     onReconciled,
+    onFound: (found) => auditFound(config().log.audit, found, { clock, report }),
     onExpired,
     onDrift: (bytes) => extensions.onDrift(bytes),
     onCollected: (removed, ms) => extensions.onCollected(removed, ms),

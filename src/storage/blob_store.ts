@@ -58,6 +58,14 @@ export interface ShareRequest {
   readonly mayCopy: boolean;
 }
 
+/** Damaged content in quarantine, or whatever lay in its place. */
+export interface KeptFile {
+  /** Begins with the digest that it should have had. */
+  readonly name: string;
+  /** 0 for a directory. */
+  readonly sizeBytes: number;
+}
+
 export interface BlobStore {
   /** Bytes under a digest. Asked ahead of every answer, so it is cheap. */
   size(repository: string, digest: Digest): Promise<number | null>;
@@ -86,6 +94,10 @@ export interface BlobStore {
   check(repository: string, digest: Digest): ContentCheck;
   /** Gives a repository a copy of what is in quarantine under a name, if that is the content; false when it is not. */
   copyBack(name: string, repository: string, digest: Digest): Promise<boolean>;
+  /** What is in quarantine, in the order of the names. */
+  kept(): Promise<readonly KeptFile[]>;
+  /** Removes it from quarantine for good; false when nothing has the name. */
+  removeKept(name: string): Promise<boolean>;
   /** Removes what interrupted writes left behind and is older than `ageMs`; returns how many. */
   removeLeftovers(ageMs: number): Promise<number>;
   /** How much may be stored here, and how much of that is free for this server. */

@@ -50,6 +50,7 @@ const needs: Readonly<Record<string, Need>> = {
   "usage.repository": "read",
   "usage.list": "list",
   "scrub.status": "admin",
+  "scrub.forget": "admin",
   "retention.plan": "admin",
   "retention.apply": "admin",
   "extension.discover-repository": "read",

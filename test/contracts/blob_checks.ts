@@ -119,5 +119,13 @@ export function testChecks(open: OpenEmptyStores): void {
     expect(kept[1]).not.toBe(name);
     expect(await blobs.copyBack(kept[0]!, repository, digest)).toBe(true);
     expect(await blobs.copyBack(kept[1]!, other, wrong)).toBe(true);
+    const sizes = [bytes.length, 3];
+    expect(await blobs.kept()).toEqual(
+      kept.map((each, at) => ({ name: each, sizeBytes: sizes[at]! })),
+    );
+    expect(await blobs.removeKept(kept[0]!)).toBe(true);
+    expect(await blobs.removeKept(kept[0]!)).toBe(false);
+    expect((await blobs.kept()).map((each) => each.name)).toEqual([kept[1]!]);
+    expect(await blobs.read(repository, digest, bytes.length)).toEqual(bytes);
   });
 }

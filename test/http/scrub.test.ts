@@ -2,10 +2,12 @@
 // pushers, and a push heals it.
 
 import { expect, test } from "bun:test";
-import { open, readdir } from "node:fs/promises";
+import { open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { formatBytes } from "../../src/lib/bytes.ts";
 import { packageDirectory, run } from "../harness.ts";
 import { eventually } from "../processes.ts";
+import { tempDirectory } from "../temp.ts";
 import { config, descriptor, image, large, layer, type Content } from "./content.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
 import { testRows } from "./row.ts";
@@ -56,7 +58,10 @@ async function nextRound(world: World): Promise<void> {
 }
 
 test("a byte that a disk changed is found in the first round, never served, and healed by a push", async () => {
+  await using home = await tempDirectory();
+  const audit = join(home.path, "audit.log");
   await using world = await startWorld({
+    log: { audit },
     extensions: { scrub: { interval: "2h" }, metrics: { enable: true } },
   });
   for (const at of ["a", "b"]) await pushAll(world, at);
@@ -88,6 +93,19 @@ test("a byte that a disk changed is found in the first round, never served, and 
     }
   }
   await showsDamage(world);
+  expect((await auditedIn(audit)).toSorted()).toEqual(
+    [
+      `healed /v2/a/blobs/${light.digest}`,
+      ...["a", "b"].flatMap((at) =>
+        [large, layer].map((of) => `damaged /v2/${at}/blobs/${of.digest}`),
+      ),
+    ].toSorted(),
+  );
+  const early = await world.send("DELETE", `/v2/_zot/scrub/kept/${large.digest}`);
+  expect([early.status, Buffer.from(early.body).toString()]).toEqual([
+    409,
+    expect.stringContaining("The content is still damaged in a and 1 more: push it again, or"),
+  ]);
   // The manifest of b is a file of its own: that of a was healed from it.
   expect((await world.send("GET", "/v2/a/manifests/light")).status).toBe(200);
   for (const of of [large, layer]) expect(await push(world, "a", of)).toBe(201);
@@ -97,11 +115,47 @@ test("a byte that a disk changed is found in the first round, never served, and 
       expect([answer.status, Buffer.from(answer.body)]).toEqual([200, Buffer.from(of.bytes)]);
     }
   }
-  expect(await readdir(join(world.rootDirectory, "_zot/damaged"))).toHaveLength(3);
+  await letsGo(world);
   await nextRound(world);
   const last = world.lines.findLast((line) => line["msg"] === "a round of checks has ended");
   expect(last).toMatchObject({ outcome: "done", bad: 0 });
 });
+
+/** What checks wrote into the audit log. */
+async function auditedIn(path: string): Promise<string[]> {
+  const lines = (await readFile(path, "utf8")).trimEnd().split("\n");
+  return lines
+    .map((line) => JSON.parse(line))
+    .filter(({ subject }) => subject === ":scrub")
+    .map(({ action, object }) => `${action} ${object}`);
+}
+
+/** Files of damaged content stay until a person lets them go. */
+async function letsGo(world: World): Promise<void> {
+  const path = join(world.rootDirectory, "_zot/damaged");
+  expect(await readdir(path)).toHaveLength(3);
+  const answer = await world.send("GET", "/v2/_zot/scrub");
+  const { kept } = JSON.parse(Buffer.from(answer.body).toString());
+  expect([kept.files, kept.list.map((each: { isDamaged: boolean }) => each.isDamaged)]).toEqual([
+    3,
+    [false, false, false],
+  ]);
+  const program = join(packageDirectory, "bin/zot");
+  const ask = (...args: string[]) => run(program, ["scrub", ...args, "-s", world.url]);
+  expect((await ask("status")).stdout).toMatch(/^kept +3 files, /m);
+  const gone = await ask("forget", large.digest);
+  expect([gone.code, gone.stdout]).toEqual([
+    0,
+    `removed 1 files, ${formatBytes(large.bytes.length)}, that were kept of ${large.digest}\n`,
+  ]);
+  expect((await readdir(path)).filter((name) => name.startsWith(large.digest))).toEqual([]);
+  const again = await ask("forget", large.digest);
+  expect([again.code, again.stderr]).toEqual([
+    1,
+    expect.stringContaining("Nothing is kept of damaged content with this digest"),
+  ]);
+  expect(await readdir(path)).toHaveLength(2);
+}
 
 /** The damage of four copies, page by page and as a person asks. */
 async function showsDamage(world: World): Promise<void> {

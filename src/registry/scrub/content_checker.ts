@@ -29,7 +29,18 @@ export interface CheckerOptions {
   readonly onSlice: (bytes: number, ms: number) => Promise<void>;
   /** The disk could not read. */
   readonly onDiskError: () => void;
+  /** Hears of damage that is not healed, and of what is right again. */
+  readonly onFound?: ((found: ScrubFound) => void) | undefined;
   readonly healers?: readonly Healer[];
+}
+
+/** For the audit log: what a check found, or has put right. */
+export interface ScrubFound {
+  readonly kind: "damaged" | "healed";
+  readonly repository: string;
+  readonly digest: Digest;
+  /** As the line of the log has it. */
+  readonly fields: Readonly<Record<string, unknown>>;
 }
 
 export interface CheckResult {
@@ -178,7 +189,7 @@ export class ContentChecker {
       if (stamp === null || !(await markSound(this.#registry, { repository, digest }, stamp))) {
         continue;
       }
-      this.#report("warn", healed, { repository, digest, from: "somebody who put it there" });
+      this.#tellHealed(mark, "somebody who put it there");
       count += 1;
     }
     return count;
@@ -304,19 +315,24 @@ export class ContentChecker {
     const look = this.#registry.blobs.lookAt(repository, digest);
     if (look === null) return false;
     if (!(await markSound(this.#registry, { repository, digest }, look.stamp))) return false;
-    this.#report("warn", healed, { repository, digest, from });
+    this.#tellHealed({ repository, digest }, from);
     return true;
+  }
+
+  #tellHealed({ repository, digest }: Pick<Damaged, "repository" | "digest">, from: string): void {
+    this.#report("warn", healed, { repository, digest, from });
+    this.#options.onFound?.({ kind: "healed", repository, digest, fields: { from } });
   }
 
   async #tell({ repository, digest, how, kept }: Damaged): Promise<void> {
     const affected = await affectedTags(this.#registry, { repository, digest }, toldTagsMax);
+    const fields = { how, kept, ...affected };
     this.#report("error", "content is damaged; a push of it repairs it", {
       repository,
       digest,
-      how,
-      kept,
-      ...affected,
+      ...fields,
     });
+    this.#options.onFound?.({ kind: "damaged", repository, digest, fields });
   }
 
   #report(level: "warn" | "error", message: string, fields: object): void {

@@ -58,6 +58,7 @@ export interface RoundOptions {
   readonly onDiskError: () => Promise<boolean>;
   /** The directory of a repository, for lines of the log. */
   readonly directoryOf: (repository: string) => string;
+  readonly onFound?: CheckerOptions["onFound"];
 }
 
 export class Round {
@@ -68,13 +69,14 @@ export class Round {
   #told = { ok: 0, affected: 0 };
 
   constructor(options: RoundOptions, checker: Pick<CheckerOptions, "healers"> = {}) {
-    const { registry, pace, record, signal } = options;
+    const { registry, pace, record, signal, onFound } = options;
     this.#options = options;
     this.#registry = registry;
     this.#checker = new ContentChecker({
       ...checker,
       registry,
       signal,
+      onFound,
       onSlice: (bytes, ms) => {
         record.bytes += bytes;
         return pace.rest(bytes, ms, signal);

@@ -13,6 +13,7 @@ import { repositoryKey } from "../../storage/layout.ts";
 import type { Registry } from "../registry.ts";
 import type { RegistryJob } from "../registry_job.ts";
 import { intervalMsMin, type ScrubSettings } from "./scrub_settings.ts";
+import type { ScrubFound } from "./content_checker.ts";
 import { Pace } from "./pace.ts";
 import { Round, type RoundRecord } from "./round.ts";
 
@@ -33,6 +34,8 @@ export interface ScrubJobOptions {
   readonly isReady: () => boolean;
   /** Null where repositories are no directories. */
   readonly rootDirectory: string | null;
+  /** Hears of damage that is not healed, and of what is right again. */
+  readonly onFound?: ((found: ScrubFound) => void) | undefined;
 }
 
 /** What is kept of a round that goes on, and of the last one. */
@@ -105,12 +108,13 @@ class ScrubJob {
   }
 
   #work(record: RoundRecord, signal: AbortSignal): Promise<boolean> {
-    const { registry, settings, rootDirectory } = this.#options;
+    const { registry, settings, rootDirectory, onFound } = this.#options;
     const round = new Round({
       registry,
       pace: this.#pace,
       record,
       signal,
+      onFound,
       mayGoOn: () => settings().enable,
       onProgress: async () => {
         const nowMs = registry.clock.monotonicMs();

@@ -1,5 +1,5 @@
 /** Content as files of OCI image layouts; equal content of two repositories is one inode where hard links work. */
-import { statfs } from "node:fs/promises";
+import { rm, statfs } from "node:fs/promises";
 import { algorithmOf, type Digest } from "../../oci/digest.ts";
 import type {
   BlobStore,
@@ -10,8 +10,9 @@ import type {
   ContentStat,
   OpenContent,
   ShareRequest,
+  KeptFile,
 } from "../blob_store.ts";
-import { blobKey, damagedKey } from "../layout.ts";
+import { blobKey, damagedDirectory, damagedKey } from "../layout.ts";
 import type { FilesystemLayouts } from "./filesystem_layouts.ts";
 import type { HashThread } from "./hash_thread.ts";
 import type { KeyedFiles } from "./keyed_files.ts";
@@ -84,6 +85,25 @@ export class FilesystemBlobs implements BlobStore {
 
   copyBack(name: string, repository: string, digest: Digest): Promise<boolean> {
     return this.#files.copy(damagedKey(name), blobKey(repository, digest), digest);
+  }
+
+  async kept(): Promise<KeptFile[]> {
+    const names = (await this.#files.list(damagedDirectory)).map(({ name }) => name);
+    const kept: KeptFile[] = [];
+    for (const name of names.toSorted()) {
+      const look = this.#files.lookNow(damagedKey(name));
+      if (look !== null) {
+        kept.push({ name, sizeBytes: look.lying === "other" ? 0 : look.sizeBytes });
+      }
+    }
+    return kept;
+  }
+
+  async removeKept(name: string): Promise<boolean> {
+    const key = damagedKey(name);
+    if (this.#files.lookNow(key) === null) return false;
+    await rm(this.#files.path(key), { recursive: true });
+    return true;
   }
 
   remove(repository: string, digest: Digest): Promise<boolean> {

@@ -9,6 +9,7 @@ import type {
   ContentStat,
   OpenContent,
   ShareRequest,
+  KeptFile,
 } from "../blob_store.ts";
 import type { MemoryContent } from "./memory_content.ts";
 
@@ -102,6 +103,14 @@ export class MemoryBlobs implements BlobStore {
     if (bytes === null || digestOf(algorithmOf(digest), bytes) !== digest) return false;
     this.#content.put(repository, digest, new Uint8Array(bytes));
     return true;
+  }
+
+  async kept(): Promise<KeptFile[]> {
+    return this.#content.kept();
+  }
+
+  async removeKept(name: string): Promise<boolean> {
+    return this.#content.removeKept(name);
   }
 
   async remove(repository: string, digest: Digest): Promise<boolean> {

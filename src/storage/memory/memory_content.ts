@@ -84,6 +84,23 @@ export class MemoryContent {
     }
   }
 
+  kept(): { name: string; sizeBytes: number }[] {
+    const kept = [...this.#quarantined].map(([name, { bytes }]) => ({
+      name,
+      sizeBytes: bytes.length,
+    }));
+    return kept.toSorted((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  removeKept(name: string): boolean {
+    const stored = this.#quarantined.get(name);
+    if (stored === undefined) return false;
+    this.#quarantined.delete(name);
+    stored.names -= 1;
+    if (stored.names === 0) this.give(stored.bytes.length);
+    return true;
+  }
+
   quarantined(name: string): Uint8Array | null {
     return this.#quarantined.get(name)?.bytes ?? null;
   }
