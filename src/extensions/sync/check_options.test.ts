@@ -96,6 +96,40 @@ describe("what does not fit together", () => {
     ]);
   });
 
+  test("repositories of one upstream are not copied over each other", () => {
+    const content = [
+      { prefix: "/one/**", destination: "/all", stripPrefix: true },
+      { prefix: "two/**", destination: "all", stripPrefix: true },
+    ];
+    const copied = syncValues(entry({ pollInterval: "1h", content }));
+    expect(checkSyncOptions(copied)).toEqual([
+      "extensions.sync.registries[0].content[1]: expected a destination of its own, got the names of registries[0].content[0]",
+    ]);
+    const pulled = syncValues(entry({ content }));
+    expect(checkSyncOptions(pulled)).toEqual([]);
+    expect(syncWarnings(pulled, [])).toEqual([
+      "extensions.sync.registries[0].content[1]: no pull gets what it names, since registries[0].content[0] gives other repositories the same names",
+    ]);
+    const apart = content.map((rule, at) => ({ ...rule, destination: `/all/${at}` }));
+    expect(checkSyncOptions(syncValues(entry({ pollInterval: "1h", content: apart })))).toEqual([]);
+    const tags = [{ prefix: "app", tags: { regex: "^1" } }, { prefix: "app" }];
+    expect(checkSyncOptions(syncValues(entry({ pollInterval: "1h", content: tags })))).toEqual([]);
+  });
+
+  test("two upstreams of the same names are told of", () => {
+    const sync = syncValues({
+      registries: ["one.example", "two.example"].map((host) => ({
+        urls: [`https://${host}`],
+        onDemand: true,
+        content: [{ prefix: "**" }],
+      })),
+    });
+    expect(checkSyncOptions(sync)).toEqual([]);
+    expect(syncWarnings(sync, [])).toEqual([
+      "extensions.sync.registries[1].content[0]: has the names of registries[0].content[0]: a repository is of the upstream that is first to have it; give each a destination",
+    ]);
+  });
+
   test("all of it is passed over while mirroring is off", () => {
     expect(checkSyncOptions(syncValues({ ...entry({ maxRetries: 3 }), enable: false }))).toEqual(
       [],

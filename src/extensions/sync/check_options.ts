@@ -4,6 +4,7 @@
  */
 import { ruleProblem } from "./content_rules.ts";
 import { folderOf, hostOfUrl } from "./hosts.ts";
+import { sharedNames } from "./shared_names.ts";
 import { type OAuth2Values, ownKeys, type RegistryValues, type SyncValues } from "./options.ts";
 
 const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -20,6 +21,7 @@ export function checkSyncOptions(sync: SyncValues): string[] {
       entryProblems(entry).map((says) => `extensions.sync.registries[${index}].${says}`),
     ),
     ...mirrorProblems(sync),
+    ...nameProblems(sync),
   ];
 }
 
@@ -127,6 +129,15 @@ function mirrorProblems({ mirrors, registries }: SyncValues): string[] {
   return problems;
 }
 
+/** Repositories of one upstream that rounds would write into one repository here, each over the other. */
+function nameProblems({ registries }: SyncValues): string[] {
+  return sharedNames(registries).flatMap(({ rule, first, isOneUpstream, areCopied }) =>
+    isOneUpstream && areCopied
+      ? [`extensions.sync.${rule}: expected a destination of its own, got the names of ${first}`]
+      : [],
+  );
+}
+
 /** What changes nothing, or hardly what was meant. */
 export function syncWarnings(sync: SyncValues, keepsTags: readonly string[]): string[] {
   if (!sync.enable) return [];
@@ -138,6 +149,12 @@ export function syncWarnings(sync: SyncValues, keepsTags: readonly string[]): st
     warnings.push(
       "extensions.sync.downloadDir: has no effect: what is mirrored is written where it stays",
     );
+  }
+  for (const { rule, first, isOneUpstream } of sharedNames(sync.registries)) {
+    const says = isOneUpstream
+      ? `no pull gets what it names, since ${first} gives other repositories the same names`
+      : `has the names of ${first}: a repository is of the upstream that is first to have it; give each a destination`;
+    warnings.push(`extensions.sync.${rule}: ${says}`);
   }
   for (const [index, entry] of sync.registries.entries()) {
     const place = `extensions.sync.registries[${index}]`;
