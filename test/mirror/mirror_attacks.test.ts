@@ -305,6 +305,69 @@ describe("ranges that make no sense, of a blob that is not here yet", () => {
   });
 });
 
+describe("a client that says its request came through mirrors", () => {
+  /** A mirror of a mirror: the upstream goes no further than three. */
+  async function chained(options: Parameters<typeof mirrorWorld>[0] = {}) {
+    const world = await mirrorWorld(options);
+    const isBeyond = (headers: Headers): boolean => Number(headers.get("x-zot-mirror-hops")) > 3;
+    world.upstream.on("*", /./, ({ headers }) => (isBeyond(headers) ? { status: 508 } : null));
+    return world;
+  }
+  const said = (hops: string) => ({ headers: { "X-Zot-Mirror-Hops": hops } });
+
+  test("breaks no download of others", async () => {
+    await using world = await chained();
+    const large = new Uint8Array(3 * 1024 * 1024).fill(13);
+    const { layers } = world.upstream.content.addImage("team/app", "1", [large]);
+    const path = `docker.io/team/app/blobs/${layers[0]!.digest}`;
+    await world.get("docker.io/team/app/manifests/1");
+    const letGo = Promise.withResolvers<void>();
+    world.upstream.on("GET", /blobs/, async ({ headers }) => {
+      if (headers.get("x-zot-mirror-hops") === "1") return null;
+      await letGo.promise;
+      return { status: 508 };
+    });
+    const forged = world.get(path, said("3"));
+    await world.upstream.awaitAsked("GET", "/blobs/");
+    const honest = world.bytes(path);
+    letGo.resolve();
+    expect((await forged).status).toBe(508);
+    expect(sha256(await honest)).toBe(layers[0]!.digest);
+    for (const hops of ["4", "999", "many"]) {
+      expect((await world.get("docker.io/team/app/manifests/2", said(hops))).status).toBe(508);
+    }
+  });
+
+  test("is neither told that a tag was checked, nor has others believe it, nor that it could not be", async () => {
+    const clock = manualClock(1_000_000);
+    await using world = await chained({ clock });
+    world.upstream.content.addImage("team/app", "1");
+    await world.get("docker.io/team/app/manifests/1");
+    await clock.advance(5_000);
+    for (const hops of ["3", "4"]) {
+      expect((await world.get("docker.io/team/app/manifests/1", said(hops))).status).toBe(508);
+    }
+    expect(world.counted.stale).toEqual([]);
+    const { digest } = world.upstream.content.addImage("team/app", "1", ["moved"]);
+    const pulled = await world.get("docker.io/team/app/manifests/1");
+    expect(pulled.headers.get("docker-content-digest")).toBe(digest);
+  });
+
+  test("has others see no shorter list of tags", async () => {
+    await using world = await chained();
+    world.upstream.content.addImage("team/app", "1");
+    world.upstream.on("GET", /tags/, ({ headers }) =>
+      headers.get("x-zot-mirror-hops") === "1" ? null : { body: '{"name":"team/app","tags":[]}' },
+    );
+    const tags = async (hops: string) => {
+      const answer = await world.get("docker.io/team/app/tags/list", said(hops));
+      return ((await answer.json()) as { tags?: string[] }).tags;
+    };
+    await tags("2");
+    expect(await tags("0")).toEqual(["1"]);
+  });
+});
+
 interface Circle extends AsyncDisposable {
   readonly urls: readonly string[];
   /** Requests that came, to any of them. */

@@ -18,6 +18,8 @@ import type { FetchTicks } from "./fetch_ticks.ts";
 import { hasOwn } from "./link_cached.ts";
 import { publishFetched } from "./publish_fetched.ts";
 
+/** Leaders that end one after the other without a byte; then nobody else tries for this request. */
+const leadersMax = 3;
 /** How often a follower looks at the counter of its download, and at the lock of one that does not move. */
 const lookMinMs = 10;
 const lookMaxMs = 100;
@@ -59,6 +61,7 @@ export class BlobFetch {
   #failure: unknown = null;
   #waiting: (() => void)[] = [];
   #readers = 0;
+  #endedLeaders = 0;
   #closing: Promise<void> | null = null;
 
   constructor(blob: FetchedBlob, parts: FetchParts) {
@@ -195,7 +198,7 @@ export class BlobFetch {
       }
       if (held === null) {
         // What this process has handed out of is gone, and was not verified or became a blob.
-        if (this.#followed !== null) return this.#conclude();
+        if (this.#followed !== null && (await this.#conclude())) return;
         await this.#create();
         continue;
       }
@@ -250,10 +253,7 @@ export class BlobFetch {
     for (;;) {
       const followed = this.#followed;
       if (followed === null) return false;
-      if (!followed.isThere()) {
-        await this.#conclude();
-        return true;
-      }
+      if (!followed.isThere()) return this.#conclude();
       this.#grown(followed.sizeBytes());
       if (this.#hereBytes > 0) this.#begin.resolve();
       await this.#clock.sleep(pauseMs);
@@ -266,12 +266,24 @@ export class BlobFetch {
     }
   }
 
-  /** The download is gone: it became a blob, or it was wrong. */
-  async #conclude(): Promise<void> {
+  /**
+   * The download is gone: it became a blob, or it was wrong. False where whoever led had no byte of it: that one's
+   * trouble need not be ours.
+   */
+  async #conclude(): Promise<boolean> {
     const sizeBytes = this.#followed?.sizeBytes() ?? 0;
-    if (!(await this.#isHere())) throw this.#broken("sent content that does not have its digest");
-    this.#sizeBytes = sizeBytes;
-    this.#hereBytes = sizeBytes;
+    if (await this.#isHere()) {
+      this.#sizeBytes = sizeBytes;
+      this.#hereBytes = sizeBytes;
+      return true;
+    }
+    this.#endedLeaders += 1;
+    if (sizeBytes > 0 || this.#hereBytes > 0 || this.#endedLeaders > leadersMax) {
+      throw this.#broken("sent content that does not have its digest");
+    }
+    await this.#followed?.close();
+    this.#followed = null;
+    return false;
   }
 
   /** Whether the repository has the blob. */

@@ -20,7 +20,7 @@ import { BlobFetch, type FetchParts } from "./blob_fetch.ts";
 import type { FetchedBlob } from "./fetched_blob.ts";
 import type { PullWatch } from "./manifests.ts";
 import { linkCached } from "./link_cached.ts";
-import type { MirroredName } from "./mirror.ts";
+import { joinedBy, type MirroredName } from "./mirror.ts";
 import { upstreamSize } from "./upstream_size.ts";
 import { passThrough, type PassParts } from "./passed_through.ts";
 import { isAbsence, troubleError } from "./upstream_answers.ts";
@@ -29,6 +29,8 @@ import { isAbsence, troubleError } from "./upstream_answers.ts";
 const wholeBytesMax = MiB;
 /** Downloads of one worker at once; a request for another blob is answered 503. */
 const fetchesMax = 1_000;
+/** Ranges far ahead of their download that one worker passes through at once; others wait until they are here. */
+const passesMax = 4;
 /** How long a client waits for the first byte. */
 const beginMs = 20_000;
 /** A disk that is nearly full is told so often. */
@@ -45,6 +47,8 @@ export class MirroredBlobs {
   readonly #settings: BlobSettings;
   readonly #fetches = new Map<string, BlobFetch>();
   #fullToldMs = -Infinity;
+  /** Ranges that are passed through now. */
+  #passes = 0;
 
   constructor(parts: FetchParts, watch: PullWatch, settings: BlobSettings) {
     this.#parts = parts;
@@ -145,7 +149,7 @@ export class MirroredBlobs {
   ): Promise<OpenContent> {
     const { sizeBytes } = blob;
     const wanted = range ?? { first: 0, last: sizeBytes - 1 };
-    if (await this.#isFull()) return passThrough(blob, range, this.#passParts);
+    if (await this.#isFull()) return passThrough(blob, range, this.#passParts());
     const fetch = this.#fetchOf(blob);
     if (sizeBytes <= wholeBytesMax) {
       await fetch.done;
@@ -156,16 +160,30 @@ export class MirroredBlobs {
     try {
       await this.#begun(fetch, blob);
       const isFarAhead = fetch.isArriving && wanted.first > fetch.hereBytes + aheadBytesMax;
-      if (isFarAhead) return await passThrough(blob, wanted, this.#passParts);
+      if (isFarAhead && this.#passes < passesMax) return await this.#passRange(blob, wanted);
       return streamOf(fetch, wanted);
     } finally {
       leave();
     }
   }
 
-  get #passParts(): PassParts {
+  async #passRange(blob: FetchedBlob, range: ContentRange): Promise<OpenContent> {
+    this.#passes += 1;
+    const onEnd = (): void => {
+      this.#passes -= 1;
+    };
+    try {
+      return await passThrough(blob, range, this.#passParts(onEnd));
+    } catch (error) {
+      onEnd();
+      throw error;
+    }
+  }
+
+  #passParts(onEnd?: () => void): PassParts {
     const { watch, registry } = this.#parts;
-    return { watch, report: registry.report };
+    const { report, clock } = registry;
+    return { watch, report, clock, ...(onEnd === undefined ? {} : { onEnd }) };
   }
 
   async #begun(fetch: BlobFetch, { sources }: FetchedBlob): Promise<void> {
@@ -183,7 +201,9 @@ export class MirroredBlobs {
   }
 
   #fetchOf(blob: FetchedBlob): BlobFetch {
-    const key = `${blob.repository} ${blob.digest}`;
+    const [first] = blob.sources;
+    const asked = `${blob.repository} ${blob.digest}`;
+    const key = first === undefined ? asked : joinedBy(asked, first);
     const running = this.#fetches.get(key);
     if (running !== undefined) return running;
     if (this.#fetches.size >= fetchesMax) {
@@ -193,7 +213,7 @@ export class MirroredBlobs {
     }
     const fetch = new BlobFetch(blob, this.#parts);
     this.#fetches.set(key, fetch);
-    const host = blob.sources[0]?.mirror.upstream.host ?? "";
+    const host = first?.mirror.upstream.host ?? "";
     this.#watch.fetching(host, 1);
     const forget = (): void => {
       this.#fetches.delete(key);

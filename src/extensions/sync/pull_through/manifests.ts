@@ -126,7 +126,7 @@ export class MirroredManifests {
     const answer = await this.#ask(place, manifest !== null, sources, () =>
       this.#check(repository, tag, known, sources),
     );
-    return this.#settle(repository, { place, kind: "tag", known, mirror, ageMs }, answer);
+    return this.#settle(repository, { place, kind: "tag", known, source, ageMs }, answer);
   }
 
   async #pullDigest(
@@ -153,7 +153,7 @@ export class MirroredManifests {
       this.#fetch(repository, digest, sources),
     );
     const known = { manifest: null, cached: null, pointsAt: null };
-    return this.#settle(repository, { place, kind: "digest", known, mirror, ageMs: null }, answer);
+    return this.#settle(repository, { place, kind: "digest", known, source, ageMs: null }, answer);
   }
 
   /** What is here of a tag; a manifest that the disk has lost is not. */
@@ -227,12 +227,13 @@ export class MirroredManifests {
       readonly place: string;
       readonly kind: "tag" | "digest";
       readonly known: Known;
-      readonly mirror: Mirror;
+      readonly source: MirroredName;
       readonly ageMs: number | null;
     },
     answer: Answer,
   ): Promise<Pulled<ManifestHolding>> {
-    const { place, kind, known, mirror, ageMs } = asked;
+    const { place, kind, known, source, ageMs } = asked;
+    const { mirror, hops = 0 } = source;
     const { manifest } = known;
     const { host } = mirror.upstream;
     if ("manifest" in answer) {
@@ -255,6 +256,8 @@ export class MirroredManifests {
       });
     }
     const { trouble } = answer;
+    // Who asked is a mirror, too, and knows best what to do when nobody could be asked; what is here may come from there.
+    if (trouble.kind === "loop" && hops > 0) throw troubleError(trouble);
     const mayServe = trouble.kind === "denied" ? mirror.onDenied === "serve" : mirror.serveStale;
     if (manifest === null || !mayServe) {
       this.#watch.pulled(host, "manifest", "refused");

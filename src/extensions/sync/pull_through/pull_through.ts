@@ -15,6 +15,7 @@ import type { Registry } from "../../../registry/registry.ts";
 import { resolveBlob, resolveManifest, type ManifestHolding } from "../../../registry/resolve.ts";
 import type { UploadStore } from "../../../storage/upload_store.ts";
 import { MirroredBlobs, type BlobSettings } from "./blobs.ts";
+import { hopsMax } from "../upstream/upstream_requests.ts";
 import type { DownloadWatch } from "./download.ts";
 import type { FetchTicks } from "./fetch_ticks.ts";
 import { MirroredManifests, type PullWatch } from "./manifests.ts";
@@ -30,8 +31,12 @@ export interface PullThroughParts {
   readonly settings: BlobSettings;
 }
 
-/** A request that came through mirrors says so to the next one. */
-function through(source: MirroredName, hops: number): MirroredName {
+/**
+ * A request that came through mirrors says so to the next one. What it says is a client's own word: it is asked for
+ * apart from what others ask, and one that says too much gets nothing by it.
+ */
+function through(source: MirroredName, said: number): MirroredName {
+  const hops = Math.min(said, hopsMax + 1);
   if (hops === 0) return source;
   const { mirror } = source;
   return { ...source, hops, mirror: { ...mirror, upstream: mirror.upstream.withHops(hops) } };

@@ -122,12 +122,13 @@ class ListMemory<T> {
     source: MirroredName,
     ask: () => Promise<readonly T[] | null>,
   ): Promise<readonly T[] | null> {
-    const known = this.#lists.get(key);
-    if (known !== null && known.untilMs > this.#clock.monotonicMs()) return known.items;
+    // A mirror that is asked through many others may have less to say.
     const joined = joinedBy(key, source);
+    const known = this.#lists.get(joined);
+    if (known !== null && known.untilMs > this.#clock.monotonicMs()) return known.items;
     const running = this.#asking.get(joined);
     if (running !== undefined) return running;
-    const asking = this.#askAnew(key, ask).finally(() => this.#asking.delete(joined));
+    const asking = this.#askAnew(joined, ask).finally(() => this.#asking.delete(joined));
     this.#asking.set(joined, asking);
     return asking;
   }
