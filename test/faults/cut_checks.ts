@@ -112,13 +112,13 @@ export const quarantinesUnmarked = {
 /** Carries a step out and cuts the power at one call after the other, until none is left. */
 export async function cutAtCalls(
   name: string,
-  { disk, planted = {}, from = 0, oneIn = 1 }: EndedOptions & { readonly disk: CutDisk },
+  { disk, planted = {}, oneIn = 1 }: EndedOptions & { readonly disk: CutDisk },
 ): Promise<EndedResult> {
   const row = cutChecks[name];
   if (row === undefined) throw new Error(`no step ${name}`);
   const problems: string[] = [];
   let ended = 0;
-  for (let call = from, reached = true; reached; call += oneIn) {
+  for (let call = 0, reached = true; reached; call += oneIn) {
     for (const happens of [false, true]) {
       await using place = await Place.open({ planted, disk });
       const { isCut, problem } = await cutOnce(place, row, { left: call, happens });

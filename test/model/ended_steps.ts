@@ -57,7 +57,6 @@ export interface EndedOptions {
   readonly disk?: CutDisk | null;
   readonly planted?: Planted;
   /** The first call, and of all others one in so many. */
-  readonly from?: number;
   readonly oneIn?: number;
 }
 
@@ -70,7 +69,7 @@ export interface EndedResult {
 /** Carries a step out and ends it at one call after the other, until none is left. */
 export async function endAtCalls(
   name: string,
-  { disk = null, planted = {}, from = 0, oneIn = 1 }: EndedOptions = {},
+  { disk = null, planted = {}, oneIn = 1 }: EndedOptions = {},
 ): Promise<EndedResult> {
   const row = endedSteps[name];
   if (row === undefined) throw new Error(`model: no step ${name}`);
@@ -83,7 +82,7 @@ export async function endAtCalls(
     ended += 1;
   };
   const next = (call: number): number => call + oneIn * (call < eachUpTo ? 1 : everySoMany);
-  for (let call = from; reached && call < callsMax; call = next(call)) {
+  for (let call = 0; reached && call < callsMax; call = next(call)) {
     reached = false;
     for (const happens of disk === null ? [call % 2 === 0] : [false, true]) {
       const last = { ...ending, fuse: call, happens };
