@@ -143,7 +143,7 @@ async function cutOnce(
   await act(place).catch(() => undefined);
   const isCut = place.fuse.ended;
   place.fuse.left = null;
-  // What is damaged is wrong on the disk, too.
+  // What is damaged is wrong on the disk, of course.
   if (isCut) await place.restart();
   await act(place);
   const left = await outcomeOf(place);
