@@ -112,11 +112,12 @@ const rows: Readonly<Record<string, Row>> = {
     later: [[change.remove("app")]],
     are: ["blob config unnamed @1", "blob layer unnamed @1"],
   },
-  "a collected image keeps the blob that another one names": {
-    given: [...blobs, app, other, change.tag("v1", "app"), change.tag("v2", "other")],
-    later: [[change.untag("v1")], [collected("app")]],
-    are: ["blob config unnamed @1"],
-  },
+  "what a collected image shares with another one is a candidate, for that may have waited for longer":
+    {
+      given: [...blobs, app, other, change.tag("v1", "app"), change.tag("v2", "other")],
+      later: [[change.untag("v1")], [collected("app")]],
+      are: ["blob config unnamed @1", "blob layer unnamed @1"],
+    },
   "a child waits since a removed index had it, though another one names it": {
     given: [...blobs, app, index, change.put(manifest("m", { references: [child("app")] }))],
     later: [[change.tag("all", "index")], [change.remove("index")]],

@@ -37,9 +37,6 @@ const row = (since: string): string =>
   "CASE WHEN m.subject IS NULL THEN 'untagged' ELSE 'no-subject' END";
 const noParent =
   "NOT EXISTS (SELECT 1 FROM manifest_references r WHERE r.repository = m.repository AND r.child = m.digest)";
-const noOtherParent =
-  "NOT EXISTS (SELECT 1 FROM manifest_references o " +
-  "WHERE o.repository = r.repository AND o.child = r.child AND o.parent <> r.parent)";
 
 const sql = {
   linked:
@@ -68,15 +65,14 @@ const sql = {
     `${into} SELECT b.repository, b.digest, 'blob', max(?3, b.linked_at), max(?3, b.linked_at), 'unnamed' ` +
     "FROM manifest_references r INDEXED BY manifest_references_parent " +
     "CROSS JOIN blobs b ON b.repository = r.repository AND b.digest = r.child " +
-    `WHERE r.repository = ?1 AND r.parent = ?2 AND (?4 OR ${noOtherParent}) ${renewed}`,
+    `WHERE r.repository = ?1 AND r.parent = ?2 ${renewed}`,
   lostChildren:
     `${into} ${row(sincePush)} FROM manifest_references r INDEXED BY manifest_references_parent ` +
     "CROSS JOIN manifests m ON m.repository = r.repository AND m.digest = r.child " +
-    `WHERE r.repository = ?1 AND r.parent = ?2 AND ${hasNoTag} ` +
-    `AND (?4 OR (${noOtherParent} AND ${hasNoSubject})) ${renewed}`,
+    `WHERE r.repository = ?1 AND r.parent = ?2 AND ${hasNoTag} ${renewed}`,
   lostReferrers:
     `${into} ${row(sincePush)} FROM manifests m INDEXED BY manifests_subject ` +
-    `WHERE m.repository = ?1 AND m.subject = ?2 AND ${hasNoTag} AND (?4 OR ${noParent}) ${renewed}`,
+    `WHERE m.repository = ?1 AND m.subject = ?2 AND ${hasNoTag} ${renewed}`,
   lostTags:
     `${into} SELECT t.repository, t.digest, 'manifest', ?3, ?3, 'no-subject' FROM tags t ` +
     `WHERE t.repository = ?1 AND t.name IN (?4, ?5, ?6, ?7) AND t.digest <> ?2 ${renewed}`,
@@ -163,7 +159,8 @@ export function tagSet(
 
 /**
  * Call it when the row of a manifest is gone and those of its references are not. They inherit the clock of one that was
- * collected. What somebody deleted had a use until now, and so had all that it names, though something else names it.
+ * collected. What somebody deleted had a use until now, and so had all that it names. What something else names is a
+ * candidate, too: that may have waited for longer.
  */
 export function manifestRemoved(
   work: Work,
@@ -173,7 +170,7 @@ export function manifestRemoved(
 ): void {
   const since = isCollected ? clockOf(work, id, digest, "manifest") : work.now;
   for (const lost of [sql.lostBlobs, sql.lostChildren, sql.lostReferrers]) {
-    run(work, lost, id, digest, since, isCollected ? 0 : 1);
+    run(work, lost, id, digest, since);
   }
   const [plain, sig, att, sbom] = referrerTagsOf(digest);
   if (plain !== undefined && sig !== undefined && att !== undefined && sbom !== undefined) {

@@ -74,6 +74,33 @@ test("a layer of an image that was deleted waits for the delay, though another o
   expect(await metadata.blobRecord(repository, layer)).toBeNull();
 });
 
+test("so does a layer of an image that was collected a moment ago, though one that is due later names it", async () => {
+  await using world = await openWorld();
+  const retention = { dryRun: false, delay: hourMs / 3, policies: [] };
+  const gc = openCollector(world, { gcDelay: 4 * hourMs, retention });
+  const [app, other] = [image(1), image(1, { annotations: { other: "yes" } })];
+  await pushImage(world, app, "v1");
+  await pushImage(world, other, null);
+  const until = world.clock.now() + 7 * hourMs;
+  await world.commit({ kind: "pin", digest: other.digest, until });
+  await world.settle();
+  await world.clock.advance(6 * hourMs);
+  await gc.settle();
+  await untag(world, "v1");
+  await world.clock.advance(2 * hourMs);
+  await gc.settle();
+  expect([await isHere(world, app.digest), await isHere(world, other.digest)]).toEqual([
+    false,
+    false,
+  ]);
+  const layer = digestOf("sha256", app.blobs[1]!);
+  const { metadata } = world.registry;
+  expect(await metadata.blobRecord(repository, layer)).not.toBeNull();
+  await world.clock.advance(3 * hourMs);
+  await gc.settle();
+  expect(await metadata.blobRecord(repository, layer)).toBeNull();
+});
+
 test("an image that is due together with the index that names it goes with it, and is not forgotten", async () => {
   await using world = await openWorld();
   const gc = openCollector(world);
