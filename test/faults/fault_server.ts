@@ -2,7 +2,8 @@
 //
 //     fault_server.ts <root> [planted bug]
 //
-// Prints `listening <url>` when it serves. It has no clean end: whoever started it kills it. The planted bugs are
+// `UNDO_WINDOW`, and with `1` COLLECTS (at once) and CHECKS, set what their names say. Prints `listening <url>` when it
+// serves. It has no clean end: whoever started it kills it. The planted bugs are
 // mistakes that the fault tests must catch, made here and nowhere in the product:
 //
 //     acknowledges-early    a manifest push is answered before its facts are written
@@ -23,7 +24,9 @@ const loaded = checkConfig({
     commit: planted !== "never-flushes",
     // Most of these tests are about the sweep, which held content would not reach.
     undo: { window: process.env["UNDO_WINDOW"] ?? "0s" },
+    ...(process.env["COLLECTS"] === "1" ? { gcDelay: "1ms", gcInterval: "1s" } : {}),
   },
+  ...(process.env["CHECKS"] === "1" ? { extensions: { scrub: { enable: true } } } : {}),
   http: { address: "127.0.0.1", port: "0", workers: 1 },
   log: { level: "error" },
 });

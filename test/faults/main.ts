@@ -1,13 +1,14 @@
 // The long fault tests: `npm run faults [cycles] [suite…]`.
 //
 // Runs every suite, or those that are named: `killed-workers`, `killed-servers`, `other-tools`, `full-disk`, `kth-call`,
-// `power-cut`, `cut-steps`.
+// `power-cut`, `cut-steps`, `killed-steps`.
 // `cycles` (50 by default) is the number of kills and cuts; the full disk is met at so many places. The seed
 // is printed, and taken from ZOT_SEED when it is set. Ends with 1 when anything was lost, or not caught.
 
 import { cutAtCalls, cutChecks } from "./cut_checks.ts";
 import { fillDisk } from "./full_disk.ts";
 import { canInject, everyCall, faultAt, type FaultPoint, nameOf } from "./kth_call.ts";
+import { killedCalls, killedSteps, killInStep } from "./kth_step.ts";
 import { workBeside } from "./other_tools.ts";
 import { endAtCalls, endedSteps } from "../model/ended_steps.ts";
 import { canCutPower, cutPower, ext4Disk } from "./power_cut.ts";
@@ -65,7 +66,26 @@ const suites: Readonly<Record<string, (plan: Plan) => Promise<Verdict>>> = {
     return { problems: [...problems, ...missed], did: `${acknowledged} acknowledged` };
   },
   "cut-steps": cutSteps,
+  "killed-steps": killedAtCalls,
 };
+
+/** A serving process that is killed at every call of the same steps. */
+async function killedAtCalls(): Promise<Verdict> {
+  if (!canInject()) return { problems: [], did: "skipped" };
+  const problems: string[] = [];
+  let kills = 0;
+  for (const name of Object.keys(killedSteps)) {
+    for (const call of killedCalls) {
+      for (let k = 1, hit = true; hit && k <= kMax; k += 1) {
+        const result = await killInStep(name, { call, k });
+        hit = result.hit;
+        if (hit) kills += 1;
+        problems.push(...result.problems.map((problem) => `${name}, ${call} ${k}: ${problem}`));
+      }
+    }
+  }
+  return { problems, did: `${kills} kills` };
+}
 
 /** Power cuts at every call of collection, holds, undo, purge and checks. */
 async function cutSteps(): Promise<Verdict> {

@@ -16,14 +16,15 @@ export interface ServerProcess extends AsyncDisposable {
 
 const script = "test/faults/fault_server.ts";
 
-/** `env` reaches the server's process. */
+/** `env` reaches the server's process; `tracer` starts it. @throws when it ends before it listens. */
 export async function startFaultServer(
   root: string,
   planted: PlantedBug | null = null,
   env: Record<string, string> = {},
+  tracer: readonly string[] = [],
 ): Promise<ServerProcess> {
   const program = await builtProgram(script);
-  const command = [program, root, ...(planted === null ? [] : [planted])];
+  const command = [...tracer, program, root, ...(planted === null ? [] : [planted])];
   const service = startService(command, { env });
   const line = await service.waitForLine("the server listens", (text) =>
     text.startsWith("listening "),

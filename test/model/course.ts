@@ -139,7 +139,7 @@ export class Course implements AsyncDisposable {
       const going = (intent.mayGo ?? []).filter((tag) => !found.tags.has(tag));
       const gone = going.map((tag) => [tag, null] as const);
       this.#learnTags(model, new Map([...(intent.tags ?? []), ...gone]), found, done);
-      for (const digest of intent.promises ?? []) this.#learnPromise(model, digest);
+      for (const digest of intent.promises ?? []) this.#learnPromise(model, digest, done);
     });
     if (intent.endsHolds === true) {
       const before = [...model.held];
@@ -220,13 +220,14 @@ export class Course implements AsyncDisposable {
     });
   }
 
-  #learnPromise(model: RepositoryModel, digest: string): void {
+  /** Who was not told does not rely on it. */
+  #learnPromise(model: RepositoryModel, digest: string, done: boolean): void {
     const times = model.here.get(digest);
     if (times === undefined) return;
     const { gcDelayMs, delayMs } = this.waiting;
     const part = Math.min(gcDelayMs, delayMs) * 0.1;
     const lo = this.now - Math.min(promisedLeftMs, part + (part > 60_000 ? 60_000 : 0));
-    model.here.set(digest, latest(times, { lo, hi: this.now }));
+    model.here.set(digest, latest(times, { lo: done ? lo : times.lo, hi: this.now }));
   }
 
   #learnTags(
