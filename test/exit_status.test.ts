@@ -17,6 +17,7 @@ import {
   type Zot,
 } from "./harness.ts";
 import { emptyIndexPush } from "./http/content.ts";
+import { inspectedImages, placeImages } from "./inspected_images.ts";
 import type { TempDirectory } from "./temp.ts";
 import { talkInTerminal } from "./terminal.ts";
 
@@ -51,6 +52,7 @@ beforeAll(async () => {
   await writeFile(at("good.yaml"), `storage: {rootDirectory: ${at("root")}}\nhttp: {port: 0}\n`);
   await writeFile(at("bad.yaml"), "storage: {gc: 5}\n");
   await writeFile(at("users"), "");
+  await placeImages(inspectedImages(), `oci:${at("images")}`);
   await mkdir(at("plain"));
   await mkdir(at("damaged/blobs"), { recursive: true });
   await writeFile(at("damaged/index.json"), `{"manifests": [{"digest": "${emptyDigest}"}]}`);
@@ -120,6 +122,10 @@ const rows: readonly [command: string, status: number, ask: () => Promise<number
   ["tree", 0, () => asked("tree", "app:1")],
   ["tree", 1, () => asked("tree", "app:none")],
   ["tree", 2, () => status("tree", "oci:plain:")],
+  ["diff", 0, () => status("diff", "oci:images:1.0", "oci:images:1.10")],
+  ["diff", 1, () => status("diff", "oci:images:1.0", "oci:images:none")],
+  ["diff", 2, () => status("diff", "oci:images:1.0")],
+  ["diff", 3, () => status("diff", "--exit-code", "oci:images:1.0", "oci:images:1.10")],
   ["search", 0, () => status("search", "-s", searching.url.href, "app")],
   ["search", 1, () => status("search", "-s", address("broken"), "app")],
   ["search", 2, () => status("search", "-n", "0", "app")],

@@ -2,7 +2,9 @@
 // a layout and an archive.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 import { startDockerRegistry, type Registry } from "./docker_registry.ts";
 import {
   packageDirectory,
@@ -12,7 +14,7 @@ import {
   tempDirectory,
   type Zot,
 } from "./harness.ts";
-import { inspectedImages, placeImages } from "./inspected_images.ts";
+import { inspectedImages, placeImages, tarOf } from "./inspected_images.ts";
 import type { TempDirectory } from "./temp.ts";
 
 const program = join(packageDirectory, "bin/zot");
@@ -102,6 +104,48 @@ describe.each([...places])("%s", (_name, place) => {
       const page = await zotRun("inspect", `${place()}:chart`);
       expect(page.stdout).toContain("Helm chart (application/vnd.cncf.helm.config.v1+json)");
       expect(page.stdout).toMatch(/^Version {6}1\.2\.0$/m);
+    },
+    testMs,
+  );
+
+  test(
+    "diff: config, layers, packages and files of two versions",
+    async () => {
+      const told = await json("diff", "--files", `${place()}:1.0`, `${place()}:1.10`);
+      expect(told).toMatchObject({
+        a: { platform: "linux/amd64" },
+        isSame: false,
+        platforms: null,
+        config: [
+          { path: "config.Env.VERSION", before: "1.0", after: "1.10" },
+          { path: "config.User", before: null, after: "app" },
+        ],
+        layers: [
+          { in: "both", from: "COPY part0 /" },
+          { in: "b", from: "COPY part1 /" },
+        ],
+        packages: {
+          added: [{ name: "fresh", version: "2" }],
+          removed: [{ name: "old", version: "1" }],
+          changed: [{ name: "busybox", before: "1.36", after: "1.37" }],
+          counts: { same: 1 },
+        },
+        files: {
+          added: [
+            { path: "etc/new.conf", sizeBytes: 4 },
+            { path: "var/cache/c", sizeBytes: 1 },
+          ],
+          removed: [{ path: "etc/old.conf" }, { path: "var/cache/a" }, { path: "var/cache/b" }],
+          changed: [
+            { path: "bin/app", sizeBytes: 1_200, sizeBytesBefore: 1_000, what: ["content"] },
+          ],
+          counts: { added: 2, removed: 3, changed: 1, same: 2 },
+        },
+      });
+      const page = await zotRun("diff", `${place()}:multi`, `${place()}:1.10`);
+      expect(page.stdout).toContain("what follows is of linux/amd64\n");
+      expect(page.stdout).toContain("~  config.Env.VERSION  1.0 -> 1.10\n");
+      expect(page.stdout).toContain("files were not compared; --files reads ");
     },
     testMs,
   );
@@ -210,6 +254,65 @@ test.each([...mistakes])("one line: zot %j", async (args, status, says) => {
   const { code, stderr } = await zotRun(...args);
   expect([code, stderr]).toEqual([status, `${says}\n`]);
 });
+
+test("diff: from place to place, the same twice, and an exit status for scripts", async () => {
+  const same = await zotRun("diff", "--exit-code", "oci:images:1.0", "team/app:1.0");
+  expect([same.code, same.stdout.includes("they are the same manifest")]).toEqual([0, true]);
+  const other = await zotRun("diff", "--exit-code", "oci-archive:images.tar:1.0", "team/app:1.9");
+  expect(other.code).toBe(3);
+  const indexes = (await json("diff", "team/app:multi", "oci:images:multi")) as object;
+  expect(indexes).toMatchObject({ platforms: { same: ["linux/amd64", "linux/arm64/v8"] } });
+});
+
+test("diff: two moments of a tag", async () => {
+  const { stdout } = await zotRun("copy", "oci:images:1.0", `docker://${zot.host}/moments:tag`);
+  expect(stdout).toContain("copied");
+  const before = new Date().toISOString().toLowerCase().replaceAll(":", ".");
+  await zotRun("copy", "oci:images:1.10", `docker://${zot.host}/moments:tag`);
+  const told = await json("diff", `at.${before}/moments:tag`, "moments:tag");
+  expect(told).toMatchObject({ config: [{ path: "config.Env.VERSION", after: "1.10" }, {}] });
+});
+
+test(
+  "diff: layers that are no tar, bombs, and wrong bytes are named",
+  async () => {
+    const source = inspectedImages();
+    const layer = (content: string | Uint8Array) =>
+      source.blobOf(content, "application/vnd.oci.image.layer.v1.tar+gzip");
+    const config = source.blobOf("{}", "application/vnd.oci.image.config.v1+json");
+    source.manifestOf({ config, layers: [layer("no tar at all")] }, undefined, "text");
+    const zeros = new Uint8Array(100 * 1024 * 1024);
+    const bomb = gzipSync(Buffer.concat([tarOf([{ name: "a" }]).subarray(0, 512), zeros]));
+    source.manifestOf({ config, layers: [layer(bomb)] }, undefined, "bomb");
+    await placeImages(source, `oci:${join(directory.path, "hostile")}`);
+    const text = await zotRun("diff", "--files", "oci:hostile:text", "oci:hostile:1.0");
+    expect([text.code, text.stdout.split("\n").at(-2)]).toEqual([
+      1,
+      expect.stringMatching(/^they cannot be compared: layer sha256:.*: it is no tar archive/),
+    ]);
+    const zipped = await zotRun("diff", "--files", "oci:hostile:1.0", "oci:hostile:bomb");
+    expect(zipped.code).toBe(0);
+    const { bytes } = source.manifests.get(source.names.get("1.9") ?? "") ?? { bytes: null };
+    const body: { layers: { digest: string }[] } = JSON.parse(
+      new TextDecoder().decode(bytes ?? undefined),
+    );
+    const digest = body.layers[0]?.digest ?? "";
+    const file = join(directory.path, "hostile/blobs", digest.replace(":", "/"));
+    const right = new Uint8Array(await Bun.file(file).arrayBuffer());
+    await writeFile(
+      file,
+      right.map((byte, at) => (at === right.length - 9 ? byte ^ 1 : byte)),
+    );
+    const wrong = await zotRun("diff", "--files", "oci:hostile:text", "oci:hostile:1.9");
+    expect(wrong.code).toBe(1);
+    const digestSays = await zotRun("diff", "--files", "oci:hostile:1.9", "oci:hostile:1.10");
+    expect([digestSays.code, digestSays.stderr]).toEqual([
+      1,
+      `zot diff: oci:hostile: blob ${digest} does not have its digest\n`,
+    ]);
+  },
+  testMs,
+);
 
 test("search: a registry without it is named, with what to do", async () => {
   const server = other?.url ?? zot.url;

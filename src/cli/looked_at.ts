@@ -7,6 +7,7 @@ import type { RegistryClientOptions } from "../client/registry_client.ts";
 import { InspectError, type BlobName, type ImageContent } from "../inspect/image_content.ts";
 import type { Platform } from "../oci/descriptor.ts";
 import { parseDigest } from "../oci/digest.ts";
+import { isPastName } from "../oci/past_name.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import { subjectOfTag } from "../oci/referrers.ts";
 import { BlobContent } from "../transfer/blob_content.ts";
@@ -16,7 +17,7 @@ import { labelOf, parsePlaceName, type PlaceName } from "../transfer/place_name.
 import type { Retries } from "../transfer/retries.ts";
 import type { Given } from "./command.ts";
 import { credentialsOf, limitsOf, Mistake, text, tlsOf } from "./registry_flags.ts";
-import { parseTarget, serverGiven, wantsJson } from "./server_given.ts";
+import { parseTarget, serverGiven, wantsJson, type Target } from "./server_given.ts";
 import { loginFor, userAgent } from "./transfer_failure.ts";
 
 const schemes = /^(docker:\/\/|https?:\/\/|oci-archive:|oci:)/;
@@ -26,7 +27,7 @@ const loginFlags = ["user", "token", "ca", "cert", "key", "insecure"] as const;
 export function parseLookedAt(given: string): PlaceName {
   try {
     if (schemes.test(given)) return parsePlaceName(given);
-    const { server, repository, reference } = parseTarget(given);
+    const { server, repository, reference } = targetOf(given);
     // Names of Docker Hub have rules of their own.
     if (server !== null) return parsePlaceName(`docker://${given}`);
     return { kind: "registry", server: serverGiven(null), repository, reference };
@@ -34,6 +35,12 @@ export function parseLookedAt(given: string): PlaceName {
     if (!(error instanceof TransferError)) throw error;
     throw new Mistake(error.message, { cause: error });
   }
+}
+
+/** The past of a repository (`at.7d/team/app`) looks like a host, and is none. */
+function targetOf(given: string): Target {
+  if (!isPastName(given.replace(/[:@].*$/s, ""))) return parseTarget(given);
+  return { ...parseTarget(`localhost/${given}`), server: null };
 }
 
 /** Logins and certificates of the command line, for the places that it names. @throws Mistake. */

@@ -60,6 +60,25 @@ export const lookingCommands: readonly Command[] = [
     },
   },
   {
+    name: "diff",
+    arguments: [
+      { name: "a", required: true, says: `What was: ${imageSays}` },
+      { name: "b", required: true, says: "What is, likewise." },
+    ],
+    options: [
+      { flags: "--files", says: "compare files, too: reads the layers of both" },
+      platform,
+      { flags: "--exit-code", says: "end with status 3 when they differ" },
+      ...lookOptions,
+    ],
+    summary: "Show what differs between two images",
+    help: helpPages.diff,
+    run: async (given, output) => {
+      const { diffCommand } = await import("./diff.ts");
+      return await diffCommand(given, output);
+    },
+  },
+  {
     name: "search",
     arguments: [
       {

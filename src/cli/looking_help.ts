@@ -65,6 +65,32 @@ Works with any registry, with OCI layouts in directories and in tar archives. --
     ],
     seeAlso: ["zot help inspect", "docs/guides/inspect.md"],
   },
+  diff: {
+    says: `Compares two images: of indexes which platforms came, went or changed; then of one platform the config, annotations, layers, sizes, and packages where both have an SBOM. What is only in the first is marked with -, what is only in the second with +, what has another value with ~.
+
+With --files it reads the layers of both, each once and as a stream, and compares the files that a container would see: added, removed, and changed in content, mode, owner, type or target. Nothing is unpacked. Layers may hold up to 200,000 files each and 4 GiB together; gzip, zstd and plain tars are read.
+
+Either side may be of another registry, a layout, an archive, or another moment of this registry (at.7d/team/app:1.0).`,
+    exitStatus: [
+      [0, "Compared."],
+      [
+        1,
+        "Not there, or it cannot be read, or files could not be compared; the reason is on standard error or below Files.",
+      ],
+      [2, "A mistake on the command line."],
+      [3, "With --exit-code: they are not the same manifest."],
+    ],
+    environment: lookedEnvironment,
+    files: loginFiles,
+    examples: [
+      "zot diff team/app:1.0 team/app:1.1",
+      "zot diff --files team/app:1.0 team/app:1.1",
+      "zot diff at.7d/team/app:latest team/app:latest",
+      "zot diff --platform linux/arm64 docker.io/library/alpine:3.19 docker.io/library/alpine:3.20",
+      "zot diff --exit-code oci-archive:app.tar team/app:1.0 --json",
+    ],
+    seeAlso: ["zot help inspect", "docs/guides/inspect.md"],
+  },
   search: {
     says: `Finds repositories by a part of their names; images by NAME:TAG (the beginning of a tag), by :TAG (a part of one, in any repository), and by a digest of an index, image, config or layer. It asks for zot's search (GraphQL), which this registry and zot in Go have where extensions.search is on. You are shown what you may read.`,
     exitStatus: [

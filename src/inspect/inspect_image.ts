@@ -149,7 +149,8 @@ async function toldParts(
   };
 }
 
-function platformIn(config: unknown): string | null {
+/** `os/architecture[/variant]` of a config; null where it says none. */
+export function platformIn(config: unknown): string | null {
   const [os, architecture] = [textIn(config, "os"), textIn(config, "architecture")];
   if (os === null || architecture === null) return null;
   const variant = textIn(config, "variant");

@@ -2,7 +2,7 @@
 import { isManifestType } from "../oci/media_types.ts";
 import { InspectError, type ImageContent } from "./image_content.ts";
 import { platformOf } from "./pick_image.ts";
-import { textIn } from "./read_members.ts";
+import { platformIn } from "./inspect_image.ts";
 import {
   childrenOf,
   contentBytesOf,
@@ -52,10 +52,8 @@ async function summary(
     return { ...told, platforms, sizeBytes: await sumOf(content, seen) };
   }
   const config = artifactKind.id === "image" ? await readConfig(content, seen) : null;
-  const [os, architecture] = [textIn(config, "os"), textIn(config, "architecture")];
-  const variant = textIn(config, "variant");
-  const parts = [os, architecture, ...(variant === null ? [] : [variant])];
-  const platforms = os === null || architecture === null ? [] : [parts.join("/")];
+  const platform = platformIn(config);
+  const platforms = platform === null ? [] : [platform];
   return { ...told, platforms, sizeBytes: contentBytesOf(seen) };
 }
 

@@ -11,6 +11,12 @@ export interface TarHeader {
   readonly sizeBytes: number;
   /** The type: `0` for a file. */
   readonly type: string;
+  /** Permissions, and the numbers of the owner; 0 where a field is no number. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** What a link leads to. */
+  readonly linkName: string;
 }
 
 /** Bytes that fill the last block of content. */
@@ -77,7 +83,15 @@ export function parseHeader(bytes: Uint8Array): TarHeader | { problem: string } 
   const prefix = isPosix ? textIn(bytes.subarray(345, 500)) : "";
   const name = textIn(bytes.subarray(0, ustarNameBytesMax));
   const type = String.fromCharCode(bytes[156] ?? 0).replace("\0", "0");
-  return { name: prefix === "" ? name : `${prefix}/${name}`, sizeBytes, type };
+  return {
+    name: prefix === "" ? name : `${prefix}/${name}`,
+    sizeBytes,
+    type,
+    mode: numberIn(bytes.subarray(100, 108)) ?? 0,
+    uid: numberIn(bytes.subarray(108, 116)) ?? 0,
+    gid: numberIn(bytes.subarray(116, 124)) ?? 0,
+    linkName: textIn(bytes.subarray(157, 257)),
+  };
 }
 
 /** What a pax header says of the file behind it; null for records that cannot be read. */
@@ -101,22 +115,35 @@ export function parsePax(bytes: Uint8Array): ReadonlyMap<string, string> | null 
 /** The sum of all bytes, with spaces in the place of the sum. */
 function checksumOf(header: Uint8Array): number {
   let sum = 0;
-  for (const [at, byte] of header.entries()) sum += at >= 148 && at < 156 ? 0x20 : byte;
+  for (let at = 0; at < header.length; at += 1) {
+    sum += at >= 148 && at < 156 ? 0x20 : (header[at] ?? 0);
+  }
   return sum;
 }
 
-/** Octal digits, or binary as GNU tar writes large numbers. */
+/** Octal digits between spaces, or binary as GNU tar writes large numbers. A layer has hundreds of thousands of them. */
 function numberIn(field: Uint8Array): number | null {
+  let value = 0;
   if ((field[0] ?? 0) === 0x80) {
-    let value = 0;
-    for (const byte of field.subarray(1)) value = value * 256 + byte;
+    for (let at = 1; at < field.length; at += 1) value = value * 256 + (field[at] ?? 0);
     return Number.isSafeInteger(value) ? value : null;
   }
-  const text = textIn(field).trim();
-  return /^[0-7]{1,12}$/.test(text) ? Number.parseInt(text, 8) : null;
+  let at = 0;
+  while (field[at] === 0x20) at += 1;
+  const first = at;
+  for (; at < field.length; at += 1) {
+    const byte = field[at] ?? 0;
+    if (byte < 0x30 || byte > 0x37) break;
+    value = value * 8 + (byte - 0x30);
+  }
+  const hasDigits = at > first;
+  while (field[at] === 0x20) at += 1;
+  const isEnd = at === field.length || field[at] === 0;
+  return hasDigits && isEnd ? value : null;
 }
 
 function textIn(field: Uint8Array): string {
   const end = field.indexOf(0);
-  return Buffer.from(end === -1 ? field : field.subarray(0, end)).toString("utf8");
+  const length = end === -1 ? field.length : end;
+  return length === 0 ? "" : Buffer.from(field.buffer, field.byteOffset, length).toString("utf8");
 }
