@@ -96,6 +96,13 @@ async function scrubRoot(root: string, json: boolean, output: Output): Promise<n
         shown.clear();
         output.error(`scrub: ${printable(text)}\n`);
       },
+      absent: (imageName, upstream, blobs) => {
+        shown.clear();
+        const from = printable(upstream);
+        output.error(
+          `scrub: ${printable(imageName)}: ${blobs} blobs were not fetched from ${from} yet\n`,
+        );
+      },
       progress: output.columns === undefined || json ? null : (...bytes) => shown.show(...bytes),
     });
     shown.clear();

@@ -7,7 +7,9 @@
 import { lstat, readdir, readFile, stat } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { MiB } from "../lib/bytes.ts";
+import { isJsonObject, type JsonObject } from "../lib/strict_json.ts";
 import { algorithmOf, hexOf, type Digest } from "../oci/digest.ts";
+import { isCachedEntry, layoutUpstream } from "../oci/layout_index.ts";
 import {
   faults,
   ImageJudge,
@@ -36,6 +38,8 @@ export interface ScrubOptions {
   readonly row: (row: ScrubRow) => void;
   /** Hears what could not be looked at. */
   readonly problem: (text: string) => void;
+  /** Hears of a mirror how many blobs of its images are not fetched yet. */
+  readonly absent: (imageName: string, upstream: string, blobs: number) => void;
   /** Hears how many bytes were read, of about how many; null where nobody watches. */
   readonly progress: ((doneBytes: number, allBytes: number) => void) | null;
 }
@@ -50,7 +54,7 @@ export async function scrubLayouts(
   rootDirectory: string,
   options: ScrubOptions,
 ): Promise<ScrubTotals> {
-  const { row, problem, progress } = options;
+  const { row, problem, absent, progress } = options;
   const directories = await layoutsBelow(rootDirectory);
   const files = new CheckedFiles(
     progress === null ? null : { tell: progress, allBytes: await bytesIn(directories) },
@@ -60,7 +64,8 @@ export async function scrubLayouts(
     const key = relative(rootDirectory, directory);
     const imageName = key === "" ? "." : (repositoryOfKey(key) ?? key);
     try {
-      for await (const found of scrubLayout(directory, files)) {
+      const told = (upstream: string, blobs: number): void => absent(imageName, upstream, blobs);
+      for await (const found of scrubLayout(directory, files, told)) {
         if (found.status === "affected") totals.affected += 1;
         row({ imageName, ...found });
       }
@@ -76,44 +81,67 @@ interface Entry {
   readonly digest: string;
   readonly mediaType: string;
   readonly tag: string;
+  readonly isCached: boolean;
 }
 
 async function* scrubLayout(
   directory: string,
   files: CheckedFiles,
+  absent: (upstream: string, blobs: number) => void,
 ): AsyncGenerator<Omit<ScrubRow, "imageName">> {
-  const entries = entriesIn(await readFile(join(directory, "index.json"), "utf8"));
-  if (entries === null) {
+  const index = indexIn(await readFile(join(directory, "index.json"), "utf8"));
+  if (index === null) {
     yield { tag: "", status: "affected", affectedBlob: "", error: "invalid index.json" };
     return;
   }
-  const judge = new ImageJudge(contentOf(directory, files));
+  const { upstream, entries } = index;
+  const notHere = new Set<Digest>();
+  const content = contentOf(directory, files);
+  const onAbsent = (digest: Digest): void => void notHere.add(digest);
+  const own = new ImageJudge(content);
+  const cached = upstream === null ? own : new ImageJudge({ ...content, onAbsent });
   for (const entry of entries) {
     const { tag } = entry;
-    const affected = await judge.judge(entry);
+    const affected = await (entry.isCached ? cached : own).judge(entry);
     if (affected === null) yield { tag, status: "ok", affectedBlob: "", error: "" };
     else {
       const { blob, error } = affected;
       yield { tag, status: "affected", affectedBlob: blob.replace(/^[^:]*:/, ""), error };
     }
   }
+  if (upstream !== null && notHere.size > 0) absent(upstream, notHere.size);
+}
+
+interface Index {
+  readonly entries: readonly Entry[];
+  /** As it says itself. */
+  readonly upstream: string | null;
 }
 
 /** Null for what is no index. */
-function entriesIn(text: string): Entry[] | null {
+function indexIn(text: string): Index | null {
   let index: unknown;
   try {
     index = JSON.parse(text);
   } catch {
     return null;
   }
-  if (typeof index !== "object" || index === null) return null;
-  const { manifests = [] } = index as { manifests?: unknown };
+  if (!isJsonObject(index)) return null;
+  const entries = entriesIn(index);
+  return entries === null ? null : { entries, upstream: layoutUpstream(index) };
+}
+
+function entriesIn({ manifests = [] }: JsonObject): Entry[] | null {
   if (!Array.isArray(manifests)) return manifests === null ? [] : null;
   return manifests.map((value: unknown) => {
     const { digest, mediaType, annotations } = (value ?? {}) as Record<string, unknown>;
     const tag = (annotations as Record<string, unknown> | null | undefined)?.[refName];
-    return { digest: textOf(digest), mediaType: textOf(mediaType), tag: textOf(tag) };
+    return {
+      digest: textOf(digest),
+      mediaType: textOf(mediaType),
+      tag: textOf(tag),
+      isCached: isCachedEntry(annotations),
+    };
   });
 }
 

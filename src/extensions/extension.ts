@@ -33,6 +33,8 @@ export interface Extension<Place = unknown> {
   page?(config: RegistryConfig): Page | null;
   /** Upstreams that it mirrors when somebody pulls, for the settings of clients. */
   mirrors?(config: RegistryConfig): readonly MirroredHost[];
+  /** Hosts of the upstreams that it mirrors under a repository's name, when somebody pulls or from time to time. */
+  mirroredFrom?(config: RegistryConfig, repository: string): readonly string[];
   /** Names of its jobs, whether it is on or off. */
   readonly jobNames?: readonly string[];
   /** Names of its followers of the feed, whether it is on or off: for one that is off the feed keeps nothing. */

@@ -52,6 +52,15 @@ export function mirroredHostsOf(
   return table.flatMap((extension) => extension.mirrors?.(config) ?? []);
 }
 
+/** Hosts of the upstreams that are mirrored under a repository's name. */
+export function mirroredFrom(
+  table: readonly Extension[],
+  config: RegistryConfig,
+  repository: string,
+): readonly string[] {
+  return table.flatMap((extension) => extension.mirroredFrom?.(config, repository) ?? []);
+}
+
 /** What all of them find unwise about a configuration on this machine. @throws with one line for what cannot be. */
 export async function checkExtensions(
   table: readonly Extension[],

@@ -37,6 +37,8 @@ export interface NewManifest extends ManifestRecord {
 /** One line of `index.json`: a tag, or a manifest that no tag names. */
 export interface LayoutRecord extends ManifestRecord {
   readonly tag: string | null;
+  /** The tag, or the manifest where it has none, is as an upstream had it (`mirrors.ts`). */
+  readonly isCached: boolean;
 }
 
 /** A tag's move or a delete, as it is kept for undo, audit and "pull as of". */
@@ -74,6 +76,8 @@ export interface Holding extends Recorded {
 export interface LayoutSnapshot {
   readonly generation: number;
   readonly origin: string;
+  /** The host of its upstream; null for a repository that is no mirror. */
+  readonly upstream: string | null;
   /** Tags by byte order, then untagged manifests by digest. */
   pages(): Iterable<LayoutRecord[]>;
   close(): void;

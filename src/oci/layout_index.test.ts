@@ -11,6 +11,7 @@ import {
   ociLayoutText,
   emptyIndexText,
   LayoutIndexReader,
+  layoutUpstream,
   writeLayoutIndex,
   type LayoutBase,
   type LayoutEntry,
@@ -238,4 +239,24 @@ describe("oci-layout", () => {
   ])("%p is none", (text) => {
     expect(isOciLayout(text)).toBe(false);
   });
+});
+
+test("a mirror says its upstream, and which entries came from there; other readers see annotations", () => {
+  const cached: LayoutEntry = { descriptor: manifest("a"), tag: "v1", isCached: true };
+  const own: LayoutEntry = { descriptor: manifest("b"), tag: "v2" };
+  const text = [...writeLayoutIndex([[cached, own]], null, "docker.io")].join("");
+  const cachedName = "io.zotregistry.layout.cached";
+  expect(JSON.parse(text)).toEqual({
+    schemaVersion: 2,
+    mediaType: "application/vnd.oci.image.index.v1+json",
+    manifests: [
+      manifest("a", { [refName]: "v1", [cachedName]: "true" }),
+      manifest("b", { [refName]: "v2" }),
+    ],
+    annotations: { "io.zotregistry.layout.upstream": "docker.io" },
+  });
+  expect(readLayoutIndex(text).entries).toEqual([cached, own]);
+  expect(layoutUpstream(JSON.parse(text))).toBe("docker.io");
+  const forged = { annotations: { "io.zotregistry.layout.upstream": "a b\n" } };
+  expect(layoutUpstream(forged)).toBeNull();
 });

@@ -21,15 +21,20 @@ const refName = "org.opencontainers.image.ref.name";
  * that it tells what they had read.
  */
 const generationName = "io.zotregistry.layout.generation";
+/** The annotations of a repository that is a mirror: the host of its upstream, and which entries came from there. */
+const upstreamName = "io.zotregistry.layout.upstream";
+const cachedName = "io.zotregistry.layout.cached";
 /** The origin of the index.json of a repository that has no generation yet. */
 export const newOrigin = "new";
 /** Bytes of one entry, and of everything beside the entries. */
 const entryBytesMax = 4 * MiB;
 
 export interface LayoutEntry {
-  /** Without the annotation that holds the tag. */
+  /** Without the annotations that hold the tag, and that it came from an upstream. */
   descriptor: Descriptor;
   tag: string | null;
+  /** It came from the upstream that the index names: a claim of the file. */
+  isCached?: true;
 }
 
 /** The state that an index.json was written from. */
@@ -54,6 +59,7 @@ export class LayoutIndexReader {
   readonly #onSkipped: (reason: string) => void;
   readonly #tags = new Set<string>();
   #count = 0;
+  #upstream: string | null = null;
 
   constructor(onSkipped: (reason: string) => void) {
     this.#onSkipped = onSkipped;
@@ -67,8 +73,14 @@ export class LayoutIndexReader {
 
   /** What the index says beside its entries. @throws LayoutIndexError when all of it together was none. */
   end(): LayoutBase | null {
-    const index = readable((): unknown => JSON.parse(this.#elements.end()));
-    return baseIn(checkedIndex(index));
+    const index = checkedIndex(readable((): unknown => JSON.parse(this.#elements.end())));
+    this.#upstream = layoutUpstream(index);
+    return baseIn(index);
+  }
+
+  /** The host of the upstream that it says it is a mirror of, once it was read; null for none. */
+  get upstream(): string | null {
+    return this.#upstream;
   }
 
   #entry(value: unknown): LayoutEntry[] {
@@ -78,7 +90,7 @@ export class LayoutIndexReader {
       this.#onSkipped(checked.problem);
       return [];
     }
-    const { descriptor, name } = takeName(checked.descriptor);
+    const { descriptor, name, isCached } = takeOwn(checked.descriptor);
     const tag = name === null ? null : tagOf(name);
     const taken = tag !== null && this.#tags.has(tag);
     if (name !== null && tag === null) {
@@ -86,7 +98,7 @@ export class LayoutIndexReader {
     }
     if (taken) this.#onSkipped(`${place} repeats the tag ${showJson(tag)}`);
     if (tag !== null) this.#tags.add(tag);
-    return [{ descriptor, tag: taken ? null : tag }];
+    return [{ descriptor, tag: taken ? null : tag, ...(isCached && { isCached }) }];
   }
 }
 
@@ -122,15 +134,35 @@ function baseIn({ annotations }: JsonObject): LayoutBase | null {
   return { origin, generation: Number(generation) };
 }
 
-/** Takes the name out of the annotations, so that it cannot contradict the tag later. */
-function takeName(descriptor: Descriptor): { descriptor: Descriptor; name: string | null } {
+/** The host of the upstream that an index.json says it is a mirror of; null for none. */
+export function layoutUpstream({ annotations }: JsonObject): string | null {
+  const text = isJsonObject(annotations) ? annotations[upstreamName] : null;
+  return typeof text === "string" && /^[\w.:[\]-]{1,260}$/.test(text) ? text : null;
+}
+
+/** Whether the annotations of an entry say that it came from the upstream. */
+export function isCachedEntry(annotations: unknown): boolean {
+  return isJsonObject(annotations) && Object.hasOwn(annotations, cachedName);
+}
+
+/** Takes what is ours out of the annotations, so that it cannot contradict the tag later. */
+function takeOwn(descriptor: Descriptor): {
+  descriptor: Descriptor;
+  name: string | null;
+  isCached: boolean;
+} {
   const { annotations, ...rest } = descriptor;
-  if (annotations === undefined || !Object.hasOwn(annotations, refName)) {
-    return { descriptor, name: null };
-  }
-  const { [refName]: name = "", ...others } = annotations;
-  const empty = Object.keys(others).length === 0;
-  return { descriptor: empty ? rest : { ...rest, annotations: others }, name };
+  if (annotations === undefined) return { descriptor, name: null, isCached: false };
+  const name = Object.hasOwn(annotations, refName) ? (annotations[refName] ?? "") : null;
+  const isCached = isCachedEntry(annotations);
+  const { [refName]: _, [cachedName]: _cached, ...others } = annotations;
+  const isEmpty = Object.keys(others).length === 0;
+  const wasEmpty = Object.keys(annotations).length === 0;
+  return {
+    descriptor: isEmpty && !wasEmpty ? rest : { ...rest, annotations: others },
+    name,
+    isCached,
+  };
 }
 
 /** The tag in a name: the name itself, or what follows the last ":" of a full reference. */
@@ -149,17 +181,22 @@ function tagOf(name: string): string | null {
 export function* writeLayoutIndex(
   pages: Iterable<readonly LayoutEntry[]>,
   base: LayoutBase | null,
+  upstream: string | null = null,
 ): Generator<string> {
   yield `{"schemaVersion":2,"mediaType":${JSON.stringify(mediaTypes.ociIndex)},"manifests":[`;
   let separator = "";
   for (const page of pages) {
     if (page.length === 0) continue;
-    const texts = page.map(({ descriptor, tag }) => JSON.stringify(toJson(descriptor, tag)));
+    const texts = page.map((entry) => JSON.stringify(toJson(entry)));
     yield separator + texts.join(",");
     separator = ",";
   }
-  const annotations = base && { [generationName]: `${base.origin}.${base.generation}` };
-  yield annotations === null ? "]}" : `],"annotations":${JSON.stringify(annotations)}}`;
+  const annotations = {
+    ...(base !== null && { [generationName]: `${base.origin}.${base.generation}` }),
+    ...(upstream !== null && { [upstreamName]: upstream }),
+  };
+  const hasSome = base !== null || upstream !== null;
+  yield hasSome ? `],"annotations":${JSON.stringify(annotations)}}` : "]}";
 }
 
 /** What a new repository has: readable by every tool, and told from what another tool may have put there. */
@@ -168,10 +205,14 @@ export const emptyIndexText = [...writeLayoutIndex([], { origin: newOrigin, gene
 );
 
 /** The descriptor with its members in the order of the specification, and the tag in its place. */
-function toJson(descriptor: Descriptor, tag: string | null): Descriptor {
+function toJson({ descriptor, tag, isCached }: LayoutEntry): Descriptor {
   const { annotations = {}, mediaType, digest, size, ...rest } = descriptor;
-  const { [refName]: _, ...others } = annotations;
-  const named = tag === null ? others : { ...others, [refName]: tag };
+  const { [refName]: _, [cachedName]: _cached, ...others } = annotations;
+  const named = {
+    ...others,
+    ...(tag !== null && { [refName]: tag }),
+    ...(isCached === true && { [cachedName]: "true" }),
+  };
   const optional = Object.keys(named).length === 0 ? {} : { annotations: named };
   return { mediaType, digest, size, ...optional, ...rest };
 }

@@ -33,6 +33,7 @@ function openRegistry() {
     undo: () => noUndo,
     retention: { dryRun: false, delayMs: 0, gcDelayMs: 0, policies: [], ignoresPulls: false },
     origin: null,
+    mirroredFrom: () => [],
     quotas: null,
     sources: [],
     report: () => undefined,

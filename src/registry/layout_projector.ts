@@ -230,9 +230,10 @@ class LayoutWriter {
     const layout = await metadata.openLayout(repository);
     // The repository is gone meanwhile, and with it what index.json had to show.
     if (layout === null) return true;
-    const { generation } = layout;
+    const { generation, upstream } = layout;
     const missing = new Set<string>();
-    const text = () => writeLayoutIndex(this.#entryPages(repository, layout, missing), layout);
+    const text = () =>
+      writeLayoutIndex(this.#entryPages(repository, layout, missing), layout, upstream);
     try {
       const stamp = await layouts.writeIndex(repository, text, async (planned) => {
         await this.#commit({ kind: "plan-layout", repository, seen, stamp: planned });
@@ -301,5 +302,6 @@ function entryOf(record: LayoutRecord): LayoutEntry {
   return {
     descriptor: { mediaType: record.mediaType, digest: record.digest, size: record.sizeBytes },
     tag: record.tag,
+    ...(record.isCached && { isCached: true }),
   };
 }

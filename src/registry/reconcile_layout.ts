@@ -13,6 +13,8 @@
  */
 import type { Clock } from "../lib/clock.ts";
 import { layoutStates, type LayoutState } from "../metadata/layout_states.ts";
+import { mirrors } from "../metadata/mirrors.ts";
+import { recordCommit } from "../metadata/records.ts";
 import {
   isOciLayout,
   LayoutIndexError,
@@ -27,6 +29,7 @@ import { noteRead, unreadKeptDays } from "./collection/unread_layout.ts";
 import { Problems, type Intake } from "./intake.ts";
 import { followLaterIndex } from "./older_metadata.ts";
 import type { LayoutRegistry, Report } from "./registry.ts";
+import { takeInCached } from "./take_in_cached.ts";
 import { takeInFiles } from "./take_in_files.ts";
 import { takeInManifests } from "./take_in_manifests.ts";
 import { takeInTags } from "./take_in_tags.ts";
@@ -98,14 +101,25 @@ export async function reconcileLayout(
   const problems = new Problems();
   const read = await readThrough(index, problems, signal);
   if (read.kind === "no index" && isYoung(index.changedAt, clock)) return unfinished;
-  await createRepository(registry, repository);
+  const mirror = read.kind === "index" ? mirrorOf(registry, repository, read, state) : null;
+  await createRepository(registry, repository, mirror);
   const later = read.kind === "index" ? laterGeneration(read.base, state) : null;
   const proved = later !== null && (await isNewest(registry, repository, index));
   const known = read.kind === "index" ? generationIn(read.base, state) : null;
   const base = proved ? later : known;
   const counts = { manifests: 0, blobs: 0, tags: 0, stale: 0 };
   const laterAt = later === null ? null : index.changedAt;
-  const intake: Intake = { registry, repository, base, laterAt, signal, counts, problems };
+  const cachedAt = mirror === null ? null : index.changedAt;
+  const intake: Intake = {
+    registry,
+    repository,
+    base,
+    laterAt,
+    cachedAt,
+    signal,
+    counts,
+    problems,
+  };
   if (read.kind === "index") await layouts.flushIndex(repository);
   await checkMarker(intake);
   const tags = proved ? new Set<string>() : null;
@@ -130,7 +144,7 @@ export async function reconcileLayout(
 }
 
 type Read =
-  | { readonly kind: "index"; readonly base: LayoutBase | null }
+  | { readonly kind: "index"; readonly base: LayoutBase | null; readonly upstream: string | null }
   /** Its text is none. */
   | { readonly kind: "no index" }
   /** Its bytes cannot be had. */
@@ -154,7 +168,7 @@ async function readThrough(
     );
     for (;;) {
       const next = await entries.next();
-      if (next.done === true) return { kind: "index", base: next.value };
+      if (next.done === true) return { kind: "index", ...next.value };
     }
   } catch (error) {
     if (error instanceof LayoutIndexError) {
@@ -171,13 +185,31 @@ async function* entriesOf(
   index: OpenIndex,
   onSkipped: (reason: string) => void,
   signal: AbortSignal | undefined,
-): AsyncGenerator<LayoutEntry[], LayoutBase | null> {
+): AsyncGenerator<
+  LayoutEntry[],
+  { readonly base: LayoutBase | null; readonly upstream: string | null }
+> {
   const reader = new LayoutIndexReader(onSkipped);
   for await (const piece of index.pieces()) {
     signal?.throwIfAborted();
     yield reader.push(piece);
   }
-  return reader.end();
+  const base = reader.end();
+  return { base, upstream: reader.upstream };
+}
+
+/**
+ * The upstream of a mirror whose metadata were lost: what its own index.json says, where the configuration mirrors that
+ * upstream there. A repository that the metadata know is what they say.
+ */
+function mirrorOf(
+  { mirroredFrom }: LayoutRegistry,
+  repository: string,
+  { base, upstream }: Extract<Read, { kind: "index" }>,
+  state: LayoutState | null,
+): string | null {
+  if (state !== null || upstream === null || !isMarked(base)) return null;
+  return mirroredFrom(repository).includes(upstream) ? upstream : null;
 }
 
 /** Whether an index.json says that this registry wrote it, or that a tool had read one of ours. */
@@ -215,6 +247,7 @@ async function takeInEntries(intake: Intake, entries: readonly LayoutEntry[]): P
     entries.map(({ descriptor }) => descriptor),
   );
   await takeInTags(intake, entries);
+  await takeInCached(intake, entries);
 }
 
 /** A layout of another version is read as far as it goes, since index.json was one. */
@@ -265,12 +298,18 @@ function isYoung(changedAt: number, clock: Clock): boolean {
 }
 
 /** A layout without content is a repository as well. */
-async function createRepository({ metadata }: LayoutRegistry, repository: string): Promise<void> {
+async function createRepository(
+  { metadata, clock }: LayoutRegistry,
+  repository: string,
+  mirror: string | null,
+): Promise<void> {
   if (await metadata.repositoryExists(repository)) return;
+  const origin = { kind: "set-origin", repository, host: mirror ?? "", at: clock.now() } as const;
   await metadata.commit({
     repository,
     preconditions: [],
     changes: [{ kind: "create-repository" }],
     by: null,
+    ...(mirror !== null && { records: [recordCommit(mirrors, origin)] }),
   });
 }

@@ -30,6 +30,8 @@ export interface Registry {
   readonly sources: readonly Source[];
   /** The upstreams behind a mirror; null where there is none. */
   readonly origin: Origin | null;
+  /** Hosts of the upstreams that the configuration mirrors under a repository's name. */
+  readonly mirroredFrom: (repository: string) => readonly string[];
   /** Keep equal blobs of several repositories as one file (`storage.dedupe`). */
   readonly dedupe: boolean;
   /** Whether a repository takes an index though manifests that it names are not there (`storage.sparseIndexes`). */

@@ -1,6 +1,9 @@
 /** The rules' view of a root: bytes, and metadata for reading with commits that go to the committer. */
 import { compileRules } from "../registry/retention/rules.ts";
 import type { RegistryConfig } from "../config/schema.ts";
+import type { Extension } from "../extensions/extension.ts";
+import { extensions as product } from "../extensions/extensions.ts";
+import { mirroredFrom } from "../extensions/open_extensions.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Committer } from "../metadata/metadata.ts";
 import { Assured } from "../registry/collection/assured.ts";
@@ -21,6 +24,8 @@ export interface RegistryParties {
   readonly report: Report;
   /** The configuration in force; without it the one that it is opened with. */
   readonly inForce?: () => RegistryConfig;
+  /** Without it those of the product. */
+  readonly extensions?: readonly Extension[] | undefined;
   /** Remembers what was read of the metadata; without it each read is made anew. */
   readonly remembers?: boolean;
   /** Hears of lookups in what is remembered. */
@@ -29,7 +34,7 @@ export interface RegistryParties {
 
 export function openRegistry(config: RegistryConfig, parties: RegistryParties): Registry {
   const { root, stores, committer, clock, report, remembers = false, lookup } = parties;
-  const { inForce = () => config } = parties;
+  const { inForce = () => config, extensions = product } = parties;
   return {
     blobs: stores.blobs,
     layouts: stores.layouts,
@@ -41,6 +46,7 @@ export function openRegistry(config: RegistryConfig, parties: RegistryParties): 
     sources: stores.layouts === null ? [] : [layoutSource],
     // A worker's extensions bring it.
     origin: null,
+    mirroredFrom: (repository) => mirroredFrom(extensions, inForce(), repository),
     dedupe: config.storage.dedupe,
     // Settings of a worker say which may; nobody else is pushed to.
     mayBeSparse: () => false,

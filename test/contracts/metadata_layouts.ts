@@ -157,7 +157,7 @@ export function testLayouts(open: OpenEmptyStore): void {
     const { records, generation } = await layoutRecords(tested.metadata, repository);
     const record = (name: string, tag: string | null) => {
       const { digest, mediaType, sizeBytes } = manifest(name);
-      return { tag, digest, mediaType, sizeBytes };
+      return { tag, digest, mediaType, sizeBytes, isCached: false };
     };
     const names = ["u1", "u2", "u3"].toSorted((a, b) => (digest(a) < digest(b) ? -1 : 1));
     expect(records).toEqual([

@@ -175,6 +175,7 @@ export async function openRoot(
     quotas: null,
     sources: [layoutSource],
     dedupe,
+    mirroredFrom: () => [],
     mayBeSparse: (name) => name.startsWith("sparse/"),
     undo,
     retention: { dryRun: false, delayMs: 0, gcDelayMs: 0, policies: [], ignoresPulls: false },

@@ -50,6 +50,14 @@ export const syncExtension: Extension<SyncPlace> = {
     return sync.enable ? mirroredHosts(namedEntries(sync)) : [];
   },
 
+  mirroredFrom({ extensions: { sync } }, repository) {
+    if (!sync.enable) return [];
+    const fitting = namedEntries(sync).filter(
+      ({ rules }) => rules.upstreamName(repository) !== null,
+    );
+    return fitting.flatMap(({ hosts }) => hosts);
+  },
+
   check: (config) => checkUpstreams(config, process.env),
 
   openPrimary(parts) {

@@ -19,7 +19,10 @@ const columns = "m.digest AS digest, m.media_type AS mediaType, m.size AS sizeBy
 
 /** Every statement, for the test of their query plans. */
 export const layoutSql = {
-  layout: "SELECT id, generation, origin FROM repositories WHERE name = ?1 AND removed_at IS NULL",
+  layout:
+    "SELECT r.id AS id, r.name AS name, r.generation AS generation, r.origin AS origin, " +
+    "(SELECT host FROM mirror_origins WHERE repository = r.name) AS upstream " +
+    "FROM repositories r WHERE r.name = ?1 AND r.removed_at IS NULL",
   tagged:
     `SELECT t.name AS tag, ${columns} FROM tags t ` +
     "JOIN manifests m ON m.repository = t.repository AND m.digest = t.digest " +
@@ -28,10 +31,15 @@ export const layoutSql = {
     `SELECT NULL AS tag, ${columns} FROM manifests m WHERE m.repository = ?1 AND m.digest > ?2 ` +
     "AND NOT EXISTS (SELECT 1 FROM tags t WHERE t.repository = m.repository AND t.digest = m.digest) " +
     "ORDER BY m.digest LIMIT ?3",
+  isCachedTag:
+    "SELECT 1 AS found FROM mirror_tags WHERE repository = ?1 AND tag = ?2 AND digest = ?3",
+  isCachedManifest: "SELECT 1 AS found FROM mirror_manifests WHERE repository = ?1 AND digest = ?2",
 } as const;
 
 interface Row {
   readonly id: number;
+  readonly name: string;
+  readonly upstream: string | null;
   readonly generation: number;
   readonly origin: string;
 }
@@ -61,8 +69,9 @@ export class LayoutSnapshots {
       done();
       return null;
     }
-    const { id, generation, origin } = found;
-    return { generation, origin, pages: () => layoutPages(database, id), close: done };
+    const row = found;
+    const { generation, origin, upstream } = row;
+    return { generation, origin, upstream, pages: () => layoutPages(database, row), close: done };
   }
 
   /** Snapshots that are open are read to their end. */
@@ -98,23 +107,39 @@ function once(work: () => void): () => void {
 export function copyLayout(database: Database, repository: string): LayoutSnapshot | null {
   const found = database.query<Row, [string]>(layoutSql.layout).get(repository);
   if (found === null) return null;
-  const { id, generation, origin } = found;
-  const pages = [...layoutPages(database, id)];
-  return { generation, origin, pages: () => pages, close: () => {} };
+  const { generation, origin, upstream } = found;
+  const pages = [...layoutPages(database, found)];
+  return { generation, origin, upstream, pages: () => pages, close: () => {} };
 }
 
-function* layoutPages(database: Database, id: number): Generator<LayoutRecord[]> {
-  yield* pagesOf(database, layoutSql.tagged, id, ({ tag }) => tag ?? "");
-  yield* pagesOf(database, layoutSql.untagged, id, ({ digest }) => digest);
+/** Of a repository that is no mirror nothing is asked beside its rows. */
+function* layoutPages(database: Database, layout: Row): Generator<LayoutRecord[]> {
+  const isCached = layout.upstream === null ? () => false : cachedIn(database, layout.name);
+  const listed = function* (pages: Generator<Listed[]>): Generator<LayoutRecord[]> {
+    for (const page of pages) {
+      yield page.map((record) => ({ ...record, isCached: isCached(record) }));
+    }
+  };
+  yield* listed(pagesOf(database, layoutSql.tagged, layout.id, ({ tag }) => tag ?? ""));
+  yield* listed(pagesOf(database, layoutSql.untagged, layout.id, ({ digest }) => digest));
+}
+
+type Listed = Omit<LayoutRecord, "isCached">;
+
+function cachedIn(database: Database, name: string): (record: Listed) => boolean {
+  const ofTag = database.query<unknown, [string, string, string]>(layoutSql.isCachedTag);
+  const ofManifest = database.query<unknown, [string, string]>(layoutSql.isCachedManifest);
+  return ({ tag, digest }) =>
+    (tag === null ? ofManifest.get(name, digest) : ofTag.get(name, tag, digest)) !== null;
 }
 
 function* pagesOf(
   database: Database,
   sql: string,
   id: number,
-  keyOf: (record: LayoutRecord) => string,
-): Generator<LayoutRecord[]> {
-  const statement = database.query<LayoutRecord, [number, string, number]>(sql);
+  keyOf: (record: Listed) => string,
+): Generator<Listed[]> {
+  const statement = database.query<Listed, [number, string, number]>(sql);
   for (let after: string | null = ""; after !== null;) {
     const page = statement.all(id, after, pageRowsMax);
     if (page.length > 0) yield page;

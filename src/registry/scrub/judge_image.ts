@@ -29,6 +29,8 @@ export interface JudgedContent {
   fault(digest: Digest): Promise<Fault | null>;
   /** The bytes of a manifest or config; null for more than one has. */
   bytes(digest: Digest): Promise<Uint8Array | null>;
+  /** Of a mirror: hears of a blob that is not here, and may come from its upstream. Left out where none may be missing. */
+  readonly onAbsent?: (digest: Digest) => void;
 }
 
 export interface Affected {
@@ -88,8 +90,12 @@ export class ImageJudge {
       if (children.has(text)) continue;
       const digest = parseDigest(text);
       if (digest === null) continue;
-      const error =
-        (await this.#content.fault(digest)) ?? (await this.#configFault(digest, config));
+      const fault = await this.#content.fault(digest);
+      if (fault === faults.missing && this.#content.onAbsent !== undefined) {
+        this.#content.onAbsent(digest);
+        continue;
+      }
+      const error = fault ?? (await this.#configFault(digest, config));
       if (error !== null) return { blob: digest, error };
     }
     return null;
