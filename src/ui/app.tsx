@@ -11,8 +11,11 @@ import { Header } from "./parts/header.tsx";
 import { KeysHelp } from "./parts/keys_help.tsx";
 import { Toasts } from "./parts/toasts.tsx";
 import { Home } from "./pages/home.tsx";
+import { Mirrors } from "./pages/mirrors.tsx";
+import { Plan } from "./pages/plan.tsx";
 import { Repository } from "./pages/repository.tsx";
 import { SignIn } from "./pages/sign_in.tsx";
+import { Storage } from "./pages/storage.tsx";
 
 /** A page by the beginning of its address; it is given the rest. */
 interface Row {
@@ -22,6 +25,9 @@ interface Row {
 
 const rows: readonly Row[] = [
   { path: "signin", page: () => <SignIn /> },
+  { path: "storage", page: () => <Storage /> },
+  { path: "plan", page: () => <Plan /> },
+  { path: "mirrors", page: () => <Mirrors /> },
   { path: "r/", page: (rest) => <Repository name={rest} /> },
 ];
 

@@ -15,7 +15,16 @@ interface Entry {
   readonly isShown: (session: Session) => boolean;
 }
 
-const entries: readonly Entry[] = [{ path: "", label: "Repositories", isShown: () => true }];
+const entries: readonly Entry[] = [
+  { path: "", label: "Repositories", isShown: () => true },
+  { path: "storage", label: "Storage", isShown: () => true },
+  { path: "plan", label: "Plan", isShown: ({ isAdministrator }) => isAdministrator },
+  {
+    path: "mirrors",
+    label: "Mirrors",
+    isShown: ({ isAdministrator, settings }) => isAdministrator && settings.hasMirrors,
+  },
+];
 
 export function Header() {
   const place = usePlace();
