@@ -14,6 +14,7 @@ import { algorithmOf, digestOf, isAlgorithm, type Digest } from "../oci/digest.t
 import { apiError, ApiError } from "../oci/errors.ts";
 import { isRepositoryName } from "../oci/reference.ts";
 import { appendUpload, requireBytes, type AppendRequest } from "../registry/append_upload.ts";
+import { takingSpace, withSpace } from "../registry/history/giving_way.ts";
 import { mountBlob } from "../registry/mount_blob.ts";
 import { finishUpload, pushBytes } from "../registry/push_blob.ts";
 import type { Guarded, Incoming } from "../registry/usage/quota_guard.ts";
@@ -35,8 +36,14 @@ export async function startUpload(call: Call, app: App): Promise<Reply> {
 }
 
 async function openSession(call: Call, app: App): Promise<Reply> {
-  const id = await app.registry.uploads.start(call.repository, ownerOf(call), call.counted);
+  const id = await newSession(call, app);
   return emptyReply(202, { ...sessionHeaders(call, app, id, 0), "content-length": "0" });
+}
+
+function newSession(call: Call, { registry }: App): Promise<string> {
+  const { uploads } = registry;
+  const start = (): Promise<string> => uploads.start(call.repository, ownerOf(call), call.counted);
+  return withSpace(registry, start);
 }
 
 /**
@@ -59,7 +66,7 @@ export async function postBlob(call: Call, app: App): Promise<Reply> {
 
 async function postStream(call: Call, app: App, limited: Limited): Promise<Reply> {
   const { uploads } = app.registry;
-  const id = await uploads.start(call.repository, ownerOf(call), call.counted);
+  const id = await newSession(call, app);
   const work = async (upload: HeldUpload): Promise<Reply> => {
     try {
       return await finish(call, app, upload, limited);
@@ -176,16 +183,18 @@ interface Limited {
   readonly bytesMax: number | null;
 }
 
-/** Runs what takes bytes, if quotas have room for them. */
+/** Runs what takes bytes, if quotas have room for them, and once the disk has. */
 function withRoom<T>(
   { repository, lengthBytes }: Call,
-  { registry: { quotas } }: App,
+  { registry }: App,
   incoming: Omit<Incoming, "repository" | "lengthBytes">,
   work: Guarded<T>,
 ): Promise<T> {
+  const { quotas } = registry;
+  const taking: Guarded<T> = (bytesMax) => takingSpace(registry, lengthBytes, () => work(bytesMax));
   return quotas === null
-    ? work(null)
-    : quotas.during({ ...incoming, repository, lengthBytes }, work);
+    ? taking(null)
+    : quotas.during({ ...incoming, repository, lengthBytes }, taking);
 }
 
 async function finish(

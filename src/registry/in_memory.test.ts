@@ -9,6 +9,7 @@ import { digestOf } from "../oci/digest.ts";
 import { openMemory } from "../storage/memory/open_memory.ts";
 import { openContent, readContent, requireContent } from "./content.ts";
 import { Assured } from "./collection/assured.ts";
+import { RoomSeen } from "./history/room_seen.ts";
 import { ContentCache } from "./content_cache.ts";
 import { removeBlob, removeManifest } from "./delete.ts";
 import { mountBlob } from "./mount_blob.ts";
@@ -28,6 +29,7 @@ function openRegistry() {
     clock,
     contentCache: new ContentCache(),
     assured: new Assured(),
+    roomSeen: new RoomSeen(),
     dedupe: true,
     mayBeSparse: () => false,
     undo: () => noUndo,

@@ -10,9 +10,9 @@ import {
   type Commit,
   type CommitOutcome,
   type FailedPrecondition,
-  type Metadata,
 } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";
+import { withSpace } from "./history/giving_way.ts";
 import type { Registry } from "./registry.ts";
 import { healMarked, marksOf } from "./scrub/replace_copy.ts";
 
@@ -31,12 +31,13 @@ export interface Naming {
 
 /** What a quota refuses leaves no bytes: the sweep removes what was put there, unless another push has named it. */
 async function committed(
-  metadata: Metadata,
+  registry: Registry,
   commit: Commit,
   digest: Digest,
 ): Promise<CommitOutcome> {
+  const { metadata } = registry;
   try {
-    return await metadata.commit(commit);
+    return await withSpace(registry, () => metadata.commit(commit));
   } catch (error) {
     if (error instanceof QuotaExceeded) {
       const changes = [{ kind: "release-bytes", digest } as const];
@@ -48,14 +49,13 @@ async function committed(
 
 /** False when the bytes could not be had, or were swept each time. */
 export async function nameBytes(registry: Registry, naming: Naming): Promise<boolean> {
-  const { metadata } = registry;
   const { digest, place, refused, isVerified = true } = naming;
   for (let attempt = 1; attempt <= triesMax; attempt += 1) {
     const commit = await place();
     if (commit === null) return false;
     const preconditions = [...commit.preconditions, { kind: "bytes-present", digest } as const];
     const marked = isVerified ? await marksOf(registry, digest) : [];
-    const outcome = await committed(metadata, { ...commit, preconditions }, digest);
+    const outcome = await committed(registry, { ...commit, preconditions }, digest);
     if (outcome.committed) {
       if (marked.length > 0) await healMarked(registry, { ...commit, digest }, marked);
       return true;

@@ -12,6 +12,7 @@ import type { HeldUpload } from "../storage/upload_store.ts";
 import { appendUpload, goBack, type AppendRequest } from "./append_upload.ts";
 import { nameBytes } from "./name_bytes.ts";
 import { mendCopies, placeBlob, type CompleteBytes, type Damaged } from "./place_blob.ts";
+import { withSpace } from "./history/giving_way.ts";
 import type { Registry } from "./registry.ts";
 
 export interface FinishRequest {
@@ -43,7 +44,10 @@ export async function pushBytes(registry: Registry, request: BytesRequest): Prom
   const complete: CompleteBytes = {
     sizeBytes: bytes.length,
     parts: () => [bytes],
-    finish: (repository) => registry.blobs.put(repository, digest, bytes),
+    finish: (repository) => {
+      const put = (): Promise<void> => registry.blobs.put(repository, digest, bytes);
+      return withSpace(registry, put);
+    },
   };
   await publish(registry, complete, request);
 }

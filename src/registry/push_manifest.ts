@@ -21,6 +21,7 @@ import {
 } from "../metadata/metadata.ts";
 import { isHeld } from "./content.ts";
 import { nameBytes } from "./name_bytes.ts";
+import { withSpace } from "./history/giving_way.ts";
 import type { Registry } from "./registry.ts";
 import { beingRead, bring } from "./resolve.ts";
 import { recordExpiry } from "./retention/expiry_label.ts";
@@ -107,7 +108,8 @@ async function commitWithBytes(
   const named = await nameBytes(registry, {
     digest,
     place: async () => {
-      await registry.blobs.put(repository, digest, bytes);
+      const put = (): Promise<void> => registry.blobs.put(repository, digest, bytes);
+      await withSpace(registry, put);
       return commit;
     },
     refused: (failed) => releaseRefused(registry, { repository, digest, tagRules }, failed),

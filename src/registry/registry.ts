@@ -10,6 +10,7 @@ import type { BlobStore } from "../storage/blob_store.ts";
 import type { LayoutDirectory } from "../storage/layout_directory.ts";
 import type { Assured } from "./collection/assured.ts";
 import type { ContentCache } from "./content_cache.ts";
+import type { RoomSeen } from "./history/room_seen.ts";
 import type { Origin } from "./origin.ts";
 import type { UndoSettings } from "./history/undo_settings.ts";
 import type { RetentionRules } from "./retention/rules.ts";
@@ -38,6 +39,8 @@ export interface Registry {
   readonly mayBeSparse: (repository: string) => boolean;
   /** What is kept for an undo, by the configuration in force. */
   readonly undo: () => UndoSettings;
+  /** Of the disk, by this process. */
+  readonly roomSeen: RoomSeen;
   /** What stays, and which tags no push moves (`storage.retention`). */
   readonly retention: RetentionRules;
   /** Has room for what is pushed, or not (`storage.quotas`); null where there are no quotas. */

@@ -7,6 +7,7 @@ import { mirroredFrom } from "../extensions/open_extensions.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Committer } from "../metadata/metadata.ts";
 import { Assured } from "../registry/collection/assured.ts";
+import { RoomSeen } from "../registry/history/room_seen.ts";
 import { ContentCache } from "../registry/content_cache.ts";
 import { layoutSource } from "../registry/layout_source.ts";
 import { undoSettings } from "../registry/history/undo_settings.ts";
@@ -51,6 +52,7 @@ export function openRegistry(config: RegistryConfig, parties: RegistryParties): 
     // Settings of a worker say which may; nobody else is pushed to.
     mayBeSparse: () => false,
     undo: () => undoSettings(inForce().storage),
+    roomSeen: new RoomSeen(),
     // Jobs are given the rules in force.
     retention: compileRules(config.storage.retention, config.storage.gcDelay),
     // Settings of a worker say what there is room for.

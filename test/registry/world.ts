@@ -22,6 +22,7 @@ import { digestOf, type Algorithm, type Digest } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
 import { parseReference, type Reference } from "../../src/oci/reference.ts";
 import { Assured } from "../../src/registry/collection/assured.ts";
+import { RoomSeen } from "../../src/registry/history/room_seen.ts";
 import { ContentCache } from "../../src/registry/content_cache.ts";
 import type { UndoSettings } from "../../src/registry/history/undo_settings.ts";
 import { layoutSource } from "../../src/registry/layout_source.ts";
@@ -171,6 +172,7 @@ export async function openRoot(
     clock,
     contentCache: new ContentCache(),
     assured: new Assured(),
+    roomSeen: new RoomSeen(),
     origin: null,
     quotas: null,
     sources: [layoutSource],

@@ -18,6 +18,7 @@ import { removeBlob, removeManifest } from "../delete.ts";
 import type { Registry } from "../registry.ts";
 import { undelete } from "./restore.ts";
 import { endHolds, endHoldsJob, makeRoom } from "./end_holds.ts";
+import { givingWayMaxMs, spaceFor } from "./giving_way.ts";
 import type { UndoSettings } from "./undo_settings.ts";
 
 const hour = 3_600_000;
@@ -191,6 +192,78 @@ describe("held content", () => {
     for (const blob of await pushed(world, 4)) await remove(registry, blob);
     await makeRoom(registry);
     expect(await heldCount(registry)).toBe(2);
+  });
+});
+
+/** A disk of so many bytes, which are all of what is held. */
+async function openFull(blobs: number) {
+  const opened = await openHeld();
+  const { registry, room } = opened;
+  for (const blob of await pushed(opened.world, blobs)) await remove(registry, blob);
+  const totalBytes = blobs * 1_000;
+  const look = async (): Promise<void> => {
+    const { bytes } = await registry.metadata.past.heldTotals();
+    Object.assign(room, { totalBytes, freeBytes: totalBytes - bytes });
+  };
+  const looking: Registry = {
+    ...registry,
+    undo: () => ({ ...registry.undo(), minFree: { part: 0.05 } }),
+    blobs: new Proxy(registry.blobs, {
+      get: (target, property) => {
+        if (property === "room") return () => look().then(() => ({ ...room }));
+        return Reflect.get(target, property, target) as unknown;
+      },
+    }),
+  };
+  return { ...opened, registry: looking };
+}
+
+describe("what is held gives way before a push", () => {
+  test("as much as the push needs, and what should be free", async () => {
+    const { world, registry } = await openFull(40);
+    await using _ = world;
+    await spaceFor(registry, 3_000);
+    expect(await heldCount(registry)).toBe(35);
+    await spaceFor(registry, 3_000);
+    expect(await heldCount(registry)).toBe(35);
+  });
+
+  test("who announces very much, and has sent nothing, gets a fifth of the disk", async () => {
+    const { world, registry } = await openFull(40);
+    await using _ = world;
+    for (const bytes of [1e12, null]) await spaceFor(registry, bytes);
+    expect(await heldCount(registry)).toBe(40 - 8 - 2);
+  });
+
+  test("a push waits for a bounded time where what goes frees nothing", async () => {
+    const { world, registry, room } = await openHeld();
+    await using _ = world;
+    Object.assign(room, { totalBytes: 1e9, freeBytes: 0 });
+    await registry.metadata.commit({
+      repository,
+      preconditions: [],
+      changes: [{ kind: "create-repository" }, { kind: "release-bytes", digest: image(1).digest }],
+      by: null,
+    });
+    // A file that a sweep cannot remove.
+    const stuck: Registry = {
+      ...registry,
+      metadata: new Proxy(registry.metadata, {
+        get: (target, property) => {
+          const value: unknown = Reflect.get(target, property, target);
+          if (property === "orphans") return async () => [{ repository, digest: image(1).digest }];
+          return typeof value === "function" ? (value.bind(target) as unknown) : value;
+        },
+      }),
+    };
+    const startedMs = world.clock.monotonicMs();
+    let tookMs: number | null = null;
+    const waiting = spaceFor(stuck, 1_000).then(() => {
+      tookMs = world.clock.monotonicMs() - startedMs;
+    });
+    for (let ms = 0; ms < 2 * givingWayMaxMs; ms += 100) await world.clock.advance(100);
+    await waiting;
+    expect(tookMs).toBeWithin(givingWayMaxMs, givingWayMaxMs + 1_000);
   });
 });
 

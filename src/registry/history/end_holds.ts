@@ -74,7 +74,7 @@ export async function makeRoom(registry: Registry): Promise<void> {
 }
 
 /** Ends the oldest holds, of so many bytes together. */
-async function giveWay(registry: Registry, bytes: number): Promise<void> {
+export async function giveWay(registry: Registry, bytes: number): Promise<void> {
   const oldest = await registry.metadata.past.heldSince(Number.MAX_SAFE_INTEGER, sliceMax);
   const going = enoughOf(oldest, bytes);
   if (going.length === 0) return;
