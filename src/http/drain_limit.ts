@@ -15,7 +15,7 @@ import { peerSockets, receivedBytes, shutSocket } from "./listening_socket.ts";
 /** Bytes that are dropped after an answer; a body that announces no more is left alone. */
 export const drainBytesMax = 16 * MiB;
 /** How long a client may go on sending after it was answered. */
-const drainMs = 10_000;
+export const drainMs = 10_000;
 const lookMs = 250;
 
 interface Drain {

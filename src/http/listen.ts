@@ -16,6 +16,7 @@
 import type { Connection, PeerCertificate } from "./call.ts";
 import { ConnectionLimit } from "./connection_limit.ts";
 import { DrainLimit, drainBytesMax } from "./drain_limit.ts";
+import { closesBehind, Lingering } from "./lingering.ts";
 import { isSentLater, slowBodyBytesMin, type Reply, type ReplyBody } from "./endpoint.ts";
 import { closeBelow, listeningSockets, retireSocket } from "./listening_socket.ts";
 import { SentBodies } from "./sent_bodies.ts";
@@ -128,6 +129,7 @@ class HttpListener implements Listener {
   readonly #retired = new Set<Serving>();
   readonly #connections: ConnectionLimit | null;
   readonly #drains = new DrainLimit();
+  readonly #lingering = new Lingering();
   readonly #sent = new SentBodies();
 
   constructor(options: ListenOptions) {
@@ -171,6 +173,7 @@ class HttpListener implements Listener {
     if (this.#options.handsOver === true) await this.#closeSocket(this.#current);
     await Promise.all(this.#all().map((serving) => stopServing(serving, graceMs)));
     this.#drains.close();
+    this.#lingering.close();
     this.#sent.close();
   }
 
@@ -239,14 +242,16 @@ class HttpListener implements Listener {
     connection: ServerConnection,
   ): Promise<Response> {
     if (this.#adjusted) server.timeout(request, idleSeconds(this.#limits.readIdleMs));
-    const from = this.#drains.size > 0 || mayGoOn(request) ? server.requestIP(request) : null;
+    const closes = closesBehind(request);
+    const isAsked = this.#drains.size > 0 || closes || mayGoOn(request);
+    const from = isAsked ? server.requestIP(request) : null;
     if (from !== null) this.#drains.forget(from.address, from.port);
     const reply = await this.#options.dispatch(request, connection);
     // What was said for the body would hold for the connection's next silence, too.
     if (connection.isHeldOpen) server.timeout(request, idleSeconds(this.#limits.readIdleMs));
-    if (from !== null && mayGoOn(request) && (reply.status >= 400 || !request.bodyUsed)) {
-      this.#drains.watch(from.address, from.port);
-    }
+    const isEarly = from !== null && (reply.status >= 400 || !request.bodyUsed);
+    if (isEarly && closes) this.#lingering.keep(from.address, from.port);
+    else if (isEarly && mayGoOn(request)) this.#drains.watch(from.address, from.port);
     this.#follow(reply, request, server);
     if (isSlow(reply.body)) {
       const writeIdleSeconds = idleSeconds(this.#limits.writeIdleMs);

@@ -27,6 +27,9 @@ const tcp = 6;
 // <bits/socket.h>
 const msgDontWait = 0x40;
 const msgNoSignal = 0x4000;
+/** Of TCP: what was received is dropped, and not copied. */
+const msgTruncate = 0x20;
+const droppedBytesMax = 1024 * 1024;
 // <linux/tcp.h>: the option, and where struct tcp_info has tcpi_bytes_received.
 const tcpInfo = 11;
 const bytesAckedAt = 120;
@@ -69,6 +72,7 @@ const functions = {
   dup: { args: [i32], returns: i32 },
   dup2: { args: [i32, i32], returns: i32 },
   send: { args: [i32, pointer, FFIType.u64, i32], returns: FFIType.i64 },
+  recv: { args: [i32, pointer, FFIType.u64, i32], returns: FFIType.i64 },
   getrlimit: { args: [i32, pointer], returns: i32 },
   setrlimit: { args: [i32, pointer], returns: i32 },
 } as const;
@@ -234,6 +238,22 @@ function tcpFigure(descriptor: number, at: number): number | null {
   const result = load()?.getsockopt(descriptor, tcp, tcpInfo, info, length);
   const isTold = result === 0 && (length[0] ?? 0) >= at + 8;
   return isTold ? Number(new DataView(info.buffer).getBigUint64(at, true)) : null;
+}
+
+/** Drops what has come for a connection, about so many bytes at most; whether the other end has closed it. */
+export function dropReceived(
+  descriptor: number,
+  bytesMax: number,
+): { readonly bytes: number; readonly isOver: boolean } {
+  let bytes = 0;
+  while (bytes < bytesMax) {
+    const flags = msgDontWait | msgTruncate;
+    const dropped = Number(load()?.recv(descriptor, null, droppedBytesMax, flags) ?? 0);
+    if (dropped === 0) return { bytes, isOver: true };
+    if (dropped < 0) break;
+    bytes += dropped;
+  }
+  return { bytes, isOver: false };
 }
 
 /** Ends a connection in both directions; its owner sees it end. */

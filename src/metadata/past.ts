@@ -87,6 +87,11 @@ export interface PastReads {
   heldFrom(repository: string, digest: Digest): Promise<number | null>;
   /** What undo has held since this moment or before, oldest first. */
   heldSince(until: number, limit: number): Promise<HeldRecord[]>;
+  /** Held blobs that a held manifest names, with how many held manifests name each; 1,000 stands for more. */
+  heldNamedBy(
+    repository: string,
+    digest: Digest,
+  ): Promise<(Pick<HeldRecord, "digest" | "sizeBytes"> & { readonly parents: number })[]>;
   /** All that undo holds; bytes that repositories share count once for each. */
   heldTotals(): Promise<{ readonly bytes: number; readonly items: number }>;
   /** Until when these are pinned; those that are not are left out. A pin that has ended may be among them. */

@@ -79,6 +79,12 @@ export const pastSql = {
     "CROSS JOIN pins p ON p.repository = ?1 AND p.digest = json_each.value",
   heldManifestsSince: heldSince("held_manifests"),
   heldBlobsSince: heldSince("held_blobs"),
+  heldNamedBy:
+    "SELECT b.digest AS digest, b.size AS sizeBytes, (SELECT count(*) FROM (SELECT 1 FROM held_references o " +
+    "WHERE o.repository = r.repository AND o.child = r.child LIMIT 1000)) AS parents " +
+    "FROM held_references r INDEXED BY held_references_parent " +
+    "CROSS JOIN held_blobs b ON b.repository = r.repository AND b.digest = r.child " +
+    "WHERE r.repository = ?1 AND r.parent = ?2",
   heldTotals: "SELECT bytes, items FROM held_totals WHERE rowid = 1",
   endedPins:
     "SELECT r.name AS repository, p.digest AS digest, p.until AS until FROM pins p " +
@@ -250,6 +256,15 @@ export class SqlitePast implements PastReads {
       this.#all<HeldRecord>(text, until, limit),
     );
     return found.toSorted((one, other) => one.since - other.since).slice(0, limit);
+  }
+
+  async heldNamedBy(repository: string, digest: Digest) {
+    const id = this.#idOf(repository);
+    return this.#all<Pick<HeldRecord, "digest" | "sizeBytes"> & { readonly parents: number }>(
+      pastSql.heldNamedBy,
+      id,
+      digest,
+    );
   }
 
   async heldTotals(): Promise<{ bytes: number; items: number }> {

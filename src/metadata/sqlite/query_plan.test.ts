@@ -82,6 +82,8 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   "usage: heldIn": [/^SCAN \(subquery-\d+\)$/],
   "usage: holdersOf": [/TEMP B-TREE/, /^SCAN (\(subquery-\d+\)|h)$/],
   "usage: holders": [/TEMP B-TREE/, /^SCAN \(subquery-\d+\)$/, /^SCAN d VIRTUAL TABLE/],
+  // At most 1,000 rows of an index.
+  heldNamedBy: [/^SCAN \(subquery-\d+\)$/],
   "layouts: unlistedOrphans": [/^SCAN o USING INDEX orphans_since$/],
 };
 

@@ -13,7 +13,8 @@ import {
   type World,
 } from "../../../test/registry/world.ts";
 import { sample } from "../../../test/contracts/store_samples.ts";
-import type { Digest } from "../../oci/digest.ts";
+import { digestOf, type Digest } from "../../oci/digest.ts";
+import { reasonOf } from "../../../test/reason_of.ts";
 import { removeBlob, removeManifest } from "../delete.ts";
 import type { Registry } from "../registry.ts";
 import { undelete } from "./restore.ts";
@@ -177,13 +178,45 @@ describe("held content", () => {
       room.freeBytes = 50_000 - 1_001;
       expect(await endHolds(registry)).toBe(500);
       expect(await heldCount(registry)).toBe(3);
+      // No more goes before that was swept.
+      for (let again = 0; again < 3; again += 1) await endHolds(registry);
+      expect(await heldCount(registry)).toBe(3);
       // That what goes frees nothing, since others share it, ends with nothing that is held.
-      while ((await endHolds(registry)) !== null);
+      while ((await endHolds(registry)) !== null) await world.settle();
       expect(await heldCount(registry)).toBe(0);
       await world.settle();
       expect(blobs.map((blob) => isThere(world, blob))).toEqual(blobs.map(() => false));
     },
   );
+
+  test("goes image by image, so that what is left can be brought back whole", async () => {
+    const { world, registry, undo } = await openHeld();
+    await using _ = world;
+    const images = [1, 2, 3].map((seed) => image(seed));
+    for (const one of images) await pushImage(world, one, null);
+    // All at one moment, as by a rule of retention.
+    const gone = { why: "collected", since: world.clock.now() } as const;
+    for (const { digest, blobs } of images) {
+      const changes = [
+        { kind: "remove-manifest", digest, hold: gone } as const,
+        ...blobs.map(
+          (blob) =>
+            ({ kind: "unlink-blob", digest: digestOf("sha256", blob), hold: gone }) as const,
+        ),
+      ];
+      await registry.metadata.commit({ repository, preconditions: [], changes, by: null });
+    }
+    const { bytes } = await registry.metadata.past.heldTotals();
+    undo.bytesMax = Math.floor(bytes * 0.6);
+    await endHolds(registry);
+    expect(await heldCount(registry)).toBe(3);
+    const back = images.map(({ digest }) =>
+      reasonOf(undelete(registry, { repository, digest, by: "alice" })),
+    );
+    expect((await Promise.all(back)).filter((reason) => !(reason instanceof Error))).toHaveLength(
+      1,
+    );
+  });
 
   test("gives way to a push that finds no room, however much should be free", async () => {
     const { world, registry, room } = await openHeld();

@@ -76,7 +76,7 @@ export async function makeRoom(registry: Registry): Promise<void> {
 /** Ends the oldest holds, of so many bytes together. */
 export async function giveWay(registry: Registry, bytes: number): Promise<void> {
   const oldest = await registry.metadata.past.heldSince(Number.MAX_SAFE_INTEGER, sliceMax);
-  const going = enoughOf(oldest, bytes);
+  const going = enoughOf(await imageByImage(registry, oldest), bytes);
   if (going.length === 0) return;
   await release(registry, going);
   registry.report("warn", "what was held for an undo goes before its time: space is short", {
@@ -85,12 +85,51 @@ export async function giveWay(registry: Registry, bytes: number): Promise<void> 
   });
 }
 
+/** Bytes that nothing holds any more and that the sweep has not removed yet: it waits until index.json is written. */
+async function waitingBytes({ metadata, blobs }: Registry): Promise<number> {
+  const orphans = await metadata.orphans(sliceMax);
+  const sizes = orphans.map(
+    ({ repository, digest }) => blobs.lookAt(repository, digest)?.sizeBytes ?? 0,
+  );
+  return sizes.reduce((bytes, sizeBytes) => bytes + sizeBytes, 0);
+}
+
 /** How much must go, so that no more is held than may be and as much of the disk is free as should. */
 async function missingBytes(registry: Registry, heldBytes: number): Promise<number> {
   const { bytesMax, minFree } = registry.undo();
   const beyond = bytesMax === null ? 0 : heldBytes - bytesMax;
-  const room = await registry.blobs.room();
-  return Math.max(beyond, leastFree(minFree, room.totalBytes) - room.freeBytes);
+  const { freeBytes, totalBytes } = await registry.blobs.room();
+  const shortBytes = leastFree(minFree, totalBytes) - freeBytes;
+  if (shortBytes <= 0) return beyond;
+  // What went already, and is about to be swept, is not to go twice.
+  return Math.max(beyond, shortBytes - (await waitingBytes(registry)));
+}
+
+/**
+ * In the order in which they go: behind each manifest the blobs that no other held one names, so that what is left can
+ * be brought back whole. What retention removed at one moment is all equally old.
+ */
+async function imageByImage(
+  { metadata }: Registry,
+  oldest: readonly HeldRecord[],
+): Promise<readonly HeldRecord[]> {
+  const ordered = new Map<string, HeldRecord>();
+  const parentsGoing = new Map<string, number>();
+  const add = (held: HeldRecord): void => {
+    const name = `${held.repository} ${held.digest}`;
+    if (!ordered.has(name)) ordered.set(name, held);
+  };
+  for (const held of oldest) {
+    add(held);
+    const { repository, since } = held;
+    for (const blob of await metadata.past.heldNamedBy(repository, held.digest)) {
+      const name = `${repository} ${blob.digest}`;
+      const going = (parentsGoing.get(name) ?? 0) + 1;
+      parentsGoing.set(name, going);
+      if (going >= blob.parents) add({ ...blob, repository, since });
+    }
+  }
+  return [...ordered.values()];
 }
 
 /** As many of the oldest as have so many bytes; one at least. */

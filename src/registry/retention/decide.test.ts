@@ -304,6 +304,12 @@ describe("manifests without a name, as in zot", () => {
     ["31 keepUntagged: {}", policy({ keepUntagged: {} }), two, []],
     ["32 pulled count 1", policy({ keepUntagged: { mostRecentlyPulledCount: 1 } }), two, ["a"]],
     [
+      "34 ours: pulls are always known; what was never pulled counts from its push",
+      policy({ keepUntagged: { mostRecentlyPulledCount: 1 } }),
+      [untagged("a", { pushed: 9 }), untagged("b", { pushed: 8 })],
+      ["b"],
+    ],
+    [
       "35 ours: without statistics it was pushed when it was taken in",
       policy({ keepUntagged: { pulledWithin: d(3) } }),
       [untagged("a", { pushed: 1 })],
