@@ -316,5 +316,5 @@ export { mirroredBy, openApiText } from "./server/served.ts";
 export { openWorkshop, type HeavyWorkshop, type NamedWork } from "./server/heavy_workshop.ts";
 export { FileHashes } from "./server/plain_root.ts";
 export { urlAt, urlOf } from "./server/urls.ts";
-export { patternWarnings } from "./server/existing_tags.ts";
+export { patternWarnings, scopeWarnings } from "./server/existing_tags.ts";
 export type { Places } from "./extensions/open_extensions.ts";

@@ -236,7 +236,7 @@ export const bans: readonly Ban[] = [
   {
     banned: /\bDate\.now\(|\bnew Date\(\)|\bset(Timeout|Interval)\(|\bBun\.sleep\b/,
     // Browsers have a clock of their own.
-    but: /^src\/(ui\/|lib\/(clock|log)\.ts|storage\/filesystem\/hash_worker\.ts|http\/(listen|tls_files|connection_limit|drain_limit|sent_bodies)|cli\/|bench\/|client\/(open_)?connection\.ts)/,
+    but: /^src\/(ui\/|lib\/(clock|log)\.ts|storage\/filesystem\/hash_worker\.ts|http\/(listen|tls_files|connection_limit|drain_limit|lingering|sent_bodies)|cli\/|bench\/|client\/(open_)?connection\.ts)/,
     say: "a Clock (src/lib/clock.ts): now(), monotonicMs(), sleep()",
   },
   {

@@ -145,3 +145,23 @@ test("zot verify warns of patterns that fit more of the tags that are there than
     /^warning: storage\.retention\.policies\[0\]\.keepTags\[0\]\.patterns: .* fit 1 tags .* team\/app:10\.0\.15; /m,
   );
 });
+
+test("zot verify warns of quotas and policies that are about no repository that is there", async () => {
+  const file = join(directory.path, "unmet.json");
+  const policies = ["team/**", "taem/**"].map((glob) => ({ repositories: [glob] }));
+  const quotas = [
+    { prefix: "team", tags: 9 },
+    { prefix: "teams/", tags: 9 },
+    { repositories: ["*"], tags: 9 },
+  ];
+  const storage = { rootDirectory: zot.rootDirectory, retention: { policies }, quotas };
+  await writeFile(file, JSON.stringify({ storage }));
+  const { code, stderr } = await typed("verify", file);
+  expect(code).toBe(0);
+  const none = "none of the 1 repositories that are there fits it";
+  expect(stderr.split("\n").filter((line) => line.endsWith(none))).toEqual([
+    `warning: storage.quotas[1]: ${none}`,
+    `warning: storage.quotas[2]: ${none}`,
+    `warning: storage.retention.policies[1]: ${none}`,
+  ]);
+});

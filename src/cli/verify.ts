@@ -1,7 +1,7 @@
 // `zot verify`: what `zot serve` would say about a configuration and the files that it names, without serving it.
 // What is valid here starts, if the port is free and the root directory can be used.
 
-import { checkFiles, isEveryInterface, patternWarnings } from "../server.ts";
+import { checkFiles, isEveryInterface, patternWarnings, scopeWarnings } from "../server.ts";
 import type { Output } from "./command.ts";
 import { loadGiven, nameOfGiven } from "./load_given.ts";
 
@@ -20,7 +20,8 @@ export async function verify(
   }
   const files = looksIntoFiles ? await checkFiles(loaded.config) : noFindings;
   const patterns = looksIntoFiles ? await patternWarnings(loaded.config) : [];
-  for (const warning of [...loaded.warnings, ...files.warnings, ...patterns]) {
+  const scopes = looksIntoFiles ? await scopeWarnings(loaded.config) : [];
+  for (const warning of [...loaded.warnings, ...files.warnings, ...patterns, ...scopes]) {
     output.error(`warning: ${warning}\n`);
   }
   for (const problem of files.problems) output.error(`${problem}\n`);

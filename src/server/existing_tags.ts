@@ -1,8 +1,12 @@
-/** What the rules of retention say of the tags that are there: for a person who checks a configuration before it serves. */
+/**
+ * What the rules of retention and quotas say of the repositories and tags that are there: for a person who checks a
+ * configuration before it serves.
+ */
 import type { Config } from "../config/schema.ts";
 import { systemClock } from "../lib/clock.ts";
 import type { Metadata } from "../metadata/metadata.ts";
 import { PatternsOnTags } from "../registry/retention/check_options.ts";
+import { scopeTest } from "../metadata/usage.ts";
 import { compileRules, policyOf } from "../registry/retention/rules.ts";
 import { DirectoryRoot } from "./directory_root.ts";
 
@@ -29,6 +33,43 @@ export async function patternWarnings({ storage }: Pick<Config, "storage">): Pro
     return seen.warnings();
   } catch (error) {
     return [`storage.retention: tags that are there could not be looked at: ${String(error)}`];
+  } finally {
+    await metadata.close();
+  }
+}
+
+/** Names that are asked for at once, and looked at in all. */
+const namesAtOnce = 1_000;
+const namesMax = 100_000;
+
+/** Warnings about quotas and policies that are about no repository that is there. */
+export async function scopeWarnings({ storage }: Pick<Config, "storage">): Promise<string[]> {
+  const { quotas, retention } = storage;
+  const unmet = new Map<string, (name: string) => boolean>();
+  for (const [at, { prefix, repositories = [] }] of quotas.entries()) {
+    const fits = scopeTest(prefix === undefined ? { globs: repositories } : { prefix });
+    unmet.set(`storage.quotas[${at}]`, fits);
+  }
+  for (const [at, { repositories }] of retention.policies.entries()) {
+    unmet.set(`storage.retention.policies[${at}]`, scopeTest({ globs: repositories }));
+  }
+  const metadata = unmet.size === 0 ? null : openExisting({ storage });
+  if (metadata === null) return [];
+  try {
+    let [seen, after]: [number, string | null] = [0, null];
+    do {
+      const names: string[] = await metadata.repositories({ after, limit: namesAtOnce });
+      for (const [place, fits] of unmet) if (names.some(fits)) unmet.delete(place);
+      seen += names.length;
+      after = names.length < namesAtOnce ? null : (names.at(-1) ?? null);
+    } while (after !== null && unmet.size > 0 && seen < namesMax);
+    // Of none, or too many, nothing can be said.
+    if (seen === 0 || after !== null) return [];
+    return [...unmet.keys()].map(
+      (place) => `${place}: none of the ${seen} repositories that are there fits it`,
+    );
+  } catch (error) {
+    return [`storage: repositories that are there could not be looked at: ${String(error)}`];
   } finally {
     await metadata.close();
   }
