@@ -75,7 +75,7 @@ export interface MirrorReads {
 
 export const mirrors: RecordStore<MirrorChange, MirrorReads> = { name: "mirrors" };
 
-/** Whether a repository holds what came from an upstream, and can be fetched again: quotas do not count it. */
+/** Whether a repository holds what came from an upstream, and can be fetched again. */
 export async function isCached(
   metadata: { records(store: typeof mirrors): MirrorReads },
   repository: string,

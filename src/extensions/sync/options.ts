@@ -211,7 +211,9 @@ export const syncOptions = optionTable({
     default: 5,
     served: true,
     applies: "live",
-    says: "Percent of the disk that mirrored content leaves free; below it, it is passed on and not kept.",
+    says:
+      "Percent of the disk that mirrored content leaves free: below it, it is passed on and not kept, and below twice as " +
+      "much what was pulled longest ago goes.",
   },
   queueMax: {
     type: count(1, 100_000),

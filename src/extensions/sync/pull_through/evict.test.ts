@@ -51,7 +51,7 @@ async function use({ registry }: World, digest: string, daysAgo: number): Promis
 
 async function evicted(
   world: World,
-  limits: Partial<CacheLimits>,
+  { reliefBytes = 0, ...limits }: Partial<CacheLimits> & { reliefBytes?: number },
   laterMs = 2 * 60 * 60_000,
   registry: Registry = world.registry,
 ) {
@@ -59,6 +59,7 @@ async function evicted(
   // What was linked within the hour may be part of a push.
   await world.clock.advance(laterMs);
   const more = await evict(registry, {
+    reliefBytes,
     limitsOf: (repository) =>
       repository === at
         ? { of: "one", limits: { maxBytes: 0, unpulledForMs: 0, ...limits } }
@@ -121,6 +122,23 @@ test("row 62: a cache that is over its bytes loses what was pulled longest ago; 
   await evicted(world, { maxBytes: Math.floor(all * 0.7) });
   expect(await tags(world)).toEqual(["v3", "v4"]);
   await evicted(world, { maxBytes: 1 });
+  expect(await tags(world)).toEqual(["v4"]);
+});
+
+test("a short disk: of all mirrors what is oldest goes, whatever their limits are; the last day stays", async () => {
+  await using world = await openWorld();
+  await world.clock.advance(100 * day);
+  for (const [seed, daysAgo] of [
+    [1, 9],
+    [2, 6],
+    [3, 3],
+    [4, 0.5],
+  ] as const) {
+    await cached(world, image(seed), `v${seed}`, daysAgo);
+  }
+  expect(await evicted(world, { reliefBytes: 1 })).toBeGreaterThan(1);
+  expect(await tags(world)).toEqual(["v2", "v3", "v4"]);
+  await evicted(world, { reliefBytes: Number.MAX_SAFE_INTEGER });
   expect(await tags(world)).toEqual(["v4"]);
 });
 

@@ -40,6 +40,8 @@ export interface EvictOptions {
   readonly limitsOf: (
     repository: string,
   ) => { readonly of: string; readonly limits: CacheLimits } | null;
+  /** So many bytes have to go whatever the limits are, since the disk is short; of all mirrors what is oldest. */
+  readonly reliefBytes?: number;
   readonly onEvicted: (host: string, bytes: number) => void;
   readonly signal: AbortSignal;
 }
@@ -60,23 +62,46 @@ interface Cache {
 
 /** One run; true where there is more to remove. */
 export async function evict(registry: Registry, options: EvictOptions): Promise<boolean> {
-  const caches = await readCaches(registry, options);
-  const now = registry.clock.now();
-  let evicted = 0;
-  for (const cache of caches.values()) {
-    cache.manifests.sort((one, other) => one.usedAt - other.usedAt);
-    for (const cached of cache.manifests) {
-      options.signal.throwIfAborted();
-      if (cached.usedAt > now - pinnedMs || !isTooMuch(cache, cached, now)) break;
-      if (evicted >= evictedMax) return true;
-      const freed = await evictManifest(registry, cached);
-      if (freed === 0) continue;
-      evicted += 1;
-      cache.bytes -= freed;
-      options.onEvicted(cached.host, freed);
-    }
+  const caches = [...(await readCaches(registry, options)).values()];
+  const run = new Run(registry, options);
+  for (const cache of caches) {
+    if (!(await run.remove([cache], (cached) => isTooMuch(cache, cached, run.now)))) return true;
   }
-  return false;
+  const { reliefBytes = 0 } = options;
+  return !(await run.remove(caches, () => run.freedBytes < reliefBytes));
+}
+
+class Run {
+  readonly now: number;
+  freedBytes = 0;
+  readonly #registry: Registry;
+  readonly #options: EvictOptions;
+  #evicted = 0;
+
+  constructor(registry: Registry, options: EvictOptions) {
+    this.#registry = registry;
+    this.#options = options;
+    this.now = registry.clock.now();
+  }
+
+  /** Removes what was used longest ago while `isToGo`; false where that is more than one run removes. */
+  async remove(caches: readonly Cache[], isToGo: (cached: Cached) => boolean): Promise<boolean> {
+    const { signal, onEvicted } = this.#options;
+    const all = caches.flatMap((cache) => cache.manifests.map((cached) => ({ cache, cached })));
+    all.sort((one, other) => one.cached.usedAt - other.cached.usedAt);
+    for (const { cache, cached } of all) {
+      signal.throwIfAborted();
+      if (cached.usedAt > this.now - pinnedMs || !isToGo(cached)) return true;
+      if (this.#evicted >= evictedMax) return false;
+      const freed = await evictManifest(this.#registry, cached);
+      if (freed === 0) continue;
+      this.#evicted += 1;
+      this.freedBytes += freed;
+      cache.bytes -= freed;
+      onEvicted(cached.host, freed);
+    }
+    return true;
+  }
 }
 
 function isTooMuch({ limits, bytes }: Cache, { usedAt }: Cached, now: number): boolean {
