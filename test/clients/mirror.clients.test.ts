@@ -45,9 +45,11 @@ beforeAll(async () => {
   internet = await startInternet({ [hub]: registries.hub.port, "ghcr.io": registries.ghcr.port });
   await image.push(registries.hub, "library/debian", "12");
   await image.push(registries.ghcr, "owner/app", "1");
+  // One command, as somebody starts it who has never seen it.
   mirror = await startZot({
     env: internet.env,
-    config: { extensions: { sync: { mirrors: ["docker.io", "ghcr.io"] } }, http: { workers: 2 } },
+    args: ["--mirror", "docker.io,ghcr.io"],
+    config: { http: { workers: 2 } },
   });
 }, clientTestMs);
 
@@ -90,7 +92,7 @@ describe.skipIf(!ready)("Podman, Buildah and skopeo", () => {
     containers({ ...internet.env, CONTAINERS_REGISTRIES_CONF: file });
 
   test(
-    "pull from two upstreams on one port, and again when both are off",
+    "row 71: pull from two upstreams on one port, and again with an empty store when both are off",
     async () => {
       const file = join(await settings("podman"), conf);
       {
@@ -144,7 +146,7 @@ describe.skipIf(!hasContainerd)("containerd", () => {
   ];
 
   test(
-    "pulls both by ns, and again when the upstreams are off",
+    "row 72: pulls both by ns, and again with an empty store when the upstreams are off",
     async () => {
       const hosts = join(await settings("containerd"), "etc/containerd/certs.d");
       {
@@ -164,7 +166,7 @@ describe.skipIf(!hasContainerd)("containerd", () => {
   );
 
   test(
-    "goes to the upstream when the mirror is off",
+    "row 71: goes to the upstream when the mirror is off",
     async () => {
       const hosts = join(directory.path, "no-mirror");
       const file = join(
@@ -187,7 +189,7 @@ describe.skipIf(!hasDocker)("Docker", () => {
   const file = "etc/docker/daemon.json";
 
   test(
-    "pulls from Docker Hub through the mirror, and again when that is off",
+    "row 72: pulls from Docker Hub through the mirror, and again when that is off",
     async () => {
       const text = await Bun.file(join(await settings("docker"), file)).text();
       await using engine = await startDocker({ settings: text, env: internet.env });
@@ -203,7 +205,7 @@ describe.skipIf(!hasDocker)("Docker", () => {
   );
 
   test(
-    "cannot log in to a mirror: it was warned of that, and goes to Docker Hub",
+    "row 72: cannot log in to a mirror: it was warned of that, and goes to Docker Hub",
     async () => {
       const users = join(directory.path, "users");
       const hash = Bun.password.hashSync("secret", { algorithm: "bcrypt", cost: 4 });
