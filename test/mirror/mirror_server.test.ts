@@ -6,6 +6,7 @@ import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "bun:test";
 import { digestOf } from "../../src/oci/digest.ts";
+import { mediaTypes } from "../../src/oci/media_types.ts";
 import { sample } from "../contracts/store_samples.ts";
 import { signalTo, startZot, tempDirectory } from "../harness.ts";
 import { reasonOf } from "../reason_of.ts";
@@ -93,6 +94,37 @@ test("rows 10 and 19: many clients of two workers cost one check each, and one d
   expect(new Set(await Promise.all(pulls))).toEqual(new Set([digest]));
   expect(blobs(upstream).length).toBe(1);
   expect(mirror.zot.stderr()).toEqual([]);
+});
+
+test("row 15: of an index the children that are asked for come, once for both workers", async () => {
+  await using upstream = await ScriptedUpstream.start();
+  const children = ["amd64", "arm64"].map((layer) =>
+    upstream.content.addImage(name, null, [layer]),
+  );
+  const index = {
+    schemaVersion: 2,
+    mediaType: mediaTypes.ociIndex,
+    manifests: children.map(({ digest: child, bytes }) => ({
+      mediaType: mediaTypes.ociImage,
+      digest: child,
+      size: bytes.length,
+    })),
+  };
+  const listed = upstream.content.addManifest(name, index, { tag: "v1" });
+  await using mirror = await startMirror(upstream);
+  const pull = async (reference: string): Promise<string | null> => {
+    const answer = await mirror.get(`${name}/manifests/${reference}`);
+    await answer.arrayBuffer();
+    return answer.headers.get("docker-content-digest");
+  };
+  // Each request is a connection of its own, which either worker may take.
+  for (let time = 0; time < 8; time += 1) {
+    expect(await pull("v1")).toBe(listed);
+    expect(await pull(children[0]!.digest)).toBe(children[0]!.digest);
+  }
+  expect(upstream.asked("GET", "/manifests/").length).toBe(2);
+  expect(await pull(children[1]!.digest)).toBe(children[1]!.digest);
+  expect(upstream.asked("GET", "/manifests/").length).toBe(3);
 });
 
 test("row 20: the worker that downloads is killed: clients of the other one get all, and it asks for the rest", async () => {

@@ -4,6 +4,7 @@
 import { describe, expect, test } from "bun:test";
 import { createRegistry } from "../../src/create_registry.ts";
 import { manualClock, systemClock } from "../../src/lib/clock.ts";
+import { digestOf } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
 import { eventually } from "../processes.ts";
 import { ScriptedUpstream } from "./scripted_upstream.ts";
@@ -20,6 +21,8 @@ interface PeriodicWorld extends AsyncDisposable {
   lines(message: string): Line[];
   /** Moves the clock by more than the interval, and waits for the end of that round. */
   round(): Promise<void>;
+  /** Moves the clock. */
+  wait(ms: number): Promise<void>;
   get(path: string): Promise<Response>;
   tags(repository: string): Promise<string[]>;
   send(method: string, path: string, body?: Uint8Array, type?: string): Promise<Response>;
@@ -29,9 +32,11 @@ async function periodicWorld(
   entry: object,
   fill: (upstream: ScriptedUpstream) => void,
   during: ((get: PeriodicWorld["get"]) => Promise<void>) | null = null,
+  script: (upstream: ScriptedUpstream) => void = () => {},
 ): Promise<PeriodicWorld> {
   const upstream = await ScriptedUpstream.start();
   fill(upstream);
+  script(upstream);
   const log: Line[] = [];
   const clock = manualClock(Date.UTC(2026, 0, 1));
   const registry = await createRegistry({
@@ -83,6 +88,7 @@ async function periodicWorld(
       await clock.advance(1.2 * hourMs);
       await ends();
     },
+    wait: (ms) => clock.advance(ms),
     get: (path) => send("GET", path),
     tags: async (repository) => {
       const answer = await send("GET", `${repository}/tags/list`);
@@ -347,6 +353,57 @@ describe("what goes wrong", () => {
     });
     expect(world.lines("an image could not be synced")).toHaveLength(1);
     expect(await world.tags("app")).toEqual([]);
+  });
+
+  test("an image that takes longer than syncTimeout is left out, and the others come", async () => {
+    const gate = Promise.withResolvers<void>();
+    await using world = await periodicWorld(
+      { syncTimeout: "500ms", maxRetries: 0 },
+      ({ content }) => {
+        content.addImage("app", "quick");
+        content.addImage("app", "slow", ["slow layer"]);
+      },
+      async () => {},
+      (upstream) => {
+        const layer = digestOf("sha256", new TextEncoder().encode("slow layer"));
+        upstream.on("GET", `/v2/app/blobs/${layer}`, async () => {
+          await gate.promise;
+          return null;
+        });
+      },
+    );
+    expect(await world.tags("app")).toEqual(["quick"]);
+    expect(world.lines("an image could not be synced")).toMatchObject([
+      { tag: "slow", problem: "the image did not come within 500ms" },
+    ]);
+    gate.resolve();
+  });
+
+  test.each([
+    [{ maxRetries: 2, retryDelay: "10ms", maxRetryDelay: "20ms" }, 3],
+    [{}, 1],
+  ])("with %j a repository is tried %d times in a round", async (entry, tries) => {
+    await using world = await periodicWorld(
+      { ...entry, content: [{ prefix: "app" }] },
+      ({ content }) => void content.addImage("app", "v1"),
+      async () => {},
+      (upstream) => void upstream.on("GET", "/v2/app/tags/list", () => ({ status: 500 })),
+    );
+    expect(world.upstream.asked("GET", "/v2/app/tags/list")).toHaveLength(tries);
+    expect(world.lines("a repository could not be synced")).toHaveLength(1);
+  });
+
+  test("rounds come when their interval is over, a tenth sooner or later", async () => {
+    await using world = await periodicWorld(
+      {},
+      ({ content }) => void content.addImage("app", "v1"),
+    );
+    const asked = (): number => world.upstream.asked("GET", "/v2/_catalog").length;
+    expect(asked()).toBe(1);
+    await world.wait(0.89 * hourMs);
+    expect(asked()).toBe(1);
+    await world.wait(0.22 * hourMs);
+    await eventually("the next round has begun", () => asked() === 2);
   });
 
   test("68: no more requests run at once than reqConcurrent says", async () => {

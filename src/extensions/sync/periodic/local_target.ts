@@ -27,6 +27,8 @@ export interface LocalTargetOptions {
   readonly repository: string;
   readonly source: MirroredName;
   readonly parallel: number;
+  /** Ends the waiting for blobs; a download that runs goes on. */
+  readonly signal: AbortSignal;
   /** A tag stays as it is, because it was pushed here. */
   readonly onOwnTag: (tag: string) => void;
 }
@@ -66,7 +68,8 @@ export class LocalTarget implements ImageTarget {
   }
 
   async putBlob({ digest, sizeBytes }: ProvenContent): Promise<Placed> {
-    const { parts, source, repository } = this.#options;
+    const { parts, source, repository, signal } = this.#options;
+    signal.throwIfAborted();
     const { host } = source.mirror.upstream;
     const isUpstream = async (): Promise<boolean> =>
       (await upstreamSize(digest, [source])) !== null;
@@ -74,9 +77,13 @@ export class LocalTarget implements ImageTarget {
     if (await linkCached(this.#registry, wanted)) return "mounted";
     const fetch = new BlobFetch({ repository, digest, sizeBytes, sources: [source] }, parts);
     const leave = fetch.enter();
+    const ended = Promise.withResolvers<never>();
+    const end = (): void => ended.reject(signal.reason as Error);
+    signal.addEventListener("abort", end, { once: true });
     try {
-      await fetch.done;
+      await Promise.race([fetch.done, ended.promise]);
     } finally {
+      signal.removeEventListener("abort", end);
       leave();
     }
     return "sent";

@@ -6,6 +6,7 @@ import type { Platform } from "../../../oci/descriptor.ts";
 import { isRepositoryName } from "../../../oci/reference.ts";
 import { mirrors } from "../../../metadata/mirrors.ts";
 import type { Registry } from "../../../registry/registry.ts";
+import { formatDuration } from "../../../lib/duration.ts";
 import { copyImages } from "../../../transfer/copy_images.ts";
 import { parsePlatform } from "../../../oci/platform.ts";
 import type { NamedEntry } from "../names.ts";
@@ -197,12 +198,16 @@ export class SyncRound {
     const parallel = Math.min(values.reqConcurrent ?? parallelDefault, 64);
     const onOwnTag = (own: string): void =>
       this.#tell("info", "a tag was pushed here, and stays", { repository, tag: own });
-    const parts = this.#parts.fetch;
-    const target = new LocalTarget({ parts, repository, source: from, parallel, onOwnTag });
     const { clock } = this.#registry;
-    const ended = new AbortController();
-    const signal = AbortSignal.any([this.#signal, ended.signal]);
-    const late = clock.sleep(values.syncTimeout, signal).then(() => ended.abort());
+    const over = new AbortController();
+    const late = new AbortController();
+    const signal = AbortSignal.any([this.#signal, late.signal]);
+    const timer = clock.sleep(values.syncTimeout, over.signal).then(() => {
+      if (over.signal.aborted) return;
+      late.abort(new Error(`the image did not come within ${formatDuration(values.syncTimeout)}`));
+    });
+    const parts = this.#parts.fetch;
+    const target = new LocalTarget({ parts, repository, source: from, parallel, signal, onOwnTag });
     try {
       this.#tell("info", "syncing image", { repository, tag });
       const report = await copyImages({
@@ -226,8 +231,8 @@ export class SyncRound {
         : "successfully synced image";
       this.#tell("info", says, { repository, tag });
     } finally {
-      ended.abort();
-      await late;
+      over.abort();
+      await timer;
     }
   }
 
