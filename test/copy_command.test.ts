@@ -1,7 +1,7 @@
 // `zot copy`, `zot export` and `zot import` as a person types them: with the tools that others use, logins, a run that is
 // killed and goes on, and what is said where.
 
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -156,6 +156,69 @@ test("skopeo reads what is written, and writes what is read, with the same diges
     // It compresses layers that are not.
     expect([code, stdout.includes(await digestOf(theirs))]).toEqual([0, true]);
   }
+});
+
+describe("archives", () => {
+  const tags = async (path: string): Promise<string[]> => {
+    const { stdout } = await zotRun("copy", "--all-tags", `oci-archive:${path}`, "oci:seen", "-d");
+    return stdout.match(/(?<=oci-archive:[^ ]+:)[a-z]+(?=  sha256)/g) ?? [];
+  };
+
+  test("that are there are replaced by all of their images, and not by some of them", async () => {
+    expect((await zotRun("copy", "--all-tags", "oci:made", "oci-archive:kept.tar")).code).toBe(0);
+    const before = await readFile(at("kept.tar"));
+    for (const dry of [[], ["-d"]]) {
+      const refused = await zotRun("copy", "oci:made:app", "oci-archive:kept.tar", ...dry);
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toBe(
+        "zot copy: oci-archive:kept.tar: the archive there has other images (other), which would be lost; name another file, or remove it\n",
+      );
+    }
+    expect((await readFile(at("kept.tar"))).equals(before)).toBe(true);
+    expect((await zotRun("copy", "--all-tags", "oci:made", "oci-archive:kept.tar")).code).toBe(0);
+    expect((await tags("kept.tar")).toSorted()).toEqual(["app", "other"]);
+    expect((await zotRun("copy", "oci:made:app", "oci-archive:one.tar")).code).toBe(0);
+    expect((await zotRun("copy", "oci:made:app", "oci-archive:one.tar")).code).toBe(0);
+  });
+
+  test("never take the place of a file that is none", async () => {
+    await writeFile(at("thesis.tar"), "ten years of work");
+    const refused = await zotRun("copy", "oci:made:app", "oci-archive:thesis.tar");
+    expect([refused.code, refused.stderr]).toEqual([
+      1,
+      "zot copy: oci-archive:thesis.tar: the file there is no archive of images; name another file, or remove it\n",
+    ]);
+    expect(await readFile(at("thesis.tar"), "utf8")).toBe("ten years of work");
+  });
+
+  test("go through pipes, with what is told beside them", async () => {
+    const { stdout } = await runOk(
+      "sh",
+      [
+        "-c",
+        `${program} copy oci:made:app oci-archive:- 2>told | ${program} copy oci-archive:- oci:piped:app`,
+      ],
+      { cwd: directory.path },
+    );
+    expect(await readFile(at("told"), "utf8")).toContain("copied");
+    const { stdout: seen } = await zotRun("copy", "oci:made:app", "oci:piped:app");
+    expect(seen).toContain("is there already");
+    expect(stdout).toContain("oci-archive:-:app");
+    const json = await zotRun("copy", "oci:made:app", "oci-archive:-", "-f", "json");
+    expect([json.code, json.stdout]).toEqual([2, ""]);
+    const nothing = await zotRun("copy", "oci-archive:-", "oci:piped2:app");
+    expect([nothing.code, nothing.stdout]).toEqual([1, ""]);
+  });
+
+  test("of an export go through pipes, too", async () => {
+    expect((await zotRun("copy", "oci:made:app", `docker://${host()}/gap/app:1`)).code).toBe(0);
+    await using inside = await startZot();
+    const there = inside.url.replace("http://", "");
+    const line = `${program} export ${host()} gap/app -o - 2>told | ${program} import - ${there}`;
+    await runOk("sh", ["-c", line], { cwd: directory.path });
+    expect(await readFile(at("told"), "utf8")).toContain("sha256:");
+    expect((await fetch(`${inside.url}/v2/gap/app/manifests/1`)).status).toBe(200);
+  });
 });
 
 test("a run that is killed goes on where it was, with the bytes that were there", async () => {

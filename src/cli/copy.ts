@@ -9,6 +9,7 @@ import { parseDigest } from "../oci/digest.ts";
 import { isTag } from "../oci/reference.ts";
 import { subjectOfTag } from "../oci/referrers.ts";
 import type { CopiedImage, CopyReport, FailedImage, ImageToCopy } from "../transfer/copy_events.ts";
+import { standardPath } from "../transfer/archive_output.ts";
 import { copyImages } from "../transfer/copy_images.ts";
 import { TransferError, type ImageSource } from "../transfer/image_place.ts";
 import { tagOfName } from "../transfer/layout_source.ts";
@@ -21,7 +22,7 @@ import { noProgress, parallelOf, progressOf, type Progress } from "./copy_progre
 import { clientOf } from "./place_client.ts";
 import { Mistake, text } from "./registry_flags.ts";
 import { inColumns, printable, wantsJson } from "./server_given.ts";
-import { runTransfer, userAgent } from "./transfer_failure.ts";
+import { beside, runTransfer, userAgent } from "./transfer_failure.ts";
 
 interface CopyRequest {
   readonly from: PlaceName;
@@ -35,9 +36,10 @@ interface CopyRequest {
 }
 
 /** Runs the command. Returns the exit status. */
-export function copyCommand(given: Given, output: Output): Promise<number> {
-  return runTransfer("copy", output, async (retries) => {
+export function copyCommand(given: Given, terminal: Output): Promise<number> {
+  return runTransfer("copy", terminal, async (retries) => {
     const request = requestOf(given);
+    const output = beside(request.to.kind === "archive" ? request.to.path : null, terminal);
     const report = await copy(request, given, { output, retries });
     print(request, report, output);
     return report.failed.length === 0 && report.untried === 0 ? 0 : 1;
@@ -57,7 +59,8 @@ async function copy(
   try {
     const images = await imagesOf(request, source);
     const client = { ...(await clientOf(given, "to", to)), userAgent };
-    const target = await openTarget(to, { retries, client, source: from, isDryRun });
+    const names = images.map(({ tag }) => tag);
+    const target = await openTarget(to, { retries, client, source: from, isDryRun, names });
     const progress = isJson || isDryRun ? noProgress : progressOf(output, images.length);
     try {
       return await copyImages({
@@ -220,6 +223,9 @@ function requestOf(given: Given): CopyRequest {
   }
   if (to.kind === "registry" && to.reference !== null && !isTag(to.reference)) {
     throw new Mistake(`expected a tag behind ${labelOf(to)}, got '${to.reference}'`);
+  }
+  if (wantsJson(given) && to.kind === "archive" && to.path === standardPath) {
+    throw new Mistake("expected no -f json where the archive goes to standard output");
   }
   return {
     from,

@@ -5,6 +5,7 @@
 import { writeFile } from "node:fs/promises";
 import { formatBytes } from "../lib/bytes.ts";
 import { matchesGlob, parseGlob, type Glob } from "../lib/glob.ts";
+import { standardPath } from "../transfer/archive_output.ts";
 import { openArchive } from "../transfer/archive_files.ts";
 import {
   checkpointFile,
@@ -21,11 +22,13 @@ import type { Given, Output } from "./command.ts";
 import { noProgress, parallelOf, progressOf } from "./copy_progress.ts";
 import { Mistake, text } from "./registry_flags.ts";
 import { inColumns, wantsJson } from "./server_given.ts";
-import { clientFor, runTransfer } from "./transfer_failure.ts";
+import { beside, clientFor, runTransfer } from "./transfer_failure.ts";
 
 /** Runs the command. Returns the exit status. */
 export function exportCommand(given: Given, output: Output): Promise<number> {
-  return runTransfer("export", output, (retries) => run(given, output, retries));
+  return runTransfer("export", output, (retries) =>
+    run(given, beside(text(given, "output"), output), retries),
+  );
 }
 
 async function run(given: Given, output: Output, retries: Retries): Promise<number> {
@@ -37,6 +40,9 @@ async function run(given: Given, output: Output, retries: Retries): Promise<numb
   const isDryRun = given.options["dryRun"] === true;
   if (path === null && checkpointPath === null && !isDryRun) {
     throw new Mistake("expected the file of the archive (-o FILE), or --checkpoint or --dry-run");
+  }
+  if (isJson && path === standardPath) {
+    throw new Mistake("expected no -f json where the archive goes to standard output");
   }
   const parallel = parallelOf(given);
   const since = await checkpointIn(text(given, "since"));

@@ -235,6 +235,8 @@ An undo is a change like any other: it stands in the history, and can be undone.
 
 What the target has is skipped, so that a run that was broken off goes on where it was. Blobs of another repository of the same registry are mounted and not sent. Every digest is checked before anything names the content, and a tag is set when all of its image is there.
 
+oci-archive:- is standard input or standard output; what the command tells goes to standard error then. An archive that is there is replaced if this copy brings all images that it has, and refused otherwise.
+
 Of an index all images are copied. With --platform some are: one takes the place of the index, several get an index of their own. Either has another digest than the index of the source, as the output says.`,
     signals: [
       ["SIGINT, SIGTERM", "Stop. What was copied stays, and the next run goes on from there."],
@@ -265,6 +267,7 @@ Of an index all images are copied. With --platform some are: one takes the place
       "zot copy docker://docker.io/library/alpine:3.20 docker://registry.example.com/alpine",
       "zot copy docker://registry.example.com/team/app:1.0 oci-archive:app.tar",
       "zot copy --all-tags docker://old.example.com/team/app docker://registry.example.com/team/app",
+      "zot copy docker://registry.example.com/team/app:1.0 oci-archive:- | ssh host podman load",
       "zot copy --platform linux/arm64 docker://ghcr.io/org/tool:2 oci:tool:2",
     ],
     seeAlso: ["docs/guides/copy.md", "zot help export"],

@@ -35,7 +35,7 @@ const registryArgument = {
 } as const;
 
 const exportOptions: Command["options"] = [
-  { flags: "-o, --output <file>", says: "the archive" },
+  { flags: "-o, --output <file>", says: "the archive; - is standard output" },
   {
     flags: "--since <file>",
     says: "what the other side has: a checkpoint, or the last archive; only what it lacks goes",

@@ -9,6 +9,7 @@ import { dockerLogin, DockerLoginError } from "../client/docker_login.ts";
 import { RegistryClient } from "../client/registry_client.ts";
 import { InspectError } from "../inspect/image_content.ts";
 import { systemClock } from "../lib/clock.ts";
+import { standardPath } from "../transfer/archive_output.ts";
 import { TransferError } from "../transfer/image_place.ts";
 import { attemptsMaxDefault, pauseMsDefault, type Retries } from "../transfer/retries.ts";
 import { mistakeStatus, type Given, type Output } from "./command.ts";
@@ -52,6 +53,12 @@ export async function runTransfer(
   } finally {
     ignoreSignals();
   }
+}
+
+/** Where an archive goes to standard output, what is told goes to standard error. */
+export function beside(archivePath: string | null, output: Output): Output {
+  if (archivePath !== standardPath) return output;
+  return { ...output, out: (words) => output.error(words), error: (words) => output.error(words) };
 }
 
 /** The login that the command line says, else the one that docker or podman keeps. */

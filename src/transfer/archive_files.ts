@@ -2,10 +2,14 @@
  * The files of an OCI layout in a tar archive. Nothing is unpacked: a list of places is made once, and files are read
  * where they lie. Names that are none of a layout's are passed over, whatever they say.
  */
-import type { FileHandle } from "node:fs/promises";
+import { open, unlink, type FileHandle } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { MiB } from "../lib/bytes.ts";
 import { TransferError } from "./image_place.ts";
-import { openPlain, piecesOf, type LayoutFiles } from "./layout_files.ts";
+import { standardPath } from "./archive_output.ts";
+import { fileError, openPlain, piecesOf, type LayoutFiles } from "./layout_files.ts";
+import { writeAll } from "./partial_files.ts";
 import {
   paddingOf,
   parseHeader,
@@ -37,7 +41,7 @@ export interface ArchiveEntry {
 
 /** Opens an archive and lists it. @throws TransferError. */
 export async function openArchive(path: string, label: string): Promise<ArchiveFiles> {
-  const opened = await openPlain(path);
+  const opened = path === standardPath ? await standardInput() : await openPlain(path);
   if (opened === null) throw new TransferError(`${label}: there is no such file`);
   try {
     const entries = await listEntries(opened.file, opened.sizeBytes, label);
@@ -45,6 +49,24 @@ export async function openArchive(path: string, label: string): Promise<ArchiveF
   } catch (error) {
     await opened.file.close();
     throw error;
+  }
+}
+
+/** All of standard input, kept in a temporary file that is gone with the program: archives are read in any order. */
+async function standardInput(): Promise<{ file: FileHandle; sizeBytes: number }> {
+  const path = join(tmpdir(), `zot-${crypto.randomUUID()}.tar`);
+  try {
+    const file = await open(path, "wx+", 0o600);
+    try {
+      await unlink(path);
+      for await (const piece of Bun.stdin.stream()) await writeAll(file, piece);
+      return { file, sizeBytes: (await file.stat()).size };
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  } catch (error) {
+    throw fileError(path, error);
   }
 }
 

@@ -1,14 +1,12 @@
 /**
- * A tar archive with an OCI layout as a target of images. It is written once, from the front to the end, into a file
- * beside its own, which takes that name when all of it is there and flushed.
+ * A tar archive with an OCI layout as a target of images. It is written once, from the front to the end.
  */
-import { open, rename, rm, type FileHandle } from "node:fs/promises";
-import { dirname } from "node:path";
 import type { Digest } from "../oci/digest.ts";
 import { ociLayoutText } from "../oci/layout_index.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 import { isTag } from "../oci/reference.ts";
 import { subjectOfTag } from "../oci/referrers.ts";
+import { openArchiveOutput, type ArchiveOutput } from "./archive_output.ts";
 import type {
   ImageTarget,
   ManifestPlace,
@@ -20,24 +18,18 @@ import type {
 import { blobName, fileError } from "./layout_files.ts";
 import { withEntries, type NewEntry } from "./layout_index_edit.ts";
 import { partsOf } from "./manifest_parts.ts";
-import { writeAll } from "./partial_files.ts";
 import { fileHeader, paddingOf, tarEnd } from "../lib/tar_format.ts";
 
 /** Writes files into a tar archive, one after the other. */
 export class ArchiveWriter {
-  readonly #path: string;
-  readonly #temporary: string;
-  readonly #file: FileHandle;
+  readonly #output: ArchiveOutput;
   #atByte = 0;
-  #isDone = false;
 
-  constructor(path: string, temporary: string, file: FileHandle) {
-    this.#path = path;
-    this.#temporary = temporary;
-    this.#file = file;
+  constructor(output: ArchiveOutput) {
+    this.#output = output;
   }
 
-  /** A file that fails leaves the archive as it was before it. */
+  /** A file that fails leaves the archive as it was before it, where it can be taken back. */
   async add(
     name: string,
     sizeBytes: number,
@@ -49,9 +41,9 @@ export class ArchiveWriter {
       for await (const piece of content) await this.#write(piece);
       await this.#write(new Uint8Array(paddingOf(sizeBytes)));
     } catch (error) {
+      await this.#output.goBack(start);
       this.#atByte = start;
-      await this.#file.truncate(start).catch(() => {});
-      throw fileError(this.#path, error);
+      throw fileError(this.#output.path, error);
     }
   }
 
@@ -59,40 +51,25 @@ export class ArchiveWriter {
   async finish(): Promise<void> {
     try {
       await this.#write(tarEnd());
-      await this.#file.sync();
-      await rename(this.#temporary, this.#path);
-      this.#isDone = true;
-      const directory = await open(dirname(this.#path), "r");
-      try {
-        await directory.sync();
-      } finally {
-        await directory.close();
-      }
+      await this.#output.finish();
     } catch (error) {
-      throw fileError(this.#path, error);
+      throw fileError(this.#output.path, error);
     }
   }
 
-  async close(): Promise<void> {
-    await this.#file.close();
-    if (!this.#isDone) await rm(this.#temporary, { force: true });
+  close(): Promise<void> {
+    return this.#output.close();
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
     if (bytes.length === 0) return;
-    await writeAll(this.#file, bytes);
+    await this.#output.write(bytes);
     this.#atByte += bytes.length;
   }
 }
 
-/** Begins an archive beside the file that it will be. */
 export async function beginArchive(path: string): Promise<ArchiveWriter> {
-  const temporary = `${path}.${process.pid}.${crypto.randomUUID().slice(0, 8)}.part`;
-  try {
-    return new ArchiveWriter(path, temporary, await open(temporary, "ax", 0o644));
-  } catch (error) {
-    throw fileError(path, error);
-  }
+  return new ArchiveWriter(await openArchiveOutput(path));
 }
 
 /** An image as `docker load` of any version reads it, in `manifest.json`. */

@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { RegistryClient, type RegistryClientOptions } from "../client/registry_client.ts";
 import { sameOrigin } from "../client/registry_url.ts";
 import { openArchive } from "./archive_files.ts";
+import { standardPath } from "./archive_output.ts";
 import { ArchiveTarget } from "./archive_target.ts";
 import { TransferError, type ImageSource, type ImageTarget } from "./image_place.ts";
 import { DirectoryFiles } from "./layout_files.ts";
@@ -10,6 +11,7 @@ import { openDirectoryTarget } from "./layout_directory_target.ts";
 import { layoutVersion, openLayoutSource } from "./layout_source.ts";
 import { nothingThere, onlyAsked } from "./nothing_there.ts";
 import { labelOf, type PlaceName, type RegistryPlaceName } from "./place_name.ts";
+import { requireReplaceable } from "./replaced_archive.ts";
 import { RegistrySession } from "./registry_session.ts";
 import { RegistrySource } from "./registry_source.ts";
 import { RegistryTarget } from "./registry_target.ts";
@@ -28,33 +30,34 @@ export async function openSource(place: PlaceName, options: PlaceOptions): Promi
   return new RegistrySource(sessionOf(place, options));
 }
 
-/** `source` tells whether blobs can be mounted, and that nothing is written onto itself. */
-export async function openTarget(
-  place: PlaceName,
-  options: PlaceOptions & { readonly source: PlaceName; readonly isDryRun: boolean },
-): Promise<ImageTarget> {
+export interface TargetOptions extends PlaceOptions {
+  /** Tells whether blobs can be mounted, and that nothing is written onto itself. */
+  readonly source: PlaceName;
+  readonly isDryRun: boolean;
+  /** Of the images that go there, null for one without: an archive that has others is not replaced. */
+  readonly names?: readonly (string | null)[];
+}
+
+export async function openTarget(place: PlaceName, options: TargetOptions): Promise<ImageTarget> {
   const target = await openWritten(place, options);
   return options.isDryRun ? onlyAsked(target) : target;
 }
 
-async function openWritten(
-  place: PlaceName,
-  options: PlaceOptions & { readonly source: PlaceName; readonly isDryRun: boolean },
-): Promise<ImageTarget> {
+async function openWritten(place: PlaceName, options: TargetOptions): Promise<ImageTarget> {
   const label = labelOf(place);
-  const { source, isDryRun } = options;
+  const { source, isDryRun, names = [] } = options;
   if (place.kind === "registry") {
     const session = sessionOf(place, options);
     return new RegistryTarget(session, { mountFrom: mountable(session.client, source, place) });
   }
-  if (source.kind === place.kind && resolve(source.path) === resolve(place.path)) {
-    if (place.kind === "archive")
+  if (place.kind === "archive") {
+    const isItself = source.kind === "archive" && resolve(source.path) === resolve(place.path);
+    if (isItself && place.path !== standardPath)
       throw new TransferError(`${label}: an archive cannot be copied onto itself`);
+    await requireReplaceable(place.path, label, names);
+    if (isDryRun) return nothingThere(label);
+    return new ArchiveTarget(place.path, { label, repository: loadedAs(source) });
   }
-  if (place.kind === "archive")
-    return isDryRun
-      ? nothingThere(label)
-      : new ArchiveTarget(place.path, { label, repository: loadedAs(source) });
   if (isDryRun && (await layoutVersion(new DirectoryFiles(place.path, label))) === null) {
     return nothingThere(label);
   }
