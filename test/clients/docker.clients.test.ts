@@ -10,6 +10,7 @@ import { join } from "node:path";
 import { TestAuthority } from "../certificates.ts";
 import {
   freePort,
+  packageDirectory,
   requireRoot,
   requireTool,
   runOk,
@@ -68,6 +69,21 @@ describe.skipIf(!ready)("docker", () => {
     await docker("tag", source, target);
     return (await docker("push", target)).stdout;
   }
+
+  test(
+    "loads an archive that zot copy wrote, under the name that the image has in the registry",
+    async () => {
+      const target = named("moved/app:1");
+      await push("local/app:1", target);
+      await docker("image", "rm", target);
+      const archive = join(engine.directory, "moved.tar");
+      const copy = ["copy", `docker://${target}`, `oci-archive:${archive}`];
+      await runOk(join(packageDirectory, "bin/zot"), copy, { cwd: engine.directory });
+      expect((await docker("load", "-i", archive)).stdout).toContain(target);
+      expect((await docker("run", "--rm", "--network=none", target)).stdout).toBe(mark);
+    },
+    clientTestMs,
+  );
 
   test(
     "prints what a quota says, once, when a push has no room",

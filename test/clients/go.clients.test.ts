@@ -6,7 +6,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { type Registry, run, runOk, startZot, tempDirectory } from "../harness.ts";
+import {
+  packageDirectory,
+  type Registry,
+  run,
+  runOk,
+  startZot,
+  tempDirectory,
+} from "../harness.ts";
 import { sha256 } from "./base_image.ts";
 import { goTools } from "./go_tools.ts";
 import {
@@ -109,6 +116,28 @@ describe.skipIf(tools === null)("clients written in Go", () => {
       expect(refused.stderr).toMatch(
         /quota of full\/: 0 B used of 0 B, this layer needs room; see `zot du full\/`/,
       );
+    },
+    clientTestMs,
+  );
+
+  test.skipIf(!isZot)(
+    "crane and regctl read what zot copy wrote, with what refers to it",
+    async () => {
+      const digest = await pushImage("copied/app:1");
+      const signature = ["artifact", "put", "--artifact-type", "application/vnd.test.signature"];
+      const put = ["--file", at("files/random"), "--subject", ref("copied/app:1")];
+      await out(regctl, ...signature, ...put);
+      const zot = join(packageDirectory, "bin/zot");
+      const named = (name: string) => `docker://${ref(name)}`;
+      await out(zot, "copy", named("copied/app:1"), "oci-archive:copied.tar");
+      await out(zot, "copy", "oci-archive:copied.tar", named("copied/back:1"));
+      await out(zot, "copy", named("copied/back:1"), "oci:copied:1");
+      await out(crane, "validate", "--remote", ref("copied/back:1"));
+      expect(await out(crane, "digest", ref("copied/back:1"))).toBe(digest);
+      const layout = `ocidir://${at("copied")}:1`;
+      expect(await out(regctl, "image", "digest", layout)).toBe(digest);
+      const list = ["artifact", "list", ref("copied/back:1"), "--format", "{{len .Descriptors}}"];
+      expect(await out(regctl, ...list)).toBe("1");
     },
     clientTestMs,
   );
