@@ -3,16 +3,12 @@
  * option's path.
  */
 import { ruleProblem } from "./content_rules.ts";
+import { jwtBearerGrant, jwtTokenType, tokenExchangeGrant } from "./oauth2_names.ts";
 import { folderOf, hostOfUrl } from "./hosts.ts";
 import { sharedNames } from "./shared_names.ts";
 import { type OAuth2Values, ownKeys, type RegistryValues, type SyncValues } from "./options.ts";
 
-const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange";
-const grantTypes = [
-  "client_credentials",
-  "urn:ietf:params:oauth:grant-type:jwt-bearer",
-  tokenExchange,
-];
+const grantTypes = ["client_credentials", jwtBearerGrant, tokenExchangeGrant];
 /** What cannot work. */
 export function checkSyncOptions(sync: SyncValues): string[] {
   if (!sync.enable) return [];
@@ -86,19 +82,17 @@ function oauth2Problems(oauth2: OAuth2Values | undefined): string[] {
     );
   }
   const types = [oauth2.subjectTokenType, oauth2.requestedTokenType];
-  if (grantType !== tokenExchange) {
+  if (grantType !== tokenExchangeGrant) {
     if ([audience, ...types].some((each) => each !== null)) {
       problems.push(
-        `${at}: expected audience, subjectTokenType and requestedTokenType with the grantType ${tokenExchange} alone`,
+        `${at}: expected audience, subjectTokenType and requestedTokenType with the grantType ${tokenExchangeGrant} alone`,
       );
     }
     return problems;
   }
   if (audience === null) problems.push(`${at}.audience: expected a name of the target, got none`);
   if (types.some((each) => each !== null && !/^[a-z][a-z0-9+.-]*:\S+$/i.test(each))) {
-    problems.push(
-      `${at}: expected token types as absolute URIs, such as "urn:ietf:params:oauth:token-type:jwt"`,
-    );
+    problems.push(`${at}: expected token types as absolute URIs, such as "${jwtTokenType}"`);
   }
   return problems;
 }

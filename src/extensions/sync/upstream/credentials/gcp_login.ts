@@ -6,6 +6,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { importPKCS8, SignJWT } from "jose";
 import { isJsonObject, type JsonObject } from "../../../../lib/strict_json.ts";
+import { accessTokenType, jwtBearerGrant, tokenExchangeGrant } from "../../oauth2_names.ts";
 import { jsonOf } from "../answers.ts";
 import { stampOf } from "../operator_files.ts";
 import {
@@ -25,9 +26,6 @@ const google = "Google";
 const user = "oauth2accesstoken";
 /** The narrowest that Artifact Registry takes; a mirror never writes there. */
 const scope = "https://www.googleapis.com/auth/cloud-platform.read-only";
-const jwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange";
-const accessToken = "urn:ietf:params:oauth:token-type:access_token";
 const googleTokens = "https://oauth2.googleapis.com/token";
 const hourS = 3600;
 
@@ -94,7 +92,7 @@ async function fromServiceAccount(
   } catch (error) {
     throw loginProblem(google, `the private key in ${path} cannot be used`, error);
   }
-  const body = { grant_type: jwtBearer, assertion };
+  const body = { grant_type: jwtBearerGrant, assertion };
   return tokenIn(await askForJson({ method: "POST", url: tokenUri, body }, parts), parts);
 }
 
@@ -111,10 +109,10 @@ async function fromUser(content: JsonObject, path: string, parts: LoginParts): P
 
 async function fromWorkload(content: JsonObject, path: string, parts: LoginParts): Promise<Token> {
   const body = {
-    grant_type: tokenExchange,
+    grant_type: tokenExchangeGrant,
     audience: textIn(content, "audience", path),
     scope,
-    requested_token_type: accessToken,
+    requested_token_type: accessTokenType,
     subject_token_type: textIn(content, "subject_token_type", path),
     subject_token: await subjectToken(content["credential_source"], path, parts),
   };

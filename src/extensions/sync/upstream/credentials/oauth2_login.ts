@@ -5,6 +5,12 @@
 import { createPrivateKey } from "node:crypto";
 import { importPKCS8, SignJWT } from "jose";
 import { isJsonObject } from "../../../../lib/strict_json.ts";
+import {
+  accessTokenType,
+  jwtBearerGrant,
+  jwtTokenType,
+  tokenExchangeGrant,
+} from "../../oauth2_names.ts";
 import { jsonOf } from "../answers.ts";
 import type { OAuth2Values } from "../../options.ts";
 import {
@@ -19,11 +25,7 @@ import {
 
 export const oauth2RenewBeforeMs = 60_000;
 
-const jwtBearer = "urn:ietf:params:oauth:grant-type:jwt-bearer";
-const tokenExchange = "urn:ietf:params:oauth:grant-type:token-exchange";
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-const jwtType = "urn:ietf:params:oauth:token-type:jwt";
-const accessType = "urn:ietf:params:oauth:token-type:access_token";
 /** What an answer without `expires_in` lasts, and an assertion that was signed here. */
 const tokenS = 300;
 const assertionS = 300;
@@ -63,11 +65,11 @@ export async function fetchOAuth2Login(values: OAuth2Values, parts: LoginParts):
 function formOf(values: OAuth2Values, assertion: string): Record<string, string> {
   const grantType = values.grantType ?? "client_credentials";
   const form: Record<string, string> = { grant_type: grantType };
-  if (grantType === jwtBearer) form["assertion"] = assertion;
-  else if (grantType === tokenExchange) {
+  if (grantType === jwtBearerGrant) form["assertion"] = assertion;
+  else if (grantType === tokenExchangeGrant) {
     form["subject_token"] = assertion;
-    form["subject_token_type"] = values.subjectTokenType ?? jwtType;
-    form["requested_token_type"] = values.requestedTokenType ?? accessType;
+    form["subject_token_type"] = values.subjectTokenType ?? jwtTokenType;
+    form["requested_token_type"] = values.requestedTokenType ?? accessTokenType;
     form["audience"] = values.audience ?? "";
   } else {
     form["client_assertion_type"] = assertionType;
