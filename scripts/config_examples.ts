@@ -103,6 +103,10 @@ export const configExamples: Readonly<Record<string, string>> = {
   "log.output": `/var/log/zot/zot.log`,
   "log.audit": `/var/log/zot/audit.log`,
 
+  "extensions.lint.enable": `true`,
+  "extensions.lint.mandatoryAnnotations": `["org.opencontainers.image.source"]`,
+  "extensions.lint.mode": `warn`,
+  "extensions.lint.kinds": `["image", "helm-chart"]`,
   "extensions.metrics.enable": `true`,
   "extensions.metrics.repositoriesMax": `500`,
   "extensions.metrics.prometheus.path": `/internal/metrics`,

@@ -106,6 +106,7 @@ const served: Record<string, unknown> = {
   "storage.commit": false,
   "storage.gc": true,
   "storage.maxRepos": 5,
+  "extensions.lint.enable": true,
   "storage.gcTimeWindow": "22:00-06:00",
   "storage.fastRestart": true,
   "storage.gcDelay": "2h",

@@ -76,7 +76,6 @@ const extensions: readonly KnownKey[] = [
     holds: `cve{updateInterval trivy{dbRepository javaDBRepository sbom{enable format}
       vulnSeveritySources}}`,
   },
-  { path: "extensions.lint", feature: "lint", switched: true, holds: "mandatoryAnnotations" },
   {
     path: "extensions.trust",
     feature: "verification of signatures",

@@ -169,6 +169,7 @@ describe("defaults", () => {
       },
       log: { level: "info", output: null, audit: null },
       extensions: {
+        lint: { enable: false, mandatoryAnnotations: [], mode: "enforce", kinds: [] },
         metrics: { enable: false, prometheus: { path: "/metrics" }, repositoriesMax: 100 },
         scrub: { enable: false, interval: 86_400_000 },
         sync: {

@@ -20,6 +20,7 @@ import type { Committer } from "../metadata/metadata.ts";
 import type { RegistryJob, RegistryWork } from "../registry/registry_job.ts";
 import type { CollectedTotals } from "../registry/collection/collected.ts";
 import type { Origin } from "../registry/origin.ts";
+import type { PushCheck } from "../registry/push_check.ts";
 import type { Registry, Report } from "../registry/registry.ts";
 import type { Stores } from "../storage/stores.ts";
 
@@ -107,6 +108,8 @@ export interface WorkerExtension {
   endpoints?(registry: Registry): readonly Endpoint<App>[];
   /** The upstreams behind a mirror; at most one extension has them. */
   origin?(registry: Registry, stores: Stores): Origin | null;
+  /** A rule that pushed manifests must keep. */
+  checksPush?(registry: Registry): PushCheck;
   /** Hears of every answer; `failure` is what was thrown where it is 5xx. */
   onAnswer?(record: AccessRecord, failure: unknown): void;
   /** Hears of lookups in the memory of the worker. */

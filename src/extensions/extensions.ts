@@ -3,8 +3,14 @@
  * they are asked and told.
  */
 import type { Extension } from "./extension.ts";
+import { lintExtension } from "./lint/lint_extension.ts";
 import { metricsExtension } from "./metrics/metrics_extension.ts";
 import { syncExtension } from "./sync/sync_extension.ts";
 import { uiExtension } from "./ui/ui_extension.ts";
 
-export const extensions: readonly Extension[] = [metricsExtension, syncExtension, uiExtension];
+export const extensions: readonly Extension[] = [
+  metricsExtension,
+  syncExtension,
+  lintExtension,
+  uiExtension,
+];

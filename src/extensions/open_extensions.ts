@@ -14,6 +14,7 @@ import type { Follower } from "../metadata/followers.ts";
 import type { Committer } from "../metadata/metadata.ts";
 import type { RegistryJob } from "../registry/registry_job.ts";
 import type { Origin } from "../registry/origin.ts";
+import type { PushCheck } from "../registry/push_check.ts";
 import type { Registry } from "../registry/registry.ts";
 import type { Stores } from "../storage/stores.ts";
 import type {
@@ -203,6 +204,11 @@ export class WorkerExtensions {
     const found = this.#all.flatMap((extension) => extension.origin?.(registry, stores) ?? []);
     assert(found.length <= 1, "extensions: one of them has the upstreams");
     return found[0] ?? null;
+  }
+
+  /** Rules that pushed manifests must keep. */
+  pushChecks(registry: Registry): readonly PushCheck[] {
+    return this.#all.flatMap((extension) => extension.checksPush?.(registry) ?? []);
   }
 
   /** Those that hear of answers: asked once, since this is on the way of every request. */

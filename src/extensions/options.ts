@@ -1,11 +1,13 @@
 // The options of all extensions, joined: `extensions` in a configuration file. One line for each that has any.
 
 import { scrubOptions } from "../registry/scrub/options.ts";
+import { lintOptions } from "./lint/options.ts";
 import { metricsOptions } from "./metrics/options.ts";
 import { syncOptions } from "./sync/options.ts";
 import { uiOptions } from "./ui/options.ts";
 
 export const extensionOptions = {
+  lint: lintOptions,
   metrics: metricsOptions,
   scrub: scrubOptions,
   sync: syncOptions,

@@ -37,6 +37,7 @@ function openRegistry() {
     origin: null,
     mirroredFrom: () => [],
     quotas: null,
+    pushChecks: [],
     sources: [],
     report: () => undefined,
   };

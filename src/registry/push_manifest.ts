@@ -82,6 +82,10 @@ export async function pushManifest(registry: Registry, request: PushRequest): Pr
   };
   throwFailed(await checkEarly(registry, commit), { registry, ...request, tagRules });
   await requireReferences(registry, request.repository, manifest);
+  for (const check of registry.pushChecks) {
+    const { repository, bytes } = request;
+    await check({ repository, tags: pushedTags(request), digest, manifest, bytes });
+  }
   await recordExpiry(registry, request.repository, { digest, manifest });
   await commitWithBytes(registry, request, digest, commit);
   return { digest, subject: manifest.subject?.digest ?? null };

@@ -13,6 +13,7 @@ import type { ContentCache } from "./content_cache.ts";
 import type { RoomSeen } from "./history/room_seen.ts";
 import type { Origin } from "./origin.ts";
 import type { UndoSettings } from "./history/undo_settings.ts";
+import type { PushCheck } from "./push_check.ts";
 import type { RetentionRules } from "./retention/rules.ts";
 import type { Uploads } from "./uploads.ts";
 import type { QuotaGuard } from "./usage/quota_guard.ts";
@@ -45,6 +46,8 @@ export interface Registry {
   readonly retention: RetentionRules;
   /** Has room for what is pushed, or not (`storage.quotas`); null where there are no quotas. */
   readonly quotas: QuotaGuard | null;
+  /** Rules of extensions that pushed manifests must keep; a worker's extensions bring them. */
+  readonly pushChecks: readonly PushCheck[];
   /** Logs what the operator should know and no answer tells. */
   readonly report: Report;
 }

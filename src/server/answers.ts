@@ -83,7 +83,11 @@ export async function openAnswers(options: AnswersOptions): Promise<Answers> {
     remembers: true,
     lookup: (cache) => opened.lookup(cache),
   });
-  const registry: Registry = { ...here, origin: opened.origin(here, stores) };
+  const registry: Registry = {
+    ...here,
+    origin: opened.origin(here, stores),
+    pushChecks: opened.pushChecks(here),
+  };
   const health: Health = { started: false, stopping: false, problem: null };
   const throttle = new Throttle(options.tell);
   const openApi = onceText(() => openApiText(config, table));

@@ -57,6 +57,7 @@ export function openRegistry(config: RegistryConfig, parties: RegistryParties): 
     retention: compileRules(config.storage.retention, config.storage.gcDelay),
     // Settings of a worker say what there is room for.
     quotas: null,
+    pushChecks: [],
     report,
   };
 }

@@ -353,6 +353,14 @@ const metrics = { metrics: { enable: true, prometheus: { path: "/metrics" } } };
 
 const figures: readonly Kind[] = [
   {
+    kind: "lint",
+    http: () => listen,
+    extensions: {
+      lint: { enable: true, mandatoryAnnotations: ["annot1", "annot2", "annot3"] },
+    },
+    asks: [[nobody, app, { push: 400 }]],
+  },
+  {
     kind: "metrics",
     http: () => listen,
     extensions: metrics,

@@ -175,6 +175,7 @@ export async function openRoot(
     roomSeen: new RoomSeen(),
     origin: null,
     quotas: null,
+    pushChecks: [],
     sources: [layoutSource],
     dedupe,
     mirroredFrom: () => [],
