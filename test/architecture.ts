@@ -34,10 +34,10 @@ export const layers: Readonly<Record<string, Layer>> = {
   transfer: { may: [...low, "client"] },
   inspect: { may: low },
   auth: { may: [...low, "metadata"] },
-  registry: { may: [...core, "jobs"] },
+  registry: { may: [...core, "jobs", "inspect"] },
   jobs: { may: ["lib"] },
   http: { may: [...low, "auth"] },
-  api: { may: served },
+  api: { may: [...served, "inspect"] },
   extensions: { may: [...served, "api", "client", "transfer", "jobs", "config"] },
   // An option stands beside the code that it changes, and so does the check of options that hang together.
   config: { may: ["lib"], files: /^src\/[a-z_/]+\/(check_)?options\.ts$/ },

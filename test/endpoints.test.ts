@@ -54,6 +54,8 @@ const triedElsewhere: Readonly<Record<string, string>> = {
   MANIFEST_COLLISION: "test/auth/isolation.test.ts",
   CONTENT_DAMAGED: "test/http/damaged.test.ts",
   STILL_DAMAGED: "test/http/scrub.test.ts",
+  // It takes many comparisons at once.
+  TOO_MANY_REQUESTS: "test/http/diff.test.ts",
   // They take a configuration of their own.
   QUOTA_EXCEEDED: "test/http/quotas.test.ts",
   QUOTA_REPOSITORIES: "test/quota_reload.test.ts",

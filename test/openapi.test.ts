@@ -22,6 +22,7 @@ import { nameRows } from "./http/rows/names.ts";
 import { setTagsRows } from "./http/rows/set_tags.ts";
 import { undoRows } from "./http/rows/undo.ts";
 import { retentionRows } from "./http/rows/retention.ts";
+import { diffRows } from "./http/rows/diff.ts";
 import { scrubRows } from "./http/rows/scrub.ts";
 import { activityRows } from "./http/rows/activity.ts";
 import { usageRows } from "./http/rows/usage.ts";
@@ -94,6 +95,7 @@ const rows = enough([
   ...setTagsRows,
   ...retentionRows,
   ...scrubRows,
+  ...diffRows,
   ...activityRows,
   ...usageRows,
   ...uploadRows,

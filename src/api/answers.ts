@@ -154,6 +154,13 @@ export const answers = {
   },
   caller: { ...json("Caller", [noStore]), says: "The caller." },
   usage: { ...json("Usage", [noStore, link]), says: "What repositories take." },
+  diff: {
+    ...json("Diff", [
+      noStore,
+      optional(header("Retry-After", "Seconds, while files are pending.")),
+    ]),
+    says: "What differs.",
+  },
   scrub: { ...json("Scrub", [noStore, link]), says: "Rounds, coverage, and a page of damage." },
   keptForgotten: { ...json("KeptForgotten", [noStore]), says: "The files are gone for good." },
   gcPlan: {

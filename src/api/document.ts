@@ -21,6 +21,7 @@ const groups: Readonly<Record<string, string>> = {
   undo: "Taking things back, and taking them away for good",
   retention: "What stays, what goes, and why",
   scrub: "Checks of content, and damage",
+  image: "What differs between images",
   usage: "What content takes",
   referrer: "Manifests that refer to others",
   auth: "Tokens, API keys for programs, and who is asking",

@@ -13,6 +13,7 @@ import type { App } from "./app.ts";
 import { authEndpoints } from "./auth_endpoints.ts";
 import { discoverExtensions, getBase, getLivez, getReadyz, getStartupz } from "./base.ts";
 import { deleteBlob, getBlob } from "./blobs.ts";
+import { diffEndpoints } from "./diff_endpoints.ts";
 import { historyEndpoints } from "./history_endpoints.ts";
 import { activityEndpoints } from "./activity_endpoints.ts";
 import { retentionEndpoints } from "./retention_endpoints.ts";
@@ -349,6 +350,7 @@ export const endpoints: readonly Endpoint<App>[] = [
   ...retentionEndpoints,
   ...scrubEndpoints,
   ...usageEndpoints,
+  ...diffEndpoints,
   {
     name: "extension.discover-repository",
     spec: null,

@@ -169,6 +169,30 @@ export const query = {
     says: "Only repositories below these components: `team/`, or `team` for that one, too.",
     schema: text,
   },
+  diffA: {
+    name: "a",
+    says: "What was: a tag or digest of the repository of the path.",
+    schema: text,
+    example: "1.0",
+    required: true,
+  },
+  diffB: {
+    name: "b",
+    says: "What is: a tag or digest of the same repository, or `name:tag` or `name@digest` of another.",
+    schema: text,
+    example: "1.1",
+    required: true,
+  },
+  platform: {
+    name: "platform",
+    says: "Which image of an index: `linux/arm64`.",
+    schema: text,
+  },
+  files: {
+    name: "files",
+    says: "Compare files, too: they are `pending` first, and the client asks again.",
+    schema: { enum: ["true", "false"] },
+  },
   artifactType: {
     name: "artifactType",
     says: "Only referrers of these types.",

@@ -10,6 +10,7 @@ import { apiErrors } from "../oci/errors.ts";
 import { mediaTypes } from "../oci/media_types.ts";
 import { activitySchemas } from "./activity_schemas.ts";
 import { retentionSchemas } from "./retention_schemas.ts";
+import { diffSchemas } from "./diff_schemas.ts";
 import { scrubSchemas } from "./scrub_schemas.ts";
 import { usageSchemas } from "./usage_schemas.ts";
 import { digestSchema, tagSchema, text, time } from "./schema_parts.ts";
@@ -68,6 +69,7 @@ export const schemas = {
   ...activitySchemas,
   ...retentionSchemas,
   ...scrubSchemas,
+  ...diffSchemas,
   ...usageSchemas,
   Errors: {
     type: "object",

@@ -9,6 +9,7 @@ import { compareValues, type ValueChange } from "./compare_values.ts";
 import { findPackages } from "./find_packages.ts";
 import { InspectError, type ImageContent } from "./image_content.ts";
 import { platformIn, toldLayers, type ToldLayer } from "./inspect_image.ts";
+import { sbomBytesMax } from "./sbom_packages.ts";
 import { pickImage, platformOf, type Picked } from "./pick_image.ts";
 import { childrenOf, contentBytesOf, readConfig, type SeenManifest } from "./seen_manifest.ts";
 
@@ -66,7 +67,12 @@ export interface Compared {
 export async function compareImages(
   a: ComparedSide,
   b: ComparedSide,
-  platforms: { readonly asked: Platform | null; readonly usual: readonly Platform[] },
+  platforms: {
+    readonly asked: Platform | null;
+    readonly usual: readonly Platform[];
+    /** Of an SBOM that is read. */
+    readonly sbomBytesMax?: number;
+  },
 ): Promise<Compared> {
   const hint = (await platformsOf(a)) ?? (await platformsOf(b));
   const usual = [...(hint === null ? [] : [hint]), ...platforms.usual];
@@ -95,7 +101,7 @@ export async function compareImages(
       annotations: compareValues(images.a.facts.annotations, images.b.facts.annotations),
       layers,
       layerBytes: { both: sum("both"), a: sum("a"), b: sum("b") },
-      packages: await comparedPackages(a, b, images),
+      packages: await comparedPackages(a, b, images, platforms.sbomBytesMax ?? sbomBytesMax),
     },
   };
 }
@@ -170,10 +176,12 @@ async function comparedPackages(
   a: ComparedSide,
   b: ComparedSide,
   images: Compared["images"],
+  bytesMax: number,
 ): Promise<ImageComparison["packages"]> {
-  const was = await findPackages(a.content, a.root, images.a);
-  const is = was === null ? null : await findPackages(b.content, b.root, images.b);
-  if (was === null || is === null) return null;
+  const was = await findPackages(a.content, { root: a.root, image: images.a }, bytesMax);
+  if (was === null) return null;
+  const is = await findPackages(b.content, { root: b.root, image: images.b }, bytesMax);
+  if (is === null) return null;
   return {
     ...comparePackages(was.packages, is.packages),
     sboms: { a: was.sbom, b: is.sbom },

@@ -7,7 +7,7 @@ import { artifactKindOfId } from "../oci/artifact_kinds.ts";
 import { must } from "../lib/assert.ts";
 import { referrerTagsOf } from "../oci/referrers.ts";
 import type { ImageContent } from "./image_content.ts";
-import { packagesIn, sbomBytesMax, type ListedPackage } from "./sbom_packages.ts";
+import { packagesIn, type ListedPackage } from "./sbom_packages.ts";
 import { childrenOf, layersOf, readBlob, seeManifest, type SeenManifest } from "./seen_manifest.ts";
 
 /** Manifests that are looked at for an SBOM. */
@@ -23,18 +23,18 @@ export interface FoundPackages {
   readonly packages: readonly ListedPackage[];
 }
 
-/** Null where no SBOM can be found. */
+/** Null where no SBOM of up to `bytesMax` can be found. */
 export async function findPackages(
   content: ImageContent,
-  root: SeenManifest,
-  image: SeenManifest,
+  { root, image }: { readonly root: SeenManifest; readonly image: SeenManifest },
+  bytesMax: number,
 ): Promise<FoundPackages | null> {
   let looked = 0;
   for await (const reference of candidates(content, root, image)) {
     if ((looked += 1) > candidatesMax) return null;
     const holder = await seeManifest(content, reference);
     if (holder === null || !holders.includes(holder.artifactKind.id)) continue;
-    const packages = await packagesOf(content, holder);
+    const packages = await packagesOf(content, holder, bytesMax);
     if (packages !== null) return { sbom: holder.digest, packages };
   }
   return null;
@@ -61,9 +61,10 @@ async function* candidates(
 async function packagesOf(
   content: ImageContent,
   holder: SeenManifest,
+  bytesMax: number,
 ): Promise<readonly ListedPackage[] | null> {
   for (const layer of layersOf(holder).filter(mayHold)) {
-    const bytes = await readBlob(content, layer, sbomBytesMax);
+    const bytes = await readBlob(content, layer, bytesMax);
     const packages = bytes === null ? null : packagesIn(bytes);
     if (packages !== null) return packages;
   }

@@ -4,6 +4,7 @@
  */
 import type { HeavyRunner } from "../jobs/heavy_work.ts";
 import type { CollectedTotals } from "./collection/collected.ts";
+import { compareFilesJob, compareFilesWork } from "./compare/compare_files.ts";
 import { collectionJob, fileWalkJob } from "./collection/collection_job.ts";
 import type { CollectionSettings } from "./collection/collector.ts";
 import { LayoutProjector, projectLayout, type ProjectionMode } from "./layout_projector.ts";
@@ -20,7 +21,7 @@ import { sweepOrphans } from "./sweep_orphans.ts";
 import { UsageJob } from "./usage/usage_job.ts";
 
 /** THE table of the registry's heavy work, by which its process finds it. */
-export const registryWork = [projectLayout, evaluateLarge] as const;
+export const registryWork = [projectLayout, evaluateLarge, compareFilesWork] as const;
 
 export interface RegistryJobsOptions {
   readonly registry: Registry;
@@ -61,6 +62,7 @@ export const registryJobNames = [
   "walk-files",
   "count-usage",
   "scrub",
+  "compare-files",
 ] as const;
 /** Of several servers on one root, one does the work. */
 const lease = "jobs";
@@ -88,8 +90,19 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
   const work = new LayoutJobs({ ...options, onReconciled });
   const retention = new RetentionJob({ ...options, settings: options.collection });
   const usage = new UsageJob(options);
-  const [reconcile, project, expire, endOfHolds, forget, retain, collect, walk, count, check] =
-    registryJobNames;
+  const [
+    reconcile,
+    project,
+    expire,
+    endOfHolds,
+    forget,
+    retain,
+    collect,
+    walk,
+    count,
+    check,
+    compare,
+  ] = registryJobNames;
   const { registry, scrub: settings, rootDirectory, onFound } = options;
   return [
     {
@@ -109,13 +122,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       run: (signal) => work.project(signal),
       last: () => work.last(),
     },
-    {
-      name: expire,
-      everyMs: minute,
-      followsCommits: false,
-      lease,
-      run: () => expireUploads(options),
-    },
+    { ...expireUploadsJob(options), name: expire, lease },
     {
       name: endOfHolds,
       everyMs: minute,
@@ -124,13 +131,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       lease,
       run: endHoldsJob(options.registry),
     },
-    {
-      name: forget,
-      everyMs: 60 * minute,
-      followsCommits: false,
-      lease,
-      run: forgetHistoryJob(options.registry, options.historyMs),
-    },
+    { ...forgetHistory(options), name: forget, lease },
     {
       name: retain,
       // The run says when it comes again (`storage.gcInterval`).
@@ -155,7 +156,17 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       name: check,
       lease,
     },
+    { ...compareFilesJob(registry, options.heavy), name: compare, lease },
   ];
+}
+
+function forgetHistory(options: RegistryJobsOptions): Omit<RegistryJob, "name" | "lease"> {
+  const run = forgetHistoryJob(options.registry, options.historyMs);
+  return { everyMs: 60 * minute, followsCommits: false, run };
+}
+
+function expireUploadsJob(options: RegistryJobsOptions): Omit<RegistryJob, "name" | "lease"> {
+  return { everyMs: minute, followsCommits: false, run: () => expireUploads(options) };
 }
 
 async function expireUploads(options: RegistryJobsOptions): Promise<null> {

@@ -4,6 +4,8 @@ import type { EntryType, LayerEntry } from "./layer_listing.ts";
 
 /** Files that are listed, of each kind of change; counts are of all. */
 export const changesMax = 2_000;
+/** Characters of the paths that are listed. */
+export const listedPathsMax = 1_000_000;
 
 export interface ToldFile {
   readonly path: string;
@@ -59,17 +61,24 @@ class Changes {
   #addedBytes = 0;
   #removedBytes = 0;
   #grownBytes = 0;
+  #pathsLeft = listedPathsMax;
+
+  #hasRoom(list: readonly unknown[], { path }: LayerEntry): boolean {
+    if (list.length >= changesMax || path.length > this.#pathsLeft) return false;
+    this.#pathsLeft -= path.length;
+    return true;
+  }
 
   add(entry: LayerEntry): void {
     this.#counts.added += 1;
     this.#addedBytes += entry.sizeBytes;
-    if (this.#added.length < changesMax) this.#added.push(toldFile(entry));
+    if (this.#hasRoom(this.#added, entry)) this.#added.push(toldFile(entry));
   }
 
   remove(entry: LayerEntry): void {
     this.#counts.removed += 1;
     this.#removedBytes += entry.sizeBytes;
-    if (this.#removed.length < changesMax) this.#removed.push(toldFile(entry));
+    if (this.#hasRoom(this.#removed, entry)) this.#removed.push(toldFile(entry));
   }
 
   compare(was: LayerEntry, is: LayerEntry): void {
@@ -80,7 +89,7 @@ class Changes {
     }
     this.#counts.changed += 1;
     this.#grownBytes += is.sizeBytes - was.sizeBytes;
-    if (this.#changed.length >= changesMax) return;
+    if (!this.#hasRoom(this.#changed, is)) return;
     this.#changed.push({ ...toldFile(is), sizeBytesBefore: was.sizeBytes, what });
   }
 

@@ -2,6 +2,7 @@
 import type { RecordChange } from "../records.ts";
 import { apiKeyTables } from "./api_key_tables.ts";
 import { collectionTables } from "./collection_tables.ts";
+import { comparisonTables } from "./comparison_tables.ts";
 import { followerTables } from "./follower_tables.ts";
 import { forgottenTables } from "./forgotten_tables.ts";
 import { layoutStateTables } from "./layout_state_tables.ts";
@@ -20,6 +21,7 @@ export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [
   mirrorTables,
   usageTables,
   scrubTables,
+  comparisonTables,
   forgottenTables,
 ];
 

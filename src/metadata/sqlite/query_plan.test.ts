@@ -75,6 +75,7 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
     /^SCAN usage_members USING (COVERING )?INDEX usage_members_uncounted$/,
   ],
   "usage: droppedScope": [/^SCAN d$/],
+  "comparisons: comparisonWaiting": [/^SCAN comparisons_made USING INDEX comparisons_waiting$/],
   // Quotas are as many as the configuration has.
   "usage: quotas": [/^SCAN s USING INDEX usage_scopes_place$/],
   // A page of each of two tables, sorted as one; and at most `limit` holders of each of some digests.

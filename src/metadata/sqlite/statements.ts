@@ -2,7 +2,7 @@
 import type { Database } from "bun:sqlite";
 
 type Row = Record<string, string | number | null>;
-type Value = string | number | null;
+type Value = string | number | null | Uint8Array;
 type Work = { readonly database: Database };
 
 export function get(work: Work, sql: string, ...values: Value[]): Row | null {

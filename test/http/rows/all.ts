@@ -5,6 +5,7 @@ import { activityRows } from "./activity.ts";
 import { baseRows } from "./base.ts";
 import { blobRows } from "./blobs.ts";
 import { closedCorsRows, noCorsRows, openCorsRows } from "./cors.ts";
+import { diffRows } from "./diff.ts";
 import { healthStories } from "./health.ts";
 import { historyRows } from "./history.ts";
 import { invalidManifestRows } from "./invalid_manifests.ts";
@@ -41,6 +42,7 @@ export const allRows: readonly Row[] = [
   ...retentionRows,
   ...scrubRows,
   ...usageRows,
+  ...diffRows,
   ...uploadRows,
   ...limitedUploadRows,
 ];
