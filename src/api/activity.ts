@@ -11,7 +11,8 @@ import { matchesEntityTag } from "../lib/http_fields.ts";
 import { stepsPerEntry } from "../lib/request_budget.ts";
 import type { FeedRecord } from "../metadata/metadata.ts";
 import { apiError } from "../oci/errors.ts";
-import { lastActivity, recentActivity } from "../registry/history/activity.ts";
+import { isPresentName } from "../oci/past_name.ts";
+import { activityIn, lastActivity, recentActivity } from "../registry/history/activity.ts";
 import { shorten, type App } from "./app.ts";
 import { countParameter } from "./lists.ts";
 
@@ -27,18 +28,19 @@ export async function getActivity(call: Call, app: App): Promise<Reply> {
   const before = sequenceParameter(query.get("last"));
   const count = Math.min(countParameter(query.get("n")) ?? countDefault, countMax);
   const end = await lastActivity(app.registry);
-  const tag = `${end}.${before ?? ""}.${count}`;
+  const name = repositoryParameter(query.get("repository"));
+  const tag = `${end}.${before ?? ""}.${count}${name === null ? "" : `.${name}`}`;
   const headers = { ...revalidated, etag: `"${tag}"` };
   const condition = call.header("if-none-match");
   if (condition !== null && matchesEntityTag(condition, tag)) return emptyReply(304, headers);
-  const { items, next } = await recentActivity(app.registry, {
-    before,
-    count,
-    mayRead: (repository) => {
-      budget.grant(stepsPerEntry);
-      return caller.may("read", repository);
-    },
-  });
+  const mayRead = (repository: string): boolean => {
+    budget.grant(stepsPerEntry);
+    return caller.may("read", repository);
+  };
+  const { items, next } =
+    name === null
+      ? await recentActivity(app.registry, { before, count, mayRead })
+      : await activityIn(app.registry, name, { count, mayRead });
   const showsWho = app.auth === null || call.by !== null;
   const activity = items.map((record) => told(record, showsWho));
   return jsonReply(200, { activity, next: next === null ? null : String(next) }, headers);
@@ -60,6 +62,13 @@ function told({ repository, tag, digest, previous, at, by, sequence }: FeedRecor
 /** GET: the caller, as the registry knows it. */
 export async function getCaller({ caller }: Call): Promise<Reply> {
   return jsonReply(200, { name: caller.name, isAdministrator: caller.isAdministrator() }, noStore);
+}
+
+function repositoryParameter(text: string | null): string | null {
+  if (text === null || isPresentName(text)) return text;
+  throw apiError("PARAMETER_INVALID", {
+    message: `Expected repository=<a name such as team/app>, got ${shorten(text)}`,
+  });
 }
 
 function sequenceParameter(text: string | null): number | null {

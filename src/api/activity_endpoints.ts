@@ -13,7 +13,7 @@ export const activityEndpoints: readonly Endpoint<App>[] = [
     path: "/v2/_zot/activity",
     needs: "catalog",
     body: "none",
-    query: [query.n, query.last],
+    query: [query.n, query.last, query.ofRepository],
     headers: [requestHeaders.ifNoneMatch],
     answers: [answers.activity, answers.activityUnchanged],
     errors: ["PARAMETER_INVALID"],

@@ -154,6 +154,12 @@ export const query = {
     says: "Only events of this manifest.",
     schema: digestSchema,
   },
+  ofRepository: {
+    name: "repository",
+    says: "Only this repository; then there is one page.",
+    schema: text,
+    example: "team/app",
+  },
   ofTag: {
     name: "tag",
     says: "Only this tag.",

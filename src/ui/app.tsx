@@ -10,9 +10,12 @@ import { Empty, Failed, Waiting } from "./parts/basics.tsx";
 import { Header } from "./parts/header.tsx";
 import { KeysHelp } from "./parts/keys_help.tsx";
 import { Toasts } from "./parts/toasts.tsx";
+import { Compare } from "./pages/compare.tsx";
+import { History } from "./pages/history.tsx";
 import { Home } from "./pages/home.tsx";
 import { Mirrors } from "./pages/mirrors.tsx";
 import { Plan } from "./pages/plan.tsx";
+import { Keys } from "./pages/keys.tsx";
 import { Repository } from "./pages/repository.tsx";
 import { SignIn } from "./pages/sign_in.tsx";
 import { Storage } from "./pages/storage.tsx";
@@ -29,6 +32,9 @@ const rows: readonly Row[] = [
   { path: "plan", page: () => <Plan /> },
   { path: "mirrors", page: () => <Mirrors /> },
   { path: "r/", page: (rest) => <Repository name={rest} /> },
+  { path: "history/", page: (rest) => <History key={rest} name={rest} /> },
+  { path: "compare", page: () => <Compare /> },
+  { path: "keys", page: () => <Keys /> },
 ];
 
 function pageOf(place: Place): JSX.Element {
@@ -39,7 +45,7 @@ function pageOf(place: Place): JSX.Element {
   );
   if (row === undefined) {
     return (
-      <Empty icon="help" title="There is no such page">
+      <Empty icon="help" title="There is no such page" isPage>
         <p>The address may be mistyped.</p>
       </Empty>
     );

@@ -85,9 +85,23 @@ describe("what happened lately", () => {
     expect((await world.send("GET", "/v2/_zot/activity", { headers })).status).toBe(200);
   });
 
-  test.each(["?last=x", "?last=-1", "?n=x"])("%s is refused", async (query) => {
-    expect((await world.send("GET", `/v2/_zot/activity${query}`)).status).toBe(400);
+  test("is told of one repository, and after it is empty, too", async () => {
+    const { activity, next } = await tell(world, "?repository=b/app");
+    expect(activity.map(({ name, event }) => [name, event])).toEqual([
+      ["b/app", "deleted"],
+      ["b/app", "untagged"],
+      ["b/app", "tagged"],
+    ]);
+    expect(next).toBeNull();
+    expect((await tell(world, "?repository=no/such")).activity).toEqual([]);
   });
+
+  test.each(["?last=x", "?last=-1", "?n=x", "?repository=A", "?repository=at.7d/a/app"])(
+    "%s is refused",
+    async (query) => {
+      expect((await world.send("GET", `/v2/_zot/activity${query}`)).status).toBe(400);
+    },
+  );
 });
 
 describe("where callers log in", () => {
@@ -134,6 +148,12 @@ describe("where callers log in", () => {
     expect(await names({})).toEqual([["pub/app", null]]);
     // What anonymous callers may read is not for every user, as in zot; the rest looks as if it were not there.
     expect(await names(as("bob"))).toEqual([]);
+    for (const name of ["a/app", "no/such"]) {
+      expect(await tell(world, `?repository=${name}`, as("bob"))).toEqual({
+        activity: [],
+        next: null,
+      });
+    }
   });
 
   test("the caller is told who it is", async () => {

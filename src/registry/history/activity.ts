@@ -49,6 +49,16 @@ export async function recentActivity(
   return { items, next: end > 1 ? end : null };
 }
 
+/** The same of one repository, also of one that is not there any more: as much as one answer holds. */
+export async function activityIn(
+  { metadata }: Registry,
+  repository: string,
+  { count, mayRead }: Omit<ActivityRequest, "before">,
+): Promise<ActivityPage> {
+  if (!mayRead(repository)) return { items: [], next: null };
+  return { items: await metadata.history(repository, null, count), next: null };
+}
+
 function isShown({ tag, digest }: FeedRecord): boolean {
   return tag !== null || digest === null;
 }

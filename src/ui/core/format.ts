@@ -62,3 +62,13 @@ export function shortDigest(digest: string): string {
 export function countText(count: number, noun: string): string {
   return `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 }
+/** `linux/arm64/v8`. */
+export function platformText(platform: {
+  readonly os?: string | undefined;
+  readonly architecture?: string | undefined;
+  readonly variant?: string | undefined;
+}): string {
+  return [platform.os, platform.architecture, platform.variant]
+    .filter((part) => part !== undefined && part !== "")
+    .join("/");
+}

@@ -1,5 +1,6 @@
 /** A repository or an image in it, by the address: `name`, `name:tag` or `name@digest`. */
 import { useTitle } from "../core/title.ts";
+import { Image } from "./image.tsx";
 import { Tags } from "./tags.tsx";
 
 export function Repository({ name: given }: { readonly name: string }) {
@@ -9,5 +10,6 @@ export function Repository({ name: given }: { readonly name: string }) {
   const name = end === -1 ? given : given.slice(0, end);
   const reference = end === -1 ? null : given.slice(end + 1);
   useTitle(given);
-  return reference === null ? <Tags repository={name} /> : <Tags repository={name} />;
+  if (reference === null) return <Tags key={name} repository={name} />;
+  return <Image key={given} repository={name} reference={reference} />;
 }

@@ -15,7 +15,7 @@ export function SignIn() {
   }, [path, name]);
   if (settings.login === "certificate") {
     return (
-      <Empty icon="key" title="This registry asks for a certificate">
+      <Empty icon="key" title="This registry asks for a certificate" isPage>
         <p>
           Your browser has shown none that it accepts. Add one to the browser, and open the page
           again.
@@ -25,7 +25,7 @@ export function SignIn() {
   }
   if (settings.login === "none") {
     return (
-      <Empty icon="key" title="This registry has no logins">
+      <Empty icon="key" title="This registry has no logins" isPage>
         <p>Everybody who reaches it may do everything.</p>
       </Empty>
     );

@@ -90,13 +90,25 @@ export function Digest({ digest }: { readonly digest: string }) {
 }
 
 /** A command to copy, in the shape of a terminal's line. */
-export function Command({ text, says }: { readonly text: string; readonly says: string }) {
+export function Command({
+  text,
+  says,
+  hotkey,
+}: {
+  readonly text: string;
+  readonly says: string;
+  readonly hotkey?: string;
+}) {
   return (
     <div class="command">
       <pre tabIndex={0} role="region" aria-label={says}>
         <code>{text}</code>
       </pre>
-      <Copy text={text} says={says} />
+      {hotkey === undefined ? (
+        <Copy text={text} says={says} />
+      ) : (
+        <Copy text={text} says={says} hotkey={hotkey} />
+      )}
     </div>
   );
 }
@@ -121,16 +133,19 @@ export function Chip({
 export function Empty({
   icon,
   title,
+  isPage = false,
   children,
 }: {
   readonly icon: IconName;
   readonly title: string;
+  /** It is all of the page. */
+  readonly isPage?: boolean;
   readonly children?: ComponentChildren;
 }) {
   return (
     <div class="empty">
       <Icon name={icon} />
-      <h2>{title}</h2>
+      {isPage ? <h1>{title}</h1> : <h2>{title}</h2>}
       {children}
     </div>
   );

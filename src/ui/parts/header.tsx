@@ -17,6 +17,7 @@ interface Entry {
 
 const entries: readonly Entry[] = [
   { path: "", label: "Repositories", isShown: () => true },
+  { path: "compare", label: "Compare", isShown: () => true },
   { path: "storage", label: "Storage", isShown: () => true },
   { path: "plan", label: "Plan", isShown: ({ isAdministrator }) => isAdministrator },
   {
@@ -24,6 +25,7 @@ const entries: readonly Entry[] = [
     label: "Mirrors",
     isShown: ({ isAdministrator, settings }) => isAdministrator && settings.hasMirrors,
   },
+  { path: "keys", label: "Keys", isShown: ({ settings }) => settings.hasKeys },
 ];
 
 export function Header() {
