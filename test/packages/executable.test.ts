@@ -30,6 +30,7 @@ describe.skipIf(!requireRoot())("the executable", () => {
       const executable = await builtExecutable();
       await using zot = await startZot({
         executable,
+        config: { extensions: { ui: {} } },
         uid: stranger,
         cwd: "/",
         env: { HOME: undefined },
@@ -46,6 +47,7 @@ describe.skipIf(!requireRoot())("the executable", () => {
       const viewer = await fetch(`${zot.url}/swagger/v2/swagger-ui-bundle.js`);
       expect(viewer.status).toBe(200);
       expect(await viewer.text()).toContain("SwaggerUIBundle");
+      expect(await (await fetch(`${zot.url}/ui/`)).text()).toContain('<base href="/ui/">');
       expect(await zot.stop()).toBe(0);
       expect(zot.stderr()).toEqual([]);
     },

@@ -28,6 +28,8 @@ test.skipIf(!wanted)(
     const tests = listed.filter((name) => name.endsWith(".test.ts"));
     expect(tests.filter((name) => !name.startsWith("package/examples/"))).toEqual([]);
     expect(listed).toContain("package/src/api/viewer/LICENSE");
+    expect(listed).toContain("package/src/extensions/ui/built/interface.pack");
+    expect(listed.filter((name) => name.startsWith("package/src/ui/"))).toEqual([]);
     expect(existsSync(join(packageDirectory, "src/api/viewer"))).toBe(false);
 
     await runOk("npm", ["init", "-y"], options);
@@ -41,11 +43,14 @@ test.skipIf(!wanted)(
     expect(existsSync(join(packageDirectory, "commit"))).toBe(false);
     await using zot = await startZot({
       executable: join(path, "node_modules/.bin/zot"),
+      config: { extensions: { ui: {} } },
       cwd: path,
     });
     expect((await fetch(`${zot.url}/v2/`)).status).toBe(200);
     const viewer = await fetch(`${zot.url}/swagger/v2/swagger-ui-bundle.js`);
     expect((await viewer.arrayBuffer()).byteLength).toBeGreaterThan(1_000_000);
+    const page = await fetch(`${zot.url}/ui/`);
+    expect(await page.text()).toContain('<base href="/ui/">');
     expect(await zot.stop()).toBe(0);
   },
   installMs,
