@@ -9,6 +9,16 @@ import { Store } from "./store.ts";
 /** Raised when something happened: what is shown may be old. */
 export const changes = new Store(0);
 
+/** Search takes up what was pushed a moment later: what is shown is loaded again then. */
+const laterMs = [1_500, 6_000];
+
+/** Something happened in the registry. */
+export function changed(): void {
+  const raise = (): void => changes.set(changes.value + 1);
+  raise();
+  for (const ms of laterMs) window.setTimeout(raise, ms);
+}
+
 /** An entry of what happened. */
 export interface Activity {
   readonly sequence: number;
@@ -42,7 +52,7 @@ export function startLive(): () => void {
       const response = await ask(path, { headers: tag === null ? {} : { "If-None-Match": tag } });
       const found = response.headers.get("ETag");
       if (response.ok) {
-        if (tag !== null) changes.set(changes.value + 1);
+        if (tag !== null) changed();
         tag = found;
       }
       next(response.ok || response.status === 304 ? everyMs : pauseMs);

@@ -1,6 +1,6 @@
 /** Deleting tags and setting them back. */
 import { request } from "./http.ts";
-import { changes } from "./live.ts";
+import { changed } from "./live.ts";
 
 export interface TagAt {
   readonly tag: string;
@@ -28,8 +28,4 @@ export async function setTag(
     json: { digest, expect },
   });
   changed();
-}
-
-function changed(): void {
-  changes.set(changes.value + 1);
 }
