@@ -28,6 +28,7 @@ const pages: readonly (readonly [name: string, path: string, shows: string])[] =
   ["no tag", "r/team/shop:none", "none is not there"],
   ["history", "history/team/shop", "set to"],
   ["compare", "compare?a=team/shop:1.9.0&b=team/shop:1.10.0", "APP_VERSION"],
+  ["files", "compare?a=team/shop:1.9.0&b=team/shop:1.10.0&tab=files", "etc/app/config.yaml"],
   ["nothing to compare", "compare", "Which two?"],
   ["no page", "nowhere", "There is no such page"],
 ];

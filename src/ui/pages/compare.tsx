@@ -24,6 +24,7 @@ import { sbomOf, type Sbom } from "../core/sbom.ts";
 import { useTitle } from "../core/title.ts";
 import { Bytes, Chip, Digest, Empty, Shown } from "../parts/basics.tsx";
 import { Tabs } from "../parts/tabs.tsx";
+import { FileDifferences } from "./file_differences.tsx";
 
 /** One side, of one platform. */
 interface Side {
@@ -228,6 +229,16 @@ function Differences({ a, b }: { readonly a: Side; readonly b: Side }) {
             count: layers.onlyA.length + layers.onlyB.length,
             content: () => (
               <LayerTable a={layers.onlyA} b={layers.onlyB} common={layers.commonBytes} />
+            ),
+          },
+          {
+            id: "files",
+            label: "Files",
+            content: () => (
+              <FileDifferences
+                a={{ repository: a.repository, digest: a.manifest.digest }}
+                b={{ repository: b.repository, digest: b.manifest.digest }}
+              />
             ),
           },
           {
