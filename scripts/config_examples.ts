@@ -112,6 +112,7 @@ export const configExamples: Readonly<Record<string, string>> = {
   "extensions.metrics.prometheus.path": `/internal/metrics`,
   "extensions.scrub.enable": `true`,
   "extensions.scrub.interval": `168h`,
+  "extensions.search.enable": `true`,
 
   "extensions.sync.enable": `true`,
   "extensions.sync.mirrors": `[docker.io, ghcr.io]`,

@@ -27,8 +27,18 @@ export interface App {
   readonly openApi: () => string;
   /** Pages for people beside our own. */
   readonly pages: readonly Page[];
+  /** What clients that look for extensions are told beside our own. */
+  readonly discovered: readonly DiscoveredExtension[];
   /** Counts pulls of manifests. */
   readonly pulls: PullStatistics;
+}
+
+/** An extension of the distribution specification, as its discovery lists it [extensions, "_oci"]. */
+export interface DiscoveredExtension {
+  readonly name: string;
+  readonly url: string;
+  readonly description: string;
+  readonly endpoints: readonly string[];
 }
 
 /** A page for people, which the start page lists. */

@@ -5,7 +5,7 @@ import { challengeHeader } from "../auth/challenge.ts";
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
 import { jsonReply, textReply } from "../http/reply.ts";
-import type { App } from "./app.ts";
+import type { App, DiscoveredExtension } from "./app.ts";
 
 /**
  * GET /v2/ [end-1]. Callers who came in anonymously, and could log in, are told how: some clients never do
@@ -17,18 +17,18 @@ export async function getBase(call: Call, { auth }: App): Promise<Reply> {
 }
 
 /** The extensions that this registry serves; discovery itself is the first. */
-const extensions = [
+const own: readonly DiscoveredExtension[] = [
   {
     name: "_oci",
     url: "https://github.com/opencontainers/distribution-spec/blob/main/extensions/_oci.md",
     description: "Extension discovery, and the history of tags",
     endpoints: ["_oci/ext/discover", "_oci/tag-history/<tag>"],
   },
-] as const;
+];
 
 /** GET of the list of extensions, for the registry or one repository. */
-export async function discoverExtensions(): Promise<Reply> {
-  return jsonReply(200, { extensions });
+export async function discoverExtensions(_call: Call, { discovered }: App): Promise<Reply> {
+  return jsonReply(200, { extensions: [...own, ...discovered] });
 }
 
 /** The process runs. */

@@ -30,6 +30,7 @@ const groups: Readonly<Record<string, string>> = {
   ui: "The web interface",
   swagger: "This document and its page",
   metrics: "For Prometheus",
+  search: "Search, and what its clients expect beside it",
 };
 
 const description = `An OCI registry: it speaks the distribution specification and stores what it is given as OCI image

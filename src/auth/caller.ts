@@ -31,6 +31,8 @@ export interface Caller {
   readonly isConditional: boolean;
   /** The same caller asking about another tag or digest than that of the path, where conditions look at it. */
   about(reference: string): Caller;
+  /** The same object for as long as the same policy decides the same for this caller; null where requests differ. */
+  readonly memory: object | null;
 }
 
 /** A request of a caller, which pays for what is decided about it. */
@@ -62,6 +64,7 @@ export const everyone: Caller = {
   isAdministrator: () => true,
   isConditional: false,
   about: () => everyone,
+  memory: null,
 };
 
 export class PolicyCaller implements Caller {
@@ -160,6 +163,10 @@ export class PolicyCaller implements Caller {
 
   get isConditional(): boolean {
     return (this.#asking?.facts ?? null) !== null;
+  }
+
+  get memory(): object | null {
+    return this.#decisions;
   }
 
   about(reference: string): PolicyCaller {

@@ -30,9 +30,9 @@ const table: [string, unknown, string[]][] = [
   ],
   [
     "an extension that is on because it is there",
-    { extensions: { search: {} } },
+    { extensions: { events: {} } },
     [
-      "extensions.search: search is not served by this version yet; " +
+      "extensions.events: sending of events is not served by this version yet; " +
         "remove the key or set its enable to false",
     ],
   ],

@@ -139,6 +139,7 @@ const served: Record<string, unknown> = {
   "extensions.metrics.enable": true,
   "extensions.metrics.prometheus.path": "/figures",
   "extensions.scrub.enable": true,
+  "extensions.search.enable": true,
   "extensions.scrub.interval": "24h",
   "extensions.sync.enable": true,
   "extensions.ui.enable": true,

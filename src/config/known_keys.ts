@@ -70,11 +70,12 @@ const auth: readonly KnownKey[] = [
 
 const extensions: readonly KnownKey[] = [
   {
-    path: "extensions.search",
-    feature: "search",
-    switched: true,
-    holds: `cve{updateInterval trivy{dbRepository javaDBRepository sbom{enable format}
-      vulnSeveritySources}}`,
+    path: "extensions.search.cve",
+    feature: "scanning for vulnerabilities",
+    holds: `enable updateInterval trivy{dbRepository javaDBRepository sbom{enable format}
+      vulnSeveritySources}`,
+    warns:
+      "has no effect: nothing scans here; clients are told that the search for vulnerabilities is disabled",
   },
   {
     path: "extensions.trust",

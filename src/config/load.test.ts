@@ -172,6 +172,7 @@ describe("defaults", () => {
         lint: { enable: false, mandatoryAnnotations: [], mode: "enforce", kinds: [] },
         metrics: { enable: false, prometheus: { path: "/metrics" }, repositoriesMax: 100 },
         scrub: { enable: false, interval: 86_400_000 },
+        search: { enable: false },
         sync: {
           enable: false,
           mirrors: [],

@@ -6,10 +6,11 @@
  * and hears what happens there. Everything but its name may be left out; a hook that it does not have costs nothing.
  * Extensions know nothing of each other: what two of them need is in a lower layer.
  */
-import type { App, Page } from "../api/app.ts";
+import type { App, DiscoveredExtension, Page } from "../api/app.ts";
 import type { RegistryConfig } from "../config/schema.ts";
 import type { AccessRecord } from "../http/dispatch.ts";
 import type { Endpoint } from "../http/endpoint.ts";
+import type { HeavyRunner } from "../jobs/heavy_work.ts";
 import type { JobWatcher } from "../jobs/job.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Sample } from "../lib/metrics/exposition.ts";
@@ -32,6 +33,8 @@ export interface Extension<Place = unknown> {
   endpoints?(config: RegistryConfig): readonly Endpoint<App>[];
   /** Its page in the interface while it is on: one of its endpoints. */
   page?(config: RegistryConfig): Page | null;
+  /** What clients that look for extensions are told of it while it is on; null for nothing. */
+  discovers?(config: RegistryConfig): DiscoveredExtension | null;
   /** Upstreams that it mirrors when somebody pulls, for the settings of clients. */
   mirrors?(config: RegistryConfig): readonly MirroredHost[];
   /** Hosts of the upstreams that it mirrors under a repository's name, when somebody pulls or from time to time. */
@@ -75,9 +78,9 @@ export interface WorkerParts<Place> extends ExtensionParts {
 /** What a server that runs has of an extension in its primary. */
 export interface PrimaryExtension<Place = unknown> {
   /** Its rows of the table of jobs. */
-  jobs?(registry: Registry, stores: Stores): readonly RegistryJob[];
+  jobs?(registry: Registry, stores: Stores, heavy: HeavyRunner<Registry>): readonly RegistryJob[];
   /** Its followers of the feed: each is handed every push, tag move and delete, in order, in the background. */
-  follows?(registry: Registry): readonly Follower[];
+  follows?(registry: Registry, heavy: HeavyRunner<Registry>): readonly Follower[];
   /** Stands before every commit, those of background work included: sees them and what came of them, in order. */
   commits?(next: Committer): Committer;
   /** Hears of every transaction of the metadata. */

@@ -3,10 +3,11 @@
  * by name.
  */
 import type { CollectedTotals } from "../registry/collection/collected.ts";
-import type { App, Page } from "../api/app.ts";
+import type { App, DiscoveredExtension, Page } from "../api/app.ts";
 import type { RegistryConfig } from "../config/schema.ts";
 import type { AccessRecord } from "../http/dispatch.ts";
 import type { Endpoint } from "../http/endpoint.ts";
+import type { HeavyRunner } from "../jobs/heavy_work.ts";
 import type { JobWatcher } from "../jobs/job.ts";
 import { assert } from "../lib/assert.ts";
 import type { MirroredHost } from "../lib/mirror_clients.ts";
@@ -43,6 +44,14 @@ export function extensionPages(
   config: RegistryConfig,
 ): readonly Page[] {
   return table.flatMap((extension) => extension.page?.(config) ?? []);
+}
+
+/** What clients that look for extensions are told. */
+export function discoveredExtensions(
+  table: readonly Extension[],
+  config: RegistryConfig,
+): readonly DiscoveredExtension[] {
+  return table.flatMap((extension) => extension.discovers?.(config) ?? []);
 }
 
 /** Upstreams that are mirrored when somebody pulls. */
@@ -106,18 +115,21 @@ export class PrimaryExtensions {
     return this.#open.map(({ extension }) => extension);
   }
 
-  jobs(registry: Registry, stores: Stores): readonly RegistryJob[] {
-    const jobs = this.#all.flatMap((extension) => extension.jobs?.(registry, stores) ?? []);
+  jobs(registry: Registry, stores: Stores, heavy: HeavyRunner<Registry>): readonly RegistryJob[] {
+    const jobs = this.#all.flatMap((extension) => extension.jobs?.(registry, stores, heavy) ?? []);
     requireNamed(jobs, jobNamesOf(this.#table), "jobNames");
     return jobs;
   }
 
   /** Their followers of the feed, and the names of those that are off. */
-  follows(registry: Registry): {
+  follows(
+    registry: Registry,
+    heavy: HeavyRunner<Registry>,
+  ): {
     readonly on: readonly Follower[];
     readonly off: readonly string[];
   } {
-    const on = this.#all.flatMap((extension) => extension.follows?.(registry) ?? []);
+    const on = this.#all.flatMap((extension) => extension.follows?.(registry, heavy) ?? []);
     const names = followerNamesOf(this.#table);
     requireNamed(on, names, "followerNames");
     return { on, off: names.filter((name) => on.every((follower) => follower.name !== name)) };

@@ -3,6 +3,7 @@
 import { scrubOptions } from "../registry/scrub/options.ts";
 import { lintOptions } from "./lint/options.ts";
 import { metricsOptions } from "./metrics/options.ts";
+import { searchOptions } from "./search/options.ts";
 import { syncOptions } from "./sync/options.ts";
 import { uiOptions } from "./ui/options.ts";
 
@@ -10,6 +11,7 @@ export const extensionOptions = {
   lint: lintOptions,
   metrics: metricsOptions,
   scrub: scrubOptions,
+  search: searchOptions,
   sync: syncOptions,
   ui: uiOptions,
 } as const;

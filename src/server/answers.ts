@@ -8,7 +8,12 @@ import { Throttle, type LoginNews } from "../auth/throttle.ts";
 import type { RegistryConfig } from "../config/schema.ts";
 import type { Extension } from "../extensions/extension.ts";
 import { extensions } from "../extensions/extensions.ts";
-import { extensionPages, WorkerExtensions, type Places } from "../extensions/open_extensions.ts";
+import {
+  discoveredExtensions,
+  extensionPages,
+  WorkerExtensions,
+  type Places,
+} from "../extensions/open_extensions.ts";
 import { auditAnswer, logAnswer } from "../http/access_log.ts";
 import type { Connection } from "../http/call.ts";
 import { Dispatcher, type AccessRecord } from "../http/dispatch.ts";
@@ -92,7 +97,13 @@ export async function openAnswers(options: AnswersOptions): Promise<Answers> {
   const throttle = new Throttle(options.tell);
   const openApi = onceText(() => openApiText(config, table));
   const pulls = new PullStatistics({ committer: options.committer, clock, report });
-  const app = { health, openApi, pages: extensionPages(table, config), pulls };
+  const app = {
+    health,
+    openApi,
+    pages: extensionPages(table, config),
+    discovered: discoveredExtensions(table, config),
+    pulls,
+  };
   const parts = { log, clock, registry, throttle, app };
   let settings: Settings = await openSettings(config, parts);
   const audit = openAudit(config, log, clock);

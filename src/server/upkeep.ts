@@ -52,11 +52,11 @@ export async function startJobs(options: {
     onDrift: (bytes) => extensions.onDrift(bytes),
     onCollected: (removed, ms) => extensions.onCollected(removed, ms),
   });
-  const followed = extensions.follows(registry);
+  const followed = extensions.follows(registry, heavy);
   await endFollowers(registry, followed.off);
   const following = followed.on.map((follower) => followerJob(registry, follower));
   const jobs = new JobLoop({
-    jobs: [...own, ...extensions.jobs(registry, stores), ...following],
+    jobs: [...own, ...extensions.jobs(registry, stores, heavy), ...following],
     heavy,
     leases,
     clock,

@@ -10,6 +10,7 @@ import { mirrorTables } from "./mirror_tables.ts";
 import type { RecordTables } from "./record_tables.ts";
 import { retentionTables } from "./retention_tables.ts";
 import { scrubTables } from "./scrub_tables.ts";
+import { summaryTables } from "./summary_tables.ts";
 import { usageTables } from "./usage_tables.ts";
 
 /** What every registry has. */
@@ -23,6 +24,7 @@ export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [
   scrubTables,
   comparisonTables,
   forgottenTables,
+  summaryTables,
 ];
 
 /** The same where repositories lie on disk as layouts. */

@@ -85,6 +85,26 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   "usage: holders": [/TEMP B-TREE/, /^SCAN \(subquery-\d+\)$/, /^SCAN d VIRTUAL TABLE/],
   // At most 1,000 rows of an index.
   heldNamedBy: [/^SCAN \(subquery-\d+\)$/],
+  // Pages of a repository, and of all, in the order of an index.
+  "summaries: summaryImagesByTag": [/^SEARCH i USING PRIMARY KEY \(repository=\?\)$/],
+  "summaries: summaryImagesByTagDown": [/^SEARCH i USING PRIMARY KEY \(repository=\?\)$/],
+  "summaries: summaryImagesUpdated": [/^SEARCH i USING INDEX summary_images_newest/],
+  "summaries: summaryImagesSet": [/^SEARCH i USING INDEX summary_images_pushed/],
+  "summaries: summaryNewest": [/^SCAN i USING INDEX summary_images_updated$/],
+  "summaries: summaryNewestWithin": [/^SCAN i USING INDEX summary_images_updated$/],
+  "summaries: summaryLastSet": [/^SCAN i USING INDEX summary_images_set$/],
+  "summaries: summaryLastSetWithin": [/^SCAN i USING INDEX summary_images_set$/],
+  // Any part of a tag; and what was found by an index, each once.
+  "summaries: summaryWithTag": [/^SCAN i$/],
+  "summaries: summaryWithDigest": [/TEMP B-TREE/, /^SCAN found$/],
+  "summaries: summaryBelow": [/TEMP B-TREE/],
+  "summaries: summaryAbove": [/TEMP B-TREE/],
+  "summaries: summaryIndexes": [/TEMP B-TREE/],
+  // For the job that looks at all repositories, and all their tags, once.
+  "summaries: summaryUnlooked": [/^SCAN r$/, /TEMP B-TREE/],
+  "summaries: summaryProgress": [/^SCAN (summary_looks|repositories)/],
+  "summaries: summaryTags": [/^SEARCH t USING PRIMARY KEY/, /TEMP B-TREE/],
+  "summaries: summaryGone": [/^SEARCH i USING COVERING INDEX/],
   "layouts: unlistedOrphans": [/^SCAN o USING INDEX orphans_since$/],
 };
 

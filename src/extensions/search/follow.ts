@@ -1,0 +1,53 @@
+/** Search as a follower of the feed: what was pushed, moved and removed is summarised a moment later. */
+import type { HeavyRunner } from "../../jobs/heavy_work.ts";
+import type { Follower } from "../../metadata/followers.ts";
+import type { FeedRecord } from "../../metadata/metadata.ts";
+import { recordCommit } from "../../metadata/records.ts";
+import { summaries, summaryVersion } from "../../metadata/summaries.ts";
+import type { Digest } from "../../oci/digest.ts";
+import type { Registry } from "../../registry/registry.ts";
+import { lookAtWork, lookLightly, type Look } from "./look_at.ts";
+
+export const followerName = "summarise";
+/** Records that are looked at beside the commits; more at once are work for another process. */
+const lightRecordsMax = 64;
+
+export function searchFollower(registry: Registry, heavy: HeavyRunner<Registry>): Follower {
+  const { metadata } = registry;
+  return {
+    name: followerName,
+    from: "end",
+    // What is there already is looked at by the job that fills (`fill.ts`).
+    begin: async () => {
+      await metadata.commit(
+        recordCommit(summaries, { kind: "begin-round", version: summaryVersion }),
+      );
+    },
+    take: async (records, signal) => {
+      const looks = looksOf(records);
+      if (records.length > lightRecordsMax) await heavy.run(lookAtWork, looks, signal);
+      else for (const look of looks) await lookLightly(registry, heavy, look, signal);
+    },
+  };
+}
+
+/** What to look at in each repository, whatever happened in which order. */
+export function looksOf(records: readonly FeedRecord[]): Look[] {
+  const looks = new Map<string, { tags: Set<string>; came: Set<Digest>; went: Set<Digest> }>();
+  for (const { repository, tag, digest, previous } of records) {
+    let look = looks.get(repository);
+    if (look === undefined) {
+      look = { tags: new Set(), came: new Set(), went: new Set() };
+      looks.set(repository, look);
+    }
+    if (tag !== null) look.tags.add(tag);
+    else if (digest !== null) look.came.add(digest as Digest);
+    else if (previous !== null) look.went.add(previous as Digest);
+  }
+  return [...looks].map(([repository, { tags, came, went }]) => ({
+    repository,
+    tags: [...tags],
+    came: [...came],
+    went: [...went],
+  }));
+}

@@ -1,0 +1,232 @@
+/**
+ * Lists of images: sorted, page by page, with exact totals. All images of repositories are read in the order of an
+ * index, so that a page costs its own length; what was found by a digest, a tag or layers is sorted here.
+ */
+import { setImmediate } from "node:timers/promises";
+import type { ImageRow, Platform } from "../../metadata/summaries.ts";
+import { viewOf, type ImageView } from "./image_view.ts";
+import {
+  imagesMax,
+  itemsOf,
+  pageInfo,
+  sliceOf,
+  tooManyImages,
+  unsupportedSort,
+  type PageInfo,
+  type Paging,
+} from "./paging.ts";
+import { inByteOrder } from "./repository_index.ts";
+import { newestFirst, type Filter } from "./repository_lists.ts";
+import type { Searching } from "./searching.ts";
+
+/** Rows that are read, and images that are told, in one turn. */
+const sliceMax = 100;
+
+/** A list that is told in turns where it is long. */
+export type Images = readonly ImageView[] | AsyncIterable<ImageView>;
+
+export interface FoundImages {
+  readonly Page: PageInfo;
+  readonly Results: Images;
+}
+
+/** All images of a repository; of all repositories for an empty name. */
+export async function allImages(
+  searching: Searching,
+  repository: string,
+  paging: Paging,
+): Promise<FoundImages> {
+  const { sight } = searching;
+  const named = repository === "" ? null : sight.find(repository);
+  const within = repository === "" ? sight.all : named === null ? [] : [named];
+  const total = within.reduce((sum, { images }) => sum + images, 0);
+  const count = itemsOf(total, paging);
+  searching.takeImages(count);
+  const read = readers[paging.sortBy];
+  if (read === undefined) throw unsupportedSort();
+  const rows = read(
+    searching,
+    { ids: within.map(({ id }) => id), named: named?.id ?? null },
+    paging,
+  );
+  return { Page: pageInfo(total, paging), Results: await tell(searching, rows, count) };
+}
+
+/** Images that were found by no order, those that fit the filter. */
+export async function foundImages(
+  searching: Searching,
+  rows: readonly ImageRow[],
+  filter: Filter | null,
+  paging: Paging,
+): Promise<FoundImages> {
+  if (rows.length > imagesMax) throw tooManyImages();
+  searching.takeImages(rows.length);
+  const fitting = filter === null ? [...rows] : await filtered(searching, rows, filter);
+  const sorted = await sort(searching, fitting, paging);
+  const page = sliceOf(sorted, paging);
+  const Results = await tell(searching, inTurns(page), page.length);
+  return { Page: pageInfo(sorted.length, paging), Results };
+}
+
+async function filtered(
+  searching: Searching,
+  rows: readonly ImageRow[],
+  filter: Filter,
+): Promise<ImageRow[]> {
+  const { reads } = searching;
+  const fitting: ImageRow[] = [];
+  for (const [at, row] of rows.entries()) {
+    if (at % sliceMax === sliceMax - 1) await setImmediate();
+    if (!filter.fitsCaller(row.repository)) continue;
+    if (filter.asksPlatforms && !filter.fitsPlatforms(await platformsOf(searching, row))) continue;
+    const isSigned =
+      !filter.hasToBeSigned || (await reads.signatures(row.repository, row.digest)).length > 0;
+    if (isSigned) fitting.push(row);
+  }
+  return fitting;
+}
+
+async function platformsOf({ reads }: Searching, row: ImageRow): Promise<Platform[]> {
+  const summary = await reads.summary(row.summary);
+  if (summary === null) return [];
+  if (summary.kind === "image") return [summary.platform];
+  return (await reads.children(summary.id)).map(({ platform }) => platform);
+}
+
+function byName(a: ImageRow, b: ImageRow): number {
+  return inByteOrder(a.name, b.name) || inByteOrder(a.tag, b.tag);
+}
+
+async function sort(
+  searching: Searching,
+  rows: ImageRow[],
+  { sortBy }: Paging,
+): Promise<ImageRow[]> {
+  if (sortBy === "DOWNLOADS") return byPulls(searching, rows);
+  const order = orders[sortBy];
+  if (order === undefined) throw unsupportedSort();
+  return rows.sort(order);
+}
+
+const orders: Readonly<Partial<Record<Paging["sortBy"], (a: ImageRow, b: ImageRow) => number>>> = {
+  RELEVANCE: byName,
+  ALPHABETIC_ASC: byName,
+  ALPHABETIC_DSC: (a, b) => byName(b, a),
+  UPDATE_TIME: (a, b) => newestFirst(a.updatedAt, b.updatedAt) || byName(a, b),
+};
+
+async function byPulls({ reads }: Searching, rows: readonly ImageRow[]): Promise<ImageRow[]> {
+  const counted: { row: ImageRow; pulls: number }[] = [];
+  for (const [at, row] of rows.entries()) {
+    if (at % sliceMax === sliceMax - 1) await setImmediate();
+    counted.push({ row, pulls: (await reads.facts(row.repository, row.digest))?.pulls ?? 0 });
+  }
+  counted.sort((a, b) => b.pulls - a.pulls || byName(a.row, b.row));
+  return counted.map(({ row }) => row);
+}
+
+interface Repositories {
+  /** By name. */
+  readonly ids: readonly number[];
+  /** The only one; null for all that the caller may read. */
+  readonly named: number | null;
+}
+
+type ReadRows = (
+  searching: Searching,
+  repositories: Repositories,
+  paging: Paging,
+) => AsyncGenerator<readonly ImageRow[]>;
+
+const readers: Readonly<Partial<Record<Paging["sortBy"], ReadRows>>> = {
+  RELEVANCE: (searching, { ids }, paging) => byTag(searching, ids, paging, "tag"),
+  ALPHABETIC_ASC: (searching, { ids }, paging) => byTag(searching, ids, paging, "tag"),
+  ALPHABETIC_DSC: (searching, { ids }, paging) =>
+    byTag(searching, ids.toReversed(), paging, "tag-descending"),
+  UPDATE_TIME: (searching, repositories, paging) => byTime(searching, repositories, paging),
+  DOWNLOADS: async function* (searching, { ids }, paging) {
+    const rows: ImageRow[] = [];
+    for await (const slice of byTag(searching, ids, { ...paging, offset: 0, limit: null }, "tag")) {
+      rows.push(...slice);
+      if (rows.length > imagesMax) throw tooManyImages();
+    }
+    yield* inTurns(sliceOf(await byPulls(searching, rows), paging));
+  },
+};
+
+/** Repository by repository: of those before the page only the numbers of their images are looked at. */
+async function* byTag(
+  { reads, sight }: Searching,
+  ids: readonly number[],
+  { offset, limit }: Paging,
+  order: "tag" | "tag-descending",
+): AsyncGenerator<readonly ImageRow[]> {
+  let skip = offset;
+  let left = limit ?? Number.POSITIVE_INFINITY;
+  for (const id of ids) {
+    const images = sight.at(id)?.images ?? 0;
+    if (skip >= images) {
+      skip -= images;
+      continue;
+    }
+    while (left > 0) {
+      const page = { offset: skip, limit: Math.min(sliceMax, left) };
+      const rows = await reads.imagesOf(id, order, page);
+      yield rows;
+      left -= rows.length;
+      skip += rows.length;
+      if (rows.length < page.limit) break;
+    }
+    if (left <= 0) return;
+    skip = 0;
+  }
+}
+
+async function* byTime(
+  { reads, sight }: Searching,
+  { named }: Repositories,
+  { offset, limit }: Paging,
+): AsyncGenerator<readonly ImageRow[]> {
+  const end = offset + (limit ?? imagesMax);
+  for (let at = offset; at < end;) {
+    const page = { offset: at, limit: Math.min(sliceMax, end - at) };
+    const rows =
+      named === null
+        ? await reads.newest(sight.within, "updated", page)
+        : await reads.imagesOf(named, "updated", page);
+    yield rows;
+    at += rows.length;
+    if (rows.length < page.limit) return;
+  }
+}
+
+async function* inTurns(rows: readonly ImageRow[]): AsyncGenerator<readonly ImageRow[]> {
+  for (let at = 0; at < rows.length; at += sliceMax) yield rows.slice(at, at + sliceMax);
+}
+
+/** Short lists at once, long ones in turns between which others are answered. */
+async function tell(
+  searching: Searching,
+  slices: AsyncGenerator<readonly ImageRow[]>,
+  count: number,
+): Promise<Images> {
+  if (count > sliceMax) return viewsInTurns(searching, slices);
+  const views: ImageView[] = [];
+  for await (const view of viewsInTurns(searching, slices)) views.push(view);
+  return views;
+}
+
+async function* viewsInTurns(
+  searching: Searching,
+  slices: AsyncGenerator<readonly ImageRow[]>,
+): AsyncGenerator<ImageView> {
+  let isFirst = true;
+  for await (const rows of slices) {
+    if (!isFirst) await setImmediate();
+    isFirst = false;
+    for (const row of rows) {
+      const view = await viewOf(searching, row);
+      if (view !== null) yield view;
+    }
+  }
+}

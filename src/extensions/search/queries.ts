@@ -1,0 +1,227 @@
+/** What answers each query of the schema. */
+import type { ImageRow, StoredSummary } from "../../metadata/summaries.ts";
+import { digestProblem } from "../../oci/digest.ts";
+import { imageView, viewOf, type ImageView } from "./image_view.ts";
+import { allImages, foundImages, type FoundImages, type Images } from "./image_lists.ts";
+import { imagesMax, readPage, type PageInfo, type PageInput } from "./paging.ts";
+import { referrersOf, type ReferrerView } from "./referrers_of.ts";
+import {
+  preferredRepositories,
+  readFilter,
+  searchRepositories,
+  type FilterInput,
+  type FoundRepositories,
+} from "./repository_lists.ts";
+import { repositoryView, type RepositoryView } from "./repository_view.ts";
+import { SearchError } from "./search_error.ts";
+import { checkedText, readText, type Wanted } from "./search_text.ts";
+import type { Searching } from "./searching.ts";
+
+/** Types that one query filters referrers by. */
+const typesMax = 32;
+
+interface Paged {
+  readonly requestedPage?: PageInput | null;
+}
+
+interface GlobalSearchResult {
+  readonly Page: PageInfo;
+  readonly Images: Images;
+  readonly Repos: readonly RepositoryView[] | null;
+  readonly Layers: readonly never[];
+}
+
+/** THE table of queries: by their names in the schema. */
+export const queries = {
+  GlobalSearch: globalSearch,
+
+  Image: async ({ image }: { readonly image: string }, searching: Searching) => {
+    const { view } = await imageNamed(searching, image);
+    return view;
+  },
+
+  ImageList: (args: Paged & { readonly repo: string }, searching: Searching) =>
+    allImages(searching, args.repo, readPage(args.requestedPage, "RELEVANCE")),
+
+  ImageListForDigest: async (args: Paged & { readonly id: string }, searching: Searching) => {
+    const paging = readPage(args.requestedPage, "RELEVANCE");
+    return foundImages(searching, await withDigest(searching, args.id), null, paging);
+  },
+
+  BaseImageList: (args: LayerArguments, searching: Searching) =>
+    relatives(searching, args, "imagesBelow"),
+  DerivedImageList: (args: LayerArguments, searching: Searching) =>
+    relatives(searching, args, "imagesAbove"),
+
+  RepoListWithNewestImage: async (args: Paged, searching: Searching) =>
+    searchRepositories(
+      searching,
+      "",
+      await readFilter(searching, null),
+      readPage(args.requestedPage, "UPDATE_TIME"),
+    ),
+
+  ExpandedRepoInfo: async ({ repo }: { readonly repo: string }, searching: Searching) => {
+    const found = searching.sight.find(repo);
+    if (found === null) throw noRepository();
+    const { Results } = await allImages(searching, repo, readPage(null, "RELEVANCE"));
+    return { Images: Results, Summary: repositoryView(searching, found, 0) };
+  },
+
+  Referrers: (args: ReferrersArguments, searching: Searching) => referrers(searching, args),
+
+  StarredRepos: (args: Paged, searching: Searching): Promise<FoundRepositories> =>
+    preferredRepositories(searching, "star", readPage(args.requestedPage, "UPDATE_TIME")),
+  BookmarkedRepos: (args: Paged, searching: Searching): Promise<FoundRepositories> =>
+    preferredRepositories(searching, "bookmark", readPage(args.requestedPage, "UPDATE_TIME")),
+
+  CVEListForImage: noScanner,
+  CVEDiffListForImages: noScanner,
+  ImageListForCVE: noScanner,
+  ImageListWithCVEFixed: noScanner,
+} as const;
+
+/** The words by which clients know that nothing scans here. */
+function noScanner(): never {
+  throw new SearchError("cve search is disabled");
+}
+
+function noRepository(): SearchError {
+  return new SearchError("repo metadata not found for given repo name");
+}
+
+async function globalSearch(
+  args: Paged & { readonly query: string; readonly filter?: FilterInput | null },
+  searching: Searching,
+): Promise<GlobalSearchResult> {
+  const wanted = readText(args.query);
+  const filter = await readFilter(searching, args.filter);
+  const paging = readPage(args.requestedPage, "RELEVANCE");
+  if (wanted.kind === "repositories") {
+    const found = searchRepositories(searching, wanted.text, filter, paging);
+    return { Page: found.Page, Images: [], Repos: found.Results, Layers: [] };
+  }
+  const rows = await imagesFor(searching, wanted);
+  const found = await foundImages(searching, rows, filter, paging);
+  return { Page: found.Page, Images: found.Results, Repos: null, Layers: [] };
+}
+
+async function imagesFor(
+  searching: Searching,
+  wanted: Exclude<Wanted, { readonly kind: "repositories" }>,
+): Promise<readonly ImageRow[]> {
+  const { reads, sight } = searching;
+  if (wanted.kind === "digest") return withDigest(searching, wanted.prefix);
+  if (wanted.kind === "tag") {
+    return reads.imagesWithTag(wanted.text, sight.within, imagesMax + 1);
+  }
+  const repository = sight.find(wanted.repository);
+  if (repository === null) return [];
+  if (wanted.kind === "manifest") {
+    const rows = await reads.imagesWithDigest(wanted.digest, [repository.id], imagesMax + 1);
+    return rows.filter(({ digest }) => digest === wanted.digest);
+  }
+  const all = await reads.imagesOf(repository.id, "tag", { offset: 0, limit: imagesMax + 1 });
+  return all.filter(({ tag }) => tag.toLowerCase().startsWith(wanted.prefix));
+}
+
+/** The beginning of a digest, with its algorithm or without. */
+async function withDigest(
+  { reads, sight }: Searching,
+  given: string,
+): Promise<readonly ImageRow[]> {
+  const text = checkedText(given);
+  if (!/^(?:sha(?:256|512):)?[0-9a-f]*$/.test(text)) return [];
+  if (text.includes(":")) return reads.imagesWithDigest(text, sight.within, imagesMax + 1);
+  const all = await Promise.all(
+    ["sha256:", "sha512:"].map((algorithm) =>
+      reads.imagesWithDigest(`${algorithm}${text}`, sight.within, imagesMax + 1),
+    ),
+  );
+  return all.flat();
+}
+
+interface NamedImage {
+  readonly view: ImageView;
+  readonly summary: StoredSummary;
+}
+
+/** `repository:tag` or `repository@digest`. @throws SearchError where there is no such image to be seen. */
+async function imageNamed(searching: Searching, text: string): Promise<NamedImage> {
+  const { reads, sight } = searching;
+  const mark = /[:@]/.exec(text);
+  const name = mark === null ? text : text.slice(0, mark.index);
+  const reference = mark === null ? "" : text.slice(mark.index + 1);
+  if (reference === "") throw new SearchError("no reference provided");
+  const repository = sight.find(name);
+  if (repository === null) throw noRepository();
+  const absent = new SearchError(`can't find image: ${name}${mark?.[0] ?? ""}${reference}`);
+  if (mark?.[0] === "@") {
+    const summary = await reads.find(repository.id, reference);
+    if (summary === null) throw absent;
+    const facts = await reads.facts(repository.id, summary.digest);
+    const [tag = ""] = await searching.registry.metadata.tagsOf(name, summary.digest, 1);
+    const seen = { repository: name, summary, facts };
+    return { summary, view: imageView(searching, seen, { tag, setAt: null }) };
+  }
+  const row = await reads.image(repository.id, reference);
+  const summary = row === null ? null : await reads.summary(row.summary);
+  const view = row === null ? null : await viewOf(searching, row);
+  if (summary === null || view === null) throw absent;
+  return { view, summary };
+}
+
+type LayerArguments = Paged & { readonly image: string; readonly digest?: string | null };
+
+/** Images that are made of the first layers of an image, or that begin with its layers. */
+async function relatives(
+  searching: Searching,
+  args: LayerArguments,
+  read: "imagesBelow" | "imagesAbove",
+): Promise<FoundImages> {
+  const { reads, sight } = searching;
+  const paging = readPage(args.requestedPage, "UPDATE_TIME");
+  const { summary } = await imageNamed(searching, args.image);
+  const found = new Map<string, ImageRow>();
+  for (const part of await partsOf(searching, summary, args.digest ?? null)) {
+    for (const row of await reads[read](part, sight.within, imagesMax + 1)) {
+      if (row.digest !== summary.digest) found.set(`${row.name}:${row.tag}`, row);
+    }
+  }
+  return foundImages(searching, [...found.values()], null, paging);
+}
+
+/** The summaries of its images: itself, or those that an index shows; of these one alone. */
+async function partsOf(
+  { reads }: Searching,
+  summary: StoredSummary,
+  only: string | null,
+): Promise<number[]> {
+  const wants = (digest: string): boolean => only === null || only === "" || digest === only;
+  if (summary.kind === "image") return wants(summary.digest) ? [summary.id] : [];
+  const parts: number[] = [];
+  for (const { digest } of await reads.children(summary.id)) {
+    const child = wants(digest) ? await reads.find(summary.repository, digest) : null;
+    if (child !== null) parts.push(child.id);
+  }
+  return parts;
+}
+
+interface ReferrersArguments {
+  readonly repo: string;
+  readonly digest: string;
+  readonly type?: readonly string[] | null;
+}
+
+async function referrers(
+  searching: Searching,
+  { repo, digest, type }: ReferrersArguments,
+): Promise<readonly ReferrerView[]> {
+  if (digestProblem(digest) === "malformed") {
+    throw new SearchError("expected a digest such as sha256:<64 lower-case hex digits>");
+  }
+  if (searching.sight.find(repo) === null) return [];
+  const types = (type ?? []).includes("") ? [] : (type ?? []);
+  if (types.length > typesMax) throw new SearchError(`expected up to ${typesMax} types`);
+  return referrersOf(searching, repo, digest, types);
+}

@@ -1,0 +1,33 @@
+/** A repository as GraphQL asks for it: a member for each field of the schema, functions for what needs a look. */
+import type { RepositorySummary } from "../../metadata/summaries.ts";
+import { viewOf, platformView, type ImageView } from "./image_view.ts";
+import type { Searching } from "./searching.ts";
+import { int, time } from "./values.ts";
+
+export type RepositoryView = ReturnType<typeof repositoryView>;
+
+/** `rank`: how well it fits what was searched for. */
+export function repositoryView(
+  searching: Searching,
+  { id, name, updatedAt, platforms, vendors, pulls, stars, newest }: RepositorySummary,
+  rank: number,
+) {
+  const { reads } = searching;
+  return {
+    Name: name,
+    LastUpdated: time(updatedAt),
+    Size: async () => String(await reads.sizeOf(id)),
+    Platforms: platforms.map(platformView),
+    Vendors: vendors,
+    // Null where it is gone by now.
+    NewestImage: async (): Promise<ImageView | null> => {
+      const row = newest === null ? null : await reads.image(id, newest.tag);
+      return row === null ? null : viewOf(searching, row);
+    },
+    DownloadCount: int(pulls),
+    StarCount: int(stars),
+    IsStarred: async () => (await searching.preferred("star")).has(id),
+    IsBookmarked: async () => (await searching.preferred("bookmark")).has(id),
+    Rank: rank,
+  };
+}
