@@ -130,6 +130,13 @@ export interface ImageRow {
   readonly setAt: number;
 }
 
+/** What is told of an image in a list. */
+export interface ImageDetails {
+  readonly summary: StoredSummary;
+  /** Null where the manifest is gone by now. */
+  readonly facts: ManifestFacts | null;
+}
+
 export interface StoredSummary extends Summary {
   readonly id: number;
   readonly repository: number;
@@ -188,6 +195,8 @@ export interface SummaryReads {
   /** Images whose first layers, or all of them, are these, in no order. */
   imagesAbove(summary: number, within: Within, limit: number): Promise<ImageRow[]>;
   summary(id: number): Promise<StoredSummary | null>;
+  /** Of some hundred summaries, by their ids. */
+  details(ids: readonly number[]): Promise<ReadonlyMap<number, ImageDetails>>;
   find(repository: number, digest: string): Promise<StoredSummary | null>;
   children(id: number): Promise<SummarisedChild[]>;
   layers(id: number): Promise<SummarisedLayer[]>;

@@ -23,6 +23,7 @@ import { testPast } from "./metadata_past.ts";
 import { testRetention } from "./metadata_retention.ts";
 import { testRecords } from "./metadata_records.ts";
 import { testScrub } from "./metadata_scrub.ts";
+import { testSummaries } from "./metadata_summaries.ts";
 import { testPreconditions } from "./metadata_preconditions.ts";
 
 export type { OpenEmptyStore } from "./metadata_facts.ts";
@@ -40,6 +41,7 @@ export function metadataContract(name: string, open: OpenEmptyStore): void {
   describe(`${name}: records of features`, () => testRecords(open));
   describe(`${name}: retention`, () => testRetention(open));
   describe(`${name}: damage and checks`, () => testScrub(open));
+  describe(`${name}: summaries of images`, () => testSummaries(open));
   describe(`${name}: the feed`, () => testFeed(open));
   describe(`${name}: held content`, () => testHeld(open));
   describe(`${name}: the past`, () => testPast(open));

@@ -4,7 +4,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { ImageRow, Platform } from "../../metadata/summaries.ts";
-import { viewOf, type ImageView } from "./image_view.ts";
+import { viewsOf, type ImageView } from "./image_view.ts";
 import {
   imagesMax,
   itemsOf,
@@ -224,9 +224,6 @@ async function* viewsInTurns(
   for await (const rows of slices) {
     if (!isFirst) await setImmediate();
     isFirst = false;
-    for (const row of rows) {
-      const view = await viewOf(searching, row);
-      if (view !== null) yield view;
-    }
+    yield* await viewsOf(searching, rows);
   }
 }

@@ -94,10 +94,13 @@ async function configOf(
 }
 
 /** Of an image itself, of an index its images. */
-async function manifestsOf(searching: Searching, seen: Seen) {
+function manifestsOf(searching: Searching, seen: Seen) {
+  const { kind, platform } = seen.summary;
+  return kind === "image" ? [manifestView(searching, seen, platform)] : imagesOf(searching, seen);
+}
+
+async function imagesOf(searching: Searching, { repository, summary }: Seen) {
   const { reads } = searching;
-  const { repository, summary } = seen;
-  if (summary.kind === "image") return [manifestView(searching, seen, summary.platform)];
   const views: ReturnType<typeof manifestView>[] = [];
   for (const { digest, platform } of await reads.children(summary.id)) {
     const child = await reads.find(summary.repository, digest);
@@ -150,10 +153,14 @@ export function platformView({ os, arch }: Platform): {
   return { Os: os, Arch: arch };
 }
 
-/** Null where the image is gone by now. */
-export async function viewOf(searching: Searching, row: ImageRow): Promise<ImageView | null> {
-  const summary = await searching.reads.summary(row.summary);
-  if (summary === null) return null;
-  const facts = await searching.reads.facts(row.repository, row.digest);
-  return imageView(searching, { repository: row.name, summary, facts }, row);
+/** Views of these images, but for those that are gone by now. */
+export async function viewsOf(
+  searching: Searching,
+  rows: readonly ImageRow[],
+): Promise<ImageView[]> {
+  const details = await searching.reads.details(rows.map(({ summary }) => summary));
+  return rows.flatMap((row) => {
+    const found = details.get(row.summary);
+    return found === undefined ? [] : imageView(searching, { repository: row.name, ...found }, row);
+  });
 }

@@ -1,7 +1,7 @@
 /** What answers each query of the schema. */
 import type { ImageRow, StoredSummary } from "../../metadata/summaries.ts";
 import { digestProblem } from "../../oci/digest.ts";
-import { imageView, viewOf, type ImageView } from "./image_view.ts";
+import { imageView, viewsOf, type ImageView } from "./image_view.ts";
 import { allImages, foundImages, type FoundImages, type Images } from "./image_lists.ts";
 import { imagesMax, readPage, type PageInfo, type PageInput } from "./paging.ts";
 import { referrersOf, type ReferrerView } from "./referrers_of.ts";
@@ -166,8 +166,8 @@ async function imageNamed(searching: Searching, text: string): Promise<NamedImag
   }
   const row = await reads.image(repository.id, reference);
   const summary = row === null ? null : await reads.summary(row.summary);
-  const view = row === null ? null : await viewOf(searching, row);
-  if (summary === null || view === null) throw absent;
+  const [view] = row === null ? [] : await viewsOf(searching, [row]);
+  if (summary === null || view === undefined) throw absent;
   return { view, summary };
 }
 

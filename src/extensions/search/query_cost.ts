@@ -17,6 +17,9 @@ const repeatsMax = 10;
 export function costProblem({ definitions }: DocumentNode): string | null {
   const operations = definitions.filter((each) => "operation" in each);
   if (operations.length !== 1) return `expected one operation, got ${operations.length}`;
+  const [operation] = operations;
+  if (String(operation?.operation) !== "query")
+    return "expected a query: nothing can be changed here";
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const each of definitions) if (isFragment(each)) fragments.set(each.name.value, each);
   const count = new Count(fragments);

@@ -1,6 +1,6 @@
 /** A repository as GraphQL asks for it: a member for each field of the schema, functions for what needs a look. */
 import type { RepositorySummary } from "../../metadata/summaries.ts";
-import { viewOf, platformView, type ImageView } from "./image_view.ts";
+import { viewsOf, platformView, type ImageView } from "./image_view.ts";
 import type { Searching } from "./searching.ts";
 import { int, time } from "./values.ts";
 
@@ -22,7 +22,7 @@ export function repositoryView(
     // Null where it is gone by now.
     NewestImage: async (): Promise<ImageView | null> => {
       const row = newest === null ? null : await reads.image(id, newest.tag);
-      return row === null ? null : viewOf(searching, row);
+      return row === null ? null : ((await viewsOf(searching, [row]))[0] ?? null);
     },
     DownloadCount: int(pulls),
     StarCount: int(stars),

@@ -12,6 +12,7 @@ import { fillJob, fillJobName, fillWork } from "./fill.ts";
 import { followerName, searchFollower } from "./follow.ts";
 import { lookAtWork } from "./look_at.ts";
 import { managementInfo } from "./mgmt.ts";
+import { pulledJobName, PulledRepositories } from "./pulled.ts";
 import { RepositoryIndex } from "./repository_index.ts";
 import { getSearch, postSearch } from "./search_endpoint.ts";
 import { Sights } from "./sight.ts";
@@ -35,7 +36,7 @@ const described: SearchHandlers = {
 
 export const searchExtension: Extension = {
   name: "search",
-  jobNames: [fillJobName],
+  jobNames: [fillJobName, pulledJobName],
   followerNames: [followerName],
   heavyWork: [lookAtWork, fillWork],
 
@@ -49,8 +50,10 @@ export const searchExtension: Extension = {
 
   openPrimary({ config }) {
     if (!config.extensions.search.enable) return null;
+    const pulled = new PulledRepositories();
     return {
-      jobs: (registry, _stores, heavy) => [fillJob(registry, heavy)],
+      jobs: (registry, _stores, heavy) => [fillJob(registry, heavy), pulled.job(registry)],
+      commits: (next) => pulled.noting(next),
       follows: (registry, heavy) => [searchFollower(registry, heavy)],
     };
   },

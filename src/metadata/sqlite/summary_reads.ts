@@ -21,11 +21,15 @@ const here = "(SELECT id FROM repositories WHERE name = ?1)";
 const image =
   "i.repository AS repository, i.name AS name, i.tag AS tag, i.digest AS digest, i.manifest AS summary, " +
   "i.updated_at AS updatedAt, i.set_at AS setAt";
+const facts =
+  "m.media_type AS mediaType, m.size AS manifestBytes, m.pushed_at AS pushedAt, m.pushed_by AS pushedBy, " +
+  "coalesce(p.pulls, 0) AS pulls, p.pulled_at AS pulledAt";
 const summary =
   "s.id AS id, s.repository AS repository, s.digest AS digest, s.kind AS kind, s.artifact_type AS artifactType, " +
   "s.config_digest AS configDigest, s.config_type AS configType, s.os AS os, s.arch AS arch, " +
   "s.updated_at AS updatedAt, s.annotated_at AS annotatedAt, s.size AS sizeBytes, s.texts AS texts, " +
-  "s.vendor AS annotatedVendor FROM summary_manifests s";
+  "s.vendor AS annotatedVendor";
+const ofSummary = `SELECT ${summary} FROM summary_manifests s`;
 const isWithin = "(?2 IS NULL OR i.repository IN (SELECT value FROM json_each(?2)))";
 
 /** Images whose manifests were found, or that are indexes which show one of them. */
@@ -93,16 +97,19 @@ export const summarySql = {
     "SELECT l.manifest FROM summary_manifests m CROSS JOIN summary_layers l INDEXED BY summary_layers_chain " +
       "ON l.chain = m.chain WHERE m.id = ?1",
   ),
-  summaryById: `SELECT ${summary} WHERE s.id = ?1`,
-  summaryByDigest: `SELECT ${summary} WHERE s.repository = ?1 AND s.digest = ?2`,
+  summaryById: `${ofSummary} WHERE s.id = ?1`,
+  summaryByDigest: `${ofSummary} WHERE s.repository = ?1 AND s.digest = ?2`,
   summaryChildren:
     "SELECT child AS digest, os, arch FROM summary_children WHERE manifest = ?1 AND shown = 1 ORDER BY position",
   summaryLayers:
     "SELECT digest, size AS sizeBytes FROM summary_layers WHERE manifest = ?1 ORDER BY position",
+  summaryDetails:
+    `SELECT ${summary}, ${facts} FROM json_each(?1) CROSS JOIN summary_manifests s ON s.id = json_each.value ` +
+    "LEFT JOIN manifests m ON m.repository = s.repository AND m.digest = s.digest " +
+    "LEFT JOIN retention_pulls p ON p.repository = s.repository AND p.digest = s.digest",
   summaryFacts:
-    "SELECT m.media_type AS mediaType, m.size AS sizeBytes, m.pushed_at AS pushedAt, m.pushed_by AS pushedBy, " +
-    "coalesce(p.pulls, 0) AS pulls, p.pulled_at AS pulledAt FROM manifests m LEFT JOIN retention_pulls p " +
-    "ON p.repository = m.repository AND p.digest = m.digest WHERE m.repository = ?1 AND m.digest = ?2",
+    `SELECT ${facts} FROM manifests m LEFT JOIN retention_pulls p ON p.repository = m.repository ` +
+    "AND p.digest = m.digest WHERE m.repository = ?1 AND m.digest = ?2",
   summarySize: "SELECT linked AS bytes FROM usage_totals WHERE repository = ?1",
   ...signatureSql,
   summaryLayerCount:
@@ -180,8 +187,14 @@ export function summaryReads(database: Database): SummaryReads {
         ({ digest, os, arch }): SummarisedChild => ({ digest, platform: { os, arch } }),
       ),
     layers: async (id) => all<SummarisedLayer>(summarySql.summaryLayers, id),
+    details: async (ids) => {
+      const rows = all<SummaryRow & FactsRow>(summarySql.summaryDetails, JSON.stringify(ids));
+      return new Map(
+        rows.map((row) => [row.id, { summary: summaryFrom(row), facts: factsOf(row) }]),
+      );
+    },
     facts: async (repository, digest) =>
-      get<ManifestFacts>(summarySql.summaryFacts, repository, digest),
+      factsOf(get<FactsRow>(summarySql.summaryFacts, repository, digest)),
     sizeOf: async (repository) =>
       get<{ bytes: number }>(summarySql.summarySize, repository)?.bytes ?? 0,
     signatures: async (repository, digest) => signaturesOf(database, repository, digest),
@@ -268,13 +281,41 @@ interface SummaryRow {
 }
 
 function summaryOf(row: SummaryRow | null): StoredSummary | null {
-  if (row === null) return null;
-  const { configDigest, configType, os, arch, texts, ...rest } = row;
+  return row === null ? null : summaryFrom(row);
+}
+
+function summaryFrom(row: SummaryRow): StoredSummary {
+  const { id, repository, digest, kind, artifactType, updatedAt, annotatedAt, sizeBytes } = row;
+  const { configDigest, configType, os, arch, texts, annotatedVendor } = row;
   return {
-    ...rest,
+    id,
+    repository,
+    digest,
+    kind,
+    artifactType,
+    updatedAt,
+    annotatedAt,
+    sizeBytes,
+    annotatedVendor,
     config: configDigest === null ? null : { digest: configDigest, mediaType: configType ?? "" },
     platform: { os, arch },
     // Written by `writeSummary`.
     texts: JSON.parse(texts) as SummaryTexts,
   };
+}
+
+/** Null members where the manifest is gone. */
+interface FactsRow {
+  readonly mediaType: string | null;
+  readonly manifestBytes: number;
+  readonly pushedAt: number;
+  readonly pushedBy: string | null;
+  readonly pulls: number;
+  readonly pulledAt: number | null;
+}
+
+function factsOf(row: FactsRow | null): ManifestFacts | null {
+  if (row === null || row.mediaType === null) return null;
+  const { mediaType, manifestBytes: sizeBytes, pushedAt, pushedBy, pulls, pulledAt } = row;
+  return { mediaType, sizeBytes, pushedAt, pushedBy, pulls, pulledAt };
 }
