@@ -91,6 +91,19 @@ describe("orders", () => {
   });
 });
 
+test("a list of hundreds is told whole, in order, while others are answered", async () => {
+  const tags = Array.from({ length: 350 }, (_, at) => `t${String(at).padStart(3, "0")}`);
+  const image = await world.push("c/many", "t000", { layers: ["many"] });
+  for (const tag of tags) await world.put("c/many", tag, image);
+  await world.settled();
+  const { found, total } = await images("sortBy:ALPHABETIC_DSC", "c/many");
+  expect([total, found]).toEqual([350, tags.toReversed().map((tag) => `c/many:${tag}`)]);
+  const { ExpandedRepoInfo } = await world.data(`{ExpandedRepoInfo(repo:"c/many"){Images{Tag}}}`);
+  expect((ExpandedRepoInfo as { Images: object[] }).Images).toEqual(tags.map((Tag) => ({ Tag })));
+  expect((await world.send("DELETE", `/v2/c/many/manifests/${image.digest}`)).status).toBe(202);
+  await world.settled();
+});
+
 test("a walk over pages while a tag moves repeats no image", async () => {
   const walked: string[] = [];
   for (let offset = 0; offset < 8; offset += 2) {

@@ -22,8 +22,8 @@ import type { Searching } from "./searching.ts";
 /** Rows that are read, and images that are told, in one turn. */
 const sliceMax = 100;
 
-/** A list that is told in turns where it is long. */
-export type Images = readonly ImageView[] | AsyncIterable<ImageView>;
+/** Of a long list, promises that are kept in turns. */
+export type Images = readonly (ImageView | Promise<ImageView>)[];
 
 export interface FoundImages {
   readonly Page: PageInfo;
@@ -49,7 +49,7 @@ export async function allImages(
     { ids: within.map(({ id }) => id), named: named?.id ?? null },
     paging,
   );
-  return { Page: pageInfo(total, paging), Results: await tell(searching, rows, count) };
+  return { Page: pageInfo(total, paging), Results: await tell(searching, rows) };
 }
 
 /** Images that were found by no order, those that fit the filter. */
@@ -64,7 +64,7 @@ export async function foundImages(
   const fitting = filter === null ? [...rows] : await filtered(searching, rows, filter);
   const sorted = await sort(searching, fitting, paging);
   const page = sliceOf(sorted, paging);
-  const Results = await tell(searching, inTurns(page), page.length);
+  const Results = await tell(searching, inTurns(page));
   return { Page: pageInfo(sorted.length, paging), Results };
 }
 
@@ -204,26 +204,29 @@ async function* inTurns(rows: readonly ImageRow[]): AsyncGenerator<readonly Imag
   for (let at = 0; at < rows.length; at += sliceMax) yield rows.slice(at, at + sliceMax);
 }
 
-/** Short lists at once, long ones in turns between which others are answered. */
+/**
+ * The images of a page. What GraphQL makes of each takes some microseconds: of a long list the first hundred are told
+ * at once, and each further hundred in a turn of its own, between which others are answered.
+ */
 async function tell(
   searching: Searching,
   slices: AsyncGenerator<readonly ImageRow[]>,
-  count: number,
 ): Promise<Images> {
-  if (count > sliceMax) return viewsInTurns(searching, slices);
-  const views: ImageView[] = [];
-  for await (const view of viewsInTurns(searching, slices)) views.push(view);
-  return views;
-}
-
-async function* viewsInTurns(
-  searching: Searching,
-  slices: AsyncGenerator<readonly ImageRow[]>,
-): AsyncGenerator<ImageView> {
-  let isFirst = true;
+  const begin = Promise.withResolvers<unknown>();
+  const views: (ImageView | Promise<ImageView>)[] = [];
+  let turn: Promise<unknown> | null = null;
   for await (const rows of slices) {
-    if (!isFirst) await setImmediate();
-    isFirst = false;
-    yield* await viewsOf(searching, rows);
+    const found = await viewsOf(searching, rows);
+    if (turn === null) {
+      views.push(...found);
+      turn = begin.promise;
+      continue;
+    }
+    await setImmediate();
+    const next: Promise<unknown> = turn.then(() => setImmediate());
+    for (const view of found) views.push(next.then(() => view));
+    turn = next;
   }
+  begin.resolve(null);
+  return views;
 }
