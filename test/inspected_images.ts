@@ -129,6 +129,15 @@ export function inspectedImages(): MemorySource {
   );
   addSbom(source, one, { busybox: "1.36", curl: "8.0", old: "1" });
   addSbom(source, two, { busybox: "1.37", curl: "8.0", fresh: "2" });
+  const signature = "application/vnd.dev.cosign.simplesigning.v1+json";
+  source.manifestOf(
+    {
+      config: source.blobOf("{}", "application/vnd.oci.image.config.v1+json"),
+      layers: [source.blobOf('{"critical":{}}', signature)],
+    },
+    undefined,
+    `${two.digest.replace(":", "-")}.sig`,
+  );
   const chart = { name: "web", version: "1.2.0", description: "A chart" };
   const chartType = "application/vnd.cncf.helm.config.v1+json";
   source.manifestOf(

@@ -101,6 +101,8 @@ describe.each([...places])("%s", (_name, place) => {
       expect(told.referrers).toMatchObject([
         { kind: "sbom", artifactType: "application/spdx+json" },
       ]);
+      const signed = await json("inspect", `${place()}:1.10`);
+      expect(signed).toMatchObject({ referrers: [{ kind: "sbom" }, { kind: "cosign-signature" }] });
       const page = await zotRun("inspect", `${place()}:chart`);
       expect(page.stdout).toContain("Helm chart (application/vnd.cncf.helm.config.v1+json)");
       expect(page.stdout).toMatch(/^Version {6}1\.2\.0$/m);
@@ -174,6 +176,11 @@ describe.each([...places])("%s", (_name, place) => {
     },
     testMs,
   );
+});
+
+test("tree: signatures that cosign keeps under a tag", async () => {
+  const { stdout } = await zotRun("tree", "team/app:1.10");
+  expect(stdout).toContain("    └── refers to it: Cosign signature  sha256:");
 });
 
 test("ls: repositories, and those below a name", async () => {

@@ -5,6 +5,7 @@ import { isManifestType } from "../oci/media_types.ts";
 import type { ImageContent } from "./image_content.ts";
 import { toldLayers } from "./inspect_image.ts";
 import { platformOf } from "./pick_image.ts";
+import { keptUnderTags } from "./signed_by_tag.ts";
 import {
   childrenOf,
   configOf,
@@ -72,6 +73,7 @@ class TreeBuilder {
       : [
           ...(seen.parsed.kind === "index" ? await this.#images(seen) : await this.#blobs(seen)),
           ...(await this.#referrers(seen)),
+          ...(role === "referrer" ? [] : await this.#underTags(seen)),
         ];
     this.#path.delete(seen.digest);
     return {
@@ -115,6 +117,17 @@ class TreeBuilder {
     for (const referrer of await this.#content.referrers(seen.digest)) {
       if (!this.#hasRoom(referrer)) continue;
       nodes.push(await this.#named(referrer, "referrer", null));
+    }
+    return nodes;
+  }
+
+  /** Of images alone: what is about a signature refers to it. */
+  async #underTags(seen: SeenManifest): Promise<TreeNode[]> {
+    const nodes: TreeNode[] = [];
+    for (const kept of await keptUnderTags(this.#content, seen.digest)) {
+      if (this.#hasRoom(kept)) {
+        nodes.push(await this.#manifest(kept, "referrer", kept.artifactKind.label));
+      }
     }
     return nodes;
   }

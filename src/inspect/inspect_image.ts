@@ -7,6 +7,7 @@ import type { Descriptor, Platform } from "../oci/descriptor.ts";
 import { parseDigest, type Digest } from "../oci/digest.ts";
 import { isManifestType } from "../oci/media_types.ts";
 import type { ImageContent } from "./image_content.ts";
+import { keptUnderTags } from "./signed_by_tag.ts";
 import { pickImage, platformOf } from "./pick_image.ts";
 import { listIn, objectIn, textIn } from "./read_members.ts";
 import {
@@ -183,35 +184,42 @@ async function toldReferrers(
   content: ImageContent,
   subjects: readonly Digest[],
 ): Promise<ToldReferrer[]> {
-  const told: ToldReferrer[] = [];
+  const told = new Map<string, ToldReferrer>();
   for (const subject of subjects) {
     for (const referrer of await content.referrers(subject)) {
-      const seen = await completed(content, referrer);
-      const { id, label } = kindOfDescriptor(seen);
-      told.push({
-        digest: seen.digest,
-        kind: id,
-        label,
-        artifactType: seen.artifactType ?? null,
-        sizeBytes: seen.size,
-        annotations: seen.annotations ?? {},
-        subject,
-      });
+      told.set(referrer.digest, await toldReferrer(content, referrer, subject));
+    }
+    for (const seen of await keptUnderTags(content, subject)) {
+      if (!told.has(seen.digest)) told.set(seen.digest, toldManifest(seen, subject));
     }
   }
-  return told;
+  return [...told.values()];
 }
 
 /** Referrers of a layout come without their types: the manifest has them. */
-async function completed(content: ImageContent, referrer: Descriptor): Promise<Descriptor> {
-  if (referrer.artifactType !== undefined || parseDigest(referrer.digest) === null) return referrer;
-  const manifest = await seeManifest(content, referrer.digest);
-  if (manifest === null) return referrer;
-  const { artifactType } = manifest.parsed;
+async function toldReferrer(
+  content: ImageContent,
+  referrer: Descriptor,
+  subject: string,
+): Promise<ToldReferrer> {
+  const { digest, artifactType = null, size, annotations = {} } = referrer;
+  const isRead = artifactType === null && parseDigest(digest) !== null;
+  const seen = isRead ? await seeManifest(content, digest) : null;
+  if (seen !== null) return toldManifest(seen, subject);
+  const { id: kind, label } = kindOfDescriptor(referrer);
+  return { digest, kind, label, artifactType, sizeBytes: size, annotations, subject };
+}
+
+function toldManifest(seen: SeenManifest, subject: string): ToldReferrer {
+  const { digest, artifactKind, parsed, sizeBytes, facts } = seen;
   return {
-    ...referrer,
-    ...(artifactType === null ? {} : { artifactType }),
-    annotations: manifest.facts.annotations,
+    digest,
+    kind: artifactKind.id,
+    label: artifactKind.label,
+    artifactType: parsed.artifactType,
+    sizeBytes,
+    annotations: facts.annotations,
+    subject,
   };
 }
 
