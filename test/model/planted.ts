@@ -5,10 +5,18 @@ import type { AnyCommit, Commit } from "../../src/metadata/metadata.ts";
 import { parseDigest } from "../../src/oci/digest.ts";
 import type { LayoutRegistry } from "../../src/registry/registry.ts";
 import { changedCommits } from "../registry/world.ts";
+import { repositories } from "./content.ts";
 import type { Planted } from "./place.ts";
 
 const isCollection = (commit: AnyCommit): commit is Commit =>
   "repository" in commit && commit.by === ":gc";
+
+const does = (commit: AnyCommit, kind: string): commit is Commit =>
+  "repository" in commit && commit.changes.some((change) => change.kind === kind);
+
+/** A push proves its bytes; a mount alone proves that its source is sound. */
+const isMount = (commit: AnyCommit): commit is Commit =>
+  does(commit, "link-blob") && commit.preconditions.some(({ kind }) => kind === "unmarked-in");
 
 /** Each with what the model says of it. */
 export const plantedBugs: Readonly<Record<string, { planted: Planted; says: RegExp }>> = {
@@ -61,7 +69,45 @@ export const plantedBugs: Readonly<Record<string, { planted: Planted; says: RegE
     },
     says: /files that are left|^[^:]*: content of/,
   },
+  "undo without a commit": {
+    planted: changesNothing((commit) => does(commit, "restore-held")),
+    says: /is back with|may be at/,
+  },
+  "forgets a mount: what was mounted has no row": {
+    planted: changesNothing(isMount),
+    says: /is pushed/,
+  },
+  "forgets that a file is shared: a sweep takes it from all": {
+    planted: {
+      registry: (registry) =>
+        changedCommits(registry, async (commit, commits) => {
+          const outcome = await commits(commit);
+          if (does(commit, "sweep-orphan")) await removeShared(registry, commit);
+          return outcome;
+        }),
+    },
+    says: /ENOENT|can be brought back|is pulled|which is not there|whose bytes are not there/,
+  },
 };
+
+/** Of such a commit the conditions are proved, and its changes are not made. */
+function changesNothing(isLost: (commit: AnyCommit) => commit is Commit): Planted {
+  return {
+    registry: (registry) =>
+      changedCommits(registry, async (commit, commits) =>
+        commits(isLost(commit) ? { ...commit, changes: [], records: [] } : commit),
+      ),
+  };
+}
+
+/** The content of the orphans that a commit sweeps, in all other repositories. */
+async function removeShared(registry: LayoutRegistry, commit: Commit): Promise<void> {
+  for (const other of repositories) {
+    if (other !== commit.repository) {
+      await removeBytes(registry, { ...commit, repository: other });
+    }
+  }
+}
 
 async function removeBytes(
   registry: LayoutRegistry,
