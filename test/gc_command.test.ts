@@ -74,6 +74,30 @@ test("a root that was served: the dry run says what the real run does, and a sec
   expect(below.stderr).toContain("lies in the root directory");
 });
 
+test.each([
+  ["goes with its directory", false, "delete  team/app  -  0  it holds nothing"],
+  ["stays with a loose file", true, "keep    team/app  -  0  files that nothing names lie in it"],
+])("an empty repository %s, in the dry run and in the real one", async (_, isLoose, line) => {
+  await using directory = await tempDirectory("zot-gc");
+  const root = join(directory.path, "root");
+  {
+    await using zot = await startZot({ config: { storage: { rootDirectory: root, gc: false } } });
+    await put(zot.url, `blobs/uploads/?digest=${lone.digest}`, lone);
+    expect(await zot.stop()).toBe(0);
+  }
+  const loose = join(root, at, "blobs/sha256", tagged.digest.slice(7));
+  if (isLoose) await writeFile(loose, tagged.bytes);
+  const dry = await gc(root, "-d");
+  const real = await gc(root);
+  const said = (text: string) => lines(text).map((line) => line.replace(" (dry run)", ""));
+  expect(said(dry.stdout)).toEqual(said(real.stdout));
+  expect(said(real.stdout).slice(0, -1)).toEqual([
+    `delete  ${at}  ${lone.digest}  ${lone.bytes.length}  no manifest names it`,
+    line,
+  ]);
+  expect([existsSync(join(root, "team")), existsSync(loose)]).toEqual([isLoose, isLoose]);
+});
+
 test("without -m a manifest without a tag stays, and the line says why", async () => {
   await using directory = await tempDirectory("zot-gc");
   const root = join(directory.path, "root");

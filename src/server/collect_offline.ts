@@ -183,8 +183,8 @@ async function collectRoot(opened: Opened, options: OfflineOptions): Promise<Off
         line({ what: "delete", repository, reference, sizeBytes, reason });
       } else if (decision.kind === "kept" && !seen.has(name)) {
         line({ what: "keep", repository, reference, sizeBytes: 0, reason: decision.reason });
+        seen.add(name);
       }
-      seen.add(name);
     },
   });
   for (let rounds = 1; ; rounds += 1) {

@@ -11,22 +11,44 @@ import type { Leases } from "../lib/lease.ts";
 import type { Metadata } from "../metadata/metadata.ts";
 import { SqliteMetadata } from "../metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "../metadata/sqlite/sqlite_writer.ts";
+import type { Digest } from "../oci/digest.ts";
 import { FileLeases } from "../storage/file_leases.ts";
 import { openFilesystem, type FilesystemStores } from "../storage/filesystem/open_filesystem.ts";
-import { metadataFile } from "../storage/layout.ts";
+import { FilesystemLayouts } from "../storage/filesystem/filesystem_layouts.ts";
+import type { KeyedFiles } from "../storage/filesystem/keyed_files.ts";
+import { blobKey, metadataFile } from "../storage/layout.ts";
+import type { LooseFile } from "../storage/layout_directory.ts";
 import { claimRoot, type Claim } from "../storage/root_lock.ts";
 import type { MetadataView, Root, Writer, WriterHooks } from "./root.ts";
+
+/** Layouts without the files that the real run would have removed by now. */
+class CopiedLayouts extends FilesystemLayouts {
+  readonly #removed: ReadonlySet<string>;
+
+  constructor(files: KeyedFiles, removed: ReadonlySet<string>) {
+    super(files, null);
+    this.#removed = removed;
+  }
+
+  override lookAtBlob(repository: string, digest: Digest): LooseFile | null {
+    if (this.#removed.has(blobKey(repository, digest))) return null;
+    return super.lookAtBlob(repository, digest);
+  }
+}
 
 export class CopiedRoot implements Root {
   readonly leases: Leases;
   readonly #rootDirectory: string;
   readonly #stores: FilesystemStores;
+  /** Keys of what the copy says is removed. */
+  readonly #removed = new Set<string>();
   readonly #copy: string;
 
   constructor({ storage: { rootDirectory } }: Pick<Config, "storage">, clock: Clock) {
     this.#rootDirectory = rootDirectory;
     this.leases = new FileLeases(rootDirectory);
-    this.#stores = openFilesystem({ rootDirectory, durable: false, clock });
+    const stores = openFilesystem({ rootDirectory, durable: false, clock });
+    this.#stores = { ...stores, layouts: new CopiedLayouts(stores.files, this.#removed) };
     this.#copy = mkdtempSync(join(tmpdir(), "zot-copy-"));
   }
 
@@ -62,7 +84,7 @@ export class CopiedRoot implements Root {
     const { underLock } = this.#stores;
     const bytes = {
       present: (...given: Parameters<typeof underLock.present>) => underLock.present(...given),
-      remove: () => undefined,
+      remove: (...given: Parameters<typeof blobKey>) => void this.#removed.add(blobKey(...given)),
       stamp: (...given: Parameters<typeof underLock.stamp>) => underLock.stamp(...given),
       quarantine: () => null,
     };

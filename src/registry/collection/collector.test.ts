@@ -15,6 +15,7 @@ import {
   pushImage,
   putManifest,
   repository,
+  writeBlobFile,
   writeLayout,
   type World,
 } from "../../../test/registry/world.ts";
@@ -27,6 +28,7 @@ import { blobKey, indexKey } from "../../storage/layout.ts";
 import { removeManifest, removeTag } from "../delete.ts";
 import { endHolds } from "../history/end_holds.ts";
 import { compileRules } from "../retention/rules.ts";
+import { walkFiles } from "./file_walk.ts";
 import { keepFor } from "./keep_for.ts";
 import { mountBlob } from "../mount_blob.ts";
 
@@ -421,6 +423,60 @@ describe("repositories", () => {
     await world.clock.advance(61_000);
     expect(await gc.settle()).toMatchObject({ repositories: 1 });
     expect(existsSync(world.pathOf("team"))).toBe(false);
+  });
+
+  test("stay while a file lies there that a crash left behind, and go once two walks have found it", async () => {
+    await using world = await openWorld();
+    const dayMs = 24 * hourMs;
+    const walk = () =>
+      walkFiles({ registry: world.registry, delayMs: hourMs, mayGoOn: () => true });
+    const all = { after: null, limit: 9 };
+    const gc = openCollector(world);
+    await pushBlob(world, sample(500));
+    await world.settle();
+    const bytes = sample(300, 7);
+    const stray = digestOf("sha256", bytes);
+    await writeBlobFile(world, stray, bytes);
+    await world.clock.advance(2 * dayMs);
+    expect(await gc.settle()).toMatchObject({ blobs: 1, repositories: 0 });
+    // The next process finds a directory that it knows, and makes no content out of the file.
+    await world.crash();
+    await world.settle();
+    gc.restart();
+    expect(await gc.settle()).toMatchObject({ blobs: 0, repositories: 0 });
+    expect(await world.registry.metadata.repositories(all)).toEqual([repository]);
+    expect(await world.registry.metadata.held(repository, [stray])).toEqual([]);
+    expect(await walk()).toBe(0);
+    await world.clock.advance(8 * dayMs);
+    expect(await walk()).toBe(1);
+    await world.settle();
+    await world.clock.advance(dueMs);
+    expect(await gc.settle()).toMatchObject({ blobs: 0, repositories: 1 });
+    expect(await world.registry.metadata.repositories(all)).toEqual([]);
+    expect(await filesOf(world)).toEqual([]);
+  });
+
+  test("stay where a file comes at the moment when their directory goes", async () => {
+    await using world = await openWorld();
+    const gc = openCollector(world);
+    await pushBlob(world, sample(500));
+    await world.settle();
+    await world.clock.advance(hourMs);
+    const bytes = sample(300, 7);
+    const { layouts } = world.registry;
+    const remove = layouts.removeRepository.bind(layouts);
+    layouts.removeRepository = async (...given) => {
+      layouts.removeRepository = remove;
+      await writeBlobFile(world, digestOf("sha256", bytes), bytes);
+      return remove(...given);
+    };
+    expect(await gc.settle()).toMatchObject({ blobs: 1, repositories: 0 });
+    await world.crash();
+    await world.settle();
+    const all = { after: null, limit: 9 };
+    expect(await world.registry.metadata.repositories(all)).toEqual([repository]);
+    const held = await world.registry.metadata.held(repository, [digestOf("sha256", bytes)]);
+    expect(held).toEqual([]);
   });
 
   test("what another tool put into the directory stays", async () => {

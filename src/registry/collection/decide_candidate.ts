@@ -15,6 +15,7 @@ import type { Registry } from "../registry.ts";
 import { decideUntagged, type Verdict } from "../retention/decide.ts";
 import type { RetentionRules } from "../retention/rules.ts";
 import { giveUpBlob, giveUpManifest, giveUpRepository } from "./give_up.ts";
+import { hasLooseFiles } from "./loose_files.ts";
 
 export type Decision =
   /** Something names it. It is no candidate any more, or again one to look at where `until` is not null. */
@@ -47,6 +48,8 @@ export interface Deciding {
 const named: Decision = { kind: "named", until: null };
 /** How long a sweep may take. */
 const sweptMs = 2_000;
+/** Files that nothing names go with a weekly walk, or an operator removes them. */
+const looseMs = 60 * 60_000;
 /** Rows of a candidate, an orphan and a link. */
 const stepsOfBlob = 4;
 /** Rows of a manifest and its history, and of each digest that it names. */
@@ -102,11 +105,14 @@ const deciders: Readonly<Record<Candidate["kind"], Decider>> = {
     };
   },
   repository: async ({ registry, now, stamp }, candidate) => {
-    const reads = registry.metadata.records(collection);
-    const holds = await reads.holds(candidate.repository);
+    const { repository } = candidate;
+    const holds = await registry.metadata.records(collection).holds(repository);
     if (holds === "content") return named;
     // Its last bytes are removed first.
     if (holds === "orphans") return { kind: "waits", until: now + sweptMs };
+    if (await hasLooseFiles(registry, repository)) {
+      return { kind: "kept", until: now + looseMs, reason: "files that nothing names lie in it" };
+    }
     return {
       kind: "collected",
       reason: "it holds nothing",

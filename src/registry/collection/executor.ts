@@ -6,6 +6,7 @@ import type { Candidate } from "../../metadata/collection.ts";
 import type { Change } from "../../metadata/metadata.ts";
 import type { Registry } from "../registry.ts";
 import type { Decision } from "./decide_candidate.ts";
+import { hasLooseFiles } from "./loose_files.ts";
 import { removeDirectory, restoreDirectory } from "./remove_directory.ts";
 
 /** When only another rule may change something: never. */
@@ -22,17 +23,28 @@ export function executorOf(registry: Registry, keepsDirectories: boolean): Execu
   return {
     carryOut: async (candidate, decision, shiftMs) => {
       if (decision.kind === "collected") {
-        const { repository, kind } = candidate;
-        const hasDirectory = kind === "repository" && !keepsDirectories;
-        if (hasDirectory) await removeDirectory(registry, repository, decision.stamp ?? null);
+        const hasDirectory = candidate.kind === "repository" && !keepsDirectories;
+        if (hasDirectory) return removeRepository(registry, candidate, decision);
         const { committed } = await registry.metadata.commit(decision.commit);
-        if (hasDirectory) await restoreDirectory(registry, repository);
         return committed;
       }
       await noteDecision(registry, candidate, changeOf(candidate, decision, shiftMs));
       return false;
     },
   };
+}
+
+/** False where a push put a file there meanwhile: its commit may still come, or never. */
+async function removeRepository(
+  registry: Registry,
+  { repository }: Candidate,
+  { commit, stamp = null }: Extract<Decision, { kind: "collected" }>,
+): Promise<boolean> {
+  await removeDirectory(registry, repository, stamp);
+  const isLoose = await hasLooseFiles(registry, repository);
+  const removed = !isLoose && (await registry.metadata.commit(commit)).committed;
+  await restoreDirectory(registry, repository);
+  return removed;
 }
 
 function changeOf(
