@@ -387,7 +387,7 @@ describe("what goes wrong", () => {
       { ...entry, content: [{ prefix: "app" }] },
       ({ content }) => void content.addImage("app", "v1"),
       async () => {},
-      (upstream) => void upstream.on("GET", "/v2/app/tags/list", () => ({ status: 500 })),
+      (upstream) => upstream.on("GET", "/v2/app/tags/list", () => ({ status: 500 })),
     );
     expect(world.upstream.asked("GET", "/v2/app/tags/list")).toHaveLength(tries);
     expect(world.lines("a repository could not be synced")).toHaveLength(1);

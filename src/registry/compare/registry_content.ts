@@ -52,16 +52,10 @@ export function registryContent(
 }
 
 function bytesOf(content: OpenContent, digest: string): AsyncIterable<Uint8Array> {
-  switch (content.kind) {
-    case "bytes":
-      return once(content.bytes);
-    case "blob":
-      return content.blob.stream();
-    case "stream":
-      return content.stream;
-    case "redirect":
-      throw new InspectError(`${digest} lies elsewhere, and is not read here`);
-  }
+  if (content.kind === "bytes") return once(content.bytes);
+  if (content.kind === "blob") return content.blob.stream();
+  if (content.kind === "stream") return content.stream;
+  throw new InspectError(`${digest} lies elsewhere, and is not read here`);
 }
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array, void, void> {
