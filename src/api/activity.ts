@@ -4,6 +4,7 @@
  * Whoever asks is told of repositories that it may read. Who did it is told to callers who have logged in, as in the
  * history of a tag. The first page has an entity tag, which changes with every commit: asking again costs one number.
  */
+import { createHash } from "node:crypto";
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
 import { emptyReply, jsonReply } from "../http/reply.ts";
@@ -29,7 +30,7 @@ export async function getActivity(call: Call, app: App): Promise<Reply> {
   const count = Math.min(countParameter(query.get("n")) ?? countDefault, countMax);
   const end = await lastActivity(app.registry);
   const name = repositoryParameter(query.get("repository"));
-  const tag = `${end}.${before ?? ""}.${count}${name === null ? "" : `.${name}`}`;
+  const tag = `${end}.${before ?? ""}.${count}${name === null ? "" : `.${name}`}.${whoAsks(call)}`;
   const headers = { ...revalidated, etag: `"${tag}"` };
   const condition = call.header("if-none-match");
   if (condition !== null && matchesEntityTag(condition, tag)) return emptyReply(304, headers);
@@ -44,6 +45,13 @@ export async function getActivity(call: Call, app: App): Promise<Reply> {
   const showsWho = app.auth === null || call.by !== null;
   const activity = items.map((record) => told(record, showsWho));
   return jsonReply(200, { activity, next: next === null ? null : String(next) }, headers);
+}
+
+/** What a browser keeps of one caller is no answer to the next one. */
+function whoAsks({ caller: { identity } }: Call): string {
+  const { name, groups, provenBy, scope, keyId = null } = identity;
+  const who = JSON.stringify([name, groups, provenBy, scope, keyId]);
+  return createHash("sha256").update(who).digest("hex").slice(0, 32);
 }
 
 function told({ repository, tag, digest, previous, at, by, sequence }: FeedRecord, who: boolean) {

@@ -8,17 +8,18 @@ import type { Reply } from "../http/endpoint.ts";
 import { jsonReply } from "../http/reply.ts";
 import { compareImages, type ComparedSide, type ToldSide } from "../inspect/compare_images.ts";
 import { InspectError } from "../inspect/image_content.ts";
-import { seeManifest } from "../inspect/seen_manifest.ts";
+import { layersOf, seeManifest } from "../inspect/seen_manifest.ts";
 import { MiB } from "../lib/bytes.ts";
 import { comparisons } from "../metadata/comparisons.ts";
 import { recordCommit } from "../metadata/records.ts";
-import type { Platform } from "../oci/descriptor.ts";
+import type { Descriptor, Platform } from "../oci/descriptor.ts";
 import { parseDigest } from "../oci/digest.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
 import { parsePlatform } from "../oci/platform.ts";
 import { isRepositoryName, parseReference } from "../oci/reference.ts";
 import {
   comparisonKey,
+  missingLayer,
   type CompareRequest,
   type KeptComparison,
 } from "../registry/compare/compare_files.ts";
@@ -52,12 +53,13 @@ async function diffIn(call: Call, app: App, repository: string): Promise<Reply> 
   const sides = { a: await sideOf(call, app, a), b: await sideOf(call, app, b) };
   try {
     const platforms = { asked, usual, sbomBytesMax };
-    const { told } = await compareImages(sides.a, sides.b, platforms);
+    const { told, images } = await compareImages(sides.a, sides.b, platforms);
     const request = {
       a: { repository: a.repository, digest: told.a.imageDigest },
       b: { repository: b.repository, digest: told.b.imageDigest },
     };
-    const files = wantsFiles ? await filesOf(call, app, request) : null;
+    const layers = { a: layersOf(images.a), b: layersOf(images.b) };
+    const files = wantsFiles ? await filesOf(call, app, { request, layers }) : null;
     const body = {
       ...told,
       a: toldSide(call.repository, a, told.a),
@@ -96,8 +98,26 @@ type ToldFiles =
   | (object & { readonly state: "done" });
 
 /** What is known of the files, or that it is on its way. @throws TOO_MANY_REQUESTS. */
-async function filesOf(call: Call, { registry }: App, request: CompareRequest): Promise<ToldFiles> {
+async function filesOf(
+  call: Call,
+  { registry }: App,
+  {
+    request,
+    layers,
+  }: {
+    readonly request: CompareRequest;
+    readonly layers: { readonly a: readonly Descriptor[]; readonly b: readonly Descriptor[] };
+  },
+): Promise<ToldFiles> {
   const { metadata } = registry;
+  // What came of a comparison is kept for all repositories: who asks has the layers in those that it named.
+  for (const side of ["a", "b"] as const) {
+    call.budget.spend(layers[side].length);
+    const missing = await missingLayer(registry, request[side].repository, layers[side]);
+    if (missing !== null) {
+      return { state: "failed", problem: `layer ${missing.digest}: it is not here` };
+    }
+  }
   const key = comparisonKey(request);
   const known = await metadata.records(comparisons).comparison(key);
   if (known === null) {

@@ -156,6 +156,18 @@ describe("where callers log in", () => {
     }
   });
 
+  test("what one caller has is no answer to another", async () => {
+    const callers = { ann: as("ann"), bob: as("bob"), nobody: {} };
+    for (const [name, headers] of Object.entries(callers)) {
+      const tag = (await world.send("GET", "/v2/_zot/activity", { headers })).headers.get("etag");
+      for (const [other, asOther] of Object.entries(callers)) {
+        const asked = { ...asOther, "if-none-match": tag ?? "" };
+        const answer = await world.send("GET", "/v2/_zot/activity", { headers: asked });
+        expect(answer.status).toBe(name === other ? 304 : 200);
+      }
+    }
+  });
+
   test("the caller is told who it is", async () => {
     const me = async (headers: Headers) => {
       const answer = await world.send("GET", "/v2/_zot/me", { headers });

@@ -5,11 +5,15 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { gzipSync } from "node:zlib";
 import { eventually, startZot, type Zot } from "../harness.ts";
 import { inspectedImages, placeImages, tarOf } from "../inspected_images.ts";
+import { digestOf } from "../../src/oci/digest.ts";
+import { mediaTypes } from "../../src/oci/media_types.ts";
 import { emptyIndexPush } from "./content.ts";
 import { diffRows } from "./rows/diff.ts";
 import { testRows } from "./row.ts";
 
 const testMs = 120_000;
+const { ociImage } = mediaTypes;
+const emptyConfig = { digest: digestOf("sha256", Buffer.from("{}")), size: 2 };
 testRows("what differs between images", diffRows);
 
 let zot: Zot;
@@ -81,6 +85,49 @@ test(
     });
     const again = await ask("a=1.0&b=other/app:1.10&files=true");
     expect(await again.json()).toMatchObject({ b: { name: "other/app" }, files });
+  },
+  testMs,
+);
+
+test(
+  "a layer that lies elsewhere does not tell of another repository's files",
+  async () => {
+    await withFiles("a=1.0&b=1.10");
+    const { layers } = (await (await fetch(`${zot.url}/v2/team/app/manifests/1.10`)).json()) as {
+      layers: { mediaType: string; urls?: string[] }[];
+    };
+    for (const layer of layers) {
+      layer.mediaType = "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip";
+      layer.urls = ["https://elsewhere.example/layer"];
+    }
+    // What it must have it has.
+    const config = { mediaType: mediaTypes.ociConfig, ...emptyConfig };
+    await fetch(`${zot.url}/v2/spy/far/blobs/uploads/?digest=${config.digest}`, {
+      method: "POST",
+      body: "{}",
+      headers: { "content-type": "application/octet-stream" },
+    });
+    for (const [tag, named] of [
+      ["far", layers],
+      ["none", []],
+    ] as const) {
+      const body = { schemaVersion: 2, mediaType: ociImage, config, layers: named };
+      const pushed = await fetch(`${zot.url}/v2/spy/far/manifests/${tag}`, {
+        method: "PUT",
+        headers: { "content-type": ociImage },
+        body: JSON.stringify(body),
+      });
+      expect([tag, pushed.status]).toEqual([tag, 201]);
+    }
+    const answer = await eventually("it is answered", async () => {
+      const told = await ask("a=none&b=far&files=true", "spy/far");
+      const { files } = (await told.json()) as { files: { state: string; problem?: string } };
+      return files.state === "pending" ? null : files;
+    });
+    expect(answer).toEqual({
+      state: "failed",
+      problem: expect.stringMatching(/^layer sha256:[0-9a-f]{64}: it is not here$/),
+    });
   },
   testMs,
 );

@@ -1,4 +1,5 @@
 /** The files of two images compared, by the listings of their layers. */
+import { MiB } from "../../lib/bytes.ts";
 import type { Descriptor } from "../../oci/descriptor.ts";
 import { compareFiles, type FileChanges } from "./compare_files.ts";
 import { FileTree } from "./file_tree.ts";
@@ -7,6 +8,8 @@ import { LayerProblem } from "./layer_problem.ts";
 
 /** Entries of all layers of both images, each layer once. */
 export const comparedEntriesMax = 600_000;
+/** Characters of the names and targets of all those entries together. */
+export const comparedNamesMax = 128 * MiB;
 /** A reading of layers that takes longer ends. */
 export const comparedMsMax = 10 * 60_000;
 
@@ -22,11 +25,20 @@ export async function compareImageFiles(
 ): Promise<FileComparison> {
   const known = new Map<string, readonly LayerEntry[]>();
   let entries = 0;
+  let names = 0;
   const listing = async (layer: Descriptor, side: "a" | "b"): Promise<readonly LayerEntry[]> => {
-    const found = known.get(layer.digest) ?? (await listed(layer, side, lists));
-    if (!known.has(layer.digest)) entries += found.length;
+    // The same bytes may be two files, whose names stand beside them.
+    if (!isReadForFiles(layer)) return [fileOf(layer)];
+    const before = known.get(layer.digest);
+    if (before !== undefined) return before;
+    const found = await lists(layer, side);
+    entries += found.length;
+    for (const { path, target } of found) names += path.length + (target?.length ?? 0);
     if (entries > comparedEntriesMax) {
       throw new LayerProblem(`with it the images have more than ${comparedEntriesMax} files`);
+    }
+    if (names > comparedNamesMax) {
+      throw new LayerProblem(`with it names have more than ${comparedNamesMax / MiB} MiB together`);
     }
     known.set(layer.digest, found);
     return found;
@@ -55,17 +67,14 @@ const title = "org.opencontainers.image.title";
 const unpacks = "io.deis.oras.content.unpack";
 
 /** A layer of an artifact may be one file, whose name stands beside it: then there is nothing to read. */
-async function listed(
-  layer: Descriptor,
-  side: "a" | "b",
-  lists: ListsLayer,
-): Promise<readonly LayerEntry[]> {
-  const { annotations = {}, digest, size } = layer;
-  const name = annotations[title];
-  if (name === undefined || annotations[unpacks] === "true" || /\btar\b/.test(layer.mediaType)) {
-    return lists(layer, side);
-  }
+export function isReadForFiles({ annotations = {}, mediaType }: Descriptor): boolean {
+  return (
+    annotations[title] === undefined || annotations[unpacks] === "true" || /\btar\b/.test(mediaType)
+  );
+}
+
+function fileOf({ annotations = {}, digest, size }: Descriptor): LayerEntry {
   const hash = digest.slice(digest.indexOf(":") + 1);
-  const file = { path: name, type: "file" as const, mode: 0, owner: "", sizeBytes: size };
-  return [{ ...file, hash, target: null }];
+  const file = { type: "file" as const, mode: 0, owner: "", sizeBytes: size };
+  return { ...file, path: annotations[title] ?? digest, hash, target: null };
 }

@@ -76,6 +76,12 @@ describe("layers", () => {
     expect(paths(treeOf(...layers))).toEqual(expected);
   });
 
+  test("names of many components are bounded together, not each alone", () => {
+    const tail = Array.from({ length: 2_000 }, () => "d").join("/");
+    const layer = Array.from({ length: 600 }, (_, number) => `${number}/${tail}`);
+    expect(() => treeOf(layer)).toThrow(LayerProblem);
+  });
+
   test("a path of thousands of components", () => {
     const deep = Array.from({ length: 2_000 }, () => "d").join("/");
     expect(paths(treeOf([deep]))).toEqual([deep]);
@@ -183,6 +189,25 @@ describe("comparison", () => {
       throw new LayerProblem("it is no tar archive");
     });
     expect(broken).toEqual({ problem: "layer x: it is no tar archive" });
+  });
+
+  test("files of the same bytes are told by their own names", async () => {
+    const file = (name: string) => ({
+      mediaType: "application/octet-stream",
+      digest: "sha256:e",
+      size: 0,
+      annotations: { "org.opencontainers.image.title": name },
+    });
+    const lists = async () => [];
+    const told = await compareImageFiles(
+      { a: [file("one"), file("two")], b: [file("two"), file("three")] },
+      lists,
+    );
+    expect(told).toMatchObject({
+      added: [{ path: "three" }],
+      removed: [{ path: "one" }],
+      counts: { same: 1 },
+    });
   });
 
   test("a layer of an artifact that is one file is not read", async () => {

@@ -5,6 +5,10 @@
  * in their own layer. A file in the place of a directory takes its content away, too.
  */
 import type { LayerEntry } from "./layer_listing.ts";
+import { LayerProblem } from "./layer_problem.ts";
+
+/** Files and directories of a tree, those included that only the names of others tell of. */
+export const treeNodesMax = 1_000_000;
 
 const whiteout = ".wh.";
 const opaque = ".wh..wh..opq";
@@ -18,8 +22,9 @@ interface Node {
 
 export class FileTree {
   readonly #root: Node = { entry: null, children: null };
+  #nodes = 0;
 
-  /** Lays the next layer on top. */
+  /** Lays the next layer on top. @throws LayerProblem where that is too much. */
   apply(entries: readonly LayerEntry[]): void {
     const own: LayerEntry[] = [];
     for (const entry of entries) {
@@ -54,6 +59,11 @@ export class FileTree {
       node.children ??= new Map();
       let child = node.children.get(part);
       if (child === undefined) {
+        if ((this.#nodes += 1) > treeNodesMax) {
+          throw new LayerProblem(
+            `with it an image has more than ${treeNodesMax} files and directories`,
+          );
+        }
         child = { entry: null, children: null };
         node.children.set(part, child);
       }

@@ -199,6 +199,17 @@ describe("what strangers send", () => {
     expect(await problem(bytes())).toStartWith(says);
   });
 
+  test("an owner that is no number is that of the header", async () => {
+    const record = (text: string): string => {
+      const length = text.length + 7;
+      return `${String(length).padStart(5, "0")} ${text}\n`;
+    };
+    const content = record(`uid=${"9".repeat(50_000)}`) + record(`gid=${"x".repeat(5_000)}`);
+    const [entry] = await list(tarOf([{ name: "x", type: "x", content }, { name: "a" }]));
+    expect(entry?.path).toBe("a");
+    expect(entry?.owner).toMatch(/^\d{1,7}:\d{1,7}$/);
+  });
+
   test("a tar that is cut off anywhere is an error, or ends before its end", async () => {
     const bytes = tarOf([
       { name: "a", content: "x".repeat(600) },

@@ -171,7 +171,7 @@ class Lister {
       path,
       type,
       mode: header.mode & 0o7777,
-      owner: `${pax?.get("uid") ?? header.uid}:${pax?.get("gid") ?? header.gid}`,
+      owner: `${idIn(pax, "uid") ?? header.uid}:${idIn(pax, "gid") ?? header.gid}`,
       sizeBytes: isFile ? size : 0,
       hash: hash?.digest("hex").slice(0, hashLength) ?? null,
       target: link ? (pax?.get("linkpath") ?? target ?? header.linkName) : null,
@@ -220,6 +220,12 @@ function sizeOf(
   const said = pax?.get("size");
   if (said === undefined) return sizeBytes;
   return /^\d{1,15}$/.test(said) ? Number(said) : null;
+}
+
+/** Null for what is no number: a text of any length may stand there. */
+function idIn(pax: ReadonlyMap<string, string> | null, name: "uid" | "gid"): string | null {
+  const said = pax?.get(name) ?? "";
+  return /^\d{1,20}$/.test(said) ? said : null;
 }
 
 /** Null for the root itself, and for a path that leads out of it, which nothing unpacks. */

@@ -6,6 +6,7 @@ import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
 import {
   compareImageFiles,
   comparedMsMax,
+  isReadForFiles,
   type FileComparison,
 } from "../../inspect/files/compare_image_files.ts";
 import { listLayer, readBytesMax, type LayerEntry } from "../../inspect/files/layer_listing.ts";
@@ -19,6 +20,7 @@ import type { Descriptor } from "../../oci/descriptor.ts";
 import { parseDigest } from "../../oci/digest.ts";
 import type { Registry } from "../registry.ts";
 import type { RegistryJob, RegistryWork } from "../registry_job.ts";
+import { resolveBlob } from "../resolve.ts";
 import { registryContent } from "./registry_content.ts";
 
 /** An image, not an index, of a repository as it is or was. */
@@ -70,6 +72,27 @@ async function layersIn(
   return image === null ? null : layersOf(image);
 }
 
+/**
+ * A layer that must be read for a comparison and is not in the repository; null where all are. Manifests may name what
+ * their repository does not have: layers that lie elsewhere, and content of a mirror that was not fetched yet. What other
+ * repositories have under the same digest is not told of.
+ */
+export async function missingLayer(
+  registry: Registry,
+  repository: string,
+  layers: readonly Descriptor[],
+): Promise<Descriptor | null> {
+  for (const layer of layers.filter(isReadForFiles)) {
+    if (!(await isHere(registry, repository, layer))) return layer;
+  }
+  return null;
+}
+
+async function isHere(registry: Registry, repository: string, layer: Descriptor): Promise<boolean> {
+  const digest = parseDigest(layer.digest);
+  return digest !== null && (await resolveBlob(registry, repository, digest)).found !== null;
+}
+
 async function listingOf(
   registry: Registry,
   { layer, repository }: { readonly layer: Descriptor; readonly repository: string },
@@ -78,6 +101,7 @@ async function listingOf(
 ): Promise<readonly LayerEntry[]> {
   const { metadata } = registry;
   const key = `${listingVersion} ${layer.digest}`;
+  if (!(await isHere(registry, repository, layer))) throw new LayerProblem("it is not here");
   const kept = await metadata.records(comparisons).listing(key);
   if (kept !== null) return decoded(kept);
   const digest = parseDigest(layer.digest);
