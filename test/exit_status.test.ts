@@ -27,12 +27,10 @@ let directory: TempDirectory;
 let zot: Zot;
 /** Says that it is a registry, and fails at everything else. */
 let broken: Bun.Server<undefined>;
-/** Finds nothing. */
-let searching: Bun.Server<undefined>;
 
 beforeAll(async () => {
   directory = await tempDirectory();
-  zot = await startZot();
+  zot = await startZot({ config: { extensions: { search: { enable: true } } } });
   const blob = `${zot.url}/v2/app/blobs/uploads/?digest=${emptyDigest}`;
   await fetch(blob, { method: "POST", headers: { "content-length": "0" } });
   const { headers, body } = emptyIndexPush();
@@ -42,11 +40,6 @@ beforeAll(async () => {
     port: 0,
     fetch: ({ url }) =>
       new URL(url).pathname === "/v2/" ? new Response("{}") : new Response("", { status: 500 }),
-  });
-  searching = Bun.serve({
-    hostname: "127.0.0.1",
-    port: 0,
-    fetch: () => Response.json({ data: { GlobalSearch: { Repos: [], Images: [] } } }),
   });
   const at = (name: string) => join(directory.path, name);
   await writeFile(at("good.yaml"), `storage: {rootDirectory: ${at("root")}}\nhttp: {port: 0}\n`);
@@ -63,7 +56,6 @@ beforeAll(async () => {
 });
 afterAll(async () => {
   await broken.stop(true);
-  await searching.stop(true);
   await zot[Symbol.asyncDispose]();
   await directory[Symbol.asyncDispose]();
 });
@@ -126,7 +118,7 @@ const rows: readonly [command: string, status: number, ask: () => Promise<number
   ["diff", 1, () => status("diff", "oci:images:1.0", "oci:images:none")],
   ["diff", 2, () => status("diff", "oci:images:1.0")],
   ["diff", 3, () => status("diff", "--exit-code", "oci:images:1.0", "oci:images:1.10")],
-  ["search", 0, () => status("search", "-s", searching.url.href, "app")],
+  ["search", 0, () => asked("search", "app")],
   ["search", 1, () => status("search", "-s", address("broken"), "app")],
   ["search", 2, () => status("search", "-n", "0", "app")],
   ["copy", 0, () => status("copy", `${zot.url}/app:1`, "oci:copied")],
