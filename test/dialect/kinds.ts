@@ -361,6 +361,23 @@ const figures: readonly Kind[] = [
     asks: [[nobody, app, { push: 400 }]],
   },
   {
+    kind: "search, with a scanner that this registry has not",
+    http: () => listen,
+    extensions: {
+      search: {
+        enable: true,
+        cve: {
+          updateInterval: "24h",
+          trivy: { dbRepository: "registry.example.com/db", sbom: { enable: true } },
+        },
+      },
+    },
+    asks: [[nobody, app, all]],
+    warnings: [
+      "extensions.search.cve: has no effect: nothing scans here; clients are told that the search for vulnerabilities is disabled",
+    ],
+  },
+  {
     kind: "metrics",
     http: () => listen,
     extensions: metrics,

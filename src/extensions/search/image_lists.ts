@@ -42,6 +42,7 @@ export async function allImages(
   const total = within.reduce((sum, { images }) => sum + images, 0);
   const count = itemsOf(total, paging);
   searching.takeImages(count);
+  if (count === 0) return { Page: pageInfo(total, paging), Results: [] };
   const read = readers[paging.sortBy];
   if (read === undefined) throw unsupportedSort();
   const rows = read(

@@ -90,12 +90,20 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   "summaries: summaryImagesByTagDown": [/^SEARCH i USING PRIMARY KEY \(repository=\?\)$/],
   "summaries: summaryImagesUpdated": [/^SEARCH i USING INDEX summary_images_newest/],
   "summaries: summaryImagesSet": [/^SEARCH i USING INDEX summary_images_pushed/],
-  "summaries: summaryNewest": [/^SCAN i USING INDEX summary_images_updated$/],
-  "summaries: summaryNewestWithin": [/^SCAN i USING INDEX summary_images_updated$/],
-  "summaries: summaryLastSet": [/^SCAN i USING INDEX summary_images_set$/],
-  "summaries: summaryLastSetWithin": [/^SCAN i USING INDEX summary_images_set$/],
+  "summaries: summaryNewest": [
+    /^SCAN (summary_images USING COVERING INDEX summary_images_updated|page)$/,
+  ],
+  "summaries: summaryNewestWithin": [
+    /^SCAN (summary_images USING COVERING INDEX summary_images_updated|page)$/,
+  ],
+  "summaries: summaryLastSet": [
+    /^SCAN (summary_images USING COVERING INDEX summary_images_set|page)$/,
+  ],
+  "summaries: summaryLastSetWithin": [
+    /^SCAN (summary_images USING COVERING INDEX summary_images_set|page)$/,
+  ],
   // Any part of a tag; and what was found by an index, each once.
-  "summaries: summaryWithTag": [/^SCAN i$/],
+  "summaries: summaryWithTag": [/^SCAN summary_images USING COVERING INDEX summary_images_newest$/],
   "summaries: summaryWithDigest": [/TEMP B-TREE/, /^SCAN found$/],
   "summaries: summaryBelow": [/TEMP B-TREE/],
   "summaries: summaryAbove": [/TEMP B-TREE/],

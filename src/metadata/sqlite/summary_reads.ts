@@ -58,14 +58,16 @@ function ofRepository(order: ImageOrder): string {
   return `SELECT ${image} FROM summary_images i ${inRepository[order]} LIMIT ?2 OFFSET ?3`;
 }
 
+/** The page is found in the index alone; only its own rows are read. */
 function ofAll(column: "updated_at" | "set_at", index: string, within: string): string {
   return (
-    `SELECT ${image} FROM summary_images i INDEXED BY ${index} ${within}` +
-    `ORDER BY i.${column} DESC, i.name, i.tag LIMIT ?1 OFFSET ?2`
+    `SELECT ${image} FROM (SELECT repository, tag FROM summary_images INDEXED BY ${index} ${within}` +
+    `ORDER BY ${column} DESC, name, tag LIMIT ?1 OFFSET ?2) page ` +
+    "CROSS JOIN summary_images i ON i.repository = page.repository AND i.tag = page.tag"
   );
 }
 
-const onlyWithin = "WHERE i.repository IN (SELECT value FROM json_each(?3)) ";
+const onlyWithin = "WHERE repository IN (SELECT value FROM json_each(?3)) ";
 
 export const summarySql = {
   summaryChanged:
@@ -80,7 +82,11 @@ export const summarySql = {
   summaryLastSet: ofAll("set_at", "summary_images_set", ""),
   summaryLastSetWithin: ofAll("set_at", "summary_images_set", onlyWithin),
   summaryImage: `SELECT ${image} FROM summary_images i WHERE i.repository = ?1 AND i.tag = ?2`,
-  summaryWithTag: `SELECT ${image} FROM summary_images i WHERE instr(lower(i.tag), ?1) > 0 AND ${isWithin} LIMIT ?3`,
+  // The narrowest index that has all tags is read, and only what fits is looked up.
+  summaryWithTag:
+    `SELECT ${image} FROM (SELECT repository, tag FROM summary_images INDEXED BY summary_images_newest ` +
+    "WHERE instr(lower(tag), ?1) > 0) found CROSS JOIN summary_images i " +
+    `ON i.repository = found.repository AND i.tag = found.tag WHERE ${isWithin} LIMIT ?3`,
   summaryWithDigest: imagesOfFound(
     "SELECT id FROM summary_manifests INDEXED BY summary_manifests_digest " +
       "WHERE digest >= ?1 AND digest < ?1 || 'g' UNION " +
