@@ -36,6 +36,10 @@ export const configRows: Readonly<Record<string, Check>> = {
   "config-minimal.json": serves("zot-data"),
   "config-minimal.yaml": serves("zot-data"),
   "config-container.json": serves("var/lib/registry"),
+  "config-lint.json": async ({ as }) => {
+    expect(await as().push("hello/world", "1")).toBe(400);
+    expect(await as().get("/v2/hello/world/manifests/1")).toBe(404);
+  },
   "config-scrub.json": async (served) => {
     await serves("var/lib/registry")(served);
     const state = async () => (await served.as().ask("GET", "/v2/_zot/scrub")).text;
