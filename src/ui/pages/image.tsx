@@ -26,6 +26,7 @@ import { Attached } from "./attached.tsx";
 import { ConfigView } from "./config_view.tsx";
 import { LayersView } from "./layers_view.tsx";
 import { RawView } from "./raw_view.tsx";
+import { RelatedImages } from "./related.tsx";
 
 export function Image({
   repository,
@@ -84,7 +85,14 @@ function Loaded({ top, reference }: { readonly top: Manifest; readonly reference
     return lists.flat();
   });
   const kind = artifactKindOf(artifactFacts(top.document));
-  const tabs = tabsOf({ top, shown, config: config.value, kind, attached: attached.value });
+  const tabs = tabsOf({
+    top,
+    reference,
+    shown,
+    config: config.value,
+    kind,
+    attached: attached.value,
+  });
   return (
     <>
       <RepositoryHead name={top.repository} current="image">
@@ -212,12 +220,14 @@ function PlatformSwitch({
 
 function tabsOf({
   top,
+  reference,
   shown,
   config,
   kind,
   attached,
 }: {
   readonly top: Manifest;
+  readonly reference: string;
   readonly shown: Manifest | null;
   readonly config: unknown;
   readonly kind: ArtifactKind;
@@ -261,6 +271,15 @@ function tabsOf({
         whenLoaded(shown, (value) => <ConfigView manifest={value} config={config} top={top} />),
     },
     attachedTab,
+    ...(reference.includes(":")
+      ? []
+      : [
+          {
+            id: "related",
+            label: "Related",
+            content: () => <RelatedImages repository={top.repository} tag={reference} />,
+          },
+        ]),
     raw,
   ];
 }
