@@ -61,6 +61,14 @@ describe("limit and offset", () => {
   });
 });
 
+test.each(["RELEVANCE", "UPDATE_TIME", "ALPHABETIC_DSC", "DOWNLOADS"])(
+  "a repository that is not there has no images by %s, and stands for no others",
+  async (sortBy) => {
+    const found = await images(`limit:10,sortBy:${sortBy}`, "no/such");
+    expect(found).toEqual({ total: 0, count: 0, found: [] });
+  },
+);
+
 describe("orders", () => {
   const newest = ["v3", "v1", "v2", "none"];
   test.each<[string, readonly string[]]>([

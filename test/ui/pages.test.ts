@@ -17,12 +17,14 @@ const scriptMsMax = 200;
 const pages: readonly (readonly [name: string, path: string, shows: string])[] = [
   ["home", "", "Lately"],
   ["found", "?q=shop", "charts/shop"],
+  ["found tags", "?q=team/shop:1.1", "team/shop:1.10.0-rc.1"],
   ["nothing found", "?q=zzz", "Nothing is called “zzz”"],
   ["tags", "r/team/shop", "1.10.0-rc.1"],
   ["no repository", "r/no/such", "There is no such repository"],
   ["image", "r/team/shop:1.10.0", "COPY /out/app /app"],
   ["config", "r/team/shop:1.10.0?tab=config", "APP_VERSION"],
   ["attached", "r/team/shop:1.10.0?tab=attached", "application/spdx+json"],
+  ["related", "r/library/alpine:3.22?tab=related", "team/search:0.4.0"],
   ["raw", "r/team/shop:1.10.0?tab=raw", '"schemaVersion": 2'],
   ["chart", "r/charts/shop:2.1.0", "The shop on Kubernetes"],
   ["no tag", "r/team/shop:none", "none is not there"],
@@ -37,7 +39,7 @@ describe.skipIf(noBrowser !== null)("pages", () => {
   let world: World;
   let browser: Browser;
   beforeAll(async () => {
-    world = await startWorld({ extensions: { ui: { enable: true } } });
+    world = await startWorld({ extensions: { ui: { enable: true }, search: { enable: true } } });
     await pushSample(new Pusher(world.url));
     browser = await openBrowser();
   });
@@ -223,6 +225,27 @@ describe.skipIf(noBrowser !== null)("pages", () => {
 async function tagsShown(page: Page): Promise<string[]> {
   return await page.locator("tbody td.name a").allTextContents();
 }
+
+test.skipIf(noBrowser !== null)(
+  "without search, names and tags are listed all the same",
+  async () => {
+    await using world = await startWorld({ extensions: { ui: { enable: true } } });
+    await pushSample(new Pusher(world.url));
+    const browser = await openBrowser();
+    try {
+      await using opened = await openPage(browser, world.url);
+      const { page, faults } = opened;
+      await page.goto(`${world.url}/ui/?q=shop`);
+      await page.getByRole("link", { name: "team/shop", exact: true }).click();
+      await page.getByRole("link", { name: "1.10.0", exact: true }).click();
+      await page.getByRole("tab", { name: "Related" }).click();
+      await page.getByText("This registry has no search").waitFor();
+      expect(faults).toEqual([]);
+    } finally {
+      await browser.close();
+    }
+  },
+);
 
 test.skipIf(noBrowser !== null)("an empty registry teaches the first push", async () => {
   await using world = await startWorld({ extensions: { ui: { enable: true } } });

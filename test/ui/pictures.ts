@@ -38,7 +38,9 @@ const pictures: readonly Picture[] = [
 if (noBrowser !== null) throw new Error(noBrowser);
 const wanted = Bun.argv.slice(2);
 await mkdir(directory, { recursive: true });
-await using world = await startWorld({ extensions: { ui: { enable: true } } });
+await using world = await startWorld({
+  extensions: { ui: { enable: true }, search: { enable: true } },
+});
 await pushSample(new Pusher(world.url));
 const browser = await openBrowser();
 for (const { name, path, shows, ...look } of pictures) {

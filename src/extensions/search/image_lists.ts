@@ -45,6 +45,8 @@ export async function allImages(
   if (count === 0) return { Page: pageInfo(total, paging), Results: [] };
   const read = readers[paging.sortBy];
   if (read === undefined) throw unsupportedSort();
+  // A repository that is not there, or not for the caller, is none; it does not stand for all of them.
+  if (within.length === 0) return { Page: pageInfo(0, paging), Results: [] };
   const rows = read(
     searching,
     { ids: within.map(({ id }) => id), named: named?.id ?? null },

@@ -105,6 +105,9 @@ export async function findRepositories(
 
 const hasNoSearch = (error: unknown): boolean => error instanceof Problem && error.status === 404;
 
+/** GraphQL answers 200 to what it cannot find. */
+const isUnknown = (error: unknown): boolean => error instanceof Problem && error.status === 200;
+
 function platformsOf(
   platforms: readonly { Os: string | null; Arch: string | null }[] | null,
 ): Platform[] {
@@ -215,7 +218,8 @@ export async function listTags(
     const total = list.Page?.TotalCount ?? tags.length;
     if (tags.length > 0) return { tags, total };
   } catch (error) {
-    if (!hasNoSearch(error)) throw error;
+    // Search does not know every repository: whether it is there, its list of tags says.
+    if (!hasNoSearch(error) && !isUnknown(error)) throw error;
   }
   return tagNames(repository, count, signal);
 }
