@@ -221,7 +221,9 @@ async function referrers(
     throw new SearchError("expected a digest such as sha256:<64 lower-case hex digits>");
   }
   if (searching.sight.find(repo) === null) return [];
-  const types = (type ?? []).includes("") ? [] : (type ?? []);
+  // A plus that the client did not encode arrives as a blank, which no media type has.
+  const given = (type ?? []).map((each) => each.replaceAll(" ", "+"));
+  const types = given.includes("") ? [] : given;
   if (types.length > typesMax) throw new SearchError(`expected up to ${typesMax} types`);
   return referrersOf(searching, repo, digest, types);
 }
