@@ -1,4 +1,5 @@
-// What mirroring costs: `scripts/bun bench/mirror.ts [--quick] [--only cached|cold|crowd|peer] [--zot-go FILE]`.
+// What mirroring costs: `scripts/bun bench/mirror.ts [--quick] [--only cached|cold|crowd|peer] [--zot-go FILE]
+// [--size MIB] [--rounds N]`; the last two are of the cold blob.
 //
 // First the CPU time of pulls from a mirrored repository, whose content is here, and from an ordinary one of the same
 // server, in turn: the goal is a ratio of 1.1 at most. Then a cold blob through the mirror and from its upstream
@@ -19,6 +20,8 @@ const { values } = parseArgs({
     quick: { type: "boolean", default: false },
     only: { type: "string", default: "" },
     "zot-go": { type: "string", default: "" },
+    size: { type: "string" },
+    rounds: { type: "string" },
   },
 });
 const MiB = 1024 * 1024;
@@ -462,7 +465,8 @@ async function peer(file: string, layerBytes: number, rounds: number): Promise<v
 const wanted = (part: string): boolean => values.only === "" || values.only === part;
 if (wanted("cached")) await cached(10, values.quick ? 20 : 60);
 if (wanted("cold")) {
-  const [bytes, rounds] = values.quick ? [256 * MiB, 1] : [1024 * MiB, 3];
+  const bytes = Number(values.size ?? (values.quick ? 256 : 1024)) * MiB;
+  const rounds = Number(values.rounds ?? (values.quick ? 1 : 3));
   await cold(bytes, rounds, true);
   await cold(bytes, rounds, false);
 }
