@@ -83,6 +83,42 @@ test("row 18: the first bytes come before the last ones have left the upstream",
   expect(await isStored(world)).toBe(true);
 });
 
+test("the last bytes go out once they are verified, before the blob is committed", async () => {
+  const gate = Promise.withResolvers<void>();
+  let waits = 0;
+  await using world = await opened({
+    beforeCommit: async ({ changes }) => {
+      if (!changes.some((change) => change.kind === "link-blob" && change.digest === digest))
+        return;
+      waits += 1;
+      await gate.promise;
+    },
+  });
+  expect(sha256(await world.bytes(here))).toBe(digest);
+  await eventually("the commit waits", () => waits === 1);
+  // Who comes meanwhile is served by the same download.
+  expect(sha256(await world.bytes(here))).toBe(digest);
+  gate.resolve();
+  await eventually("the download has ended", () => world.counted.fetching === 0);
+  expect((await world.get(here)).headers.get("x-zot-cache")).not.toBe("miss");
+  expect(downloads(world).length).toBe(1);
+});
+
+test("a commit that fails after the last byte takes nothing back, and the blob comes again", async () => {
+  let isRefused = true;
+  await using world = await opened({
+    beforeCommit: async ({ changes }) => {
+      const isBlob = changes.some((change) => change.kind === "link-blob");
+      if (isBlob && isRefused) throw new Error("the disk is gone");
+    },
+  });
+  expect(sha256(await world.bytes(here))).toBe(digest);
+  await eventually("the download has ended", () => world.counted.fetching === 0);
+  isRefused = false;
+  expect(sha256(await world.bytes(here))).toBe(digest);
+  expect(await isStored(world)).toBe(true);
+});
+
 test("row 19: many clients are one download", async () => {
   await using world = await opened();
   const { answer, letGo } = held(big, 1 * MiB);

@@ -10,6 +10,7 @@ import {
 } from "../../src/extensions/sync/upstream/registry_upstream.ts";
 import type { Upstream } from "../../src/extensions/sync/upstream/upstream.ts";
 import type { Clock } from "../../src/lib/clock.ts";
+import type { Commit, Metadata } from "../../src/metadata/metadata.ts";
 import { digestOf } from "../../src/oci/digest.ts";
 import { openUpstream } from "./open_upstream.ts";
 import { ScriptedUpstream } from "./scripted_upstream.ts";
@@ -28,6 +29,8 @@ export interface MirrorWorldOptions {
   readonly upstreamClock?: Clock;
   readonly limits?: Partial<UpstreamLimits>;
   readonly freePartMin?: number;
+  /** Awaited before each commit of the mirror. */
+  readonly beforeCommit?: (commit: Commit) => Promise<void>;
 }
 
 /** What was counted. */
@@ -77,7 +80,7 @@ export async function mirrorWorld(options: MirrorWorldOptions = {}): Promise<Mir
     config: options.config ?? {},
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...options.registry,
-    extensions: [extensionOf(names, counted, options.freePartMin ?? 0)],
+    extensions: [extensionOf(names, counted, options)],
     log: (line) => void log.push(line),
   } as RegistryOptions);
   const server = Bun.serve({
@@ -147,14 +150,37 @@ function namesOf(
   };
 }
 
-function extensionOf(names: MirrorNames, counted: Counted, freePartMin: number): Extension {
+/** The metadata, with something to do before each commit. */
+function committing(metadata: Metadata, before: (commit: Commit) => Promise<void>): Metadata {
+  return new Proxy(metadata, {
+    get: (target, key) => {
+      const value: unknown = Reflect.get(target, key, target);
+      if (typeof value !== "function") return value;
+      const call = value.bind(target) as (...args: unknown[]) => unknown;
+      if (key !== "commit") return call;
+      return async (commit: Commit) => {
+        await before(commit);
+        return call(commit);
+      };
+    },
+  });
+}
+
+function extensionOf(
+  names: MirrorNames,
+  counted: Counted,
+  { freePartMin = 0, beforeCommit }: MirrorWorldOptions,
+): Extension {
   const bad = new Set<string>();
   return {
     name: "mirror-under-test",
     openWorker: () => ({
       origin: (registry, { uploads }) =>
         new PullThrough({
-          registry,
+          registry:
+            beforeCommit === undefined
+              ? registry
+              : { ...registry, metadata: committing(registry.metadata, beforeCommit) },
           uploads,
           names,
           ticks: new FetchTicks(),

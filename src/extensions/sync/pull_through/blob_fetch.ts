@@ -3,8 +3,8 @@
  *
  * The download is an upload under the name of its digest, which all processes of the server see. Whoever holds it is the
  * leader and downloads; everybody else reads the growing bytes. When a leader ends, or is killed, the next one goes on
- * where the bytes end. They count once all of them have the digest: only then the last of them are handed out, and the
- * blob is a blob of the repository.
+ * where the bytes end. They count once all of them have the digest: only then the last of them are handed out. The leader's
+ * own readers have them while the blob is flushed and becomes one of the repository, readers in other processes afterwards.
  */
 import type { Clock } from "../../../lib/clock.ts";
 import type { Registry } from "../../../registry/registry.ts";
@@ -58,6 +58,8 @@ export class BlobFetch {
   #hereBytes = 0;
   #sizeBytes: number | null;
   #state: "arriving" | "whole" | "failed" = "arriving";
+  /** All bytes are here and have the digest: none is held back, though they are not a blob of the repository yet. */
+  #verified = false;
   #failure: unknown = null;
   #waiting: (() => void)[] = [];
   #readers = 0;
@@ -136,7 +138,7 @@ export class BlobFetch {
   }
 
   #readableBytes(): number {
-    if (this.#state === "whole") return this.#hereBytes;
+    if (this.#verified || this.#state === "whole") return this.#hereBytes;
     if (this.#sizeBytes === null) return Math.max(0, this.#hereBytes - heldBackBytes);
     return Math.max(0, Math.min(this.#hereBytes, this.#sizeBytes - heldBackBytes));
   }
@@ -238,8 +240,11 @@ export class BlobFetch {
       },
     });
     this.#sizeBytes = held.sizeBytes;
-    await publishFetched(registry, held, this.blob);
     this.#hereBytes = held.sizeBytes;
+    // Flushing a large blob takes long, and tells nobody who reads it anything.
+    this.#verified = true;
+    this.#wake();
+    await publishFetched(registry, held, this.blob);
     await held.discard();
   }
 
