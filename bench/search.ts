@@ -150,7 +150,8 @@ async function measureQueries(): Promise<void> {
       { query, variables: null, operationName: null },
       async () => {
         await index.refresh();
-        return new Searching(registry, everyone, new Sight(index, ids));
+        const sight = new Sight(index, ids);
+        return new Searching(registry, { caller: everyone, showsWho: true, sight });
       },
     );
     if (status !== 200 || text.startsWith('{"errors"')) throw new Error(text.slice(0, 300));

@@ -26,7 +26,10 @@ export async function takeInCached(
       const manifest = { kind: "cache-manifest", repository, digest, at: clock.now() } as const;
       if (tag === null || pointsAt.get(tag) !== digest) return [manifest];
       // The last check was no later than this.
-      return [manifest, { kind: "cache-tag", repository, tag, digest, checkedAt: cachedAt }];
+      return [
+        manifest,
+        { kind: "cache-tag", repository, tag, digest, checkedAt: Math.min(cachedAt, clock.now()) },
+      ];
     });
     if (changes.length > 0) await metadata.commit(recordCommit(mirrors, ...changes));
   }

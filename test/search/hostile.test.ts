@@ -91,6 +91,15 @@ describe("queries", () => {
     expect(errors?.[0]?.message).toContain(says);
   });
 
+  test("a request that looks at every tag again and again is told to stop", async () => {
+    const scan = (at: number): string => `a${at}:GlobalSearch(query:":no"){Page{TotalCount}}`;
+    const { errors } = await world.query(`{${[1, 2, 3, 4].map(scan).join(" ")}}`);
+    expect(errors?.map(({ message }) => message)).toEqual([
+      "more than 2 searches for tags: ask for fewer at once",
+    ]);
+    expect((await world.query(`{${scan(1)} ${scan(2)}}`)).errors).toBeNull();
+  });
+
   test("bodies that are too large, no JSON, or nested are refused", async () => {
     const post = async (body: string): Promise<number> =>
       (

@@ -2,7 +2,7 @@
 // totals, pages and suggestions, and not by a byte of difference to what never was.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { SearchWorld, type Pushed } from "./search_world.ts";
+import { answerOf, SearchWorld, type Pushed } from "./search_world.ts";
 
 const htpasswd = await Promise.all(
   ["admin", "all", "one", "none"].map(
@@ -150,5 +150,20 @@ describe("what may not be read", () => {
     const others = await world.data(`{StarredRepos{Page{TotalCount} Results{Name}}}`, login("all"));
     expect(others).toEqual({ StarredRepos: { Page: { TotalCount: 0 }, Results: [] } });
     expect((await put("open/app", "one"))[0]).toBe(200);
+  });
+});
+
+test("who pushed is told to callers who have logged in, as in histories of tags", async () => {
+  await world.push("public/app", "v1", { layers: ["public"], config: { os: "linux" } });
+  await world.settled();
+  const query = `{Image(image:"public/app:v1"){RepoName PushedBy}}`;
+  const target = `/v2/_zot/ext/search?query=${encodeURIComponent(query)}`;
+  const by = async (options: object) =>
+    answerOf(await world.world.send("GET", target, options)).data;
+  expect(await by({})).toEqual({
+    Image: { RepoName: "public/app", PushedBy: "" },
+  });
+  expect(await by(login("none"))).toEqual({
+    Image: { RepoName: "public/app", PushedBy: "admin" },
   });
 });

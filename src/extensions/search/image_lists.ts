@@ -150,6 +150,7 @@ const readers: Readonly<Partial<Record<Paging["sortBy"], ReadRows>>> = {
   DOWNLOADS: async function* (searching, { ids }, paging) {
     const rows: ImageRow[] = [];
     for await (const slice of byTag(searching, ids, { ...paging, offset: 0, limit: null }, "tag")) {
+      searching.takeFound(slice.length);
       rows.push(...slice);
       if (rows.length > imagesMax) throw tooManyImages();
     }
@@ -219,7 +220,7 @@ async function tell(
   const views: (ImageView | Promise<ImageView>)[] = [];
   let turn: Promise<unknown> | null = null;
   for await (const rows of slices) {
-    const found = await viewsOf(searching, rows);
+    const found = await viewsOf(searching, searching.seen(rows));
     if (turn === null) {
       views.push(...found);
       turn = begin.promise;

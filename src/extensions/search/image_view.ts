@@ -63,7 +63,12 @@ async function signatureInfo({ reads }: Searching, { repository, digest }: Store
 
 function manifestView(searching: Searching, seen: Seen, platform: Platform) {
   const { summary, repository } = seen;
-  const layers = (): Promise<SummarisedLayer[]> => searching.reads.layers(summary.id);
+  const layers = async (): Promise<SummarisedLayer[]> => {
+    searching.takeParts(1);
+    const found = await searching.reads.layers(summary.id);
+    searching.takeParts(found.length);
+    return found;
+  };
   return {
     ...seenView(searching, seen),
     ConfigDigest: summary.config?.digest ?? "",
@@ -102,7 +107,9 @@ function manifestsOf(searching: Searching, seen: Seen) {
 async function imagesOf(searching: Searching, { repository, summary }: Seen) {
   const { reads } = searching;
   const views: ReturnType<typeof manifestView>[] = [];
+  searching.takeParts(1);
   for (const { digest, platform } of await reads.children(summary.id)) {
+    searching.takeParts(1);
     const child = await reads.find(summary.repository, digest);
     if (child === null) continue;
     const facts = await reads.facts(summary.repository, digest);
@@ -132,7 +139,7 @@ export function imageView(searching: Searching, seen: Seen, { tag, setAt }: Tagg
     Manifests: () => manifestsOf(searching, seen),
     LastPullTimestamp: time(facts?.pulledAt ?? null),
     PushTimestamp: time(facts?.pushedAt ?? null),
-    PushedBy: facts?.pushedBy ?? "",
+    PushedBy: searching.showsWho ? (facts?.pushedBy ?? "") : "",
     TaggedTimestamp: time(setAt ?? facts?.pushedAt ?? null),
     Title: texts.title ?? "",
     Description: texts.description ?? "",
@@ -158,9 +165,13 @@ export async function viewsOf(
   searching: Searching,
   rows: readonly ImageRow[],
 ): Promise<ImageView[]> {
+  searching.takeParts(rows.length);
   const details = await searching.reads.details(rows.map(({ summary }) => summary));
   return rows.flatMap((row) => {
     const found = details.get(row.summary);
-    return found === undefined ? [] : imageView(searching, { repository: row.name, ...found }, row);
+    if (found === undefined) return [];
+    // Many tags may tell the texts of one manifest.
+    for (const text of Object.values(found.summary.texts)) searching.takeTexts(text.length);
+    return imageView(searching, { repository: row.name, ...found }, row);
   });
 }

@@ -3,7 +3,7 @@ import type { ImageRow, StoredSummary } from "../../metadata/summaries.ts";
 import { digestProblem } from "../../oci/digest.ts";
 import { imageView, viewsOf, type ImageView } from "./image_view.ts";
 import { allImages, foundImages, type FoundImages, type Images } from "./image_lists.ts";
-import { imagesMax, readPage, type PageInfo, type PageInput } from "./paging.ts";
+import { readPage, type PageInfo, type PageInput } from "./paging.ts";
 import { referrersOf, type ReferrerView } from "./referrers_of.ts";
 import {
   preferredRepositories,
@@ -113,30 +113,33 @@ async function imagesFor(
   const { reads, sight } = searching;
   if (wanted.kind === "digest") return withDigest(searching, wanted.prefix);
   if (wanted.kind === "tag") {
-    return reads.imagesWithTag(wanted.text, sight.within, imagesMax + 1);
+    searching.takeScan();
+    return searching.find((limit) => reads.imagesWithTag(wanted.text, sight.within, limit));
   }
   const repository = sight.find(wanted.repository);
   if (repository === null) return [];
   if (wanted.kind === "manifest") {
-    const rows = await reads.imagesWithDigest(wanted.digest, [repository.id], imagesMax + 1);
+    const rows = await searching.find((limit) =>
+      reads.imagesWithDigest(wanted.digest, [repository.id], limit),
+    );
     return rows.filter(({ digest }) => digest === wanted.digest);
   }
-  const all = await reads.imagesOf(repository.id, "tag", { offset: 0, limit: imagesMax + 1 });
+  const all = await searching.find((limit) =>
+    reads.imagesOf(repository.id, "tag", { offset: 0, limit }),
+  );
   return all.filter(({ tag }) => tag.toLowerCase().startsWith(wanted.prefix));
 }
 
 /** The beginning of a digest, with its algorithm or without. */
-async function withDigest(
-  { reads, sight }: Searching,
-  given: string,
-): Promise<readonly ImageRow[]> {
+async function withDigest(searching: Searching, given: string): Promise<readonly ImageRow[]> {
+  const { reads, sight } = searching;
   const text = checkedText(given);
   if (!/^(?:sha(?:256|512):)?[0-9a-f]*$/.test(text)) return [];
-  if (text.includes(":")) return reads.imagesWithDigest(text, sight.within, imagesMax + 1);
+  const beginningWith = (prefix: string): Promise<readonly ImageRow[]> =>
+    searching.find((limit) => reads.imagesWithDigest(prefix, sight.within, limit));
+  if (text.includes(":")) return beginningWith(text);
   const all = await Promise.all(
-    ["sha256:", "sha512:"].map((algorithm) =>
-      reads.imagesWithDigest(`${algorithm}${text}`, sight.within, imagesMax + 1),
-    ),
+    ["sha256:", "sha512:"].map((algorithm) => beginningWith(`${algorithm}${text}`)),
   );
   return all.flat();
 }
@@ -184,7 +187,8 @@ async function relatives(
   const { summary } = await imageNamed(searching, args.image);
   const found = new Map<string, ImageRow>();
   for (const part of await partsOf(searching, summary, args.digest ?? null)) {
-    for (const row of await reads[read](part, sight.within, imagesMax + 1)) {
+    const rows = await searching.find((limit) => reads[read](part, sight.within, limit));
+    for (const row of rows) {
       if (row.digest !== summary.digest) found.set(`${row.name}:${row.tag}`, row);
     }
   }

@@ -32,6 +32,7 @@ export async function referrersOf(
     if (found === null) return views;
     const told = found.records.slice(0, searching.takeReferrers(found.records.length));
     for (const { mediaType, artifactType, sizeBytes, digest, annotations } of told) {
+      searching.takeTexts(annotations?.length ?? 0);
       views.push({
         MediaType: mediaType,
         ArtifactType: artifactType ?? "",

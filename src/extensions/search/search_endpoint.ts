@@ -50,13 +50,14 @@ export async function postSearch(call: Call, app: App, parts: SearchParts): Prom
 
 async function answer(
   call: Call,
-  { registry }: App,
+  { registry, auth }: App,
   { engine, sights }: SearchParts,
   request: QueryRequest,
 ): Promise<Reply> {
   const { status, text } = await engine.run(request, async () => {
     const sight = await sights.of(call, registry.clock.monotonicMs());
-    return new Searching(registry, call.caller, sight);
+    const showsWho = auth === null || call.by !== null;
+    return new Searching(registry, { caller: call.caller, showsWho, sight });
   });
   return textReply(status, text, "application/json", headers);
 }

@@ -1,6 +1,12 @@
 /** What the resolvers of one request work with. */
 import type { Caller } from "../../auth/caller.ts";
-import { summaries, type Preference, type SummaryReads } from "../../metadata/summaries.ts";
+import { MiB } from "../../lib/bytes.ts";
+import {
+  summaries,
+  type ImageRow,
+  type Preference,
+  type SummaryReads,
+} from "../../metadata/summaries.ts";
 import type { Registry } from "../../registry/registry.ts";
 import { imagesMax, tooManyImages } from "./paging.ts";
 import { SearchError } from "./search_error.ts";
@@ -10,20 +16,44 @@ import type { Sight } from "./sight.ts";
 const configsMax = 256;
 /** Referrers that one request is given. */
 const referrersMax = 10_000;
+/** Images that all searches of one request find together, by digests, tags and layers, or read to sort them. */
+const foundMax = 2 * imagesMax;
+/** Searches of one request that look at every tag. */
+const scansMax = 2;
+/** Manifests, layers and steps of histories that one request is given. */
+export const partsMax = 500_000;
+/** Characters of texts of images, and of annotations, that one request is given; a field may be asked for twice. */
+export const textsMax = 32 * MiB;
 
 export class Searching {
   readonly registry: Registry;
   readonly caller: Caller;
+  /** Whether the caller is told who pushed: as in the history of a tag, whoever has logged in. */
+  readonly showsWho: boolean;
   readonly sight: Sight;
   readonly reads: SummaryReads;
   readonly #preferred = new Map<Preference, Promise<ReadonlySet<number>>>();
   #images = 0;
   #configs = 0;
   #referrers = 0;
+  #found = 0;
+  #scans = 0;
+  #parts = 0;
+  #texts = 0;
+  /** Searches of one request wait for each other: what one finds is less for the next. */
+  #search: Promise<unknown> = Promise.resolve();
 
-  constructor(registry: Registry, caller: Caller, sight: Sight) {
+  constructor(
+    registry: Registry,
+    {
+      caller,
+      showsWho,
+      sight,
+    }: { readonly caller: Caller; readonly showsWho: boolean; readonly sight: Sight },
+  ) {
     this.registry = registry;
     this.caller = caller;
+    this.showsWho = showsWho;
     this.sight = sight;
     this.reads = registry.metadata.records(summaries);
   }
@@ -46,6 +76,54 @@ export class Searching {
   takeImages(count: number): void {
     this.#images += count;
     if (this.#images > imagesMax) throw tooManyImages();
+  }
+
+  /**
+   * Images that a search finds and the caller may see, also where some came since it was asked what that is. The search
+   * is given the number of images to find. @throws SearchError.
+   */
+  find(search: (limit: number) => Promise<readonly ImageRow[]>): Promise<readonly ImageRow[]> {
+    const found = this.#search.then(async () => {
+      const rows = await search(Math.min(imagesMax, foundMax - this.#found) + 1);
+      this.takeFound(rows.length);
+      return this.seen(rows);
+    });
+    this.#search = found.catch(() => undefined);
+    return found;
+  }
+
+  /** Those that the caller may see. */
+  seen(rows: readonly ImageRow[]): readonly ImageRow[] {
+    return rows.filter(({ repository }) => this.sight.at(repository) !== null);
+  }
+
+  /** Images were read. @throws SearchError. */
+  takeFound(count: number): void {
+    this.#found += count;
+    if (count > imagesMax || this.#found > foundMax) throw tooManyImages();
+  }
+
+  /** Every tag is to be looked at. @throws SearchError. */
+  takeScan(): void {
+    if (++this.#scans > scansMax) {
+      throw new SearchError(`more than ${scansMax} searches for tags: ask for fewer at once`);
+    }
+  }
+
+  /** @throws SearchError. */
+  takeParts(count: number): void {
+    this.#parts += count;
+    if (this.#parts > partsMax) {
+      throw new SearchError(`more than ${partsMax} manifests and layers: ask for fewer images`);
+    }
+  }
+
+  /** @throws SearchError. */
+  takeTexts(length: number): void {
+    this.#texts += length;
+    if (this.#texts > textsMax) {
+      throw new SearchError(`more than ${textsMax} characters: ask for fewer images`);
+    }
   }
 
   /** @throws SearchError. */
