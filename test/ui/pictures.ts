@@ -26,6 +26,7 @@ const pictures: readonly Picture[] = [
   { name: "tags", path: "r/team/shop?sort=version", shows: "1.10.0-rc.1" },
   { name: "image", path: "r/team/shop:1.10.0", shows: "COPY /out/app /app", theme: "dark" },
   { name: "compare", path: "compare?a=team/shop:1.9.0&b=team/shop:1.10.0", shows: "APP_VERSION" },
+  { name: "storage", path: "storage", shows: "On the disk" },
   {
     name: "phone",
     path: "r/team/shop:1.10.0",
