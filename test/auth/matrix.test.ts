@@ -48,6 +48,7 @@ const needs: Readonly<Record<string, Need>> = {
   "retention.explain": "read",
   "retention.why": "read",
   "usage.repository": "read",
+  "image.diff": "read",
   "usage.list": "list",
   "scrub.status": "admin",
   "scrub.forget": "admin",

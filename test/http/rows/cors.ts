@@ -21,7 +21,8 @@ const preflight = (origin: string, allow: string, offered = allow): Headers => (
   allow,
   "access-control-allow-methods": offered,
   "access-control-allow-headers":
-    "Accept, Authorization, Content-Range, Content-Type, If-Match, If-None-Match, If-Range, Range",
+    "Accept, Authorization, Content-Range, Content-Type, If-Match, If-None-Match, If-Range, Range, " +
+    "X-Zot-Api-Client",
   "access-control-max-age": "600",
 });
 
