@@ -6,7 +6,7 @@ import { recordCommit } from "../../metadata/records.ts";
 import { summaries, summaryVersion } from "../../metadata/summaries.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Registry } from "../../registry/registry.ts";
-import { lookAtWork, lookLightly, type Look } from "./look_at.ts";
+import { lookAtWork, lookLightly, lookTogether, type Look } from "./look_at.ts";
 
 export const followerName = "summarise";
 /** Records that are looked at beside the commits; more at once are work for another process. */
@@ -26,7 +26,7 @@ export function searchFollower(registry: Registry, heavy: HeavyRunner<Registry>)
     take: async (records, signal) => {
       const looks = looksOf(records);
       if (records.length > lightRecordsMax) await heavy.run(lookAtWork, looks, signal);
-      else for (const look of looks) await lookLightly(registry, heavy, look, signal);
+      else await lookTogether(looks, (look) => lookLightly(registry, heavy, look, signal));
     },
   };
 }

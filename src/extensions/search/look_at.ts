@@ -15,6 +15,8 @@ import { makeSummaries, TooHeavy } from "./make_summaries.ts";
 const sliceMax = 16;
 /** Layers and manifests in one commit, about. */
 const sliceRowsMax = 256;
+/** Repositories that are looked at at once where that is no part of the primary. */
+const togetherMax = 8;
 /** Tags of an index whose images came or went that are looked at. */
 const tagsMax = 1_000;
 
@@ -31,10 +33,23 @@ export interface Look {
 export const lookAtWork: RegistryWork<readonly Look[], null> = {
   name: "summarise-images",
   run: async (registry, looks, signal) => {
-    for (const look of looks) await lookAt(registry, look, { signal, isLight: false });
+    for (let at = 0; at < looks.length; at += togetherMax) {
+      const slice = looks.slice(at, at + togetherMax);
+      await lookTogether(slice, (look) => lookAt(registry, look, { signal, isLight: false }));
+    }
     return null;
   },
 };
+
+/** Repositories wait for nothing of each other, and their commits share transactions. Ends when all have ended. */
+export async function lookTogether(
+  looks: readonly Look[],
+  look: (look: Look) => Promise<void>,
+): Promise<void> {
+  const ended = await Promise.allSettled(looks.map((each) => look(each)));
+  const failed = ended.find((each) => each.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+}
 
 /** Looks beside the commits where that is done at once, else in another process. */
 export async function lookLightly(
