@@ -1,9 +1,8 @@
-// What search costs: `scripts/bun bench/search.ts [--quick] [--only queries|fill|push]`.
+// What search costs: `scripts/bun bench/search.ts [--quick] [--only queries|fill]`.
 //
 // *queries*: 100,000 images in 2,000 repositories, in this process; each query of the interfaces again and again, with
 // its CPU time at the middle and at the 99th part of a hundred. *fill*: a root of 10,000 images that search has not
-// seen, summarised as a start does it. *push*: the CPU time of pushes to a server with search against one without, in
-// turn, and of their commits alone. It prints the figures and judges nothing.
+// seen, summarised as a start does it. It prints the figures and judges nothing.
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
