@@ -62,7 +62,8 @@ export const layers: Readonly<Record<string, Layer>> = {
   // It runs in browsers and talks to the registry as anybody does; of ours it has what is plain data and functions.
   ui: {
     may: [],
-    files: /^src\/(lib\/push_commands|oci\/artifact_\w+|oci\/artifact_kinds\/\w+)\.ts$/,
+    files:
+      /^src\/(lib\/push_commands|lib\/compare_versions|oci\/artifact_\w+|oci\/artifact_kinds\/\w+)\.ts$/,
   },
   "listeners.ts": { may: ["http", "lib", "config"] },
   "settings.ts": { may: [...served, "api", "config"] },

@@ -1,5 +1,6 @@
 // `zot ls`: the repositories of a registry, or the tags of one repository, of any registry and of layouts.
 
+import { compareVersions } from "../lib/compare_versions.ts";
 import { ClientError } from "../client/client_error.ts";
 import type { RegistryClient } from "../client/registry_client.ts";
 import type { ImageContent } from "../inspect/image_content.ts";
@@ -155,11 +156,10 @@ async function listTags(place: PlaceName, { given, output, retries }: Listing): 
   });
 }
 
-/** Numbers count as numbers, and the highest comes first: `1.10` before `1.9`. */
+/** The highest version comes first. */
 function newestFirst(one: string, other: string): number {
-  return collator.compare(other, one);
+  return compareVersions(other, one);
 }
-const collator = new Intl.Collator("en", { numeric: true });
 
 async function summaries(content: ImageContent, tags: readonly string[]): Promise<TagSummary[]> {
   const gate = new Gate({ runningMax: requestsMax, waitingMax: tags.length });

@@ -63,7 +63,7 @@ describe.skipIf(noBrowser !== null)("harm", () => {
     });
     await pusher.image("harm/app", "2", {
       ...wanted,
-      annotations,
+      annotations: { ...annotations, "org.opencontainers.image.description": "w".repeat(20_000) },
       config: { Env: [`A=${script}`] },
     });
     await pushReferrers(pusher, "harm/app", pushed, { [script]: image, "a b": "\u0000" });
@@ -94,6 +94,7 @@ describe.skipIf(noBrowser !== null)("harm", () => {
     "r/harm/app",
     "r/harm/app?filter=%3Cimg%20src=x%20onerror=window.harmed=1%3E",
     "r/harm/app:1",
+    "r/harm/app:2",
     "r/harm/app:1?tab=config",
     "r/harm/app:1?tab=attached",
     "r/harm/app:1?tab=raw",
@@ -110,6 +111,7 @@ describe.skipIf(noBrowser !== null)("harm", () => {
     await page.locator("main :is(h1, h2)").first().waitFor();
     await page.waitForLoadState("networkidle");
     expect(await page.evaluate<unknown>("window.harmed")).toBeUndefined();
+    expect(await page.evaluate<number>("document.documentElement.scrollWidth")).toBe(800);
     expect(await page.locator("main script, main img, main iframe").count()).toBe(0);
     const links = await page
       .locator("main a")

@@ -125,6 +125,18 @@ describe.skipIf(noBrowser !== null)("pages", () => {
     await page.getByRole("link", { name: "just/arrived:1" }).waitFor();
   });
 
+  test("on a phone the row under a finger keeps its places, and a chart says that it is one", async () => {
+    await using opened = await openPage(browser, world.url, { width: 375, height: 700 });
+    const { page } = opened;
+    await page.goto(at("r/charts/shop"));
+    await page.getByText("Helm chart").waitFor();
+    const row = page.locator("tr[data-row]").first();
+    await row.hover();
+    const pick = await row.locator(".pick input").boundingBox();
+    const name = await row.getByRole("link").first().boundingBox();
+    expect(name?.x).toBeGreaterThan((pick?.x ?? 0) + (pick?.width ?? 0));
+  });
+
   test("versions sort as people count, and filter and order stand in the address", async () => {
     await using opened = await openPage(browser, world.url);
     const { page } = opened;

@@ -147,7 +147,11 @@ test.skipIf(noBrowser !== null)(
       await page.goto(`${world.url}/ui/`);
       await page.getByRole("link", { name: "pub/app", exact: true }).first().waitFor();
       expect(await page.textContent("main")).not.toContain("secret");
-      await page.getByRole("link", { name: "Sign in" }).click();
+      await page.goto(`${world.url}/ui/storage`);
+      await page.getByText("Takes").waitFor();
+      expect(await page.textContent("main")).not.toMatch(/secret|…/);
+      await page.goto(`${world.url}/ui/r/secret/app`);
+      await page.locator("main").getByRole("link", { name: "Sign in" }).click();
       await signIn(page, "ann");
       await page.getByRole("link", { name: "secret/app", exact: true }).first().waitFor();
       expect(faults).toEqual([]);

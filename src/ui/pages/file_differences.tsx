@@ -131,7 +131,7 @@ function Done({ files }: { readonly files: Files }) {
             <th>How</th>
             <th>What</th>
             <th class="number">Before</th>
-            <th class="number">Size</th>
+            <th class="number">After</th>
           </tr>
         </thead>
         <tbody>
@@ -147,7 +147,7 @@ function Done({ files }: { readonly files: Files }) {
               <td class="number" data-label="Before">
                 {file.sizeBytesBefore !== undefined && <Bytes count={file.sizeBytesBefore} />}
               </td>
-              <td class="number" data-label="Size">
+              <td class="number" data-label="After">
                 <Bytes count={file.sizeBytes} />
               </td>
             </tr>

@@ -161,12 +161,14 @@ function Map({ prefix, usage }: { readonly prefix: string; readonly usage: Prefi
 
 function figuresOf({ total, repositories }: PrefixUsage): readonly Figure[] {
   const { linkedBytes, ownBytes, physicalBytes, heldBytes, waitingBytes, uploadBytes } = total;
+  // While content is being counted null is "not yet"; after that it is "not for this caller".
+  const isOwnTold = physicalBytes === undefined && (ownBytes !== null || !total.isCounted);
   return [
     { label: "Content", bytes: linkedBytes, says: "Each content once" },
     { label: "On the disk", bytes: physicalBytes, says: "With what is held and on its way" },
     {
       label: "Own",
-      bytes: physicalBytes === undefined ? ownBytes : undefined,
+      bytes: isOwnTold ? ownBytes : undefined,
       says: "What nothing outside has: it would be freed with all of this",
     },
     { label: "Held for undo", bytes: heldBytes, says: "Goes first when the disk runs short" },

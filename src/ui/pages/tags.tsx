@@ -1,5 +1,6 @@
 /** The page of a repository: its tags, one row each, to filter, sort, open, select and delete. */
 import { useMemo, useState } from "preact/hooks";
+import { artifactKindOf, genericKind } from "../../oci/artifact_kinds.ts";
 import { countText } from "../core/format.ts";
 import { listTags, type TagList, type TagRow } from "../core/lists.ts";
 import { useLoad } from "../core/load.ts";
@@ -283,5 +284,15 @@ function TagLine({
 function Kind({ type }: { readonly type: string }) {
   if (type === "" || /\.image\.config\.v1\+json$|container\.image\.v1\+json$/.test(type))
     return null;
-  return <Chip title={type}>{type.replace(/^application\/(vnd\.)?/, "").slice(0, 28)}</Chip>;
+  const kind = artifactKindOf({
+    kind: "image",
+    artifactType: type,
+    // Search tells the one or the other.
+    configType: type,
+    layerTypes: [],
+    annotations: {},
+  });
+  const label =
+    kind === genericKind ? type.replace(/^application\/(vnd\.)?/, "").slice(0, 28) : kind.label;
+  return <Chip title={type}>{label}</Chip>;
 }

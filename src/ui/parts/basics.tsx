@@ -3,6 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { agoText, bytesText, exactBytes, shortDigest, timeOf } from "../core/format.ts";
 import type { Loaded } from "../core/load.ts";
+import { Link } from "../core/router.tsx";
 import { Icon, type IconName } from "./icons.tsx";
 
 /** A time from now, and exactly where somebody looks closer. */
@@ -205,10 +206,15 @@ export function Failed({
       <div>
         <strong>{title}</strong>
         <p>{message}</p>
-        {onRetry !== undefined && status !== 403 && (
+        {onRetry !== undefined && status !== 403 && status !== 401 && (
           <button type="button" onClick={onRetry}>
             Try again
           </button>
+        )}
+        {status === 401 && (
+          <Link to="signin" class="button">
+            Sign in
+          </Link>
         )}
       </div>
     </div>
