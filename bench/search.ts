@@ -204,7 +204,7 @@ async function measureFill(): Promise<void> {
       at,
     });
     const layers = [`base ${at % 10}`, `layer ${at}`].map((text) => Buffer.from(text));
-    for (const blob of [config, ...layers]) await pushBlob({ registry } as never, blob, repository);
+    for (const blob of [config, ...layers]) await pushBlob({ registry }, blob, repository);
     const described = (blob: Uint8Array, mediaType: string) => ({
       mediaType,
       digest: digestOf("sha256", blob),

@@ -1,4 +1,7 @@
-/** Makes the row of a repository anew: from indexes, so that it costs the same for one image and for thousands. */
+/**
+ * Makes the row of a repository anew: from indexes, so that it costs nearly the same for one image and for thousands.
+ * Pulls have to be added up, so they stay as they are unless they are asked for.
+ */
 import type { Database } from "bun:sqlite";
 import { signatureTag, signatureTool, signatureTypes } from "../../oci/signatures.ts";
 import type { Signature } from "../summaries.ts";
@@ -10,7 +13,12 @@ const facetsMax = 200;
 /** Referrers of a manifest that are looked at for signatures. */
 const signaturesMax = 100;
 
-export function refreshRepository(work: RecordWork, id: number, name: string): void {
+/** `pulls`: what is added up anew when it is there already. */
+export function refreshRepository(
+  work: RecordWork,
+  id: number,
+  { name, pulls }: { readonly name: string; readonly pulls: "kept" | "counted" },
+): void {
   const newest = get(
     work,
     "SELECT tag, digest, updated_at AS updatedAt FROM summary_images INDEXED BY summary_images_newest " +
@@ -42,7 +50,7 @@ export function refreshRepository(work: RecordWork, id: number, name: string): v
     later(newest?.["updatedAt"], pushed?.["setAt"]),
     JSON.stringify(facets(work, id, "platform").map(([os = "", arch = ""]) => ({ os, arch }))),
     JSON.stringify(facets(work, id, "vendor").map(([vendor]) => vendor)),
-    pullsOf(work, id),
+    (pulls === "kept" ? keptPulls(work, id) : null) ?? pullsOf(work, id),
     count(
       work,
       "SELECT count(*) AS n FROM summary_preferences INDEXED BY summary_preferences_repository " +
@@ -60,6 +68,11 @@ function later(...times: readonly unknown[]): number | null {
 
 function count(work: RecordWork, text: string, id: number): number {
   return Number(get(work, text, id)?.["n"] ?? 0);
+}
+
+function keptPulls(work: RecordWork, id: number): number | null {
+  const row = get(work, "SELECT pulls FROM summary_repositories WHERE repository = ?1", id);
+  return row === null ? null : Number(row["pulls"]);
 }
 
 /** Of manifests that have a tag. */

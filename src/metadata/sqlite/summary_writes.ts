@@ -25,12 +25,13 @@ const appliers: Appliers = {
   summarise: (work, id, { summary }) => writeSummary(work, id, summary),
   "set-images": (work, id, { repository, tags }) => {
     for (const tag of tags) setImage(work, { id, name: repository }, tag);
-    refreshRepository(work, id, repository);
+    refreshRepository(work, id, { name: repository, pulls: "kept" });
   },
   forget: (work, id, { digests }) => {
     for (const digest of digests) forget(work, id, digest);
   },
-  refresh: (work, id, { repository }) => refreshRepository(work, id, repository),
+  refresh: (work, id, { repository }) =>
+    refreshRepository(work, id, { name: repository, pulls: "counted" }),
   "begin-round": (work, _id, { version }) => {
     run(work, "UPDATE summary_counters SET value = value + 1 WHERE name = 'round'");
     run(work, "UPDATE summary_counters SET value = ?1 WHERE name = 'made'", version);
@@ -55,7 +56,7 @@ const appliers: Appliers = {
     if (removed === 0) {
       run(work, "INSERT INTO summary_preferences VALUES (?1, ?2, ?3)", user, preference, id);
     }
-    if (preference === "star") refreshRepository(work, id, repository);
+    if (preference === "star") refreshRepository(work, id, { name: repository, pulls: "kept" });
   },
 };
 
