@@ -23,6 +23,7 @@ let world: SearchWorld;
 beforeAll(async () => {
   world = await SearchWorld.start({ http: { manifestBytesMax: "8MiB" } });
   await world.push("good/app", "v1", { config: { os: "linux", created: "2026-01-01T00:00:00Z" } });
+  await world.settled();
 });
 afterAll(async () => {
   await world[Symbol.asyncDispose]();

@@ -1,5 +1,5 @@
 // A server with search, images that are pushed to it, and queries. `settled` waits until all that was pushed before
-// is summarised: the feed is in order, so a last push that shows up says so of all before it.
+// is summarised: pages of the feed are taken in order, so a push after one that shows up says so of all before.
 
 import { expect } from "bun:test";
 import type { Exchange } from "../../src/client/exchange.ts";
@@ -51,7 +51,10 @@ export class SearchWorld implements AsyncDisposable {
       ...config,
       extensions: { search: {}, ...config["extensions"] },
     });
-    return new SearchWorld(world, headers);
+    const started = new SearchWorld(world, headers);
+    // From here on every push is in the part of the feed that search follows; what was there before is a job's.
+    await started.settled();
+    return started;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -124,6 +127,16 @@ export class SearchWorld implements AsyncDisposable {
 
   /** Waits for the summaries, and takes the mark away again. */
   async settled(): Promise<void> {
+    // What came with the first one may still be looked at beside it; the second one waits for all of that.
+    const marked = [await this.#mark(), await this.#mark()];
+    for (const { tag, digest } of marked) {
+      const at = `/v2/${markers}/manifests/${digest}`;
+      expect((await this.send("DELETE", at)).status).toBe(202);
+      await eventually(`${tag} is gone`, async () => !(await this.#has(tag)));
+    }
+  }
+
+  async #mark(): Promise<{ readonly tag: string; readonly digest: string }> {
     const tag = `m${(this.#marks += 1)}`;
     const manifest = manifestOf(
       { schemaVersion: 2, mediaType: mediaTypes.ociIndex, manifests: [], annotations: { tag } },
@@ -131,9 +144,7 @@ export class SearchWorld implements AsyncDisposable {
     );
     await this.put(markers, tag, manifest);
     await eventually(`${tag} is summarised`, () => this.#has(tag));
-    const at = `/v2/${markers}/manifests/${manifest.digest}`;
-    expect((await this.send("DELETE", at)).status).toBe(202);
-    await eventually(`${tag} is gone`, async () => !(await this.#has(tag)));
+    return { tag, digest: manifest.digest };
   }
 
   async #has(tag: string): Promise<boolean> {
