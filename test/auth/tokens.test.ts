@@ -486,6 +486,12 @@ describe("API keys", () => {
   });
 });
 
+test.each(["GET", "HEAD"])("%s of who is asking tells the name and no more", async (method) => {
+  const answer = await send(method, "/v2/_zot/me", { headers: as("writerA") });
+  expect(answer.status).toBe(200);
+  if (method === "GET") expect(Buffer.from(answer.body).toString()).toContain('"name":"writerA"');
+});
+
 test("every answer that the rows grant was seen", () => {
   const unseen = description.unseen(endpoints, (row) => row.startsWith("auth."));
   expect(unseen).toEqual([]);
