@@ -80,7 +80,7 @@ const functions = {
 type Library = ReturnType<typeof dlopen<typeof functions>>["symbols"];
 
 /** Covers the round trip of clients whose handshake has begun; less than the second after which a SYN is repeated. */
-const drainMs = 300;
+const drainMs = 800;
 
 const descriptorsPath = "/proc/self/fd";
 
