@@ -63,7 +63,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   ui: {
     may: [],
     files:
-      /^src\/(lib\/push_commands|lib\/compare_versions|oci\/artifact_\w+|oci\/artifact_kinds\/\w+)\.ts$/,
+      /^src\/(lib\/push_commands|lib\/compare_versions|lib\/mirror_status|oci\/artifact_\w+|oci\/artifact_kinds\/\w+)\.ts$/,
   },
   "listeners.ts": { may: ["http", "lib", "config"] },
   "settings.ts": { may: [...served, "api", "config"] },

@@ -1,5 +1,6 @@
 /** How the mirrored upstreams are: up or not, what they still allow, and how much was answered from here. */
 import { useEffect } from "preact/hooks";
+import type { MirrorStatus } from "../../lib/mirror_status.ts";
 import { spanText } from "../core/format.ts";
 import { requestJson } from "../core/http.ts";
 import { useLoad } from "../core/load.ts";
@@ -7,31 +8,13 @@ import { useTitle } from "../core/title.ts";
 import { Chip, Empty, Shown, Time } from "../parts/basics.tsx";
 import { Figures, Meter } from "../parts/figures.tsx";
 
-/** An upstream, as `GET /v2/_zot/mirrors` tells it. */
-interface Mirror {
-  readonly host: string;
-  readonly atRoot: boolean;
-  readonly mappings: readonly { readonly upstream: string; readonly local: string }[];
-  readonly state: "up" | "limited" | "down";
-  readonly since: string | null;
-  readonly lastError: { readonly words: string; readonly at: string } | null;
-  readonly budgetLeft: number | null;
-  readonly reset: string | null;
-  readonly lastDay: {
-    readonly pulls: number;
-    readonly hitRatio: number | null;
-    readonly oldestStaleS: number | null;
-  };
-  readonly cached: { readonly repositories: number; readonly bytes: number };
-}
-
 const lookAgainMs = 10_000;
 
 export function Mirrors() {
   useTitle("Mirrors");
   const loaded = useLoad(
     "mirrors",
-    (signal) => requestJson<{ mirrors: readonly Mirror[] }>("v2/_zot/mirrors", { signal }),
+    (signal) => requestJson<{ mirrors: readonly MirrorStatus[] }>("v2/_zot/mirrors", { signal }),
     false,
   );
   const { reload } = loaded;
@@ -80,7 +63,7 @@ const states = {
   down: { tone: "bad", text: "down" },
 } as const;
 
-function MirrorCard({ mirror }: { readonly mirror: Mirror }) {
+function MirrorCard({ mirror }: { readonly mirror: MirrorStatus }) {
   const { host, atRoot, mappings, state, since, lastError, budgetLeft, reset } = mirror;
   const { pulls, hitRatio, oldestStaleS } = mirror.lastDay;
   const { tone, text } = states[state];
