@@ -297,9 +297,9 @@ export const wrongValues: Readonly<Record<string, WrongValues>> = {
   "log.audit": { wrong: [...paths.wrong, "/no/such/directory/audit.log"] },
 
   "extensions.lint.enable": flags,
-  "extensions.lint.mandatoryAnnotations": { wrong: ["team", "5", "[5]", '[""]'] },
-  "extensions.lint.mode": { wrong: ["off", "5", '"Warn"', "[warn]"] },
-  "extensions.lint.kinds": { wrong: ["image", "5", "[picture]", '[""]'] },
+  "extensions.lint.mandatoryAnnotations": { wrong: ["team", "5", "[5]", '[""]', "{}"] },
+  "extensions.lint.mode": { wrong: ["off", "5", '"Warn"', "[warn]", "true"] },
+  "extensions.lint.kinds": { wrong: ["image", "5", "[picture]", '[""]', "{}"] },
   "extensions.metrics.enable": flags,
   "extensions.metrics.repositoriesMax": { wrong: ["-1", "1.5", '"5"', "1e20", "many"] },
   "extensions.metrics.prometheus.path": {
