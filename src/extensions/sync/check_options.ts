@@ -3,7 +3,7 @@
  * option's path.
  */
 import { ruleProblem } from "./content_rules.ts";
-import { jwtBearerGrant, jwtTokenType, tokenExchangeGrant } from "./oauth2_names.ts";
+import { jwtBearerGrant, jwtTokenType, tokenExchangeGrant } from "../../lib/cloud/oauth2_names.ts";
 import { folderOf, hostOfUrl } from "./hosts.ts";
 import { sharedNames } from "./shared_names.ts";
 import { type OAuth2Values, ownKeys, type RegistryValues, type SyncValues } from "./options.ts";

@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { getCACertificates } from "node:tls";
 import type { TlsOptions } from "../../../client/connection.ts";
-import { namesIn, readFile } from "./operator_files.ts";
+import { namesIn, readFile } from "../../../lib/operator_files.ts";
 
 export interface TlsFiles {
   readonly verify: boolean;

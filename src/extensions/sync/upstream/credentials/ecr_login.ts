@@ -1,9 +1,15 @@
 /** Logins of private registries at AWS (ECR): a password for twelve hours, for the account and region in the host's name. */
 import { AwsV4Signer } from "aws4fetch";
 import type { HeaderLine } from "../../../../client/http_message.ts";
+import { domainOf, findAwsKeys } from "../../../../lib/cloud/aws_keys.ts";
+import {
+  askForObject,
+  CloudLoginError,
+  type CloudParts,
+  memberOf,
+} from "../../../../lib/cloud/cloud_login.ts";
 import { isJsonObject } from "../../../../lib/strict_json.ts";
-import { domainOf, findAwsKeys } from "./aws_keys.ts";
-import { askForJson, type Login, loginProblem, type LoginParts, textIn } from "./login_parts.ts";
+import type { Login } from "./login_parts.ts";
 
 /** One is fetched anew so long before its end, as in zot. */
 export const ecrRenewBeforeMs = 60 * 60_000;
@@ -11,11 +17,11 @@ export const ecrRenewBeforeMs = 60 * 60_000;
 const hostPattern =
   /^(\d{12})\.dkr[.-]ecr(-fips)?\.([a-z]{2}[a-z0-9-]+-\d)\.(?:amazonaws\.com(?:\.cn)?|on\.(?:aws|amazonwebservices\.com\.cn))$/;
 
-/** @throws ClientError */
-export async function fetchEcrLogin(host: string, parts: LoginParts): Promise<Login> {
+/** @throws CloudLoginError */
+export async function fetchEcrLogin(host: string, parts: CloudParts): Promise<Login> {
   const [, account, fips, region] = hostPattern.exec(host) ?? [];
   if (account === undefined || region === undefined) {
-    throw loginProblem(
+    throw new CloudLoginError(
       host,
       "expected <account>.dkr.ecr.<region>.amazonaws.com for the helper ecr",
     );
@@ -37,14 +43,14 @@ export async function fetchEcrLogin(host: string, parts: LoginParts): Promise<Lo
     body,
     service: "ecr",
     region,
-    ...(await findAwsKeys(region, parts)),
+    ...(await findAwsKeys(region, parts)).keys,
   }).sign();
   const headers: HeaderLine[] = [...signed.headers].filter(([line]) => line !== "host");
-  const answer = await askForJson({ method: "POST", url, headers, body }, parts);
+  const answer = await askForObject({ method: "POST", url, headers, body }, parts);
   const list = answer["authorizationData"];
   const data: unknown = Array.isArray(list) ? list[0] : null;
-  if (!isJsonObject(data)) throw loginProblem(host, "ECR answered without a login");
-  const login = Buffer.from(textIn(data, "authorizationToken", host), "base64").toString("utf8");
+  if (!isJsonObject(data)) throw new CloudLoginError(host, "ECR answered without a login");
+  const login = Buffer.from(memberOf(data, "authorizationToken", host), "base64").toString("utf8");
   const colon = login.indexOf(":");
   const untilS = Number(data["expiresAt"]);
   const half = 12 * 60 * 60_000;

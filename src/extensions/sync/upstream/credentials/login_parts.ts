@@ -11,17 +11,18 @@ import { formatOrigin, type Origin, parseAbsolute } from "../../../../client/reg
 import type { Route } from "../../../../client/route.ts";
 import { KiB } from "../../../../lib/bytes.ts";
 import type { Clock } from "../../../../lib/clock.ts";
-import { isJsonObject, type JsonObject } from "../../../../lib/strict_json.ts";
-import { jsonOf } from "../answers.ts";
-import { readFile } from "../operator_files.ts";
+import type {
+  CloudParts,
+  Environment,
+  LoginAnswer,
+  LoginRequest,
+} from "../../../../lib/cloud/cloud_login.ts";
 
 /** A login, and until when it can be used (milliseconds since 1970). */
 export interface Login {
   readonly credentials: Credentials;
   readonly untilMs: number;
 }
-
-export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** What sources are made with. */
 export interface LoginParts {
@@ -37,37 +38,12 @@ export function loginProblem(host: string, detail: string, cause?: unknown): Cli
   return new ClientError("credentials", host, { detail, cause });
 }
 
-/** The text of a secret's file, without blanks around it. @throws ClientError */
-export function readSecret(path: string, host = path): string {
-  try {
-    return readFile(path).trim();
-  } catch (error) {
-    throw loginProblem(host, `${path} cannot be read`, error);
-  }
-}
-
 /** What a service of logins has to answer within, and may answer at most. */
 const wholeMs = 30_000;
 const answerBytesMax = 256 * KiB;
 
-export interface LoginRequest {
-  readonly method: "GET" | "POST" | "PUT";
-  readonly url: string;
-  readonly headers?: readonly HeaderLine[];
-  /** A form where it is an object. */
-  readonly body?: string | Readonly<Record<string, string>>;
-  /** Not through a proxy: services of the machine itself. */
-  readonly isLocal?: boolean;
-  readonly wholeMs?: number;
-}
-
-export interface LoginAnswer {
-  readonly status: number;
-  readonly text: string;
-}
-
 /** @throws ClientError */
-export async function askForLogin(
+async function askForLogin(
   request: LoginRequest,
   { clock, tls, routeTo }: LoginParts,
 ): Promise<LoginAnswer> {
@@ -108,26 +84,8 @@ export async function askForLogin(
   }
 }
 
-/** The JSON object that a service answers with success. @throws ClientError, without what the answer says beside its error code. */
-export async function askForJson(request: LoginRequest, parts: LoginParts): Promise<JsonObject> {
-  const { status, text } = await askForLogin(request, parts);
-  const body = jsonOf(new TextEncoder().encode(text));
-  const { host } = new URL(request.url);
-  if (status === 200 && isJsonObject(body)) return body;
-  const code = isJsonObject(body) ? (body["error"] ?? body["__type"]) : null;
-  const said = typeof code === "string" && /^[\w.#:-]{1,80}$/.test(code) ? ` (${code})` : "";
-  throw loginProblem(host, `it answered ${status}${said} where a login was asked for`);
-}
-
-/** A member that is text and not empty. @throws ClientError */
-export function textIn(object: JsonObject, name: string, host: string): string {
-  const value = object[name];
-  if (typeof value === "string" && value !== "" && !/[\r\n]/.test(value)) return value;
-  throw loginProblem(host, `its answer has no ${name}`);
-}
-
-/** `expires_in` of an answer as the moment of its end. */
-export function endOf(answer: JsonObject, clock: Clock, defaultS: number): number {
-  const seconds = Number(answer["expires_in"]);
-  return clock.now() + (Number.isFinite(seconds) && seconds > 0 ? seconds : defaultS) * 1000;
+/** What the logins of clouds are fetched with. */
+export function cloudParts(parts: LoginParts): CloudParts {
+  const { clock, env } = parts;
+  return { clock, env, ask: (request) => askForLogin(request, parts) };
 }

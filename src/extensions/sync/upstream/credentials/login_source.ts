@@ -4,15 +4,17 @@
  */
 import type { Credentials, CredentialSource } from "../../../../client/client_auth.ts";
 import { askHelper, dockerLogin, DockerLoginError } from "../../../../client/docker_login.ts";
+import type { Clock } from "../../../../lib/clock.ts";
+import { CloudLoginError } from "../../../../lib/cloud/cloud_login.ts";
+import { KeptSecret } from "../../../../lib/cloud/kept_secret.ts";
+import { stampOf } from "../../../../lib/operator_files.ts";
 import { WatchedFile } from "../../../../lib/watched_file.ts";
-import { stampOf } from "../operator_files.ts";
 import { hostOfUrl, loginKeysOf } from "../../hosts.ts";
 import type { RegistryValues } from "../../options.ts";
 import { ecrRenewBeforeMs, fetchEcrLogin } from "./ecr_login.ts";
 import { fetchGcpLogin, gcpRenewBeforeMs } from "./gcp_login.ts";
-import { keptLogin } from "./kept_login.ts";
 import { type LoginFile, loginOf } from "./login_file.ts";
-import { type Login, loginProblem, type LoginParts } from "./login_parts.ts";
+import { cloudParts, type Login, loginProblem, type LoginParts } from "./login_parts.ts";
 import { fetchOAuth2Login, oauth2RenewBeforeMs } from "./oauth2_login.ts";
 
 export interface SourceParts extends LoginParts {
@@ -73,17 +75,18 @@ function ofHelper(
   const { clock } = parts;
   const host = hostOfUrl(url);
   const kept = (fetch: () => Promise<Login>, renewBeforeMs: number): CredentialSource =>
-    keptLogin(fetch, { clock, renewBeforeMs });
-  if (credentialHelper === "ecr") return kept(() => fetchEcrLogin(host, parts), ecrRenewBeforeMs);
-  if (credentialHelper === "gcp") return kept(() => fetchGcpLogin(parts), gcpRenewBeforeMs);
+    keptLogin(() => spoken(host, fetch), { clock, renewBeforeMs });
+  const cloud = cloudParts(parts);
+  if (credentialHelper === "ecr") return kept(() => fetchEcrLogin(host, cloud), ecrRenewBeforeMs);
+  if (credentialHelper === "gcp") return kept(() => fetchGcpLogin(cloud), gcpRenewBeforeMs);
   if (credentialHelper === "oauth2" && oauth2CredentialHelper !== undefined) {
-    return kept(() => fetchOAuth2Login(oauth2CredentialHelper, parts), oauth2RenewBeforeMs);
+    return kept(() => fetchOAuth2Login(oauth2CredentialHelper, cloud), oauth2RenewBeforeMs);
   }
   const name = `docker-credential-${credentialHelper}`;
   return kept(async () => {
     const program = Bun.which(name, { PATH: parts.env["PATH"] ?? "" }) ?? name;
     const server = host === "docker.io" ? "https://index.docker.io/v1/" : host;
-    const found = await spoken(host, () => askHelper(program, server, clock));
+    const found = await askHelper(program, server, clock);
     return { credentials: found ?? anonymous, untilMs: clock.now() + programLastsMs };
   }, 0);
 }
@@ -112,7 +115,19 @@ async function spoken<T>(host: string, ask: () => Promise<T>): Promise<T> {
   try {
     return await ask();
   } catch (error) {
+    if (error instanceof CloudLoginError) throw loginProblem(error.host, error.message, error);
     if (!(error instanceof DockerLoginError)) throw error;
     throw loginProblem(host, error.message, error);
   }
+}
+
+function keptLogin(
+  fetch: () => Promise<Login>,
+  options: { readonly clock: Clock; readonly renewBeforeMs: number },
+): CredentialSource {
+  const kept = new KeptSecret<Credentials>(async () => {
+    const { credentials, untilMs } = await fetch();
+    return { secret: credentials, untilMs };
+  }, options);
+  return (anew) => kept.get(anew);
 }

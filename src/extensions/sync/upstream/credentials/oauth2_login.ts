@@ -4,24 +4,24 @@
  */
 import { createPrivateKey } from "node:crypto";
 import { importPKCS8, SignJWT } from "jose";
-import { isJsonObject } from "../../../../lib/strict_json.ts";
+import {
+  askForObject,
+  CloudLoginError,
+  type CloudParts,
+  endOf,
+  jsonOf,
+  memberOf,
+  readLoginFile,
+} from "../../../../lib/cloud/cloud_login.ts";
 import {
   accessTokenType,
   jwtBearerGrant,
   jwtTokenType,
   tokenExchangeGrant,
-} from "../../oauth2_names.ts";
-import { jsonOf } from "../answers.ts";
+} from "../../../../lib/cloud/oauth2_names.ts";
+import { isJsonObject } from "../../../../lib/strict_json.ts";
 import type { OAuth2Values } from "../../options.ts";
-import {
-  askForJson,
-  endOf,
-  type Login,
-  loginProblem,
-  type LoginParts,
-  readSecret,
-  textIn,
-} from "./login_parts.ts";
+import type { Login } from "./login_parts.ts";
 
 export const oauth2RenewBeforeMs = 60_000;
 
@@ -42,16 +42,16 @@ const algorithms = [
   "EdDSA",
 ];
 
-/** @throws ClientError */
-export async function fetchOAuth2Login(values: OAuth2Values, parts: LoginParts): Promise<Login> {
+/** @throws CloudLoginError */
+export async function fetchOAuth2Login(values: OAuth2Values, parts: CloudParts): Promise<Login> {
   const assertion =
     values.signingFile === null
-      ? readSecret(values.assertionFile ?? "")
+      ? readLoginFile(values.assertionFile ?? "")
       : await mintAssertion(values, parts);
   const body = formOf(values, assertion);
   const headers = [["Accept", "application/json"]] as const;
-  const answer = await askForJson({ method: "POST", url: values.tokenURL, headers, body }, parts);
-  const token = textIn(answer, "access_token", new URL(values.tokenURL).host);
+  const answer = await askForObject({ method: "POST", url: values.tokenURL, headers, body }, parts);
+  const token = memberOf(answer, "access_token", new URL(values.tokenURL).host);
   const { username } = values;
   return {
     credentials:
@@ -76,20 +76,21 @@ function formOf(values: OAuth2Values, assertion: string): Record<string, string>
     form["client_assertion"] = assertion;
   }
   if (values.clientID !== null) form["client_id"] = values.clientID;
-  if (values.clientSecretFile !== null) form["client_secret"] = readSecret(values.clientSecretFile);
+  if (values.clientSecretFile !== null)
+    form["client_secret"] = readLoginFile(values.clientSecretFile);
   if (values.scopes.length > 0) form["scope"] = values.scopes.join(" ");
   return form;
 }
 
 /** A token that proves who we are, used once. What it says stands in the signing file. */
-async function mintAssertion(values: OAuth2Values, { clock }: LoginParts): Promise<string> {
+async function mintAssertion(values: OAuth2Values, { clock }: CloudParts): Promise<string> {
   const path = values.signingFile ?? "";
-  const content = jsonOf(new TextEncoder().encode(readSecret(path)));
-  if (!isJsonObject(content)) throw loginProblem(path, "expected a JSON object");
-  const keyFile = textIn(content, "privateKeyFile", path);
+  const content = jsonOf(readLoginFile(path));
+  if (!isJsonObject(content)) throw new CloudLoginError(path, "expected a JSON object");
+  const keyFile = memberOf(content, "privateKeyFile", path);
   const { algorithm: alg, keyId } = content;
   if (typeof alg !== "string" || !algorithms.includes(alg)) {
-    throw loginProblem(path, `expected algorithm to be one of ${algorithms.join(", ")}`);
+    throw new CloudLoginError(path, `expected algorithm to be one of ${algorithms.join(", ")}`);
   }
   const member = (name: string, otherwise: string): string => {
     const value = content[name];
@@ -98,7 +99,7 @@ async function mintAssertion(values: OAuth2Values, { clock }: LoginParts): Promi
   const nowS = Math.floor(clock.now() / 1000);
   try {
     // Keys in the older formats of their kinds, too.
-    const pem = createPrivateKey(readSecret(keyFile)).export({ format: "pem", type: "pkcs8" });
+    const pem = createPrivateKey(readLoginFile(keyFile)).export({ format: "pem", type: "pkcs8" });
     const key = await importPKCS8(pem, alg);
     return await new SignJWT()
       .setProtectedHeader({
@@ -114,6 +115,6 @@ async function mintAssertion(values: OAuth2Values, { clock }: LoginParts): Promi
       .setJti(crypto.randomUUID())
       .sign(key);
   } catch (error) {
-    throw loginProblem(path, `the key in ${keyFile} cannot sign with ${alg}`, error);
+    throw new CloudLoginError(path, `the key in ${keyFile} cannot sign with ${alg}`, error);
   }
 }

@@ -4,18 +4,16 @@
  */
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { isJsonObject, type JsonObject } from "../../../../lib/strict_json.ts";
-import { jsonOf } from "../answers.ts";
 import { readIfThere } from "../operator_files.ts";
+import { isJsonObject, type JsonObject } from "../strict_json.ts";
 import {
-  askForJson,
-  askForLogin,
-  type Environment,
-  loginProblem,
-  type LoginParts,
-  readSecret,
-  textIn,
-} from "./login_parts.ts";
+  askForObject,
+  CloudLoginError,
+  type CloudParts,
+  jsonOf,
+  memberOf,
+  readLoginFile,
+} from "./cloud_login.ts";
 
 export interface AwsKeys {
   readonly accessKeyId: string;
@@ -23,62 +21,80 @@ export interface AwsKeys {
   readonly sessionToken?: string;
 }
 
+/** Keys, and until when they can be used (milliseconds since 1970). */
+export interface FoundAwsKeys {
+  readonly keys: AwsKeys;
+  readonly untilMs: number;
+}
+
 const aws = "AWS";
 /** A machine outside of AWS has nobody there. */
 const machineMs = 2_000;
+/** Keys without an end are looked for again after so long. */
+const lookAgainMs = 60 * 60_000;
 
-/** The first source that has any. @throws ClientError */
-export async function findAwsKeys(region: string, parts: LoginParts): Promise<AwsKeys> {
-  const { env } = parts;
-  const found =
-    fromEnvironment(env) ??
+/** The first source that has any. @throws CloudLoginError */
+export async function findAwsKeys(region: string, parts: CloudParts): Promise<FoundAwsKeys> {
+  const keys =
+    fromEnvironment(parts) ??
     (await fromWebIdentity(region, parts)) ??
-    fromFile(env) ??
+    fromFile(parts) ??
     (await fromContainer(parts)) ??
     (await fromMachine(parts));
-  if (found !== null) return found;
-  throw loginProblem(
+  if (keys !== null) return keys;
+  throw new CloudLoginError(
     aws,
     "no keys found: expected AWS_ACCESS_KEY_ID, a web identity, a credentials file, or the role of a container or machine",
   );
 }
 
-function fromEnvironment(env: Environment): AwsKeys | null {
+function fromEnvironment(parts: CloudParts): FoundAwsKeys | null {
+  const { env } = parts;
   const { AWS_ACCESS_KEY_ID: id, AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: token } = env;
-  return id && secret ? keys(id, secret, token) : null;
+  return id && secret ? found({ id, secret, token }, parts) : null;
 }
 
-function keys(accessKeyId: string, secretAccessKey: string, token: string | undefined): AwsKeys {
-  return { accessKeyId, secretAccessKey, ...(token ? { sessionToken: token } : {}) };
+interface Secrets {
+  readonly id: string;
+  readonly secret: string;
+  readonly token: string | undefined;
+  /** As the source writes it; without it they are looked for again, since their file may have changed. */
+  readonly until?: unknown;
 }
 
-async function fromWebIdentity(region: string, parts: LoginParts): Promise<AwsKeys | null> {
+function found({ id, secret, token, until }: Secrets, { clock }: CloudParts): FoundAwsKeys {
+  const endMs = typeof until === "string" ? Date.parse(until) : Number.NaN;
+  return {
+    keys: { accessKeyId: id, secretAccessKey: secret, ...(token ? { sessionToken: token } : {}) },
+    untilMs: Number.isNaN(endMs) ? clock.now() + lookAgainMs : endMs,
+  };
+}
+
+async function fromWebIdentity(region: string, parts: CloudParts): Promise<FoundAwsKeys | null> {
   const { env } = parts;
   const { AWS_WEB_IDENTITY_TOKEN_FILE: file, AWS_ROLE_ARN: role } = env;
   if (!file || !role) return null;
   const endpoint = env["AWS_ENDPOINT_URL_STS"] ?? `https://sts.${region}.${domainOf(region)}`;
-  const { status, text } = await askForLogin(
-    {
-      method: "POST",
-      url: `${endpoint}/`,
-      body: {
-        Action: "AssumeRoleWithWebIdentity",
-        Version: "2011-06-15",
-        RoleArn: role,
-        RoleSessionName: env["AWS_ROLE_SESSION_NAME"] ?? "zot",
-        WebIdentityToken: readSecret(file, aws),
-      },
+  const { status, text } = await parts.ask({
+    method: "POST",
+    url: `${endpoint}/`,
+    body: {
+      Action: "AssumeRoleWithWebIdentity",
+      Version: "2011-06-15",
+      RoleArn: role,
+      RoleSessionName: env["AWS_ROLE_SESSION_NAME"] ?? "zot",
+      WebIdentityToken: readLoginFile(file, aws),
     },
-    parts,
-  );
+  });
   const value = (tag: string): string | undefined =>
     new RegExp(`<${tag}>([^<]+)</${tag}>`).exec(text)?.[1];
   const [id, secret] = [value("AccessKeyId"), value("SecretAccessKey")];
   if (status === 200 && id !== undefined && secret !== undefined) {
-    return keys(id, secret, value("SessionToken"));
+    const [token, until] = [value("SessionToken"), value("Expiration")];
+    return found({ id, secret, token, until }, parts);
   }
   const code = /<Code>(\w{1,80})<\/Code>/.exec(text)?.[1];
-  throw loginProblem(aws, `STS answered ${status}${code === undefined ? "" : ` (${code})`}`);
+  throw new CloudLoginError(aws, `STS answered ${status}${code === undefined ? "" : ` (${code})`}`);
 }
 
 /** Domain of AWS in a region's partition. */
@@ -87,7 +103,8 @@ export function domainOf(region: string): string {
 }
 
 /** Keys that stand in the file themselves; other ways to get some (SSO, processes) are programs of AWS. */
-function fromFile(env: Environment): AwsKeys | null {
+function fromFile(parts: CloudParts): FoundAwsKeys | null {
+  const { env } = parts;
   const home = env["HOME"] ?? homedir();
   const path = env["AWS_SHARED_CREDENTIALS_FILE"] ?? join(home, ".aws", "credentials");
   const text = readOptional(path);
@@ -104,24 +121,24 @@ function fromFile(env: Environment): AwsKeys | null {
   const [id, secret] = [values.get("aws_access_key_id"), values.get("aws_secret_access_key")];
   return id === undefined || secret === undefined
     ? null
-    : keys(id, secret, values.get("aws_session_token"));
+    : found({ id, secret, token: values.get("aws_session_token") }, parts);
 }
 
-async function fromContainer(parts: LoginParts): Promise<AwsKeys | null> {
+async function fromContainer(parts: CloudParts): Promise<FoundAwsKeys | null> {
   const { env } = parts;
   const path = env["AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"];
   const url = path ? `http://169.254.170.2${path}` : env["AWS_CONTAINER_CREDENTIALS_FULL_URI"];
   if (!url) return null;
   const file = env["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"];
-  const token = file ? readSecret(file, aws) : env["AWS_CONTAINER_AUTHORIZATION_TOKEN"];
-  const answer = await askForJson(
+  const token = file ? readLoginFile(file, aws) : env["AWS_CONTAINER_AUTHORIZATION_TOKEN"];
+  const answer = await askForObject(
     { method: "GET", url, isLocal: true, headers: token ? [["Authorization", token]] : [] },
     parts,
   );
-  return keysIn(answer, "the container's endpoint");
+  return keysIn(answer, "the container's endpoint", parts);
 }
 
-async function fromMachine(parts: LoginParts): Promise<AwsKeys | null> {
+async function fromMachine(parts: CloudParts): Promise<FoundAwsKeys | null> {
   const { env } = parts;
   if (env["AWS_EC2_METADATA_DISABLED"] === "true") return null;
   const endpoint = env["AWS_EC2_METADATA_SERVICE_ENDPOINT"] ?? "http://169.254.169.254";
@@ -129,15 +146,12 @@ async function fromMachine(parts: LoginParts): Promise<AwsKeys | null> {
   const local = { isLocal: true, wholeMs: machineMs } as const;
   let token: string;
   try {
-    const answer = await askForLogin(
-      {
-        ...local,
-        method: "PUT",
-        url: `${base}/latest/api/token`,
-        headers: [["X-aws-ec2-metadata-token-ttl-seconds", "300"]],
-      },
-      parts,
-    );
+    const answer = await parts.ask({
+      ...local,
+      method: "PUT",
+      url: `${base}/latest/api/token`,
+      headers: [["X-aws-ec2-metadata-token-ttl-seconds", "300"]],
+    });
     if (answer.status !== 200) return null;
     token = answer.text.trim();
   } catch {
@@ -145,29 +159,30 @@ async function fromMachine(parts: LoginParts): Promise<AwsKeys | null> {
   }
   const headers = [["X-aws-ec2-metadata-token", token]] as const;
   const roles = `${base}/latest/meta-data/iam/security-credentials/`;
-  const role = await askForLogin({ ...local, method: "GET", url: roles, headers }, parts);
+  const role = await parts.ask({ ...local, method: "GET", url: roles, headers });
   const name = role.text.trim().split("\n")[0] ?? "";
   if (role.status !== 200 || !/^[\w+=,.@-]+$/.test(name)) return null;
   const url = `${roles}${name}`;
-  const answer = await askForLogin({ ...local, method: "GET", url, headers }, parts);
-  const body = jsonOf(new TextEncoder().encode(answer.text));
-  if (isJsonObject(body)) return keysIn(body, "the machine's role");
-  throw loginProblem(aws, `the metadata service answered ${answer.status} for the machine's role`);
+  const answer = await parts.ask({ ...local, method: "GET", url, headers });
+  const body = jsonOf(answer.text);
+  if (isJsonObject(body)) return keysIn(body, "the machine's role", parts);
+  throw new CloudLoginError(
+    aws,
+    `the metadata service answered ${answer.status} for the machine's role`,
+  );
 }
 
-function keysIn(answer: JsonObject, host: string): AwsKeys {
-  const token = answer["Token"];
-  return keys(
-    textIn(answer, "AccessKeyId", host),
-    textIn(answer, "SecretAccessKey", host),
-    typeof token === "string" ? token : undefined,
-  );
+function keysIn(answer: JsonObject, host: string, parts: CloudParts): FoundAwsKeys {
+  const id = memberOf(answer, "AccessKeyId", host);
+  const secret = memberOf(answer, "SecretAccessKey", host);
+  const { Token: token, Expiration: until } = answer;
+  return found({ id, secret, token: typeof token === "string" ? token : undefined, until }, parts);
 }
 
 function readOptional(path: string): string | null {
   try {
     return readIfThere(path);
   } catch (error) {
-    throw loginProblem(aws, `${path} cannot be read`, error);
+    throw new CloudLoginError(aws, `${path} cannot be read`, error);
   }
 }

@@ -1,6 +1,6 @@
-/** Files of the operator that upstreams need: authorities, keys, secrets, what other programs keep of logins. */
+/** Files of the operator that are read as they are needed: authorities, keys, secrets, what other programs keep of logins. */
 import { accessSync, constants, readdirSync, readFileSync, statSync } from "node:fs";
-import { whyUnreadable } from "../../../lib/why_unreadable.ts";
+import { whyUnreadable } from "./why_unreadable.ts";
 
 /** Such a file is small. */
 const fileBytesMax = 1024 * 1024;
