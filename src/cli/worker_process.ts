@@ -14,6 +14,9 @@ export interface WorkerListener {
   exit(ended: number | string | null): void;
 }
 
+/** Requests to a store of objects that a worker may run at once: the runtime reads it as a process starts. */
+const fetchesMax = "1000";
+
 export class WorkerProcess {
   readonly #child: Bun.Subprocess<"ignore", "inherit", "inherit">;
   /** Before there is a listener: only `hello` can come, as a worker waits for the answer. */
@@ -26,6 +29,7 @@ export class WorkerProcess {
       stdin: "ignore",
       stdout: "inherit",
       stderr: "inherit",
+      env: { BUN_CONFIG_MAX_HTTP_REQUESTS: fetchesMax, ...process.env },
       // Messages are plain data. The runtime's other encoding costs a commit 17 µs more, there and back.
       serialization: "json",
       ipc: (message: FromWorker) => {

@@ -9,6 +9,7 @@ import { isJsonObject, type JsonObject } from "../strict_json.ts";
 import {
   askForObject,
   CloudLoginError,
+  CloudLoginMissing,
   type CloudParts,
   jsonOf,
   memberOf,
@@ -42,7 +43,7 @@ export async function findAwsKeys(region: string, parts: CloudParts): Promise<Fo
     (await fromContainer(parts)) ??
     (await fromMachine(parts));
   if (keys !== null) return keys;
-  throw new CloudLoginError(
+  throw new CloudLoginMissing(
     aws,
     "no keys found: expected AWS_ACCESS_KEY_ID, a web identity, a credentials file, or the role of a container or machine",
   );

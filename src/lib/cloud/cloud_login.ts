@@ -34,7 +34,7 @@ export interface CloudParts {
 
 /** A login that should be there and cannot be had: who did not give it, and why, in one line. */
 export class CloudLoginError extends Error {
-  override readonly name = "CloudLoginError";
+  override readonly name: string = "CloudLoginError";
   readonly host: string;
 
   constructor(host: string, detail: string, cause?: unknown) {
@@ -42,6 +42,9 @@ export class CloudLoginError extends Error {
     this.host = host;
   }
 }
+
+/** None of the places where a login could be has any. */
+export class CloudLoginMissing extends CloudLoginError {}
 
 /** The text of a secret's file, without blanks around it. @throws CloudLoginError */
 export function readLoginFile(path: string, host = path): string {

@@ -1,0 +1,234 @@
+/** A store of objects in a bucket of S3, or of a store that speaks as S3 does. */
+import { assert } from "../../../lib/assert.ts";
+import { GiB } from "../../../lib/bytes.ts";
+import type { Clock } from "../../../lib/clock.ts";
+import type { ContentRange } from "../../blob_store.ts";
+import { objectBody } from "../http/object_body.ts";
+import type { OpenAnswer, StoreRequests } from "../http/store_requests.ts";
+import { elements, elementText, escapeXml } from "../http/xml_text.ts";
+import { assertKey } from "../object_key.ts";
+import {
+  type ListedObject,
+  type ObjectBody,
+  type ObjectLimits,
+  type ObjectParts,
+  type ObjectStore,
+  ObjectStoreRefused,
+  ObjectStoreUnavailable,
+  type SignedUrl,
+  type StoredPart,
+} from "../object_store.ts";
+import { probeObjects } from "../probe_objects.ts";
+import { operations } from "./operations.ts";
+import type { S3Dialect } from "./s3_dialect.ts";
+
+const partsMax = 10_000;
+const bytesMax = 5 * GiB;
+
+export interface S3Parts {
+  readonly dialect: S3Dialect;
+  readonly requests: StoreRequests;
+  readonly clock: Clock;
+  /** In front of all keys; ends with `/`, or is empty. */
+  readonly prefix: string;
+  readonly partBytesMin: number;
+  /** Of every object that is made: storage class, encryption. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly report: (line: string) => void;
+}
+
+export class S3Store implements ObjectStore {
+  readonly limits: ObjectLimits;
+  readonly #parts: S3Parts;
+
+  constructor(parts: S3Parts) {
+    this.#parts = parts;
+    const { partBytesMin } = parts;
+    this.limits = { putBytesMax: bytesMax, partBytesMin, partBytesMax: bytesMax, partsMax };
+  }
+
+  async put(key: string, body: ObjectBody): Promise<void> {
+    assertKey(key);
+    const { requests, headers } = this.#parts;
+    const request = { operation: operations.put, key, body };
+    const answer = await requests.send({ ...request, headers: { ...headers, ...lengthOf(body) } });
+    if (answer === null) throw this.#gone(key);
+  }
+
+  async get(key: string, range: ContentRange | null): Promise<ReadableStream<Uint8Array> | null> {
+    assertKey(key);
+    const answer = await this.#open(key, range);
+    if (answer === null) return null;
+    const sizeBytes = Number(answer.response.headers.get("Content-Length") ?? Number.NaN);
+    if (!Number.isSafeInteger(sizeBytes)) {
+      throw this.#unusable(answer, "it does not say how long its body is");
+    }
+    const first = range?.first ?? 0;
+    return objectBody(answer, {
+      clock: this.#parts.clock,
+      sizeBytes,
+      name: `${this.#parts.dialect.name}: ${key}`,
+      resume: async (position) => {
+        if (!this.#parts.requests.mayResume()) return null;
+        return await this.#open(key, { first: first + position, last: first + sizeBytes - 1 });
+      },
+    });
+  }
+
+  async size(key: string): Promise<number | null> {
+    assertKey(key);
+    const answer = await this.#parts.requests.send({ operation: operations.head, key });
+    return answer === null ? null : Number(answer.headers.get("Content-Length"));
+  }
+
+  async remove(key: string): Promise<void> {
+    assertKey(key);
+    await this.#parts.requests.send({ operation: operations.remove, key });
+  }
+
+  async startParts(key: string): Promise<ObjectParts> {
+    assertKey(key);
+    const { requests, headers, dialect } = this.#parts;
+    const request = { operation: operations.create, key, query: { uploads: "" }, headers };
+    const answer = await requests.send(request);
+    const upload = elementText(answer?.text ?? "", "UploadId");
+    if (upload !== null) return { upload };
+    throw new ObjectStoreRefused(`${dialect.name} gives no name to an object in parts`);
+  }
+
+  async putPart(
+    key: string,
+    { upload }: ObjectParts,
+    number: number,
+    body: ObjectBody,
+  ): Promise<StoredPart> {
+    assertKey(key);
+    assert(number >= 1 && number <= partsMax, `${number} is no number of a part`);
+    const query = { partNumber: String(number), uploadId: upload };
+    const request = { operation: operations.part, key, query, body, headers: lengthOf(body) };
+    const answer = await this.#parts.requests.send(request);
+    const tag = answer?.headers.get("ETag") ?? null;
+    if (tag === null) throw this.#gone(key);
+    return { number, tag };
+  }
+
+  async completeParts(
+    key: string,
+    { upload }: ObjectParts,
+    stored: readonly StoredPart[],
+  ): Promise<void> {
+    assertKey(key);
+    assert(stored.length > 0, "An object has at least one part");
+    const body = new TextEncoder().encode(partList(stored));
+    const request = { operation: operations.complete, key, query: { uploadId: upload }, body };
+    const answer = await this.#parts.requests.send({ ...request, headers: lengthOf(body) });
+    // The parts are gone after a success whose answer was lost, too; and nobody else uses the key.
+    if (answer === null && (await this.size(key)) === null) throw this.#gone(key);
+  }
+
+  async abortParts(key: string, { upload }: ObjectParts): Promise<void> {
+    assertKey(key);
+    const query = { uploadId: upload };
+    await this.#parts.requests.send({ operation: operations.abort, key, query });
+  }
+
+  async list(prefix: string, after: string | null) {
+    const { prefix: root, requests } = this.#parts;
+    const query = {
+      "list-type": "2",
+      "encoding-type": "url",
+      prefix: `${root}${prefix}`,
+      ...(after === null ? {} : { "start-after": `${root}${after}` }),
+    };
+    const answer = await requests.send({ operation: operations.list, key: null, query });
+    if (answer === null) throw this.#gone(prefix);
+    const objects = listedObjects(answer.text, root);
+    const isMore = elementText(answer.text, "IsTruncated") === "true";
+    return { objects, next: isMore ? (objects.at(-1)?.key ?? null) : null };
+  }
+
+  async sign(key: string, how: SignedUrl): Promise<string> {
+    assertKey(key);
+    return await this.#parts.dialect.signUrl(key, how);
+  }
+
+  async probe(): Promise<void> {
+    await probeObjects(this);
+    await this.#probeBucket();
+  }
+
+  async close(): Promise<void> {
+    this.#parts.requests.close();
+  }
+
+  async #open(key: string, range: ContentRange | null): Promise<OpenAnswer | null> {
+    const headers: Record<string, string> =
+      range === null ? {} : { Range: `bytes=${range.first}-${range.last}` };
+    const answer = await this.#parts.requests.open({ operation: operations.get, key, headers });
+    if (answer === null) return null;
+    if (answer.response.status === (range === null ? 200 : 206)) return answer;
+    throw this.#unusable(answer, `it answered ${answer.response.status} to a question for a range`);
+  }
+
+  /** Bytes that cannot be removed, or stay although they were. */
+  async #probeBucket(): Promise<void> {
+    const { dialect, report } = this.#parts;
+    const versioning = await this.#askBucket("versioning", "versioning");
+    if (elementText(versioning, "Status") === "Enabled") {
+      report(
+        `${dialect.name} keeps versions: what is removed stays and is paid for until a rule of its lifecycle ends old versions`,
+      );
+    }
+    const lock = await this.#askBucket("lock", "object-lock");
+    if (elementText(lock, "DefaultRetention") === null) return;
+    throw new ObjectStoreRefused(`${dialect.name} locks all objects: end its default retention`);
+  }
+
+  /** Empty where the keys may not ask, or the store does not know of it. */
+  async #askBucket(operation: "versioning" | "lock", name: string): Promise<string> {
+    const request = { operation: operations[operation], key: null, query: { [name]: "" } };
+    try {
+      return (await this.#parts.requests.send(request))?.text ?? "";
+    } catch (error) {
+      if (error instanceof ObjectStoreRefused) return "";
+      throw error;
+    }
+  }
+
+  #unusable(answer: OpenAnswer, why: string): ObjectStoreUnavailable {
+    answer.abort();
+    answer.over();
+    return new ObjectStoreUnavailable(`${this.#parts.dialect.name} cannot be read from: ${why}`);
+  }
+
+  #gone(key: string): ObjectStoreRefused {
+    return new ObjectStoreRefused(`${this.#parts.dialect.name}: the parts of ${key} are gone`);
+  }
+}
+
+function lengthOf(body: ObjectBody): Record<string, string> {
+  return { "Content-Length": String(body instanceof Blob ? body.size : body.length) };
+}
+
+function partList(stored: readonly StoredPart[]): string {
+  const parts = stored
+    .toSorted((one, other) => one.number - other.number)
+    .map(
+      ({ number, tag }) =>
+        `<Part><PartNumber>${number}</PartNumber><ETag>${escapeXml(tag)}</ETag></Part>`,
+    );
+  return `<CompleteMultipartUpload xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${parts.join("")}</CompleteMultipartUpload>`;
+}
+
+function listedObjects(xml: string, root: string): ListedObject[] {
+  const isEncoded = elementText(xml, "EncodingType") === "url";
+  return elements(xml, "Contents").map((entry) => {
+    const written = elementText(entry, "Key") ?? "";
+    const key = isEncoded ? decodeURIComponent(written.replaceAll("+", " ")) : written;
+    return {
+      key: key.slice(root.length),
+      sizeBytes: Number(elementText(entry, "Size")),
+      changedAt: Date.parse(elementText(entry, "LastModified") ?? ""),
+    };
+  });
+}

@@ -1,0 +1,74 @@
+/** What answers of S3 mean, by their error codes where there is one, else by their status. */
+import type { StoreAnswer, StoreRequest, Verdict } from "../http/store_dialect.ts";
+import { elementText } from "../http/xml_text.ts";
+
+type Meaning = "again" | "absent" | "login" | "time" | "place" | "denied";
+
+const meanings: Readonly<Record<string, Meaning>> = {
+  SlowDown: "again",
+  RequestTimeout: "again",
+  InternalError: "again",
+  ServiceUnavailable: "again",
+  OperationAborted: "again",
+  TooManyRequests: "again",
+  Throttling: "again",
+  XMinioServerNotInitialized: "again",
+  NoSuchKey: "absent",
+  NoSuchUpload: "absent",
+  ExpiredToken: "login",
+  InvalidToken: "login",
+  TokenRefreshRequired: "login",
+  InvalidAccessKeyId: "login",
+  SignatureDoesNotMatch: "login",
+  RequestTimeTooSkewed: "time",
+  PermanentRedirect: "place",
+  TemporaryRedirect: "place",
+  Redirect: "place",
+  AuthorizationHeaderMalformed: "place",
+  IllegalLocationConstraintException: "place",
+  AccessDenied: "denied",
+  AllAccessDisabled: "denied",
+  AccountProblem: "denied",
+};
+
+const statuses: Readonly<Record<number, Meaning>> = {
+  301: "place",
+  307: "place",
+  403: "denied",
+  404: "absent",
+  408: "again",
+  429: "again",
+  500: "again",
+  502: "again",
+  503: "again",
+  504: "again",
+};
+
+/** What a person has to do about a code that no permission helps with. */
+const advice: Readonly<Record<string, string>> = {
+  NoSuchBucket: "there is no such bucket: create it, or change bucket",
+  InvalidAccessKeyId: "nobody has this access key: change accesskey and secretkey",
+  SignatureDoesNotMatch: "the secret key is another one: change secretkey",
+  RequestTimeTooSkewed: "the clock of this machine is wrong",
+  InvalidRange: "the object has fewer bytes",
+};
+
+export function verdictOf({ operation }: StoreRequest, answer: StoreAnswer): Verdict {
+  const { status, text } = answer;
+  const isError = status >= 300 || /<Error[\s>]/.test(text.slice(0, 1_000));
+  if (!isError) return { kind: "fine" };
+  const code = elementText(text, "Code") ?? "";
+  const says = /^\w{1,80}$/.test(code) ? `${status} (${code})` : `${status}`;
+  // An answer to HEAD does not say why.
+  const isMute = operation.method === "HEAD" && (status === 400 || status === 403);
+  const meaning = isMute
+    ? "login"
+    : (meanings[code] ?? statuses[code === "" || status !== 404 ? status : 0]);
+  if (meaning === "absent") return { kind: "absent" };
+  if (meaning === "again") return { kind: "again", says };
+  const needed = `the keys need ${operation.permission}`;
+  const help = advice[code] ?? (status === 403 || isMute ? needed : null);
+  const line = help === null ? says : `${says}: ${help}`;
+  if (meaning === undefined || meaning === "denied") return { kind: "refused", says: line };
+  return { kind: "learned", what: meaning, says: line };
+}
