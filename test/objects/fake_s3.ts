@@ -25,6 +25,7 @@ export type Fault =
   | { readonly done: true; readonly status: number; readonly code: string }
   | { readonly cut: number }
   | { readonly stall: number }
+  | { readonly reset: true }
   | { readonly silent: true };
 
 export interface Asked {
@@ -104,6 +105,10 @@ export class FakeS3 implements AsyncDisposable {
       send(status, `<?xml version="1.0"?><Error><Code>${code}</Code></Error>`, headers);
     const fault = this.fault(asked);
     if (fault !== null && "silent" in fault) return;
+    if (fault !== null && "reset" in fault) {
+      response.destroy();
+      return;
+    }
     if (fault !== null && "status" in fault && !("done" in fault)) {
       return refuse(fault.status, fault.code ?? "", fault.headers);
     }
@@ -240,7 +245,7 @@ export class FakeS3 implements AsyncDisposable {
     response.writeHead(status, { ...named, "Content-Length": String(wanted.length) });
     const sent = "cut" in fault ? fault.cut : fault.stall;
     response.write(wanted.subarray(0, sent), () => {
-      if ("cut" in fault) response.destroy();
+      if ("cut" in fault) response.socket?.end();
     });
   }
 }

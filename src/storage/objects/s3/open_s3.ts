@@ -5,7 +5,7 @@ import { readFile } from "../../../lib/operator_files.ts";
 import type { S3Values } from "../../driver_options.ts";
 import { askByFetch } from "../ask_by_fetch.ts";
 import { requestsMaxOf, StoreRequests } from "../http/store_requests.ts";
-import type { OpenParts } from "../open_object_store.ts";
+import type { OpenParts } from "../open_parts.ts";
 import { S3Dialect } from "./s3_dialect.ts";
 import { S3Place, withScheme } from "./s3_place.ts";
 import { S3Store } from "./s3_store.ts";

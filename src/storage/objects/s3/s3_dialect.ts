@@ -87,11 +87,6 @@ export class S3Dialect implements StoreDialect {
     return this.#learnPlace(request, answer) ? verdict : { kind: "refused", says: verdict.says };
   }
 
-  /** Of what is not an error, and so has no verdict. */
-  seeTime(headers: Headers): void {
-    this.#seeTime(headers);
-  }
-
   #signer(
     request: Partial<ConstructorParameters<typeof AwsV4Signer>[0]> & { url: string },
     keys: AwsKeys,
