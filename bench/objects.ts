@@ -67,7 +67,8 @@ async function sent(body: Blob | Uint8Array<ArrayBuffer>): Promise<void> {
 }
 
 async function dropped(stream: ReadableStream<Uint8Array> | null): Promise<void> {
-  for await (const _part of stream ?? []);
+  const reader = stream?.getReader();
+  while ((await reader?.read())?.done === false);
 }
 
 async function cpuSecondsPerGiB(way: (n: number) => Promise<unknown>): Promise<number> {
