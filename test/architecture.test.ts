@@ -37,7 +37,6 @@ const forTests = [
   // Until a configuration names them.
   "src/storage/driver_options.ts: driverWarnings",
   "src/storage/objects/memory_objects.ts: MemoryObjects",
-  "src/storage/objects/open_object_store.ts: openObjectStore",
 ];
 const planted = (path: string, text: string): Source[] => [{ path, text }];
 
