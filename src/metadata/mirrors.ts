@@ -11,8 +11,8 @@ import type { RecordStore } from "./records.ts";
 /** A tag as its upstream had it. */
 export interface CachedTag {
   readonly digest: string;
-  /** When the upstream last said so, in milliseconds since the epoch. */
-  readonly checkedAt: number;
+  /** When the upstream last said so, in milliseconds since the epoch; null where nobody knows any more. */
+  readonly checkedAt: number | null;
 }
 
 /** A manifest that came from an upstream. */
@@ -37,7 +37,7 @@ export type MirrorChange =
       readonly repository: string;
       readonly tag: string;
       readonly digest: string;
-      readonly checkedAt: number;
+      readonly checkedAt: number | null;
     }
   /** The tag is the repository's own, or gone. */
   | { readonly kind: "forget-tag"; readonly repository: string; readonly tag: string }

@@ -22,8 +22,8 @@ export interface Intake {
   readonly base: number | null;
   /** When an index.json of ours was written that is newer than the metadata; null for any other. */
   readonly laterAt: number | null;
-  /** When an index.json of ours was written that says truly that it is a mirror; null for any other. */
-  readonly cachedAt: number | null;
+  /** Whether its index.json is ours and says truly that it is a mirror. */
+  readonly isMirror: boolean;
   readonly signal: AbortSignal | undefined;
   readonly counts: IntakeCounts;
   readonly problems: Problems;

@@ -101,7 +101,7 @@ export async function reconcileLayout(
   const problems = new Problems();
   const read = await readThrough(index, problems, signal);
   if (read.kind === "no index" && isYoung(index.changedAt, clock)) return unfinished;
-  const mirror = read.kind === "index" ? mirrorOf(registry, repository, read, state) : null;
+  const mirror = read.kind === "index" ? await mirrorOf(registry, repository, read, state) : null;
   await createRepository(registry, repository, mirror);
   const later = read.kind === "index" ? laterGeneration(read.base, state) : null;
   const proved = later !== null && (await isNewest(registry, repository, index));
@@ -109,13 +109,12 @@ export async function reconcileLayout(
   const base = proved ? later : known;
   const counts = { manifests: 0, blobs: 0, tags: 0, stale: 0 };
   const laterAt = later === null ? null : index.changedAt;
-  const cachedAt = mirror === null ? null : index.changedAt;
   const intake: Intake = {
     registry,
     repository,
     base,
     laterAt,
-    cachedAt,
+    isMirror: mirror !== null,
     signal,
     counts,
     problems,
@@ -135,7 +134,7 @@ export async function reconcileLayout(
   await takeInFiles(intake);
   await noteRead(registry, repository, problems.hidesNames ? "in part" : "whole");
   // Ours by its annotation, though the metadata does not have it: no other tool wrote it.
-  const isOwn = state === null && read.kind === "index" && isMarked(read.base);
+  const isOwn = isUnread(state) && read.kind === "index" && isMarked(read.base);
   await tell(intake, read.kind === "unreadable" ? "move" : "copy", report, isOwn);
   const { manifests, blobs } = counts;
   // What could not be read stands there no more.
@@ -202,14 +201,21 @@ async function* entriesOf(
  * The upstream of a mirror whose metadata were lost: what its own index.json says, where the configuration mirrors that
  * upstream there. A repository that the metadata know is what they say.
  */
-function mirrorOf(
-  { mirroredFrom }: LayoutRegistry,
+async function mirrorOf(
+  { mirroredFrom, metadata }: LayoutRegistry,
   repository: string,
   { base, upstream }: Extract<Read, { kind: "index" }>,
   state: LayoutState | null,
-): string | null {
-  if (state !== null || upstream === null || !isMarked(base)) return null;
-  return mirroredFrom(repository).includes(upstream) ? upstream : null;
+): Promise<string | null> {
+  if (!isUnread(state) || upstream === null || !isMarked(base)) return null;
+  if (!mirroredFrom(repository).includes(upstream)) return null;
+  const origin = await metadata.records(mirrors).origin(repository);
+  return origin === null || origin === upstream ? upstream : null;
+}
+
+/** A request may have made the repository, or a process that ended while it read the layout in. */
+function isUnread(state: LayoutState | null): boolean {
+  return state === null || state.projected === 0;
 }
 
 /** Whether an index.json says that this registry wrote it, or that a tool had read one of ours. */
@@ -246,8 +252,8 @@ async function takeInEntries(intake: Intake, entries: readonly LayoutEntry[]): P
     intake,
     entries.map(({ descriptor }) => descriptor),
   );
-  await takeInTags(intake, entries);
   await takeInCached(intake, entries);
+  await takeInTags(intake, entries);
 }
 
 /** A layout of another version is read as far as it goes, since index.json was one. */
@@ -297,13 +303,13 @@ function isYoung(changedAt: number, clock: Clock): boolean {
   return Math.abs(clock.now() - changedAt) < writingMs;
 }
 
-/** A layout without content is a repository as well. */
+/** A layout without content is a repository as well, and one that exists may not be known as a mirror yet. */
 async function createRepository(
   { metadata, clock }: LayoutRegistry,
   repository: string,
   mirror: string | null,
 ): Promise<void> {
-  if (await metadata.repositoryExists(repository)) return;
+  if (mirror === null && (await metadata.repositoryExists(repository))) return;
   const origin = { kind: "set-origin", repository, host: mirror ?? "", at: clock.now() } as const;
   await metadata.commit({
     repository,

@@ -255,6 +255,11 @@ export function absentError(
   return apiError(why === "no-repository" ? "NAME_UNKNOWN" : unknown, { detail });
 }
 
+/** Whether the layout of the repository is still being read in: nobody knows yet what is there. */
+export function isBeingRead(resolved: Resolved<unknown>): boolean {
+  return "why" in resolved && resolved.why === "being-read";
+}
+
 /** The API error while the layout of the repository is being read in. */
 export function beingRead(): ApiError {
   return apiError("UNAVAILABLE", {

@@ -7,36 +7,47 @@
  * that is reported. If the tool dropped the annotation, we do not know what it had read: then it may set new tags, and
  * move tags that were last set by a file, but never undo what the API did.
  */
+import type { CommitOutcome } from "../metadata/metadata.ts";
+import type { RecordCommit } from "../metadata/records.ts";
 import { parseDigest, type Digest } from "../oci/digest.ts";
 import type { LayoutEntry } from "../oci/layout_index.ts";
 import { layoutAuthor, pagesOf, type Intake } from "./intake.ts";
+import { cachedTagRecords } from "./take_in_cached.ts";
 
 export async function takeInTags(intake: Intake, entries: readonly LayoutEntry[]): Promise<void> {
   const { registry, repository } = intake;
   for (const page of pagesOf(entries)) {
-    const claims = new Map<string, Digest>();
-    for (const { tag, descriptor } of page) {
-      const digest = parseDigest(descriptor.digest);
-      if (tag !== null && digest !== null) claims.set(tag, digest);
+    const claims = new Map<string, Claim>();
+    for (const entry of page) {
+      const { tag } = entry;
+      const digest = parseDigest(entry.descriptor.digest);
+      if (tag === null || digest === null) continue;
+      claims.set(tag, { tag, digest, records: cachedTagRecords(intake, tag, entry) });
     }
     const standing = await registry.metadata.tagDigests(repository, [...claims.keys()]);
     const known = new Map(standing.map(({ tag, digest }) => [tag, digest]));
-    const changed = [...claims].filter(([tag, digest]) => known.get(tag) !== digest);
     await Promise.all(
-      changed.map(([tag, digest]) => takeInTag(intake, tag, digest, known.get(tag) ?? null)),
+      [...claims.values()].map((claim) => takeInTag(intake, claim, known.get(claim.tag) ?? null)),
     );
   }
 }
 
-/** Decides about a tag on which the file and the metadata differ. */
-async function takeInTag(
-  intake: Intake,
-  tag: string,
-  digest: Digest,
-  known: string | null,
-): Promise<void> {
+/** What the file says of a tag. */
+interface Claim {
+  readonly tag: string;
+  readonly digest: Digest;
+  /** Written in the commit that sets it. */
+  readonly records: readonly RecordCommit[];
+}
+
+async function takeInTag(intake: Intake, claim: Claim, known: string | null): Promise<void> {
+  const { tag, digest, records } = claim;
+  if (known === digest) {
+    if (records.length > 0) await commitTag(intake, claim, known);
+    return;
+  }
   const verdict = await judge(intake, tag, digest);
-  if (verdict === "set") await setTag(intake, tag, digest, known);
+  if (verdict === "set") await setTag(intake, claim, known);
   else if (verdict === "stale") intake.counts.stale += 1;
   else intake.problems.add(conflict(tag, digest, known));
 }
@@ -56,22 +67,29 @@ async function judge(
   return base === null && last.by === layoutAuthor ? "set" : "conflict";
 }
 
-async function setTag(
-  { registry, repository, counts, problems }: Intake,
-  tag: string,
-  digest: Digest,
+/** Where it stands at `known`. */
+function commitTag(
+  { registry, repository }: Intake,
+  { tag, digest, records }: Claim,
   known: string | null,
-): Promise<void> {
-  const outcome = await registry.metadata.commit({
+): Promise<CommitOutcome> {
+  return registry.metadata.commit({
     repository,
     preconditions: [
       { kind: "manifest-exists", digest },
       { kind: "tag-is", tag, digests: [known] },
     ],
-    changes: [{ kind: "set-tag", tag, digest }],
+    changes: known === digest ? [] : [{ kind: "set-tag", tag, digest }],
     by: layoutAuthor,
     quotas: "counted",
+    records,
   });
+}
+
+async function setTag(intake: Intake, claim: Claim, known: string | null): Promise<void> {
+  const { counts, problems } = intake;
+  const { tag, digest } = claim;
+  const outcome = await commitTag(intake, claim, known);
   if (outcome.committed) {
     counts.tags += 1;
     return;

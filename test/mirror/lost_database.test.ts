@@ -60,7 +60,8 @@ test("it is a mirror again: tags follow the upstream, pushed ones stay, and chec
   await using root = await tempDirectory();
   const rootDirectory = join(root.path, "data");
   upstream.content.addImage("team/app", "v1", ["a layer that nobody pulled yet"]);
-  const entry = { content: [{ prefix: "**" }], allowPush: true };
+  // Nobody knows when a tag was checked last: it is checked at the first pull, however long a check counts.
+  const entry = { content: [{ prefix: "**" }], allowPush: true, manifestCheckInterval: "1h" };
   const config = { storage: { rootDirectory } };
   {
     await using mirror = await startMirror(upstream, { entry, config });

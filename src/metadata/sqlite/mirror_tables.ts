@@ -19,7 +19,7 @@ const sql = {
   mirrorRepositories:
     "SELECT repository, host FROM mirror_origins WHERE repository > ?1 ORDER BY repository LIMIT ?2",
   mirrorTag:
-    "SELECT digest, checked_at AS checkedAt FROM mirror_tags WHERE repository = ?1 AND tag = ?2",
+    "SELECT digest, nullif(checked_at, 0) AS checkedAt FROM mirror_tags WHERE repository = ?1 AND tag = ?2",
   mirrorFetched:
     "SELECT 1 AS found FROM mirror_manifests c WHERE c.repository = ?1 AND c.digest = ?2",
   mirrorUsedAt:
@@ -118,7 +118,7 @@ function apply(work: RecordWork, change: MirrorChange): void {
       run(work, writes.forgetOrigin, repository);
       return;
     case "cache-tag":
-      run(work, writes.cacheTag, repository, change.tag, change.digest, change.checkedAt);
+      run(work, writes.cacheTag, repository, change.tag, change.digest, change.checkedAt ?? 0);
       return;
     case "forget-tag":
       run(work, writes.forgetTag, repository, change.tag);

@@ -156,7 +156,7 @@ class FileWalk {
     if (named.length === 0) return unnamed;
     const problems = new Problems();
     const counts = { manifests: 0, blobs: 0, tags: 0, stale: 0 };
-    const place = { registry, repository, base: null, laterAt: null, cachedAt: null, signal };
+    const place = { registry, repository, base: null, laterAt: null, isMirror: false, signal };
     await takeInDigests({ ...place, counts, problems }, named);
     for (const line of problems.lines) registry.report("error", line, { repository });
     return unnamed;

@@ -12,7 +12,7 @@ import { parseDigest, type Digest } from "../../../oci/digest.ts";
 import { apiError } from "../../../oci/errors.ts";
 import { openContent, readContent } from "../../../registry/content.ts";
 import type { ArrivingBlob, Place, PulledBlob } from "../../../registry/origin.ts";
-import { resolveBlob, resolveManifest } from "../../../registry/resolve.ts";
+import { isBeingRead, resolveBlob, resolveManifest } from "../../../registry/resolve.ts";
 import type { ContentRange, OpenContent } from "../../../storage/blob_store.ts";
 import { UpstreamTrouble } from "../upstream/trouble.ts";
 import { aheadBytesMax, streamOf } from "./arriving_blob.ts";
@@ -69,7 +69,7 @@ export class MirroredBlobs {
   ): Promise<PulledBlob> {
     const resolved = await resolveBlob(this.#parts.registry, repository, digest);
     const [source] = sources;
-    if (resolved.found !== null || source === undefined) return resolved;
+    if (resolved.found !== null || source === undefined || isBeingRead(resolved)) return resolved;
     return this.#absent(repository, digest, sources);
   }
 

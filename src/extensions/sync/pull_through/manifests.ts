@@ -13,7 +13,13 @@ import { apiError } from "../../../oci/errors.ts";
 import type { Reference } from "../../../oci/reference.ts";
 import type { Place, Provenance, Pulled } from "../../../registry/origin.ts";
 import type { Registry } from "../../../registry/registry.ts";
-import { resolveManifest, whyAbsent, type ManifestHolding } from "../../../registry/resolve.ts";
+import {
+  beingRead,
+  isBeingRead,
+  resolveManifest,
+  whyAbsent,
+  type ManifestHolding,
+} from "../../../registry/resolve.ts";
 import { UpstreamTrouble } from "../upstream/trouble.ts";
 import { Absences } from "./absences.ts";
 import { checked, type CheckedManifest } from "./checked_manifest.ts";
@@ -137,7 +143,7 @@ export class MirroredManifests {
     const registry = this.#registry;
     const resolved = await resolveManifest(registry, repository, { kind: "digest", digest });
     const [source] = sources;
-    if (source === undefined) return resolved;
+    if (source === undefined || isBeingRead(resolved)) return resolved;
     const { mirror } = source;
     if (resolved.found !== null && (await this.#isStored(resolved.found))) {
       if (!(await registry.metadata.records(mirrors).isFetched(repository, digest)))
@@ -159,7 +165,10 @@ export class MirroredManifests {
   /** What is here of a tag; a manifest that the disk has lost is not. */
   async #known(repository: string, tag: string): Promise<Known> {
     const { metadata } = this.#registry;
-    const { found } = await resolveManifest(this.#registry, repository, { kind: "tag", tag });
+    const resolved = await resolveManifest(this.#registry, repository, { kind: "tag", tag });
+    // It may be a tag that was pushed here, which no upstream has a say in.
+    if (isBeingRead(resolved)) throw beingRead();
+    const { found } = resolved;
     const row = await metadata.records(mirrors).tag(repository, tag);
     if (found === null) return { manifest: null, cached: row, pointsAt: null };
     const cached = row !== null && row.digest === found.digest ? row : null;
@@ -177,9 +186,11 @@ export class MirroredManifests {
     return (await blobs.size(repository, digest)) === sizeBytes;
   }
 
-  #ageOf(repository: string, tag: string, { digest, checkedAt }: CachedTag): number {
+  /** Since the last check; null where nobody knows of one. */
+  #ageOf(repository: string, tag: string, { digest, checkedAt }: CachedTag): number | null {
     const seenAt = this.#checks.get(`${repository}:${tag}@${digest}`) ?? checkedAt;
-    return Math.max(0, this.#clock.now() - Math.max(seenAt, checkedAt));
+    if (seenAt === null) return null;
+    return Math.max(0, this.#clock.now() - Math.max(seenAt, checkedAt ?? seenAt));
   }
 
   #isDeleted(cached: CachedTag | null, ageMs: number | null): boolean {
@@ -188,7 +199,8 @@ export class MirroredManifests {
 
   async #wasDeleted(repository: string, digest: Digest): Promise<boolean> {
     const row = await this.#registry.metadata.records(mirrors).tag(repository, digest);
-    return this.#isDeleted(row, row === null ? null : this.#clock.now() - row.checkedAt);
+    const checkedAt = row?.checkedAt ?? null;
+    return this.#isDeleted(row, checkedAt === null ? null : this.#clock.now() - checkedAt);
   }
 
   /** One question at a time about a reference, for as long as this request may wait. */
@@ -380,7 +392,8 @@ export class MirroredManifests {
     const { hosts } = mirror;
     const { digest } = manifest;
     const now = this.#clock.now();
-    if (known.cached !== null && now - known.cached.checkedAt < recordedMs) {
+    const checkedAt = known.cached?.checkedAt ?? null;
+    if (checkedAt !== null && now - checkedAt < recordedMs) {
       this.#checks.set(`${repository}:${tag}@${digest}`, now);
       return { kind: "same", manifest };
     }
