@@ -293,10 +293,21 @@ function fused<T extends object>(of: T, fuse: Fuse, kind: "async" | "mixed" = "a
           fuse.isEnding = false;
           fuse.onEnd();
         });
-        return silent(over.then(() => Promise.reject(new Ended(`after ${String(property)}`))));
+        return silent(
+          over.then((opened: unknown) => {
+            letGo(opened);
+            throw new Ended(`after ${String(property)}`);
+          }),
+        );
       };
     },
   });
+}
+
+/** A process that ends keeps nothing open; what the last call opened here, nobody else has. */
+function letGo(opened: unknown): void {
+  if (typeof opened !== "object" || opened === null || !("close" in opened)) return;
+  if (typeof opened.close === "function") void opened.close();
 }
 
 /** Who called may have ended before it looks. */
