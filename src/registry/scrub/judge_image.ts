@@ -6,7 +6,7 @@
  * before its image.
  */
 import { essenceOf } from "../../lib/http_fields.ts";
-import { parseDigest, type Digest } from "../../oci/digest.ts";
+import { algorithmOf, digestOf, parseDigest, type Digest } from "../../oci/digest.ts";
 import { isManifestType } from "../../oci/media_types.ts";
 import { readForeignManifest, type ForeignManifest } from "../foreign_manifest.ts";
 
@@ -70,6 +70,7 @@ export class ImageJudge {
     const own = await this.#content.fault(digest);
     if (own !== null) return { blob: digest, error: own };
     const bytes = await this.#content.bytes(digest);
+    if (!isRight(bytes, digest)) return { blob: digest, error: faults.wrong };
     const read = bytes === null ? null : readForeignManifest(digest, manifest.mediaType, bytes);
     if (bytes === null || read === null) {
       const isOther = manifest.mediaType !== "" && !isManifestType(manifest.mediaType);
@@ -105,6 +106,7 @@ export class ImageJudge {
   async #configFault(digest: Digest, config: JudgedManifest | null): Promise<Fault | null> {
     if (config?.digest !== digest || !/[+/]json$/.test(essenceOf(config.mediaType))) return null;
     const bytes = await this.#content.bytes(digest);
+    if (!isRight(bytes, digest)) return faults.wrong;
     return bytes === null || isJson(bytes) ? null : faults.noConfig;
   }
 
@@ -135,6 +137,11 @@ function descriptorIn(bytes: Uint8Array, member: "config" | "subject"): JudgedMa
   const { digest, mediaType } = (document[member] ?? {}) as Record<string, unknown>;
   if (typeof digest !== "string" || typeof mediaType !== "string") return null;
   return { digest, mediaType };
+}
+
+/** Bytes that the disk changed after they were checked say nothing. */
+function isRight(bytes: Uint8Array | null, digest: Digest): boolean {
+  return bytes === null || digestOf(algorithmOf(digest), bytes) === digest;
 }
 
 function isJson(bytes: Uint8Array): boolean {

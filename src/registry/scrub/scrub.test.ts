@@ -39,6 +39,7 @@ import { blobKey, damagedDirectory } from "../../storage/layout.ts";
 import { openContent, requireContent, requireSendable } from "../content.ts";
 import { mountBlob } from "../mount_blob.ts";
 import { resolveBlob, resolveManifest } from "../resolve.ts";
+import { judgeRepository } from "./judge_repository.ts";
 
 const small = sample(5_000);
 /** More than a slice. */
@@ -290,6 +291,20 @@ describe("images", () => {
         new Uint8Array(app.bytes),
       );
     }
+  });
+
+  test("what the disk changes after its check and before its image is judged is told as damage", async () => {
+    await using world = await openWorld();
+    const [one, two] = [image(1), image(2)];
+    for (const [tag, each] of Object.entries({ one, two })) await pushImage(world, each, tag, "a");
+    const config = digestOf("sha256", two.blobs[0]!);
+    // Neither is JSON any more.
+    for (const digest of [one.digest, config]) await damages["wrong"]!(fileOf(world, "a", digest));
+    const judged = await Array.fromAsync(judgeRepository(world.registry, "a"));
+    expect(judged).toEqual([
+      { tag: "one", affected: { blob: one.digest, error: "bad blob digest" } },
+      { tag: "two", affected: { blob: config, error: "bad blob digest" } },
+    ]);
   });
 
   test("a config that is no JSON affects its image, and is no damage", async () => {
