@@ -5,15 +5,14 @@
 // server, and is read when its next turn begins, so that what it puts off is on its bill. The figure is the ratio of
 // the lower quartiles of turns; the middle of the ratios of neighbours stands beside it. It judges nothing.
 
-import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { readProcessTree } from "../src/bench/process_tree.ts";
 import { newManifest } from "../src/bench/content.ts";
 import { World } from "../src/bench/world.ts";
 import { RegistryClient } from "../src/client/registry_client.ts";
 import { tempDirectory } from "../test/harness.ts";
 import { type Peer, startPeer } from "./peers.ts";
+import { cpuOf } from "./server_cpu.ts";
 
 const { values, positionals } = parseArgs({
   args: Bun.argv.slice(2),
@@ -33,22 +32,6 @@ if (before === undefined) {
 }
 
 const atOnce = 4;
-
-/** CPU microseconds of all threads of a server so far. */
-function cpuOf(pid: number): number {
-  let ns = 0;
-  for (const each of readProcessTree(pid)) {
-    const tasks = `/proc/${each.pid}/task`;
-    for (const task of readdirSync(tasks)) {
-      try {
-        ns += Number(readFileSync(`${tasks}/${task}/schedstat`, "utf8").split(" ")[0]);
-      } catch {
-        // The thread ended meanwhile.
-      }
-    }
-  }
-  return ns / 1_000;
-}
 
 /** A kind of operation, set up in each server; `count` operations are one turn. */
 interface Kind {

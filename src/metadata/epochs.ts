@@ -17,6 +17,7 @@ import {
   type Committer,
 } from "./metadata.ts";
 import { mirrors, type MirrorChange } from "./mirrors.ts";
+import { storesIn } from "./records.ts";
 
 const slots = 1024;
 
@@ -94,7 +95,9 @@ function staleAfter(commit: AnyCommit): ReadonlySet<string> {
   for (const { repository, changes } of parts) {
     if (changes.some(({ kind }) => forgetting[kind])) stale.add(repository);
   }
-  const records = isRecordCommit(commit) ? [commit] : parts.flatMap((part) => part.records ?? []);
+  const records = isRecordCommit(commit)
+    ? storesIn(commit)
+    : parts.flatMap((part) => part.records ?? []);
   for (const { records: store, changes } of records) {
     if (store !== mirrors.name) continue;
     for (const { repository } of changes as readonly MirrorChange[]) stale.add(repository);

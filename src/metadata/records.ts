@@ -20,10 +20,17 @@ export interface RecordStore<Change extends RecordChange, Reads> {
   readonly types?: { readonly change: Change; readonly reads: Reads };
 }
 
-/** Changes to one store, which happen together or not at all. */
+/** Changes to one store, and to others with it, which happen together or not at all. */
 export interface RecordCommit {
   readonly records: string;
   readonly changes: readonly RecordChange[];
+  /** Changes to other stores, which happen after these; they have no `also` of their own. */
+  readonly also?: readonly RecordCommit[];
+}
+
+/** Each store of a commit by itself, in order. */
+export function storesIn(commit: RecordCommit): readonly RecordCommit[] {
+  return [commit, ...(commit.also ?? [])];
 }
 
 /** What to commit for these changes. */

@@ -23,7 +23,7 @@ export function followerJob({ metadata, clock }: Registry, follower: Follower): 
     run: async (signal) => {
       const waitMs = resumeMs - clock.monotonicMs();
       if (waitMs > 0) return waitMs;
-      await clock.sleep(settleMs, signal);
+      await clock.sleep(follower.settleMs ?? settleMs, signal);
       try {
         await followFeed(metadata, follower, signal);
         failures = 0;

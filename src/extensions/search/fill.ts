@@ -9,7 +9,7 @@ import { summaries, summaryVersion } from "../../metadata/summaries.ts";
 import type { Registry } from "../../registry/registry.ts";
 import type { RegistryJob, RegistryWork } from "../../registry/registry_job.ts";
 import { followerName } from "./follow.ts";
-import { lookAt, setImages } from "./look_at.ts";
+import { imagesOf, lookAt, slicesOf } from "./look_at.ts";
 
 export const fillJobName = "summarise-all";
 const everyMs = 60_000;
@@ -81,18 +81,17 @@ async function fillRepository(
     const startedMs = clock.monotonicMs();
     const end = await feed.end();
     const slice = tags.slice(at, at + sliceMax).map(({ tag }) => tag);
-    await lookAt(
-      registry,
-      { repository, tags: slice, came: [], went: [] },
-      { signal, isLight: false },
-    );
+    await lookAt(registry, { repository, tags: slice, came: [], went: [] }, signal);
     if ((await feed.end()) === end) continue;
     await clock.sleep(restFactor * (clock.monotonicMs() - startedMs), signal);
   }
   for (;;) {
     const gone = await reads.goneTags(repository, goneMax);
     if (gone.length === 0) break;
-    await setImages(metadata, repository, gone, signal);
+    for (const slice of slicesOf(imagesOf(repository, gone))) {
+      signal.throwIfAborted();
+      await metadata.commit(recordCommit(summaries, ...slice));
+    }
   }
   signal.throwIfAborted();
   await metadata.commit(recordCommit(summaries, { kind: "end-repository", repository, round }));

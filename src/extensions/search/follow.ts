@@ -6,9 +6,11 @@ import { recordCommit } from "../../metadata/records.ts";
 import { summaries, summaryVersion } from "../../metadata/summaries.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Registry } from "../../registry/registry.ts";
-import { lookAtWork, lookLightly, lookTogether, type Look } from "./look_at.ts";
+import { changesLightly, lookAtWork, slicesOf, type Look } from "./look_at.ts";
 
 export const followerName = "summarise";
+/** What is pushed within it is summarised in one go: each transaction costs about as much as an image. */
+const settleMs = 250;
 /** Records that are looked at beside the commits; more at once are work for another process. */
 const lightRecordsMax = 64;
 
@@ -23,10 +25,23 @@ export function searchFollower(registry: Registry, heavy: HeavyRunner<Registry>)
         recordCommit(summaries, { kind: "begin-round", version: summaryVersion }),
       );
     },
+    settleMs,
     take: async (records, signal) => {
       const looks = looksOf(records);
-      if (records.length > lightRecordsMax) await heavy.run(lookAtWork, looks, signal);
-      else await lookTogether(looks, (look) => lookLightly(registry, heavy, look, signal));
+      if (records.length > lightRecordsMax) {
+        await heavy.run(lookAtWork, looks, signal);
+        return;
+      }
+      const changes = await Promise.all(
+        looks.map((look) => changesLightly(registry, heavy, look, signal)),
+      );
+      const slices = slicesOf(changes.flat());
+      const last = slices.pop() ?? [];
+      for (const slice of slices) {
+        signal.throwIfAborted();
+        await metadata.commit(recordCommit(summaries, ...slice));
+      }
+      return last.length === 0 ? [] : [recordCommit(summaries, ...last)];
     },
   };
 }

@@ -3,7 +3,6 @@
  * went. Everything is read when it is written, so that a look may come late, twice, or end in the middle.
  */
 import type { HeavyRunner } from "../../jobs/heavy_work.ts";
-import type { Metadata } from "../../metadata/metadata.ts";
 import { recordCommit } from "../../metadata/records.ts";
 import { summaries, type NewSummary, type SummaryChange } from "../../metadata/summaries.ts";
 import type { Digest } from "../../oci/digest.ts";
@@ -11,10 +10,12 @@ import type { Registry } from "../../registry/registry.ts";
 import type { RegistryWork } from "../../registry/registry_job.ts";
 import { makeSummaries, TooHeavy } from "./make_summaries.ts";
 
-/** Summaries, and images, that one commit writes: a few milliseconds of the writer. */
+/** Images that one change sets. */
 const sliceMax = 16;
-/** Layers and manifests in one commit, about. */
-const sliceRowsMax = 256;
+/** Rows that one commit writes, about: a few milliseconds of the writer. */
+const sliceRowsMax = 512;
+/** Of a summary, or an image, beside those of its layers. */
+const rowsOfOne = 12;
 /** Repositories that are looked at at once where that is no part of the primary. */
 const togetherMax = 8;
 /** Tags of an index whose images came or went that are looked at. */
@@ -35,7 +36,7 @@ export const lookAtWork: RegistryWork<readonly Look[], null> = {
   run: async (registry, looks, signal) => {
     for (let at = 0; at < looks.length; at += togetherMax) {
       const slice = looks.slice(at, at + togetherMax);
-      await lookTogether(slice, (look) => lookAt(registry, look, { signal, isLight: false }));
+      await lookTogether(slice, (look) => lookAt(registry, look, signal));
     }
     return null;
   },
@@ -51,26 +52,34 @@ export async function lookTogether(
   if (failed !== undefined) throw failed.reason;
 }
 
-/** Looks beside the commits where that is done at once, else in another process. */
-export async function lookLightly(
+/** What a look changes, found beside the commits where that is done at once; else another process has done all of it. */
+export async function changesLightly(
   registry: Registry,
   heavy: HeavyRunner<Registry>,
   look: Look,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<readonly SummaryChange[]> {
   try {
-    await lookAt(registry, look, { signal, isLight: true });
+    return await changesOf(registry, look, { isLight: true });
   } catch (error) {
     if (!(error instanceof TooHeavy)) throw error;
     await heavy.run(lookAtWork, [look], signal);
+    return [];
   }
 }
 
-export async function lookAt(
+export async function lookAt(registry: Registry, look: Look, signal: AbortSignal): Promise<void> {
+  for (const slice of slicesOf(await changesOf(registry, look, { isLight: false }))) {
+    signal.throwIfAborted();
+    await registry.metadata.commit(recordCommit(summaries, ...slice));
+  }
+}
+
+async function changesOf(
   registry: Registry,
   { repository, tags, came, went }: Look,
-  { signal, isLight }: { readonly signal: AbortSignal; readonly isLight: boolean },
-): Promise<void> {
+  { isLight }: { readonly isLight: boolean },
+): Promise<SummaryChange[]> {
   const { metadata } = registry;
   const reads = metadata.records(summaries);
   const making = { registry, repository, isLight };
@@ -78,24 +87,43 @@ export async function lookAt(
   const tagged = pointedAt.map(({ digest }) => digest as Digest);
   const parts = await partsOfIndexes(registry, repository, came);
   const made = await makeSummaries(making, [...tagged, ...parts], new Set());
-  await write(metadata, repository, made, signal);
-  const changed = [...made.map(({ digest }) => digest), ...went];
-  const indexes = new Set<Digest>();
-  for (const digest of changed) {
-    for (const index of await reads.indexesOf(repository, digest)) indexes.add(index);
-  }
-  const others = [...indexes].filter((index) => !made.some(({ digest }) => digest === index));
-  await write(metadata, repository, await makeSummaries(making, others, new Set(others)), signal);
+  const others = await indexesOver(registry, repository, made, went);
+  const known = new Set(made.map(({ digest }) => digest));
+  const again = (await makeSummaries(making, others, new Set(others))).filter(
+    ({ digest }) => !known.has(digest),
+  );
   const affected = new Set(tags);
   for (const index of others) {
     for (const tag of await metadata.tagsOf(repository, index, tagsMax)) affected.add(tag);
   }
-  if (went.length > 0) await commit(metadata, [{ kind: "forget", repository, digests: went }]);
-  await setImages(metadata, repository, [...affected], signal);
-  if (affected.size > 0) return;
+  const changes: SummaryChange[] = [...made, ...again].map((summary) => ({
+    kind: "summarise",
+    repository,
+    summary,
+  }));
+  if (went.length > 0) changes.push({ kind: "forget", repository, digests: went });
+  if (affected.size > 0) return [...changes, ...imagesOf(repository, [...affected])];
   const subjects = await reads.manifests(repository, came);
-  if (went.length === 0 && subjects.every(({ subject }) => subject === null)) return;
-  await commit(metadata, [{ kind: "refresh", repository }]);
+  if (went.length > 0 || subjects.some(({ subject }) => subject !== null)) {
+    changes.push({ kind: "refresh", repository });
+  }
+  return changes;
+}
+
+/** Indexes that show what came or went, and are not made anew already. */
+async function indexesOver(
+  { metadata }: Registry,
+  repository: string,
+  made: readonly NewSummary[],
+  went: readonly Digest[],
+): Promise<Digest[]> {
+  const reads = metadata.records(summaries);
+  const own = new Set(made.map(({ digest }) => digest));
+  const indexes = new Set<Digest>();
+  for (const digest of [...own, ...went]) {
+    for (const index of await reads.indexesOf(repository, digest)) indexes.add(index);
+  }
+  return [...indexes].filter((index) => !own.has(index));
 }
 
 /** Of manifests without a tag only those that some index has waited for. */
@@ -112,41 +140,36 @@ async function partsOfIndexes(
   return parts;
 }
 
-async function write(
-  metadata: Metadata,
-  repository: string,
-  made: readonly NewSummary[],
-  signal: AbortSignal,
-): Promise<void> {
-  let slice: SummaryChange[] = [];
-  let rows = 0;
-  const flush = async (): Promise<void> => {
-    signal.throwIfAborted();
-    if (slice.length > 0) await commit(metadata, slice);
-    slice = [];
-    rows = 0;
-  };
-  for (const summary of made) {
-    slice.push({ kind: "summarise", repository, summary });
-    rows += summary.layers.length + summary.names.length;
-    if (slice.length >= sliceMax || rows >= sliceRowsMax) await flush();
-  }
-  await flush();
-}
-
-export async function setImages(
-  metadata: Metadata,
-  repository: string,
-  tags: readonly string[],
-  signal: AbortSignal,
-): Promise<void> {
+/** Changes that the images of these tags need, a slice of them in each. */
+export function imagesOf(repository: string, tags: readonly string[]): SummaryChange[] {
+  const changes: SummaryChange[] = [];
   for (let at = 0; at < tags.length; at += sliceMax) {
-    signal.throwIfAborted();
-    const slice = tags.slice(at, at + sliceMax);
-    await commit(metadata, [{ kind: "set-images", repository, tags: slice }]);
+    changes.push({ kind: "set-images", repository, tags: tags.slice(at, at + sliceMax) });
   }
+  return changes;
 }
 
-async function commit(metadata: Metadata, changes: readonly SummaryChange[]): Promise<void> {
-  await metadata.commit(recordCommit(summaries, ...changes));
+/** Changes in the order that they have, in pieces that each take a few milliseconds of the writer. */
+export function slicesOf(changes: readonly SummaryChange[]): SummaryChange[][] {
+  const slices: SummaryChange[][] = [];
+  let rows = sliceRowsMax;
+  for (const change of changes) {
+    const more = rowsOf(change);
+    if (rows + more > sliceRowsMax) {
+      slices.push([]);
+      rows = 0;
+    }
+    slices.at(-1)?.push(change);
+    rows += more;
+  }
+  return slices;
+}
+
+/** Rows that a change writes, about. */
+function rowsOf(change: SummaryChange): number {
+  if (change.kind === "summarise") {
+    return rowsOfOne + change.summary.layers.length + change.summary.names.length;
+  }
+  if (change.kind === "set-images") return rowsOfOne * change.tags.length;
+  return change.kind === "forget" ? rowsOfOne * change.digests.length : rowsOfOne;
 }

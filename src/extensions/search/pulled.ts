@@ -3,7 +3,7 @@
  * repositories are made anew a little later, each once.
  */
 import { isRecordCommit, type AnyCommit, type Committer } from "../../metadata/metadata.ts";
-import { recordCommit } from "../../metadata/records.ts";
+import { recordCommit, storesIn } from "../../metadata/records.ts";
 import { retention, type RetentionChange } from "../../metadata/retention.ts";
 import { summaries } from "../../metadata/summaries.ts";
 import type { Registry } from "../../registry/registry.ts";
@@ -48,12 +48,15 @@ export class PulledRepositories {
   }
 
   #note(commit: AnyCommit): void {
-    if (!isRecordCommit(commit) || commit.records !== retention.name) return;
-    // They are of that store.
-    for (const change of commit.changes as readonly RetentionChange[]) {
-      if (change.kind !== "add-pulls") continue;
-      for (const { repository } of change.pulls) {
-        if (this.#names.size < namesMax) this.#names.add(repository);
+    if (!isRecordCommit(commit)) return;
+    for (const { records, changes } of storesIn(commit)) {
+      if (records !== retention.name) continue;
+      // They are of that store.
+      for (const change of changes as readonly RetentionChange[]) {
+        if (change.kind !== "add-pulls") continue;
+        for (const { repository } of change.pulls) {
+          if (this.#names.size < namesMax) this.#names.add(repository);
+        }
       }
     }
   }

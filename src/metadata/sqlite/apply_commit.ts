@@ -14,7 +14,7 @@ import {
   type Commit,
   type CommitOutcome,
 } from "../metadata.ts";
-import type { RecordCommit } from "../records.ts";
+import { storesIn, type RecordCommit } from "../records.ts";
 import { dropHeldBlob, dropHeldManifest, releaseHeld, restoreHeld } from "./held.ts";
 import { failedPreconditions, findRepository, isNamed } from "./preconditions.ts";
 import {
@@ -44,7 +44,7 @@ type WriteContext = CommitContext & { readonly stores: Stores };
 /** Checks and applies one unit of work: the preconditions of all of its parts before the first change. */
 export function applyCommit(context: WriteContext, commit: AnyCommit): CommitOutcome {
   if (isRecordCommit(commit)) {
-    applyRecords(context, commit);
+    for (const records of storesIn(commit)) applyRecords(context, records);
     return { committed: true };
   }
   if ("repository" in commit) return applyPart(context, commit);

@@ -13,6 +13,8 @@ const prunedMax = 1_000;
 const sql = {
   cursor: "SELECT sequence FROM followers WHERE name = ?1",
   end: "SELECT coalesce(max(sequence), 0) AS sequence FROM history",
+  oldest:
+    "SELECT at FROM history INDEXED BY history_pushed WHERE tag IS NULL AND digest IS NOT NULL ORDER BY sequence LIMIT 1",
 } as const;
 
 export const followerTables: RecordTables<FollowerChange, FollowerReads> = {
@@ -66,11 +68,15 @@ function apply(work: RecordWork, change: FollowerChange): void {
 }
 
 function prune({ database, now }: RecordWork): void {
+  const until = now - pushesKeptMs;
+  // Records are in the order of their times, about: while the first is young there is nothing to look for.
+  const first = database.query<{ at: number }, []>(sql.oldest).get();
+  if (first === null || first.at >= until) return;
   database
     .query<unknown, [number, number]>(
       "DELETE FROM history WHERE sequence IN (SELECT sequence FROM history INDEXED BY history_pushed " +
         "WHERE tag IS NULL AND digest IS NOT NULL AND sequence <= (SELECT min(sequence) FROM followers) " +
         "ORDER BY sequence LIMIT ?1) AND at < ?2",
     )
-    .run(prunedMax, now - pushesKeptMs);
+    .run(prunedMax, until);
 }

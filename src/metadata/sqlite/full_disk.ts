@@ -3,7 +3,7 @@
  * removed.
  */
 import { isRecordCommit, partsOf, type AnyCommit, type Change } from "../metadata.ts";
-import type { RecordCommit } from "../records.ts";
+import { storesIn, type RecordCommit } from "../records.ts";
 import { tablesOf, type Stores } from "./record_tables.ts";
 
 const freeing: Readonly<Record<Change["kind"], boolean>> = {
@@ -32,7 +32,7 @@ const freeing: Readonly<Record<Change["kind"], boolean>> = {
 };
 
 export function freesSpace(stores: Stores, commit: AnyCommit): boolean {
-  if (isRecordCommit(commit)) return areFreeing(stores, commit);
+  if (isRecordCommit(commit)) return storesIn(commit).every((each) => areFreeing(stores, each));
   return partsOf(commit).every(
     ({ changes, records = [] }) =>
       changes.every(({ kind }) => freeing[kind]) &&

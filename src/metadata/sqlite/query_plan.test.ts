@@ -85,6 +85,8 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   "usage: holders": [/TEMP B-TREE/, /^SCAN \(subquery-\d+\)$/, /^SCAN d VIRTUAL TABLE/],
   // At most 1,000 rows of an index.
   heldNamedBy: [/^SCAN \(subquery-\d+\)$/],
+  // The first row of an index.
+  "followers: oldest": [/^SCAN history USING INDEX history_pushed$/],
   // Pages of a repository, and of all, in the order of an index.
   "summaries: summaryImagesByTag": [/^SEARCH i USING PRIMARY KEY \(repository=\?\)$/],
   "summaries: summaryImagesByTagDown": [/^SEARCH i USING PRIMARY KEY \(repository=\?\)$/],

@@ -22,7 +22,7 @@ import type {
 } from "../metadata.ts";
 import { isRecordCommit, MetadataFull, MetadataUnavailable, partsOf } from "../metadata.ts";
 import { applyCommit } from "./apply_commit.ts";
-import type { RecordChange } from "../records.ts";
+import { storesIn, type RecordChange } from "../records.ts";
 import { freesSpace } from "./full_disk.ts";
 import { tablesWithLayouts } from "./own_tables.ts";
 import { storesOf, type RecordTables, type Stores } from "./record_tables.ts";
@@ -254,7 +254,9 @@ export class SqliteWriter implements Committer {
 
 /** How many checks and rows a commit takes, about. */
 function stepsOf(commit: AnyCommit): number {
-  if (isRecordCommit(commit)) return commit.changes.length;
+  if (isRecordCommit(commit)) {
+    return storesIn(commit).reduce((steps, { changes }) => steps + changes.length, 0);
+  }
   let steps = 0;
   for (const { preconditions, changes, records = [] } of partsOf(commit)) {
     steps += preconditions.length + changes.length;
