@@ -100,8 +100,11 @@ export const summarySql = {
       "ON m.chain = l.chain WHERE l.manifest = ?1",
   ),
   summaryAbove: imagesOfFound(
-    "SELECT l.manifest FROM summary_manifests m CROSS JOIN summary_layers l INDEXED BY summary_layers_chain " +
-      "ON l.chain = m.chain WHERE m.id = ?1",
+    // Those that have its last layer, in its place and over the same ones.
+    "SELECT l.manifest FROM summary_manifests m CROSS JOIN summary_layers own " +
+      "ON own.manifest = m.id AND own.chain = m.chain " +
+      "CROSS JOIN summary_layers l INDEXED BY summary_layers_digest ON l.digest = own.digest " +
+      "WHERE m.id = ?1 AND l.chain = m.chain",
   ),
   summaryById: `${ofSummary} WHERE s.id = ?1`,
   summaryByDigest: `${ofSummary} WHERE s.repository = ?1 AND s.digest = ?2`,

@@ -1,6 +1,6 @@
 /**
  * Makes the row of a repository anew: from indexes, so that it costs nearly the same for one image and for thousands.
- * Pulls have to be added up, so they stay as they are unless they are asked for.
+ * Images and pulls have to be counted, so what changed is added to them unless they are to be counted anew.
  */
 import type { Database } from "bun:sqlite";
 import { signatureTag, signatureTool, signatureTypes } from "../../oci/signatures.ts";
@@ -13,12 +13,13 @@ const facetsMax = 200;
 /** Referrers of a manifest that are looked at for signatures. */
 const signaturesMax = 100;
 
-/** `pulls`: what is added up anew when it is there already. */
+/** `counts`: how many images there are more, or that images and pulls are counted. */
 export function refreshRepository(
   work: RecordWork,
   id: number,
-  { name, pulls }: { readonly name: string; readonly pulls: "kept" | "counted" },
+  { name, counts }: { readonly name: string; readonly counts: { images: number } | "anew" },
 ): void {
+  const known = counts === "anew" ? null : knownCounts(work, id, counts.images);
   const newest = get(
     work,
     "SELECT tag, digest, updated_at AS updatedAt FROM summary_images INDEXED BY summary_images_newest " +
@@ -44,13 +45,14 @@ export function refreshRepository(
       "version = excluded.version",
     id,
     name,
-    count(work, "SELECT count(*) AS n FROM summary_images WHERE repository = ?1", id),
+    known?.images ??
+      count(work, "SELECT count(*) AS n FROM summary_images WHERE repository = ?1", id),
     newest === null ? null : String(newest["tag"]),
     digest,
     later(newest?.["updatedAt"], pushed?.["setAt"]),
     JSON.stringify(facets(work, id, "platform").map(([os = "", arch = ""]) => ({ os, arch }))),
     JSON.stringify(facets(work, id, "vendor").map(([vendor]) => vendor)),
-    (pulls === "kept" ? keptPulls(work, id) : null) ?? pullsOf(work, id),
+    known?.pulls ?? pullsOf(work, id),
     count(
       work,
       "SELECT count(*) AS n FROM summary_preferences INDEXED BY summary_preferences_repository " +
@@ -70,9 +72,11 @@ function count(work: RecordWork, text: string, id: number): number {
   return Number(get(work, text, id)?.["n"] ?? 0);
 }
 
-function keptPulls(work: RecordWork, id: number): number | null {
-  const row = get(work, "SELECT pulls FROM summary_repositories WHERE repository = ?1", id);
-  return row === null ? null : Number(row["pulls"]);
+function knownCounts(work: RecordWork, id: number, more: number) {
+  const row = get(work, "SELECT images, pulls FROM summary_repositories WHERE repository = ?1", id);
+  return row === null
+    ? null
+    : { images: Number(row["images"]) + more, pulls: Number(row["pulls"]) };
 }
 
 /** Of manifests that have a tag. */

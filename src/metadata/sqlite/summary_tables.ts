@@ -118,6 +118,11 @@ export const summaryTables: RecordTables<SummaryChange, SummaryReads> = {
         INSERT INTO summary_counters VALUES ('version', 0), ('round', 0), ('made', 0);
       `,
     },
+    {
+      version: 2,
+      summary: "what is on top of an image is found by its last layer",
+      sql: "DROP INDEX summary_layers_chain;",
+    },
   ],
   sql: summarySql,
   frees: ({ kind }) => kind === "forget",

@@ -24,14 +24,17 @@ type Appliers = {
 const appliers: Appliers = {
   summarise: (work, id, { summary }) => writeSummary(work, id, summary),
   "set-images": (work, id, { repository, tags }) => {
-    for (const tag of tags) setImage(work, { id, name: repository }, tag);
-    refreshRepository(work, id, { name: repository, pulls: "kept" });
+    let more = 0;
+    for (const tag of tags) more += setImage(work, { id, name: repository }, tag);
+    refreshRepository(work, id, { name: repository, counts: { images: more } });
   },
-  forget: (work, id, { digests }) => {
-    for (const digest of digests) forget(work, id, digest);
+  forget: (work, id, { repository, digests }) => {
+    let fewer = 0;
+    for (const digest of digests) fewer += forget(work, id, digest);
+    if (fewer > 0) refreshRepository(work, id, { name: repository, counts: { images: -fewer } });
   },
   refresh: (work, id, { repository }) =>
-    refreshRepository(work, id, { name: repository, pulls: "counted" }),
+    refreshRepository(work, id, { name: repository, counts: "anew" }),
   "begin-round": (work, _id, { version }) => {
     run(work, "UPDATE summary_counters SET value = value + 1 WHERE name = 'round'");
     run(work, "UPDATE summary_counters SET value = ?1 WHERE name = 'made'", version);
@@ -56,7 +59,9 @@ const appliers: Appliers = {
     if (removed === 0) {
       run(work, "INSERT INTO summary_preferences VALUES (?1, ?2, ?3)", user, preference, id);
     }
-    if (preference === "star") refreshRepository(work, id, { name: repository, pulls: "kept" });
+    if (preference === "star") {
+      refreshRepository(work, id, { name: repository, counts: { images: 0 } });
+    }
   },
 };
 
@@ -69,25 +74,49 @@ export function applySummaryChange(work: RecordWork, change: SummaryChange): voi
 
 function writeSummary(work: RecordWork, repository: number, summary: NewSummary): void {
   const { digest, layers } = summary;
-  const found = "SELECT 1 FROM manifests WHERE repository = ?1 AND digest = ?2";
-  if (get(work, found, repository, digest) === null) return;
+  const found = get(
+    work,
+    "SELECT (SELECT s.id FROM summary_manifests s WHERE s.repository = ?1 AND s.digest = ?2) AS id " +
+      "FROM manifests WHERE repository = ?1 AND digest = ?2",
+    repository,
+    digest,
+  );
+  if (found === null) return;
   const chains = chainsOf(layers.slice(0, rowsMax).map((layer) => layer.digest));
   const whole = chains.length === layers.length ? (chains.at(-1) ?? null) : null;
   const id = upsert(work, repository, summary, whole);
-  run(work, "DELETE FROM summary_layers WHERE manifest = ?1", id);
-  for (const [position, layer] of layers.slice(0, rowsMax).entries()) {
-    work.database
-      .query<unknown, [number, number, string, number, Uint8Array]>(
-        "INSERT INTO summary_layers (manifest, position, digest, size, chain) VALUES (?1, ?2, ?3, ?4, ?5)",
-      )
-      .run(id, position, layer.digest, layer.sizeBytes, chains[position] ?? new Uint8Array());
-  }
+  if (found["id"] !== null) clear(work, id, summary.updatedAt);
+  writeLayers(work, id, layers.slice(0, rowsMax), chains);
   writeChildren(work, { repository, id }, summary);
+}
+
+/** There was a summary of it: what hangs on it is written anew. */
+function clear(work: RecordWork, id: number, updatedAt: number | null): void {
+  run(work, "DELETE FROM summary_layers WHERE manifest = ?1", id);
+  run(work, "DELETE FROM summary_children WHERE manifest = ?1", id);
   run(
     work,
     "UPDATE summary_images SET updated_at = ?2 WHERE manifest = ?1 AND updated_at IS NOT ?2",
     id,
-    summary.updatedAt,
+    updatedAt,
+  );
+}
+
+/** One statement for all of them: each costs more than a row. */
+function writeLayers(
+  work: RecordWork,
+  id: number,
+  layers: NewSummary["layers"],
+  chains: readonly Uint8Array[],
+): void {
+  if (layers.length === 0) return;
+  const rows = layers.map(({ digest, sizeBytes }, at) => [digest, sizeBytes, chains[at]?.toHex()]);
+  run(
+    work,
+    "INSERT INTO summary_layers (manifest, position, digest, size, chain) " +
+      "SELECT ?1, key, value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each(?2)",
+    id,
+    JSON.stringify(rows),
   );
 }
 
@@ -135,7 +164,6 @@ function writeChildren(
   { repository, id }: { readonly repository: number; readonly id: number },
   { children, names }: NewSummary,
 ): void {
-  run(work, "DELETE FROM summary_children WHERE manifest = ?1", id);
   const shown = new Set<string>(children.map(({ digest }) => digest));
   const others = names
     .filter((name) => !shown.has(name))
@@ -158,12 +186,15 @@ function writeChildren(
   }
 }
 
-/** The image of a tag becomes what the tag says; there is none where it points at nothing that has a summary. */
+/**
+ * The image of a tag becomes what the tag says; there is none where it points at nothing that has a summary. Gives how
+ * many images there are more: 1, 0 or -1.
+ */
 function setImage(
   work: RecordWork,
   repository: { readonly id: number; readonly name: string },
   tag: string,
-): void {
+): number {
   const { id, name } = repository;
   const before = get(
     work,
@@ -188,17 +219,19 @@ function setImage(
       now["updatedAt"] ?? null,
       now["setAt"] ?? null,
     );
-    writeFacets(work, id, Number(now["manifest"]), String(now["digest"]));
+    writeFacets(work, id, now);
   }
   if (before !== null && before["digest"] !== now?.["digest"]) {
     dropFacets(work, id, String(before["digest"]));
   }
+  return Number(now !== null) - Number(before !== null);
 }
 
 function pointedAt(work: RecordWork, id: number, tag: string) {
   return get(
     work,
-    "SELECT t.digest AS digest, m.id AS manifest, m.updated_at AS updatedAt, t.set_at AS setAt FROM tags t " +
+    "SELECT t.digest AS digest, m.id AS manifest, m.updated_at AS updatedAt, t.set_at AS setAt, m.kind AS kind, " +
+      "m.os AS os, m.arch AS arch, m.vendor AS vendor FROM tags t " +
       "JOIN summary_manifests m ON m.repository = t.repository AND m.digest = t.digest " +
       "WHERE t.repository = ?1 AND t.name = ?2",
     id,
@@ -206,33 +239,33 @@ function pointedAt(work: RecordWork, id: number, tag: string) {
   );
 }
 
-function writeFacets(work: RecordWork, repository: number, manifest: number, digest: string): void {
+/** Of an image its own platform, of an index those of its images. */
+function writeFacets(
+  work: RecordWork,
+  repository: number,
+  { digest, manifest, kind, os, arch, vendor }: NonNullable<ReturnType<typeof pointedAt>>,
+): void {
   run(
     work,
     "DELETE FROM summary_facets INDEXED BY summary_facets_digest WHERE repository = ?1 AND digest = ?2",
     repository,
-    digest,
+    digest ?? null,
   );
-  for (const { os, arch } of platformsOf(work, manifest)) {
-    if (os === "" && arch === "") continue;
-    const insert = "INSERT OR IGNORE INTO summary_facets VALUES (?1, 'platform', ?2, ?3, ?4)";
-    run(work, insert, repository, String(os), String(arch), digest);
+  const platforms =
+    kind === "image"
+      ? [{ os, arch }]
+      : all(
+          work,
+          "SELECT os, arch FROM summary_children WHERE manifest = ?1 AND shown = 1",
+          manifest ?? null,
+        );
+  const facets = platforms.map((each) => ["platform", each["os"] ?? "", each["arch"] ?? ""]);
+  if (vendor !== null) facets.push(["vendor", vendor ?? "", ""]);
+  for (const [of = "", first = "", second = ""] of facets) {
+    if (first === "" && second === "") continue;
+    const insert = "INSERT OR IGNORE INTO summary_facets VALUES (?1, ?2, ?3, ?4, ?5)";
+    run(work, insert, repository, of, first, second, digest ?? null);
   }
-  run(
-    work,
-    "INSERT OR IGNORE INTO summary_facets SELECT ?1, 'vendor', vendor, '', ?2 FROM summary_manifests " +
-      "WHERE id = ?3 AND vendor IS NOT NULL",
-    repository,
-    digest,
-    manifest,
-  );
-}
-
-/** Of an image its own, of an index those of its images. */
-function platformsOf(work: RecordWork, manifest: number) {
-  const own = "SELECT os, arch FROM summary_manifests WHERE id = ?1 AND kind = 'image'";
-  const children = "SELECT os, arch FROM summary_children WHERE manifest = ?1 AND shown = 1";
-  return all(work, `${own} UNION ALL ${children}`, manifest);
 }
 
 /** No tag points there any more. */
@@ -247,7 +280,8 @@ function dropFacets(work: RecordWork, repository: number, digest: string): void 
   );
 }
 
-function forget(work: RecordWork, repository: number, digest: string): void {
+/** Gives how many images there are fewer. */
+function forget(work: RecordWork, repository: number, digest: string): number {
   const row = get(
     work,
     "SELECT s.id AS id FROM summary_manifests s WHERE s.repository = ?1 AND s.digest = ?2 AND NOT EXISTS " +
@@ -255,14 +289,15 @@ function forget(work: RecordWork, repository: number, digest: string): void {
     repository,
     digest,
   );
-  if (row === null) return;
+  if (row === null) return 0;
   const id = Number(row["id"]);
   for (const table of ["summary_layers", "summary_children"]) {
     run(work, `DELETE FROM ${table} WHERE manifest = ?1`, id);
   }
-  run(work, "DELETE FROM summary_images WHERE manifest = ?1", id);
+  const images = run(work, "DELETE FROM summary_images WHERE manifest = ?1", id);
   run(work, "DELETE FROM summary_manifests WHERE id = ?1", id);
   dropFacets(work, repository, digest);
+  return images;
 }
 
 function chainsOf(digests: readonly string[]): Uint8Array[] {
