@@ -130,6 +130,14 @@ export interface ImageRow {
   readonly setAt: number;
 }
 
+/** An image that was found, before anything else of it is read. */
+export interface FoundImage {
+  readonly repository: number;
+  readonly tag: string;
+  /** The number of its summary. */
+  readonly summary: number;
+}
+
 /** What is told of an image in a list. */
 export interface ImageDetails {
   readonly summary: StoredSummary;
@@ -186,14 +194,18 @@ export interface SummaryReads {
   /** Images of several repositories. */
   newest(within: Within, order: "updated" | "set", page: Offset): Promise<ImageRow[]>;
   image(repository: number, tag: string): Promise<ImageRow | null>;
-  /** Images whose tags contain a text, in lower case, in no order. */
-  imagesWithTag(text: string, within: Within, limit: number): Promise<ImageRow[]>;
+  /** Of some hundred places, the images that are there still, in the same order. */
+  images(places: readonly Pick<FoundImage, "repository" | "tag">[]): Promise<ImageRow[]>;
+  /** Tags of all images of a repository, one a line, in no order. */
+  tagText(repository: number): Promise<string>;
   /** Images that are, or are made of, content whose digest begins so, in no order. */
-  imagesWithDigest(prefix: string, within: Within, limit: number): Promise<ImageRow[]>;
+  imagesWithDigest(prefix: string, within: Within, limit: number): Promise<FoundImage[]>;
   /** Images whose layers are the first of these, or all of them, in no order. */
-  imagesBelow(summary: number, within: Within, limit: number): Promise<ImageRow[]>;
+  imagesBelow(summary: number, within: Within, limit: number): Promise<FoundImage[]>;
   /** Images whose first layers, or all of them, are these, in no order. */
-  imagesAbove(summary: number, within: Within, limit: number): Promise<ImageRow[]>;
+  imagesAbove(summary: number, within: Within, limit: number): Promise<FoundImage[]>;
+  /** Numbers of the summaries of a manifest, one in each repository that has it. */
+  summariesOf(digest: string): Promise<number[]>;
   summary(id: number): Promise<StoredSummary | null>;
   /** Of some hundred summaries, by their ids. */
   details(ids: readonly number[]): Promise<ReadonlyMap<number, ImageDetails>>;

@@ -7,6 +7,7 @@ import { retention } from "../../src/metadata/retention.ts";
 import {
   isImageTag,
   summaries,
+  type FoundImage,
   type ImageRow,
   type NewSummary,
   type SummaryChange,
@@ -222,7 +223,7 @@ export function testSummaries(open: OpenEmptyStore): void {
       setImages(["o"], otherRepository),
     );
     const found = async (text: string, within: readonly number[] | null = null) =>
-      tagsOf(await reads.imagesWithDigest(text, within, 9));
+      tagsOf(await reads.images(await reads.imagesWithDigest(text, within, 9)));
     const own = [`${repository}:v1`, `${otherRepository}:o`].sort();
     expect(await found(digest("a"))).toEqual(own);
     expect(await found(digest("config of a").slice(0, 20))).toEqual(own);
@@ -234,7 +235,17 @@ export function testSummaries(open: OpenEmptyStore): void {
     expect(await found(digest("base"), [])).toEqual([]);
     expect(await found(digest("nowhere"))).toEqual([]);
     expect(await reads.indexesOf(repository, digest("b"))).toEqual([digest("x")]);
-    expect(tagsOf(await reads.imagesWithTag("is", null, 9))).toEqual([`${repository}:list`]);
+    expect((await reads.tagText(id)).split("\n").sort()).toEqual(["list", "v1"]);
+    expect(await reads.tagText(id + 99)).toBe("");
+    const summaryIds = await reads.summariesOf(digest("a"));
+    expect(summaryIds).toContain((await reads.find(id, digest("a")))?.id ?? -1);
+    expect(summaryIds).toHaveLength(2);
+    const places = [
+      { repository: id, tag: "v1" },
+      { repository: id, tag: "gone" },
+      { repository: id, tag: "list" },
+    ];
+    expect((await reads.images(places)).map(({ tag }) => tag)).toEqual(["v1", "list"]);
   });
 
   test("images below and above are those whose layers begin alike; equal ones are both", async () => {
@@ -257,7 +268,7 @@ export function testSummaries(open: OpenEmptyStore): void {
     const id = await idOf(reads);
     const relatives = async (name: string): Promise<[string[], string[]]> => {
       const summary = (await reads.find(id, digest(name)))?.id ?? -1;
-      const names = (rows: readonly ImageRow[]): string[] => rows.map(({ tag }) => tag).sort();
+      const names = (rows: readonly FoundImage[]): string[] => rows.map(({ tag }) => tag).sort();
       return [
         names(await reads.imagesBelow(summary, null, 9)),
         names(await reads.imagesAbove(summary, null, 9)),

@@ -3,7 +3,7 @@
  * index, so that a page costs its own length; what was found by a digest, a tag or layers is sorted here.
  */
 import { setImmediate } from "node:timers/promises";
-import type { ImageRow, Platform } from "../../metadata/summaries.ts";
+import type { FoundImage, ImageRow, Platform } from "../../metadata/summaries.ts";
 import { viewsOf, type ImageView } from "./image_view.ts";
 import {
   imagesMax,
@@ -16,7 +16,7 @@ import {
   type Paging,
 } from "./paging.ts";
 import { inByteOrder } from "./repository_index.ts";
-import { newestFirst, type Filter } from "./repository_lists.ts";
+import { asksNothing, newestFirst, type Filter } from "./repository_lists.ts";
 import type { Searching } from "./searching.ts";
 
 /** Rows that are read, and images that are told, in one turn. */
@@ -58,17 +58,46 @@ export async function allImages(
 /** Images that were found by no order, those that fit the filter. */
 export async function foundImages(
   searching: Searching,
-  rows: readonly ImageRow[],
+  found: readonly Place[],
   filter: Filter | null,
   paging: Paging,
 ): Promise<FoundImages> {
-  if (rows.length > imagesMax) throw tooManyImages();
-  searching.takeImages(rows.length);
-  const fitting = filter === null ? [...rows] : await filtered(searching, rows, filter);
+  if (found.length > imagesMax) throw tooManyImages();
+  searching.takeImages(found.length);
+  const order = ordersByName[paging.sortBy];
+  if (order !== undefined && (filter === null || asksNothing(filter))) {
+    // Of all but the page no more is known than the place.
+    const sorted = placed(searching, found).sort(order);
+    const Results = await tell(searching, read(searching, sliceOf(sorted, paging)));
+    return { Page: pageInfo(sorted.length, paging), Results };
+  }
+  const rows: ImageRow[] = [];
+  for await (const slice of read(searching, found)) rows.push(...slice);
+  const fitting = filter === null ? rows : await filtered(searching, rows, filter);
   const sorted = await sort(searching, fitting, paging);
-  const page = sliceOf(sorted, paging);
-  const Results = await tell(searching, inTurns(page));
+  const Results = await tell(searching, inTurns(sliceOf(sorted, paging)));
   return { Page: pageInfo(sorted.length, paging), Results };
+}
+
+type Place = Pick<FoundImage, "repository" | "tag">;
+type Placed = Place & { readonly name: string };
+
+function placed({ sight }: Searching, found: readonly Place[]): Placed[] {
+  return found.flatMap(({ repository, tag }) => {
+    const name = sight.at(repository)?.name;
+    return name === undefined ? [] : { repository, tag, name };
+  });
+}
+
+/** Slice by slice, and with turns for others between them. */
+async function* read(
+  { reads }: Searching,
+  places: readonly Place[],
+): AsyncGenerator<readonly ImageRow[]> {
+  for (let at = 0; at < places.length; at += sliceMax) {
+    if (at > 0) await setImmediate();
+    yield await reads.images(places.slice(at, at + sliceMax));
+  }
 }
 
 async function filtered(
@@ -96,7 +125,7 @@ async function platformsOf({ reads }: Searching, row: ImageRow): Promise<Platfor
   return (await reads.children(summary.id)).map(({ platform }) => platform);
 }
 
-function byName(a: ImageRow, b: ImageRow): number {
+function byName(a: Named, b: Named): number {
   return inByteOrder(a.name, b.name) || inByteOrder(a.tag, b.tag);
 }
 
@@ -111,10 +140,17 @@ async function sort(
   return rows.sort(order);
 }
 
-const orders: Readonly<Partial<Record<Paging["sortBy"], (a: ImageRow, b: ImageRow) => number>>> = {
+type Orders<T> = Readonly<Partial<Record<Paging["sortBy"], (a: T, b: T) => number>>>;
+type Named = Pick<ImageRow, "name" | "tag">;
+
+const ordersByName: Orders<Named> = {
   RELEVANCE: byName,
   ALPHABETIC_ASC: byName,
   ALPHABETIC_DSC: (a, b) => byName(b, a),
+};
+
+const orders: Orders<ImageRow> = {
+  ...ordersByName,
   UPDATE_TIME: (a, b) => newestFirst(a.updatedAt, b.updatedAt) || byName(a, b),
 };
 

@@ -1,5 +1,5 @@
 /** What answers each query of the schema. */
-import type { ImageRow, StoredSummary } from "../../metadata/summaries.ts";
+import type { FoundImage, StoredSummary } from "../../metadata/summaries.ts";
 import { digestProblem } from "../../oci/digest.ts";
 import { imageView, viewsOf, type ImageView } from "./image_view.ts";
 import { allImages, foundImages, type FoundImages, type Images } from "./image_lists.ts";
@@ -109,33 +109,36 @@ async function globalSearch(
 async function imagesFor(
   searching: Searching,
   wanted: Exclude<Wanted, { readonly kind: "repositories" }>,
-): Promise<readonly ImageRow[]> {
+): Promise<readonly Place[]> {
   const { reads, sight } = searching;
   if (wanted.kind === "digest") return withDigest(searching, wanted.prefix);
   if (wanted.kind === "tag") {
     searching.takeScan();
-    return searching.find((limit) => reads.imagesWithTag(wanted.text, sight.within, limit));
+    return searching.find((limit) => sight.tags.find(sight.all, wanted.text, limit));
   }
   const repository = sight.find(wanted.repository);
   if (repository === null) return [];
   if (wanted.kind === "manifest") {
-    const rows = await searching.find((limit) =>
+    const summary = await reads.find(repository.id, wanted.digest);
+    const found = await searching.find((limit) =>
       reads.imagesWithDigest(wanted.digest, [repository.id], limit),
     );
-    return rows.filter(({ digest }) => digest === wanted.digest);
+    return found.filter((each) => each.summary === summary?.id);
   }
-  const all = await searching.find((limit) =>
-    reads.imagesOf(repository.id, "tag", { offset: 0, limit }),
+  const found = await searching.find((limit) =>
+    sight.tags.find([repository], wanted.prefix, limit),
   );
-  return all.filter(({ tag }) => tag.toLowerCase().startsWith(wanted.prefix));
+  return found.filter(({ tag }) => tag.toLowerCase().startsWith(wanted.prefix));
 }
 
+type Place = Pick<FoundImage, "repository" | "tag">;
+
 /** The beginning of a digest, with its algorithm or without. */
-async function withDigest(searching: Searching, given: string): Promise<readonly ImageRow[]> {
+async function withDigest(searching: Searching, given: string): Promise<readonly Place[]> {
   const { reads, sight } = searching;
   const text = checkedText(given);
   if (!/^(?:sha(?:256|512):)?[0-9a-f]*$/.test(text)) return [];
-  const beginningWith = (prefix: string): Promise<readonly ImageRow[]> =>
+  const beginningWith = (prefix: string): Promise<readonly Place[]> =>
     searching.find((limit) => reads.imagesWithDigest(prefix, sight.within, limit));
   if (text.includes(":")) return beginningWith(text);
   const all = await Promise.all(
@@ -185,11 +188,12 @@ async function relatives(
   const { reads, sight } = searching;
   const paging = readPage(args.requestedPage, "UPDATE_TIME");
   const { summary } = await imageNamed(searching, args.image);
-  const found = new Map<string, ImageRow>();
+  const same = new Set(await reads.summariesOf(summary.digest));
+  const found = new Map<string, FoundImage>();
   for (const part of await partsOf(searching, summary, args.digest ?? null)) {
     const rows = await searching.find((limit) => reads[read](part, sight.within, limit));
     for (const row of rows) {
-      if (row.digest !== summary.digest) found.set(`${row.name}:${row.tag}`, row);
+      if (!same.has(row.summary)) found.set(`${row.repository}:${row.tag}`, row);
     }
   }
   return foundImages(searching, [...found.values()], null, paging);

@@ -3,6 +3,7 @@
  * names, and sorting, then takes no look at images at all.
  */
 import { setImmediate } from "node:timers/promises";
+import { TagTexts } from "./tag_texts.ts";
 import type { Metadata } from "../../metadata/metadata.ts";
 import { summaries, type RepositorySummary } from "../../metadata/summaries.ts";
 
@@ -16,11 +17,14 @@ export class RepositoryIndex {
   #sorted: readonly RepositorySummary[] | null = null;
   #version = 0;
   #reading: Promise<void> | null = null;
+  /** Their tags. */
+  readonly tags: TagTexts;
   /** Changes whenever a repository comes or goes. */
   names = 0;
 
   constructor(metadata: Metadata) {
     this.#metadata = metadata;
+    this.tags = new TagTexts(metadata);
   }
 
   /** Reads what changed. */
@@ -66,6 +70,7 @@ export class RepositoryIndex {
     } else {
       this.#all.delete(id);
       this.#byName.delete(name);
+      this.tags.forget(id);
     }
   }
 }

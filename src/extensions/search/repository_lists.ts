@@ -24,6 +24,11 @@ export interface Filter {
   readonly asksPlatforms: boolean;
   readonly fitsCaller: (repository: number) => boolean;
   readonly hasToBeSigned: boolean;
+  readonly asksCaller: boolean;
+}
+
+export function asksNothing({ asksPlatforms, asksCaller, hasToBeSigned }: Filter): boolean {
+  return !asksPlatforms && !asksCaller && !hasToBeSigned;
 }
 
 export async function readFilter(
@@ -48,6 +53,7 @@ export async function readFilter(
     fitsPlatforms: (platforms) => !asksPlatforms || platforms.some(fits),
     fitsCaller: (id) => starred(id) && bookmarked(id),
     hasToBeSigned: input?.HasToBeSigned === true,
+    asksCaller: [input?.IsStarred, input?.IsBookmarked].some((each) => typeof each === "boolean"),
   };
 }
 

@@ -1,12 +1,7 @@
 /** What the resolvers of one request work with. */
 import type { Caller } from "../../auth/caller.ts";
 import { MiB } from "../../lib/bytes.ts";
-import {
-  summaries,
-  type ImageRow,
-  type Preference,
-  type SummaryReads,
-} from "../../metadata/summaries.ts";
+import { summaries, type Preference, type SummaryReads } from "../../metadata/summaries.ts";
 import type { Registry } from "../../registry/registry.ts";
 import { imagesMax, tooManyImages } from "./paging.ts";
 import { SearchError } from "./search_error.ts";
@@ -82,7 +77,9 @@ export class Searching {
    * Images that a search finds and the caller may see, also where some came since it was asked what that is. The search
    * is given the number of images to find. @throws SearchError.
    */
-  find(search: (limit: number) => Promise<readonly ImageRow[]>): Promise<readonly ImageRow[]> {
+  find<Found extends { readonly repository: number }>(
+    search: (limit: number) => Promise<readonly Found[]>,
+  ): Promise<readonly Found[]> {
     const found = this.#search.then(async () => {
       const rows = await search(Math.min(imagesMax, foundMax - this.#found) + 1);
       this.takeFound(rows.length);
@@ -93,7 +90,7 @@ export class Searching {
   }
 
   /** Those that the caller may see. */
-  seen(rows: readonly ImageRow[]): readonly ImageRow[] {
+  seen<Found extends { readonly repository: number }>(rows: readonly Found[]): readonly Found[] {
     return rows.filter(({ repository }) => this.sight.at(repository) !== null);
   }
 

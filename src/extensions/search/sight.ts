@@ -8,6 +8,7 @@ import { everyone } from "../../auth/caller.ts";
 import type { Call } from "../../http/call.ts";
 import { stepsPerEntry } from "../../lib/request_budget.ts";
 import type { RepositorySummary, Within } from "../../metadata/summaries.ts";
+import type { TagTexts } from "./tag_texts.ts";
 import type { RepositoryIndex } from "./repository_index.ts";
 
 /** How long decisions are remembered, though nothing is known to have changed. */
@@ -28,6 +29,11 @@ export class Sight {
     this.#ids = ids;
     this.all = ids === null ? index.all : index.all.filter(({ id }) => ids.has(id));
     this.within = ids === null || ids.size >= index.all.length ? null : [...ids];
+  }
+
+  /** Tags of the repositories. */
+  get tags(): TagTexts {
+    return this.#index.tags;
   }
 
   /** Null for what is not there, and for what the caller may not read. */

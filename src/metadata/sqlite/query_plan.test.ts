@@ -104,8 +104,10 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   "summaries: summaryLastSetWithin": [
     /^SCAN (summary_images USING COVERING INDEX summary_images_set|page)$/,
   ],
-  // Any part of a tag; and what was found by an index, each once.
-  "summaries: summaryWithTag": [/^SCAN summary_images USING COVERING INDEX summary_images_newest$/],
+  // Tags of one repository; and what was found by an index, each once.
+  "summaries: summaryTagText": [
+    /^SEARCH i USING COVERING INDEX summary_images_\w+ \(repository=\?\)$/,
+  ],
   "summaries: summaryWithDigest": [/TEMP B-TREE/, /^SCAN found$/],
   "summaries: summaryBelow": [/TEMP B-TREE/],
   "summaries: summaryAbove": [/TEMP B-TREE/],

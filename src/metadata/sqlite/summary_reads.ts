@@ -3,6 +3,7 @@ import type { Database } from "bun:sqlite";
 import type { Digest } from "../../oci/digest.ts";
 import {
   summaryVersion,
+  type FoundImage,
   type ImageOrder,
   type ImageRow,
   type ManifestFacts,
@@ -32,13 +33,14 @@ const summary =
 const ofSummary = `SELECT ${summary} FROM summary_manifests s`;
 const isWithin = "(?2 IS NULL OR i.repository IN (SELECT value FROM json_each(?2)))";
 
-/** Images whose manifests were found, or that are indexes which show one of them. */
+/** Images whose manifests were found, or that are indexes which show one of them; of all an index alone is read. */
 function imagesOfFound(found: string): string {
+  const place = "i.repository AS repository, i.tag AS tag, i.manifest AS summary";
   return (
     `WITH found (id) AS (${found}) ` +
-    `SELECT ${image} FROM found CROSS JOIN summary_images i INDEXED BY summary_images_manifest ` +
+    `SELECT ${place} FROM found CROSS JOIN summary_images i INDEXED BY summary_images_manifest ` +
     `ON i.manifest = found.id WHERE ${isWithin} UNION ` +
-    `SELECT ${image} FROM found CROSS JOIN summary_manifests m ON m.id = found.id ` +
+    `SELECT ${place} FROM found CROSS JOIN summary_manifests m ON m.id = found.id ` +
     "CROSS JOIN summary_children c INDEXED BY summary_children_child " +
     "ON c.repository = m.repository AND c.child = m.digest AND c.shown = 1 " +
     "CROSS JOIN summary_images i INDEXED BY summary_images_manifest ON i.manifest = c.manifest " +
@@ -82,11 +84,13 @@ export const summarySql = {
   summaryLastSet: ofAll("set_at", "summary_images_set", ""),
   summaryLastSetWithin: ofAll("set_at", "summary_images_set", onlyWithin),
   summaryImage: `SELECT ${image} FROM summary_images i WHERE i.repository = ?1 AND i.tag = ?2`,
-  // The narrowest index that has all tags is read, and only what fits is looked up.
-  summaryWithTag:
-    `SELECT ${image} FROM (SELECT repository, tag FROM summary_images INDEXED BY summary_images_newest ` +
-    "WHERE instr(lower(tag), ?1) > 0) found CROSS JOIN summary_images i " +
-    `ON i.repository = found.repository AND i.tag = found.tag WHERE ${isWithin} LIMIT ?3`,
+  summaryImages:
+    `SELECT ${image} FROM json_each(?1) CROSS JOIN summary_images i ` +
+    "ON i.repository = json_each.value ->> 0 AND i.tag = json_each.value ->> 1",
+  summaryTagText:
+    "SELECT group_concat(i.tag, char(10)) AS text FROM summary_images i WHERE i.repository = ?1",
+  summariesOf:
+    "SELECT id FROM summary_manifests INDEXED BY summary_manifests_digest WHERE digest = ?1",
   summaryWithDigest: imagesOfFound(
     "SELECT id FROM summary_manifests INDEXED BY summary_manifests_digest " +
       "WHERE digest >= ?1 AND digest < ?1 || 'g' UNION " +
@@ -164,30 +168,26 @@ const newestOf = {
   set: [summarySql.summaryLastSet, summarySql.summaryLastSetWithin],
 } as const;
 
+interface Queries {
+  readonly get: <Row>(text: string, ...values: Value[]) => Row | null;
+  readonly all: <Row>(text: string, ...values: Value[]) => Row[];
+}
+
+function queriesOf(database: Database): Queries {
+  return {
+    get: <Row>(text: string, ...values: Value[]) =>
+      database.query<Row, Value[]>(text).get(...values),
+    all: <Row>(text: string, ...values: Value[]) =>
+      database.query<Row, Value[]>(text).all(...values),
+  };
+}
+
 export function summaryReads(database: Database): SummaryReads {
-  const get = <Row>(text: string, ...values: Value[]): Row | null =>
-    database.query<Row, Value[]>(text).get(...values);
-  const all = <Row>(text: string, ...values: Value[]): Row[] =>
-    database.query<Row, Value[]>(text).all(...values);
+  const { get, all } = queriesOf(database);
   return {
     changed: async (version, limit) =>
       all<RepositoryRow>(summarySql.summaryChanged, version, limit).map(repositoryOf),
-    imagesOf: async (repository, order, { offset, limit }) =>
-      all<ImageRow>(byOrder[order], repository, limit, offset),
-    newest: async (within, order, { offset, limit }) => {
-      const [ofAllRows, ofSome] = newestOf[order];
-      if (within === null) return all<ImageRow>(ofAllRows, limit, offset);
-      return all<ImageRow>(ofSome, limit, offset, JSON.stringify(within));
-    },
-    image: async (repository, tag) => get<ImageRow>(summarySql.summaryImage, repository, tag),
-    imagesWithTag: async (text, within, limit) =>
-      all<ImageRow>(summarySql.summaryWithTag, text, listOf(within), limit),
-    imagesWithDigest: async (prefix, within, limit) =>
-      all<ImageRow>(summarySql.summaryWithDigest, prefix, listOf(within), limit),
-    imagesBelow: async (id, within, limit) =>
-      all<ImageRow>(summarySql.summaryBelow, id, listOf(within), limit),
-    imagesAbove: async (id, within, limit) =>
-      all<ImageRow>(summarySql.summaryAbove, id, listOf(within), limit),
+    ...imageReads({ get, all }),
     summary: async (id) => summaryOf(get<SummaryRow>(summarySql.summaryById, id)),
     find: async (repository, digest) =>
       summaryOf(get<SummaryRow>(summarySql.summaryByDigest, repository, digest)),
@@ -238,6 +238,48 @@ export function summaryReads(database: Database): SummaryReads {
     tagsOf: async (repository) => all(summarySql.summaryTags, repository),
     goneTags: async (repository, limit) =>
       all<{ tag: string }>(summarySql.summaryGone, repository, limit).map(({ tag }) => tag),
+  };
+}
+
+function imageReads({
+  get,
+  all,
+}: Queries): Pick<
+  SummaryReads,
+  | "imagesOf"
+  | "newest"
+  | "image"
+  | "images"
+  | "tagText"
+  | "imagesWithDigest"
+  | "imagesBelow"
+  | "imagesAbove"
+  | "summariesOf"
+> {
+  return {
+    imagesOf: async (repository, order, { offset, limit }) =>
+      all<ImageRow>(byOrder[order], repository, limit, offset),
+    newest: async (within, order, { offset, limit }) => {
+      const [ofAllRows, ofSome] = newestOf[order];
+      if (within === null) return all<ImageRow>(ofAllRows, limit, offset);
+      return all<ImageRow>(ofSome, limit, offset, JSON.stringify(within));
+    },
+    image: async (repository, tag) => get<ImageRow>(summarySql.summaryImage, repository, tag),
+    images: async (places) =>
+      all<ImageRow>(
+        summarySql.summaryImages,
+        JSON.stringify(places.map(({ repository, tag }) => [repository, tag])),
+      ),
+    tagText: async (repository) =>
+      get<{ text: string | null }>(summarySql.summaryTagText, repository)?.text ?? "",
+    imagesWithDigest: async (prefix, within, limit) =>
+      all<FoundImage>(summarySql.summaryWithDigest, prefix, listOf(within), limit),
+    imagesBelow: async (id, within, limit) =>
+      all<FoundImage>(summarySql.summaryBelow, id, listOf(within), limit),
+    imagesAbove: async (id, within, limit) =>
+      all<FoundImage>(summarySql.summaryAbove, id, listOf(within), limit),
+    summariesOf: async (digest) =>
+      all<{ id: number }>(summarySql.summariesOf, digest).map(({ id }) => id),
   };
 }
 
