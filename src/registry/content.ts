@@ -6,7 +6,12 @@
  */
 import { algorithmOf, digestOf, type Digest } from "../oci/digest.ts";
 import type { Holding } from "../metadata/metadata.ts";
-import type { ContentRange, OpenContent } from "../storage/blob_store.ts";
+import {
+  ContentGone,
+  type ContentRange,
+  type OpenContent,
+  type OpenHow,
+} from "../storage/blob_store.ts";
 import { cachedBytesMax } from "./content_cache.ts";
 import type { Registry } from "./registry.ts";
 
@@ -61,16 +66,30 @@ export async function openContent(
   registry: Registry,
   content: Holding,
   range: ContentRange | null,
+  how: OpenHow = {},
 ): Promise<OpenContent> {
-  const { repository, digest, sizeBytes } = content;
+  const { digest, sizeBytes } = content;
   requireUnmarked(content);
-  if (sizeBytes > cachedBytesMax) return registry.blobs.open(repository, digest, range);
+  if (sizeBytes > cachedBytesMax) return openStored(registry, content, range, how);
   // What is in memory costs no promise more.
   const bytes = registry.contentCache.get(digest) ?? (await readNew(registry, content));
   return {
     kind: "bytes",
     bytes: range === null ? bytes : bytes.subarray(range.first, range.last + 1),
   };
+}
+
+async function openStored(
+  { blobs }: Registry,
+  content: Holding,
+  range: ContentRange | null,
+  how: OpenHow,
+): Promise<OpenContent> {
+  try {
+    return await blobs.open(content.repository, content.digest, range, how);
+  } catch (error) {
+    throw error instanceof ContentGone ? new DamagedContent(content, "gone") : error;
+  }
 }
 
 /** Answers "is it there?" where no bytes are sent, by a look of just now. @throws DamagedContent. */

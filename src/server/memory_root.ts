@@ -5,12 +5,12 @@ import { EpochCommitter, Epochs } from "../metadata/epochs.ts";
 import { MemoryMetadata } from "../metadata/memory/memory_metadata.ts";
 import type { Metadata } from "../metadata/metadata.ts";
 import { openMemory, type MemoryOptions } from "../storage/memory/open_memory.ts";
-import type { Stores } from "../storage/stores.ts";
+import type { LocalStores, Stores } from "../storage/stores.ts";
 import type { MetadataView, Root, Writer, WriterHooks } from "./root.ts";
 
 export class MemoryRoot implements Root {
   readonly leases = ownLeases;
-  readonly #stores: Stores;
+  readonly #stores: LocalStores;
   /** What tells those who remember that something changed. */
   readonly #epochs = new Epochs();
   #metadata: MemoryMetadata | null = null;

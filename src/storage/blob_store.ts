@@ -44,6 +44,12 @@ export type OpenContent =
   /** The client fetches the bytes there, by the same range. */
   | { readonly kind: "redirect"; readonly location: string };
 
+/** How content is opened. */
+export interface OpenHow {
+  /** The client may be sent elsewhere for it; without it the bytes are given. */
+  readonly mayRedirect?: boolean;
+}
+
 /** Bytes to compare: of a length, given in parts, each good until the next one is asked for. */
 export interface ComparedBytes {
   readonly sizeBytes: number;
@@ -66,12 +72,22 @@ export interface KeptFile {
   readonly sizeBytes: number;
 }
 
+export interface Room {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
 export interface BlobStore {
   /** Bytes under a digest. Asked ahead of every answer, so it is cheap. */
   size(repository: string, digest: Digest): Promise<number | null>;
   stat(repository: string, digest: Digest): Promise<ContentStat | null>;
-  /** The caller knows that the content is there. */
-  open(repository: string, digest: Digest, range: ContentRange | null): Promise<OpenContent>;
+  /** The caller knows that the content is there. @throws ContentGone, or as reading a file does, where it is not. */
+  open(
+    repository: string,
+    digest: Digest,
+    range: ContentRange | null,
+    how?: OpenHow,
+  ): Promise<OpenContent>;
   /** All bytes, at most `bytesMax` (more is an error). */
   read(repository: string, digest: Digest, bytesMax: number): Promise<Uint8Array | null>;
   /** Puts verified bytes under their digest, in place of content that stands there. @throws StorageFull. */
@@ -81,15 +97,18 @@ export interface BlobStore {
    * copy that has to be made is only made of the right bytes.
    */
   share(digest: Digest, request: ShareRequest): Promise<boolean>;
-  /** Whether the content is byte for byte what is given, read back from where it lies. */
+  /**
+   * Whether the content is byte for byte what is given, verified bytes of the digest: read back from where it lies,
+   * unless nothing but verified bytes gets there, and nobody can change them.
+   */
   compare(
     repository: string,
     digest: Digest,
     bytes: ComparedBytes,
   ): Promise<"equal" | "different" | "absent">;
   remove(repository: string, digest: Digest): Promise<boolean>;
-  /** As `stat`, at once, of whatever lies there; null for nothing. */
-  lookAt(repository: string, digest: Digest): ContentLook | null;
+  /** As `stat`, of whatever lies there; null for nothing. */
+  lookAt(repository: string, digest: Digest): Promise<ContentLook | null>;
   /** Hashes content beside the work of this process, and takes no room in the cache from what others read. */
   check(repository: string, digest: Digest): ContentCheck;
   /** Gives a repository a copy of what is in quarantine under a name, if that is the content; false when it is not. */
@@ -100,10 +119,19 @@ export interface BlobStore {
   removeKept(name: string): Promise<boolean>;
   /** Removes what interrupted writes left behind and is older than `ageMs`; returns how many. */
   removeLeftovers(ageMs: number): Promise<number>;
-  /** How much may be stored here, and how much of that is free for this server. */
-  room(): Promise<{ readonly freeBytes: number; readonly totalBytes: number }>;
+  /** How much may be stored here, and how much of that is free for this server; null where nobody knows a limit. */
+  room(): Promise<Room | null>;
   /** Writes a little as any content is written, and removes it. @throws what fails. */
   probe(): Promise<void>;
+}
+
+/** Content that has a name, and whose bytes the store does not have. */
+export class ContentGone extends Error {
+  override readonly name = "ContentGone";
+
+  constructor(repository: string, digest: Digest) {
+    super(`storage: ${digest} of ${repository} is gone`);
+  }
 }
 
 /** No room: what was being written is gone, what stood before is untouched. */

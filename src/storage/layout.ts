@@ -14,6 +14,7 @@
  *         lock                       held while a server runs on this root
  *         token_key.json             signs the registry's own tokens; only the server's user may read it
  *         uploads/<id>.<owner>       bytes of open uploads
+ *         finished/<id>              a second name of an upload whose bytes are in a store of objects by now
  *         temporary/<id>             files that do not have their name yet
  *         quarantine/                files kept for an operator to look at
  *         damaged/<digest>.<time>    content that is not what its name says, kept as well
@@ -35,6 +36,7 @@ export const reserveFile = `${ownDirectory}/reserve`;
 export const lockFile = `${ownDirectory}/lock`;
 export const tokenKeyFile = `${ownDirectory}/token_key.json`;
 export const uploadsDirectory = `${ownDirectory}/uploads`;
+export const finishedDirectory = `${ownDirectory}/finished`;
 export const temporaryDirectory = `${ownDirectory}/temporary`;
 export const quarantineDirectory = `${ownDirectory}/quarantine`;
 export const damagedDirectory = `${ownDirectory}/damaged`;

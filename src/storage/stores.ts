@@ -1,4 +1,7 @@
-/** The stores of an opened place for bytes: `filesystem/open_filesystem.ts` and `memory/open_memory.ts` open one. */
+/**
+ * The stores of an opened place for bytes: `filesystem/open_filesystem.ts`, `memory/open_memory.ts` and
+ * `objects/open_objects.ts` open one.
+ */
 import type { Digest } from "../oci/digest.ts";
 import type { BlobStore } from "./blob_store.ts";
 import type { LayoutDirectory } from "./layout_directory.ts";
@@ -9,9 +12,24 @@ export interface Stores {
   readonly uploads: UploadStore;
   /** Null where repositories are no directories. */
   readonly layouts: LayoutDirectory | null;
+  /** Null where bytes are gone with their last name. */
+  readonly upkeep: StoreUpkeep | null;
+  close(): Promise<void>;
+}
+
+/** What a store does beside requests, in one process at a time. */
+export interface StoreUpkeep {
+  /**
+   * Removes bytes that nothing has named for `delayMs`, and what was begun and never finished; returns how many. What
+   * cannot be removed now is tried again the next time.
+   */
+  removeFreed(delayMs: number, signal?: AbortSignal): Promise<number>;
+}
+
+/** Stores of bytes on this machine, or in this process. */
+export interface LocalStores extends Stores {
   /** For metadata that decides about bytes under its own lock (`BytesUnderLock` in `src/metadata/metadata.ts`). */
   readonly underLock: SynchronousBytes;
-  close(): Promise<void>;
 }
 
 /** Bytes that can be looked at and removed without waiting, and so within a transaction of the same machine. */

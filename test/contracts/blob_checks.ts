@@ -67,8 +67,8 @@ export function testChecks(open: OpenEmptyStores): void {
     early.close();
     blobs.check(repository, digest).close();
     expect(await reasonOf(checked(blobs, digest, 10, other))).toMatchObject({ code: "ENOENT" });
-    expect(blobs.lookAt(other, digest)).toBeNull();
-    const look = blobs.lookAt(repository, digest);
+    expect(await blobs.lookAt(other, digest)).toBeNull();
+    const look = await blobs.lookAt(repository, digest);
     expect(look).toMatchObject({ sizeBytes: bytes.length, isFile: true });
     expect(opened.stores.underLock.stamp(repository, digest)).toBe(look!.stamp);
     expect(opened.stores.underLock.stamp(other, digest)).toBeNull();
@@ -90,7 +90,7 @@ export function testChecks(open: OpenEmptyStores): void {
     const digest = digestOf("sha256", bytes);
     await blobs.put(repository, digest, bytes);
     await blobs.share(digest, { from: repository, to: other, mayCopy: false });
-    const { stamp } = blobs.lookAt(repository, digest)!;
+    const { stamp } = (await blobs.lookAt(repository, digest))!;
     for (const at of [repository, other, repository]) {
       expect(underLock.quarantine(at, digest, { stamp, name })).toBe(name);
       expect(await blobs.size(at, digest)).toBeNull();
@@ -111,10 +111,11 @@ export function testChecks(open: OpenEmptyStores): void {
     const wrong = digestOf("sha256", sample(3));
     await blobs.put(repository, digest, bytes);
     await blobs.put(other, digest, sample(3));
-    const kept = [repository, other].map((at) => {
-      const { stamp } = blobs.lookAt(at, digest)!;
-      return underLock.quarantine(at, digest, { stamp, name })!;
-    });
+    const kept: string[] = [];
+    for (const at of [repository, other]) {
+      const { stamp } = (await blobs.lookAt(at, digest))!;
+      kept.push(underLock.quarantine(at, digest, { stamp, name })!);
+    }
     expect(kept[0]).toBe(name);
     expect(kept[1]).not.toBe(name);
     expect(await blobs.copyBack(kept[0]!, repository, digest)).toBe(true);

@@ -149,10 +149,12 @@ export function testBlobs(open: OpenEmptyStores): void {
       if (length === 0) return;
       expect(await compare(stored.slice(1))).toBe("different");
       for (const at of [0, length - 1]) {
+        if (!opened.comparesBytes) continue;
         const changed = new Uint8Array(stored);
         changed[at]! ^= 1;
         expect(await compare(changed)).toBe("different");
       }
+      if (!opened.comparesBytes) return;
       // What says another length than it gives is not equal.
       const fewer = { sizeBytes: length, parts: () => [stored.subarray(1)] };
       expect(await blobs.compare(repository, digest, fewer)).toBe("different");
@@ -202,7 +204,9 @@ export function testBlobs(open: OpenEmptyStores): void {
 
   test("the room that is left is a part of the whole", async () => {
     await using opened = await open();
-    const { freeBytes, totalBytes } = await opened.stores.blobs.room();
+    const room = await opened.stores.blobs.room();
+    if (room === null) return;
+    const { freeBytes, totalBytes } = room;
     expect(freeBytes).toBeGreaterThan(0);
     expect(totalBytes).toBeGreaterThanOrEqual(freeBytes);
   });

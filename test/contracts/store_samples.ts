@@ -1,7 +1,7 @@
 // What the tests of stores work with: stores under test, bytes that show every mistake, and uploads at hand.
 
 import type { manualClock } from "../../src/lib/clock.ts";
-import type { Stores } from "../../src/storage/stores.ts";
+import type { LocalStores, Stores } from "../../src/storage/stores.ts";
 import type {
   AppendLimits,
   ByteSource,
@@ -11,7 +11,9 @@ import type {
 
 /** Stores under test, on a place of their own. */
 export interface OpenStores extends AsyncDisposable {
-  readonly stores: Stores;
+  readonly stores: LocalStores;
+  /** False for a store that takes nothing but verified bytes, which nobody can change. */
+  readonly comparesBytes: boolean;
   readonly clock: ReturnType<typeof manualClock>;
   /** Opens the same place once more, as another worker would; closed with this one. */
   readonly another: () => Stores;

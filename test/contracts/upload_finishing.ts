@@ -118,6 +118,7 @@ export function testFinishing(open: OpenEmptyStores): void {
         expect(await found("absent")).toEqual(["absent", "absent"]);
         expect(await found("longer")).toEqual(["longer", "different"]);
         for (const at of length > 0 ? ["shorter", "changed"] : []) {
+          if (at === "changed" && !opened.comparesBytes) continue;
           expect(await found(at)).toEqual([at, "different"]);
         }
       }

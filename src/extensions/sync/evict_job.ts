@@ -60,7 +60,9 @@ class Relief {
   }
 
   async bytes(freePartMin: number): Promise<number> {
-    const { freeBytes, totalBytes } = await this.#registry.blobs.room();
+    const room = await this.#registry.blobs.room();
+    if (room === null) return 0;
+    const { freeBytes, totalBytes } = room;
     const nowMs = this.#registry.clock.monotonicMs();
     this.#evicted = this.#evicted.filter(({ atMs }) => nowMs - atMs < sweptWithinMs);
     const onTheirWay = this.#evicted.reduce((sum, { bytes }) => sum + bytes, 0);

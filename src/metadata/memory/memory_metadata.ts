@@ -4,6 +4,7 @@
  * It is the SQLite store on a database without a file, so that only one implementation says what commits mean. What
  * concerns files only (flushes and their batches, other processes, full disks) does not apply to it.
  */
+import type { Database } from "bun:sqlite";
 import { Connection } from "../sqlite/connection.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Epochs } from "../epochs.ts";
@@ -18,7 +19,8 @@ import { SqliteMetadata } from "../sqlite/sqlite_metadata.ts";
 
 export interface MemoryMetadataOptions {
   readonly clock: Clock;
-  readonly bytes: BytesUnderLock;
+  /** As of `SqliteWriter`. */
+  readonly bytes: BytesUnderLock | ((database: Database) => BytesUnderLock);
   /** Small stores beside the metadata. */
   readonly records?: readonly RecordTables<RecordChange, unknown>[] | undefined;
   /** Called after each commit with how long it took. */
@@ -46,7 +48,12 @@ export class MemoryMetadata implements Committer {
     this.#records = options.records ?? ownTables;
     const stores = storesOf(this.#records);
     migrate(this.#database, stores);
-    this.#context = { database: this.#database, bytes: options.bytes, stores };
+    const { bytes } = options;
+    this.#context = {
+      database: this.#database,
+      bytes: typeof bytes === "function" ? bytes(this.#database) : bytes,
+      stores,
+    };
   }
 
   async commit(unit: AnyCommit): Promise<CommitOutcome> {

@@ -7,6 +7,7 @@ import { followerTables } from "./follower_tables.ts";
 import { forgottenTables } from "./forgotten_tables.ts";
 import { layoutStateTables } from "./layout_state_tables.ts";
 import { mirrorTables } from "./mirror_tables.ts";
+import { objectTables } from "./object_tables.ts";
 import type { RecordTables } from "./record_tables.ts";
 import { retentionTables } from "./retention_tables.ts";
 import { scrubTables } from "./scrub_tables.ts";
@@ -25,6 +26,7 @@ export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [
   comparisonTables,
   forgottenTables,
   summaryTables,
+  objectTables,
 ];
 
 /** The same where repositories lie on disk as layouts. */

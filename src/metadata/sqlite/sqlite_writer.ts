@@ -49,7 +49,8 @@ export interface SqliteWriterOptions {
   /** Flush before a commit resolves (`storage.commit`). */
   readonly durable: boolean;
   readonly clock: Clock;
-  readonly bytes: BytesUnderLock;
+  /** Or how to look at them through the database of the store itself, in the transaction of each commit. */
+  readonly bytes: BytesUnderLock | ((database: Database) => BytesUnderLock);
   /** Further files that an acknowledgement rests on, looked at with the store's own before each one. */
   readonly kept?: readonly string[];
   /** What deletes may use when the disk is full; null keeps nothing for them. */
@@ -70,6 +71,7 @@ export class SqliteWriter implements Committer {
   readonly #batcher: Batcher<AnyCommit, Settled>;
   readonly #kept: KeptFiles;
   readonly #stores: Stores;
+  readonly #bytes: BytesUnderLock;
   #lost: string | null = null;
   /** There is no spare room: nothing but deletes is taken until it is there again. */
   #isFull = false;
@@ -78,6 +80,8 @@ export class SqliteWriter implements Committer {
     this.#options = options;
     this.#stores = storesOf(options.records ?? tablesWithLayouts);
     this.#database = openDatabase(options, this.#stores);
+    const { bytes } = options;
+    this.#bytes = typeof bytes === "function" ? bytes(this.#database) : bytes;
     this.#isFull = !this.makeSpare();
     const own = ["", "-wal", "-shm"].map((end) => `${options.path}${end}`);
     this.#kept = new KeptFiles([...own, ...(options.kept ?? [])]);
@@ -240,7 +244,7 @@ export class SqliteWriter implements Committer {
   #transact(commits: AnyCommit[]): Settled[] {
     const context = {
       database: this.#database,
-      bytes: this.#options.bytes,
+      bytes: this.#bytes,
       stores: this.#stores,
       now: this.#options.clock.now(),
       found: { holds: null },

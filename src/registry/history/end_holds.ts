@@ -69,8 +69,8 @@ const askedAgainPart = 0.05;
 
 /** A push found no room, though the disk may have as much as should be free: what undo holds goes before it is refused again. */
 export async function makeRoom(registry: Registry): Promise<void> {
-  const { totalBytes } = await registry.blobs.room();
-  await giveWay(registry, totalBytes * askedAgainPart);
+  const room = await registry.blobs.room();
+  if (room !== null) await giveWay(registry, room.totalBytes * askedAgainPart);
 }
 
 /** Ends the oldest holds, of so many bytes together. */
@@ -88,18 +88,19 @@ export async function giveWay(registry: Registry, bytes: number): Promise<void> 
 /** Bytes that nothing holds any more and that the sweep has not removed yet: it waits until index.json is written. */
 async function waitingBytes({ metadata, blobs }: Registry): Promise<number> {
   const orphans = await metadata.orphans(sliceMax);
-  const sizes = orphans.map(
-    ({ repository, digest }) => blobs.lookAt(repository, digest)?.sizeBytes ?? 0,
+  const looks = await Promise.all(
+    orphans.map(({ repository, digest }) => blobs.lookAt(repository, digest)),
   );
-  return sizes.reduce((bytes, sizeBytes) => bytes + sizeBytes, 0);
+  return looks.reduce((bytes, look) => bytes + (look?.sizeBytes ?? 0), 0);
 }
 
 /** How much must go, so that no more is held than may be and as much of the disk is free as should. */
 async function missingBytes(registry: Registry, heldBytes: number): Promise<number> {
   const { bytesMax, minFree } = registry.undo();
   const beyond = bytesMax === null ? 0 : heldBytes - bytesMax;
-  const { freeBytes, totalBytes } = await registry.blobs.room();
-  const shortBytes = leastFree(minFree, totalBytes) - freeBytes;
+  const room = await registry.blobs.room();
+  if (room === null) return beyond;
+  const shortBytes = leastFree(minFree, room.totalBytes) - room.freeBytes;
   if (shortBytes <= 0) return beyond;
   // What went already, and is about to be swept, is not to go twice.
   return Math.max(beyond, shortBytes - (await waitingBytes(registry)));

@@ -116,7 +116,10 @@ async function look(
   { blobs, undo, clock, roomSeen }: Registry,
   lengthBytes: number | null,
 ): Promise<Looked> {
-  const { freeBytes, totalBytes } = await blobs.room();
+  const room = await blobs.room();
+  // What undo holds is no room for what comes.
+  if (room === null) return { missingBytes: 0, shortBytes: 0 };
+  const { freeBytes, totalBytes } = room;
   const ahead = Math.min(aheadBytesMax, totalBytes * aheadPart);
   const beside = Math.min(besideBytes, totalBytes * besidePart);
   const missingBytes = Math.min(lengthBytes ?? ahead, ahead) + beside - freeBytes;

@@ -79,7 +79,7 @@ export class ContentChecker {
     const copies = await this.#copiesOf(digest, repository);
     const marks = await this.#reads.damagedAs(digest);
     const totals = { damaged: 0, healed: 0 };
-    for (const file of this.#filesOf(digest, copies)) {
+    for (const file of await this.#filesOf(digest, copies)) {
       const how = await this.#look(digest, file);
       const names = new Set(file.copies.map((copy) => copy.repository));
       const marked = marks.filter((mark) => names.has(mark.repository));
@@ -99,7 +99,7 @@ export class ContentChecker {
     if (stamp !== null) await this.#quarantine(repository, digest);
     const current = await this.#reads.mark(repository, digest);
     if (current === null) return false;
-    const look = this.#registry.blobs.lookAt(repository, digest);
+    const look = await this.#registry.blobs.lookAt(repository, digest);
     if (look !== null && look.isFile && (await this.#isRight(repository, digest))) {
       return this.#isHealed(current, "somebody who put it there");
     }
@@ -127,10 +127,10 @@ export class ContentChecker {
   }
 
   /** Copies that share a file are one. */
-  #filesOf(digest: Digest, copies: readonly Copy[]): File[] {
+  async #filesOf(digest: Digest, copies: readonly Copy[]): Promise<File[]> {
     const files = new Map<string | null, File>();
     for (const copy of copies) {
-      const look = this.#registry.blobs.lookAt(copy.repository, digest);
+      const look = await this.#registry.blobs.lookAt(copy.repository, digest);
       const stamp = look?.stamp ?? null;
       const known = files.get(stamp);
       if (known !== undefined) known.copies.push(copy);
@@ -243,7 +243,7 @@ export class ContentChecker {
       );
       for (const repository of page.names) {
         if (all.has(repository)) continue;
-        const look = this.#registry.blobs.lookAt(repository, digest);
+        const look = await this.#registry.blobs.lookAt(repository, digest);
         if (look?.stamp === stamp) all.set(repository, { repository, sizeBytes });
       }
       after = page.next;
@@ -312,7 +312,7 @@ export class ContentChecker {
   }
 
   async #isHealed({ repository, digest }: Damaged, from: string): Promise<boolean> {
-    const look = this.#registry.blobs.lookAt(repository, digest);
+    const look = await this.#registry.blobs.lookAt(repository, digest);
     if (look === null) return false;
     if (!(await markSound(this.#registry, { repository, digest }, look.stamp))) return false;
     this.#tellHealed({ repository, digest }, from);

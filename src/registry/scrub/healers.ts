@@ -48,7 +48,7 @@ const otherCopy: Healer = {
         pageMax,
       );
       for (const from of page.names) {
-        const look = blobs.lookAt(from, digest);
+        const look = await blobs.lookAt(from, digest);
         if (from === repository || look === null || look.sizeBytes !== sizeBytes) continue;
         if (wrong.has(look.stamp) || wrong.size >= copiesMax) continue;
         const isShared =

@@ -71,6 +71,7 @@ class KnownContent {
     // What was not fetched from an upstream yet is not missing.
     if (!isLive && (await isCached(metadata, this.#repository))) return null;
     // What was removed a moment ago is found missing by nobody.
-    return isLive && blobs.lookAt(this.#repository, digest) !== null ? null : faults.missing;
+    const isThere = isLive && (await blobs.lookAt(this.#repository, digest)) !== null;
+    return isThere ? null : faults.missing;
   }
 }

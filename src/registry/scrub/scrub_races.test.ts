@@ -378,8 +378,8 @@ describe("a disk that cannot read", () => {
       blobs: new Proxy(failed.blobs, {
         get: (target, property) =>
           property === "lookAt"
-            ? (at: string, of: Digest) => {
-                const look = target.lookAt(at, of);
+            ? async (at: string, of: Digest) => {
+                const look = await target.lookAt(at, of);
                 return look === null ? null : { ...look, sizeBytes: 100_000 };
               }
             : (Reflect.get(target, property) as unknown),

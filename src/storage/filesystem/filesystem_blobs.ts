@@ -68,7 +68,7 @@ export class FilesystemBlobs implements BlobStore {
     return this.#files.compare(blobKey(repository, digest), bytes);
   }
 
-  lookAt(repository: string, digest: Digest): ContentLook | null {
+  async lookAt(repository: string, digest: Digest): Promise<ContentLook | null> {
     const key = blobKey(repository, digest);
     const found = this.#files.lookNow(key);
     if (found === null) return null;

@@ -30,6 +30,7 @@ import {
 import { bytesOf, hasBytesAt, writeAll } from "./file_bytes.ts";
 import { unlock } from "./file_lock.ts";
 import type { HashThread } from "./hash_thread.ts";
+import type { ScratchUpload, WholeBody } from "../scratch_uploads.ts";
 import type { OpenFile } from "./open_file.ts";
 import type { FileBytes } from "./running_digests.ts";
 
@@ -55,9 +56,11 @@ export interface UploadTools {
   readonly place: (repository: string, digest: Digest) => Promise<string>;
 }
 
-export class FilesystemUpload implements HeldUpload {
+export class FilesystemUpload implements HeldUpload, ScratchUpload {
   readonly #id: string;
   readonly #path: string;
+  /** Its second name, once it is content elsewhere. */
+  readonly #sealedPath: string;
   readonly #file: OpenFile;
   readonly #tools: UploadTools;
   /** What it had when it was held: a request that fails goes back to that. */
@@ -71,9 +74,16 @@ export class FilesystemUpload implements HeldUpload {
   /** The whole content, while it is small and came in one piece. */
   #whole: Uint8Array | null = null;
 
-  constructor(id: string, path: string, file: OpenFile, found: FoundUpload, tools: UploadTools) {
+  constructor(
+    id: string,
+    { path, sealedPath }: { readonly path: string; readonly sealedPath: string },
+    file: OpenFile,
+    found: FoundUpload,
+    tools: UploadTools,
+  ) {
     this.#id = id;
     this.#path = path;
+    this.#sealedPath = sealedPath;
     this.#file = file;
     this.#heldBytes = found.sizeBytes;
     this.#sizeBytes = found.sizeBytes;
@@ -147,6 +157,32 @@ export class FilesystemUpload implements HeldUpload {
     }
   }
 
+  async whole(): Promise<WholeBody> {
+    const { sizeBytes } = this;
+    if (sizeBytes > smallBodyBytesMax) {
+      const file = Bun.file(this.#path);
+      return { sizeBytes, slice: (first, end) => file.slice(first, end) };
+    }
+    // Parts are good until the next one is asked for.
+    const parts: Uint8Array[] = [];
+    for await (const part of this.parts()) parts.push(new Uint8Array(part));
+    const bytes = Buffer.concat(parts);
+    return { sizeBytes, slice: (first, end) => bytes.subarray(first, end) };
+  }
+
+  /**
+   * Another name of the file tells those who hold it later. Where links are refused they do not learn of it, which does no
+   * harm: that content never changes.
+   */
+  async seal(): Promise<void> {
+    this.#finished = true;
+    try {
+      await this.#tools.files.linkOver(this.#path, this.#sealedPath);
+    } catch (error) {
+      if (!isLinkRefused(error)) throw storageError(error);
+    }
+  }
+
   async #finishByCopy(path: string, digest: Digest): Promise<void> {
     const work = this.#tools.files.copyOver(this.#file, path, digest);
     const copied = await work.catch((error: unknown) => {
@@ -167,6 +203,7 @@ export class FilesystemUpload implements HeldUpload {
 
   async discard(): Promise<void> {
     this.#tools.hashes.forget(this.#id);
+    if (this.#finished) await unlink(this.#sealedPath).catch(absentOr);
     await unlink(this.#path).catch(absentOr);
   }
 

@@ -1,9 +1,10 @@
 /** Uploads as files of `_zot/uploads`, each locked by its holder; `filesystem_upload.ts` is one that is held. */
+import { assert } from "../../lib/assert.ts";
 import { MemoryBudget } from "../../lib/memory_budget.ts";
 import { constants, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { blobKey, uploadsDirectory } from "../layout.ts";
-import type { FollowedUpload, HeldUpload, UploadInfo, UploadStore } from "../upload_store.ts";
+import { blobKey, finishedDirectory, uploadsDirectory } from "../layout.ts";
+import type { FollowedUpload, UploadInfo, UploadStore } from "../upload_store.ts";
 import { absentOr } from "./durable_files.ts";
 import { tryLock } from "./file_lock.ts";
 import type { FilesystemLayouts } from "./filesystem_layouts.ts";
@@ -19,7 +20,8 @@ export class FilesystemUploads implements UploadStore {
   readonly #files: KeyedFiles;
   readonly #tools: UploadTools;
 
-  constructor(files: KeyedFiles, layouts: FilesystemLayouts, hashes: HashThread) {
+  /** `layouts` are where uploads become content; null where that lies elsewhere. */
+  constructor(files: KeyedFiles, layouts: FilesystemLayouts | null, hashes: HashThread) {
     this.#files = files;
     this.#tools = {
       files: files.durable,
@@ -27,6 +29,7 @@ export class FilesystemUploads implements UploadStore {
       smallBodies: new MemoryBudget(smallBodiesBytesMax),
       requireRoom: () => files.requireRoom(),
       place: async (repository, digest) => {
+        assert(layouts !== null, "storage: content lies elsewhere");
         await layouts.ensureRepository(repository);
         return files.path(blobKey(repository, digest));
       },
@@ -39,10 +42,10 @@ export class FilesystemUploads implements UploadStore {
     file.closeNow();
   }
 
-  async hold(id: string): Promise<HeldUpload | "busy" | null> {
+  async hold(id: string): Promise<FilesystemUpload | "busy" | null> {
     const file = openIfThere(this.#path(id), openWithoutCreating);
     if (file === null) return null;
-    let upload: HeldUpload | "busy" | null = null;
+    let upload: FilesystemUpload | "busy" | null = null;
     try {
       upload = this.#lock(id, file);
       return upload;
@@ -81,13 +84,18 @@ export class FilesystemUploads implements UploadStore {
     return this.#files.path(`${uploadsDirectory}/${id}`);
   }
 
+  #sealedPath(id: string): string {
+    return this.#files.path(`${finishedDirectory}/${id}`);
+  }
+
   /** Null when it was finished or cancelled before the lock was ours. */
-  #lock(id: string, file: OpenFile): HeldUpload | "busy" | null {
+  #lock(id: string, file: OpenFile): FilesystemUpload | "busy" | null {
     if (!tryLock(file.descriptor, "exclusive")) return "busy";
     const { size: sizeBytes, nlink } = file.stat();
     if (nlink === 0) return null;
     const found = { sizeBytes, finished: nlink > 1 };
-    return new FilesystemUpload(id, this.#path(id), file, found, this.#tools);
+    const paths = { path: this.#path(id), sealedPath: this.#sealedPath(id) };
+    return new FilesystemUpload(id, paths, file, found, this.#tools);
   }
 }
 

@@ -34,6 +34,7 @@ for (const durable of [true, false]) {
     await openings[0]!.prepare();
     return {
       stores: openings[0]!,
+      comparesBytes: true,
       clock,
       another: () => {
         const opening = openFilesystem({ rootDirectory, durable, clock });

@@ -1,7 +1,7 @@
 /** Opens a root directory: content, layouts and uploads. */
 import type { Digest } from "../../oci/digest.ts";
 import { blobKey } from "../layout.ts";
-import type { Stores, SynchronousBytes } from "../stores.ts";
+import type { LocalStores, SynchronousBytes } from "../stores.ts";
 import { FilesystemBlobs } from "./filesystem_blobs.ts";
 import { FilesystemLayouts } from "./filesystem_layouts.ts";
 import { FilesystemUploads } from "./filesystem_uploads.ts";
@@ -10,7 +10,7 @@ import { KeyedFiles, type FilesystemOptions } from "./keyed_files.ts";
 import { quarantineNow } from "./quarantine.ts";
 import type { FileReserve } from "./reserve.ts";
 
-export interface FilesystemStores extends Stores {
+export interface FilesystemStores extends LocalStores {
   readonly blobs: FilesystemBlobs;
   readonly uploads: FilesystemUploads;
   readonly layouts: FilesystemLayouts;
@@ -31,6 +31,7 @@ export function openFilesystem(
   return {
     files,
     layouts,
+    upkeep: null,
     blobs: new FilesystemBlobs(files, layouts, checks),
     uploads: new FilesystemUploads(files, layouts, hashes),
     underLock: bytesUnderLock(files),

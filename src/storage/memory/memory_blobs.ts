@@ -1,15 +1,16 @@
 /** Content in memory; equal content of two repositories is stored once when it is shared. */
 import { algorithmOf, digestOf, newHasher, type Digest } from "../../oci/digest.ts";
-import type {
-  BlobStore,
-  ComparedBytes,
-  ContentCheck,
-  ContentLook,
-  ContentRange,
-  ContentStat,
-  OpenContent,
-  ShareRequest,
-  KeptFile,
+import {
+  ContentGone,
+  type BlobStore,
+  type ComparedBytes,
+  type ContentCheck,
+  type ContentLook,
+  type ContentRange,
+  type ContentStat,
+  type OpenContent,
+  type ShareRequest,
+  type KeptFile,
 } from "../blob_store.ts";
 import type { MemoryContent } from "./memory_content.ts";
 
@@ -32,7 +33,7 @@ export class MemoryBlobs implements BlobStore {
   async open(repository: string, digest: Digest, range: ContentRange | null): Promise<OpenContent> {
     const bytes = this.#content.get(repository, digest)?.bytes;
     // Removed since the caller looked, as a file may be.
-    if (bytes === undefined) throw new Error(`storage: ${digest} of ${repository} is gone`);
+    if (bytes === undefined) throw new ContentGone(repository, digest);
     return {
       kind: "bytes",
       bytes: range === null ? bytes : bytes.subarray(range.first, range.last + 1),
@@ -74,7 +75,7 @@ export class MemoryBlobs implements BlobStore {
     return position === found.length ? "equal" : "different";
   }
 
-  lookAt(repository: string, digest: Digest): ContentLook | null {
+  async lookAt(repository: string, digest: Digest): Promise<ContentLook | null> {
     const stored = this.#content.get(repository, digest);
     if (stored === null) return null;
     return { sizeBytes: stored.bytes.length, stamp: stored.stamp, isFile: true };

@@ -20,6 +20,7 @@ storesContract("memory", async () => {
   const stores = openMemory({ clock });
   return {
     stores,
+    comparesBytes: true,
     clock,
     another: () => stores,
     elsewhere: null,

@@ -1,6 +1,6 @@
 /** Opens an empty place in memory, for tests and for programs that embed a registry: it ends with its process. */
 import type { Clock } from "../../lib/clock.ts";
-import type { Stores } from "../stores.ts";
+import type { LocalStores } from "../stores.ts";
 import { MemoryBlobs } from "./memory_blobs.ts";
 import { MemoryContent, memoryBytesMaxDefault } from "./memory_content.ts";
 import { MemoryUploads } from "./memory_uploads.ts";
@@ -11,12 +11,16 @@ export interface MemoryOptions {
   readonly bytesMax?: number;
 }
 
-export function openMemory({ clock, bytesMax = memoryBytesMaxDefault }: MemoryOptions): Stores {
+export function openMemory({
+  clock,
+  bytesMax = memoryBytesMaxDefault,
+}: MemoryOptions): LocalStores {
   const content = new MemoryContent(bytesMax);
   return {
     blobs: new MemoryBlobs(content),
     uploads: new MemoryUploads(content, clock),
     layouts: null,
+    upkeep: null,
     underLock: {
       present: (repository, digest) => content.get(repository, digest) !== null,
       remove: (repository, digest) => void content.remove(repository, digest),

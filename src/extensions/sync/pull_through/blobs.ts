@@ -225,7 +225,9 @@ export class MirroredBlobs {
 
   async #isFull(): Promise<boolean> {
     const { blobs, clock, report } = this.#parts.registry;
-    const { freeBytes, totalBytes } = await blobs.room();
+    const room = await blobs.room();
+    if (room === null) return false;
+    const { freeBytes, totalBytes } = room;
     if (freeBytes >= totalBytes * this.#settings.freePartMin) return false;
     const nowMs = clock.monotonicMs();
     if (nowMs - this.#fullToldMs >= fullToldMs) {

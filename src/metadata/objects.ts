@@ -1,0 +1,75 @@
+/**
+ * What a store of objects holds for this registry: which keys there are, and what names them.
+ *
+ * A key is written down before its first byte, as `writing`, and is never given again. Names are as hard links are to a
+ * file: content of several repositories may name one key, and so may what lies in quarantine, under no repository. With
+ * its last name a key becomes `garbage` in the same commit; a job removes the object later, and its row after it. So
+ * every object has a row, and a late delete harms nobody.
+ */
+import type { RecordStore } from "./records.ts";
+
+export type ObjectState = "writing" | "content" | "garbage";
+
+/** What names a key: content by its digest, or a name in quarantine, which has an empty repository. */
+export interface ObjectName {
+  readonly repository: string;
+  readonly name: string;
+}
+
+export interface FoundObject {
+  readonly key: string;
+  readonly sizeBytes: number;
+}
+
+/** An object that is to be removed from the store. */
+export interface FreedObject {
+  readonly key: string;
+  /** Names parts that were sent and not completed; null where there are none. */
+  readonly upload: string | null;
+}
+
+export interface ObjectSums {
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+/** Single values: `registry` is the id that the bucket has, too. */
+export type ObjectValue = "registry";
+
+export type ObjectChange =
+  /** A key, ahead of its first byte. */
+  | { readonly kind: "begin"; readonly key: string; readonly sizeBytes: number }
+  /** It is still being written. */
+  | { readonly kind: "renew"; readonly key: string }
+  /** It is sent in parts. */
+  | { readonly kind: "send-parts"; readonly key: string; readonly upload: string }
+  /** Its bytes are there. Nothing where the key was given up meanwhile: who asked looks. */
+  | { readonly kind: "name"; readonly key: string; readonly to: ObjectName }
+  /** One more name for what a name stands for. Nothing where there is none. */
+  | { readonly kind: "share"; readonly from: ObjectName; readonly to: ObjectName }
+  | { readonly kind: "unname"; readonly from: ObjectName }
+  /** Nobody will name what was written. */
+  | { readonly kind: "give-up"; readonly key: string }
+  /** Gives up what has been `writing` since before a moment. */
+  | { readonly kind: "end-writing"; readonly before: number }
+  /** The store has no such object any more. */
+  | { readonly kind: "removed"; readonly key: string }
+  | { readonly kind: "set"; readonly value: ObjectValue; readonly text: string };
+
+export interface ObjectReads {
+  find(name: ObjectName): Promise<FoundObject | null>;
+  /** In the order of their names. */
+  inQuarantine(): Promise<readonly { readonly name: string; readonly sizeBytes: number }[]>;
+  /** Garbage since before a moment, the oldest first. */
+  garbage(before: number, limit: number): Promise<readonly FreedObject[]>;
+  /** What is being written, and what is to be removed. */
+  sums(): Promise<{ readonly writing: ObjectSums; readonly garbage: ObjectSums }>;
+  /** Keys in their order, with what state they are in: to compare them with the store. */
+  keys(
+    after: string,
+    limit: number,
+  ): Promise<readonly (FoundObject & { readonly state: ObjectState; readonly since: number })[]>;
+  value(value: ObjectValue): Promise<string | null>;
+}
+
+export const objects: RecordStore<ObjectChange, ObjectReads> = { name: "objects" };

@@ -1,0 +1,50 @@
+/**
+ * The contract of what is written down about the objects of a store: which keys there are, and what names them.
+ *
+ * Each change is durable when its promise resolves, and a read sees every change that was acknowledged before it began,
+ * in any process. What a name stands for changes in one step. A key is written down before its first byte; a key that
+ * nothing names any more, or that was given up, is garbage in the same step, and can never be named again.
+ */
+
+/** Content of a repository by its digest; or a name in quarantine, with an empty repository. */
+export interface ObjectName {
+  readonly repository: string;
+  readonly name: string;
+}
+
+export interface NamedObject {
+  readonly key: string;
+  readonly sizeBytes: number;
+}
+
+/** An object that is to be removed, with what names its parts where they are not complete. */
+export interface FreedObject {
+  readonly key: string;
+  readonly upload: string | null;
+}
+
+export interface ObjectRecords {
+  find(name: ObjectName): Promise<NamedObject | null>;
+  /** A new key, ahead of its first byte. */
+  begin(key: string, sizeBytes: number): Promise<void>;
+  /** It is still being written. */
+  renew(key: string): Promise<void>;
+  /** It is sent in parts. */
+  sendParts(key: string, upload: string): Promise<void>;
+  /** The bytes of a key are there, under this name; false when it was given up meanwhile. */
+  name(key: string, name: ObjectName): Promise<boolean>;
+  /** One more name for what a name stands for; false where there is none. */
+  share(from: ObjectName, to: ObjectName): Promise<boolean>;
+  /** False when nothing had the name. */
+  unname(name: ObjectName): Promise<boolean>;
+  /** Nobody will name what was written. */
+  giveUp(key: string): Promise<void>;
+  /** In the order of their names. */
+  inQuarantine(): Promise<readonly { readonly name: string; readonly sizeBytes: number }[]>;
+  /** Gives up what has been written since before a moment, in milliseconds since the epoch. */
+  endWriting(before: number): Promise<void>;
+  /** Garbage since before a moment, the oldest first. */
+  garbage(before: number, limit: number): Promise<readonly FreedObject[]>;
+  /** The store has no such object any more. */
+  removed(keys: readonly string[]): Promise<void>;
+}

@@ -1,0 +1,106 @@
+/**
+ * Uploads that become objects: they grow on this machine, and are sent to the store when they are finished.
+ */
+import type { Algorithm, Digest } from "../../oci/digest.ts";
+import type { ScratchUpload, ScratchUploads } from "../scratch_uploads.ts";
+import type {
+  AppendLimits,
+  AppendResult,
+  ByteSource,
+  FollowedUpload,
+  HeldUpload,
+  UploadInfo,
+  UploadStore,
+} from "../upload_store.ts";
+import { writeObject, type ObjectPlace } from "./write_object.ts";
+
+export class ObjectUploads implements UploadStore {
+  readonly #scratch: ScratchUploads;
+  readonly #place: ObjectPlace;
+
+  constructor(scratch: ScratchUploads, place: ObjectPlace) {
+    this.#scratch = scratch;
+    this.#place = place;
+  }
+
+  create(id: string): Promise<void> {
+    return this.#scratch.create(id);
+  }
+
+  async hold(id: string): Promise<HeldUpload | "busy" | null> {
+    const upload = await this.#scratch.hold(id);
+    if (upload === null || upload === "busy") return upload;
+    return new ObjectUpload(upload, this.#place);
+  }
+
+  follow(id: string): Promise<FollowedUpload | null> {
+    return this.#scratch.follow(id);
+  }
+
+  stat(id: string): Promise<UploadInfo | null> {
+    return this.#scratch.stat(id);
+  }
+
+  ids(): Promise<string[]> {
+    return this.#scratch.ids();
+  }
+}
+
+class ObjectUpload implements HeldUpload {
+  readonly #upload: ScratchUpload;
+  readonly #place: ObjectPlace;
+
+  constructor(upload: ScratchUpload, place: ObjectPlace) {
+    this.#upload = upload;
+    this.#place = place;
+  }
+
+  get sizeBytes(): number {
+    return this.#upload.sizeBytes;
+  }
+
+  get finished(): boolean {
+    return this.#upload.finished;
+  }
+
+  append(source: ByteSource, limits: AppendLimits): Promise<AppendResult> {
+    return this.#upload.append(source, limits);
+  }
+
+  arrivedBytes(): Promise<number> {
+    return this.#upload.arrivedBytes();
+  }
+
+  truncate(sizeBytes: number): Promise<void> {
+    return this.#upload.truncate(sizeBytes);
+  }
+
+  digest(algorithm: Algorithm): Promise<Digest> {
+    return this.#upload.digest(algorithm);
+  }
+
+  digestAhead(algorithm: Algorithm): void {
+    this.#upload.digestAhead(algorithm);
+  }
+
+  digestAnew(): void {
+    this.#upload.digestAnew();
+  }
+
+  parts(): Iterable<Uint8Array> | AsyncIterable<Uint8Array> {
+    return this.#upload.parts();
+  }
+
+  async finish(repository: string, digest: Digest): Promise<void> {
+    await writeObject(this.#place, await this.#upload.whole(), { repository, name: digest });
+    await this.#upload.seal();
+  }
+
+  discard(): Promise<void> {
+    return this.#upload.discard();
+  }
+
+  close(): Promise<void> {
+    return this.#upload.close();
+  }
+}

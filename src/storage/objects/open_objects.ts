@@ -1,0 +1,30 @@
+/**
+ * Opens a store of objects for content, beside a place on this machine where uploads grow.
+ *
+ * There are no layouts: a bucket is read through the registry. Metadata look at bytes under their lock by the rows that
+ * stand beside them, so nothing here says how.
+ */
+import type { Scratch } from "../scratch_uploads.ts";
+import type { Stores } from "../stores.ts";
+import { ObjectBlobs } from "./object_blobs.ts";
+import { ObjectUploads } from "./object_uploads.ts";
+import { objectUpkeep } from "./remove_objects.ts";
+import type { ObjectPlace } from "./write_object.ts";
+
+export interface ObjectsOptions extends ObjectPlace {
+  readonly scratch: Scratch;
+  /** How long an address that a client is sent to is good; null sends nobody elsewhere. */
+  readonly redirectSeconds: number | null;
+}
+
+/** Closing it closes the scratch, and neither the store nor the records. */
+export function openObjects(options: ObjectsOptions): Stores {
+  const { scratch } = options;
+  return {
+    blobs: new ObjectBlobs(options),
+    uploads: new ObjectUploads(scratch.uploads, options),
+    layouts: null,
+    upkeep: objectUpkeep(options),
+    close: () => scratch.close(),
+  };
+}

@@ -1,0 +1,107 @@
+/**
+ * Writes bytes into a store of objects: under a key of their own, which is written down first, in one request or in
+ * parts.
+ *
+ * Up to one part it is one request; larger bytes of n parts take n + 2. Parts are slices of a file, or of bytes at hand,
+ * that nobody changes; two of an object are on their way at once. What was begun and failed is garbage: a job removes it.
+ */
+import { MiB } from "../../lib/bytes.ts";
+import type { Clock } from "../../lib/clock.ts";
+import type { ObjectName, ObjectRecords } from "../object_records.ts";
+import type { WholeBody } from "../scratch_uploads.ts";
+import type { ObjectStore, StoredPart } from "./object_store.ts";
+
+/** A part has this many bytes, or more where there would be more than `partsMax` of them. */
+const partBytesMin = 16 * MiB;
+const partsMax = 9_000;
+/** Parts of one object that are on their way at once. */
+const partsInFlightMax = 2;
+/** An object that is written for long says so that often. */
+const renewedMs = 10 * 60_000;
+/** Keys that were given up while their bytes were sent: a disk or a store that is slower has no end in sight. */
+const keysMax = 3;
+
+export interface ObjectPlace {
+  readonly store: ObjectStore;
+  readonly records: ObjectRecords;
+  readonly clock: Clock;
+}
+
+/** Writes and names; gives the key. @throws ObjectStoreUnavailable, ObjectStoreRefused. */
+export async function writeObject(
+  place: ObjectPlace,
+  body: WholeBody,
+  name: ObjectName,
+): Promise<string> {
+  for (let keys = 1; ; keys += 1) {
+    const key = newKey();
+    await place.records.begin(key, body.sizeBytes);
+    try {
+      await send(place, key, body);
+    } catch (error) {
+      // A job finds it in any case, later.
+      await place.records.giveUp(key).catch(() => undefined);
+      throw error;
+    }
+    if (await place.records.name(key, name)) return key;
+    if (keys >= keysMax) throw new Error(`storage: ${name.name} took too long to be written`);
+  }
+}
+
+/** 128 random bits; the first of them spread the load. */
+function newKey(): string {
+  const hex = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("hex");
+  return `${objectsPrefix}${hex.slice(0, 2)}/${hex}`;
+}
+
+/** Where content lies in the store. */
+export const objectsPrefix = "objects/";
+
+async function send(place: ObjectPlace, key: string, body: WholeBody): Promise<void> {
+  const { sizeBytes } = body;
+  const { limits } = place.store;
+  const needed = Math.ceil(sizeBytes / Math.min(partsMax, limits.partsMax));
+  const partBytes = Math.max(partBytesMin, limits.partBytesMin, needed);
+  if (sizeBytes <= Math.min(partBytes, limits.putBytesMax)) {
+    await place.store.put(key, body.slice(0, sizeBytes));
+  } else await sendParts(place, key, body, partBytes);
+}
+
+async function sendParts(
+  { store, records, clock }: ObjectPlace,
+  key: string,
+  body: WholeBody,
+  partBytes: number,
+): Promise<void> {
+  const parts = await store.startParts(key);
+  await records.sendParts(key, parts.upload);
+  const stored: StoredPart[] = [];
+  const count = Math.ceil(body.sizeBytes / partBytes);
+  let [begun, saidMs, isFailed] = [0, clock.monotonicMs(), false];
+  const sendSome = async (): Promise<void> => {
+    while (begun < count && !isFailed) {
+      const first = begun * partBytes;
+      begun += 1;
+      const slice = body.slice(first, Math.min(first + partBytes, body.sizeBytes));
+      stored.push(await store.putPart(key, parts, first / partBytes + 1, slice));
+      if (clock.monotonicMs() - saidMs < renewedMs) continue;
+      saidMs = clock.monotonicMs();
+      await records.renew(key);
+    }
+  };
+  const sending = Array.from({ length: partsInFlightMax }, () =>
+    sendSome().catch((error: unknown) => {
+      isFailed = true;
+      throw error;
+    }),
+  );
+  // None is on its way any more when anything else is done.
+  for (const outcome of await Promise.allSettled(sending)) {
+    if (outcome.status === "rejected") throw outcome.reason;
+  }
+  await store.completeParts(
+    key,
+    parts,
+    stored.toSorted((one, other) => one.number - other.number),
+  );
+}
