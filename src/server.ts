@@ -91,7 +91,7 @@ export async function startPrimaryOn(
   for (const warning of await checkExtensions(table, config)) log.warn(warning);
   const stores = await root.prepareBytes();
   const opened = new PrimaryExtensions(table, extensionParts(table, { config, clock, report }));
-  const writer = root.openWriter({ clock, onBatch: opened.onBatch });
+  const writer = await root.openWriter({ clock, onBatch: opened.onBatch });
   const committer = opened.commits(writer.committer);
   let inForce = config;
   const parties = { root, stores, committer, clock, report, inForce: () => inForce };

@@ -48,7 +48,13 @@ export interface SettingsParts {
   /** The rest of what handlers may use. */
   readonly app: Omit<
     App,
-    "registry" | "auth" | "blobBytesMax" | "manifestBytesMax" | "publicUrl" | "uploadIdleMs"
+    | "redirectExcept"
+    | "registry"
+    | "auth"
+    | "blobBytesMax"
+    | "manifestBytesMax"
+    | "publicUrl"
+    | "uploadIdleMs"
   >;
 }
 
@@ -78,6 +84,7 @@ export async function openSettings(
       quotas: openQuotas(config, parts, before),
     },
     auth,
+    redirectExcept: storage.redirectExcept.map((part) => part.toLowerCase()),
     blobBytesMax: http.blobBytesMax === 0 ? null : http.blobBytesMax,
     manifestBytesMax: http.manifestBytesMax,
     publicUrl: openPublicUrl(config, parts, before),

@@ -207,7 +207,7 @@ export const bans: readonly Ban[] = [
     banned: /["'](node:)?fs(\/promises)?["']|\bBun\.(file|write)\b/,
     but: new RegExp(
       "^src/(storage/filesystem/|storage/(root_lock|root_trust|other_registry)\\.ts|lib/(audit_log|file_trust|log|operator_files|program_commit|watched_file|shared_page|kept_files)\\.ts|config/|cli/|bench/|transfer/" +
-        "|metadata/sqlite/sqlite_writer\\.ts|extensions/metrics/system_figures\\.ts|auth/token_key\\.ts|client/docker_login\\.ts|http/(listening_socket|listen_problem|tls_material)\\.ts|api/viewer\\.ts|extensions/ui/interface_pack\\.ts|server/copied_root\\.ts)",
+        "|metadata/sqlite/sqlite_writer\\.ts|extensions/metrics/system_figures\\.ts|auth/token_key\\.ts|client/docker_login\\.ts|http/(listening_socket|listen_problem|tls_material)\\.ts|api/viewer\\.ts|extensions/ui/interface_pack\\.ts|server/(metadata_root|metadata_copy_root)\\.ts)",
     ),
     say: "a method of a store (src/storage); or watchFile() of src/lib/watched_file.ts for files of the operator",
   },
@@ -221,7 +221,7 @@ export const bans: readonly Ban[] = [
   {
     banned: /\bprocess\.(env|argv)\b|\bBun\.(env|argv)\b/,
     // Proxies, and the logins of Docker and of clouds, are where programs look for them.
-    but: /^src\/((main|launch)\.ts|config\/|cli\/|extensions\/sync\/sync_extension\.ts)/,
+    but: /^src\/((main|launch)\.ts|config\/|cli\/|extensions\/sync\/sync_extension\.ts|server\/\w*object_root\.ts)/,
     say: "a value from the configuration",
   },
   {

@@ -182,6 +182,16 @@ export const answers = {
     headers: [...blobHeaders, optional(length), optional(contentRange)],
     content: [octets, { types: ["multipart/byteranges"], schema: text }],
   },
+  blobElsewhere: {
+    status: 307,
+    says: "Where the bytes are, for a while, where content lies in a store of objects. Not for HEAD, or small blobs.",
+    headers: [
+      header("Location", "An address that needs no login; ask there by the same Range.", text),
+      contentDigest,
+      noStore,
+      none,
+    ],
+  },
   unchanged: {
     status: 304,
     says: "The client has this content already.",

@@ -29,6 +29,8 @@ export interface App {
   readonly pages: readonly Page[];
   /** What clients that look for extensions are told beside our own. */
   readonly discovered: readonly DiscoveredExtension[];
+  /** Parts of user agents whose clients are never sent elsewhere for bytes, in lower case. */
+  readonly redirectExcept: readonly string[];
   /** Counts pulls of manifests. */
   readonly pulls: PullStatistics;
 }

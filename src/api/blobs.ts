@@ -13,6 +13,7 @@ import { assert } from "../lib/assert.ts";
 import type { Digest } from "../oci/digest.ts";
 import type { Holding } from "../metadata/metadata.ts";
 import { apiError, type ApiError } from "../oci/errors.ts";
+import type { OpenHow } from "../storage/blob_store.ts";
 import { cachedBytesMax } from "../registry/content_cache.ts";
 import { DamagedContent, openContent, readContent, requireSendable } from "../registry/content.ts";
 import { removeBlob } from "../registry/delete.ts";
@@ -67,8 +68,9 @@ async function pulledBlob(
   const again = await sendableOrAgain(app, blob);
   if (again !== null) return pulledBlob(call, app, { repository, digest }, again);
   const range = call.header("range");
-  if (range === null || !rangeStillFits(call, digest)) return wholeBlob(app, blob);
-  return rangedBlob(app, blob, range);
+  const how = { mayRedirect: mayRedirect(call, app) };
+  if (range === null || !rangeStillFits(call, digest)) return wholeBlob(app, blob, how);
+  return rangedBlob(app, blob, range, how);
 }
 
 /** Null where the blob can be sent; what its upstream gives where the disk has lost it. @throws DamagedContent. */
@@ -144,9 +146,17 @@ function blobHeaders(digest: Digest, lengthBytes: number | null): Record<string,
   };
 }
 
-async function wholeBlob({ registry }: App, blob: Holding): Promise<Reply> {
+/** Some clients repeat their login wherever they are sent, or do not reach the store: they get the bytes from here. */
+function mayRedirect(call: Call, { redirectExcept }: App): boolean {
+  if (call.hasQuery("redirect") && call.query.get("redirect") === "0") return false;
+  if (redirectExcept.length === 0) return true;
+  const agent = call.header("user-agent")?.toLowerCase() ?? "";
+  return !redirectExcept.some((part) => agent.includes(part));
+}
+
+async function wholeBlob({ registry }: App, blob: Holding, how: OpenHow): Promise<Reply> {
   const headers = blobHeaders(blob.digest, blob.sizeBytes);
-  return contentReply(200, await openContent(registry, blob, null), headers);
+  return contentReply(200, await openContent(registry, blob, null, how), headers);
 }
 
 /** `If-Range`: a range is of use only for the content that the client has the rest of. */
@@ -157,18 +167,18 @@ function rangeStillFits(call: Call, digest: Digest): boolean {
   return validator === `"${digest}"`;
 }
 
-async function rangedBlob(app: App, blob: Holding, header: string): Promise<Reply> {
+async function rangedBlob(app: App, blob: Holding, header: string, how: OpenHow): Promise<Reply> {
   const { digest, sizeBytes } = blob;
   const parsed = parseRange(header, sizeBytes, { partsMax: rangePartsMax });
-  if (parsed.kind === "ignore") return wholeBlob(app, blob);
+  if (parsed.kind === "ignore") return wholeBlob(app, blob, how);
   if (parsed.kind === "too-many") throw apiError("TOO_MANY_RANGES");
   if (parsed.kind === "unsatisfiable") throw unsatisfiable(sizeBytes);
   const [only, ...others] = parsed.ranges;
   assert(only !== undefined, "a satisfiable range has a part");
-  if (others.length > 0) return severalRanges(app, blob, parsed.ranges);
+  if (others.length > 0) return severalRanges(app, blob, parsed.ranges, how);
   const headers = blobHeaders(digest, only.last - only.first + 1);
   headers["content-range"] = `bytes ${only.first}-${only.last}/${sizeBytes}`;
-  return contentReply(206, await openContent(app.registry, blob, only), headers);
+  return contentReply(206, await openContent(app.registry, blob, only, how), headers);
 }
 
 /** One part per range, in the order of the request (RFC 9110 §14.6). */
@@ -176,11 +186,12 @@ async function severalRanges(
   app: App,
   blob: Holding,
   ranges: readonly InclusiveRange[],
+  how: OpenHow,
 ): Promise<Reply> {
   const { digest, sizeBytes } = blob;
   const parts: RangePart[] = [];
   for (const range of ranges) {
-    const content = await openContent(app.registry, blob, range);
+    const content = await openContent(app.registry, blob, range, how);
     // The client asks there again, with all of its ranges.
     if (content.kind === "redirect") return redirectReply(content.location, blobHeaders(digest, 0));
     const header = `bytes ${range.first}-${range.last}/${sizeBytes}`;

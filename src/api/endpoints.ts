@@ -212,14 +212,14 @@ export const endpoints: readonly Endpoint<App>[] = [
     path: blobPath,
     needs: "pull",
     body: "none",
-    query: [query.at],
+    query: [query.at, query.redirect],
     headers: [
       requestHeaders.range,
       requestHeaders.ifRange,
       requestHeaders.ifNoneMatch,
       requestHeaders.zotAt,
     ],
-    answers: [answers.blob, answers.blobParts, answers.unchanged],
+    answers: [answers.blob, answers.blobParts, answers.blobElsewhere, answers.unchanged],
     errors: [
       "PARAMETER_INVALID",
       "NAME_INVALID_READ",

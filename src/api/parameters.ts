@@ -107,6 +107,11 @@ export const query = {
     schema: tagSchema,
     repeats: true,
   },
+  redirect: {
+    name: "redirect",
+    says: "`0` asks for the bytes themselves, where clients are sent to the store that holds them.",
+    schema: { const: "0" },
+  },
   n: {
     name: "n",
     says: "Entries of a page at most. Larger numbers than the registry answers at once are cut down to that.",

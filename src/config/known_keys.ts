@@ -27,14 +27,19 @@ const retention = `delay dryRun policies{deleteReferrers deleteUntagged reposito
   keepTags{patterns ${keepRules}} keepUntagged{${keepRules}}}`;
 
 const storage: readonly KnownKey[] = [
-  { path: "storage.remoteCache", feature: "a remote cache", off: false },
-  { path: "storage.redirectBlobURL", feature: "redirection of blob reads", off: false },
-  { path: "storage.storageDriver", feature: "remote storage", holds: "any" },
+  {
+    path: "storage.remoteCache",
+    feature: "a remote cache",
+    off: false,
+    warns:
+      "has no effect: what a cache would tell of the store stands in the metadata, in storage.rootDirectory",
+  },
   {
     path: "storage.cacheDriver",
     feature: "a remote cache driver",
     holds: "any",
-    warns: "has no effect while storage.remoteCache is false",
+    warns:
+      "has no effect: what a cache would tell of the store stands in the metadata, in storage.rootDirectory",
   },
   {
     path: "storage.subPaths",

@@ -10,6 +10,7 @@ import { checkSyncOptions, syncWarnings } from "../extensions/sync/check_options
 import { checkCollectionOptions } from "../registry/options.ts";
 import { mayRemoveTags, retentionWarnings } from "../registry/retention/check_options.ts";
 import { scrubWarnings } from "../registry/scrub/options.ts";
+import { storageWarnings } from "../storage/check_options.ts";
 import { checkTlsOptions } from "../http/options.ts";
 import { checkValue, type Checked } from "./check.ts";
 import { whyUnreadable } from "../lib/why_unreadable.ts";
@@ -145,6 +146,7 @@ function warningsOf(values: FileValues, written: ReadonlySet<string>): string[] 
       "storage.commit: with false an acknowledged push may be lost when the machine stops",
     );
   }
+  warnings.push(...storageWarnings(values.storage, written));
   for (const path of ["storage.gcDelay", "storage.gcInterval", "storage.gcTimeWindow"]) {
     if (!values.storage.gc && written.has(path)) {
       warnings.push(`${path}: has no effect while storage.gc is false`);

@@ -85,7 +85,11 @@ function unwrapped(schema: Schema): Schema {
   if (schema instanceof z.ZodPrefault || schema instanceof z.ZodDefault) {
     return unwrapped(schema.def.innerType);
   }
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodReadonly) {
+  if (
+    schema instanceof z.ZodOptional ||
+    schema instanceof z.ZodNullable ||
+    schema instanceof z.ZodReadonly
+  ) {
     return unwrapped(schema.def.innerType);
   }
   return schema;

@@ -3,7 +3,7 @@ import { BatcherFull } from "../lib/batcher.ts";
 import { DamagedContent } from "./content.ts";
 import { MetadataFull, MetadataUnavailable, QuotaExceeded } from "../metadata/metadata.ts";
 import type { ApiErrorName } from "../oci/errors.ts";
-import { StorageFull } from "../storage/blob_store.ts";
+import { StorageFull, StoreRefused, StoreUnavailable } from "../storage/blob_store.ts";
 import { quotaRefusal } from "./usage/quota_error.ts";
 
 interface Explained {
@@ -28,6 +28,12 @@ export function explainFailure(error: unknown): Explained | null {
   }
   if (error instanceof MetadataUnavailable || error instanceof BatcherFull) {
     return { reason: "UNAVAILABLE" };
+  }
+  if (error instanceof StoreUnavailable || error instanceof StoreRefused) {
+    return {
+      reason: "UNAVAILABLE",
+      message: "The store that holds the content does not serve this registry now; try again later",
+    };
   }
   if (error instanceof Error && "code" in error && tooManyFiles.has(error.code)) {
     return {

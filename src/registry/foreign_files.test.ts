@@ -276,6 +276,8 @@ async function startedJobs(world: World): Promise<JobLoop<Registry>> {
       scrub: () => ({ enable: false, interval: 0 }),
       historyMs: () => 365 * 24 * 60 * 60_000,
       rootDirectory: null,
+      upkeep: null,
+      removalDelayMs: () => 0,
       onReconciled,
     }),
     heavy,

@@ -75,6 +75,8 @@ function startJobs(
       scrub: () => ({ enable: false, interval: 0 }),
       historyMs: () => 365 * 24 * 60 * 60_000,
       rootDirectory: null,
+      upkeep: null,
+      removalDelayMs: () => 0,
       onReconciled: () => {
         counts.reconciled += 1;
       },

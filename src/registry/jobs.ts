@@ -17,6 +17,7 @@ import { RetentionJob } from "./retention/retention_job.ts";
 import type { ScrubFound } from "./scrub/content_checker.ts";
 import type { ScrubSettings } from "./scrub/scrub_settings.ts";
 import { scrubJob } from "./scrub/scrub_job.ts";
+import type { StoreUpkeep } from "../storage/stores.ts";
 import { sweepOrphans } from "./sweep_orphans.ts";
 import { UsageJob } from "./usage/usage_job.ts";
 
@@ -35,6 +36,12 @@ export interface RegistryJobsOptions {
   readonly scrub: () => ScrubSettings;
   /** Called with damage that checks find, and with what they heal. */
   readonly onFound?: ((found: ScrubFound) => void) | undefined;
+  /** Of the store of bytes; null where it has nothing to do. */
+  readonly upkeep: StoreUpkeep | null;
+  /** How long bytes stay after their last name (`storage.removalDelay`, which may change). */
+  readonly removalDelayMs: () => number;
+  /** Called when such bytes were removed. */
+  readonly onRemoved?: ((objects: number) => void) | undefined;
   /** How long history is kept (`storage.history.keep`, which may change). */
   readonly historyMs: () => number;
   /** Null where repositories are no directories. */
@@ -63,6 +70,7 @@ export const registryJobNames = [
   "count-usage",
   "scrub",
   "compare-files",
+  "remove-objects",
 ] as const;
 /** Of several servers on one root, one does the work. */
 const lease = "jobs";
@@ -102,6 +110,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
     count,
     check,
     compare,
+    removal,
   ] = registryJobNames;
   const { registry, scrub: settings, rootDirectory, onFound } = options;
   return [
@@ -157,12 +166,29 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       lease,
     },
     { ...compareFilesJob(registry, options.heavy), name: compare, lease },
+    { ...removeFreedJob(options), name: removal, lease },
   ];
 }
 
 function forgetHistory(options: RegistryJobsOptions): Omit<RegistryJob, "name" | "lease"> {
   const run = forgetHistoryJob(options.registry, options.historyMs);
   return { everyMs: 60 * minute, followsCommits: false, run };
+}
+
+/** What the store removes later, after its last name. */
+function removeFreedJob(options: RegistryJobsOptions): Omit<RegistryJob, "name" | "lease"> {
+  const { upkeep, removalDelayMs, onRemoved, report } = options;
+  return {
+    everyMs: minute,
+    followsCommits: false,
+    run: async (signal) => {
+      const removed = (await upkeep?.removeFreed(removalDelayMs(), signal)) ?? 0;
+      if (removed === 0) return null;
+      onRemoved?.(removed);
+      report("info", "removed objects that nothing names", { objects: removed });
+      return null;
+    },
+  };
 }
 
 function expireUploadsJob(options: RegistryJobsOptions): Omit<RegistryJob, "name" | "lease"> {

@@ -74,7 +74,7 @@ export interface Answers {
 export async function openAnswers(options: AnswersOptions): Promise<Answers> {
   const { config, log, clock, root, extensions: table = extensions } = options;
   const report = reporter(log);
-  const stores = root.openBytes();
+  const stores = root.openBytes(options.committer);
   const opened = new WorkerExtensions(table, {
     ...extensionParts(table, { config, clock, report }),
     places: options.places ?? {},

@@ -12,8 +12,7 @@ import { Collector } from "../registry/collection/collector.ts";
 import { LayoutProjector } from "../registry/layout_projector.ts";
 import { hasLayouts, type Registry, type Report } from "../registry/registry.ts";
 import { sweepOrphans } from "../registry/sweep_orphans.ts";
-import { CopiedRoot } from "./copied_root.ts";
-import { DirectoryRoot } from "./directory_root.ts";
+import { openCopy, openPlace } from "./open_place.ts";
 import { openRegistry } from "./open_registry.ts";
 import type { Root } from "./root.ts";
 
@@ -59,7 +58,7 @@ export async function collectOffline(
 ): Promise<OfflineTotals> {
   const clock = offlineClock();
   const { dryRun } = options;
-  const root = dryRun ? new CopiedRoot(config, clock) : new DirectoryRoot(config, clock);
+  const root = dryRun ? openCopy(config, clock) : openPlace(config, clock);
   const claim = root.claim(quiet);
   try {
     const opened = await openOffline(config, { root, clock }, options);
@@ -113,7 +112,7 @@ async function openOffline(
   options: OfflineOptions,
 ): Promise<Opened> {
   const stores = await root.prepareBytes();
-  const writer = root.openWriter({ clock, onBatch: undefined });
+  const writer = await root.openWriter({ clock, onBatch: undefined });
   const { committer } = writer;
   const report = reporter(options);
   const registry = openRegistry(unheld(config), { root, stores, committer, clock, report });

@@ -30,7 +30,7 @@ export function openWorkshop(
 ): HeavyWorkshop {
   const { committer, clock, log } = parts;
   const root = openPlace(config, clock);
-  const stores = root.openBytes();
+  const stores = root.openBytes(committer);
   const registry = openRegistry(config, { root, stores, committer, clock, report: reporter(log) });
   const table: readonly NamedWork[] = [
     ...registryWork,

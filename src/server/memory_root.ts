@@ -36,7 +36,7 @@ export class MemoryRoot implements Root {
     return this.#stores;
   }
 
-  openWriter(hooks: WriterHooks): Writer {
+  async openWriter(hooks: WriterHooks): Promise<Writer> {
     const metadata = new MemoryMetadata({ bytes: this.#stores.underLock, ...hooks });
     this.#metadata = metadata;
     return {

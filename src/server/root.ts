@@ -1,6 +1,7 @@
 /**
  * Where a registry keeps its bytes and metadata, as the parts of a server open it: a directory
- * (`directory_root.ts`), or the memory of this process (`memory_root.ts`).
+ * (`directory_root.ts`), a directory and a store of objects (`object_root.ts`), or the memory of this process
+ * (`memory_root.ts`).
  */
 import type { Clock } from "../lib/clock.ts";
 import type { Leases } from "../lib/lease.ts";
@@ -18,9 +19,9 @@ export interface Root {
   /** The bytes as the primary has them, who prepares the place. Called once, after `claim`. */
   prepareBytes(): Promise<Stores>;
   /** The metadata for writing; the primary opens them, after the bytes. */
-  openWriter(hooks: WriterHooks): Writer;
-  /** The bytes as everybody else reads and writes them. */
-  openBytes(): Stores;
+  openWriter(hooks: WriterHooks): Promise<Writer>;
+  /** The bytes as everybody else reads and writes them; what is known of them is written by commits. */
+  openBytes(committer: Committer): Stores;
   /** The metadata for reading, with commits that go to a committer. */
   openMetadata(view: MetadataView): Metadata;
 }

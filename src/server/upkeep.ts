@@ -43,6 +43,8 @@ export async function startJobs(options: {
     uploadIdleMs,
     collection: () => config().storage,
     scrub: () => config().extensions.scrub,
+    upkeep: stores.upkeep,
+    removalDelayMs: () => config().storage.removalDelay,
     historyMs: () => config().storage.history.keep,
     rootDirectory: config().storage.rootDirectory,
     fastRestart: config().storage.fastRestart,

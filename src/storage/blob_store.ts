@@ -134,6 +134,16 @@ export class ContentGone extends Error {
   }
 }
 
+/** What holds the content does not answer, or says that it cannot now: the same call may succeed later. */
+export class StoreUnavailable extends Error {
+  override readonly name: string = "StoreUnavailable";
+}
+
+/** What holds the content answers, and will not do it until a person changes something. One line, without secrets. */
+export class StoreRefused extends Error {
+  override readonly name: string = "StoreRefused";
+}
+
 /** No room: what was being written is gone, what stood before is untouched. */
 export class StorageFull extends Error {
   override readonly name = "StorageFull";

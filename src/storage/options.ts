@@ -4,7 +4,18 @@
 // registry; a configuration file sees both tables as one section.
 
 import { optionTable } from "../lib/option.ts";
+import * as z from "zod";
 import { duration, flag, pathOrNone } from "../lib/option_types.ts";
+import { storageDriver } from "./driver_options.ts";
+
+const agentsError = `a list of parts of user agents, such as ["regctl/"]`;
+
+const agentParts = z
+  .array(z.string({ error: agentsError }).regex(/^[\x20-\x7e]{1,100}$/, { error: agentsError }), {
+    error: agentsError,
+  })
+  .transform((list): readonly string[] => list)
+  .meta({ title: "list of texts" });
 
 export const storageOptions = optionTable({
   rootDirectory: {
@@ -39,6 +50,43 @@ export const storageOptions = optionTable({
     served: true,
     applies: "restart",
     says: "Allow several servers to serve this root directory at once.",
+  },
+  storageDriver: {
+    type: storageDriver.nullable().meta({ title: "store of objects" }),
+    default: null,
+    defaultSays: "files in `rootDirectory`",
+    served: true,
+    applies: "restart",
+    says:
+      "The store of objects that holds the content, such as `{name: s3, region: eu-central-1, bucket: images}`. " +
+      "`rootDirectory` then holds the metadata, and uploads on their way.",
+  },
+  redirectBlobURL: {
+    type: flag,
+    default: false,
+    served: true,
+    applies: "restart",
+    says:
+      "Send clients that pull large blobs to the store of objects, by an address that is good for 20 minutes, instead " +
+      "of passing the bytes through. `?redirect=0` asks for the bytes.",
+  },
+  redirectExcept: {
+    type: agentParts,
+    default: [],
+    served: true,
+    applies: "live",
+    says:
+      "Parts of `User-Agent`, in any case, whose clients are given the bytes though `redirectBlobURL` is true: those " +
+      "that repeat their login to the store, or cannot reach it.",
+  },
+  removalDelay: {
+    type: duration(60 * 60_000),
+    default: "24h",
+    served: true,
+    applies: "live",
+    says:
+      "How long objects stay in a store of objects after nothing names them any more: longer than a pull takes, and " +
+      "than the metadata may be put back. At least an hour.",
   },
   uploadIdle: {
     type: duration(1),

@@ -21,6 +21,7 @@ import {
 } from "../blob_store.ts";
 import type { NamedObject, ObjectName } from "../object_records.ts";
 import type { Scratch } from "../scratch_uploads.ts";
+import { registryKey } from "./registry_id.ts";
 import { writeObject, type ObjectPlace } from "./write_object.ts";
 
 /** Read in one request while content is checked, which rests in between. */
@@ -153,7 +154,7 @@ export class ObjectBlobs implements BlobStore {
   /** A small write to the disk that takes uploads; the store is asked, and writes nothing. */
   async probe(): Promise<void> {
     await this.#options.scratch.probe();
-    await this.#options.store.size(probedKey);
+    await this.#options.store.size(registryKey);
   }
 
   #find(repository: string, digest: Digest): Promise<NamedObject | null> {
@@ -202,9 +203,6 @@ export class ObjectBlobs implements BlobStore {
     };
   }
 }
-
-/** Stands in each bucket of ours. */
-export const probedKey = "registry.json";
 
 /** As a file that is gone. */
 function missing(digest: Digest): Error {

@@ -6,7 +6,7 @@
  * Each call waits for silence only so long, repeats what may be repeated, and then throws `ObjectStoreUnavailable`;
  * what a person must mend (credentials, a bucket that is gone) throws `ObjectStoreRefused`. Only absence is `null`.
  */
-import type { ContentRange } from "../blob_store.ts";
+import { StoreRefused, StoreUnavailable, type ContentRange } from "../blob_store.ts";
 
 /** Bytes that can be sent again: at hand, or a slice of a file that nobody changes. */
 export type ObjectBody = Uint8Array | Blob;
@@ -74,11 +74,11 @@ export interface ObjectStore {
 }
 
 /** The store does not answer, or says that it cannot now: the same call may succeed later. */
-export class ObjectStoreUnavailable extends Error {
+export class ObjectStoreUnavailable extends StoreUnavailable {
   override readonly name = "ObjectStoreUnavailable";
 }
 
 /** The store answers, and will not do it until a person changes something. One line, without secrets. */
-export class ObjectStoreRefused extends Error {
+export class ObjectStoreRefused extends StoreRefused {
   override readonly name = "ObjectStoreRefused";
 }

@@ -1,0 +1,172 @@
+/**
+ * A root whose content lies in a store of objects: its directory has the metadata, and uploads on their way.
+ *
+ * The bucket and the metadata belong together, and both hold one id: metadata that were lost, or belong elsewhere, would
+ * take the objects of a bucket for nothing. So any other pair is refused at the start.
+ */
+import type { Config } from "../config/schema.ts";
+import { must } from "../lib/assert.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Leases } from "../lib/lease.ts";
+import type { Log } from "../lib/log.ts";
+import type { Committer, Metadata } from "../metadata/metadata.ts";
+import { objects } from "../metadata/objects.ts";
+import { recordCommit } from "../metadata/records.ts";
+import { objectsUnderLock } from "../metadata/sqlite/object_tables.ts";
+import type { DriverValues } from "../storage/driver_options.ts";
+import { openScratch } from "../storage/filesystem/open_scratch.ts";
+import { openObjectStore } from "../storage/objects/open_object_store.ts";
+import { openObjects } from "../storage/objects/open_objects.ts";
+import type { ObjectStore } from "../storage/objects/object_store.ts";
+import { hasObjects, readRegistryId, writeRegistryId } from "../storage/objects/registry_id.ts";
+import type { Claim } from "../storage/root_lock.ts";
+import type { Stores } from "../storage/stores.ts";
+import { MetadataRoot } from "./metadata_root.ts";
+import { objectRecords } from "./object_records.ts";
+import type { MetadataView, Root, Writer, WriterHooks } from "./root.ts";
+
+/** How long an address is good that a client is sent to: a transfer that has begun goes on. */
+const redirectSeconds = 20 * 60;
+
+export class ObjectRoot implements Root {
+  readonly leases: Leases;
+  readonly #config: Config["storage"];
+  readonly #clock: Clock;
+  readonly #metadata: MetadataRoot;
+  readonly #store: ObjectStore;
+  #log: Pick<Log, "warn"> | null = null;
+  /** The primary's own, once there is a writer. */
+  #committer: Committer | null = null;
+  /** Stores that are open: the last one closes what they share. */
+  #opened = 0;
+
+  /** @throws with one line where files of the driver cannot be read. */
+  constructor({ storage }: Pick<Config, "storage">, driver: DriverValues, clock: Clock) {
+    this.#config = storage;
+    this.#clock = clock;
+    this.#metadata = new MetadataRoot(storage);
+    this.leases = this.#metadata.leases;
+    this.#store = openObjectStore(driver, {
+      clock,
+      env: process.env,
+      report: (line) => this.#log?.warn(line),
+    });
+  }
+
+  make(): readonly string[] {
+    return this.#metadata.make();
+  }
+
+  claim(log: Pick<Log, "warn">): Claim {
+    this.#log = log;
+    return this.#metadata.claim(log);
+  }
+
+  /** Tries the store. @throws with one line for the operator. */
+  async prepareBytes(): Promise<Stores> {
+    this.#metadata.reserve();
+    const { stores, prepare } = this.#open(() =>
+      must(this.#committer, "the primary opens its writer before it writes bytes"),
+    );
+    await prepare();
+    await this.#store.probe().catch((error: unknown) => {
+      throw refused(error);
+    });
+    return stores;
+  }
+
+  openBytes(committer: Committer): Stores {
+    return this.#open(() => committer).stores;
+  }
+
+  async openWriter(hooks: WriterHooks): Promise<Writer> {
+    const { clock } = hooks;
+    const writer = this.#metadata.openWriter(hooks, (database) =>
+      objectsUnderLock(database, () => clock.now()),
+    );
+    this.#committer = writer.committer;
+    try {
+      await this.#pair(writer.committer);
+    } catch (error) {
+      await writer.close();
+      throw refused(error);
+    }
+    return writer;
+  }
+
+  openMetadata(view: MetadataView): Metadata {
+    return this.#metadata.openMetadata(view);
+  }
+
+  #open(committer: () => Committer): { readonly stores: Stores; prepare(): Promise<void> } {
+    const { rootDirectory, redirectBlobURL } = this.#config;
+    const scratch = openScratch({ rootDirectory, clock: this.#clock });
+    let metadata: Metadata | null = null;
+    const records = objectRecords(() => (metadata ??= this.#metadataFor(committer())));
+    const stores = openObjects({
+      store: this.#store,
+      records,
+      clock: this.#clock,
+      scratch,
+      redirectSeconds: redirectBlobURL ? redirectSeconds : null,
+    });
+    this.#opened += 1;
+    return {
+      prepare: () => scratch.prepare(),
+      stores: {
+        ...stores,
+        close: async () => {
+          await stores.close();
+          await metadata?.close();
+          this.#opened -= 1;
+          if (this.#opened === 0) await this.#store.close();
+        },
+      },
+    };
+  }
+
+  #metadataFor(committer: Committer): Metadata {
+    return this.openMetadata({ committer, remembers: false, onLookup: undefined });
+  }
+
+  /** Makes sure that the bucket is that of the metadata. @throws with one line for the operator. */
+  async #pair(committer: Committer): Promise<void> {
+    const metadata = this.#metadataFor(committer);
+    try {
+      const reads = metadata.records(objects);
+      const [bucket, own] = [await readRegistryId(this.#store), await reads.value("registry")];
+      if (bucket !== null && bucket === own) return;
+      if (bucket !== null) {
+        throw new Error(
+          `expected the bucket of this registry, found that of another one (${bucket}); ` +
+            "give another bucket or rootdirectory, or the metadata that belong to it as storage.rootDirectory",
+        );
+      }
+      const [first] = await reads.keys("", 1);
+      if (first !== undefined || (await hasObjects(this.#store))) {
+        throw new Error(
+          "expected registry.json in the bucket, which says whose it is, found none though there is content; " +
+            "give the bucket, or the metadata, that it belongs to",
+        );
+      }
+      if (own === null && (await metadata.repositories({ after: null, limit: 1 })).length > 0) {
+        throw new Error(
+          `expected no content in ${this.#config.rootDirectory} yet, found repositories whose content lies there; ` +
+            "give another storage.rootDirectory",
+        );
+      }
+      const id = own ?? crypto.randomUUID();
+      // First here: a bucket that has an id which nobody knows could be given to nobody.
+      await committer.commit(recordCommit(objects, { kind: "set", value: "registry", text: id }));
+      await writeRegistryId(this.#store, id);
+    } finally {
+      await metadata.close();
+    }
+  }
+}
+
+/** What keeps a server from its store, with the option that names it. */
+function refused(error: unknown): Error {
+  const text = error instanceof Error ? error.message : String(error);
+  return new Error(`storage.storageDriver: ${text}`, { cause: error });
+}
