@@ -173,7 +173,7 @@ export const answers = {
   blob: {
     status: 200,
     says: "The blob.",
-    headers: [...blobHeaders, length, allBytes],
+    headers: [...blobHeaders, optional(length), allBytes],
     content: [octets],
   },
   blobParts: {

@@ -189,14 +189,16 @@ async function severalRanges(
   how: OpenHow,
 ): Promise<Reply> {
   const { digest, sizeBytes } = blob;
-  const parts: RangePart[] = [];
-  for (const range of ranges) {
-    const content = await openContent(app.registry, blob, range, how);
-    // The client asks there again, with all of its ranges.
-    if (content.kind === "redirect") return redirectReply(content.location, blobHeaders(digest, 0));
-    const header = `bytes ${range.first}-${range.last}/${sizeBytes}`;
-    parts.push({ header, content, lengthBytes: range.last - range.first + 1 });
-  }
+  const [firstRange = null] = ranges;
+  const first = await openContent(app.registry, blob, firstRange, how);
+  // The client asks there again, with all of its ranges.
+  if (first.kind === "redirect") return redirectReply(first.location, blobHeaders(digest, 0));
+  const parts = ranges.map((range): RangePart => ({
+    header: `bytes ${range.first}-${range.last}/${sizeBytes}`,
+    open: async () =>
+      range === firstRange ? first : await openContent(app.registry, blob, range),
+    lengthBytes: range.last - range.first + 1,
+  }));
   const { body, boundary, lengthBytes } = await multipartBody(parts, octetStream);
   const headers = blobHeaders(digest, lengthBytes);
   headers["content-type"] = `multipart/byteranges; boundary=${boundary}`;

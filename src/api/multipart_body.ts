@@ -16,7 +16,8 @@ const joinedBytesMax = MiB;
 export interface RangePart {
   /** Value of the part's Content-Range. */
   readonly header: string;
-  readonly content: OpenContent;
+  /** Asked when its turn comes: what is open costs somebody a connection. */
+  readonly open: () => Promise<OpenContent>;
   readonly lengthBytes: number;
 }
 
@@ -46,11 +47,11 @@ async function* bodyPieces(
   boundary: string,
   contentType: string,
 ): AsyncGenerator<Uint8Array> {
-  for (const { header, content } of parts) {
+  for (const { header, open } of parts) {
     yield Buffer.from(
       `\r\n--${boundary}\r\nContent-Type: ${contentType}\r\nContent-Range: ${header}\r\n\r\n`,
     );
-    yield* piecesOf(content);
+    yield* piecesOf(await open());
   }
   yield Buffer.from(`\r\n--${boundary}--\r\n`);
 }

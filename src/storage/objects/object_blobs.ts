@@ -26,6 +26,8 @@ import { writeObject, type ObjectPlace } from "./write_object.ts";
 
 /** Read in one request while content is checked, which rests in between. */
 const checkedBytes = 16 * MiB;
+/** Up to this much is read before it is sent: the answer then says how long it is. */
+const atOnceBytesMax = 256 * KiB;
 /** Clients are not sent elsewhere for less. */
 const redirectedBytesMin = 64 * KiB;
 
@@ -69,7 +71,9 @@ export class ObjectBlobs implements BlobStore {
     if (found.sizeBytes === 0) return { kind: "bytes", bytes: new Uint8Array() };
     const stream = await this.#stream(repository, digest, { found, range });
     if (stream === null) throw new ContentGone(repository, digest);
-    return { kind: "stream", stream };
+    const bytes = range === null ? found.sizeBytes : range.last - range.first + 1;
+    if (bytes > atOnceBytesMax) return { kind: "stream", stream };
+    return { kind: "bytes", bytes: await readAll(stream, bytes) };
   }
 
   async read(repository: string, digest: Digest, bytesMax: number): Promise<Uint8Array | null> {
