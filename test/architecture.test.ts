@@ -34,8 +34,7 @@ const forTests = [
   "src/create_registry.ts: createRegistry",
   "src/server.ts: startServer",
   "src/lib/clock.ts: manualClock",
-  // Until a configuration names them.
-  "src/storage/driver_options.ts: driverWarnings",
+  // A store of objects for tests.
   "src/storage/objects/memory_objects.ts: MemoryObjects",
 ];
 const planted = (path: string, text: string): Source[] => [{ path, text }];

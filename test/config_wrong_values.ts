@@ -33,6 +33,20 @@ export const wrongValues: Readonly<Record<string, WrongValues>> = {
   "storage.dedupe": flags,
   "storage.commit": flags,
   "storage.shared": flags,
+  "storage.storageDriver": {
+    wrong: [
+      "s3",
+      "true",
+      "[s3]",
+      "{name: redis, bucket: images, region: x}",
+      "{name: s3, region: x}",
+      "{name: s3, bucket: images}",
+      "{name: s3, bucket: images, region: x, accesskey: AKIA}",
+    ],
+  },
+  "storage.redirectBlobURL": flags,
+  "storage.redirectExcept": { wrong: ["regctl/", "[5]", '[""]', '["é"]', "{regctl: true}"] },
+  "storage.removalDelay": { wrong: ["30", "59m", "-1h", "0s", "1 d"] },
   "storage.uploadIdle": positive,
   "storage.sparseIndexes": {
     wrong: ["mirror/**", "[5]", '["[a-"]', '[""]', "{mirror: true}", "true"],

@@ -154,6 +154,8 @@ describe("what the tables of test/http see", () => {
       ...answers.map(({ status }) => [name, status] as const),
       ...errors.map((reason) => [name, reason] as const),
     ])
+    // Over a store of objects: test/objects/redirects.test.ts.
+    .filter(([name, answer]) => `${name} ${answer}` !== "blob.get 307")
     .filter(([, answer]) => !(answer in triedElsewhere));
 
   test.each([...new Set(pairs.map((pair) => pair.join(" ")))])("holds %s", (pair) => {

@@ -195,8 +195,7 @@ async function severalRanges(
   if (first.kind === "redirect") return redirectReply(first.location, blobHeaders(digest, 0));
   const parts = ranges.map((range): RangePart => ({
     header: `bytes ${range.first}-${range.last}/${sizeBytes}`,
-    open: async () =>
-      range === firstRange ? first : await openContent(app.registry, blob, range),
+    open: async () => (range === firstRange ? first : await openContent(app.registry, blob, range)),
     lengthBytes: range.last - range.first + 1,
   }));
   const { body, boundary, lengthBytes } = await multipartBody(parts, octetStream);

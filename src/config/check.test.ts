@@ -9,15 +9,15 @@ const env = { PORT: "5000", WORKERS: "3", YES: "true", SECRET: "hunter2", OFF: "
 const table: [string, unknown, string[]][] = [
   [
     "a key that is known and not served",
-    { storage: { remoteCache: true } },
+    { http: { auth: { sessionKeysFile: "keys" } } },
     [
-      "storage.remoteCache: a remote cache is not served by this version yet; remove the key or set it to false",
+      'http.auth.sessionKeysFile: login by session is not served by this version yet; remove the key or set it to ""',
     ],
   ],
   [
     "a block that is not served",
-    { cluster: { hashKey: "x" } },
-    ["cluster: clustering is not served by this version yet; remove the key"],
+    { storage: { subPaths: {} } },
+    ["storage.subPaths: storage by subpath is not served by this version yet; remove the key"],
   ],
   [
     "a part of a section that is not served",
@@ -183,16 +183,16 @@ const table: [string, unknown, string[]][] = [
   ],
   [
     "a key that is not served, switched on by a variable",
-    { storage: { remoteCache: "${YES}" } },
+    { http: { auth: { sessionKeysFile: "${YES}" } } },
     [
-      "storage.remoteCache: a remote cache is not served by this version yet; remove the key or set it to false",
+      'http.auth.sessionKeysFile: login by session is not served by this version yet; remove the key or set it to ""',
     ],
   ],
   [
     "text that only looks like off",
-    { storage: { remoteCache: "false" } },
+    { extensions: { trust: { enable: "false" } } },
     [
-      "storage.remoteCache: a remote cache is not served by this version yet; remove the key or set it to false",
+      "extensions.trust: verification of signatures is not served by this version yet; remove the key or set its enable to false",
     ],
   ],
   [
@@ -200,7 +200,7 @@ const table: [string, unknown, string[]][] = [
     {
       log: { level: 5 },
       http: { prot: 80, compat: ["x"], ratelimit: { rate: -1 }, port: "x" },
-      storage: { remoteCache: true, retention: { dryRun: 1 }, commit: 1 },
+      storage: { subPaths: {}, retention: { dryRun: 1 }, commit: 1 },
     },
     [
       "log.level: expected one of trace, debug, info, warn, warning, error, fatal, panic, got 5",
@@ -208,7 +208,7 @@ const table: [string, unknown, string[]][] = [
       'http.compat[0]: expected one of docker2s2, got "x"',
       "http.ratelimit.rate: expected a whole number of requests a second from 0 to 1000000, got -1",
       'http.port: expected a port from 0 to 65535 ("0" lets the kernel choose), got "x"',
-      "storage.remoteCache: a remote cache is not served by this version yet; remove the key or set it to false",
+      "storage.subPaths: storage by subpath is not served by this version yet; remove the key",
       "storage.retention.dryRun: expected true or false, got 1",
       "storage.commit: expected true or false, got 1",
     ],

@@ -25,8 +25,6 @@ const retention = ["dryRun", "delay"].concat(
 const drivers = `storageDriver.name storageDriver.rootdirectory storageDriver.region
   storageDriver.regionendpoint storageDriver.bucket storageDriver.forcepathstyle
   storageDriver.secure storageDriver.skipverify storageDriver.accesskey storageDriver.secretkey
-  storageDriver.credentialsFile storageDriver.accountname storageDriver.container
-  storageDriver.accountkey storageDriver.credentials.type storageDriver.credentials.tenantid
   cacheDriver.name cacheDriver.endpoint cacheDriver.region cacheDriver.cacheTablename
   cacheDriver.repoMetaTablename cacheDriver.imageMetaTablename cacheDriver.repoBlobsInfoTablename
   cacheDriver.userDataTablename cacheDriver.apiKeyTablename cacheDriver.versionTablename
@@ -103,6 +101,13 @@ const published = [
 const served: Record<string, unknown> = {
   "log.level": "debug",
   "storage.dedupe": false,
+  "storage.redirectBlobURL": true,
+  "storage.storageDriver.name": "s3",
+  "storage.storageDriver.rootdirectory": "/zot",
+  "storage.storageDriver.bucket": "images",
+  ...Object.fromEntries(
+    ["forcepathstyle", "secure", "skipverify"].map((key) => [`storage.storageDriver.${key}`, true]),
+  ),
   "storage.commit": false,
   "storage.gc": true,
   "storage.maxRepos": 5,
@@ -267,6 +272,11 @@ const companions: Record<string, object> = {
       auth: { bearer: { oidc: [{ claimMapping: { validations: [{ expression: "true" }] } }] } },
     },
   },
+  "storage.storageDriver.": {
+    storage: {
+      storageDriver: { name: "s3", bucket: "images", region: "x", accesskey: "x", secretkey: "x" },
+    },
+  },
   "http.accessControl.": {
     http: {
       auth: { htpasswd: { path: "x" } },
@@ -345,7 +355,8 @@ describe("zot's dialect", () => {
 test.each(knownKeys.flatMap(({ path, warns }) => (warns === undefined ? [] : [[path, warns]])))(
   "%s is taken with the warning that it %s",
   (path, warns) => {
-    for (const asked of [{ enable: true }, {}, "01:00-08:00"]) {
+    const enabled = path === "cluster" ? { hashKey: "x", members: ["y"] } : { enable: true };
+    for (const asked of [enabled, {}, "01:00-08:00"]) {
       const checked = checkConfig(nested(path.split("."), asked), {});
       expect(checked).toMatchObject({ warnings: expect.arrayContaining([`${path}: ${warns}`]) });
     }

@@ -121,6 +121,7 @@ const others: readonly KnownKey[] = [
     path: "cluster",
     feature: "clustering",
     holds: "hashKey members tls{cacert cert key}",
+    warns: "has no effect: every server answers for all repositories, and none hands requests on",
   },
 ];
 

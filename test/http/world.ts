@@ -31,6 +31,8 @@ export interface World extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly rootDirectory: string;
+  /** Large content is streamed from elsewhere. */
+  readonly isStreaming: boolean;
   /** What the health endpoints tell; tests may change it. */
   readonly health: Worker["health"];
   /** One line per answered request, oldest first. */
@@ -92,6 +94,7 @@ async function startWorldIn(
   };
   return {
     rootDirectory,
+    isStreaming: loaded.config.storage.storageDriver !== null,
     records,
     lines,
     get url() {
