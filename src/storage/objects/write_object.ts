@@ -77,9 +77,10 @@ async function sendParts(
   await records.sendParts(key, parts.upload);
   const stored: StoredPart[] = [];
   const count = Math.ceil(body.sizeBytes / partBytes);
-  let [begun, saidMs, isFailed] = [0, clock.monotonicMs(), false];
+  const failed = new AbortController();
+  let [begun, saidMs] = [0, clock.monotonicMs()];
   const sendSome = async (): Promise<void> => {
-    while (begun < count && !isFailed) {
+    while (begun < count && !failed.signal.aborted) {
       const first = begun * partBytes;
       begun += 1;
       const slice = body.slice(first, Math.min(first + partBytes, body.sizeBytes));
@@ -91,7 +92,7 @@ async function sendParts(
   };
   const sending = Array.from({ length: partsInFlightMax }, () =>
     sendSome().catch((error: unknown) => {
-      isFailed = true;
+      failed.abort();
       throw error;
     }),
   );
