@@ -94,7 +94,7 @@ describe.skipIf(!ready)("docker", () => {
       expect(code).not.toBe(0);
       const message =
         /denied: quota of full\/: 0 B used of 0 B, this layer needs room; see `zot du full\/`/g;
-      expect(stderr.match(message)).toHaveLength(1);
+      expect({ stderr, times: stderr.match(message)?.length }).toEqual({ stderr, times: 1 });
     },
     clientTestMs,
   );

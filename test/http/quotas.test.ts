@@ -42,7 +42,11 @@ async function* unannounced(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   }
 }
 
-function errorOf({ body }: Exchange): { code: string; message: string; detail: unknown } {
+function errorOf({ body }: Pick<Exchange, "body">): {
+  code: string;
+  message: string;
+  detail: unknown;
+} {
   return JSON.parse(Buffer.from(body).toString()).errors[0];
 }
 
@@ -76,6 +80,21 @@ describe("bytes", () => {
       detail: { limit: 0, used: 0, need: 1, scope: "full/" },
     });
     expect(world.records.at(-1)?.what).toBe("upload.start");
+    // docker tries to mount a layer that it has pushed elsewhere, and streams it where it cannot: it prints the same.
+    const layerElsewhere = content(64, "not to be mounted");
+    const mount = await world.send(
+      "POST",
+      `/v2/full/app/blobs/uploads/?mount=${layerElsewhere.digest}&from=free/app`,
+    );
+    expect(mount.status).toBe(202);
+    const stream = await fetch(`${world.url}${mount.headers.get("location")}`, {
+      method: "PATCH",
+      body: unannounced(layerElsewhere.bytes),
+    });
+    expect([stream.status, errorOf({ body: await stream.bytes() })]).toEqual([
+      403,
+      errorOf(refused),
+    ]);
   });
 
   test("the tighter of two quotas answers, and names its scope", async () => {

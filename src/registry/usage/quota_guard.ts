@@ -50,7 +50,7 @@ export class QuotaGuard {
   async requireRoom(repository: string, digest: Digest | null): Promise<void> {
     const { quotas, tightest } = await this.#find({ repository, digest, bytes: 1 });
     if (tightest === null || tightest.roomBytes >= 1) return;
-    throw refusal(quotas, tightest, { bytes: 1, needs: "needs room" });
+    throw refusal(quotas, tightest, { bytes: 1 });
   }
 
   /** Whether content of this size may come into a repository. */
@@ -74,8 +74,7 @@ export class QuotaGuard {
       return done;
     } catch (error) {
       if (lengthBytes !== null || !isTooLarge(error)) throw error;
-      const needs = `needs more than ${formatBytes(tightest.roomBytes)}`;
-      throw refusal(quotas, tightest, { bytes: tightest.roomBytes + 1, needs });
+      throw refusal(quotas, tightest, { bytes: tightest.roomBytes + 1, isOpen: true });
     } finally {
       if (goesOn) this.#reservations.rest(key, held());
       else this.#reservations.release(key);
@@ -161,11 +160,19 @@ function isTooLarge(error: unknown): boolean {
   return error instanceof ApiError && error.reason === "UPLOAD_TOO_LARGE";
 }
 
-function refusal(
-  quotas: Quotas,
-  { place, reservedBytes }: Reserved,
-  { bytes, needs }: { readonly bytes: number; readonly needs?: string },
-): ApiError {
+interface Need {
+  readonly bytes: number;
+  /** It did not say how long it is: it needs this much at least. */
+  readonly isOpen?: boolean;
+}
+
+function neededBy({ bytes, isOpen = false }: Need): string {
+  // Of what has not begun, or has not said its length, nobody knows more.
+  if (bytes <= 1) return "room";
+  return isOpen ? `more than ${formatBytes(bytes - 1)}` : formatBytes(bytes);
+}
+
+function refusal(quotas: Quotas, { place, reservedBytes }: Reserved, need: Need): ApiError {
   const quota = quotas.get(place);
   const { reason, ...options } = quotaRefusal(
     {
@@ -173,10 +180,10 @@ function refusal(
       figure: "bytes",
       limit: quota?.limits.bytes ?? 0,
       used: (quota?.used.bytes ?? 0) + reservedBytes,
-      need: bytes,
+      need: need.bytes,
       isMaxRepos: false,
     },
-    `this layer ${needs ?? `needs ${formatBytes(bytes)}`}`,
+    `this layer needs ${neededBy(need)}`,
   );
   return apiError(reason, options);
 }
