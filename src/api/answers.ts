@@ -141,6 +141,7 @@ export const answers = {
   },
   undone: { ...json("Undone", [noStore]), says: "All of it was undone." },
   retention: { ...json("Retention", [noStore]), says: "What retention decides about tags." },
+  untagged: { ...json("Untagged", [noStore]), says: "Manifests that nothing names." },
   why: { ...json("Why", [noStore]), says: "What keeps it, or since when nothing does." },
   repositoryUsage: { ...json("RepositoryUsage", [noStore]), says: "What the repository takes." },
   activity: {

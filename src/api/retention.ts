@@ -12,6 +12,7 @@ import { isTag } from "../oci/reference.ts";
 import { applyPlan, type PlannedRemoval } from "../registry/retention/apply_plan.ts";
 import type { Decision } from "../registry/retention/evaluate.ts";
 import { explainTags } from "../registry/retention/explain.ts";
+import { explainUntagged } from "../registry/retention/explain_untagged.ts";
 import { planLines } from "../registry/retention/plan.ts";
 import { whyKept } from "../registry/retention/why.ts";
 import { invalidTag, requireReference, type App } from "./app.ts";
@@ -37,6 +38,23 @@ export async function getRetention(call: Call, app: App): Promise<Reply> {
   );
   const body = { name: repository, policy, dryRun, tags: decisions.map(toldDecision) };
   return jsonReply(200, body, noStore);
+}
+
+/** GET: manifests that nothing names, what becomes of each, and why. Who pushed is told as in the history of a tag. */
+export async function getUntagged(call: Call, app: App): Promise<Reply> {
+  requirePresent(call, "what stays and what goes is not decided about its past");
+  const { manifests, isCutOff } = await explainUntagged(app.registry, call.repository);
+  const showsWho = app.auth === null || call.by !== null;
+  const told = manifests.map(({ pushedAt, pushedBy, pulledAt, since, until, ...rest }) => ({
+    ...rest,
+    pushedAt: time(pushedAt),
+    pushedBy: showsWho ? pushedBy : null,
+    pulledAt: time(pulledAt),
+    since: time(since),
+    until: time(until),
+  }));
+  const { dryRun } = app.registry.retention;
+  return jsonReply(200, { name: call.repository, dryRun, manifests: told, isCutOff }, noStore);
 }
 
 /** GET: what keeps a blob or a manifest. */

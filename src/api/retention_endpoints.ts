@@ -3,7 +3,7 @@ import type { Endpoint } from "../http/endpoint.ts";
 import { answers } from "./answers.ts";
 import type { App } from "./app.ts";
 import { jsonBody, query } from "./parameters.ts";
-import { getPlan, getRetention, getWhy, postApply } from "./retention.ts";
+import { getPlan, getRetention, getUntagged, getWhy, postApply } from "./retention.ts";
 
 export const retentionEndpoints: readonly Endpoint<App>[] = [
   {
@@ -18,6 +18,18 @@ export const retentionEndpoints: readonly Endpoint<App>[] = [
     errors: ["NAME_INVALID_READ", "NAME_UNKNOWN", "MANIFEST_UNKNOWN", "MANIFEST_INVALID"],
     says: "Tell what retention decides about tags, and why",
     run: getRetention,
+  },
+  {
+    name: "retention.untagged",
+    spec: null,
+    methods: ["GET", "HEAD"],
+    path: "/v2/{repository...}/_zot/untagged",
+    needs: "pull",
+    body: "none",
+    answers: [answers.untagged],
+    errors: ["NAME_INVALID_READ", "NAME_UNKNOWN"],
+    says: "List manifests that nothing names, what becomes of each, and why",
+    run: getUntagged,
   },
   {
     name: "retention.why",

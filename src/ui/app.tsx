@@ -19,6 +19,7 @@ import { Keys } from "./pages/keys.tsx";
 import { Repository } from "./pages/repository.tsx";
 import { SignIn } from "./pages/sign_in.tsx";
 import { Storage } from "./pages/storage.tsx";
+import { Untagged } from "./pages/untagged.tsx";
 
 /** A page by the beginning of its address; it is given the rest. */
 interface Row {
@@ -32,6 +33,7 @@ const rows: readonly Row[] = [
   { path: "plan", page: () => <Plan /> },
   { path: "mirrors", page: () => <Mirrors /> },
   { path: "r/", page: (rest) => <Repository name={rest} /> },
+  { path: "untagged/", page: (rest) => <Untagged key={rest} name={rest} /> },
   { path: "history/", page: (rest) => <History key={rest} name={rest} /> },
   { path: "compare", page: () => <Compare /> },
   { path: "keys", page: () => <Keys /> },

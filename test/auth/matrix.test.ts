@@ -46,6 +46,7 @@ const needs: Readonly<Record<string, Need>> = {
   "auth.caller": "login",
   "history.tag": "read",
   "retention.explain": "read",
+  "retention.untagged": "read",
   "retention.why": "read",
   "usage.repository": "read",
   "image.diff": "read",

@@ -285,6 +285,16 @@ describe("asked before it happens", () => {
     const isHere = ({ repository }: Record<string, unknown>) => repository === at;
     await eventually("both are due", async () => (await plan()).filter(isHere).length === 2);
     const lines = (await plan()).filter(isHere);
+    expect(await json("GET", `/v2/${at}/_zot/untagged`)).toMatchObject({
+      manifests: [
+        {
+          digest: own.digest,
+          decision: "delete",
+          reason: "didn't meet any untagged retention rule",
+          until: null,
+        },
+      ],
+    });
     expect(lines).toEqual([
       expect.objectContaining({ kind: "manifest", digest: own.digest }),
       expect.objectContaining({ kind: "blob", digest: unnamed.digest }),

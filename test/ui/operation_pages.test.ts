@@ -6,7 +6,7 @@ import { startWorld, type World } from "../http/world.ts";
 import { accessibilityFaults } from "./axe.ts";
 import { noBrowser, openBrowser, openPage, type Look } from "./browser.ts";
 import { Pusher } from "./images.ts";
-import { pushSample } from "./sample.ts";
+import { appImage, pushSample } from "./sample.ts";
 
 const config = {
   extensions: { ui: { enable: true }, sync: { mirrors: ["docker.io", "ghcr.io"] } },
@@ -36,7 +36,9 @@ describe.skipIf(noBrowser !== null)("the pages for who runs the registry", () =>
   let browser: Browser;
   beforeAll(async () => {
     world = await startWorld(config);
-    await pushSample(new Pusher(`${world.url}/`));
+    const pusher = new Pusher(world.url);
+    await pushSample(pusher);
+    await pusher.image("tools/builder", null, appImage("nameless"));
     browser = await openBrowser();
   }, timeoutMs);
   afterAll(async () => {
@@ -57,6 +59,9 @@ describe.skipIf(noBrowser !== null)("the pages for who runs the registry", () =>
     ["plan", "team/payments:0.3.1"],
     ["plan?of=team/shop", "latest"],
     ["mirrors", "ghcr.io"],
+    ["r/team/shop", "goes"],
+    ["untagged/tools/builder", "stays"],
+    ["untagged/team/shop", "Everything here has a name"],
   ];
   for (const look of looks) {
     for (const [path, shown] of pages) {
@@ -92,6 +97,56 @@ describe.skipIf(noBrowser !== null)("the pages for who runs the registry", () =>
       expect(await same.locator("td").nth(3).innerText()).toBe("0 B");
       await page.goBack();
       await page.getByRole("heading", { name: "team/", level: 1 }).waitFor();
+    },
+    timeoutMs,
+  );
+
+  test(
+    "tags say that they go, and lead to the rule that decides",
+    async () => {
+      await using opened = await open("r/team/shop");
+      const { page, faults } = opened;
+      const row = page.getByRole("row").filter({ hasText: "1.8.0" });
+      const goes = row.getByRole("link", { name: "goes" });
+      expect(await goes.getAttribute("title")).toBe("didn't meet any tag retention rule");
+      const stays = page
+        .getByRole("row")
+        .filter({ has: page.getByRole("link", { name: "latest", exact: true }) });
+      expect(await stays.getByText("goes").count()).toBe(0);
+      await goes.click();
+      await page.getByText("What becomes of each of its tags").waitFor();
+      await page.goto(`${world.url}/ui/r/team/shop:1.8.0`);
+      await page.locator(".figures").getByText("goes").waitFor();
+      expect(faults).toEqual([]);
+    },
+    timeoutMs,
+  );
+
+  test(
+    "a manifest without a tag is deleted, taken back, and brought back from the history",
+    async () => {
+      const { digest } = await new Pusher(world.url).image("tools/loose", null, appImage("loose"));
+      await using opened = await open("untagged/tools/loose");
+      const { page, faults } = opened;
+      const short = digest.slice("sha256:".length, "sha256:".length + 12);
+      const status = async (): Promise<number> =>
+        (await world.send("GET", `/v2/tools/loose/manifests/${digest}`)).status;
+      const remove = async (): Promise<void> => {
+        await page.getByRole("button", { name: `Delete ${short}` }).click();
+        await page.getByRole("dialog").getByRole("button", { name: "Delete", exact: true }).click();
+        await page.getByText("Everything here has a name").waitFor();
+        expect(await status()).toBe(404);
+      };
+      await remove();
+      await page.getByRole("button", { name: "Undo" }).click();
+      await page.getByRole("link", { name: short }).waitFor();
+      expect(await status()).toBe(200);
+      await remove();
+      await page.getByRole("link", { name: "History" }).click();
+      await page.getByRole("button", { name: "Bring back" }).first().click();
+      await page.getByText(`${short} is back`).last().waitFor();
+      expect(await status()).toBe(200);
+      expect(faults).toEqual([]);
     },
     timeoutMs,
   );

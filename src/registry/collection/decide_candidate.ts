@@ -8,7 +8,6 @@ import {
   type ManifestFacts,
 } from "../../metadata/collection.ts";
 import type { Commit } from "../../metadata/metadata.ts";
-import { mirrors } from "../../metadata/mirrors.ts";
 import { parseDigest } from "../../oci/digest.ts";
 import { subjectOfTag } from "../../oci/referrers.ts";
 import type { Registry } from "../registry.ts";
@@ -16,6 +15,7 @@ import { decideUntagged, type Verdict } from "../retention/decide.ts";
 import type { RetentionRules } from "../retention/rules.ts";
 import { giveUpBlob, giveUpManifest, giveUpRepository } from "./give_up.ts";
 import { hasLooseFiles } from "./loose_files.ts";
+import { wantedReason, wantedUntil } from "./wanted_until.ts";
 
 export type Decision =
   /** Something names it. It is no candidate any more, or again one to look at where `until` is not null. */
@@ -90,7 +90,7 @@ const deciders: Readonly<Record<Candidate["kind"], Decider>> = {
     if (pinned !== null) return pinned;
     const wanted = await wantedUntil(deciding.registry, candidate);
     if (wanted !== null && wanted > deciding.now) {
-      return { kind: "kept", until: wanted, reason: "cached from its upstream, and pulled lately" };
+      return { kind: "kept", until: wanted, reason: wantedReason };
     }
     const verdict = await verdictOf(deciding, candidate, facts);
     if (verdict.decision === "keep") {
@@ -123,18 +123,6 @@ const deciders: Readonly<Record<Candidate["kind"], Decider>> = {
     };
   },
 };
-
-/** Manifests that clients pull by digest have no tag here, and their upstream may be gone. */
-const wantedMs = 7 * 24 * 60 * 60_000;
-
-/** Until when a manifest that came from an upstream is no garbage; null for any other. */
-async function wantedUntil(
-  { metadata }: Registry,
-  { repository, digest }: Candidate,
-): Promise<number | null> {
-  const usedAt = await metadata.records(mirrors).usedAt(repository, digest);
-  return usedAt === null ? null : usedAt + wantedMs;
-}
 
 function whilePinned(pinnedUntil: number | null, now: number): Decision | null {
   if (pinnedUntil === null || pinnedUntil <= now) return null;

@@ -79,7 +79,10 @@ export interface TagDecision {
   readonly pushedAt: string;
   readonly pulledAt: string | null;
   readonly decision: "keep" | "delete";
+  /** Which step decided: `protect`, `immutable`, `pin`, `rules` and more. */
+  readonly step: string;
   readonly reason: string;
+  /** When time alone may change the decision. */
   readonly until: string | null;
 }
 
@@ -89,7 +92,34 @@ export interface Retention {
   readonly tags: readonly TagDecision[];
 }
 
-/** What becomes of each tag of a repository. */
-export function explain(repository: string, signal: AbortSignal): Promise<Retention> {
-  return requestJson<Retention>(`v2/${repository}/_zot/retention`, { signal });
+/** What becomes of each tag of a repository, or of one. */
+export function explain(
+  repository: string,
+  signal: AbortSignal,
+  tag: string | null = null,
+): Promise<Retention> {
+  const query = tag === null ? "" : `?tag=${encodeURIComponent(tag)}`;
+  return requestJson<Retention>(`v2/${repository}/_zot/retention${query}`, { signal });
+}
+
+/** A manifest without tag, index and subject, and what becomes of it. */
+export interface UntaggedManifest extends Pick<TagDecision, "digest" | "reason" | "decision"> {
+  readonly mediaType: string;
+  readonly artifactType: string | null;
+  readonly bytes: number;
+  readonly pushedAt: string;
+  readonly pushedBy: string | null;
+  readonly pulledAt: string | null;
+  readonly since: string;
+  readonly until: string | null;
+}
+
+export interface Untagged {
+  readonly dryRun: boolean;
+  readonly manifests: readonly UntaggedManifest[];
+  readonly isCutOff: boolean;
+}
+
+export function listUntagged(repository: string, signal: AbortSignal): Promise<Untagged> {
+  return requestJson<Untagged>(`v2/${repository}/_zot/untagged`, { signal });
 }

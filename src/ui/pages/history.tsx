@@ -4,6 +4,7 @@ import { shortDigest } from "../core/format.ts";
 import { requestJson } from "../core/http.ts";
 import type { Activity } from "../core/live.ts";
 import { useLoad } from "../core/load.ts";
+import { undelete } from "../core/manifest_changes.ts";
 import { imageAddress, Link, setQuery, usePlace } from "../core/router.tsx";
 import { session } from "../core/session.ts";
 import { useStore } from "../core/store.ts";
@@ -133,8 +134,17 @@ function EventLine({
 }) {
   const { tag, event, digest, previous, at, by } = entry;
   const { settings } = useStore(session);
-  const canRestore =
-    settings.undoWindowMs > 0 && tag !== null && previous !== null && previous !== now;
+  const mayUndo = settings.undoWindowMs > 0;
+  const canRestore = mayUndo && tag !== null && previous !== null && previous !== now;
+  const canUndelete = mayUndo && event === "deleted" && tag === null && previous !== null;
+  const bringBack = async (digest: string): Promise<void> => {
+    try {
+      await undelete(name, digest);
+      say(`${shortDigest(digest)} is back`);
+    } catch (error) {
+      sayProblem(error);
+    }
+  };
   return (
     <tr data-row="">
       <td class="name">
@@ -178,6 +188,11 @@ function EventLine({
         {canRestore && (
           <button type="button" onClick={onRestore}>
             <Icon name="undo" /> Put back
+          </button>
+        )}
+        {canUndelete && (
+          <button type="button" onClick={() => void bringBack(previous)}>
+            <Icon name="undo" /> Bring back
           </button>
         )}
       </td>

@@ -1,5 +1,5 @@
 /** The page of an image or artifact: what it is, how to pull it, and tabs for all that is known of it. */
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { artifactFacts } from "../../oci/artifact_facts.ts";
 import { artifactKindOf, type ArtifactKind } from "../../oci/artifact_kinds.ts";
 import { shortDigest } from "../core/format.ts";
@@ -14,9 +14,11 @@ import {
   type Manifest,
 } from "../core/image.ts";
 import { useLoad } from "../core/load.ts";
+import { explain } from "../core/plan.ts";
 import { addressOf, imageAddress, Link, setQuery, usePlace } from "../core/router.tsx";
 import { Bytes, Digest, Empty, Shown, Time, Waiting } from "../parts/basics.tsx";
 import { Commands } from "../parts/commands.tsx";
+import { Expiry, hasExpiry } from "../parts/expiry.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { KindChip } from "../parts/kind.tsx";
 import { RepositoryHead } from "../parts/repository_head.tsx";
@@ -98,7 +100,9 @@ function Loaded({ top, reference }: { readonly top: Manifest; readonly reference
       <RepositoryHead name={top.repository} current="image">
         <Title top={top} reference={reference} kind={kind} />
       </RepositoryHead>
-      <Facts top={top} shown={shown} config={config.value} kind={kind} />
+      <Facts top={top} shown={shown} config={config.value} kind={kind}>
+        {!reference.includes(":") && <Expires repository={top.repository} tag={reference} />}
+      </Facts>
       <Commands
         kind={kind}
         repository={top.repository}
@@ -148,11 +152,13 @@ function Facts({
   shown,
   config,
   kind,
+  children,
 }: {
   readonly top: Manifest;
   readonly shown: Manifest | null;
   readonly config: unknown;
   readonly kind: ArtifactKind;
+  readonly children: ComponentChildren;
 }) {
   const created = shown === null ? null : createdOf(shown, config);
   const description = top.annotations["org.opencontainers.image.description"];
@@ -190,8 +196,26 @@ function Facts({
             </dd>
           </div>
         )}
+        {children}
       </dl>
     </>
+  );
+}
+
+/** What retention decides about the tag, where it decides anything. */
+function Expires({ repository, tag }: { readonly repository: string; readonly tag: string }) {
+  const { value } = useLoad(`retention ${repository} ${tag}`, (signal) =>
+    explain(repository, signal, tag),
+  );
+  const told = value?.tags[0];
+  if (value === null || told === undefined || !hasExpiry(told)) return null;
+  return (
+    <div>
+      <dt>Expires</dt>
+      <dd>
+        <Expiry repository={repository} told={told} isDryRun={value.dryRun} />
+      </dd>
+    </div>
   );
 }
 

@@ -27,15 +27,13 @@ import { useStore } from "../core/store.ts";
 import { useTitle } from "../core/title.ts";
 import { Bytes, Chip, Empty, Failed, Shown, Time } from "../parts/basics.tsx";
 import { Dialog } from "../parts/dialog.tsx";
+import { planAddress } from "../parts/expiry.tsx";
 import { Figures } from "../parts/figures.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { say, sayProblem } from "../parts/toasts.tsx";
 
 /** Rows that are shown at first. */
 const rowsMax = 100;
-
-export const planAddress = (repository: string): string =>
-  addressOf("plan", new URLSearchParams({ of: repository }));
 
 export function Plan() {
   const of = usePlace().query.get("of");

@@ -4,10 +4,12 @@ import { artifactKindOf, genericKind } from "../../oci/artifact_kinds.ts";
 import { countText } from "../core/format.ts";
 import { listTags, type TagList, type TagRow } from "../core/lists.ts";
 import { useLoad } from "../core/load.ts";
+import { explain, type Retention, type TagDecision } from "../core/plan.ts";
 import { imageAddress, Link, setQuery, usePlace } from "../core/router.tsx";
 import { sortTags, tagOrders, type TagOrder } from "../core/sort_tags.ts";
 import { Bytes, Chip, Copy, Digest, Empty, Shown, Time } from "../parts/basics.tsx";
 import { DeleteTags } from "../parts/delete_tags.tsx";
+import { Expiry, hasExpiry } from "../parts/expiry.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { Platforms } from "../parts/platforms.tsx";
 import { RepositoryHead } from "../parts/repository_head.tsx";
@@ -26,6 +28,8 @@ export function Tags({ repository }: { readonly repository: string }) {
   const list = useLoad(`tags ${repository} ${count}`, (signal) =>
     listTags(repository, count, signal),
   );
+  // Of a repository with more tags than the registry explains at once there is none.
+  const retention = useLoad(`retention ${repository}`, (signal) => explain(repository, signal));
   return (
     <>
       <RepositoryHead name={repository} current="tags" />
@@ -50,6 +54,7 @@ export function Tags({ repository }: { readonly repository: string }) {
             <TagTable
               repository={repository}
               list={value}
+              retention={retention.value}
               onMore={() => setCount(count + firstCount * 2)}
             />
           )
@@ -62,10 +67,12 @@ export function Tags({ repository }: { readonly repository: string }) {
 function TagTable({
   repository,
   list,
+  retention,
   onMore,
 }: {
   readonly repository: string;
   readonly list: TagList;
+  readonly retention: Retention | null;
   readonly onMore: () => void;
 }) {
   const { query } = usePlace();
@@ -78,6 +85,11 @@ function TagTable({
     const wanted = filter.toLowerCase();
     return sortTags(list.tags, order).filter(({ tag }) => tag.toLowerCase().includes(wanted));
   }, [list, filter, order]);
+  const decisions = useMemo(
+    () => new Map(retention?.tags.filter(hasExpiry).map((told) => [told.tag, told])),
+    [retention],
+  );
+  const hasExpiries = shown.some(({ tag }) => decisions.has(tag));
   const chosen = shown.filter(({ tag }) => selected.has(tag));
   const pick = (tag: string, isRange: boolean): void => {
     setSelected(withPicked(shown, selected, tag, isRange ? lastPicked : null));
@@ -131,6 +143,7 @@ function TagTable({
             <th class="number">Size</th>
             <th>Pushed</th>
             <th class="number">Pulls</th>
+            {hasExpiries && <th>Expires</th>}
             <th>
               <span class="said">Actions</span>
             </th>
@@ -143,6 +156,8 @@ function TagTable({
               repository={repository}
               row={row}
               isSelected={selected.has(row.tag)}
+              expiry={hasExpiries ? (decisions.get(row.tag) ?? "none") : null}
+              isDryRun={retention?.dryRun === true}
               onPick={(isRange) => pick(row.tag, isRange)}
               onDelete={() => setDeleting([row])}
             />
@@ -216,12 +231,17 @@ function TagLine({
   repository,
   row,
   isSelected,
+  expiry,
+  isDryRun,
   onPick,
   onDelete,
 }: {
   readonly repository: string;
   readonly row: TagRow;
   readonly isSelected: boolean;
+  /** Null where no tag of the list has one. */
+  readonly expiry: TagDecision | "none" | null;
+  readonly isDryRun: boolean;
   readonly onPick: (isRange: boolean) => void;
   readonly onDelete: () => void;
 }) {
@@ -260,6 +280,13 @@ function TagLine({
       <td class="number" data-label="Pulls">
         {pulls !== null && pulls.toLocaleString("en")}
       </td>
+      {expiry !== null && (
+        <td data-label="Expires">
+          {expiry !== "none" && (
+            <Expiry repository={repository} told={expiry} isDryRun={isDryRun} />
+          )}
+        </td>
+      )}
       <td class="tools">
         <Copy
           text={`docker pull ${window.location.host}/${repository}:${tag}`}

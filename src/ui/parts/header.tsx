@@ -68,7 +68,7 @@ export function Header() {
 }
 
 function isCurrent(path: string, entry: string): boolean {
-  if (entry === "") return path === "" || path.startsWith("r/") || path.startsWith("history/");
+  if (entry === "") return path === "" || /^(r|untagged|history)\//.test(path);
   return path === entry || path.startsWith(`${entry}/`);
 }
 

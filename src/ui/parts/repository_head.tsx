@@ -18,7 +18,7 @@ export function RepositoryHead({
   children,
 }: {
   readonly name: string;
-  readonly current: "tags" | "history" | "image";
+  readonly current: "tags" | "untagged" | "history" | "image";
   readonly children?: ComponentChildren;
 }) {
   const usage = useLoad(`usage ${name}`, (signal) =>
@@ -45,6 +45,12 @@ export function RepositoryHead({
       <nav class="pages" aria-label="Pages of the repository">
         <Link to={repositoryAddress(name)} aria-current={current === "tags" ? "page" : undefined}>
           Tags
+        </Link>
+        <Link
+          to={addressOf(`untagged/${name}`)}
+          aria-current={current === "untagged" ? "page" : undefined}
+        >
+          Untagged
         </Link>
         <Link
           to={addressOf(`history/${name}`)}

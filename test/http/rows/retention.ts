@@ -88,6 +88,46 @@ const explainRows: readonly Row[] = [
   },
 ];
 
+const untaggedRows: readonly Row[] = [
+  {
+    rule: "Manifests without a name are listed with since when, and when they go",
+    source,
+    given,
+    steps: [
+      {
+        send: "GET /v2/{r}/_zot/untagged",
+        endpoint: "retention.untagged",
+        answer: 200,
+        has: noStore,
+        check: (answer) => {
+          const { manifests, ...rest } = bodyOf(answer);
+          expect(rest).toMatchObject({ dryRun: false, isCutOff: false });
+          // A child of an index, and what is about something, have a name.
+          expect(manifests).toEqual([
+            expect.objectContaining({
+              digest: loose.digest,
+              mediaType: loose.mediaType,
+              bytes: loose.bytes.length + config.bytes.length + layer.bytes.length,
+              pulledAt: null,
+              decision: "keep",
+              reason: "lost its last name less than the delay ago",
+              until: expect.stringMatching(/^\d{4}-.*Z$/) as string,
+            }),
+          ]);
+        },
+      },
+    ],
+  },
+  {
+    rule: "Only of a repository that is there",
+    source,
+    steps: [
+      refused("GET /v2/{r}/_zot/untagged", "retention.untagged", "NAME_UNKNOWN"),
+      refused("GET /v2/A/_zot/untagged", "retention.untagged", "NAME_INVALID_READ"),
+    ],
+  },
+];
+
 const whyRows: readonly Row[] = [
   {
     rule: "What undo holds is told with since when, and until when",
@@ -255,4 +295,9 @@ const planRows: readonly Row[] = [
   },
 ];
 
-export const retentionRows: readonly Row[] = [...explainRows, ...whyRows, ...planRows];
+export const retentionRows: readonly Row[] = [
+  ...explainRows,
+  ...untaggedRows,
+  ...whyRows,
+  ...planRows,
+];
