@@ -142,6 +142,10 @@ export const answers = {
   undone: { ...json("Undone", [noStore]), says: "All of it was undone." },
   retention: { ...json("Retention", [noStore]), says: "What retention decides about tags." },
   untagged: { ...json("Untagged", [noStore]), says: "Manifests that nothing names." },
+  collection: {
+    ...json("Collection", [noStore]),
+    says: "What collection did, and when it goes on.",
+  },
   why: { ...json("Why", [noStore]), says: "What keeps it, or since when nothing does." },
   repositoryUsage: { ...json("RepositoryUsage", [noStore]), says: "What the repository takes." },
   activity: {

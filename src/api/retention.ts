@@ -9,6 +9,7 @@ import { stepsPerEntry } from "../lib/request_budget.ts";
 import { parseDigest } from "../oci/digest.ts";
 import { isPresentName } from "../oci/past_name.ts";
 import { isTag } from "../oci/reference.ts";
+import { collectionStatus } from "../registry/collection/status.ts";
 import { applyPlan, type PlannedRemoval } from "../registry/retention/apply_plan.ts";
 import type { Decision } from "../registry/retention/evaluate.ts";
 import { explainTags } from "../registry/retention/explain.ts";
@@ -78,6 +79,13 @@ export async function getWhy(call: Call, app: App): Promise<Reply> {
 /** GET: all that would be removed now, as lines of JSON, and a last line with the totals. */
 export async function getPlan(call: Call, app: App): Promise<Reply> {
   return textReply(200, await planText(app, call), "application/jsonl", noStore);
+}
+
+/** GET: what collection removed last, and when more may go. */
+export async function getCollection(_call: Call, app: App): Promise<Reply> {
+  const { last, nextAt, dryRun } = await collectionStatus(app.registry);
+  const told = last === null ? null : { ...last, at: time(last.at) };
+  return jsonReply(200, { last: told, nextAt: time(nextAt), dryRun }, noStore);
 }
 
 /** POST: removes what lines of a plan name, as far as they still hold. */

@@ -3,7 +3,14 @@ import type { Endpoint } from "../http/endpoint.ts";
 import { answers } from "./answers.ts";
 import type { App } from "./app.ts";
 import { jsonBody, query } from "./parameters.ts";
-import { getPlan, getRetention, getUntagged, getWhy, postApply } from "./retention.ts";
+import {
+  getCollection,
+  getPlan,
+  getRetention,
+  getUntagged,
+  getWhy,
+  postApply,
+} from "./retention.ts";
 
 export const retentionEndpoints: readonly Endpoint<App>[] = [
   {
@@ -42,6 +49,18 @@ export const retentionEndpoints: readonly Endpoint<App>[] = [
     errors: ["NAME_INVALID_READ", "NAME_UNKNOWN", "MANIFEST_UNKNOWN", "DIGEST_INVALID"],
     says: "Tell what keeps a manifest or a blob",
     run: getWhy,
+  },
+  {
+    name: "retention.collection",
+    spec: null,
+    methods: ["GET", "HEAD"],
+    path: "/v2/_zot/gc",
+    needs: "admin",
+    body: "none",
+    answers: [answers.collection],
+    errors: [],
+    says: "Tell what collection removed last, and when more may go",
+    run: getCollection,
   },
   {
     name: "retention.plan",

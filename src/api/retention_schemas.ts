@@ -99,6 +99,31 @@ export const retentionSchemas = {
       isCutOff: { type: "boolean", description: "There are more than these." },
     },
   },
+  Collection: {
+    type: "object",
+    required: ["last", "nextAt", "dryRun"],
+    additionalProperties: false,
+    properties: {
+      last: {
+        type: ["object", "null"],
+        description: "The last round that removed anything.",
+        required: ["at", "manifests", "blobs", "repositories", "sizeBytes"],
+        additionalProperties: false,
+        properties: {
+          at: time,
+          manifests: { type: "integer" },
+          blobs: { type: "integer" },
+          repositories: { type: "integer" },
+          sizeBytes: { type: "integer" },
+        },
+      },
+      nextAt: {
+        ...timeOrNull,
+        description: "When the next content may go; null where none waits.",
+      },
+      dryRun: { type: "boolean" },
+    },
+  },
   Why: {
     type: "object",
     required: [

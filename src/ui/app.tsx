@@ -18,6 +18,7 @@ import { Plan } from "./pages/plan.tsx";
 import { Keys } from "./pages/keys.tsx";
 import { Repository } from "./pages/repository.tsx";
 import { SignIn } from "./pages/sign_in.tsx";
+import { State } from "./pages/state.tsx";
 import { Storage } from "./pages/storage.tsx";
 import { Untagged } from "./pages/untagged.tsx";
 
@@ -31,6 +32,7 @@ const rows: readonly Row[] = [
   { path: "signin", page: () => <SignIn /> },
   { path: "storage", page: () => <Storage /> },
   { path: "plan", page: () => <Plan /> },
+  { path: "state", page: () => <State /> },
   { path: "mirrors", page: () => <Mirrors /> },
   { path: "r/", page: (rest) => <Repository name={rest} /> },
   { path: "untagged/", page: (rest) => <Untagged key={rest} name={rest} /> },

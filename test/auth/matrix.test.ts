@@ -53,6 +53,7 @@ const needs: Readonly<Record<string, Need>> = {
   "usage.list": "list",
   "scrub.status": "admin",
   "scrub.forget": "admin",
+  "retention.collection": "admin",
   "retention.plan": "admin",
   "retention.apply": "admin",
   "extension.discover-repository": "read",

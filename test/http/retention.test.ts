@@ -90,6 +90,19 @@ describe("rules", () => {
     });
   });
 
+  test("what was removed last is told with when, and how much", async () => {
+    await push(world, "rules/counted", "v1", one);
+    await push(world, "rules/counted", "dev", two);
+    const before = Date.now();
+    const said = await eventually("collection tells what it removed", async () => {
+      const { body } = await world.send("GET", "/v2/_zot/gc");
+      const { last }: { last: { at: string; manifests: number; sizeBytes: number } | null } =
+        JSON.parse(Buffer.from(body).toString());
+      return last !== null && Date.parse(last.at) >= before && last.manifests > 0 ? last : null;
+    });
+    expect(said.sizeBytes).toBeGreaterThan(0);
+  });
+
   test("a signature of an image stays as long as the image, whatever patterns say", async () => {
     const signature = `${one.digest.replace(":", "-")}.sig`;
     await push(world, "rules/signed", "v1", one);

@@ -63,6 +63,13 @@ async function waitFor(ask: Ask, expected: readonly string[]): Promise<void> {
   );
 }
 
+interface Progress {
+  readonly isIndexing: boolean;
+  readonly percent: number;
+  readonly behind: number;
+  readonly repositories: { readonly done: number; readonly all: number } | null;
+}
+
 const searching = { extensions: { search: {} } };
 
 test("what was there before is summarised, and what changed while search was off", async () => {
@@ -80,7 +87,17 @@ test("what was there before is summarised, and what changed while search was off
   }
   {
     await using registry = await open(searching);
-    await waitFor(asking(registry), shown(images));
+    const ask = asking(registry);
+    await eventually("search says that nothing is missing", async () => {
+      const answer = await ask("GET", "/v2/_zot/search/progress");
+      const told = (await answer.json()) as Progress;
+      const { isIndexing, percent, repositories } = told;
+      expect(repositories?.all).toBe(3);
+      expect(percent === 100).toBe(!isIndexing);
+      expect(isIndexing).toBe(repositories?.done !== 3);
+      return !isIndexing;
+    });
+    expect((await known(ask)).sort()).toEqual(shown(images).sort());
   }
   {
     await using registry = await open({});

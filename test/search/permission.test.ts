@@ -167,3 +167,16 @@ test("who pushed is told to callers who have logged in, as in histories of tags"
     Image: { RepoName: "public/app", PushedBy: "admin" },
   });
 });
+
+test("how many repositories there are is told to administrators alone", async () => {
+  const ask = async (name: string) => {
+    const { status, body } = await world.send("GET", "/v2/_zot/search/progress", login(name));
+    return { status, told: JSON.parse(Buffer.from(body).toString()) as Record<string, unknown> };
+  };
+  const { told } = await ask("admin");
+  expect(told["repositories"]).toEqual({
+    done: expect.any(Number) as number,
+    all: expect.any(Number) as number,
+  });
+  expect(await ask("one")).toMatchObject({ status: 200, told: { repositories: null } });
+});

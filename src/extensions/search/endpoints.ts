@@ -62,6 +62,7 @@ export interface SearchHandlers {
   readonly get: (call: Call, app: App) => Promise<Reply>;
   readonly post: (call: Call, app: App) => Promise<Reply>;
   readonly management: (call: Call, app: App) => Promise<Reply>;
+  readonly progress: (call: Call, app: App) => Promise<Reply>;
   readonly prefer: (call: Call, app: App) => Promise<Reply>;
 }
 
@@ -71,9 +72,53 @@ export const searchPaths = {
   preferences: "/v2/_zot/ext/userprefs",
 } as const;
 
+const progressPath = "/v2/_zot/search/progress";
+const number = { type: "integer", minimum: 0 } as const;
+
 export function searchEndpoints(handlers: SearchHandlers): readonly Endpoint<App>[] {
-  return [...queryRows(handlers), ...companionRows(handlers)];
+  return [...queryRows(handlers), ...companionRows(handlers), progressRow(handlers)];
 }
+
+/** Ours alone: zot summarises with the push, and when it starts. */
+function progressRow({ progress }: SearchHandlers): Endpoint<App> {
+  return {
+    name: "search.progress",
+    spec: null,
+    methods: ["GET", "HEAD"],
+    path: progressPath,
+    needs: "catalog",
+    body: "none",
+    answers: [
+      {
+        status: 200,
+        says: "How far it is.",
+        headers: [length, noStore],
+        content: [{ types: ["application/json"], schema: progressSchema }],
+      },
+    ],
+    errors: [],
+    says: "Tell how much of what was there before search is on is found by it",
+    run: progress,
+  };
+}
+
+const progressSchema = {
+  type: "object",
+  required: ["isIndexing", "percent", "behind", "repositories"],
+  additionalProperties: false,
+  properties: {
+    isIndexing: { type: "boolean", description: "Lists and searches may miss something." },
+    percent: { ...number, maximum: 100 },
+    behind: { ...number, description: "Pushes, moves and deletes that it has not taken up yet." },
+    repositories: {
+      type: ["object", "null"],
+      description: "For administrators.",
+      required: ["done", "all"],
+      additionalProperties: false,
+      properties: { done: number, all: number },
+    },
+  },
+} as const;
 
 function queryRows({ get, post }: SearchHandlers): readonly Endpoint<App>[] {
   return [

@@ -12,6 +12,7 @@ import { fillJob, fillJobName, fillWork } from "./fill.ts";
 import { followerName, searchFollower } from "./follow.ts";
 import { lookAtWork } from "./look_at.ts";
 import { managementInfo } from "./mgmt.ts";
+import { getProgress } from "./progress.ts";
 import { pulledJobName, PulledRepositories } from "./pulled.ts";
 import { RepositoryIndex } from "./repository_index.ts";
 import { getSearch, postSearch } from "./search_endpoint.ts";
@@ -31,6 +32,7 @@ const described: SearchHandlers = {
   get: unanswered,
   post: unanswered,
   management: unanswered,
+  progress: unanswered,
   prefer: unanswered,
 };
 
@@ -63,7 +65,8 @@ export const searchExtension: Extension = {
     const info = managementInfo(config);
     return {
       endpoints: (registry) => {
-        const sights = new Sights(new RepositoryIndex(registry.metadata));
+        const index = new RepositoryIndex(registry.metadata);
+        const sights = new Sights(index);
         const engine = new QueryEngine((error) =>
           report("error", "a search failed", { error: String(error) }),
         );
@@ -72,6 +75,7 @@ export const searchExtension: Extension = {
           get: (call, app) => getSearch(call, app, parts),
           post: (call, app) => postSearch(call, app, parts),
           management: async () => jsonReply(200, info),
+          progress: (call, app) => getProgress(call, app, index),
           prefer: putPreference,
         });
       },

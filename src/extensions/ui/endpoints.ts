@@ -49,7 +49,7 @@ function pathOf(segment = ""): string {
 
 const settingsSchema: JsonSchema = {
   type: "object",
-  required: ["version", "login", "undoWindowMs", "hasKeys", "hasMirrors"],
+  required: ["version", "login", "undoWindowMs", "hasKeys", "hasMirrors", "hasSearch"],
   additionalProperties: false,
   properties: {
     version: text,
@@ -57,6 +57,7 @@ const settingsSchema: JsonSchema = {
     undoWindowMs: { type: "integer", description: "How long what is deleted can be taken back." },
     hasKeys: { type: "boolean" },
     hasMirrors: { type: "boolean" },
+    hasSearch: { type: "boolean" },
   },
 };
 

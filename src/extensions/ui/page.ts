@@ -21,6 +21,7 @@ export interface InterfaceSettings {
   readonly undoWindowMs: number;
   readonly hasKeys: boolean;
   readonly hasMirrors: boolean;
+  readonly hasSearch: boolean;
 }
 
 export interface Interface {

@@ -23,6 +23,7 @@ function settingsOf({ http, storage, extensions }: RegistryConfig): InterfaceSet
     undoWindowMs: storage.undo.window,
     hasKeys: http.auth.apikey,
     hasMirrors: extensions.sync.enable,
+    hasSearch: extensions.search.enable,
   };
 }
 

@@ -21,6 +21,7 @@ import { Compared } from "./compared.ts";
 import { decideCandidate, type Decision } from "./decide_candidate.ts";
 import { executorOf, nullExecutor, type Executor } from "./executor.ts";
 import { mustWait, postponed, type Indexes } from "./must_wait.ts";
+import type { Removal } from "./status.ts";
 import { opensInMs, parseTimeWindow } from "../../lib/time_window.ts";
 
 /** Candidates that are read at once. */
@@ -103,6 +104,10 @@ export class Collector {
       for (const kind of kinds) await this.#collectAll(kind, round);
     } finally {
       collected.finish();
+    }
+    if (!rules.dryRun && collected.count > 0) {
+      const removal: Removal = { at: registry.clock.now(), ...collected.totals };
+      await this.#note({ kind: "set", name: "last removal", value: JSON.stringify(removal) });
     }
     return collected.totals;
   }

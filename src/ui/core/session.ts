@@ -18,6 +18,7 @@ export interface Settings {
   readonly undoWindowMs: number;
   readonly hasKeys: boolean;
   readonly hasMirrors: boolean;
+  readonly hasSearch: boolean;
 }
 
 export interface Session {
@@ -30,7 +31,14 @@ export interface Session {
 
 const unknown: Session = {
   state: "starting",
-  settings: { version: "", login: "none", undoWindowMs: 0, hasKeys: false, hasMirrors: false },
+  settings: {
+    version: "",
+    login: "none",
+    undoWindowMs: 0,
+    hasKeys: false,
+    hasMirrors: false,
+    hasSearch: false,
+  },
   name: null,
   isAdministrator: false,
 };

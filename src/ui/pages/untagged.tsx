@@ -146,7 +146,7 @@ function ManifestLine({
 function Kind({ manifest }: { readonly manifest: UntaggedManifest }) {
   const { mediaType, artifactType } = manifest;
   if (/(index|manifest\.list)\.v/.test(mediaType)) return <Chip>index</Chip>;
-  if (artifactType === null || /\.image\.config\.v1\+json$/.test(artifactType)) return null;
+  if (artifactType === null || artifactType.endsWith(".image.config.v1+json")) return null;
   const kind = artifactKindOf({
     kind: "image",
     artifactType,

@@ -20,6 +20,7 @@ const entries: readonly Entry[] = [
   { path: "compare", label: "Compare", isShown: () => true },
   { path: "storage", label: "Storage", isShown: () => true },
   { path: "plan", label: "Plan", isShown: ({ isAdministrator }) => isAdministrator },
+  { path: "state", label: "State", isShown: ({ isAdministrator }) => isAdministrator },
   {
     path: "mirrors",
     label: "Mirrors",

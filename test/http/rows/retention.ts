@@ -223,6 +223,24 @@ const whyRows: readonly Row[] = [
 
 const planRows: readonly Row[] = [
   {
+    rule: "Collection that removed nothing says when the first content may go",
+    source,
+    given,
+    steps: [
+      {
+        send: "GET /v2/_zot/gc",
+        endpoint: "retention.collection",
+        answer: 200,
+        has: noStore,
+        check: (answer) => {
+          const { nextAt, ...rest } = bodyOf(answer);
+          expect(rest).toMatchObject({ dryRun: false });
+          expect(Date.parse(String(nextAt))).toBeGreaterThan(Date.now());
+        },
+      },
+    ],
+  },
+  {
     rule: "A plan ends with its totals",
     source,
     steps: [
