@@ -2,7 +2,7 @@
 // for the page at its address.
 
 export interface PushPlace {
-  /** Name or address with a port, as it stands in front of a repository's name. */
+  /** Name or address with a port, as it stands in front of a repository's name; a path behind it is one of a proxy. */
   readonly host: string;
   readonly isTls: boolean;
   readonly login: "none" | "password" | "certificate";
@@ -15,12 +15,17 @@ export interface PushCommands {
   readonly commands: readonly (readonly [client: string, command: string])[];
 }
 
+/** Where a proxy serves the registry below a path, which no client can be told. */
+export const pathNote =
+  "Clients know no path: these lines work where the proxy leads /v2/ of this name here, too.";
+
 /** The commands for one place. `host` is to be a host: nothing is escaped for a shell. */
-export function pushCommands({ host, isTls, login }: PushPlace): PushCommands {
+export function pushCommands({ host: at, isTls, login }: PushPlace): PushCommands {
+  const host = at.split("/", 1)[0] ?? at;
   const skopeo = isTls ? "" : " --dest-tls-verify=false";
   const podman = isTls ? "" : " --tls-verify=false";
   return {
-    notes: notesOf({ host, isTls, login }),
+    notes: [...notesOf({ host, isTls, login }), ...(at.includes("/") ? [pathNote] : [])],
     commands: [
       ...(login === "password"
         ? ([
@@ -28,8 +33,14 @@ export function pushCommands({ host, isTls, login }: PushPlace): PushCommands {
             ["podman, skopeo", `podman login${podman} ${host}`],
           ] as const)
         : []),
-      ["docker", `docker tag alpine ${host}/alpine && docker push ${host}/alpine`],
-      ["podman", `podman push${podman} alpine ${host}/alpine`],
+      [
+        "docker",
+        `docker pull alpine && docker tag alpine ${host}/alpine && docker push ${host}/alpine`,
+      ],
+      [
+        "podman",
+        `podman pull docker.io/library/alpine && podman push${podman} alpine ${host}/alpine`,
+      ],
       ["skopeo", `skopeo copy${skopeo} docker://docker.io/library/alpine docker://${host}/alpine`],
     ],
   };

@@ -18,6 +18,7 @@ const pages: readonly (readonly [name: string, path: string, shows: string])[] =
   ["home", "", "Lately"],
   ["found", "?q=shop", "charts/shop"],
   ["found tags", "?q=team/shop:1.1", "team/shop:1.10.0-rc.1"],
+  ["a tag of a part of a name", "?q=shop:1.9.0", "team/shop:1.9.0"],
   ["nothing found", "?q=zzz", "Nothing is called “zzz”"],
   ["tags", "r/team/shop", "1.10.0-rc.1"],
   ["no repository", "r/no/such", "There is no such repository"],
@@ -26,6 +27,7 @@ const pages: readonly (readonly [name: string, path: string, shows: string])[] =
   ["attached", "r/team/shop:1.10.0?tab=attached", "application/spdx+json"],
   ["related", "r/library/alpine:3.22?tab=related", "team/search:0.4.0"],
   ["raw", "r/team/shop:1.10.0?tab=raw", '"schemaVersion": 2'],
+  ["long", "r/long/text", "The beginning of"],
   ["chart", "r/charts/shop:2.1.0", "The shop on Kubernetes"],
   ["no tag", "r/team/shop:none", "none is not there"],
   ["history", "history/team/shop", "set to"],
@@ -35,12 +37,18 @@ const pages: readonly (readonly [name: string, path: string, shows: string])[] =
   ["no page", "nowhere", "There is no such page"],
 ];
 
+const longDescription = {
+  "org.opencontainers.image.description": `The beginning of ${"much that is said ".repeat(200)}`,
+};
+
 describe.skipIf(noBrowser !== null)("pages", () => {
   let world: World;
   let browser: Browser;
   beforeAll(async () => {
     world = await startWorld({ extensions: { ui: { enable: true }, search: { enable: true } } });
-    await pushSample(new Pusher(world.url));
+    const pusher = new Pusher(world.url);
+    await pushSample(pusher);
+    await pusher.image("long/text", "1", { ...appImage("long"), annotations: longDescription });
     browser = await openBrowser();
   });
   afterAll(async () => {
@@ -192,9 +200,32 @@ describe.skipIf(noBrowser !== null)("pages", () => {
     expect((await fetch(`${world.url}/v2/to/select/manifests/2`)).status).toBe(200);
   });
 
-  test("everything on the way from a search to an undo is done by keys", async () => {
-    await new Pusher(world.url).image("by/keys", "1", appImage("keys"));
+  test("a long description is shortened, and shown where it is asked for", async () => {
+    await using opened = await openPage(browser, world.url, { width: 390 });
+    const { page, faults } = opened;
+    for (const path of ["r/long/text", "r/long/text:1"]) {
+      await page.goto(at(path));
+      const text = page.locator("p", { hasText: "The beginning of" });
+      await text.waitFor();
+      expect((await text.innerText()).length).toBeLessThan(320);
+      await text.getByRole("button", { name: "More" }).click();
+      expect((await text.innerText()).length).toBeGreaterThan(3_000);
+    }
+    expect(faults).toEqual([]);
+  });
+
+  test("what is no image says on the first page what it is", async () => {
     await using opened = await openPage(browser, world.url);
+    const { page } = opened;
+    await page.goto(at(""));
+    const card = page.locator("li").filter({ hasText: "charts/shop" }).first();
+    await card.getByText("Helm chart").waitFor();
+    await card.getByText("The shop on Kubernetes").waitFor();
+  });
+
+  test.each([[1280], [390]])("by keys from a search to an undo, at %d pixels", async (width) => {
+    await new Pusher(world.url).image("by/keys", "1", appImage("keys"));
+    await using opened = await openPage(browser, world.url, { width, height: 844 });
     const { page } = opened;
     await page.goto(at(""));
     await page.getByText("team/shop").first().waitFor();
@@ -268,7 +299,7 @@ test.skipIf(noBrowser !== null)("an empty registry teaches the first push", asyn
     await page.goto(`${world.url}/`);
     await page.getByRole("heading", { name: "Push your first image" }).waitFor();
     expect(await page.locator(".commands").textContent()).toContain(
-      `docker push ${new URL(world.url).host}/alpine`,
+      `docker pull alpine && docker tag alpine ${new URL(world.url).host}/alpine && docker push`,
     );
     expect(await accessibilityFaults(page)).toEqual([]);
     await new Pusher(world.url).image("alpine", "latest", appImage("3"));

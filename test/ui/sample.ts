@@ -172,5 +172,7 @@ async function pushChart(pusher: Pusher): Promise<void> {
       },
     },
     content: noise(14 * kiB, 77),
+    // As helm does.
+    annotations: describes("The shop on Kubernetes"),
   });
 }

@@ -24,7 +24,7 @@ async function startWithLogins(guests: boolean): Promise<World> {
   const hash = await Bun.password.hash(password, { algorithm: "bcrypt", cost: 4 });
   await Bun.write(file, `ann:${hash}\nbob:${hash}\n`);
   const world = await startWorld({
-    extensions: { ui: { enable: true } },
+    extensions: { ui: { enable: true }, search: { enable: true } },
     http: {
       auth: { htpasswd: { path: file }, apikey: true },
       accessControl: {
@@ -105,6 +105,64 @@ describe.skipIf(noBrowser !== null)("where callers log in", () => {
     await page.getByRole("link", { name: "pub/app", exact: true }).first().waitFor();
     expect(await page.textContent("main")).not.toContain("secret");
     await page.goto(`${world.url}/ui/`);
+  });
+
+  test("a star and a bookmark put a repository under Yours, of who set them alone", async () => {
+    await using opened = await openPage(browser, world.url, { width: 390 });
+    const { page, faults } = opened;
+    await page.goto(`${world.url}/ui/r/pub/app`);
+    await signIn(page, "bob");
+    await page.getByRole("button", { name: "Star: 0", pressed: false }).click();
+    await page.getByRole("button", { name: "Star: 1", pressed: true }).waitFor();
+    // The button by its key, wherever the focus is.
+    await page.getByRole("button", { name: "Bookmark", pressed: false }).waitFor();
+    await page.keyboard.press("b");
+    await page.getByRole("button", { name: "Bookmark", pressed: true }).waitFor();
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.keyboard.press("g");
+    await page.keyboard.press("h");
+    const yours = page.getByRole("region", { name: "Yours" });
+    await yours.getByRole("link", { name: "pub/app" }).waitFor();
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await signIn(page, "ann");
+    await page.getByRole("link", { name: "pub/app", exact: true }).first().waitFor();
+    expect(await yours.count()).toBe(0);
+    await page.locator("main").getByRole("link", { name: "pub/app", exact: true }).first().click();
+    await page.getByRole("button", { name: "Star: 1", pressed: false }).waitFor();
+    await page.getByRole("button", { name: "Bookmark", pressed: false }).waitFor();
+    expect(faults).toEqual([]);
+  });
+
+  test("on a phone the head has two lines, and leads to every page by keys", async () => {
+    await using opened = await openPage(browser, world.url, { width: 390, height: 844 });
+    const { page, faults } = opened;
+    await page.goto(`${world.url}/ui/`);
+    await signIn(page, "ann");
+    const more = page.getByRole("navigation", { name: "Pages" }).locator("summary");
+    await more.waitFor();
+    const head = await page.locator("header.head").boundingBox();
+    expect(head?.height).toBeLessThan(104);
+    for (const part of [more, page.getByRole("button", { name: "Sign out" })]) {
+      const box = await part.boundingBox();
+      expect((box?.x ?? 0) + (box?.width ?? Infinity)).toBeLessThanOrEqual(390);
+    }
+    await more.focus();
+    await page.keyboard.press("Enter");
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.keyboard.press("Escape");
+    await page.getByRole("link", { name: "Keys" }).waitFor({ state: "hidden" });
+    await page.keyboard.press("Enter");
+    const hasFocus = async (): Promise<boolean> =>
+      (await page.evaluate<string>("document.activeElement.textContent")) === "Keys";
+    for (let step = 0; step < 6 && !(await hasFocus()); step += 1) {
+      await page.keyboard.press("Tab");
+    }
+    await page.keyboard.press("Enter");
+    await page.waitForURL(/\/ui\/keys$/);
+    await page.getByText("No keys yet").waitFor();
+    expect(await more.textContent()).toBe("Keys");
+    expect(faults).toEqual([]);
   });
 
   test("a key is made, shown once, good for docker, and revoked", async () => {

@@ -13,6 +13,7 @@ export const keyNames: readonly (readonly [key: string, does: string])[] = [
   ["x", "Select the row"],
   ["c", "Copy the pull command"],
   ["d", "Delete the row's tag"],
+  ["s, b", "Star or bookmark the repository"],
   ["g h", "Go home"],
   ["g s", "Go to the storage map"],
   ["?", "This list"],

@@ -20,6 +20,8 @@ export interface RepositoryRow {
   readonly isSigned: boolean;
   readonly pulls: number | null;
   readonly platforms: readonly Platform[];
+  /** Of the newest image; empty where it is not known. */
+  readonly artifactType: string;
 }
 
 export interface ImageRow {
@@ -37,30 +39,35 @@ export interface FoundRepositories {
 export type RepositoryOrder = "RELEVANCE" | "UPDATE_TIME" | "ALPHABETIC_ASC" | "DOWNLOADS";
 export const pageSize = 30;
 
+/** What rows of repositories are made of, in GraphQL. */
+export const repositoryFields = `Name LastUpdated Size DownloadCount Platforms { Os Arch }
+  NewestImage { Tag Description IsSigned ArtifactType }`;
+
 const repositoriesText = `query($query: String!, $page: PageInput!) {
   GlobalSearch(query: $query, requestedPage: $page) {
     Page { TotalCount ItemCount }
-    Repos { Name LastUpdated Size DownloadCount Platforms { Os Arch } NewestImage { Tag Description IsSigned } }
+    Repos { ${repositoryFields} }
     Images { RepoName Tag }
   }
 }`;
 
+export interface RepositorySummary {
+  readonly Name: string | null;
+  readonly LastUpdated: string | null;
+  readonly Size: string | null;
+  readonly DownloadCount: number | null;
+  readonly Platforms: readonly { Os: string | null; Arch: string | null }[] | null;
+  readonly NewestImage: {
+    readonly Tag: string | null;
+    readonly Description: string | null;
+    readonly IsSigned: boolean | null;
+    readonly ArtifactType: string | null;
+  } | null;
+}
+
 interface GlobalSearch {
   readonly Page: { readonly TotalCount: number; readonly ItemCount: number } | null;
-  readonly Repos:
-    | readonly Readonly<{
-        Name: string | null;
-        LastUpdated: string | null;
-        Size: string | null;
-        DownloadCount: number | null;
-        Platforms: readonly { Os: string | null; Arch: string | null }[] | null;
-        NewestImage: {
-          Tag: string | null;
-          Description: string | null;
-          IsSigned: boolean | null;
-        } | null;
-      }>[]
-    | null;
+  readonly Repos: readonly RepositorySummary[] | null;
   readonly Images:
     | readonly { readonly RepoName: string | null; readonly Tag: string | null }[]
     | null;
@@ -79,28 +86,68 @@ export async function findRepositories(
       { query: text, page },
       signal,
     );
+    const images = imageRows(found);
     return {
       total: found.Page?.TotalCount ?? null,
-      images: (found.Images ?? []).map(({ RepoName, Tag }) => ({
-        name: RepoName ?? "",
-        tag: Tag ?? "",
-      })),
-      repositories: (found.Repos ?? []).map((each) => ({
-        name: each.Name ?? "",
-        updatedAt: each.LastUpdated,
-        bytes: numberOf(each.Size),
-        tags: null,
-        newestTag: each.NewestImage?.Tag ?? null,
-        description: each.NewestImage?.Description ?? "",
-        isSigned: each.NewestImage?.IsSigned === true,
-        pulls: each.DownloadCount,
-        platforms: platformsOf(each.Platforms),
-      })),
+      images: images.length > 0 ? images : await tagsSomewhere(text, signal),
+      repositories: (found.Repos ?? []).map(repositoryRow),
     };
   } catch (error) {
     if (!hasNoSearch(error)) throw error;
     return namesOnly(text, count, signal);
   }
+}
+
+function imageRows({ Images }: Pick<GlobalSearch, "Images">): ImageRow[] {
+  return (Images ?? []).map(({ RepoName, Tag }) => ({ name: RepoName ?? "", tag: Tag ?? "" }));
+}
+
+export function repositoryRow(each: RepositorySummary): RepositoryRow {
+  const { NewestImage: newest } = each;
+  return {
+    name: each.Name ?? "",
+    updatedAt: each.LastUpdated,
+    bytes: numberOf(each.Size),
+    tags: null,
+    newestTag: newest?.Tag ?? null,
+    description: newest?.Description ?? "",
+    isSigned: newest?.IsSigned === true,
+    pulls: each.DownloadCount,
+    platforms: platformsOf(each.Platforms),
+    artifactType: newest?.ArtifactType ?? "",
+  };
+}
+
+/** Repositories that are asked for a tag at once. */
+const guessedMax = 6;
+
+/** `shop:1.9.0` where the repository is `team/shop`: search itself takes the whole name in front of a tag. */
+async function tagsSomewhere(text: string, signal: AbortSignal): Promise<ImageRow[]> {
+  const [, name = "", tag = ""] = /^([^:@]+):([\w.-]+)$/.exec(text) ?? [];
+  if (tag === "" || /^sha(256|512)$/.test(name)) return [];
+  const page = { limit: guessedMax, offset: 0, sortBy: "RELEVANCE" };
+  const namesText = `query($query: String!, $page: PageInput!) {
+    GlobalSearch(query: $query, requestedPage: $page) { Repos { Name } }
+  }`;
+  const { GlobalSearch: found } = await query<{
+    GlobalSearch: { Repos: readonly { Name: string | null }[] | null };
+  }>(namesText, { query: name, page }, signal);
+  const names = (found.Repos ?? []).flatMap(({ Name }) => Name ?? []);
+  if (names.length === 0) return [];
+  const asked = names.map(
+    (_, at) =>
+      `r${at}: GlobalSearch(query: $q${at}, requestedPage: $page) { Images { RepoName Tag } }`,
+  );
+  const variables = names.map((_, at) => `$q${at}: String!`).join(", ");
+  const answers = await query<Record<string, Pick<GlobalSearch, "Images">>>(
+    `query($page: PageInput!, ${variables}) { ${asked.join(" ")} }`,
+    {
+      page: { ...page, sortBy: "RELEVANCE" },
+      ...Object.fromEntries(names.map((each, at) => [`q${at}`, `${each}:${tag}`])),
+    },
+    signal,
+  );
+  return names.flatMap((_, at) => imageRows(answers[`r${at}`] ?? { Images: null }));
 }
 
 const hasNoSearch = (error: unknown): boolean => error instanceof Problem && error.status === 404;
@@ -152,6 +199,7 @@ async function namesOnly(
       isSigned: false,
       pulls: null,
       platforms: [],
+      artifactType: "",
     })),
   };
 }

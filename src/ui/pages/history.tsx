@@ -5,6 +5,7 @@ import { requestJson } from "../core/http.ts";
 import type { Activity } from "../core/live.ts";
 import { useLoad } from "../core/load.ts";
 import { undelete } from "../core/manifest_changes.ts";
+import { host } from "../core/registry_place.ts";
 import { imageAddress, Link, setQuery, usePlace } from "../core/router.tsx";
 import { session } from "../core/session.ts";
 import { useStore } from "../core/store.ts";
@@ -181,7 +182,7 @@ function EventLine({
       <td class="tools">
         {event === "tagged" && (
           <Copy
-            text={`docker pull ${window.location.host}/at.n${entry.sequence}/${name}:${tag ?? ""}`}
+            text={`docker pull ${host}/at.n${entry.sequence}/${name}:${tag ?? ""}`}
             says="the command that pulls it as it was then"
           />
         )}

@@ -1,5 +1,5 @@
 /** The first page: repositories, found and in order, what happened lately, and how to push where there is nothing yet. */
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { pushCommands } from "../../lib/push_commands.ts";
 import { countText } from "../core/format.ts";
 import { requestJson } from "../core/http.ts";
@@ -12,12 +12,16 @@ import {
 } from "../core/lists.ts";
 import type { Activity } from "../core/live.ts";
 import { useLoad } from "../core/load.ts";
+import { listYours } from "../core/preferences.ts";
+import { host, isTls, pathOfProxy } from "../core/registry_place.ts";
 import { imageAddress, Link, repositoryAddress, setQuery, usePlace } from "../core/router.tsx";
 import { session } from "../core/session.ts";
+import { readProgress } from "../core/state.ts";
 import { useStore } from "../core/store.ts";
 import { useTitle } from "../core/title.ts";
 import { Bytes, Chip, Command, Empty, Shown, Time } from "../parts/basics.tsx";
 import { Icon } from "../parts/icons.tsx";
+import { TypeChip } from "../parts/kind.tsx";
 import { Platforms } from "../parts/platforms.tsx";
 
 const orders: readonly (readonly [order: RepositoryOrder, label: string])[] = [
@@ -51,12 +55,14 @@ export function Home() {
             </Link>
           )}
         </div>
+        <Indexing />
         <Shown loaded={found} lines={8}>
           {(value) => (
             <Found found={value} text={text} onMore={() => setCount(count + pageSize * 2)} />
           )}
         </Shown>
       </section>
+      {text === "" && <Yours />}
       {text === "" && <Recent />}
     </div>
   );
@@ -125,7 +131,7 @@ function Found({
 }
 
 function RepositoryCard({ row }: { readonly row: RepositoryRow }) {
-  const { name, updatedAt, bytes, tags, newestTag, description, isSigned, pulls, platforms } = row;
+  const { name, updatedAt, bytes, tags, newestTag, description, isSigned, pulls } = row;
   return (
     <li data-row="">
       <div class="line">
@@ -153,7 +159,8 @@ function RepositoryCard({ row }: { readonly row: RepositoryRow }) {
         )}
         {tags !== null && <span>{countText(tags, "tag")}</span>}
         {pulls !== null && pulls > 0 && <span>{countText(pulls, "pull")}</span>}
-        <Platforms platforms={platforms} />
+        <TypeChip type={row.artifactType} />
+        <Platforms platforms={row.platforms} />
       </div>
     </li>
   );
@@ -167,6 +174,60 @@ function Name({ name }: { readonly name: string }) {
       <span class="prefix">{name.slice(0, at)}</span>
       {name.slice(at)}
     </span>
+  );
+}
+
+const indexingMs = 5_000;
+
+/** While search is not through with what was there before it, lists are not whole. */
+function Indexing() {
+  const { hasSearch } = useStore(session).settings;
+  const { value, reload } = useLoad(hasSearch ? "progress" : null, readProgress, false);
+  const isIndexing = value?.isIndexing === true;
+  useEffect(() => {
+    if (!isIndexing) return undefined;
+    const timer = window.setInterval(reload, indexingMs);
+    return () => window.clearInterval(timer);
+  }, [isIndexing, reload]);
+  if (value === null || !isIndexing) return null;
+  return (
+    <p class="note" role="status">
+      Indexing {value.percent} %: not everything that is here is shown yet.
+    </p>
+  );
+}
+
+/** What the caller starred and bookmarked. */
+function Yours() {
+  const { name, settings } = useStore(session);
+  const isAsked = name !== null && settings.hasSearch;
+  const { value } = useLoad(isAsked ? "yours" : null, listYours);
+  if (value === null || value.length === 0) return null;
+  return (
+    <section class="yours" aria-labelledby="yours">
+      <h2 id="yours">Yours</h2>
+      <ul>
+        {value.map(({ row, by }) => (
+          <li key={row.name}>
+            <Icon name={by[0] ?? "star"} />
+            <span class="what">
+              <Link to={repositoryAddress(row.name)}>{row.name}</Link>
+              <span class="dim small">
+                {row.newestTag !== null && (
+                  <>
+                    <Link to={imageAddress(row.name, row.newestTag)} class="quiet">
+                      {row.newestTag}
+                    </Link>
+                    ,{" "}
+                  </>
+                )}
+                <Time at={row.updatedAt} />
+              </span>
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
   );
 }
 
@@ -218,10 +279,9 @@ export function ActivityLine({ entry }: { readonly entry: Activity }) {
 
 function FirstPush() {
   const { settings } = useStore(session);
-  const { host, protocol } = window.location;
   const { notes, commands } = pushCommands({
-    host,
-    isTls: protocol === "https:",
+    host: host + pathOfProxy,
+    isTls,
     login: settings.login,
   });
   return (

@@ -21,6 +21,7 @@ import { Commands } from "../parts/commands.tsx";
 import { Expiry, hasExpiry } from "../parts/expiry.tsx";
 import { Icon } from "../parts/icons.tsx";
 import { KindChip } from "../parts/kind.tsx";
+import { LongText } from "../parts/long_text.tsx";
 import { RepositoryHead } from "../parts/repository_head.tsx";
 import { Tabs, type Tab } from "../parts/tabs.tsx";
 import { ArtifactDetails } from "./artifact_details.tsx";
@@ -164,7 +165,11 @@ function Facts({
   const description = top.annotations["org.opencontainers.image.description"];
   return (
     <>
-      {description !== undefined && <p class="lead dim">{description}</p>}
+      {description !== undefined && description !== "" && (
+        <p class="lead dim">
+          <LongText text={description} />
+        </p>
+      )}
       <dl class="figures">
         <div>
           <dt>Size, compressed</dt>

@@ -4,6 +4,7 @@ import type { MirrorStatus } from "../../lib/mirror_status.ts";
 import { spanText } from "../core/format.ts";
 import { requestJson } from "../core/http.ts";
 import { useLoad } from "../core/load.ts";
+import { host as here } from "../core/registry_place.ts";
 import { useTitle } from "../core/title.ts";
 import { Chip, Empty, Shown, Time } from "../parts/basics.tsx";
 import { Figures, Meter } from "../parts/figures.tsx";
@@ -131,11 +132,7 @@ function MirrorCard({ mirror }: { readonly mirror: MirrorStatus }) {
         {mappings.map(({ upstream, local }) => (
           <span key={`${upstream} ${local}`}>
             <code>{[host, upstream, "…"].filter((part) => part !== "").join("/")}</code> is pulled
-            as{" "}
-            <code>
-              {[window.location.host, local, "…"].filter((part) => part !== "").join("/")}
-            </code>
-            .{" "}
+            as <code>{[here, local, "…"].filter((part) => part !== "").join("/")}</code>.{" "}
           </span>
         ))}
       </p>

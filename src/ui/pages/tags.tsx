@@ -1,16 +1,17 @@
 /** The page of a repository: its tags, one row each, to filter, sort, open, select and delete. */
 import { useMemo, useState } from "preact/hooks";
-import { artifactKindOf, genericKind } from "../../oci/artifact_kinds.ts";
 import { countText } from "../core/format.ts";
 import { listTags, type TagList, type TagRow } from "../core/lists.ts";
 import { useLoad } from "../core/load.ts";
 import { explain, type Retention, type TagDecision } from "../core/plan.ts";
+import { host } from "../core/registry_place.ts";
 import { imageAddress, Link, setQuery, usePlace } from "../core/router.tsx";
 import { sortTags, tagOrders, type TagOrder } from "../core/sort_tags.ts";
 import { Bytes, Chip, Copy, Digest, Empty, Shown, Time } from "../parts/basics.tsx";
 import { DeleteTags } from "../parts/delete_tags.tsx";
 import { Expiry, hasExpiry } from "../parts/expiry.tsx";
 import { Icon } from "../parts/icons.tsx";
+import { TypeChip } from "../parts/kind.tsx";
 import { Platforms } from "../parts/platforms.tsx";
 import { RepositoryHead } from "../parts/repository_head.tsx";
 import { PushTo } from "../parts/push_to.tsx";
@@ -264,7 +265,7 @@ function TagLine({
             <Icon name="shield" /> signed
           </Chip>
         )}
-        <Kind type={row.artifactType} />
+        <TypeChip type={row.artifactType} />
       </td>
       <td data-label="Image">{digest !== null && <Digest digest={digest} />}</td>
       <td data-label="Platforms">
@@ -289,7 +290,7 @@ function TagLine({
       )}
       <td class="tools">
         <Copy
-          text={`docker pull ${window.location.host}/${repository}:${tag}`}
+          text={`docker pull ${host}/${repository}:${tag}`}
           says={`the pull command of ${tag}`}
           hotkey="c"
         />
@@ -305,21 +306,4 @@ function TagLine({
       </td>
     </tr>
   );
-}
-
-/** What it is, where it is no image. */
-function Kind({ type }: { readonly type: string }) {
-  if (type === "" || /\.image\.config\.v1\+json$|container\.image\.v1\+json$/.test(type))
-    return null;
-  const kind = artifactKindOf({
-    kind: "image",
-    artifactType: type,
-    // Search tells the one or the other.
-    configType: type,
-    layerTypes: [],
-    annotations: {},
-  });
-  const label =
-    kind === genericKind ? type.replace(/^application\/(vnd\.)?/, "").slice(0, 28) : kind.label;
-  return <Chip title={type}>{label}</Chip>;
 }

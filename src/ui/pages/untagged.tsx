@@ -1,10 +1,10 @@
 /** Manifests of a repository that nothing names: since when, what becomes of each, and deleting one. */
 import { useState } from "preact/hooks";
-import { artifactKindOf } from "../../oci/artifact_kinds.ts";
 import { bytesText, countText, shortDigest, spanText } from "../core/format.ts";
 import { useLoad } from "../core/load.ts";
 import { deleteManifest, undelete } from "../core/manifest_changes.ts";
 import { listUntagged, type Untagged as List, type UntaggedManifest } from "../core/plan.ts";
+import { host } from "../core/registry_place.ts";
 import { imageAddress, Link } from "../core/router.tsx";
 import { session } from "../core/session.ts";
 import { useStore } from "../core/store.ts";
@@ -12,6 +12,7 @@ import { useTitle } from "../core/title.ts";
 import { Bytes, Chip, Copy, Empty, Shown, Time } from "../parts/basics.tsx";
 import { Dialog } from "../parts/dialog.tsx";
 import { Icon } from "../parts/icons.tsx";
+import { TypeChip } from "../parts/kind.tsx";
 import { RepositoryHead } from "../parts/repository_head.tsx";
 import { say, sayProblem } from "../parts/toasts.tsx";
 
@@ -125,7 +126,7 @@ function ManifestLine({
       </td>
       <td class="tools">
         <Copy
-          text={`docker pull ${window.location.host}/${name}@${digest}`}
+          text={`docker pull ${host}/${name}@${digest}`}
           says={`the pull command of ${shortDigest(digest)}`}
           hotkey="c"
         />
@@ -143,18 +144,9 @@ function ManifestLine({
   );
 }
 
-function Kind({ manifest }: { readonly manifest: UntaggedManifest }) {
-  const { mediaType, artifactType } = manifest;
+function Kind({ manifest: { mediaType, artifactType } }: { readonly manifest: UntaggedManifest }) {
   if (/(index|manifest\.list)\.v/.test(mediaType)) return <Chip>index</Chip>;
-  if (artifactType === null || artifactType.endsWith(".image.config.v1+json")) return null;
-  const kind = artifactKindOf({
-    kind: "image",
-    artifactType,
-    configType: artifactType,
-    layerTypes: [],
-    annotations: {},
-  });
-  return <Chip title={artifactType}>{kind.label}</Chip>;
+  return <TypeChip type={artifactType ?? ""} />;
 }
 
 function DeleteManifest({

@@ -2,6 +2,8 @@
 import { useState } from "preact/hooks";
 import { artifactCommands } from "../../oci/artifact_commands.ts";
 import type { ArtifactKind } from "../../oci/artifact_kinds.ts";
+import { pathNote } from "../../lib/push_commands.ts";
+import { host, isTls, pathOfProxy } from "../core/registry_place.ts";
 import { remember, remembered } from "../core/remembered.ts";
 import { Command } from "./basics.tsx";
 
@@ -19,10 +21,9 @@ export function Commands({
   readonly subject: string | null;
 }) {
   const [client, setClient] = useState(() => remembered("client", "docker"));
-  const { host, protocol } = window.location;
   const commands = artifactCommands(kind, {
     host,
-    isTls: protocol === "https:",
+    isTls,
     repository,
     tag: reference.includes(":") ? null : reference,
     digest,
@@ -50,6 +51,7 @@ export function Commands({
         </select>
       </label>
       <Command text={line} says={`the command of ${name}`} hotkey="c" />
+      {pathOfProxy !== "" && <p class="small dim">{pathNote}</p>}
     </div>
   );
 }

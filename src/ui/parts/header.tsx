@@ -1,5 +1,6 @@
 /** The head of every page: where one is, the search, the pages that there are, and who is signed in. */
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { host } from "../core/registry_place.ts";
 import { remember, remembered } from "../core/remembered.ts";
 import { addressOf, go, Link, usePlace } from "../core/router.tsx";
 import { canSignIn, session, signOut, type Session } from "../core/session.ts";
@@ -36,12 +37,12 @@ export function Header() {
   return (
     <header class="head">
       <div class="bar">
-        <Link to="" class="brand" aria-label={`Home of ${window.location.host}`}>
+        <Link to="" class="brand" aria-label={`Home of ${host}`}>
           <svg viewBox="0 0 32 32" aria-hidden="true">
             <rect width="32" height="32" rx="9" />
             <path d="M10 10.500h12L10 21.500h12" />
           </svg>
-          <span>{window.location.host}</span>
+          <span>{host}</span>
         </Link>
         {isIn && <SearchField text={place.query.get("q") ?? ""} />}
         <div class="tools">
@@ -49,22 +50,73 @@ export function Header() {
           <Account now={now} />
         </div>
       </div>
-      {isIn && (
-        <nav aria-label="Pages">
-          {entries
-            .filter(({ isShown }) => isShown(now))
-            .map(({ path, label }) => (
-              <Link
-                key={path}
-                to={path}
-                aria-current={isCurrent(place.path, path) ? "page" : undefined}
-              >
-                {label}
-              </Link>
-            ))}
-        </nav>
-      )}
+      {isIn && <Pages shown={entries.filter(({ isShown }) => isShown(now))} at={place.path} />}
     </header>
+  );
+}
+
+/** Entries that stand in one line of a phone; of more the rest folds. */
+const inLineMax = 4;
+const narrow = window.matchMedia("(max-width: 720px)");
+
+function Pages({ shown, at }: { readonly shown: readonly Entry[]; readonly at: string }) {
+  const [isNarrow, setNarrow] = useState(narrow.matches);
+  useEffect(() => {
+    const onChange = (): void => setNarrow(narrow.matches);
+    narrow.addEventListener("change", onChange);
+    return () => narrow.removeEventListener("change", onChange);
+  }, []);
+  const isFolded = isNarrow && shown.length > inLineMax;
+  const inLine = isFolded ? shown.slice(0, inLineMax - 1) : shown;
+  const rest = isFolded ? shown.slice(inLineMax - 1) : [];
+  return (
+    <nav aria-label="Pages">
+      {inLine.map((entry) => (
+        <PageLink key={entry.path} entry={entry} at={at} />
+      ))}
+      {rest.length > 0 && <More key={at} rest={rest} at={at} />}
+    </nav>
+  );
+}
+
+function PageLink({ entry, at }: { readonly entry: Entry; readonly at: string }) {
+  return (
+    <Link to={entry.path} aria-current={isCurrent(at, entry.path) ? "page" : undefined}>
+      {entry.label}
+    </Link>
+  );
+}
+
+/** The rest of the pages, as a list that unfolds. */
+function More({ rest, at }: { readonly rest: readonly Entry[]; readonly at: string }) {
+  const place = useRef<HTMLDetailsElement>(null);
+  const current = rest.find(({ path }) => isCurrent(at, path));
+  const close = (): void => {
+    if (place.current !== null) place.current.open = false;
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape" || place.current?.open !== true) return;
+    close();
+    place.current.querySelector("summary")?.focus();
+  };
+  const onFocusOut = (event: FocusEvent): void => {
+    const { relatedTarget } = event;
+    const isInside = relatedTarget instanceof Node && place.current?.contains(relatedTarget);
+    if (isInside !== true) close();
+  };
+  return (
+    <details ref={place} onKeyDown={onKeyDown} onFocusOut={onFocusOut}>
+      <summary aria-current={current === undefined ? undefined : "true"}>
+        {current?.label ?? "More"}
+      </summary>
+      <ul>
+        {rest.map((entry) => (
+          <li key={entry.path}>
+            <PageLink entry={entry} at={at} />
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 
@@ -131,8 +183,9 @@ function Account({ now }: { readonly now: Session }) {
       <span class="account">
         <Icon name="person" />
         <span class="name">{now.name}</span>
-        <button type="button" onClick={() => void signOut()}>
-          Sign out
+        <button type="button" onClick={() => void signOut()} aria-label="Sign out">
+          <Icon name="out" />
+          <span class="word">Sign out</span>
         </button>
       </span>
     );

@@ -1,5 +1,10 @@
 /** What kind of thing something is, as a mark. */
-import type { ArtifactGroup, ArtifactKind } from "../../oci/artifact_kinds.ts";
+import {
+  artifactKindOf,
+  genericKind,
+  type ArtifactGroup,
+  type ArtifactKind,
+} from "../../oci/artifact_kinds.ts";
 import { Chip } from "./basics.tsx";
 import { Icon, type IconName } from "./icons.tsx";
 
@@ -20,4 +25,21 @@ export function KindChip({ kind }: { readonly kind: ArtifactKind }) {
       <Icon name={icons[kind.group]} /> {kind.label}
     </Chip>
   );
+}
+
+/** What an artifact of this type is, as search tells types; nothing for an image. */
+export function TypeChip({ type }: { readonly type: string }) {
+  if (type === "" || /\.image\.config\.v1\+json$|container\.image\.v1\+json$/.test(type))
+    return null;
+  const kind = artifactKindOf({
+    kind: "image",
+    artifactType: type,
+    // It is the one or the other.
+    configType: type,
+    layerTypes: [],
+    annotations: {},
+  });
+  const label =
+    kind === genericKind ? type.replace(/^application\/(vnd\.)?/, "").slice(0, 28) : kind.label;
+  return <Chip title={type}>{label}</Chip>;
 }

@@ -3,8 +3,14 @@ import type { ComponentChildren } from "preact";
 import { countText } from "../core/format.ts";
 import { requestJson } from "../core/http.ts";
 import { useLoad } from "../core/load.ts";
+import { host } from "../core/registry_place.ts";
+import { aboutRepository } from "../core/preferences.ts";
 import { addressOf, Link, repositoryAddress } from "../core/router.tsx";
+import { session } from "../core/session.ts";
+import { useStore } from "../core/store.ts";
 import { Bytes, Copy } from "./basics.tsx";
+import { LongText } from "./long_text.tsx";
+import { Stars } from "./stars.tsx";
 
 interface Usage {
   readonly linkedBytes: number;
@@ -24,17 +30,29 @@ export function RepositoryHead({
   const usage = useLoad(`usage ${name}`, (signal) =>
     requestJson<Usage>(`v2/${name}/_zot/usage`, { signal }),
   );
+  const { settings, name: caller } = useStore(session);
+  const isWhole = children === undefined;
+  const about = useLoad(isWhole && settings.hasSearch ? `about ${name}` : null, (signal) =>
+    aboutRepository(name, signal),
+  );
   return (
     <div class="heading page">
-      <div>
+      <div class="names">
         <Crumbs name={name} />
         {children ?? (
           <h1>
-            {name}{" "}
-            <Copy text={`${window.location.host}/${name}`} says="the name of the repository" />
+            {name} <Copy text={`${host}/${name}`} says="the name of the repository" />
+            {caller !== null && about.value !== null && (
+              <Stars about={about.value} onChanged={about.reload} />
+            )}
           </h1>
         )}
-        {usage.value !== null && children === undefined && (
+        {isWhole && about.value !== null && about.value.row.description !== "" && (
+          <p>
+            <LongText text={about.value.row.description} />
+          </p>
+        )}
+        {usage.value !== null && isWhole && (
           <p class="dim">
             {countText(usage.value.tagCount, "tag")} ·{" "}
             {countText(usage.value.manifests, "manifest")} ·{" "}
