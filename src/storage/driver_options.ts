@@ -25,7 +25,7 @@ const storageClasses = [
 
 const accessLists = ["private", "bucket-owner-read", "bucket-owner-full-control"] as const;
 
-const nameError = `the name of a driver that is served: s3`;
+const nameError = "a name of a driver that is served: s3, gcs or azure";
 const bucketError = `the name of a bucket, such as "images"`;
 const bucket = z
   .string({ error: bucketError })
@@ -66,24 +66,50 @@ function only<const V extends boolean>(value: V, why: string) {
   return z.literal(value, { error: `${value}: ${why}` }).default(value);
 }
 
+const noCopies = "nothing is copied within the store";
+const noLog = "requests to the store are not logged one by one";
+const ownRetries = "requests are tried again by rules of this server's own";
+
 /** Keys that change nothing here, and why. */
 const withoutEffect = {
-  multipartcopychunksize: "nothing is copied within the store",
-  multipartcopymaxconcurrency: "nothing is copied within the store",
-  multipartcopythresholdsize: "nothing is copied within the store",
-  multipartcombinesmallpart: "parts are cut to their size before they are sent",
-  loglevel: "requests to the store are not logged one by one",
-  logs3apirequests: "requests to the store are not logged one by one",
-  logs3apiresponseheaders: "requests to the store are not logged one by one",
+  s3: {
+    multipartcopychunksize: noCopies,
+    multipartcopymaxconcurrency: noCopies,
+    multipartcopythresholdsize: noCopies,
+    multipartcombinesmallpart: "parts are cut to their size before they are sent",
+    loglevel: noLog,
+    logs3apirequests: noLog,
+    logs3apiresponseheaders: noLog,
+  },
+  gcs: {
+    chunksize: "parts are cut to their size before they are sent",
+    maxconcurrency: "how many requests run at once is one limit for all stores",
+  },
+  azure: {
+    max_retries: ownRetries,
+    retry_delay: ownRetries,
+    copy_status_poll_max_retry: noCopies,
+    copy_status_poll_delay: noCopies,
+  },
 } as const;
+
+type DriverName = keyof typeof withoutEffect;
 
 const ignored = z.union([z.string(), z.number(), z.boolean(), z.record(z.string(), z.unknown())], {
   error: "a value that means nothing here",
 });
 
-const keys = z.strictObject(
+function ignoredKeys<const D extends DriverName>(driver: D) {
+  const names = Object.keys(withoutEffect[driver]) as (keyof (typeof withoutEffect)[D])[];
+  return Object.fromEntries(names.map((key) => [key, ignored.optional()])) as Record<
+    keyof (typeof withoutEffect)[D],
+    z.ZodOptional<typeof ignored>
+  >;
+}
+
+const s3Keys = z.strictObject(
   {
-    name: z.enum(["s3", "s3aws"], { error: nameError }),
+    name: z.literal(["s3", "s3aws"], { error: nameError }),
     bucket,
     region: region.default(""),
     regionendpoint: endpoint.default(null),
@@ -106,17 +132,21 @@ const keys = z.strictObject(
     useragent: agent.default(null),
     v4auth: only(true, "requests are signed with version 4 alone"),
     accelerate: only(false, "transfer acceleration is not served by this version yet"),
-    ...(Object.fromEntries(
-      Object.keys(withoutEffect).map((key) => [key, ignored.optional()]),
-    ) as Record<keyof typeof withoutEffect, z.ZodOptional<typeof ignored>>),
+    ...ignoredKeys("s3"),
   },
   section,
 );
 
-type Keys = z.output<typeof keys>;
-
 /** Keys that hang together: the key that is wrong, and the end of the sentence "expected …". */
-const rules: readonly { key: keyof Keys; expected: string; holds: (values: Keys) => boolean }[] = [
+interface Rule<K> {
+  readonly key: keyof K & string;
+  readonly expected: string;
+  readonly holds: (values: K) => boolean;
+}
+
+type S3Keys = z.output<typeof s3Keys>;
+
+const s3Rules: readonly Rule<S3Keys>[] = [
   {
     key: "region",
     expected: `a region, such as "eu-central-1", where there is no regionendpoint`,
@@ -165,35 +195,158 @@ const rules: readonly { key: keyof Keys; expected: string; holds: (values: Keys)
   },
 ];
 
-/** The type of the option. */
-export const storageDriver = keys
-  .superRefine((values, context) => {
+const gcsKeys = z.strictObject(
+  {
+    name: z.literal("gcs", { error: nameError }),
+    bucket,
+    rootdirectory: rootDirectory.default(""),
+    credentialsFile: pathOrNone.default(null),
+    keyfile: pathOrNone.default(null),
+    endpoint: endpoint.default(null),
+    redirectendpoint: endpoint.default(null),
+    secure: flag.default(true),
+    cafile: pathOrNone.default(null),
+    useragent: agent.default(null),
+    ...ignoredKeys("gcs"),
+  },
+  section,
+);
+
+type GcsKeys = z.output<typeof gcsKeys>;
+
+const gcsRules: readonly Rule<GcsKeys>[] = [
+  {
+    key: "keyfile",
+    expected: "credentialsFile or keyfile, which are one thing",
+    holds: ({ credentialsFile, keyfile }) => credentialsFile === null || keyfile === null,
+  },
+  {
+    key: "endpoint",
+    expected: `an endpoint with https, or "secure: false" beside it`,
+    holds: ({ endpoint: at, secure }) => !secure || !isPlain(at),
+  },
+];
+
+const accountError = `the name of a storage account, such as "myaccount"`;
+const containerError = `the name of a container, such as "images"`;
+const azureCredentials = z.strictObject(
+  {
+    type: oneOf(["shared_key", "client_secret", "default_credentials"]),
+    tenantid: secretText.default(null),
+    clientid: secretText.default(null),
+    secret: secretText.default(null),
+  },
+  { error: "a section with keys, such as {type: default_credentials}" },
+);
+
+const azureKeys = z.strictObject(
+  {
+    name: z.literal("azure", { error: nameError }),
+    accountname: z
+      .string({ error: accountError })
+      .regex(/^[a-z0-9]{3,24}$/, { error: accountError }),
+    accountkey: secretText.default(null),
+    container: z
+      .string({ error: containerError })
+      .regex(/^(?:\$root|[a-z0-9](?:-?[a-z0-9]){2,62})$/, { error: containerError }),
+    rootdirectory: rootDirectory.default(""),
+    realm: endpoint.default(null),
+    serviceurl: endpoint.default(null),
+    redirectendpoint: endpoint.default(null),
+    secure: flag.default(true),
+    cafile: pathOrNone.default(null),
+    useragent: agent.default(null),
+    credentials: azureCredentials.optional(),
+    ...ignoredKeys("azure"),
+  },
+  section,
+);
+
+type AzureKeys = z.output<typeof azureKeys>;
+
+const azureRules: readonly Rule<AzureKeys>[] = [
+  {
+    key: "accountkey",
+    expected: "an account key in base64 where credentials ask for no other login",
+    holds: ({ accountkey, credentials }) =>
+      (credentials?.type ?? "shared_key") !== "shared_key" || isBase64(accountkey),
+  },
+  {
+    key: "credentials",
+    expected: "tenantid, clientid and secret for the type client_secret",
+    holds: ({ credentials }) =>
+      credentials?.type !== "client_secret" ||
+      [credentials.tenantid, credentials.clientid, credentials.secret].every((it) => it !== null),
+  },
+  {
+    key: "serviceurl",
+    expected: `a URL with https, or "secure: false" beside it`,
+    holds: ({ serviceurl, secure }) => !secure || !isPlain(serviceurl),
+  },
+  {
+    key: "realm",
+    expected: "realm or serviceurl, which names the host already",
+    holds: ({ realm, serviceurl }) => realm === null || serviceurl === null,
+  },
+];
+
+function ruled<K extends object>(rules: readonly Rule<K>[]) {
+  return (values: K, context: z.core.$RefinementCtx<K>): void => {
     for (const { key, expected, holds } of rules) {
       if (!holds(values)) context.addIssue({ code: "custom", path: [key], message: expected });
     }
-  })
-  .transform(valuesOf)
-  .meta({ title: "store of objects" });
-
-export type DriverValues = z.output<typeof storageDriver>;
-export type S3Values = DriverValues;
-
-function valuesOf(values: Keys) {
-  const { storageclass, objectacl, region: at } = values;
-  const given = Object.keys(withoutEffect) as (keyof typeof withoutEffect)[];
-  return {
-    ...values,
-    name: "s3" as const,
-    region: at === "" ? "us-east-1" : at,
-    storageclass: storageclass === "NONE" ? null : storageclass,
-    objectacl: objectacl ?? null,
-    ignored: given.filter((key) => values[key] !== undefined),
   };
 }
 
+const s3 = s3Keys.superRefine(ruled(s3Rules)).transform((values) => ({
+  ...values,
+  name: "s3" as const,
+  region: values.region === "" ? "us-east-1" : values.region,
+  storageclass: values.storageclass === "NONE" ? null : values.storageclass,
+  objectacl: values.objectacl ?? null,
+}));
+
+const gcs = gcsKeys
+  .superRefine(ruled(gcsRules))
+  .transform(({ credentialsFile, keyfile, ...rest }) => ({
+    ...rest,
+    keyfile: credentialsFile ?? keyfile,
+  }));
+
+const azure = azureKeys.superRefine(ruled(azureRules)).transform((values) => ({
+  ...values,
+  credentials: values.credentials ?? {
+    type: "shared_key" as const,
+    tenantid: null,
+    clientid: null,
+    secret: null,
+  },
+}));
+
+/** The type of the option. */
+export const storageDriver = z
+  .discriminatedUnion("name", [s3, gcs, azure], {
+    error: ({ code }) => (code === "invalid_union" ? nameError : section.error),
+  })
+  .meta({ title: "store of objects" });
+
+export type DriverValues = z.output<typeof storageDriver>;
+export type S3Values = Extract<DriverValues, { name: "s3" }>;
+export type GcsValues = Extract<DriverValues, { name: "gcs" }>;
+export type AzureValues = Extract<DriverValues, { name: "azure" }>;
+
 /** Lines about keys that change nothing. */
-export function driverWarnings({ ignored: names }: DriverValues): string[] {
-  return names.map((name) => `${name} has no effect: ${withoutEffect[name]}`);
+export function driverWarnings(values: DriverValues): string[] {
+  const given = new Set(
+    Object.entries(values).flatMap(([key, value]) => (value === undefined ? [] : [key])),
+  );
+  return Object.entries(withoutEffect[values.name])
+    .filter(([key]) => given.has(key))
+    .map(([key, why]) => `${key} has no effect: ${why}`);
+}
+
+function isBase64(value: string | null): boolean {
+  return value !== null && /^[A-Za-z0-9+/]{16,200}={0,2}$/.test(value);
 }
 
 function upperCase(value: unknown): unknown {

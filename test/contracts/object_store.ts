@@ -199,9 +199,9 @@ function testParts(open: Open): void {
     const stored = [await store.putPart(key, parts, 1, sample(100))];
     await store.abortParts(key, parts);
     await store.abortParts(key, parts);
-    expect(await reasonOf(store.putPart(key, parts, 2, sample(1)))).toBeInstanceOf(
-      ObjectStoreRefused,
-    );
+    // Some stores take it, and nothing comes of it.
+    const late = await store.putPart(key, parts, 2, sample(1)).catch((error: unknown) => error);
+    if (late instanceof Error) expect(late).toBeInstanceOf(ObjectStoreRefused);
     expect(await reasonOf(store.completeParts(key, parts, stored))).toBeInstanceOf(
       ObjectStoreRefused,
     );
@@ -214,8 +214,10 @@ function testParts(open: Open): void {
     const parts = await store.startParts(key);
     const small = await store.putPart(key, parts, 1, sample(10));
     const last = await store.putPart(key, parts, 2, sample(10, 2));
-    const both = reasonOf(store.completeParts(key, parts, [small, last]));
-    expect(await both).toBeInstanceOf(ObjectStoreRefused);
+    if (store.limits.partBytesMin > 10) {
+      const both = reasonOf(store.completeParts(key, parts, [small, last]));
+      expect(await both).toBeInstanceOf(ObjectStoreRefused);
+    }
     const wrong = [small, { number: 2, tag: small.tag }];
     expect(await reasonOf(store.completeParts(key, parts, wrong))).toBeInstanceOf(
       ObjectStoreRefused,

@@ -7,7 +7,7 @@ import { objectStoreContract } from "../contracts/object_store.ts";
 import { sample } from "../contracts/store_samples.ts";
 import { reasonOf } from "../reason_of.ts";
 import { FakeS3 } from "./fake_s3.ts";
-import { openS3Store } from "./open_s3_store.ts";
+import { openS3Store } from "./open_store.ts";
 import { type Gateway, hasVersitygw, startVersitygw } from "./versitygw.ts";
 
 objectStoreContract("s3, our fake", async () => {

@@ -15,7 +15,7 @@ import { reasonOf } from "../reason_of.ts";
 import { TestAuthority } from "../certificates.ts";
 import { tempDirectory } from "../temp.ts";
 import { type Asked, FakeS3, type Fault } from "./fake_s3.ts";
-import { openS3Store } from "./open_s3_store.ts";
+import { openS3Store } from "./open_store.ts";
 
 let fake: FakeS3;
 let clock: ReturnType<typeof manualClock>;

@@ -12,7 +12,7 @@ import { sample } from "../contracts/store_samples.ts";
 import { reasonOf } from "../reason_of.ts";
 import { tempDirectory } from "../temp.ts";
 import { FakeS3 } from "./fake_s3.ts";
-import { openS3Store } from "./open_s3_store.ts";
+import { openS3Store } from "./open_store.ts";
 
 const none = { accesskey: "", secretkey: "" };
 const nowhere = { HOME: "/nowhere", AWS_EC2_METADATA_DISABLED: "true" };
@@ -88,7 +88,7 @@ test("where none can be fetched, the old ones are used to their end, and then it
   await clock.advance(5 * 60_000);
   const error = await reasonOf(store.size("a"));
   expect(error).toBeInstanceOf(ObjectStoreUnavailable);
-  expect(String(error)).toContain("needs keys: 127.0.0.1:");
+  expect(String(error)).toContain("needs a login: 127.0.0.1:");
   expect(String(error)).not.toContain("secret");
 });
 
@@ -115,5 +115,5 @@ test("no keys anywhere is said in one line", async () => {
   const { store } = openS3Store({ regionendpoint: "127.0.0.1:9", ...none }, { env: nowhere });
   const error = await reasonOf(store.size("a"));
   expect(error).toBeInstanceOf(ObjectStoreRefused);
-  expect(String(error)).toContain("needs keys: AWS: no keys found: expected AWS_ACCESS_KEY_ID");
+  expect(String(error)).toContain("needs a login: AWS: no keys found: expected AWS_ACCESS_KEY_ID");
 });

@@ -4,10 +4,11 @@ import { KeptSecret } from "../../../lib/cloud/kept_secret.ts";
 import { readFile } from "../../../lib/operator_files.ts";
 import type { S3Values } from "../../driver_options.ts";
 import { askByFetch } from "../ask_by_fetch.ts";
+import { withScheme } from "../http/endpoint.ts";
 import { requestsMaxOf, StoreRequests } from "../http/store_requests.ts";
 import type { OpenParts } from "../open_parts.ts";
 import { S3Dialect } from "./s3_dialect.ts";
-import { S3Place, withScheme } from "./s3_place.ts";
+import { S3Place } from "./s3_place.ts";
 import { S3Store } from "./s3_store.ts";
 
 /** Keys are fetched again so long before their end. */

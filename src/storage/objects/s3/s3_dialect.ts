@@ -4,9 +4,9 @@
  */
 import { AwsV4Signer } from "aws4fetch";
 import type { Clock } from "../../../lib/clock.ts";
-import { CloudLoginError, CloudLoginMissing } from "../../../lib/cloud/cloud_login.ts";
 import type { AwsKeys } from "../../../lib/cloud/aws_keys.ts";
 import type { KeptSecret } from "../../../lib/cloud/kept_secret.ts";
+import { loginOf } from "../http/login_of.ts";
 import type {
   Lesson,
   SignedRequest,
@@ -15,16 +15,13 @@ import type {
   StoreRequest,
   Verdict,
 } from "../http/store_dialect.ts";
+import { StoreClock } from "../http/store_clock.ts";
 import { elementText } from "../http/xml_text.ts";
 import { encodeStrictly } from "../object_key.ts";
-import { ObjectStoreRefused, ObjectStoreUnavailable, type SignedUrl } from "../object_store.ts";
+import type { SignedUrl } from "../object_store.ts";
 import type { S3Place } from "./s3_place.ts";
 import { verdictOf } from "./s3_verdicts.ts";
 
-/** The clock of the store is followed where it differs by more; answers tell whole seconds. */
-const followedMs = 30_000;
-/** And this much is worth a word. */
-const toldMs = 2 * 60_000;
 /** A body is hashed up to here, so that the store refuses it where it was damaged on its way. */
 const hashedBytesMax = 8 * 1024 * 1024;
 
@@ -47,11 +44,12 @@ export class S3Dialect implements StoreDialect {
   #region: string;
   /** Where a redirect led to, for the request that is tried again. */
   #elsewhere = new WeakMap<StoreRequest, string>();
-  #aheadMs = 0;
+  readonly #clock: StoreClock;
 
   constructor(parts: DialectParts) {
     this.#parts = parts;
     this.#region = parts.region;
+    this.#clock = new StoreClock(parts.clock, parts.report);
     this.name = `s3 bucket ${parts.place.bucket} at ${parts.place.endpoint(parts.region)}`;
   }
 
@@ -81,7 +79,7 @@ export class S3Dialect implements StoreDialect {
   }
 
   verdict(request: StoreRequest, answer: StoreAnswer): Verdict {
-    this.#seeTime(answer.headers);
+    this.#clock.see(answer.headers, this.name);
     const verdict = verdictOf(request, answer);
     if (verdict.kind !== "learned" || verdict.what !== "place") return verdict;
     return this.#learnPlace(request, answer) ? verdict : { kind: "refused", says: verdict.says };
@@ -91,7 +89,7 @@ export class S3Dialect implements StoreDialect {
     request: Partial<ConstructorParameters<typeof AwsV4Signer>[0]> & { url: string },
     keys: AwsKeys,
   ) {
-    const now = new Date(this.#parts.clock.now() + this.#aheadMs);
+    const now = new Date(this.#clock.now());
     return new AwsV4Signer({
       ...request,
       ...keys,
@@ -103,34 +101,13 @@ export class S3Dialect implements StoreDialect {
   }
 
   async #keys(anew: boolean): Promise<AwsKeys> {
-    try {
-      return await this.#parts.keys.get(anew);
-    } catch (error) {
-      if (!(error instanceof CloudLoginError)) throw error;
-      const line = `${this.name} needs keys: ${error.host}: ${error.message}`;
-      if (error instanceof CloudLoginMissing) throw new ObjectStoreRefused(line, { cause: error });
-      throw new ObjectStoreUnavailable(line, { cause: error });
-    }
+    return await loginOf(this.#parts.keys, anew, this.name);
   }
 
   #urlOf({ key, query = {} }: StoreRequest, endpoint: string): string {
     const url = this.#parts.place.url(endpoint, key);
     const pairs = Object.entries(query).map(([name, value]) => `${name}=${encodeStrictly(value)}`);
     return pairs.length === 0 ? url : `${url}?${pairs.join("&")}`;
-  }
-
-  #seeTime(headers: Headers): void {
-    const { clock, report } = this.#parts;
-    const theirs = Date.parse(headers.get("Date") ?? "");
-    if (Number.isNaN(theirs)) return;
-    const aheadMs = theirs - clock.now();
-    if (Math.abs(aheadMs - this.#aheadMs) < followedMs) return;
-    this.#aheadMs = Math.abs(aheadMs) < followedMs ? 0 : aheadMs;
-    if (Math.abs(aheadMs) < toldMs) return;
-    const way = aheadMs > 0 ? "behind" : "ahead of";
-    report(
-      `the clock here is ${Math.round(Math.abs(aheadMs) / 1000)} s ${way} that of ${this.name}`,
-    );
   }
 
   /** Whether the answer tells another region or host. */

@@ -1,10 +1,12 @@
 // Addresses of buckets and objects, at AWS and elsewhere.
 
 import { expect, test } from "bun:test";
-import { storageDriver } from "../../driver_options.ts";
+import { type S3Values, storageDriver } from "../../driver_options.ts";
 import { S3Place } from "./s3_place.ts";
 
 const least = { name: "s3", region: "eu-central-1", bucket: "images" };
+
+const parsed = (values = {}) => storageDriver.parse({ ...least, ...values }) as S3Values;
 
 for (const [says, values, address] of [
   ["path style", {}, "https://s3.eu-central-1.amazonaws.com/images/a/b"],
@@ -29,15 +31,15 @@ for (const [says, values, address] of [
   ],
 ] as const) {
   test(says, () => {
-    const read = storageDriver.parse({ ...least, ...values });
+    const read = parsed(values);
     const place = new S3Place(read);
     expect(place.url(place.endpoint(read.region), "a/b")).toBe(address);
   });
 }
 
 test("the bucket itself", () => {
-  const place = new S3Place(storageDriver.parse(least));
-  const hosts = new S3Place(storageDriver.parse({ ...least, forcepathstyle: false }));
+  const place = new S3Place(parsed());
+  const hosts = new S3Place(parsed({ forcepathstyle: false }));
   expect(place.url("https://s3", null)).toBe("https://s3/images");
   expect(hosts.url("https://s3", null)).toBe("https://images.s3/");
 });

@@ -1,6 +1,7 @@
 /** Where a bucket is: host names of AWS and others, path and virtual host style, the prefix of our keys. */
 import { domainOf } from "../../../lib/cloud/aws_keys.ts";
 import type { S3Values } from "../../driver_options.ts";
+import { prefixOf, withScheme } from "../http/endpoint.ts";
 import { keyInPath } from "../object_key.ts";
 
 export class S3Place {
@@ -12,8 +13,7 @@ export class S3Place {
   constructor(values: S3Values) {
     this.#values = values;
     this.bucket = values.bucket;
-    const root = values.rootdirectory.replace(/^\/+|\/+$/g, "");
-    this.prefix = root === "" ? "" : `${root}/`;
+    this.prefix = prefixOf(values.rootdirectory);
   }
 
   /** Scheme and host that requests go to, with the path that comes before everything, if any; without `/` at the end. */
@@ -35,12 +35,4 @@ export class S3Place {
     const name = `s3${usefipsendpoint ? "-fips" : ""}${usedualstack ? ".dualstack" : ""}`;
     return `${secure ? "https" : "http"}://${name}.${region}.${domainOf(region)}`;
   }
-}
-
-/** An endpoint as zot takes it, with or without its scheme. */
-export function withScheme(endpoint: string, secure: boolean): string {
-  const full = /^https?:\/\//i.test(endpoint)
-    ? endpoint
-    : `${secure ? "https" : "http"}://${endpoint}`;
-  return full.replace(/\/+$/, "");
 }

@@ -3,8 +3,8 @@ import { assert } from "../../../lib/assert.ts";
 import { GiB } from "../../../lib/bytes.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import type { ContentRange } from "../../blob_store.ts";
-import { objectBody } from "../http/object_body.ts";
-import type { OpenAnswer, StoreRequests } from "../http/store_requests.ts";
+import { getObject } from "../http/get_object.ts";
+import type { StoreRequests } from "../http/store_requests.ts";
 import { elements, elementText, escapeXml } from "../http/xml_text.ts";
 import { assertKey } from "../object_key.ts";
 import {
@@ -14,7 +14,6 @@ import {
   type ObjectParts,
   type ObjectStore,
   ObjectStoreRefused,
-  ObjectStoreUnavailable,
   type SignedUrl,
   type StoredPart,
 } from "../object_store.ts";
@@ -57,22 +56,9 @@ export class S3Store implements ObjectStore {
 
   async get(key: string, range: ContentRange | null): Promise<ReadableStream<Uint8Array> | null> {
     assertKey(key);
-    const answer = await this.#open(key, range);
-    if (answer === null) return null;
-    const sizeBytes = Number(answer.response.headers.get("Content-Length") ?? Number.NaN);
-    if (!Number.isSafeInteger(sizeBytes)) {
-      throw this.#unusable(answer, "it does not say how long its body is");
-    }
-    const first = range?.first ?? 0;
-    return objectBody(answer, {
-      clock: this.#parts.clock,
-      sizeBytes,
-      name: `${this.#parts.dialect.name}: ${key}`,
-      resume: async (position) => {
-        if (!this.#parts.requests.mayResume()) return null;
-        return await this.#open(key, { first: first + position, last: first + sizeBytes - 1 });
-      },
-    });
+    const { dialect, requests, clock } = this.#parts;
+    const request = { operation: operations.get, key };
+    return await getObject(request, range, { requests, clock, name: dialect.name });
   }
 
   async size(key: string): Promise<number | null> {
@@ -161,15 +147,6 @@ export class S3Store implements ObjectStore {
     this.#parts.requests.close();
   }
 
-  async #open(key: string, range: ContentRange | null): Promise<OpenAnswer | null> {
-    const headers: Record<string, string> =
-      range === null ? {} : { Range: `bytes=${range.first}-${range.last}` };
-    const answer = await this.#parts.requests.open({ operation: operations.get, key, headers });
-    if (answer === null) return null;
-    if (answer.response.status === (range === null ? 200 : 206)) return answer;
-    throw this.#unusable(answer, `it answered ${answer.response.status} to a question for a range`);
-  }
-
   /** Bytes that cannot be removed, or stay although they were. */
   async #probeBucket(): Promise<void> {
     const { dialect, report } = this.#parts;
@@ -193,12 +170,6 @@ export class S3Store implements ObjectStore {
       if (error instanceof ObjectStoreRefused) return "";
       throw error;
     }
-  }
-
-  #unusable(answer: OpenAnswer, why: string): ObjectStoreUnavailable {
-    answer.abort();
-    answer.over();
-    return new ObjectStoreUnavailable(`${this.#parts.dialect.name} cannot be read from: ${why}`);
   }
 
   #gone(key: string): ObjectStoreRefused {
