@@ -65,11 +65,7 @@ describe("what is taken", () => {
 
 describe("what is refused", () => {
   for (const [says, values, expected] of [
-    [
-      "another driver",
-      { name: "swift" },
-      "name: a name of a driver that is served: s3, gcs or azure",
-    ],
+    ["another driver", { name: "swift" }, "name: a name of a driver that is served: s3 or gcs"],
     [
       "no region and no endpoint",
       { region: "" },
