@@ -99,7 +99,8 @@ class Walk implements ValueContext {
     const path = issue.path.map((part) => (typeof part === "symbol" ? String(part) : part));
     if (issue.code === "unrecognized_keys" && Array.isArray(issue.keys)) {
       const option = optionAbove(path);
-      const known = option === null ? [] : keysWithin(option.option.type, option.rest);
+      const section = path.reduce<unknown>(member, aligned);
+      const known = option === null ? [] : keysWithin(option.option.type, option.rest, section);
       for (const key of issue.keys.map(String)) {
         this.problem([...path, key], unknownMember(key, path, known));
       }

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import * as z from "zod";
-import { readValue, type PathPart } from "./read_value.ts";
+import { keysWithin, readValue, type PathPart } from "./read_value.ts";
 
 const policies = z
   .record(
@@ -49,6 +49,27 @@ describe("readValue", () => {
     expect(read(value, policies).problems).toEqual([
       [["at", "x", "ISON"], "expected isOn once, got it again"],
     ]);
+  });
+
+  test("of sections that a key tells apart, the one that it names says how keys are spelled", () => {
+    const one = z.strictObject({ name: z.literal("one"), isOn: z.boolean() });
+    const two = z.strictObject({ name: z.literal(["two", "2"]), keyFile: z.string() });
+    const either = z.discriminatedUnion("name", [one, two.transform((value) => value)]).nullable();
+    expect(read({ NAME: "2", keyfile: "${F}" }, either, { F: "true" }).read).toEqual({
+      name: "2",
+      keyFile: "true",
+    });
+    expect(read({ name: "one", ison: "${F}" }, either, { F: "true" }).read).toEqual({
+      name: "one",
+      isOn: true,
+    });
+    expect(read({ name: "three", KEYFILE: "a" }, either).read).toEqual({
+      name: "three",
+      KEYFILE: "a",
+    });
+    expect(read(null, either).read).toBeNull();
+    expect(keysWithin(either, [], { name: "two" })).toEqual(["name", "keyFile"]);
+    expect(keysWithin(either, [], { name: "one" })).toEqual(["name", "isOn"]);
   });
 
   test("a map's key may be any name", () => {

@@ -27,7 +27,7 @@ export function readValue(
   path: readonly PathPart[],
   context: ValueContext,
 ): unknown {
-  const wanted = schema === null ? null : unwrapped(schema);
+  const wanted = schema === null ? null : chosen(unwrapped(schema), value);
   if (typeof value === "string") return readText(value, wanted, path, context);
   if (Array.isArray(value)) {
     const element = wanted instanceof z.ZodArray ? wanted.element : null;
@@ -95,13 +95,46 @@ function unwrapped(schema: Schema): Schema {
   return schema;
 }
 
-/** The keys that an object may have which stands at `path` within values of the schema; empty for anything else. */
-export function keysWithin(schema: Schema, path: readonly PathPart[]): readonly string[] {
-  const at = unwrapped(schema);
+/** Of sections that one of their keys tells apart, the one that the value is; the first where it is none of them. */
+function chosen(schema: Schema, value: unknown): Schema {
+  if (!(schema instanceof z.ZodDiscriminatedUnion)) return schema;
+  const options: readonly Schema[] = schema.options;
+  const fits = (option: Schema): boolean => {
+    const key = memberOf(unwrapped(option), schema.def.discriminator);
+    return (
+      key !== null && isJsonObject(value) && z.safeParse(key, tellsApart(value, schema)).success
+    );
+  };
+  const [first = schema] = options;
+  return unwrapped(options.find(fits) ?? first);
+}
+
+/** The value of the key that tells sections apart, which may be spelled in any case. */
+function tellsApart(
+  value: Readonly<Record<string, unknown>>,
+  schema: z.ZodDiscriminatedUnion,
+): unknown {
+  const wanted = schema.def.discriminator.toLowerCase();
+  return Object.entries(value).find(([key]) => key.toLowerCase() === wanted)?.[1];
+}
+
+/**
+ * The keys that an object may have which stands at `path` within values of the schema, and is `value`; empty for anything
+ * else.
+ */
+export function keysWithin(
+  schema: Schema,
+  path: readonly PathPart[],
+  value: unknown,
+): readonly string[] {
   const [part, ...rest] = path;
-  if (part === undefined) return at instanceof z.ZodObject ? Object.keys(at.shape) : [];
+  const at = unwrapped(schema);
+  if (part === undefined) {
+    const section = chosen(at, value);
+    return section instanceof z.ZodObject ? Object.keys(section.shape) : [];
+  }
   const inner = memberOf(at, String(part));
-  return inner === null ? [] : keysWithin(inner, rest);
+  return inner === null ? [] : keysWithin(inner, rest, value);
 }
 
 function memberOf(schema: Schema, name: string): Schema | null {
