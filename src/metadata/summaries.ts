@@ -12,7 +12,7 @@ import type { SignatureTool } from "../oci/signatures.ts";
 import type { RecordStore } from "./records.ts";
 
 /** Raised when summaries are made in another way: older ones are made again. */
-export const summaryVersion = 1;
+export const summaryVersion = 2;
 
 export interface Platform {
   readonly os: string;
@@ -72,6 +72,8 @@ export interface NewSummary extends Summary {
   readonly children: readonly SummarisedChild[];
   /** Manifests that an index names, whether they are here or not: it is made again when they come or go. */
   readonly names: readonly string[];
+  /** Bytes that it is made of were damaged: it is made again when they are right. */
+  readonly isPoor?: boolean;
 }
 
 export type Preference = "star" | "bookmark";
@@ -229,6 +231,11 @@ export interface SummaryReads {
   round(): Promise<{ readonly round: number; readonly version: number }>;
   /** Repositories that were not looked at since it began, what changed last first. */
   unlooked(round: number, limit: number): Promise<string[]>;
+  /** Of summaries that are poor, by their numbers. */
+  poor(
+    after: number,
+    limit: number,
+  ): Promise<{ readonly id: number; readonly repository: string; readonly digest: Digest }[]>;
   /** How far a round is. */
   progress(round: number): Promise<{ readonly looked: number; readonly all: number }>;
   /** All tags of a repository, what was set last first. */

@@ -70,6 +70,32 @@ test("a signed one comes, with its signature and what else is about it; what is 
   expect(upstream.asked("GET", "/referrers/").length).toBe(asked);
 });
 
+test("an image, or an index, that says it is about a signed one needs a signature of its own", async () => {
+  await using world = await seal();
+  const { upstream } = world;
+  const { content } = upstream;
+  const image = content.addImage("app", "v1");
+  about(upstream, image, notation);
+  expect(await statusOf(world, "v1")).toBe(200);
+  const size = image.bytes.length;
+  const subject = { mediaType: mediaTypes.ociImage, digest: image.digest, size };
+  const config = { mediaType: mediaTypes.ociConfig, digest: content.addBlob("app", "{}"), size: 2 };
+  const manifest = { schemaVersion: 2, mediaType: mediaTypes.ociImage, layers: [], subject };
+  const typed = { artifactType: "application/spdx+json" };
+  const others = [
+    content.addManifest("app", { ...manifest, config }),
+    content.addManifest("app", { ...manifest, ...typed, config }),
+    content.addManifest("app", {
+      ...typed,
+      schemaVersion: 2,
+      mediaType: mediaTypes.ociIndex,
+      manifests: [],
+      subject,
+    }),
+  ];
+  for (const digest of others) expect(await statusOf(world, digest)).toBe(404);
+});
+
 test("images of a signed index come though nobody signed them", async () => {
   const clock = manualClock(Date.UTC(2026, 0, 1));
   await using world = await seal({ clock });

@@ -4,6 +4,7 @@
  */
 import type * as Graphql from "graphql";
 import type { DocumentNode, ExecutionResult, GraphQLError, GraphQLSchema } from "graphql";
+import { Gate } from "../../lib/gate.ts";
 import { Lru } from "../../lib/lru.ts";
 import { schemaText } from "./graphql_schema.ts";
 import { queries } from "./queries.ts";
@@ -18,6 +19,9 @@ const documentsMax = 200;
 const documentsLengthMax = 1024 * 1024;
 /** Words and signs of a text that are read. */
 const tokensMax = 8_000;
+/** Queries that a process runs at once, and that wait to be; others are answered 429. */
+const runningMax = 8;
+const waitingMax = 256;
 
 export interface QueryRequest {
   readonly query: string;
@@ -43,6 +47,7 @@ export class QueryEngine {
     weightMax: documentsLengthMax,
     weigh: ({ length }) => length,
   });
+  readonly #gate = new Gate({ runningMax, waitingMax });
   #loading: Promise<{ readonly library: Library; readonly schema: GraphQLSchema }> | null = null;
 
   /** `onFailure` hears of what went wrong on our side, which clients are not told. */
@@ -50,7 +55,12 @@ export class QueryEngine {
     this.#onFailure = onFailure;
   }
 
-  async run(request: QueryRequest, searching: () => Promise<Searching>): Promise<QueryAnswer> {
+  /** @throws GateFull. */
+  run(request: QueryRequest, searching: () => Promise<Searching>): Promise<QueryAnswer> {
+    return this.#gate.run(() => this.#run(request, searching));
+  }
+
+  async #run(request: QueryRequest, searching: () => Promise<Searching>): Promise<QueryAnswer> {
     this.#loading ??= load();
     const { library, schema } = await this.#loading;
     const prepared = this.#prepare(library, schema, request.query);

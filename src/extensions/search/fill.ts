@@ -2,6 +2,7 @@
  * The job that summarises what was there before search was on, or what an older version summarised: repository by
  * repository, what changed last first. It runs in a process of its own, and rests while others push.
  */
+import { setImmediate } from "node:timers/promises";
 import type { HeavyRunner } from "../../jobs/heavy_work.ts";
 import { followers } from "../../metadata/followers.ts";
 import { recordCommit } from "../../metadata/records.ts";
@@ -9,6 +10,7 @@ import { summaries, summaryVersion } from "../../metadata/summaries.ts";
 import type { Registry } from "../../registry/registry.ts";
 import type { RegistryJob, RegistryWork } from "../../registry/registry_job.ts";
 import { followerName } from "./follow.ts";
+import { makeSummaries } from "./make_summaries.ts";
 import { imagesOf, lookAt, slicesOf } from "./look_at.ts";
 
 export const fillJobName = "summarise-all";
@@ -21,6 +23,8 @@ const repositoriesMax = 500;
 const sliceMax = 64;
 /** Rest while others push, times as long as the slice took. */
 const restFactor = 4;
+/** Tags of a manifest that is mended. */
+const mendedTagsMax = 1_000;
 /** Tags of a repository that are gone and are told at once. */
 const goneMax = 1_000;
 
@@ -40,7 +44,10 @@ export function fillJob(registry: Registry, heavy: HeavyRunner<Registry>): Regis
         await metadata.commit(recordCommit(summaries, begin));
         return 0;
       }
-      if ((await reads.unlooked(round, 1)).length === 0) return null;
+      if ((await reads.unlooked(round, 1)).length === 0) {
+        await mend(registry, signal);
+        return null;
+      }
       const startedMs = registry.clock.monotonicMs();
       const repositories = await heavy.run(fillWork, round, signal);
       registry.report("info", "made summaries of the images that were there", {
@@ -50,6 +57,25 @@ export function fillJob(registry: Registry, heavy: HeavyRunner<Registry>): Regis
       return null;
     },
   };
+}
+
+/** Makes again what was made of damaged bytes, where they are right by now. */
+export async function mend(registry: Registry, signal: AbortSignal): Promise<void> {
+  const { metadata } = registry;
+  const reads = metadata.records(summaries);
+  for (let after = 0; !signal.aborted;) {
+    const page = await reads.poor(after, sliceMax);
+    for (const { repository, digest } of page) {
+      const making = { registry, repository, isLight: false };
+      const [made] = await makeSummaries(making, [digest], new Set());
+      if (made === undefined || made.isPoor === true) continue;
+      const tags = await metadata.tagsOf(repository, digest, mendedTagsMax);
+      await lookAt(registry, { repository, tags, came: [digest], went: [] }, signal);
+    }
+    if (page.length < sliceMax) return;
+    after = page.at(-1)?.id ?? after;
+    await setImmediate();
+  }
 }
 
 /** Looks at every repository that was not looked at since the round began; how many there were. */

@@ -14,7 +14,7 @@ import { mediaTypes } from "../../oci/media_types.ts";
 import { readContent } from "../../registry/content.ts";
 import { resolveBlob } from "../../registry/resolve.ts";
 import { historyOf } from "./history_of.ts";
-import { isMediaTypeOfConfig } from "./image_config.ts";
+import { isMediaTypeOfConfig } from "../../oci/image_config.ts";
 import { referrersOf } from "./referrers_of.ts";
 import type { Searching } from "./searching.ts";
 import { int, time } from "./values.ts";

@@ -1,5 +1,5 @@
 /** Reads manifests and configurations of a repository, and makes their summaries. */
-import { isMediaTypeOfConfig } from "./image_config.ts";
+import { isMediaTypeOfConfig } from "../../oci/image_config.ts";
 import type { NewSummary, SummarisableManifest } from "../../metadata/summaries.ts";
 import { summaries } from "../../metadata/summaries.ts";
 import { KiB, MiB } from "../../lib/bytes.ts";
@@ -64,6 +64,11 @@ interface Work extends Making {
   read: number;
 }
 
+/** What is read for one summary. */
+interface Reading extends Making {
+  isDamaged: boolean;
+}
+
 async function make(work: Work, found: SummarisableManifest, depth: number): Promise<void> {
   if (work.made.has(found.digest)) return;
   work.made.set(found.digest, await summaryOf(work, found, depth));
@@ -75,10 +80,13 @@ async function summaryOf(
   depth: number,
 ): Promise<NewSummary> {
   const kind = manifestType(found.mediaType)?.kind ?? "image";
-  const manifest = await manifestOf(work, found);
-  if (manifest === null) return summariseUnread(found, kind);
+  const reading: Reading = { ...work, isDamaged: false };
+  const manifest = await manifestOf(reading, found);
+  const isPoor = (): { isPoor?: true } => (reading.isDamaged ? { isPoor: true } : {});
+  if (manifest === null) return { ...summariseUnread(found, kind), ...isPoor() };
   if (manifest.kind === "image") {
-    return summariseImage({ ...found, manifest }, await configOf(work, manifest));
+    const summary = summariseImage({ ...found, manifest }, await configOf(reading, manifest));
+    return { ...summary, ...isPoor() };
   }
   const known = await knownBy(work, manifest, depth);
   return summariseIndex({ ...found, manifest }, known);
@@ -111,7 +119,7 @@ async function knownBy(
   return known;
 }
 
-async function manifestOf(work: Work, found: SummarisableManifest): Promise<Manifest | null> {
+async function manifestOf(work: Reading, found: SummarisableManifest): Promise<Manifest | null> {
   try {
     const bytes = await read(work, found);
     return bytes === null ? null : parseManifest(bytes, found.mediaType);
@@ -122,7 +130,7 @@ async function manifestOf(work: Work, found: SummarisableManifest): Promise<Mani
   }
 }
 
-async function configOf(work: Work, { references }: Manifest): Promise<unknown> {
+async function configOf(work: Reading, { references }: Manifest): Promise<unknown> {
   const config = references.find(({ role }) => role === "config")?.descriptor;
   const digest = config === undefined ? null : parseDigest(config.digest);
   if (config === undefined || digest === null || config.size > configBytesMax) return null;
@@ -134,14 +142,16 @@ async function configOf(work: Work, { references }: Manifest): Promise<unknown> 
 
 /** Null where the bytes are damaged: checks tell of them. */
 async function read(
-  { registry, repository, isLight }: Work,
+  reading: Reading,
   content: { readonly digest: Digest; readonly sizeBytes: number },
 ): Promise<Uint8Array | null> {
+  const { registry, repository, isLight } = reading;
   if (isLight && content.sizeBytes > lightBytesMax) throw new TooHeavy();
   try {
     return await readContent(registry, { ...content, repository });
   } catch (error) {
-    if (error instanceof DamagedContent) return null;
-    throw error;
+    if (!(error instanceof DamagedContent)) throw error;
+    reading.isDamaged = true;
+    return null;
   }
 }

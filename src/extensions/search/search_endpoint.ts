@@ -4,8 +4,9 @@ import type { Call } from "../../http/call.ts";
 import type { Reply } from "../../http/endpoint.ts";
 import { textReply } from "../../http/reply.ts";
 import { KiB } from "../../lib/bytes.ts";
+import { GateFull } from "../../lib/gate.ts";
 import { isJsonObject, parseStrictJson } from "../../lib/strict_json.ts";
-import { apiError } from "../../oci/errors.ts";
+import { apiError, type ApiError } from "../../oci/errors.ts";
 import type { QueryEngine, QueryRequest } from "./execute_query.ts";
 import { Searching } from "./searching.ts";
 import type { Sights } from "./sight.ts";
@@ -54,12 +55,22 @@ async function answer(
   { engine, sights }: SearchParts,
   request: QueryRequest,
 ): Promise<Reply> {
-  const { status, text } = await engine.run(request, async () => {
+  const run = engine.run(request, async () => {
     const sight = await sights.of(call, registry.clock.monotonicMs());
     const showsWho = auth === null || call.by !== null;
     return new Searching(registry, { caller: call.caller, showsWho, sight });
   });
+  const { status, text } = await run.catch((error: unknown) => {
+    throw error instanceof GateFull ? busy() : error;
+  });
   return textReply(status, text, "application/json", headers);
+}
+
+function busy(): ApiError {
+  return apiError("TOO_MANY_REQUESTS", {
+    message: "Too many searches at once; try again later",
+    headers: { "retry-after": "1" },
+  });
 }
 
 function readVariables(text: string): Readonly<Record<string, unknown>> {

@@ -201,6 +201,13 @@ describe("an index", () => {
     expect(index([{ of: amd }], { [`${oci}created`]: day(9) }).updatedAt).toBe(ms(9));
   });
 
+  test("tells a vendor in 256 characters to repositories, and keeps it as a text", () => {
+    const long = { [`${oci}vendor`]: "v".repeat(5_000) };
+    expect(image("v", { annotations: long }).annotatedVendor).toHaveLength(256);
+    expect(index([{ of: amd }], long).annotatedVendor).toHaveLength(256);
+    expect(index([{ of: amd }], long).texts.vendor).toHaveLength(4_096);
+  });
+
   test("leaves out what is not here, and names it", () => {
     const sparse = index([{ of: amd }, { of: arm }], undefined, [amd]);
     expect(sparse.children.map(({ digest: child }) => child)).toEqual([amd.digest]);

@@ -9,6 +9,8 @@ import type { NewSummary, Platform, Summary, SummaryTexts } from "../../metadata
 
 /** Characters of a text that are kept. */
 const textMax = 4_096;
+/** Characters of a vendor, of which a repository tells many at once. */
+const vendorMax = 256;
 /** Characters of a platform's parts. */
 const platformMax = 128;
 
@@ -54,7 +56,7 @@ export function summariseImage(image: MadeOf, config: unknown): NewSummary {
     annotatedAt,
     sizeBytes: sizeBytes + bytesOf(layers) + (own?.size ?? 0),
     texts: textsOf(annotations, labels, clean(body["author"])),
-    annotatedVendor: textOf("vendor", annotations),
+    annotatedVendor: vendorOf(annotations),
     layers: layers.map(({ descriptor }) => ({
       digest: descriptor.digest,
       sizeBytes: descriptor.size,
@@ -131,7 +133,7 @@ export function summariseIndex(index: MadeOf, known: ReadonlyMap<string, NewSumm
     annotatedAt,
     sizeBytes,
     texts: { ...first?.texts, ...textsOf(annotations, {}, null) },
-    annotatedVendor: textOf("vendor", annotations) ?? first?.annotatedVendor ?? null,
+    annotatedVendor: vendorOf(annotations) ?? first?.annotatedVendor ?? null,
     layers: [],
     children: shown,
     names: [...new Set(names)],
@@ -168,9 +170,13 @@ function textsOf(annotations: Texts, labels: Texts, author: string | null): Summ
   return Object.fromEntries(Object.entries(texts).filter(([, text]) => text !== null));
 }
 
-function textOf(name: keyof typeof places, texts: Texts): string | null {
+function textOf(name: keyof typeof places, texts: Texts, max = textMax): string | null {
   const [own, older] = places[name];
-  return clean(texts[`${oci}${own}`]) ?? clean(texts[`${labelSchema}${older}`]);
+  return clean(texts[`${oci}${own}`], max) ?? clean(texts[`${labelSchema}${older}`], max);
+}
+
+function vendorOf(annotations: Texts): string | null {
+  return textOf("vendor", annotations, vendorMax);
 }
 
 function annotatedTime(texts: Texts): number | null {

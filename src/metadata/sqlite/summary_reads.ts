@@ -144,6 +144,10 @@ export const summarySql = {
   summaryUnlooked:
     "SELECT r.name AS name FROM repositories r LEFT JOIN summary_looks l ON l.repository = r.id " +
     "WHERE coalesce(l.round, 0) < ?1 ORDER BY r.changed_at DESC LIMIT ?2",
+  summaryPoor:
+    "SELECT s.id AS id, r.name AS repository, s.digest AS digest FROM summary_manifests s " +
+    "INDEXED BY summary_manifests_poor CROSS JOIN repositories r ON r.id = s.repository " +
+    "WHERE s.version = 0 AND s.id > ?1 ORDER BY s.id LIMIT ?2",
   summaryProgress:
     'SELECT (SELECT count(*) FROM summary_looks WHERE round >= ?1) AS looked, (SELECT count(*) FROM repositories) AS "all"',
   summaryTags:
@@ -230,6 +234,7 @@ export function summaryReads(database: Database): SummaryReads {
     round: async () => get(summarySql.summaryRound) ?? { round: 0, version: 0 },
     unlooked: async (round, limit) =>
       all<{ name: string }>(summarySql.summaryUnlooked, round, limit).map(({ name }) => name),
+    poor: async (after, limit) => all(summarySql.summaryPoor, after, limit),
     progress: async (round) =>
       get<{ looked: number; all: number }>(summarySql.summaryProgress, round) ?? {
         looked: 0,

@@ -15,7 +15,7 @@ export const summaryTables: RecordTables<SummaryChange, SummaryReads> = {
           id            INTEGER PRIMARY KEY,
           repository    INTEGER NOT NULL,
           digest        TEXT NOT NULL,
-          version       INTEGER NOT NULL,   -- of the way in which it was made
+          version       INTEGER NOT NULL,   -- of the way in which it was made; 0: from damaged bytes
           kind          TEXT NOT NULL,      -- 'image' or 'index'
           artifact_type TEXT,
           config_digest TEXT,
@@ -120,8 +120,11 @@ export const summaryTables: RecordTables<SummaryChange, SummaryReads> = {
     },
     {
       version: 2,
-      summary: "what is on top of an image is found by its last layer",
-      sql: "DROP INDEX summary_layers_chain;",
+      summary: "what is on top of an image is found by its last layer; poor summaries are found",
+      sql: `
+        DROP INDEX summary_layers_chain;
+        CREATE INDEX summary_manifests_poor ON summary_manifests (id) WHERE version = 0;
+      `,
     },
   ],
   sql: summarySql,

@@ -141,7 +141,7 @@ function upsert(
     .get(
       repository,
       digest,
-      summaryVersion,
+      summary.isPoor === true ? 0 : summaryVersion,
       kind,
       artifactType,
       config?.digest ?? null,

@@ -1,12 +1,14 @@
 /**
  * Which content of an upstream may come here where only what is signed may (`onlySigned`): a signed image or index, what a
- * cached index or manifest names, and what is about something signed, its signatures among them.
+ * cached index or manifest names, and what is about something signed, its signatures among them. An image or an index is no
+ * such thing, whatever it says that it is about: whoever may push to the upstream can say so.
  */
 import type { Clock } from "../../../lib/clock.ts";
 import { Lru } from "../../../lib/lru.ts";
 import { isJsonObject } from "../../../lib/strict_json.ts";
 import { collection } from "../../../metadata/collection.ts";
 import { parseDigest, type Digest } from "../../../oci/digest.ts";
+import { isMediaTypeOfConfig } from "../../../oci/image_config.ts";
 import { subjectOfTag } from "../../../oci/referrers.ts";
 import type { Registry } from "../../../registry/registry.ts";
 import { isSigned } from "../signed.ts";
@@ -61,7 +63,7 @@ export class SignedContent {
   }
 }
 
-/** What a manifest says that it is about. */
+/** What a manifest says that it is about; null for what can be run, which needs a signature of its own. */
 function subjectIn(manifest: Uint8Array): Digest | null {
   let document: unknown;
   try {
@@ -69,7 +71,10 @@ function subjectIn(manifest: Uint8Array): Digest | null {
   } catch {
     return null;
   }
-  const subject = isJsonObject(document) ? document["subject"] : null;
+  if (!isJsonObject(document)) return null;
+  const { subject, config } = document;
+  const configType = isJsonObject(config) ? config["mediaType"] : null;
+  if (typeof configType !== "string" || isMediaTypeOfConfig(configType)) return null;
   const digest = isJsonObject(subject) ? subject["digest"] : null;
   return typeof digest === "string" ? parseDigest(digest) : null;
 }

@@ -1,6 +1,6 @@
 /** Configurations of images, which say a platform, labels and a history; those of other artifacts say other things. */
-import { essenceOf } from "../../lib/http_fields.ts";
-import { mediaTypes } from "../../oci/media_types.ts";
+import { essenceOf } from "../lib/http_fields.ts";
+import { mediaTypes } from "./media_types.ts";
 
 const configTypes: readonly string[] = [
   mediaTypes.ociConfig,
