@@ -16,6 +16,7 @@ import { isPresentName } from "../oci/past_name.ts";
 import { activityIn, lastActivity, recentActivity } from "../registry/history/activity.ts";
 import { shorten, type App } from "./app.ts";
 import { countParameter } from "./lists.ts";
+import { shownTags } from "./shown_tags.ts";
 
 const countDefault = 20;
 const countMax = 200;
@@ -38,10 +39,13 @@ export async function getActivity(call: Call, app: App): Promise<Reply> {
     budget.grant(stepsPerEntry);
     return caller.may("read", repository);
   };
+  const shows = shownTags(call);
+  const mayShow = ({ repository, tag }: FeedRecord): boolean =>
+    mayRead(repository) && (shows === null || tag === null || shows(repository, tag));
   const { items, next } =
     name === null
-      ? await recentActivity(app.registry, { before, count, mayRead })
-      : await activityIn(app.registry, name, { count, mayRead });
+      ? await recentActivity(app.registry, { before, count, mayShow })
+      : await activityIn(app.registry, name, { count, mayShow, mayRead });
   const showsWho = app.auth === null || call.by !== null;
   const activity = items.map((record) => told(record, showsWho));
   return jsonReply(200, { activity, next: next === null ? null : String(next) }, headers);

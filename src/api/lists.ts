@@ -23,6 +23,7 @@ import {
 import { malformedDigest, shorten, targetOf, type App } from "./app.ts";
 import { placeOf, warningHeader } from "./origin_headers.ts";
 import { atItsTime } from "./past.ts";
+import { shownTags } from "./shown_tags.ts";
 
 /** Types that one request may filter by. */
 const artifactTypesMax = 32;
@@ -34,7 +35,9 @@ export function getTags(call: Call, app: App): Promise<Reply> {
 
 async function tagsIn(call: Call, app: App, repository: string): Promise<Reply> {
   const page = pageParameters(call);
-  const list = await listTags(app.registry, placeOf(call, repository), page);
+  const shows = shownTags(call);
+  const isShown = shows === null ? null : (tag: string): boolean => shows(repository, tag);
+  const list = await listTags(app.registry, placeOf(call, repository), page, isShown);
   const { items, next, warning = null } = list;
   const path = `/v2/${call.repository}/tags/list`;
   const headers = linkHeaders(targetOf(call, app, path), page, next, moreOf(call));

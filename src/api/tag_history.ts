@@ -20,6 +20,7 @@ import { pastOf } from "../registry/history/past.ts";
 import { tagHistory } from "../registry/history/tag_history.ts";
 import { invalidTag, malformedDigest, shorten, targetOf, type App } from "./app.ts";
 import { countParameter } from "./lists.ts";
+import { shownTags } from "./shown_tags.ts";
 
 const standard = "org.opencontainers.distribution.tag";
 const own = "io.zotregistry.tag";
@@ -31,6 +32,9 @@ export async function getTagHistory(call: Call, app: App): Promise<Reply> {
   const digest = query.get("digest");
   if (digest !== null && digestProblem(digest) === "malformed") throw malformedDigest(digest);
   const past = await pastOf(app.registry, repository);
+  // A tag that is not to be seen is as one that there never was.
+  const isShown = shownTags(call)?.(past?.name ?? repository, tag) ?? true;
+  if (!isShown) return textReply(200, referrersIndex([]), mediaTypes.ociIndex, {});
   const last = cursor(query.get("last"));
   const { items, next } = await tagHistory(app.registry, {
     repository: past?.name ?? repository,

@@ -29,6 +29,8 @@ export interface Caller {
   isAdministrator(): boolean;
   /** Whether what it may do depends on the request, such as the tag that it names. */
   readonly isConditional: boolean;
+  /** Whether it depends on the tag: lists then show those alone that it may pull. */
+  readonly looksAtTags: boolean;
   /** The same caller asking about another tag or digest than that of the path, where conditions look at it. */
   about(reference: string): Caller;
   /** The same object for as long as the same policy decides the same for this caller; null where requests differ. */
@@ -63,6 +65,7 @@ export const everyone: Caller = {
   adviceFor: () => null,
   isAdministrator: () => true,
   isConditional: false,
+  looksAtTags: false,
   about: () => everyone,
   memory: null,
 };
@@ -163,6 +166,10 @@ export class PolicyCaller implements Caller {
 
   get isConditional(): boolean {
     return (this.#asking?.facts ?? null) !== null;
+  }
+
+  get looksAtTags(): boolean {
+    return this.isConditional && this.#policy?.looksAtReferences === true;
   }
 
   get memory(): object | null {

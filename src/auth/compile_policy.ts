@@ -60,6 +60,8 @@ export interface CompiledPolicy {
   readonly groupsByUser: ReadonlyMap<string, readonly string[]>;
   /** Whether any decision depends on more than identity, action and repository. */
   readonly conditional: boolean;
+  /** Whether any of them depends on the tag, or digest, that a request names. */
+  readonly looksAtReferences: boolean;
   /** Whether anonymous callers may do anything at all. */
   readonly anonymousAccess: boolean;
   /** Whether a user may do anything that an anonymous caller may not. */
@@ -194,6 +196,9 @@ function summary(rules: readonly Rule[], admin: Grant) {
   const grants = [...rules.flatMap(({ policies }) => policies), admin];
   return {
     conditional: grants.some(({ conditions }) => conditions.length > 0),
+    looksAtReferences: grants.some(({ conditions }) =>
+      conditions.some(({ reads }) => reads.has("reference")),
+    ),
     anonymousAccess: rules.some(({ anonymousPolicy }) => anonymousPolicy.size > 0),
     userAccess:
       grants.some(({ actions }) => actions.size > 0) ||

@@ -42,19 +42,55 @@ export async function listTags(
   registry: Registry,
   place: Place,
   page: PageRequest,
+  isShown: ((tag: string) => boolean) | null = null,
 ): Promise<ListPage<string>> {
-  const { repository } = place;
   const wanted = Math.min(page.count ?? pageEntriesDefault, pageEntriesMax);
   const upstream = await upstreamOf(registry, place, (origin) => origin.tags(place));
-  const resolved = await resolveTags(registry, repository, { after: page.last, limit: wanted + 1 });
+  const listed = { registry, repository: place.repository, upstream };
+  const all =
+    isShown === null
+      ? await tagsBehind(listed, page.last, wanted + 1)
+      : await shownBehind(listed, page.last, { limit: wanted + 1, isShown });
+  const items = all.slice(0, wanted);
+  const next = all.length > wanted ? (items.at(-1) ?? null) : null;
+  return { items, next, warning: upstream?.warning ?? null };
+}
+
+interface Listed {
+  readonly registry: Registry;
+  readonly repository: string;
+  readonly upstream: UpstreamList<string> | null;
+}
+
+/** The first tags behind one, of the repository and of its upstream. @throws NAME_UNKNOWN, UNAVAILABLE. */
+async function tagsBehind(
+  { registry, repository, upstream }: Listed,
+  after: string | null,
+  limit: number,
+): Promise<readonly string[]> {
+  const resolved = await resolveTags(registry, repository, { after, limit });
   if (resolved.found === null && (upstream === null || resolved.why === "being-read")) {
     throw absentError(resolved.why, "MANIFEST_UNKNOWN", { name: realNameOf(repository) });
   }
   const own = resolved.found ?? [];
-  const all = upstream === null ? own : unionOf(own, behind(upstream.items, page.last, wanted + 1));
-  const items = all.slice(0, wanted);
-  const next = all.length > wanted ? (items.at(-1) ?? null) : null;
-  return { items, next, warning: upstream?.warning ?? null };
+  if (upstream === null) return own;
+  return unionOf(own, behind(upstream.items, after, limit)).slice(0, limit);
+}
+
+/** The same, of those that are shown: as many are looked at as that takes. */
+async function shownBehind(
+  listed: Listed,
+  last: string | null,
+  { limit, isShown }: { readonly limit: number; readonly isShown: (tag: string) => boolean },
+): Promise<readonly string[]> {
+  const shown: string[] = [];
+  for (let after = last; ;) {
+    const slice = await tagsBehind(listed, after, namesAtOnce);
+    shown.push(...slice.filter(isShown));
+    if (shown.length >= limit || slice.length < namesAtOnce) return shown.slice(0, limit);
+    after = slice.at(-1) ?? null;
+    await setImmediate();
+  }
 }
 
 /** What the upstream of a repository lists; null where there is none. */

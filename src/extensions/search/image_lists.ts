@@ -3,7 +3,7 @@
  * index, so that a page costs its own length; what was found by a digest, a tag or layers is sorted here.
  */
 import { setImmediate } from "node:timers/promises";
-import type { FoundImage, ImageRow, Platform } from "../../metadata/summaries.ts";
+import type { ImageRow, Platform, RepositorySummary } from "../../metadata/summaries.ts";
 import { viewsOf, type ImageView } from "./image_view.ts";
 import {
   imagesMax,
@@ -17,7 +17,7 @@ import {
 } from "./paging.ts";
 import { inByteOrder } from "./repository_index.ts";
 import { asksNothing, newestFirst, type Filter } from "./repository_lists.ts";
-import type { Searching } from "./searching.ts";
+import type { Place, Searching } from "./searching.ts";
 
 /** Rows that are read, and images that are told, in one turn. */
 const sliceMax = 100;
@@ -39,6 +39,7 @@ export async function allImages(
   const { sight } = searching;
   const named = repository === "" ? null : sight.find(repository);
   const within = repository === "" ? sight.all : named === null ? [] : [named];
+  if (searching.showsTag !== null) return shownImages(searching, within, paging);
   const total = within.reduce((sum, { images }) => sum + images, 0);
   const count = itemsOf(total, paging);
   searching.takeImages(count);
@@ -53,6 +54,17 @@ export async function allImages(
     paging,
   );
   return { Page: pageInfo(total, paging), Results: await tell(searching, rows) };
+}
+
+/** The same for a caller who may not see some tags: all are looked at, so that totals tell nothing of those. */
+async function shownImages(
+  searching: Searching,
+  repositories: readonly RepositorySummary[],
+  paging: Paging,
+): Promise<FoundImages> {
+  const { tags } = searching.sight;
+  const found = await searching.find((limit) => tags.find(repositories, "", limit));
+  return foundImages(searching, found, null, paging);
 }
 
 /** Images that were found by no order, those that fit the filter. */
@@ -79,7 +91,6 @@ export async function foundImages(
   return { Page: pageInfo(sorted.length, paging), Results };
 }
 
-type Place = Pick<FoundImage, "repository" | "tag">;
 type Placed = Place & { readonly name: string };
 
 function placed({ sight }: Searching, found: readonly Place[]): Placed[] {

@@ -15,10 +15,12 @@ import {
 import { repositoryView, type RepositoryView } from "./repository_view.ts";
 import { SearchError } from "./search_error.ts";
 import { checkedText, readText, type Wanted } from "./search_text.ts";
-import type { Searching } from "./searching.ts";
+import type { Place, Searching } from "./searching.ts";
 
 /** Types that one query filters referrers by. */
 const typesMax = 32;
+/** Tags of a manifest that are looked at for one that the caller may see. */
+const tagsMax = 100;
 
 interface Paged {
   readonly requestedPage?: PageInput | null;
@@ -131,8 +133,6 @@ async function imagesFor(
   return found.filter(({ tag }) => tag.toLowerCase().startsWith(wanted.prefix));
 }
 
-type Place = Pick<FoundImage, "repository" | "tag">;
-
 /** The beginning of a digest, with its algorithm or without. */
 async function withDigest(searching: Searching, given: string): Promise<readonly Place[]> {
   const { reads, sight } = searching;
@@ -162,11 +162,13 @@ async function imageNamed(searching: Searching, text: string): Promise<NamedImag
   const repository = sight.find(name);
   if (repository === null) throw noRepository();
   const absent = new SearchError(`can't find image: ${name}${mark?.[0] ?? ""}${reference}`);
+  if (searching.showsTag?.(name, reference) === false) throw absent;
   if (mark?.[0] === "@") {
     const summary = await reads.find(repository.id, reference);
     if (summary === null) throw absent;
     const facts = await reads.facts(repository.id, summary.digest);
-    const [tag = ""] = await searching.registry.metadata.tagsOf(name, summary.digest, 1);
+    const tags = await searching.registry.metadata.tagsOf(name, summary.digest, tagsMax);
+    const tag = tags.find((each) => searching.showsTag?.(name, each) ?? true) ?? "";
     const seen = { repository: name, summary, facts };
     return { summary, view: imageView(searching, seen, { tag, setAt: null }) };
   }

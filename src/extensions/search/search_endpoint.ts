@@ -1,5 +1,6 @@
 /** Answers of `/v2/_zot/ext/search`: a query in the URL, or as JSON in the body. */
 import type { App } from "../../api/app.ts";
+import { shownTags } from "../../api/shown_tags.ts";
 import type { Call } from "../../http/call.ts";
 import type { Reply } from "../../http/endpoint.ts";
 import { textReply } from "../../http/reply.ts";
@@ -58,7 +59,8 @@ async function answer(
   const run = engine.run(request, async () => {
     const sight = await sights.of(call, registry.clock.monotonicMs());
     const showsWho = auth === null || call.by !== null;
-    return new Searching(registry, { caller: call.caller, showsWho, sight });
+    const showsTag = shownTags(call);
+    return new Searching(registry, { caller: call.caller, showsWho, sight, showsTag });
   });
   const { status, text } = await run.catch((error: unknown) => {
     throw error instanceof GateFull ? busy() : error;

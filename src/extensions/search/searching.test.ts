@@ -36,7 +36,7 @@ async function searching(ids: ReadonlySet<number> | null = new Set([1])): Promis
 }
 
 const rows = (count: number, repository = 1): ImageRow[] =>
-  Array.from({ length: count }, () => ({ repository }) as ImageRow);
+  Array.from({ length: count }, () => ({ repository, tag: "v1" }) as ImageRow);
 
 describe("images that searches find", () => {
   test("of a repository that the caller may not read are none of it, whenever it came", async () => {

@@ -1,7 +1,13 @@
 /** What the resolvers of one request work with. */
+import type { ShowsTag } from "../../api/shown_tags.ts";
 import type { Caller } from "../../auth/caller.ts";
 import { MiB } from "../../lib/bytes.ts";
-import { summaries, type Preference, type SummaryReads } from "../../metadata/summaries.ts";
+import {
+  summaries,
+  type FoundImage,
+  type Preference,
+  type SummaryReads,
+} from "../../metadata/summaries.ts";
 import type { Registry } from "../../registry/registry.ts";
 import { imagesMax, tooManyImages } from "./paging.ts";
 import { SearchError } from "./search_error.ts";
@@ -20,12 +26,17 @@ export const partsMax = 500_000;
 /** Characters of texts of images, and of annotations, that one request is given; a field may be asked for twice. */
 export const textsMax = 32 * MiB;
 
+/** Where an image is. */
+export type Place = Pick<FoundImage, "repository" | "tag">;
+
 export class Searching {
   readonly registry: Registry;
   readonly caller: Caller;
   /** Whether the caller is told who pushed: as in the history of a tag, whoever has logged in. */
   readonly showsWho: boolean;
   readonly sight: Sight;
+  /** Null where all tags of what the caller may read are shown. */
+  readonly showsTag: ShowsTag | null;
   readonly reads: SummaryReads;
   readonly #preferred = new Map<Preference, Promise<ReadonlySet<number>>>();
   #images = 0;
@@ -44,12 +55,19 @@ export class Searching {
       caller,
       showsWho,
       sight,
-    }: { readonly caller: Caller; readonly showsWho: boolean; readonly sight: Sight },
+      showsTag = null,
+    }: {
+      readonly caller: Caller;
+      readonly showsWho: boolean;
+      readonly sight: Sight;
+      readonly showsTag?: ShowsTag | null;
+    },
   ) {
     this.registry = registry;
     this.caller = caller;
     this.showsWho = showsWho;
     this.sight = sight;
+    this.showsTag = showsTag;
     this.reads = registry.metadata.records(summaries);
   }
 
@@ -77,7 +95,7 @@ export class Searching {
    * Images that a search finds and the caller may see, also where some came since it was asked what that is. The search
    * is given the number of images to find. @throws SearchError.
    */
-  find<Found extends { readonly repository: number }>(
+  find<Found extends Place>(
     search: (limit: number) => Promise<readonly Found[]>,
   ): Promise<readonly Found[]> {
     const found = this.#search.then(async () => {
@@ -90,8 +108,11 @@ export class Searching {
   }
 
   /** Those that the caller may see. */
-  seen<Found extends { readonly repository: number }>(rows: readonly Found[]): readonly Found[] {
-    return rows.filter(({ repository }) => this.sight.at(repository) !== null);
+  seen<Found extends Place>(rows: readonly Found[]): readonly Found[] {
+    return rows.filter(({ repository, tag }) => {
+      const name = this.sight.at(repository)?.name;
+      return name !== undefined && (this.showsTag?.(name, tag) ?? true);
+    });
   }
 
   /** Images were read. @throws SearchError. */

@@ -10,12 +10,14 @@ import type { Registry } from "../registry.ts";
 /** Records that are read in one turn, and turns of one answer: who may read little is told less. */
 const recordsAtOnce = 500;
 const turnsMax = 20;
+/** Records of one repository that are looked at where a caller may not see some of them. */
+const hiddenMax = 1_000;
 
 export interface ActivityRequest {
   /** Only what came before this record; null for the newest. */
   readonly before: number | null;
   readonly count: number;
-  readonly mayRead: (repository: string) => boolean;
+  readonly mayShow: (record: FeedRecord) => boolean;
 }
 
 export interface ActivityPage {
@@ -31,7 +33,7 @@ export async function lastActivity({ metadata }: Registry): Promise<number> {
 
 export async function recentActivity(
   registry: Registry,
-  { before, count, mayRead }: ActivityRequest,
+  { before, count, mayShow }: ActivityRequest,
 ): Promise<ActivityPage> {
   const items: FeedRecord[] = [];
   let end = before ?? (await lastActivity(registry)) + 1;
@@ -39,7 +41,7 @@ export async function recentActivity(
     const after = Math.max(0, end - 1 - recordsAtOnce);
     const records = await registry.metadata.feed(after, recordsAtOnce);
     for (const record of records.toReversed()) {
-      if (record.sequence >= end || !isShown(record) || !mayRead(record.repository)) continue;
+      if (record.sequence >= end || !isShown(record) || !mayShow(record)) continue;
       if (items.length === count) return { items, next: items.at(-1)?.sequence ?? 1 };
       items.push(record);
     }
@@ -53,10 +55,17 @@ export async function recentActivity(
 export async function activityIn(
   { metadata }: Registry,
   repository: string,
-  { count, mayRead }: Omit<ActivityRequest, "before">,
+  {
+    count,
+    mayShow,
+    mayRead,
+  }: Omit<ActivityRequest, "before"> & { readonly mayRead: (repository: string) => boolean },
 ): Promise<ActivityPage> {
   if (!mayRead(repository)) return { items: [], next: null };
-  return { items: await metadata.history(repository, null, count), next: null };
+  const last = await metadata.history(repository, null, count);
+  if (last.every(mayShow)) return { items: last, next: null };
+  const more = await metadata.history(repository, null, hiddenMax);
+  return { items: more.filter(mayShow).slice(0, count), next: null };
 }
 
 function isShown({ tag, digest }: FeedRecord): boolean {
