@@ -36,6 +36,7 @@ export const configExamples: Readonly<Record<string, string>> = {
   "storage.retention.dryRun": `true`,
   "storage.retention.delay": `24h`,
   "storage.retention.policies": `[{repositories: ["team/**"], keepTags: [{patterns: ["^v"]}, {mostRecentlyPushedCount: 10}]}]`,
+  "storage.subPaths": `{/team: {rootDirectory: /mnt/team, gc: true}}`,
 
   "http.address": `0.0.0.0`,
   "http.port": `"5000"`,

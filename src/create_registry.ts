@@ -173,7 +173,7 @@ function placeOf(options: RegistryOptions, clock: Clock): Place {
     const { config, warnings } = checked(rest, { rootDirectory });
     return { config, root: openPlace(config, clock), warnings };
   }
-  for (const key of ["rootDirectory", "shared"]) {
+  for (const key of ["rootDirectory", "shared", "subPaths"]) {
     if (key in { ...rest["storage"] }) {
       throw new Error(`storage.${key}: expected nothing for a registry without a directory`);
     }

@@ -28,6 +28,7 @@ import { reporter } from "./server/reporter.ts";
 import type { Root } from "./server/root.ts";
 import { extensionParts } from "./server/served.ts";
 import { QuotaRows } from "./server/quota_rows.ts";
+import { registryAdvice, subStoreFindings } from "./server/sub_root.ts";
 import { startJobs, startProbe, UsersFile } from "./server/upkeep.ts";
 import { urlOf } from "./server/urls.ts";
 import { checkFiles as checkSettingsFiles, checkSettings, type FileFindings } from "./settings.ts";
@@ -293,9 +294,12 @@ export async function checkLive(config: Config, log: Log): Promise<void> {
   for (const warning of await checkExtensions(extensions, config)) log.warn(warning);
 }
 
-/** As `checkFiles` of the settings, and what extensions find. */
+/** As `checkFiles` of the settings, with what root directories hold, which are only looked at, and what extensions find. */
 export async function checkFiles(config: Config): Promise<FileFindings> {
-  const { problems, warnings } = await checkSettingsFiles(config);
+  const settings = await checkSettingsFiles(config);
+  const stores = subStoreFindings(config.storage);
+  const problems = [...stores.problems, ...settings.problems];
+  const warnings = [...registryAdvice(config.storage), ...stores.warnings, ...settings.warnings];
   try {
     const found = await checkExtensions(extensions, config);
     return { problems, warnings: [...warnings, ...found] };

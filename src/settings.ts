@@ -28,12 +28,11 @@ import { checkLogFiles, type Log } from "./lib/log.ts";
 import { NetworkSet } from "./lib/networks.ts";
 import { undoSettings } from "./registry/history/undo_settings.ts";
 import type { Registry } from "./registry/registry.ts";
-import { compileRules } from "./registry/retention/rules.ts";
-
+import { compileStores } from "./registry/retention/rules.ts";
+import { dedupesIn } from "./registry/store_settings.ts";
 import { QuotaGuard } from "./registry/usage/quota_guard.ts";
 import { quotasOf } from "./registry/usage/quotas.ts";
 import { Reservations } from "./registry/usage/reservations.ts";
-import { otherRegistryAdvice } from "./storage/other_registry.ts";
 import { ratesFile, reservedFile, tokenKeyFile } from "./storage/layout.ts";
 
 /** Idle limit of a body while `http.readTimeout` is off. */
@@ -77,10 +76,10 @@ export async function openSettings(
     ...parts.app,
     registry: {
       ...parts.registry,
-      dedupe: storage.dedupe,
+      dedupes: dedupesIn(storage),
       mayBeSparse: matcherOf(storage.sparseIndexes),
       undo: () => undo,
-      retention: compileRules(storage.retention, storage.gcDelay),
+      retention: compileStores(storage),
       quotas: openQuotas(config, parts, before),
     },
     auth,
@@ -139,8 +138,7 @@ export interface FileFindings {
 
 /**
  * Reads the files that a start reads besides its configuration (logs, certificates, what callers are known by), and
- * says what the start would say. Makes and keeps nothing; of the address only a name is looked up, and the root directory
- * is only looked at for another registry's layout.
+ * says what the start would say. Makes and keeps nothing; of the address only a name is looked up.
  */
 export async function checkFiles(config: Config): Promise<FileFindings> {
   const problems: string[] = [];
@@ -152,8 +150,6 @@ export async function checkFiles(config: Config): Promise<FileFindings> {
       problems.push(error instanceof Error ? error.message : String(error));
     }
   };
-  const advice = otherRegistryAdvice(config.storage.rootDirectory);
-  if (advice !== null) warnings.push(advice);
   await attempt(() => requireAddress(config.http.address));
   await attempt(() => checkLogFiles(config.log));
   await attempt(async () => {

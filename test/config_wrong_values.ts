@@ -115,6 +115,26 @@ export const wrongValues: Readonly<Record<string, WrongValues>> = {
       "[{pulledBy: {ignore: trivy}}]",
     ],
   },
+  "storage.subPaths": {
+    wrong: [
+      "[/team]",
+      "{/team: /data/team}",
+      "{/team: {dedupe: true}}",
+      "{/team: {rootDirectory: ''}}",
+      "{team: {rootDirectory: /data/team}}",
+      "{/team/app: {rootDirectory: /data/team}}",
+      "{/: {rootDirectory: /data/team}}",
+      "{/Team: {rootDirectory: /data/team}}",
+      "{/team: {rootDirectory: /data/team, root: /data}}",
+      "{/team: {rootDirectory: /data/team, storageDriver: {name: s3}}}",
+      "{/team: {rootDirectory: /data/team, gc: true, gcDelay: 0s}}",
+      "{/team: {rootDirectory: /data/team, gcDelay: 1}}",
+      "{/team: {rootDirectory: /data/team, retention: {policies: [{repositories: ['[']}]}}}",
+      "{/a: {rootDirectory: /data/a}, /b: {rootDirectory: /data/a}}",
+      "{/a: {rootDirectory: /data/a}, /b: {rootDirectory: /data/a/b}}",
+      "{/a: {rootDirectory: /data/a}, /b: {rootDirectory: /data/x/..}}",
+    ],
+  },
 
   "http.address": {
     wrong: [

@@ -32,12 +32,12 @@ export async function getRetention(call: Call, app: App): Promise<Reply> {
   requirePresent(call, "what stays and what goes is not decided about its past");
   const tag = call.query.get("tag");
   if (tag !== null && !isTag(tag)) throw invalidTag(tag);
-  const { repository, policy, dryRun, decisions } = await explainTags(
+  const { repository, subPath, policy, dryRun, decisions } = await explainTags(
     app.registry,
     call.repository,
     tag,
   );
-  const body = { name: repository, policy, dryRun, tags: decisions.map(toldDecision) };
+  const body = { name: repository, subPath, policy, dryRun, tags: decisions.map(toldDecision) };
   return jsonReply(200, body, noStore);
 }
 

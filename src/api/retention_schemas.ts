@@ -16,13 +16,18 @@ const removal: Readonly<Record<string, JsonSchema>> = {
 export const retentionSchemas = {
   Retention: {
     type: "object",
-    required: ["name", "policy", "dryRun", "tags"],
+    required: ["name", "subPath", "policy", "dryRun", "tags"],
     additionalProperties: false,
     properties: {
       name: text,
       policy: {
         type: ["integer", "null"],
-        description: "Place of the policy in `storage.retention.policies`; null where none fits.",
+        description: "Place of the policy in `retention.policies`; null where none fits.",
+      },
+      subPath: {
+        type: ["string", "null"],
+        description:
+          "Key of `storage.subPaths` whose `retention` decides; null for that of `storage` itself.",
       },
       dryRun: { type: "boolean" },
       tags: {

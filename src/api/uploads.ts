@@ -43,7 +43,7 @@ async function openSession(call: Call, app: App): Promise<Reply> {
 function newSession(call: Call, { registry }: App): Promise<string> {
   const { uploads } = registry;
   const start = (): Promise<string> => uploads.start(call.repository, ownerOf(call), call.counted);
-  return withSpace(registry, start);
+  return withSpace(registry, call.repository, start);
 }
 
 /**
@@ -191,7 +191,8 @@ function withRoom<T>(
   work: Guarded<T>,
 ): Promise<T> {
   const { quotas } = registry;
-  const taking: Guarded<T> = (bytesMax) => takingSpace(registry, lengthBytes, () => work(bytesMax));
+  const taking: Guarded<T> = (bytesMax) =>
+    takingSpace(registry, { repository, lengthBytes }, () => work(bytesMax));
   return quotas === null
     ? taking(null)
     : quotas.during({ ...incoming, repository, lengthBytes }, taking);

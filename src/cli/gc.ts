@@ -2,10 +2,11 @@
 
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { checkConfig } from "../config/load.ts";
+import { checkConfig, type Loaded } from "../config/load.ts";
 import { formatBytes } from "../lib/bytes.ts";
 import { parseDuration } from "../lib/duration.ts";
 import type { Config } from "../config/schema.ts";
+import { readMark, readNote } from "../storage/root_note.ts";
 import { metadataFile } from "../storage/layout.ts";
 import {
   collectOffline,
@@ -31,7 +32,7 @@ export async function gc({ options }: Given, output: Output): Promise<number> {
     );
     return mistakeStatus;
   }
-  const checked = checkConfig({ storage: { rootDirectory } });
+  const checked = checkedRoot(rootDirectory);
   if ("problems" in checked) {
     for (const problem of checked.problems) output.error(`${problem}\n`);
     return 1;
@@ -62,10 +63,29 @@ async function collect(config: Config, given: OfflineOptions): Promise<OfflineTo
   if (!existsSync(rootDirectory)) throw new Error(`${rootDirectory}: there is no such directory`);
   const isOurs = existsSync(join(rootDirectory, metadataFile));
   if (isOurs) return collectOffline(config, given);
+  const mark = readMark(rootDirectory);
+  if (mark !== null) {
+    throw new Error(`${rootDirectory} is a store of the registry in ${mark.mainRoot}: give that`);
+  }
   const root = rootAbove(rootDirectory);
   if (root !== null)
     throw new Error(`${rootDirectory} lies in the root directory ${root}: give that`);
   return collectPlain(rootDirectory, given);
+}
+
+/** The configuration of a root directory, with the stores beside it that a server has noted there. */
+function checkedRoot(rootDirectory: string): Loaded {
+  try {
+    const subPaths = Object.fromEntries(
+      Object.entries(readNote(rootDirectory)?.stores ?? {}).map(([component, root]) => [
+        `/${component}`,
+        { rootDirectory: root },
+      ]),
+    );
+    return checkConfig({ storage: { rootDirectory, subPaths } });
+  } catch (error) {
+    return { problems: [`gc: ${error instanceof Error ? error.message : String(error)}`] };
+  }
 }
 
 /** A root of ours that a directory lies in: what its files are for is known there alone. */
@@ -74,6 +94,8 @@ function rootAbove(directory: string): string | null {
     const above = dirname(below);
     if (above === below) return null;
     if (existsSync(join(above, metadataFile))) return above;
+    const mark = readMark(above);
+    if (mark !== null) return mark.mainRoot;
     below = above;
   }
 }

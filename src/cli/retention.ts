@@ -25,6 +25,7 @@ interface ToldTag {
 }
 
 interface ToldRetention {
+  readonly subPath: string | null;
   readonly policy: number | null;
   readonly dryRun: boolean;
   readonly tags: readonly ToldTag[];
@@ -103,8 +104,12 @@ async function ask<Answer>(
   });
 }
 
-function showRetention({ policy, dryRun, tags }: ToldRetention, { reference }: Target): string {
-  const where = policy === null ? "no policy fits" : `storage.retention.policies[${policy}]`;
+function showRetention(
+  { subPath, policy, dryRun, tags }: ToldRetention,
+  { reference }: Target,
+): string {
+  const section = subPath === null ? "storage" : `storage.subPaths[${JSON.stringify(subPath)}]`;
+  const where = policy === null ? "no policy fits" : `${section}.retention.policies[${policy}]`;
   const dry = dryRun ? "; dryRun is on: nothing is removed" : "";
   const heading = `${where}${dry}\n`;
   const [only] = tags;

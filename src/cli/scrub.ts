@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { checkConfig } from "../config/load.ts";
 import { formatBytes } from "../lib/bytes.ts";
+import { readNote } from "../storage/root_note.ts";
 import { lockFile } from "../storage/layout.ts";
 import { claimRoot, RootTaken, type Claim } from "../storage/root_lock.ts";
 import type { Given, Output } from "./command.ts";
@@ -35,12 +36,12 @@ export async function scrub(given: Given, output: Output): Promise<number> {
     requireFitting(given, asked !== null);
     if (asked !== null) return await asked(given, output);
     const json = wantsJson(given);
-    const root = await rootOf(given);
-    if (typeof root !== "string") {
-      for (const problem of root.problems) output.error(`${problem}\n`);
+    const roots = await rootsIn(given);
+    if ("problems" in roots) {
+      for (const problem of roots.problems) output.error(`${problem}\n`);
       return 1;
     }
-    return await scrubRoot(root, json, output);
+    return await scrubRoots(roots, json, output);
   } catch (error) {
     return failed(error, output);
   }
@@ -66,8 +67,10 @@ function requireFitting({ options, arguments: named }: Given, isAsked: boolean):
   if (foreign !== undefined) throw new Mistake(`expected --${foreign} with status, got it without`);
 }
 
-/** @throws Mistake. */
-async function rootOf(given: Given): Promise<string | { readonly problems: readonly string[] }> {
+type Problems = { readonly problems: readonly string[] };
+
+/** The directory that is asked for, or that a configuration names, with those of its stores. @throws Mistake. */
+async function rootsIn(given: Given): Promise<readonly string[] | Problems> {
   const path = given.arguments["config"] ?? null;
   const directory = given.options["storageRootDir"];
   if ((path === null) === (typeof directory !== "string")) {
@@ -75,18 +78,29 @@ async function rootOf(given: Given): Promise<string | { readonly problems: reado
   }
   const loaded =
     path === null ? checkConfig({ storage: { rootDirectory: directory } }) : await loadGiven(path);
-  return "problems" in loaded ? loaded : loaded.config.storage.rootDirectory;
+  if ("problems" in loaded) return loaded;
+  const { rootDirectory, subPaths } = loaded.config.storage;
+  const named = Object.values(subPaths).map((store) => store.rootDirectory);
+  // A directory alone does not name its stores: the server has noted them there.
+  const noted = path === null ? Object.values(readNote(rootDirectory)?.stores ?? {}) : [];
+  return [rootDirectory, ...named, ...noted];
 }
 
-async function scrubRoot(root: string, json: boolean, output: Output): Promise<number> {
-  let claim: Claim | null = null;
+async function scrubRoots(
+  roots: readonly string[],
+  json: boolean,
+  output: Output,
+): Promise<number> {
+  const claims: (Claim | null)[] = [];
   try {
-    if (!existsSync(root)) throw new Error(`${root}: there is no such directory`);
-    claim = claimIfOurs(root);
+    for (const root of roots) {
+      if (!existsSync(root)) throw new Error(`${root}: there is no such directory`);
+      claims.push(claimIfOurs(root));
+    }
     const rows: ScrubRow[] = [];
     const shown = new Progress(output);
     if (!json) output.out(lineOf(columns.map(([name]) => name)));
-    const totals = await scrubLayouts(root, {
+    const totals = await scrubLayouts(roots, {
       row: (row) => {
         shown.clear();
         if (json) rows.push(row);
@@ -113,7 +127,7 @@ async function scrubRoot(root: string, json: boolean, output: Output): Promise<n
     output.error(`scrub: ${whyNot(error)}\n`);
     return 1;
   } finally {
-    claim?.release();
+    for (const claim of claims) claim?.release();
   }
 }
 

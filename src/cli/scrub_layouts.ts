@@ -50,18 +50,27 @@ export interface ScrubTotals {
   readonly failed: number;
 }
 
+/** Checks all layouts below some directories; a repository is named from its own on. */
 export async function scrubLayouts(
-  rootDirectory: string,
+  rootDirectories: readonly string[],
   options: ScrubOptions,
 ): Promise<ScrubTotals> {
   const { row, problem, absent, progress } = options;
-  const directories = await layoutsBelow(rootDirectory);
+  const found = await Promise.all(
+    rootDirectories.map(async (root) =>
+      (await layoutsBelow(root)).map((directory) => ({
+        directory,
+        key: relative(root, directory),
+      })),
+    ),
+  );
+  const layouts = found.flat();
+  const directories = layouts.map(({ directory }) => directory);
   const files = new CheckedFiles(
     progress === null ? null : { tell: progress, allBytes: await bytesIn(directories) },
   );
   const totals = { affected: 0, failed: 0 };
-  for (const directory of directories) {
-    const key = relative(rootDirectory, directory);
+  for (const { directory, key } of layouts) {
     const imageName = key === "" ? "." : (repositoryOfKey(key) ?? key);
     try {
       const told = (upstream: string, blobs: number): void => absent(imageName, upstream, blobs);

@@ -21,11 +21,6 @@ export interface KnownKey {
   readonly holds?: string;
 }
 
-const keepRules = "mostRecentlyPulledCount mostRecentlyPushedCount pulledWithin pushedWithin";
-
-const retention = `delay dryRun policies{deleteReferrers deleteUntagged repositories
-  keepTags{patterns ${keepRules}} keepUntagged{${keepRules}}}`;
-
 const storage: readonly KnownKey[] = [
   {
     path: "storage.remoteCache",
@@ -40,12 +35,6 @@ const storage: readonly KnownKey[] = [
     holds: "any",
     warns:
       "has no effect: what a cache would tell of the store stands in the metadata, in storage.rootDirectory",
-  },
-  {
-    path: "storage.subPaths",
-    feature: "storage by subpath",
-    holds: `*{cacheDriver{*} commit dedupe fastRestart gc gcDelay gcInterval gcTimeWindow maxRepos
-      redirectBlobURL remoteCache retention{${retention}} rootDirectory storageDriver{*}}`,
   },
 ];
 

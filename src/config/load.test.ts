@@ -129,6 +129,7 @@ describe("defaults", () => {
         removalDelay: 24 * 3_600_000,
         uploadIdle: 24 * 3_600_000,
         sparseIndexes: [],
+        subPaths: {},
         gc: true,
         gcDelay: 3_600_000,
         gcInterval: 3_600_000,

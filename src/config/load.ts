@@ -8,6 +8,8 @@ import { basename, resolve } from "node:path";
 import { checkAuthOptions } from "../auth/check_options.ts";
 import { checkSyncOptions, syncWarnings } from "../extensions/sync/check_options.ts";
 import { checkCollectionOptions } from "../registry/options.ts";
+import { checkSubPaths, subPathWarnings } from "../registry/sub_paths/check_options.ts";
+import type { SubPaths } from "../registry/sub_paths/options.ts";
 import { mayRemoveTags, retentionWarnings } from "../registry/retention/check_options.ts";
 import { scrubWarnings } from "../registry/scrub/options.ts";
 import { storageWarnings } from "../storage/check_options.ts";
@@ -93,7 +95,7 @@ function withAdded(checked: Exclude<Checked, Refused>, { mirrors }: CommandLine)
 
 /** What options must fulfil together, beyond the type of each. */
 export function checkTogether(
-  { http, storage, extensions: { sync } }: Pick<FileValues, "http" | "storage" | "extensions">,
+  { http, storage, extensions: { sync } }: Pick<Config, "http" | "storage" | "extensions">,
   written: ReadonlySet<string>,
 ): { readonly problems: readonly string[]; readonly warnings: readonly string[] } {
   const auth = checkAuthOptions(http, written);
@@ -101,25 +103,42 @@ export function checkTogether(
     ...checkTlsOptions(http.tls),
     ...auth.problems,
     ...checkCollectionOptions(storage),
+    ...checkSubPaths(storage),
     ...checkSyncOptions(sync),
   ];
-  const kept = storage.retention.policies.flatMap(({ repositories }) => repositories);
+  const stores = [storage, ...Object.values(storage.subPaths)];
+  const policies = stores.flatMap(({ retention }) => retention.policies);
+  const kept = policies.flatMap(({ repositories }) => repositories);
   return { problems, warnings: [...auth.warnings, ...syncWarnings(sync, kept)] };
 }
 
 function complete(checked: Exclude<Checked, Refused>, env: Environment): Loaded {
   const { values, written } = checked;
-  const together = checkTogether(values, written);
-  if (together.problems.length > 0) return { problems: together.problems };
-  const warnings = [...checked.warnings, ...together.warnings];
-  const root = values.storage.rootDirectory ?? defaultRoot(env, warnings);
-  warnings.push(...warningsOf(values, written));
+  const rootWarnings: string[] = [];
+  const root = values.storage.rootDirectory ?? defaultRoot(env, rootWarnings);
   const config: Config = {
     ...values,
     distSpecVersion: DIST_SPEC_VERSION,
-    storage: { ...values.storage, rootDirectory: resolve(root) },
+    storage: {
+      ...values.storage,
+      rootDirectory: resolve(root),
+      subPaths: resolved(values.storage.subPaths),
+    },
   };
+  const together = checkTogether(config, written);
+  if (together.problems.length > 0) return { problems: together.problems };
+  const warnings = [...checked.warnings, ...together.warnings, ...rootWarnings];
+  warnings.push(...warningsOf(values, written));
   return { config: deepFreeze(config), written, warnings };
+}
+
+function resolved(subPaths: SubPaths): SubPaths {
+  return Object.fromEntries(
+    Object.entries(subPaths).map(([key, entry]) => [
+      key,
+      { ...entry, rootDirectory: resolve(entry.rootDirectory) },
+    ]),
+  );
 }
 
 function defaultRoot(env: Environment, warnings: string[]): string {
@@ -153,6 +172,7 @@ function warningsOf(values: FileValues, written: ReadonlySet<string>): string[] 
     }
   }
   warnings.push(...retentionWarnings(values.storage.retention));
+  warnings.push(...subPathWarnings(values.storage.subPaths));
   warnings.push(...scrubWarnings(values.extensions.scrub));
   if (!values.storage.gc && values.storage.retention.policies.some(mayRemoveTags)) {
     warnings.push("storage.retention: removes nothing while storage.gc is false");

@@ -49,9 +49,10 @@ export function planReload(running: Running, found: Running): ReloadPlan {
     changeOf(path, option, running.config, found.config),
   );
   const live = changes.filter(({ applies }) => applies === "live");
+  const partly = new Map(placedOptions().map(({ path, option }) => [path, option.inForce]));
   const restart = changes.filter(({ applies }) => applies === "restart");
   const next = {
-    config: merged(running.config, found.config, live),
+    config: merged(running.config, found.config, live, partly),
     written: writtenNow(running.written, found.written),
   };
   const { problems } = checkTogether(next.config, next.written);
@@ -73,10 +74,25 @@ function word(value: Shown): string {
 function changeOf(path: string, option: Option, running: Config, found: Config): Change[] {
   const [from, to] = [valueAt(running, path), valueAt(found, path)];
   if (Bun.deepEquals(from, to, true)) return [];
-  const { applies } = option;
+  const { applies, inForce } = option;
+  if (inForce !== undefined) return changesInPart(path, inForce, from, to);
   const [shownFrom, shownTo] = [shown(option, from), shown(option, to)];
   if (shownFrom === undefined || shownTo === undefined) return [{ path, applies }];
   return [{ path, applies, from: shownFrom, to: shownTo }];
+}
+
+/** One that a reload changes in part is named for what changes now, for what waits, or for both. */
+function changesInPart(
+  path: string,
+  inForce: NonNullable<Option["inForce"]>,
+  from: unknown,
+  to: unknown,
+): Change[] {
+  const now = inForce(from, to);
+  const changes: Change[] = [];
+  if (!Bun.deepEquals(from, now, true)) changes.push({ path, applies: "live" });
+  if (!Bun.deepEquals(now, to, true)) changes.push({ path, applies: "restart" });
+  return changes;
 }
 
 /** A value as a person would write it; undefined for what is not to be shown. */
@@ -97,9 +113,18 @@ function valueAt(config: Config, path: string): unknown {
 }
 
 /** `running` with the values of `found` at the paths of the changes. Shares what neither changes. */
-function merged(running: Config, found: Config, changes: readonly Change[]): Config {
+function merged(
+  running: Config,
+  found: Config,
+  changes: readonly Change[],
+  partly: ReadonlyMap<string, Option["inForce"]>,
+): Config {
   let config: object = running;
-  for (const { path } of changes) config = withValue(config, path.split("."), valueAt(found, path));
+  for (const { path } of changes) {
+    const inForce = partly.get(path) ?? ((_: unknown, to: unknown) => to);
+    const value: unknown = inForce(valueAt(running, path), valueAt(found, path));
+    config = withValue(config, path.split("."), value);
+  }
   return config as Config;
 }
 

@@ -20,6 +20,8 @@ export interface Option<T extends z.ZodType = z.ZodType> {
   readonly served: boolean;
   /** Whether a changed file changes it while the server runs, or the next start does. */
   readonly applies: "live" | "restart";
+  /** Of a value that a reload changes in part: what can be in force now, of the one that runs and the one in the file. */
+  readonly inForce?: (running: z.output<T>, found: z.output<T>) => z.output<T>;
   /** Its value is never shown. */
   readonly secret?: true;
   /** What an option that is not served would turn on, as a subject: `collection`. */

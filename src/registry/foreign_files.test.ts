@@ -275,7 +275,7 @@ async function startedJobs(world: World): Promise<JobLoop<Registry>> {
       collection: () => collecting({ gc: false }),
       scrub: () => ({ enable: false, interval: 0 }),
       historyMs: () => 365 * 24 * 60 * 60_000,
-      rootDirectory: null,
+      directoryOf: (repository) => repository,
       upkeep: null,
       removalDelayMs: () => 0,
       onReconciled,

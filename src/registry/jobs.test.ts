@@ -74,7 +74,7 @@ function startJobs(
       fastRestart: changes.fastRestart,
       scrub: () => ({ enable: false, interval: 0 }),
       historyMs: () => 365 * 24 * 60 * 60_000,
-      rootDirectory: null,
+      directoryOf: (repository) => repository,
       upkeep: null,
       removalDelayMs: () => 0,
       onReconciled: () => {

@@ -44,8 +44,8 @@ export interface RegistryJobsOptions {
   readonly onRemoved?: ((objects: number) => void) | undefined;
   /** How long history is kept (`storage.history.keep`, which may change). */
   readonly historyMs: () => number;
-  /** Null where repositories are no directories. */
-  readonly rootDirectory: string | null;
+  /** Where people find a repository. */
+  readonly directoryOf: (repository: string) => string;
   /** Nothing waits for the first look at all layouts, which comes later (`storage.fastRestart`). */
   readonly fastRestart?: boolean | undefined;
   /** Called once layouts were compared with the metadata for the first time. */
@@ -112,7 +112,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
     compare,
     removal,
   ] = registryJobNames;
-  const { registry, scrub: settings, rootDirectory, onFound } = options;
+  const { registry, scrub: settings, directoryOf, onFound } = options;
   return [
     {
       name: reconcile,
@@ -161,7 +161,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       run: (signal) => usage.run(signal),
     },
     {
-      ...scrubJob({ registry, settings, rootDirectory, onFound, isReady: () => isReady }),
+      ...scrubJob({ registry, settings, directoryOf, onFound, isReady: () => isReady }),
       name: check,
       lease,
     },

@@ -37,7 +37,7 @@ async function committed(
 ): Promise<CommitOutcome> {
   const { metadata } = registry;
   try {
-    return await withSpace(registry, () => metadata.commit(commit));
+    return await withSpace(registry, null, () => metadata.commit(commit));
   } catch (error) {
     if (error instanceof QuotaExceeded) {
       const changes = [{ kind: "release-bytes", digest } as const];

@@ -5,10 +5,11 @@
 import * as z from "zod";
 import { optionTable } from "../lib/option.ts";
 import { parseGlob } from "../lib/glob.ts";
-import { parseTimeWindow } from "../lib/time_window.ts";
-import { duration, flag } from "../lib/option_types.ts";
+import { flag } from "../lib/option_types.ts";
+import { collectionOptions } from "./collection/options.ts";
 import { historyOptions } from "./history/options.ts";
 import { retentionOptions } from "./retention/options.ts";
+import { subPathOptions } from "./sub_paths/options.ts";
 import { quotaOptions } from "./usage/options.ts";
 
 const globsError = `a list of globs of repository names, such as ["mirror/**"]`;
@@ -23,13 +24,6 @@ const globs = z
   .transform((list): readonly string[] => list)
   .meta({ title: "list of globs" });
 
-const windowError = `two different times of day in UTC, such as "22:00-06:00"`;
-
-const timeWindow = z
-  .string({ error: windowError })
-  .refine((text) => text === "" || parseTimeWindow(text) !== null, { error: windowError })
-  .meta({ title: "time window" });
-
 const plainOptions = optionTable({
   sparseIndexes: {
     type: globs,
@@ -40,41 +34,9 @@ const plainOptions = optionTable({
       "Globs of repositories that take an index though manifests which it names are not there, as copies of a few " +
       "platforms have it. A pull of one that is not there is 404.",
   },
-  gc: {
-    type: flag,
-    default: true,
-    served: true,
-    applies: "live",
-    says:
-      "Remove what nothing names while the registry serves: blobs without a manifest, manifests without a tag, " +
-      "empty repositories and files that were left behind.",
-  },
-  gcDelay: {
-    type: duration(0),
-    default: "1h",
-    served: true,
-    applies: "live",
-    says:
-      "How long something must have had no name before collection removes it. Longer than any push takes. " +
-      "Has no effect while `gc` is false.",
-  },
-  gcInterval: {
-    type: duration(0),
-    default: "1h",
-    served: true,
-    applies: "live",
-    says:
-      "Longest time between two looks for what is due, and time between two lists of a dry run; without anything due, " +
-      "a look costs nothing, and there is one every minute. Has no effect while `gc` is false.",
-  },
-  gcTimeWindow: {
-    type: timeWindow,
-    default: "",
-    defaultSays: "at any time",
-    served: true,
-    applies: "live",
-    says: "Time of day, in UTC, in which collection works, such as `22:00-06:00`. Has no effect while `gc` is false.",
-  },
+});
+
+const startOptions = optionTable({
   fastRestart: {
     type: flag,
     default: false,
@@ -88,9 +50,12 @@ const plainOptions = optionTable({
 
 export const registryOptions = {
   ...plainOptions,
+  ...collectionOptions,
+  ...startOptions,
   ...historyOptions,
   ...quotaOptions,
   retention: retentionOptions,
+  ...subPathOptions,
 };
 
 /** The window of collection beside its switch, and a delay in which a push has time for its manifest. */

@@ -41,9 +41,7 @@ export async function placeBlob(
   { repository, digest }: Blob,
 ): Promise<Damaged[]> {
   const damaged: Damaged[] = [];
-  const donors = registry.dedupe
-    ? await registry.metadata.repositoriesWithBlob(digest, repository, donorsMax)
-    : [];
+  const donors = await donorsOf(registry, { repository, digest }, donorsMax);
   // The bytes are at hand: where nothing can be shared they are stored, and no copy is made.
   const share = (from: string): Promise<boolean> =>
     registry.blobs.share(digest, { from, to: repository, mayCopy: false });
@@ -56,6 +54,17 @@ export async function placeBlob(
   }
   await complete.finish(repository, digest);
   return damaged;
+}
+
+/** Other repositories that have the content, and would share it. */
+async function donorsOf(
+  { metadata, dedupes }: Registry,
+  { repository, digest }: Blob,
+  limit: number,
+): Promise<string[]> {
+  if (!dedupes(repository, repository)) return [];
+  const found = await metadata.repositoriesWithBlob(digest, repository, limit);
+  return found.filter((other) => dedupes(repository, other));
 }
 
 /** A copy that cannot be read is not known to be right. */
@@ -91,14 +100,12 @@ export async function mendCopies(
   damaged: readonly Damaged[],
 ): Promise<void> {
   if (damaged.length === 0) return;
-  const { metadata, blobs, report } = registry;
+  const { blobs, report } = registry;
   const stamps = new Set(damaged.map(({ stamp }) => stamp));
   if (damaged.some((copy) => copy.repository === repository)) {
     report("warn", mended, { repository, digest });
   }
-  const holders = registry.dedupe
-    ? await metadata.repositoriesWithBlob(digest, repository, mendedMax)
-    : [];
+  const holders = await donorsOf(registry, { repository, digest }, mendedMax);
   for (const holder of holders) {
     const copy = { repository: holder, digest };
     try {

@@ -46,7 +46,7 @@ export async function pushBytes(registry: Registry, request: BytesRequest): Prom
     parts: () => [bytes],
     finish: (repository) => {
       const put = (): Promise<void> => registry.blobs.put(repository, digest, bytes);
-      return withSpace(registry, put);
+      return withSpace(registry, repository, put);
     },
   };
   await publish(registry, complete, request);

@@ -113,7 +113,7 @@ async function commitWithBytes(
     digest,
     place: async () => {
       const put = (): Promise<void> => registry.blobs.put(repository, digest, bytes);
-      await withSpace(registry, put);
+      await withSpace(registry, repository, put);
       return commit;
     },
     refused: (failed) => releaseRefused(registry, { repository, digest, tagRules }, failed),

@@ -34,8 +34,8 @@ export interface Registry {
   readonly origin: Origin | null;
   /** Hosts of the upstreams that the configuration mirrors under a repository's name. */
   readonly mirroredFrom: (repository: string) => readonly string[];
-  /** Keep equal blobs of several repositories as one file (`storage.dedupe`). */
-  readonly dedupe: boolean;
+  /** Whether equal blobs of two repositories are kept as one file (`storage.dedupe`). */
+  readonly dedupes: (one: string, other: string) => boolean;
   /** Whether a repository takes an index though manifests that it names are not there (`storage.sparseIndexes`). */
   readonly mayBeSparse: (repository: string) => boolean;
   /** What is kept for an undo, by the configuration in force. */

@@ -32,14 +32,14 @@ export class Uploads {
    */
   async start(repository: string, owner = "", caller = owner): Promise<string> {
     const id = await this.#open.newId(caller);
-    await this.#store.create(storedId(repository, id, owner));
+    await this.#store.create(storedId(repository, id, owner), repository);
     return id;
   }
 
   /** Bytes held; null when the owner has no such session in the repository. */
   async size(repository: string, id: string, owner = ""): Promise<number | null> {
     if (!idPattern.test(id)) return null;
-    return (await this.#store.stat(storedId(repository, id, owner)))?.sizeBytes ?? null;
+    return (await this.#store.stat(storedId(repository, id, owner), repository))?.sizeBytes ?? null;
   }
 
   /** How many are open. */
@@ -51,7 +51,7 @@ export class Uploads {
   async bytes(): Promise<number> {
     let bytes = 0;
     for (const id of await this.#store.ids()) {
-      bytes += (await this.#store.stat(id))?.sizeBytes ?? 0;
+      bytes += (await this.#store.stat(id, null))?.sizeBytes ?? 0;
     }
     return bytes;
   }
@@ -73,7 +73,7 @@ export class Uploads {
     owner = "",
   ): Promise<T> {
     if (!idPattern.test(id)) throw apiError("UPLOAD_UNKNOWN");
-    const upload = await this.#store.hold(storedId(repository, id, owner));
+    const upload = await this.#store.hold(storedId(repository, id, owner), repository);
     if (upload === null) throw apiError("UPLOAD_UNKNOWN");
     if (upload === "busy") {
       throw apiError("UPLOAD_BUSY", {
@@ -101,16 +101,16 @@ export class Uploads {
       info !== null &&
       now - info.changedAt >= (info.sizeBytes === 0 ? Math.min(idleMs, emptyIdleMs) : idleMs);
     for (const id of await this.#store.ids()) {
-      if (!isIdle(await this.#store.stat(id))) continue;
+      if (!isIdle(await this.#store.stat(id, null))) continue;
       if (dryRun) {
         removed += 1;
         continue;
       }
-      const upload = await this.#store.hold(id);
+      const upload = await this.#store.hold(id, null);
       if (upload === null || upload === "busy") continue;
       try {
         // Another request may have written to it since it was listed: only what its holder sees counts.
-        if (!isIdle(await this.#store.stat(id))) continue;
+        if (!isIdle(await this.#store.stat(id, null))) continue;
         await upload.discard();
         removed += 1;
       } finally {

@@ -14,7 +14,9 @@ import type { KeyedFiles } from "../storage/filesystem/keyed_files.ts";
 import { blobKey } from "../storage/layout.ts";
 import type { LooseFile } from "../storage/layout_directory.ts";
 import type { Claim } from "../storage/root_lock.ts";
+import type { LocalStores, Stores } from "../storage/stores.ts";
 import { claimToCopy, MetadataCopy } from "./metadata_copy_root.ts";
+import { openStores, requireSubStores, rootsOf } from "./sub_root.ts";
 import type { MetadataView, Root, Writer, WriterHooks } from "./root.ts";
 
 /** Layouts without the files that the real run would have removed by now. */
@@ -34,17 +36,22 @@ class CopiedLayouts extends FilesystemLayouts {
 
 export class CopiedRoot implements Root {
   readonly leases: Leases;
-  readonly #rootDirectory: string;
-  readonly #stores: FilesystemStores;
+  readonly #storage: Config["storage"];
+  readonly #stores: LocalStores;
   /** Keys of what the copy says is removed. */
   readonly #removed = new Set<string>();
   readonly #copy = new MetadataCopy();
 
-  constructor({ storage: { rootDirectory } }: Pick<Config, "storage">, clock: Clock) {
-    this.#rootDirectory = rootDirectory;
+  constructor({ storage }: Pick<Config, "storage">, clock: Clock) {
+    const { rootDirectory } = storage;
+    this.#storage = storage;
     this.leases = new FileLeases(rootDirectory);
-    const stores = openFilesystem({ rootDirectory, durable: false, clock });
-    this.#stores = { ...stores, layouts: new CopiedLayouts(stores.files, this.#removed) };
+    const opened = (stores: FilesystemStores): FilesystemStores => ({
+      ...stores,
+      layouts: new CopiedLayouts(stores.files, this.#removed),
+    });
+    const main = opened(openFilesystem({ rootDirectory, durable: false, clock }));
+    this.#stores = openStores(main, storage, { clock, opened }).stores;
   }
 
   make(): readonly string[] {
@@ -52,15 +59,26 @@ export class CopiedRoot implements Root {
   }
 
   claim(): Claim {
-    return claimToCopy(this.#rootDirectory);
+    const claims: Claim[] = [];
+    const release = (): void => {
+      for (const claim of claims) claim.release();
+    };
+    requireSubStores(this.#storage);
+    try {
+      for (const root of rootsOf(this.#storage)) claims.push(claimToCopy(root));
+      return { release };
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
-  async prepareBytes(): Promise<FilesystemStores> {
-    this.#copy.fill(this.#rootDirectory);
+  async prepareBytes(): Promise<Stores> {
+    this.#copy.fill(this.#storage.rootDirectory);
     return this.#stores;
   }
 
-  openBytes(): FilesystemStores {
+  openBytes(): Stores {
     return this.#stores;
   }
 

@@ -11,10 +11,10 @@ import type { Committer, Metadata } from "../metadata/metadata.ts";
 import { objects } from "../metadata/objects.ts";
 import { openFilesystem, type FilesystemStores } from "../storage/filesystem/open_filesystem.ts";
 import type { FileReserve } from "../storage/filesystem/reserve.ts";
-import { otherRegistryAdvice } from "../storage/other_registry.ts";
 import type { Claim } from "../storage/root_lock.ts";
-import type { Stores } from "../storage/stores.ts";
+import type { LocalStores, Stores } from "../storage/stores.ts";
 import { MetadataRoot } from "./metadata_root.ts";
+import { claimApart, makeSubStores, openStores, registryAdvice, SubReserves } from "./sub_root.ts";
 import type { MetadataView, Root, Writer, WriterHooks } from "./root.ts";
 
 export class DirectoryRoot implements Root {
@@ -22,7 +22,8 @@ export class DirectoryRoot implements Root {
   readonly #config: Config["storage"];
   readonly #clock: Clock;
   readonly #metadata: MetadataRoot;
-  #primary: FilesystemStores | null = null;
+  /** What the primary has: its bytes, and space for deletes on the disks of other stores. */
+  #primary: { readonly stores: LocalStores; readonly reserves: SubReserves } | null = null;
 
   constructor({ storage }: Pick<Config, "storage">, clock: Clock) {
     this.#config = storage;
@@ -32,38 +33,51 @@ export class DirectoryRoot implements Root {
   }
 
   make(): readonly string[] {
-    return this.#metadata.make();
+    return [...this.#metadata.make(), ...makeSubStores(this.#config)];
   }
 
   claim(log: Pick<Log, "warn">): Claim {
     const claim = this.#metadata.claim(log);
-    const advice = otherRegistryAdvice(this.#config.rootDirectory);
-    if (advice !== null) log.warn(advice);
-    return claim;
+    const apart = claimApart(this.#config, claim);
+    for (const advice of registryAdvice(this.#config)) log.warn(advice);
+    return {
+      release: () => {
+        apart.release();
+        claim.release();
+      },
+    };
   }
 
   /** It makes the directories, and keeps the reserve. */
   async prepareBytes(): Promise<Stores> {
-    const stores = this.#open(this.#metadata.reserve());
-    await stores.prepare();
-    this.#primary = stores;
+    const reserves = new SubReserves(this.#config);
+    const main = this.#open(this.#metadata.reserve());
+    const { stores, apart } = openStores(main, this.#config, { clock: this.#clock, reserves });
+    for (const each of [main, ...apart]) await each.prepare();
+    this.#primary = { stores, reserves };
     return stores;
   }
 
   openBytes(): Stores {
-    return this.#open();
+    return openStores(this.#open(), this.#config, { clock: this.#clock }).stores;
   }
 
   async openWriter(hooks: WriterHooks): Promise<Writer> {
-    const { underLock } = must(this.#primary, "the primary opens its bytes first");
-    const writer = this.#metadata.openWriter(hooks, underLock);
+    const { stores, reserves } = must(this.#primary, "the primary opens its bytes first");
+    const writer = this.#metadata.openWriter(hooks, stores.underLock);
     try {
       await this.#requireContent(writer.committer);
     } catch (error) {
       await writer.close();
       throw error;
     }
-    return writer;
+    return {
+      ...writer,
+      probe: () => {
+        writer.probe();
+        reserves.fill();
+      },
+    };
   }
 
   openMetadata(view: MetadataView): Metadata {

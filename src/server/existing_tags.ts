@@ -7,8 +7,27 @@ import { systemClock } from "../lib/clock.ts";
 import type { Metadata } from "../metadata/metadata.ts";
 import { PatternsOnTags } from "../registry/retention/check_options.ts";
 import { scopeTest } from "../metadata/usage.ts";
-import { compileRules, policyOf } from "../registry/retention/rules.ts";
+import { compileStores, policyOf, rulesOf } from "../registry/retention/rules.ts";
+import type { RetentionValues } from "../registry/retention/options.ts";
+import { everyStore, keyOf, subPathPlace } from "../registry/store_settings.ts";
 import { DirectoryRoot } from "./directory_root.ts";
+
+interface StoreRules {
+  readonly retention: RetentionValues;
+}
+
+/** The rules of every store, with the key of the store and where they stand. */
+function retentionPlaces({
+  retention,
+  subPaths,
+}: Config["storage"]): [key: string | null, values: RetentionValues, place: string][] {
+  const apart = Object.entries(subPaths).map(([key, values]): [string, RetentionValues, string] => [
+    key,
+    values.retention,
+    `${subPathPlace(key)}.retention`,
+  ]);
+  return [[null, retention, "storage.retention"], ...apart];
+}
 
 /** Repositories, and tags of each, that are looked at. */
 const repositoriesMax = 1_000;
@@ -16,21 +35,29 @@ const tagsMax = 1_000;
 
 /** Warnings about patterns that fit more of the tags that are there than they seem to. */
 export async function patternWarnings({ storage }: Pick<Config, "storage">): Promise<string[]> {
-  if (storage.retention.policies.length === 0) return [];
-  const rules = compileRules(storage.retention, storage.gcDelay);
-  const seen = new PatternsOnTags(storage.retention);
+  if (everyStore<StoreRules>(storage).every(({ retention }) => retention.policies.length === 0)) {
+    return [];
+  }
+  const rules = compileStores(storage);
+  const seen = new Map(
+    retentionPlaces(storage).map(([key, values, place]) => [
+      key,
+      new PatternsOnTags(values, place),
+    ]),
+  );
   const metadata = openExisting({ storage });
   if (metadata === null) return [];
   try {
     const page = { after: null, limit: repositoriesMax };
     for (const repository of await metadata.repositories(page)) {
-      const policy = rules.policies.indexOf(policyOf(rules, repository));
+      const own = rulesOf(rules, repository);
+      const policy = own.policies.indexOf(policyOf(rules, repository));
       if (policy === -1) continue;
       for (const tag of await metadata.tags(repository, { after: null, limit: tagsMax })) {
-        seen.see({ policy, repository, tag });
+        seen.get(keyOf<StoreRules>(storage, repository))?.see({ policy, repository, tag });
       }
     }
-    return seen.warnings();
+    return [...seen.values()].flatMap((patterns) => patterns.warnings());
   } catch (error) {
     return [`storage.retention: tags that are there could not be looked at: ${String(error)}`];
   } finally {
@@ -44,14 +71,16 @@ const namesMax = 100_000;
 
 /** Warnings about quotas and policies that are about no repository that is there. */
 export async function scopeWarnings({ storage }: Pick<Config, "storage">): Promise<string[]> {
-  const { quotas, retention } = storage;
+  const { quotas } = storage;
   const unmet = new Map<string, (name: string) => boolean>();
   for (const [at, { prefix, repositories = [] }] of quotas.entries()) {
     const fits = scopeTest(prefix === undefined ? { globs: repositories } : { prefix });
     unmet.set(`storage.quotas[${at}]`, fits);
   }
-  for (const [at, { repositories }] of retention.policies.entries()) {
-    unmet.set(`storage.retention.policies[${at}]`, scopeTest({ globs: repositories }));
+  for (const [, { policies }, place] of retentionPlaces(storage)) {
+    for (const [at, { repositories }] of policies.entries()) {
+      unmet.set(`${place}.policies[${at}]`, scopeTest({ globs: repositories }));
+    }
   }
   const metadata = unmet.size === 0 ? null : openExisting({ storage });
   if (metadata === null) return [];

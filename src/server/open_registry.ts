@@ -1,5 +1,5 @@
 /** The rules' view of a root: bytes, and metadata for reading with commits that go to the committer. */
-import { compileRules } from "../registry/retention/rules.ts";
+import { compileStores } from "../registry/retention/rules.ts";
 import type { RegistryConfig } from "../config/schema.ts";
 import type { Extension } from "../extensions/extension.ts";
 import { extensions as product } from "../extensions/extensions.ts";
@@ -12,6 +12,7 @@ import { ContentCache } from "../registry/content_cache.ts";
 import { layoutSource } from "../registry/layout_source.ts";
 import { undoSettings } from "../registry/history/undo_settings.ts";
 import type { Registry, Report } from "../registry/registry.ts";
+import { dedupesIn } from "../registry/store_settings.ts";
 import { Uploads } from "../registry/uploads.ts";
 import type { Stores } from "../storage/stores.ts";
 import type { Root } from "./root.ts";
@@ -48,13 +49,13 @@ export function openRegistry(config: RegistryConfig, parties: RegistryParties): 
     // A worker's extensions bring it.
     origin: null,
     mirroredFrom: (repository) => mirroredFrom(extensions, inForce(), repository),
-    dedupe: config.storage.dedupe,
+    dedupes: dedupesIn(config.storage),
     // Settings of a worker say which may; nobody else is pushed to.
     mayBeSparse: () => false,
     undo: () => undoSettings(inForce().storage),
     roomSeen: new RoomSeen(),
     // Jobs are given the rules in force.
-    retention: compileRules(config.storage.retention, config.storage.gcDelay),
+    retention: compileStores(config.storage),
     // Settings of a worker say what there is room for.
     quotas: null,
     pushChecks: [],

@@ -2,6 +2,7 @@
  * What the primary does beside taking commits: the background jobs, small writes that prove that the root takes some,
  * and following the file of users.
  */
+import { join } from "node:path";
 import { followFileUsers, type FileUserFollower } from "../auth/file_users.ts";
 import type { RegistryConfig } from "../config/schema.ts";
 import type { PrimaryExtensions } from "../extensions/open_extensions.ts";
@@ -17,6 +18,8 @@ import { followerJob } from "../registry/follower_job.ts";
 import { registryJobs } from "../registry/jobs.ts";
 import type { Registry, Report } from "../registry/registry.ts";
 import { RootProbe } from "../registry/root_probe.ts";
+import { settingsOf } from "../registry/store_settings.ts";
+import { repositoryKey } from "../storage/layout.ts";
 import type { Stores } from "../storage/stores.ts";
 import { auditFound } from "./audit_found.ts";
 import type { Writer } from "./root.ts";
@@ -46,7 +49,7 @@ export async function startJobs(options: {
     upkeep: stores.upkeep,
     removalDelayMs: () => config().storage.removalDelay,
     historyMs: () => config().storage.history.keep,
-    rootDirectory: config().storage.rootDirectory,
+    directoryOf: (repository) => directoryOf(config().storage, repository),
     fastRestart: config().storage.fastRestart,
     onReconciled,
     onFound: (found) => auditFound(config().log.audit, found, { clock, report }),
@@ -67,6 +70,15 @@ export async function startJobs(options: {
   });
   jobs.start();
   return jobs;
+}
+
+/** As people find a repository; its name where it is no directory. */
+function directoryOf(storage: RegistryConfig["storage"], repository: string): string {
+  const { rootDirectory } = settingsOf<{ readonly rootDirectory: string | null }>(
+    storage,
+    repository,
+  );
+  return rootDirectory === null ? repository : join(rootDirectory, repositoryKey(repository));
 }
 
 /** The feed keeps records for every follower; those that nobody runs would keep them for ever. */

@@ -77,6 +77,16 @@ export interface Room {
   readonly totalBytes: number;
 }
 
+/** A place that fills up apart from others. */
+export interface Disk {
+  /** A repository that lies there, for `room`; null for the place of all that has none of its own. */
+  readonly example: string | null;
+  readonly has: (repository: string) => boolean;
+}
+
+/** Of a store whose content lies in one place. */
+export const oneDisk: readonly Disk[] = [{ example: null, has: () => true }];
+
 export interface BlobStore {
   /** Bytes under a digest. Asked ahead of every answer, so it is cheap. */
   size(repository: string, digest: Digest): Promise<number | null>;
@@ -119,8 +129,13 @@ export interface BlobStore {
   removeKept(name: string): Promise<boolean>;
   /** Removes what interrupted writes left behind and is older than `ageMs`; returns how many. */
   removeLeftovers(ageMs: number): Promise<number>;
-  /** How much may be stored here, and how much of that is free for this server; null where nobody knows a limit. */
-  room(): Promise<Room | null>;
+  /** Where content lies that fills up apart from other content; the first has all that has no place of its own. */
+  readonly disks: readonly Disk[];
+  /**
+   * How much may be stored where a repository lies, and how much of that is free for this server; null where nobody knows
+   * a limit. The repository is null as in `Disk`.
+   */
+  room(repository: string | null): Promise<Room | null>;
   /** Writes a little as any content is written, and removes it. @throws what fails. */
   probe(): Promise<void>;
 }

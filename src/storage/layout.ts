@@ -12,6 +12,8 @@
  *         rates                      counts of requests, where a rate is limited
  *         reserve                    space for deletes on a full disk
  *         lock                       held while a server runs on this root
+ *         stores.json                where stores beside this one lie (`storage.subPaths`)
+ *         part_of.json               in such a store: of which registry it is
  *         token_key.json             signs the registry's own tokens; only the server's user may read it
  *         uploads/<id>.<owner>       bytes of open uploads
  *         finished/<id>              a second name of an upload whose bytes are in a store of objects by now
@@ -35,6 +37,10 @@ export const ratesFile = `${ownDirectory}/rates`;
 export const reserveFile = `${ownDirectory}/reserve`;
 export const lockFile = `${ownDirectory}/lock`;
 export const tokenKeyFile = `${ownDirectory}/token_key.json`;
+/** Where stores beside the main one lie, in the main root. */
+export const noteFile = `${ownDirectory}/stores.json`;
+/** Of which registry a store beside the main one is, in its own root. */
+export const markFile = `${ownDirectory}/part_of.json`;
 export const uploadsDirectory = `${ownDirectory}/uploads`;
 export const finishedDirectory = `${ownDirectory}/finished`;
 export const temporaryDirectory = `${ownDirectory}/temporary`;

@@ -9,12 +9,15 @@ import { join } from "node:path";
 const dockerRegistryPath = "docker/registry/v2";
 
 /** One line of advice for the operator; null for a directory that is empty, ours, or of layouts. */
-export function otherRegistryAdvice(rootDirectory: string): string | null {
+export function otherRegistryAdvice(
+  rootDirectory: string,
+  option = "storage.rootDirectory",
+): string | null {
   const places = [join(rootDirectory, dockerRegistryPath), rootDirectory];
   const found = places.find(isDockerRegistry);
   if (found === undefined) return null;
   return (
-    `storage.rootDirectory: ${found} holds what docker-registry keeps there, in a layout that is not served: its images ` +
+    `${option}: ${found} holds what docker-registry keeps there, in a layout that is not served: its images ` +
     "are not in this registry; let docker-registry serve them and copy them over " +
     "(docs/guides/migrate.md, From docker-registry and others), and give this registry a directory of its own"
   );

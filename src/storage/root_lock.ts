@@ -31,27 +31,31 @@ export class RootTaken extends Error {
 }
 
 /**
- * Claims the root for this process.
+ * Claims the root for this process; `option` is what says where it is.
  * @throws Error with one line for the operator; RootTaken where another process has it.
  */
-export function claimRoot(rootDirectory: string, mode: "alone" | "shared"): Claim {
-  makeRoot(rootDirectory);
+export function claimRoot(
+  rootDirectory: string,
+  mode: "alone" | "shared",
+  option = "storage.rootDirectory",
+): Claim {
+  makeRoot(rootDirectory, option);
   const path = join(rootDirectory, lockFile);
-  const claim = claimOrExplain(rootDirectory, path, mode === "alone" ? "exclusive" : "shared");
+  const lock = mode === "alone" ? "exclusive" : "shared";
+  const claim = claimOrExplain({ rootDirectory, path, option }, lock);
   if (claim === null) {
     throw new RootTaken(
-      `storage.rootDirectory: expected ${rootDirectory} to be free, found it served by ${holder(path)}; ` +
+      `${option}: expected ${rootDirectory} to be free, found it served by ${holder(path)}; ` +
         "stop that server, give this one another directory, or set storage.shared: true in both",
     );
   }
-  checkLocks(path);
+  checkLocks(path, option);
   return claim;
 }
 
 /** @throws Error with one line for the operator when locks do not work there at all. */
 function claimOrExplain(
-  rootDirectory: string,
-  path: string,
+  { rootDirectory, path, option }: Record<"rootDirectory" | "path" | "option", string>,
   mode: "exclusive" | "shared",
 ): Claim | null {
   try {
@@ -59,7 +63,7 @@ function claimOrExplain(
   } catch (cause) {
     if (!(cause instanceof LocksBroken)) throw cause;
     throw new Error(
-      `storage.rootDirectory: expected a file system with working file locks, and that of ${rootDirectory} ` +
+      `${option}: expected a file system with working file locks, and that of ${rootDirectory} ` +
         `has none (${cause.message}); start its lock service, as NFS needs one, or use a local file system`,
       { cause },
     );
@@ -86,14 +90,14 @@ export function claimLease(rootDirectory: string, lease: string): FencedClaim | 
  * Makes the root and the server's own directory in it, so that their names survive a power cut.
  * @throws Error with one line for the operator.
  */
-export function makeRoot(rootDirectory: string): void {
+export function makeRoot(rootDirectory: string, option = "storage.rootDirectory"): void {
   const path = join(rootDirectory, ownDirectory);
   try {
     makeDirectories(path);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new Error(
-      `storage.rootDirectory: expected a directory that this user can write, got ${rootDirectory} (${reason})`,
+      `${option}: expected a directory that this user can write, got ${rootDirectory} (${reason})`,
       { cause },
     );
   }
@@ -175,7 +179,7 @@ function writeHolder(descriptor: number, fence: number | null = null): void {
 }
 
 /** A file system whose locks do not exclude would let two requests write one upload. */
-function checkLocks(path: string): void {
+function checkLocks(path: string, option: string): void {
   const probe = `${path}.probe`;
   const first = openSync(probe, constants.O_RDWR | constants.O_CREAT, fileMode);
   const second = openSync(probe, constants.O_RDWR | constants.O_CREAT, fileMode);
@@ -183,7 +187,7 @@ function checkLocks(path: string): void {
     // Another server may be probing at the same time: only two successes prove that locks do not work.
     if (tryLock(first, "exclusive") && tryLock(second, "exclusive")) {
       throw new Error(
-        "storage.rootDirectory: expected a file system with working file locks, and this one's do not exclude; " +
+        `${option}: expected a file system with working file locks, and this one's do not exclude; ` +
           "use a local file system",
       );
     }

@@ -17,52 +17,56 @@ const entriesMax = 1_000;
  * Looks at the root and at the files of `_zot`. Returns warnings.
  * @throws with one line for the operator when a file there may be another user's.
  */
-export function checkRootTrust(rootDirectory: string): string[] {
+export function checkRootTrust(rootDirectory: string, option = "storage.rootDirectory"): string[] {
   const own = join(rootDirectory, ownDirectory);
   const me = selfIn(own);
-  const warnings = [...rootWarnings(rootDirectory, me), ...ownProblems(own, me)];
+  const warnings = [...rootWarnings(rootDirectory, me, option), ...ownProblems(own, me, option)];
   const { mode } = statSync(own);
   for (const name of readdirSync(own).slice(0, entriesMax)) {
-    warnings.push(...fileProblems(join(own, name), mode, me));
+    warnings.push(...fileProblems(join(own, name), mode, { me, option }));
   }
   return warnings;
 }
 
 /** What others may write is out of their reach behind a directory that they may not enter: SQLite goes by the umask. */
-function fileProblems(path: string, directoryMode: number, me: Self): string[] {
+function fileProblems(
+  path: string,
+  directoryMode: number,
+  { me, option }: { readonly me: Self; readonly option: string },
+): string[] {
   const found = distrustFile(path, me);
   if (found === null) return [];
-  if (found.by === "owner") throw untrusted(path, found.says, `chown it to user ${me.uid}`);
+  if (found.by === "owner") {
+    throw untrusted(option, path, found.says, `chown it to user ${me.uid}`);
+  }
   const [entered, isOurs] =
     found.by === "group" ? [directoryMode & 0o010, found.isOurs] : [directoryMode & 0o001, false];
-  if (entered !== 0 && !isOurs) throw untrusted(path, found.says, "chmod go-w it");
+  if (entered !== 0 && !isOurs) throw untrusted(option, path, found.says, "chmod go-w it");
   if (entered === 0 && found.by === "group") return [];
-  return [`storage.rootDirectory: ${path}: ${found.says}; chmod go-w it`];
+  return [`${option}: ${path}: ${found.says}; chmod go-w it`];
 }
 
-function rootWarnings(rootDirectory: string, me: Self): string[] {
+function rootWarnings(rootDirectory: string, me: Self, option: string): string[] {
   const found = distrustFile(rootDirectory, me);
   if (found === null || (found.by === "group" && found.isOurs)) return [];
   return [
-    `storage.rootDirectory: ${rootDirectory}: ${found.says}, and so may change what this registry serves`,
+    `${option}: ${rootDirectory}: ${found.says}, and so may change what this registry serves`,
   ];
 }
 
-function ownProblems(own: string, me: Self): string[] {
+function ownProblems(own: string, me: Self, option: string): string[] {
   const found = distrustFile(own, me);
   if (found === null) return [];
   if (found.by === "group" && found.isOurs) {
-    return [
-      `storage.rootDirectory: ${own}: ${found.says}, and so may log in as anybody; chmod g-w`,
-    ];
+    return [`${option}: ${own}: ${found.says}, and so may log in as anybody; chmod g-w`];
   }
   const remedy = found.by === "owner" ? `chown -R it to user ${me.uid}` : "chmod go-w it";
-  throw untrusted(own, found.says, remedy);
+  throw untrusted(option, own, found.says, remedy);
 }
 
-function untrusted(path: string, says: string, remedy: string): Error {
+function untrusted(option: string, path: string, says: string, remedy: string): Error {
   return new Error(
-    `storage.rootDirectory: expected ${path} to be this user's alone, but ${says}; ` +
+    `${option}: expected ${path} to be this user's alone, but ${says}; ` +
       `look at what is there, then ${remedy}`,
   );
 }

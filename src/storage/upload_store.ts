@@ -84,14 +84,15 @@ export interface UploadInfo {
   readonly changedAt: number;
 }
 
+/** Every id comes with the repository that the upload is for, which may decide where it lies; null where only the id is known. */
 export interface UploadStore {
   /** @throws StorageFull; an error when the id was given before. */
-  create(id: string): Promise<void>;
+  create(id: string, repository: string): Promise<void>;
   /** "busy" when another request holds it, null when there is none. */
-  hold(id: string): Promise<HeldUpload | "busy" | null>;
+  hold(id: string, repository: string | null): Promise<HeldUpload | "busy" | null>;
   /** For reading while somebody, in any process, holds it; null when there is none. */
-  follow(id: string): Promise<FollowedUpload | null>;
-  stat(id: string): Promise<UploadInfo | null>;
+  follow(id: string, repository: string): Promise<FollowedUpload | null>;
+  stat(id: string, repository: string | null): Promise<UploadInfo | null>;
   /** All there are; their order means nothing. */
   ids(): Promise<string[]>;
 }

@@ -33,6 +33,9 @@ export interface OtherProcess {
 
 export type OpenEmptyStores = () => Promise<OpenStores>;
 
+/** The repository of every upload at hand. */
+export const uploadsTo = "team/app";
+
 export const unlimited: AppendLimits = { uploadBytesMax: null };
 
 /** Bytes that differ at every place that a mistake may shift them to; equal seeds give equal bytes. */
@@ -55,7 +58,7 @@ export async function held(
   uploads: UploadStore,
   id: string,
 ): Promise<HeldUpload & AsyncDisposable> {
-  const upload = await uploads.hold(id);
+  const upload = await uploads.hold(id, uploadsTo);
   if (upload === null || upload === "busy")
     throw new Error(`upload ${id} is ${upload ?? "absent"}`);
   return Object.assign(upload, { [Symbol.asyncDispose]: () => upload.close() });
@@ -63,7 +66,7 @@ export async function held(
 
 /** A new upload that holds these bytes. */
 export async function uploaded(uploads: UploadStore, id: string, bytes: Uint8Array): Promise<void> {
-  await uploads.create(id);
+  await uploads.create(id, uploadsTo);
   await using upload = await held(uploads, id);
   await upload.append(bytesSource(bytes), unlimited);
 }

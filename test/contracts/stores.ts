@@ -12,13 +12,22 @@ import { testFinishing } from "./upload_finishing.ts";
 import { testUploads } from "./upload_store.ts";
 import type { OpenEmptyStores, OpenStores } from "./store_samples.ts";
 
-export function storesContract(name: string, open: OpenEmptyStores): void {
+export interface StoresSay {
+  /** Whether content of two repositories is stored once when it is shared. */
+  readonly sharesOnce?: boolean;
+}
+
+export function storesContract(
+  name: string,
+  open: OpenEmptyStores,
+  { sharesOnce = true }: StoresSay = {},
+): void {
   const opened: OpenEmptyStores = async () => checkedAtEnd(await open());
-  describe(`${name}: blobs`, () => testBlobs(opened));
-  describe(`${name}: checks`, () => testChecks(opened));
+  describe(`${name}: blobs`, () => testBlobs(opened, sharesOnce));
+  describe(`${name}: checks`, () => testChecks(opened, sharesOnce));
   describe(`${name}: uploads`, () => testUploads(opened));
   describe(`${name}: bodies`, () => testBodies(opened));
-  describe(`${name}: finishing`, () => testFinishing(opened));
+  describe(`${name}: finishing`, () => testFinishing(opened, sharesOnce));
 }
 
 /** Closing it fails when something was left behind. */

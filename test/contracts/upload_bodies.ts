@@ -89,7 +89,7 @@ export function testBodies(open: OpenEmptyStores): void {
         const after = before === 0 ? "" : ` after ${before} others`;
         test(`${length} bytes, ${announced ? "announced" : "in chunks"}${after}`, async () => {
           await using opened = await open();
-          await opened.stores.uploads.create("one");
+          await opened.stores.uploads.create("one", "team/app");
           await using upload = await held(opened.stores.uploads, "one");
           await upload.append(bytesSource(sample(before, 9)), unlimited);
           const bytes = sample(length);
@@ -108,7 +108,7 @@ export function testBodies(open: OpenEmptyStores): void {
 
   test("a body of no bytes, announced and in chunks", async () => {
     await using opened = await open();
-    await opened.stores.uploads.create("one");
+    await opened.stores.uploads.create("one", "team/app");
     await using upload = await held(opened.stores.uploads, "one");
     for (const announcedBytes of [0, null]) {
       const sending: Sending = { bytes: new Uint8Array(), announcedBytes, ends: "whole" };
@@ -131,7 +131,7 @@ export function testBodies(open: OpenEmptyStores): void {
         const says = `${length} of ${announced ? "more" : "some"} bytes after ${before}`;
         test(`a sender that went away after ${says}: a first part of what came is kept`, async () => {
           await using opened = await open();
-          await opened.stores.uploads.create("one");
+          await opened.stores.uploads.create("one", "team/app");
           await using upload = await held(opened.stores.uploads, "one");
           await upload.append(bytesSource(sample(before, 9)), unlimited);
           const bytes = sample(length);
@@ -152,7 +152,7 @@ export function testBodies(open: OpenEmptyStores): void {
           const all = Buffer.concat([sample(before, 9), kept, rest]);
           expect(upload.sizeBytes).toBe(all.length);
           expect(await upload.digest("sha256")).toBe(digestOf("sha256", all));
-          expect((await opened.stores.uploads.stat("one"))?.sizeBytes).toBe(all.length);
+          expect((await opened.stores.uploads.stat("one", "team/app"))?.sizeBytes).toBe(all.length);
           await upload.discard();
         });
       }
@@ -161,7 +161,7 @@ export function testBodies(open: OpenEmptyStores): void {
 
   test("a small body that broke off is counted as far as it was kept", async () => {
     await using opened = await open();
-    await opened.stores.uploads.create("one");
+    await opened.stores.uploads.create("one", "team/app");
     await using upload = await held(opened.stores.uploads, "one");
     const bytes = sample(1000);
     const result = await append(upload, { bytes, announcedBytes: 2000, ends: "closed" });
@@ -175,7 +175,7 @@ export function testBodies(open: OpenEmptyStores): void {
   for (const announced of [true, false]) {
     test(`a body over the limit, ${announced ? "announced" : "in chunks"}: none of it stays`, async () => {
       await using opened = await open();
-      await opened.stores.uploads.create("one");
+      await opened.stores.uploads.create("one", "team/app");
       await using upload = await held(opened.stores.uploads, "one");
       await upload.append(bytesSource(sample(1000)), unlimited);
       const bytes = sample(mebibyte);

@@ -11,7 +11,7 @@ const repository = "team/app";
 const bytes = sample(100_000);
 const digest = digestOf("sha256", bytes);
 
-export function testFinishing(open: OpenEmptyStores): void {
+export function testFinishing(open: OpenEmptyStores, sharesOnce: boolean): void {
   test("uploaded bytes are content only once they are finished", async () => {
     await using opened = await open();
     const { stores } = opened;
@@ -34,8 +34,9 @@ export function testFinishing(open: OpenEmptyStores): void {
     await upload.finish(repository, digest);
     await stores.blobs.remove(repository, digest);
     await upload.finish(repository, digest);
-    await upload.finish("team/other", digest);
-    for (const at of [repository, "team/other"]) {
+    const others = sharesOnce ? ["team/other"] : [];
+    for (const at of others) await upload.finish(at, digest);
+    for (const at of [repository, ...others]) {
       expect(await readBlob(stores, at, digest)).toEqual(bytes);
     }
     await upload.discard();
@@ -89,7 +90,7 @@ export function testFinishing(open: OpenEmptyStores): void {
 
   test("an empty upload is empty content", async () => {
     await using opened = await open();
-    await opened.stores.uploads.create("one");
+    await opened.stores.uploads.create("one", "team/app");
     await using upload = await held(opened.stores.uploads, "one");
     await upload.finish(repository, digest);
     expect(await opened.stores.blobs.stat(repository, digest)).toMatchObject({ sizeBytes: 0 });

@@ -12,22 +12,22 @@ export function testUploads(open: OpenEmptyStores): void {
   test("an upload that was never made, or was discarded, is absent", async () => {
     await using opened = await open();
     const { stores } = opened;
-    expect(await stores.uploads.hold("one")).toBeNull();
-    expect(await stores.uploads.stat("one")).toBeNull();
+    expect(await stores.uploads.hold("one", "team/app")).toBeNull();
+    expect(await stores.uploads.stat("one", "team/app")).toBeNull();
     await uploaded(stores.uploads, "one", sample(10));
     const upload = await held(stores.uploads, "one");
     await upload.discard();
     await upload.close();
-    expect(await stores.uploads.hold("one")).toBeNull();
-    expect(await stores.uploads.stat("one")).toBeNull();
+    expect(await stores.uploads.hold("one", "team/app")).toBeNull();
+    expect(await stores.uploads.stat("one", "team/app")).toBeNull();
     expect(await stores.uploads.ids()).toEqual([]);
   });
 
   test("an id is given once", async () => {
     await using opened = await open();
     await uploaded(opened.stores.uploads, "one", sample(10));
-    expect(await reasonOf(opened.stores.uploads.create("one"))).toBeInstanceOf(Error);
-    expect((await opened.stores.uploads.stat("one"))?.sizeBytes).toBe(10);
+    expect(await reasonOf(opened.stores.uploads.create("one", "team/app"))).toBeInstanceOf(Error);
+    expect((await opened.stores.uploads.stat("one", "team/app"))?.sizeBytes).toBe(10);
     await discard(opened, "one");
   });
 
@@ -35,9 +35,9 @@ export function testUploads(open: OpenEmptyStores): void {
     await using opened = await open();
     const before = Date.now();
     await uploaded(opened.stores.uploads, "one", sample(10));
-    await opened.stores.uploads.create("two");
+    await opened.stores.uploads.create("two", "team/app");
     for (const stores of [opened.stores, opened.another()]) {
-      const info = await stores.uploads.stat("one");
+      const info = await stores.uploads.stat("one", "team/app");
       expect(info).toMatchObject({ sizeBytes: 10 });
       // File systems keep time in ticks of a few milliseconds.
       expect(info!.changedAt).toBeGreaterThanOrEqual(before - 50);
@@ -51,12 +51,12 @@ export function testUploads(open: OpenEmptyStores): void {
   test("what is held is followed while it grows, by every opening, and to its end", async () => {
     await using opened = await open();
     const { stores } = opened;
-    expect(await stores.uploads.follow("one")).toBeNull();
+    expect(await stores.uploads.follow("one", "team/app")).toBeNull();
     await uploaded(stores.uploads, "one", sample(10));
     const upload = await held(stores.uploads, "one");
     const digest = digestOf("sha256", sample(300_010));
     const followers = await Promise.all(
-      [stores, opened.another()].map((each) => each.uploads.follow("one")),
+      [stores, opened.another()].map((each) => each.uploads.follow("one", "team/app")),
     );
     const readAll = async (from: number): Promise<Uint8Array[]> =>
       Promise.all(
@@ -86,11 +86,11 @@ export function testUploads(open: OpenEmptyStores): void {
     for (const follower of followers) expect(follower!.isThere()).toBe(true);
     await upload.discard();
     await upload.close();
-    await stores.uploads.create("one");
+    await stores.uploads.create("one", "team/app");
     for (const follower of followers) expect(follower!.isThere()).toBe(false);
     await discard(opened, "one");
     for (const bytes of await readAll(0)) expect(bytes).toEqual(Buffer.from(sample(300_010)));
-    expect(await stores.uploads.follow("one")).toBeNull();
+    expect(await stores.uploads.follow("one", "team/app")).toBeNull();
     for (const follower of followers) await follower!.close();
   });
 
@@ -121,7 +121,7 @@ export function testUploads(open: OpenEmptyStores): void {
     await using opened = await open();
     const { uploads } = opened.stores;
     await uploaded(uploads, "one", sample(10));
-    const follower = await uploads.follow("one");
+    const follower = await uploads.follow("one", "team/app");
     await discard(opened, "one");
     expect(await follower!.read(4, 100)).toEqual(sample(10).slice(4));
     await follower!.close();
@@ -133,8 +133,9 @@ export function testUploads(open: OpenEmptyStores): void {
     await uploaded(opened.stores.uploads, "one", sample(10));
     for (const holder of openings) {
       const upload = await held(holder.uploads, "one");
-      for (const stores of openings) expect(await stores.uploads.hold("one")).toBe("busy");
-      expect((await opened.stores.uploads.stat("one"))?.sizeBytes).toBe(10);
+      for (const stores of openings)
+        expect(await stores.uploads.hold("one", "team/app")).toBe("busy");
+      expect((await opened.stores.uploads.stat("one", "team/app"))?.sizeBytes).toBe(10);
       await upload.close();
     }
     await discard(opened, "one");
@@ -146,10 +147,10 @@ export function testUploads(open: OpenEmptyStores): void {
     if (elsewhere === null) return;
     await uploaded(opened.stores.uploads, "one", sample(10));
     const first = await elsewhere.hold("one");
-    expect(await opened.stores.uploads.hold("one")).toBe("busy");
+    expect(await opened.stores.uploads.hold("one", "team/app")).toBe("busy");
     await first.release();
     const second = await elsewhere.hold("one");
-    expect(await opened.stores.uploads.hold("one")).toBe("busy");
+    expect(await opened.stores.uploads.hold("one", "team/app")).toBe("busy");
     await second.kill();
     await discard(opened, "one");
   });
@@ -159,17 +160,21 @@ export function testUploads(open: OpenEmptyStores): void {
     const openings = [opened.stores, opened.another()];
     await uploaded(opened.stores.uploads, "one", sample(10));
     const found = await Promise.all(
-      Array.from({ length: 20 }, (_, index) => openings[index % 2]!.uploads.hold("one")),
+      Array.from({ length: 20 }, (_, index) =>
+        openings[index % 2]!.uploads.hold("one", "team/app"),
+      ),
     );
     const holders = found.filter(
       (upload): upload is HeldUpload => upload !== null && upload !== "busy",
     );
     expect(holders).toHaveLength(1);
-    const racing = Promise.all(Array.from({ length: 20 }, () => opened.stores.uploads.hold("one")));
+    const racing = Promise.all(
+      Array.from({ length: 20 }, () => opened.stores.uploads.hold("one", "team/app")),
+    );
     await holders[0]!.discard();
     await holders[0]!.close();
     for (const upload of await racing) expect(upload === null || upload === "busy").toBe(true);
-    expect(await opened.stores.uploads.hold("one")).toBeNull();
+    expect(await opened.stores.uploads.hold("one", "team/app")).toBeNull();
   });
 
   const limits = [
@@ -203,7 +208,7 @@ export function testUploads(open: OpenEmptyStores): void {
     test(`${algorithm} of an empty upload, after several appends, and again, here and elsewhere`, async () => {
       await using opened = await open();
       const { stores } = opened;
-      await stores.uploads.create("one");
+      await stores.uploads.create("one", "team/app");
       let all = new Uint8Array();
       for (const length of [0, 1, 70_000, 3]) {
         const upload = await held(stores.uploads, "one");
@@ -237,7 +242,7 @@ export function testUploads(open: OpenEmptyStores): void {
     const property = fc.asyncProperty(fc.array(step, { maxLength: 20 }), async (steps) => {
       await using opened = await open();
       const openings = [opened.stores, opened.another()];
-      await opened.stores.uploads.create("one");
+      await opened.stores.uploads.create("one", "team/app");
       let upload = await held(opened.stores.uploads, "one");
       let model = Buffer.alloc(0);
       let undo = 0; // The size before the last append: what may be gone back to.

@@ -86,6 +86,40 @@ const open: readonly Kind[] = [
     asks: [[nobody, app, all]],
   },
   {
+    kind: "several stores",
+    storage: {
+      dedupe: true,
+      gc: true,
+      subPaths: {
+        "/a": { rootDirectory: "several1", dedupe: true },
+        "/b": { rootDirectory: "several2", dedupe: true, gc: true },
+        "/c": { rootDirectory: "several3", dedupe: false },
+      },
+    },
+    http: () => listen,
+    asks: [
+      [nobody, "a/app", all],
+      [nobody, "b/app", all],
+      [nobody, app, all],
+    ],
+  },
+  {
+    kind: "stores that are collected each for itself",
+    storage: {
+      gc: true,
+      gcDelay: "1h",
+      gcInterval: "1h",
+      subPaths: {
+        "/a": { rootDirectory: "collected", gc: true, gcDelay: "1h", gcInterval: "1h" },
+      },
+    },
+    http: () => listen,
+    asks: [
+      [nobody, "a/app", all],
+      [nobody, app, all],
+    ],
+  },
+  {
     kind: "TLS",
     http: () => ({ ...listen, realm: "zot", tls: plainTls }),
     asks: [[nobody, app, all]],

@@ -179,7 +179,12 @@ export class Place implements AsyncDisposable {
   }
 
   async walk(): Promise<void> {
-    await walkFiles({ registry: this.registry, delayMs: 0, mayGoOn: () => true });
+    await walkFiles({
+      registry: this.registry,
+      delayMs: () => 0,
+      isWalked: () => true,
+      mayGoOn: () => true,
+    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

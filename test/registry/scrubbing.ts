@@ -1,5 +1,6 @@
 // Checks for tests: rounds of the job in a world whose clock a test moves.
 
+import { join } from "node:path";
 import { scrub, type Damaged } from "../../src/metadata/scrub.ts";
 import type { Registry } from "../../src/registry/registry.ts";
 import { readState, scrubJob } from "../../src/registry/scrub/scrub_job.ts";
@@ -24,7 +25,7 @@ export function openScrubbing(world: Scrubbed, registry: Registry = world.regist
     registry,
     settings: () => settings,
     isReady: () => true,
-    rootDirectory: world.root,
+    directoryOf: (repository) => join(world.root, repository),
   });
   const run = async (signal = new AbortController().signal): Promise<void> => {
     // What was pushed in this millisecond was hashed in it.

@@ -177,11 +177,18 @@ export async function openRoot(
     quotas: null,
     pushChecks: [],
     sources: [layoutSource],
-    dedupe,
+    dedupes: () => dedupe,
     mirroredFrom: () => [],
     mayBeSparse: (name) => name.startsWith("sparse/"),
     undo,
-    retention: { dryRun: false, delayMs: 0, gcDelayMs: 0, policies: [], ignoresPulls: false },
+    retention: {
+      dryRun: false,
+      delayMs: 0,
+      gcDelayMs: 0,
+      policies: [],
+      ignoresPulls: false,
+      apart: new Map(),
+    },
     report,
   };
   const close = async (): Promise<void> => {

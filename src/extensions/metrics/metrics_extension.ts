@@ -4,9 +4,10 @@
 import packageJson from "../../../package.json" with { type: "json" };
 import { programCommit } from "../../lib/program_commit.ts";
 import { isCompiled } from "../../lib/runtime.ts";
+import type { RegistryConfig } from "../../config/schema.ts";
 import type { Extension } from "../extension.ts";
 import { metricsEndpoints } from "./endpoints.ts";
-import { metricsText } from "./metrics_page.ts";
+import { metricsText, type MeasuredStore } from "./metrics_page.ts";
 import { openPrimaryMetrics, openWorkerMetrics, type MetricsPlace } from "./open_metrics.ts";
 import { measureUsageJob, measuringName } from "./usage.ts";
 
@@ -41,9 +42,9 @@ export const metricsExtension: Extension<MetricsPlace> = {
   openWorker({ config, clock, served, place, figures }) {
     if (place === null) return null;
     const metrics = openWorkerMetrics(place, served, clock);
-    const { rootDirectory } = config.storage;
     const { path } = config.extensions.metrics.prometheus;
-    const page = { metrics, clock, rootDirectory, info: programInfo(), figures };
+    const stores = measuredStores(config);
+    const page = { metrics, clock, stores, info: programInfo(), figures };
     return {
       endpoints: (registry) =>
         metricsEndpoints(path, (withRepositories) =>
@@ -63,4 +64,12 @@ function programInfo() {
     ["goVersion", `bun ${process.versions.bun}`],
     ["version", packageJson.version],
   ] as const;
+}
+
+function measuredStores({ storage: { rootDirectory, subPaths } }: RegistryConfig): MeasuredStore[] {
+  if (rootDirectory === null) return [];
+  const apart = Object.entries(subPaths).map(([path, store]) => {
+    return { path, rootDirectory: store.rootDirectory };
+  });
+  return [{ path: null, rootDirectory }, ...apart];
 }

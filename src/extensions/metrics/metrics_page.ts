@@ -33,14 +33,20 @@ export interface MetricsPageOptions {
   readonly metrics: ServerMetrics;
   readonly registry: Registry;
   readonly clock: Clock;
-  /** Null where no file system holds the content: then the page tells of none. */
-  readonly rootDirectory: string | null;
+  /** Where content lies; none where no file system holds it: then the page tells of none. */
+  readonly stores: readonly MeasuredStore[];
   /** Labels of `zot_info`. */
   readonly info: LabelPairs;
   /** What other extensions add. */
   readonly figures: () => readonly Figures[];
   /** Name the repositories that have a name here. */
   readonly withRepositories: boolean;
+}
+
+/** A root directory, and the key of `storage.subPaths` that it has; null for the main one. */
+export interface MeasuredStore {
+  readonly path: string | null;
+  readonly rootDirectory: string;
 }
 
 /** The page's text. */
@@ -81,7 +87,7 @@ function repositoryTexts({ page }: ServerMetrics): string[] {
 }
 
 async function storeTexts(options: MetricsPageOptions): Promise<string[]> {
-  const { registry, clock, rootDirectory, withRepositories } = options;
+  const { registry, clock, stores, withRepositories } = options;
   const lag = await layoutLag(registry);
   const lagMs = lag.since === null ? 0 : Math.max(clock.now() - lag.since, 0);
   return [
@@ -90,7 +96,7 @@ async function storeTexts(options: MetricsPageOptions): Promise<string[]> {
     plain(sampledMetrics.layoutLag, lagMs / 1000),
     ...(await scrubTexts(registry)),
     sampledText(sampledMetrics.quotaRatio, withRepositories ? await quotaSamples(registry) : []),
-    sampledText(sampledMetrics.filesystemBytes, await filesystemSamples(rootDirectory)),
+    sampledText(sampledMetrics.filesystemBytes, await filesystemSamples(stores)),
   ];
 }
 
@@ -113,13 +119,18 @@ async function scrubTexts(registry: Registry): Promise<string[]> {
   ];
 }
 
-async function filesystemSamples(rootDirectory: string | null): Promise<Sample[]> {
-  if (rootDirectory === null) return [];
-  const { sizeBytes, freeBytes } = await filesystemFigures(rootDirectory);
-  return [
-    { labels: [["state", "size"]], value: sizeBytes },
-    { labels: [["state", "free"]], value: freeBytes },
-  ];
+async function filesystemSamples(stores: readonly MeasuredStore[]): Promise<Sample[]> {
+  const samples = await Promise.all(
+    stores.map(async ({ path, rootDirectory }): Promise<Sample[]> => {
+      const { sizeBytes, freeBytes } = await filesystemFigures(rootDirectory);
+      const place: LabelPairs = path === null ? [] : [["path", path]];
+      return [
+        { labels: [["state", "size"], ...place], value: sizeBytes },
+        { labels: [["state", "free"], ...place], value: freeBytes },
+      ];
+    }),
+  );
+  return samples.flat();
 }
 
 /** Names of quotas are names of repositories, or begin such. */

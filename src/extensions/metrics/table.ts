@@ -320,8 +320,13 @@ export const sampledMetrics = {
   filesystemBytes: {
     name: "zot_storage_filesystem_bytes",
     type: "gauge",
-    says: "Size of the file system that holds the root directory, and what of it is free for the registry.",
-    labels: [{ name: "state", values: ["size", "free"] }],
+    says:
+      "Size of the file system that holds the root directory, and what of it is free for the registry; " +
+      "with `path` of one that an entry of `storage.subPaths` names.",
+    labels: [
+      { name: "state", values: ["size", "free"] },
+      { name: "path", values: [] },
+    ],
   },
   cpuSeconds: {
     name: "process_cpu_seconds_total",

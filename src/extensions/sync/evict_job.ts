@@ -3,7 +3,7 @@ import type { RegistryJob } from "../../registry/registry_job.ts";
 import type { Registry } from "../../registry/registry.ts";
 import { namedEntries, NameTable } from "./names.ts";
 import type { SyncValues } from "./options.ts";
-import { evict, type EvictOptions } from "./pull_through/evict.ts";
+import { evict, type DiskRelief, type EvictOptions } from "./pull_through/evict.ts";
 
 export const evictJobName = "mirror cache";
 /** Content that is too much is removed within this time. */
@@ -27,20 +27,20 @@ export function evictJob(
     followsConfig: true,
     lease: evictJobName,
     run: async (signal) => {
-      const reliefBytes = await relief.bytes(sync().minFree / 100);
-      const limitsOf = limitsIn(sync(), reliefBytes > 0);
+      const short = await relief.needed(sync().minFree / 100);
+      const limitsOf = limitsIn(sync(), short.length > 0);
       if (limitsOf === null) return null;
       let evictedBytes = 0;
       const hasMore = await evict(registry, {
         limitsOf,
-        reliefBytes,
+        relief: short,
         signal,
-        onEvicted: (host, bytes) => {
+        onEvicted: (host, bytes, repository) => {
           evictedBytes += bytes;
+          relief.evicted(repository, bytes);
           onEvicted(host, bytes);
         },
       });
-      relief.evicted(evictedBytes);
       if (evictedBytes > 0) {
         registry.report("info", "removed cached content of upstreams", { bytes: evictedBytes });
       }
@@ -49,29 +49,44 @@ export function evictJob(
   };
 }
 
-/** What has to go so that the disk has room: what is cached gives way before nothing more can be cached. */
+interface Evicted {
+  readonly repository: string;
+  readonly bytes: number;
+  readonly atMs: number;
+}
+
+/** What has to go so that each disk has room: what is cached gives way before nothing more can be cached. */
 class Relief {
   readonly #registry: Registry;
   /** What was evicted, whose bytes the sweep may not have removed yet. */
-  #evicted: readonly { readonly bytes: number; readonly atMs: number }[] = [];
+  #evicted: readonly Evicted[] = [];
 
   constructor(registry: Registry) {
     this.#registry = registry;
   }
 
-  async bytes(freePartMin: number): Promise<number> {
-    const room = await this.#registry.blobs.room();
-    if (room === null) return 0;
-    const { freeBytes, totalBytes } = room;
-    const nowMs = this.#registry.clock.monotonicMs();
+  async needed(freePartMin: number): Promise<DiskRelief[]> {
+    const { blobs, clock } = this.#registry;
+    const nowMs = clock.monotonicMs();
     this.#evicted = this.#evicted.filter(({ atMs }) => nowMs - atMs < sweptWithinMs);
-    const onTheirWay = this.#evicted.reduce((sum, { bytes }) => sum + bytes, 0);
-    return Math.max(0, totalBytes * freePartMin * reliefFactor - freeBytes - onTheirWay);
+    const found: DiskRelief[] = [];
+    for (const { example, has } of blobs.disks) {
+      const room = await blobs.room(example);
+      if (room === null) continue;
+      const onTheirWay = this.#evicted.reduce((sum, { repository, bytes }) => {
+        return has(repository) ? sum + bytes : sum;
+      }, 0);
+      const bytes = room.totalBytes * freePartMin * reliefFactor - room.freeBytes - onTheirWay;
+      if (bytes > 0) found.push({ bytes, has });
+    }
+    return found;
   }
 
-  evicted(bytes: number): void {
-    const atMs = this.#registry.clock.monotonicMs();
-    if (bytes > 0) this.#evicted = [...this.#evicted, { bytes, atMs }];
+  evicted(repository: string, bytes: number): void {
+    this.#evicted = [
+      ...this.#evicted,
+      { repository, bytes, atMs: this.#registry.clock.monotonicMs() },
+    ];
   }
 }
 

@@ -3,6 +3,7 @@ import type { Job } from "../../jobs/job.ts";
 import { opensInMs, parseTimeWindow } from "../../lib/time_window.ts";
 import type { Registry } from "../registry.ts";
 import type { CollectedTotals } from "./collected.ts";
+import { everyStore, settingsOf, type StoreCollection } from "../store_settings.ts";
 import { walkFiles } from "./file_walk.ts";
 import { Collector, type CollectionSettings, type CollectorOptions } from "./collector.ts";
 
@@ -44,16 +45,25 @@ export function fileWalkJob({
   registry,
   settings,
 }: CollectorOptions): Omit<Job<Registry>, "name" | "lease"> {
-  const mayGoOn = (): boolean => {
-    const { gc, gcTimeWindow, retention } = settings();
-    const closedMs = opensInMs(parseTimeWindow(gcTimeWindow), registry.clock.now());
-    return gc && !retention.dryRun && closedMs === 0;
-  };
+  const walks = ({ gc, retention }: StoreCollection): boolean => gc && !retention.dryRun;
+  const isOpen = ({ gcTimeWindow }: StoreCollection): boolean =>
+    opensInMs(parseTimeWindow(gcTimeWindow), registry.clock.now()) === 0;
+  const storeOf = (repository: string): StoreCollection =>
+    settingsOf<StoreCollection>(settings(), repository);
   return {
     everyMs: walkLooksEveryMs,
     followsCommits: false,
     run: async (signal) => {
-      await walkFiles({ registry, delayMs: settings().gcDelay, mayGoOn, signal });
+      await walkFiles({
+        registry,
+        delayMs: (repository) => storeOf(repository).gcDelay,
+        isWalked: (repository) => walks(storeOf(repository)),
+        mayGoOn: (repository) =>
+          repository === null
+            ? everyStore<StoreCollection>(settings()).some((each) => walks(each) && isOpen(each))
+            : isOpen(storeOf(repository)),
+        signal,
+      });
       return null;
     },
   };
@@ -61,7 +71,15 @@ export function fileWalkJob({
 
 /** How long to wait for the next round. */
 export function waitMs(settings: CollectionSettings, now: number): number {
-  const { gcInterval, gcTimeWindow, retention } = settings;
+  const stores = everyStore<StoreCollection>(settings);
+  const collected = stores.filter(({ gc }) => gc);
+  return Math.min(
+    ...(collected.length === 0 ? stores : collected).map((store) => waitIn(store, now)),
+  );
+}
+
+function waitIn(store: StoreCollection, now: number): number {
+  const { gcInterval, gcTimeWindow, retention } = store;
   const interval = Math.max(gcInterval, shortestMs);
   // A dry run changes nothing: it says the same again each time.
   if (retention.dryRun) return interval;

@@ -203,7 +203,12 @@ describe("a process that ends", () => {
         await gc.settle();
         // What is left between bytes and rows is the walk's.
         for (let weeks = 0; weeks < 2; weeks += 1) {
-          await walkFiles({ registry: world.registry, delayMs: hourMs, mayGoOn: () => true });
+          await walkFiles({
+            registry: world.registry,
+            delayMs: () => hourMs,
+            isWalked: () => true,
+            mayGoOn: () => true,
+          });
           await world.clock.advance(8 * 24 * hourMs);
         }
         await world.settle();

@@ -429,7 +429,12 @@ describe("repositories", () => {
     await using world = await openWorld();
     const dayMs = 24 * hourMs;
     const walk = () =>
-      walkFiles({ registry: world.registry, delayMs: hourMs, mayGoOn: () => true });
+      walkFiles({
+        registry: world.registry,
+        delayMs: () => hourMs,
+        isWalked: () => true,
+        mayGoOn: () => true,
+      });
     const all = { after: null, limit: 9 };
     const gc = openCollector(world);
     await pushBlob(world, sample(500));

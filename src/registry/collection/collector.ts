@@ -13,8 +13,13 @@ import {
 } from "../../metadata/collection.ts";
 import type { CandidateKind } from "../../metadata/metadata.ts";
 import type { Registry, Report } from "../registry.ts";
-import type { RetentionValues } from "../retention/options.ts";
-import { compileRules, type RetentionRules } from "../retention/rules.ts";
+import { compileStores, everyRules, rulesOf, type RetentionRules } from "../retention/rules.ts";
+import {
+  everyStore,
+  settingsOf,
+  type StoreCollection,
+  type WithStores,
+} from "../store_settings.ts";
 import { Collected, type CollectedTotals } from "./collected.ts";
 import { CollectionClock } from "./collection_clock.ts";
 import { Compared } from "./compared.ts";
@@ -34,14 +39,7 @@ const turnMs = 2;
 const restFactor = 4;
 const busyMs = 50;
 
-export interface CollectionSettings {
-  readonly gc: boolean;
-  readonly gcDelay: number;
-  readonly gcInterval: number;
-  /** Empty for none. */
-  readonly gcTimeWindow: string;
-  readonly retention: RetentionValues;
-}
+export type CollectionSettings = WithStores<StoreCollection>;
 
 export interface CollectorOptions {
   readonly registry: Registry;
@@ -62,10 +60,12 @@ const kinds: readonly CandidateKind[] = ["manifest", "blob", "repository"];
 /** What a round works with; it is the same to its end. */
 interface Round {
   readonly rules: RetentionRules;
-  readonly gcDelayMs: number;
+  /** Of each kind the shortest delay of any store: nothing is due before. */
+  readonly delaysMs: Readonly<Record<CandidateKind, number>>;
   readonly compared: Compared;
   readonly collected: Collected;
-  readonly executor: Executor;
+  /** Of the store that a repository lies in. */
+  readonly executorOf: (repository: string) => Executor;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -90,14 +90,18 @@ export class Collector {
     const { registry, report, settings, isOffline, keepsDirectories = false } = this.#options;
     const collected = new Collected(report);
     if (isOffline !== true) await this.#lookAtClock(signal);
-    if (!settings().gc) return collected.totals;
+    const collecting = everyStore<StoreCollection>(settings()).some(({ gc }) => gc);
+    if (!collecting) return collected.totals;
     const rules = await this.#rulesInForce(signal);
     const round: Round = {
       rules,
-      gcDelayMs: settings().gcDelay,
+      delaysMs: shortestDelays(rules),
       compared: new Compared(registry),
       collected,
-      executor: rules.dryRun ? nullExecutor : executorOf(registry, keepsDirectories),
+      executorOf: (repository) => {
+        const { dryRun } = rulesOf(rules, repository);
+        return dryRun ? nullExecutor : executorOf(registry, keepsDirectories);
+      },
       signal,
     };
     try {
@@ -126,10 +130,9 @@ export class Collector {
    */
   async #rulesInForce(signal: AbortSignal | undefined): Promise<RetentionRules> {
     const { registry, settings } = this.#options;
-    const { retention, gcDelay } = settings();
-    const text = JSON.stringify([retention, gcDelay]);
+    const text = textOf(settings());
     if (this.#rules?.text === text) return this.#rules.rules;
-    const rules = compileRules(retention, gcDelay);
+    const rules = compileStores(settings());
     const hash = Bun.hash(text).toString(16);
     if ((await registry.metadata.records(collection).value("rules")) !== hash) {
       for (const kind of kinds) await this.#lookAgain(kind, signal);
@@ -173,14 +176,15 @@ export class Collector {
 
   async #slice(kind: CandidateKind, after: CandidatePlace | null, round: Round) {
     if (!this.#mayGoOn(round)) return [];
-    const until = this.#clock.dueUntil(delayOf(kind, round));
+    const until = this.#clock.dueUntil(round.delaysMs[kind]);
     return this.#options.registry.metadata.records(collection).due(kind, until, after, sliceMax);
   }
 
   #mayGoOn({ signal }: Round): boolean {
-    const { gc, gcTimeWindow } = this.#options.settings();
     const now = this.#options.registry.clock.now();
-    return gc && !isAborted(signal) && opensInMs(parseTimeWindow(gcTimeWindow), now) === 0;
+    const isOpen = ({ gc, gcTimeWindow }: StoreCollection): boolean =>
+      gc && opensInMs(parseTimeWindow(gcTimeWindow), now) === 0;
+    return !isAborted(signal) && everyStore<StoreCollection>(this.#options.settings()).some(isOpen);
   }
 
   /** Decides about the first of the candidates and commits; returns how many they were. */
@@ -217,7 +221,9 @@ export class Collector {
     const { repository, kind } = candidate;
     const now = registry.clock.now();
     try {
-      const delayMs = delayOf(kind, round);
+      const delayMs = delayOf(kind, rulesOf(rules, repository));
+      const notYet = this.#notYet(candidate, delayMs, now);
+      if (notYet !== null) return notYet;
       const waits = await mustWait(registry, candidate, { delayMs, indexes });
       if (waits !== null) return waits;
       const stamp = indexes.get(repository)?.stamp ?? null;
@@ -234,11 +240,25 @@ export class Collector {
     }
   }
 
+  /** What its own store has reasons to leave for now, though the time of another one has come. */
+  #notYet({ repository, since }: Candidate, delayMs: number, now: number): Decision | null {
+    const settings = this.#options.settings();
+    if (Object.keys(settings.subPaths ?? {}).length === 0) return null;
+    const { gc, gcTimeWindow } = settingsOf<StoreCollection>(settings, repository);
+    if (!gc) return { kind: "kept", until: null, reason: "gc is off where it lies" };
+    const closedMs = opensInMs(parseTimeWindow(gcTimeWindow), now);
+    if (closedMs > 0) return { kind: "waits", until: now + closedMs };
+    const dueUntil = this.#clock.dueUntil(delayMs);
+    return since > dueUntil ? { kind: "waits", until: since + (now - dueUntil) } : null;
+  }
+
   async #carryOut(candidate: Candidate, decision: Decision, round: Round): Promise<void> {
-    const { collected, executor, rules } = round;
-    collected.decided(candidate, decision, rules.dryRun);
+    const { collected, rules } = round;
+    const { repository } = candidate;
+    const executor = round.executorOf(repository);
+    collected.decided(candidate, decision, rulesOf(rules, repository).dryRun);
     const now = this.#options.registry.clock.now();
-    const shiftMs = now - this.#clock.dueUntil(delayOf(candidate.kind, round));
+    const shiftMs = now - this.#clock.dueUntil(round.delaysMs[candidate.kind]);
     const removed = await executor.carryOut(candidate, decision, shiftMs);
     if (removed && decision.kind === "collected") collected.add(candidate, decision.sizeBytes);
     if (removed || decision.kind !== "collected") this.#options.onDecision?.(candidate, decision);
@@ -249,6 +269,32 @@ function isAborted(signal: AbortSignal | undefined): boolean {
   return signal?.aborted === true;
 }
 
-function delayOf(kind: CandidateKind, { rules, gcDelayMs }: Round): number {
-  return kind === "manifest" ? rules.delayMs : gcDelayMs;
+function delayOf(kind: CandidateKind, { delayMs, gcDelayMs }: RetentionRules): number {
+  return kind === "manifest" ? delayMs : gcDelayMs;
+}
+
+function shortestDelays(rules: RetentionRules): Round["delaysMs"] {
+  const shortest = (kind: CandidateKind): number =>
+    Math.min(...everyRules(rules).map((each) => delayOf(kind, each)));
+  return {
+    manifest: shortest("manifest"),
+    blob: shortest("blob"),
+    repository: shortest("repository"),
+  };
+}
+
+/** Of what candidates are decided by; with several stores, what makes those of one wait while others go as well. */
+function textOf({ retention, gcDelay, gc, gcTimeWindow, subPaths = {} }: CollectionSettings) {
+  const apart = Object.entries(subPaths);
+  if (apart.length === 0) return JSON.stringify([retention, gcDelay]);
+  return JSON.stringify([
+    [retention, gcDelay, gc, gcTimeWindow],
+    apart.map(([key, store]) => [
+      key,
+      store.retention,
+      store.gcDelay,
+      store.gc,
+      store.gcTimeWindow,
+    ]),
+  ]);
 }

@@ -6,7 +6,7 @@ import { collection } from "../../metadata/collection.ts";
 import { retention } from "../../metadata/retention.ts";
 import type { Registry } from "../registry.ts";
 import { decideUntagged, type UntaggedFacts, type Verdict } from "../retention/decide.ts";
-import { policyOf, type RetentionRules } from "../retention/rules.ts";
+import { policyOf, rulesOf, type RetentionRules } from "../retention/rules.ts";
 
 /**
  * Untagged manifests of a repository that are compared. Of more, those with the first digests: then a few more than
@@ -53,7 +53,7 @@ export class Compared {
       pulledAt: pulledAt.get(digest) ?? null,
       subject: null,
     }));
-    const waited = { ...rules, delayMs: 0 };
+    const waited = { ...rulesOf(rules, repository), delayMs: 0 };
     const verdicts = decideUntagged(repository, facts, { rules: waited, now });
     await this.#lookAgain(repository, [...verdicts.values()], now);
     return new Map([...verdicts].map(([{ digest }, verdict]) => [digest, verdict]));

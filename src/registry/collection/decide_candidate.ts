@@ -12,7 +12,7 @@ import { parseDigest } from "../../oci/digest.ts";
 import { subjectOfTag } from "../../oci/referrers.ts";
 import type { Registry } from "../registry.ts";
 import { decideUntagged, type Verdict } from "../retention/decide.ts";
-import type { RetentionRules } from "../retention/rules.ts";
+import { rulesOf, type RetentionRules } from "../retention/rules.ts";
 import { giveUpBlob, giveUpManifest, giveUpRepository } from "./give_up.ts";
 import { hasLooseFiles } from "./loose_files.ts";
 import { wantedReason, wantedUntil } from "./wanted_until.ts";
@@ -168,7 +168,7 @@ async function verdictOf(
     subject: follows ? ({ isHere: false, goneSince: since } as const) : null,
   };
   // That it has waited for long enough was seen by its place in the line, which knows of jumps of the clock.
-  const waited = { ...rules, delayMs: 0 };
+  const waited = { ...rulesOf(rules, repository), delayMs: 0 };
   const verdict = decideUntagged(repository, [facts], { rules: waited, now }).get(facts);
   if (verdict === undefined) throw new Error(`collection: no verdict about ${digest}`);
   return verdict;

@@ -23,7 +23,7 @@ const dayMs = 24 * 60 * 60_000;
 const weekMs = 7 * dayMs;
 
 const walk = (world: World, mayGoOn = (): boolean => true): Promise<number> =>
-  walkFiles({ registry: world.registry, delayMs: 60_000, mayGoOn });
+  walkFiles({ registry: world.registry, delayMs: () => 60_000, isWalked: () => true, mayGoOn });
 const isHere = (world: World, digest: Digest): boolean =>
   existsSync(world.pathOf(blobKey(repository, digest)));
 

@@ -33,9 +33,12 @@ interface Walk {
 
 export interface WalkOptions {
   readonly registry: Registry;
-  readonly delayMs: number;
-  /** Whether it may go on now. */
-  readonly mayGoOn: () => boolean;
+  /** `gcDelay` of the store that a repository lies in. */
+  readonly delayMs: (repository: string) => number;
+  /** Whether it looks at a repository at all. */
+  readonly isWalked: (repository: string) => boolean;
+  /** Whether it may go on now, with a repository, or at all (null). */
+  readonly mayGoOn: (repository: string | null) => boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -57,10 +60,11 @@ class FileWalk {
   async run(): Promise<number> {
     const { metadata } = this.#options.registry;
     let walk = await this.#current();
-    while (!walk.isFinished && this.#mayGoOn()) {
+    while (!walk.isFinished && this.#mayGoOn(null)) {
       const page = await metadata.repositories({ after: walk.after, limit: repositoriesMax });
       for (const repository of page) {
-        if (!this.#mayGoOn()) return this.#found;
+        if (!this.#options.isWalked(repository)) continue;
+        if (!this.#mayGoOn(repository)) return this.#found;
         await this.#lookAt(repository, walk);
       }
       const isFinished = page.length < repositoriesMax;
@@ -71,9 +75,9 @@ class FileWalk {
     return this.#found;
   }
 
-  #mayGoOn(): boolean {
+  #mayGoOn(repository: string | null): boolean {
     const { mayGoOn, signal } = this.#options;
-    return mayGoOn() && signal?.aborted !== true;
+    return mayGoOn(repository) && signal?.aborted !== true;
   }
 
   /** The walk that is not finished, the next one if it is time for it, or the last one. */
@@ -101,7 +105,7 @@ class FileWalk {
       if (!(await lookAtIndex(registry, repository)).ours) return;
       if ((await unreadUntil(registry, repository)) !== null) return;
       for await (const { algorithm, names } of layouts.blobNames(repository, unreadable)) {
-        if (!this.#mayGoOn()) return;
+        if (!this.#mayGoOn(repository)) return;
         const startedMs = clock.monotonicMs();
         const digests = names.flatMap((name) => parseDigest(`${algorithm}:${name}`) ?? []);
         await this.#lookAtPage(repository, digests, walk);
@@ -166,6 +170,6 @@ class FileWalk {
     const { registry, delayMs } = this.#options;
     const file = registry.layouts.lookAtBlob(repository, digest);
     const ageMs = registry.clock.now() - (file?.changedAt ?? Number.POSITIVE_INFINITY);
-    return file?.lying === "file" && ageMs >= Math.max(delayMs, ageMsMin);
+    return file?.lying === "file" && ageMs >= Math.max(delayMs(repository), ageMsMin);
   }
 }

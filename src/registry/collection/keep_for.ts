@@ -6,6 +6,7 @@ import type { Holding } from "../../metadata/metadata.ts";
 import { isCached } from "../../metadata/mirrors.ts";
 import { explainFailure } from "../explain_failure.ts";
 import type { Registry } from "../registry.ts";
+import { rulesOf } from "../retention/rules.ts";
 import { assuredMs } from "./assured.ts";
 
 /** What has waited for longer than this, or a part of its time where that is short, begins to wait anew. */
@@ -19,7 +20,8 @@ const promisedMsMax = 10 * 60_000;
  * what came from an upstream: the limits of a cache apply without it.
  */
 export function isKept(registry: Registry, content: Holding, nowMs: number): boolean {
-  const { retention, assured, origin } = registry;
+  const { assured, origin } = registry;
+  const retention = rulesOf(registry.retention, content.repository);
   if (retention.gcDelayMs === 0 && origin === null) return true;
   return remembers(retention) && assured.has(content, nowMs);
 }
@@ -39,8 +41,9 @@ export async function keepFor(
   content: Holding,
   as: "blob" | "manifest",
 ): Promise<boolean> {
-  const { metadata, clock, retention, assured } = registry;
+  const { metadata, clock, assured } = registry;
   const { repository, digest } = content;
+  const retention = rulesOf(registry.retention, repository);
   const nowMs = clock.monotonicMs();
   if (isKept(registry, content, nowMs)) return true;
   if (!(await isWaiting(registry, content, as)) && !(await mayBeEvicted(registry, content, as))) {
@@ -65,10 +68,11 @@ export async function keepFor(
 
 /** Whether collection may take it before the delay is nearly over. */
 async function isWaiting(
-  { metadata, clock, retention }: Registry,
+  { metadata, clock, retention: rules }: Registry,
   { repository, digest }: Holding,
   as: "blob" | "manifest",
 ): Promise<boolean> {
+  const retention = rulesOf(rules, repository);
   if (retention.gcDelayMs === 0) return false;
   const now = clock.now();
   const before = (delayMs: number): number => now - Math.min(waitedMsMax, delayMs * waitedPart);

@@ -285,7 +285,12 @@ describe("a layout that could be read in part", () => {
     await writeBlobFile(world, digest, layer);
     await utimes(world.pathOf(blobKey(repository, digest)), 1_000, 1_000);
     for (let week = 0; week < 3; week += 1) {
-      await walkFiles({ registry: world.registry, delayMs: hourMs, mayGoOn: () => true });
+      await walkFiles({
+        registry: world.registry,
+        delayMs: () => hourMs,
+        isWalked: () => true,
+        mayGoOn: () => true,
+      });
       await world.clock.advance(8 * dayMs);
     }
     await world.settle();

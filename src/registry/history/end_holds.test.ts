@@ -24,6 +24,8 @@ import type { UndoSettings } from "./undo_settings.ts";
 
 const hour = 3_600_000;
 
+const wanted = (lengthBytes: number | null) => ({ repository, lengthBytes });
+
 /** A world whose settings and disk the test moves. */
 async function openHeld(settings: Partial<UndoSettings> = {}) {
   const undo = { ...noUndo, windowMs: 24 * hour, ...settings };
@@ -255,16 +257,16 @@ describe("what is held gives way before a push", () => {
   test("as much as the push needs, and what should be free", async () => {
     const { world, registry } = await openFull(40);
     await using _ = world;
-    await spaceFor(registry, 3_000);
+    await spaceFor(registry, wanted(3_000));
     expect(await heldCount(registry)).toBe(35);
-    await spaceFor(registry, 3_000);
+    await spaceFor(registry, wanted(3_000));
     expect(await heldCount(registry)).toBe(35);
   });
 
   test("who announces very much, and has sent nothing, gets a fifth of the disk", async () => {
     const { world, registry } = await openFull(40);
     await using _ = world;
-    for (const bytes of [1e12, null]) await spaceFor(registry, bytes);
+    for (const bytes of [1e12, null]) await spaceFor(registry, wanted(bytes));
     expect(await heldCount(registry)).toBe(40 - 8 - 2);
   });
 
@@ -291,7 +293,7 @@ describe("what is held gives way before a push", () => {
     };
     const startedMs = world.clock.monotonicMs();
     let tookMs: number | null = null;
-    const waiting = spaceFor(stuck, 1_000).then(() => {
+    const waiting = spaceFor(stuck, wanted(1_000)).then(() => {
       tookMs = world.clock.monotonicMs() - startedMs;
     });
     for (let ms = 0; ms < 2 * givingWayMaxMs; ms += 100) await world.clock.advance(100);

@@ -6,12 +6,15 @@ import { collection } from "../../metadata/collection.ts";
 import type { HeldRecord } from "../../metadata/past.ts";
 import { recordCommit } from "../../metadata/records.ts";
 import { CollectionClock } from "../collection/collection_clock.ts";
+import type { Disk } from "../../storage/blob_store.ts";
 import type { Registry } from "../registry.ts";
 import { sweepOrphans } from "../sweep_orphans.ts";
 import { leastFree } from "./undo_settings.ts";
 
 /** What goes at once; between two such rounds others have their turn. */
 const sliceMax = 256;
+/** Where others lie on other disks, so many times as much is looked through for what lies on one. */
+const othersFactor = 16;
 /** Until more goes where that was not enough: what went is to be swept first. */
 const stillShortMs = 500;
 /** Until the disk is looked at again while there is something that could give way. */
@@ -57,9 +60,12 @@ export async function endHolds(
   await unpin(registry, dueUntil(pinMs) + pinMs);
   const { items, bytes } = await metadata.past.heldTotals();
   if (items === 0) return null;
-  const shortBytes = await missingBytes(registry, bytes);
-  if (shortBytes <= 0) return lookAgainMs;
-  await giveWay(registry, shortBytes);
+  let isShort = false;
+  for (const { disk, shortBytes } of await shortDisks(registry, bytes)) {
+    isShort = true;
+    await giveWay(registry, disk, shortBytes);
+  }
+  if (!isShort) return lookAgainMs;
   await sweepOrphans(registry, { signal });
   return stillShortMs;
 }
@@ -69,13 +75,31 @@ const askedAgainPart = 0.05;
 
 /** A push found no room, though the disk may have as much as should be free: what undo holds goes before it is refused again. */
 export async function makeRoom(registry: Registry): Promise<void> {
-  const room = await registry.blobs.room();
-  if (room !== null) await giveWay(registry, room.totalBytes * askedAgainPart);
+  const { blobs } = registry;
+  let fullest: { disk: Disk; totalBytes: number; freePart: number } | null = null;
+  for (const disk of blobs.disks) {
+    const room = await blobs.room(disk.example);
+    if (room === null) continue;
+    const freePart = room.freeBytes / Math.max(room.totalBytes, 1);
+    if (fullest !== null && freePart >= fullest.freePart) continue;
+    fullest = { disk, totalBytes: room.totalBytes, freePart };
+  }
+  if (fullest === null) return;
+  await giveWay(registry, fullest.disk, fullest.totalBytes * askedAgainPart);
 }
 
-/** Ends the oldest holds, of so many bytes together. */
-export async function giveWay(registry: Registry, bytes: number): Promise<void> {
-  const oldest = await registry.metadata.past.heldSince(Number.MAX_SAFE_INTEGER, sliceMax);
+const anywhere: Disk = { example: null, has: () => true };
+
+/** Ends the oldest holds of what lies on a disk, of so many bytes together. */
+export async function giveWay(
+  registry: Registry,
+  { has }: Pick<Disk, "has">,
+  bytes: number,
+): Promise<void> {
+  const isOne = registry.blobs.disks.length === 1;
+  const limit = isOne ? sliceMax : sliceMax * othersFactor;
+  const held = await registry.metadata.past.heldSince(Number.MAX_SAFE_INTEGER, limit);
+  const oldest = held.filter(({ repository }) => has(repository)).slice(0, sliceMax);
   const going = enoughOf(await imageByImage(registry, oldest), bytes);
   if (going.length === 0) return;
   await release(registry, going);
@@ -86,24 +110,37 @@ export async function giveWay(registry: Registry, bytes: number): Promise<void> 
 }
 
 /** Bytes that nothing holds any more and that the sweep has not removed yet: it waits until index.json is written. */
-async function waitingBytes({ metadata, blobs }: Registry): Promise<number> {
-  const orphans = await metadata.orphans(sliceMax);
+async function waitingBytes(
+  { metadata, blobs }: Registry,
+  { has }: Pick<Disk, "has">,
+): Promise<number> {
+  const orphans = (await metadata.orphans(sliceMax)).filter(({ repository }) => has(repository));
   const looks = await Promise.all(
     orphans.map(({ repository, digest }) => blobs.lookAt(repository, digest)),
   );
   return looks.reduce((bytes, look) => bytes + (look?.sizeBytes ?? 0), 0);
 }
 
-/** How much must go, so that no more is held than may be and as much of the disk is free as should. */
-async function missingBytes(registry: Registry, heldBytes: number): Promise<number> {
+interface ShortDisk {
+  readonly disk: Pick<Disk, "has">;
+  readonly shortBytes: number;
+}
+
+/** What must go where, so that no more is held than may be and as much of each disk is free as should. */
+async function shortDisks(registry: Registry, heldBytes: number): Promise<ShortDisk[]> {
   const { bytesMax, minFree } = registry.undo();
   const beyond = bytesMax === null ? 0 : heldBytes - bytesMax;
-  const room = await registry.blobs.room();
-  if (room === null) return beyond;
-  const shortBytes = leastFree(minFree, room.totalBytes) - room.freeBytes;
-  if (shortBytes <= 0) return beyond;
-  // What went already, and is about to be swept, is not to go twice.
-  return Math.max(beyond, shortBytes - (await waitingBytes(registry)));
+  const short: ShortDisk[] = [];
+  for (const disk of registry.blobs.disks) {
+    const room = await registry.blobs.room(disk.example);
+    if (room === null) continue;
+    const missing = leastFree(minFree, room.totalBytes) - room.freeBytes;
+    // What went already, and is about to be swept, is not to go twice.
+    const shortBytes = missing <= 0 ? 0 : missing - (await waitingBytes(registry, disk));
+    if (shortBytes > 0) short.push({ disk, shortBytes });
+  }
+  const going = short.reduce((bytes, { shortBytes }) => bytes + shortBytes, 0);
+  return beyond > going ? [{ disk: anywhere, shortBytes: beyond }] : short;
 }
 
 /**

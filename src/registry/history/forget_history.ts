@@ -10,6 +10,7 @@ import { collection } from "../../metadata/collection.ts";
 import { forgotten, type ForgottenChange } from "../../metadata/forgotten.ts";
 import { recordCommit } from "../../metadata/records.ts";
 import { CollectionClock } from "../collection/collection_clock.ts";
+import { everyRules } from "../retention/rules.ts";
 import type { Registry } from "../registry.ts";
 
 /** Events of a tag that are all kept, however often it moves. */
@@ -48,7 +49,8 @@ export function forgetHistoryJob(
 
 /** What waits for longer than history is kept needs it for longer. */
 function keptMs({ retention, undo }: Registry, historyMs: number): number {
-  return Math.max(historyMs, retention.gcDelayMs, retention.delayMs, undo().windowMs);
+  const delays = everyRules(retention).flatMap(({ gcDelayMs, delayMs }) => [gcDelayMs, delayMs]);
+  return Math.max(historyMs, ...delays, undo().windowMs);
 }
 
 async function forget(registry: Registry, until: number, signal: AbortSignal): Promise<void> {

@@ -5,7 +5,9 @@
  * The job (`end_holds.ts`) keeps as much free as should be, and looks every few seconds: a fast burst fills a small disk
  * in between.
  */
+import { must } from "../../lib/assert.ts";
 import { KiB, MiB } from "../../lib/bytes.ts";
+import type { Disk } from "../../storage/blob_store.ts";
 import { isFull } from "../explain_failure.ts";
 import type { Registry } from "../registry.ts";
 import { sweepOrphans } from "../sweep_orphans.ts";
@@ -41,24 +43,42 @@ interface Looked {
   readonly shortBytes: number;
 }
 
+/** A body that is to be stored. */
+export interface Wanted {
+  /** Whose disk it is; null for that of the metadata. */
+  readonly repository: string | null;
+  /** Null where nobody says. */
+  readonly lengthBytes: number | null;
+}
+
+function diskOf({ blobs: { disks } }: Registry, { repository }: Wanted): Disk {
+  const found = disks.find(({ example, has }) =>
+    repository === null ? example === null : has(repository),
+  );
+  return must(found, "every repository lies somewhere");
+}
+
 /** Waits for space where a body of this length would find none; null for one that nobody says. */
-export async function spaceFor(registry: Registry, lengthBytes: number | null): Promise<void> {
+export async function spaceFor(registry: Registry, wanted: Wanted): Promise<void> {
   const { clock, roomSeen } = registry;
+  const { lengthBytes } = wanted;
   const isSmall = lengthBytes !== null && lengthBytes <= smallBytes;
-  if (isSmall && clock.monotonicMs() < roomSeen.spareAtMs + roomLookEveryMs) return;
-  await makeSpace(registry, lengthBytes);
+  const { spareAtMs } = roomSeen.of(diskOf(registry, wanted));
+  if (isSmall && clock.monotonicMs() < spareAtMs + roomLookEveryMs) return;
+  await makeSpace(registry, wanted);
 }
 
 /** Runs what takes a body; space is made ahead of it while one comes that is long, or of unknown length. */
 export async function takingSpace<T>(
   registry: Registry,
-  lengthBytes: number | null,
+  wanted: Wanted,
   work: () => Promise<T>,
 ): Promise<T> {
-  await spaceFor(registry, lengthBytes);
+  const { lengthBytes } = wanted;
+  await spaceFor(registry, wanted);
   if (lengthBytes !== null && lengthBytes <= smallBytes) return work();
   const done = new AbortController();
-  const watching = watch(registry, lengthBytes, done.signal);
+  const watching = watch(registry, wanted, done.signal);
   try {
     return await work();
   } finally {
@@ -67,36 +87,41 @@ export async function takingSpace<T>(
   }
 }
 
-/** Does what can be done again; where the disk is full, once more when something gave way. */
-export async function withSpace<T>(registry: Registry, work: () => Promise<T>): Promise<T> {
+/**
+ * Does what can be done again; where the disk is full, once more when something gave way. The repository says which
+ * disk; null is that of the metadata.
+ */
+export async function withSpace<T>(
+  registry: Registry,
+  repository: string | null,
+  work: () => Promise<T>,
+): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (!isFull(error) || !(await makeSpace(registry, null))) throw error;
+    if (!isFull(error) || !(await makeSpace(registry, { repository, lengthBytes: null })))
+      throw error;
     return work();
   }
 }
 
-async function watch(
-  registry: Registry,
-  lengthBytes: number | null,
-  signal: AbortSignal,
-): Promise<void> {
+async function watch(registry: Registry, wanted: Wanted, signal: AbortSignal): Promise<void> {
   for (;;) {
     await registry.clock.sleep(roomLookEveryMs, signal);
     if (signal.aborted) return;
-    const { shortBytes } = await look(registry, lengthBytes);
-    if (shortBytes > 0) await remove(registry, shortBytes);
+    const { shortBytes } = await look(registry, wanted);
+    if (shortBytes > 0) await remove(registry, diskOf(registry, wanted), shortBytes);
   }
 }
 
 /** Whether something gave way. */
-async function makeSpace(registry: Registry, lengthBytes: number | null): Promise<boolean> {
+async function makeSpace(registry: Registry, wanted: Wanted): Promise<boolean> {
   const { clock } = registry;
+  const disk = diskOf(registry, wanted);
   const endMs = clock.monotonicMs() + givingWayMaxMs;
   let [hasGiven, pauseMs, lastBytes] = [false, pauseMinMs, Number.POSITIVE_INFINITY];
   for (;;) {
-    const { missingBytes, shortBytes } = await look(registry, lengthBytes);
+    const { missingBytes, shortBytes } = await look(registry, wanted);
     if (shortBytes <= 0 || !(await isYielding(registry))) return hasGiven;
     if (missingBytes >= lastBytes) {
       if (clock.monotonicMs() >= endMs) return hasGiven;
@@ -104,7 +129,7 @@ async function makeSpace(registry: Registry, lengthBytes: number | null): Promis
       pauseMs = Math.min(pauseMs * 2, pauseMaxMs);
     }
     lastBytes = missingBytes;
-    const going = remove(registry, shortBytes);
+    const going = remove(registry, disk, shortBytes);
     // There is enough for this one: it need not wait.
     if (missingBytes <= 0) return hasGiven;
     await going;
@@ -112,11 +137,10 @@ async function makeSpace(registry: Registry, lengthBytes: number | null): Promis
   }
 }
 
-async function look(
-  { blobs, undo, clock, roomSeen }: Registry,
-  lengthBytes: number | null,
-): Promise<Looked> {
-  const room = await blobs.room();
+async function look(registry: Registry, wanted: Wanted): Promise<Looked> {
+  const { blobs, undo, clock, roomSeen } = registry;
+  const { repository, lengthBytes } = wanted;
+  const room = await blobs.room(repository);
   // What undo holds is no room for what comes.
   if (room === null) return { missingBytes: 0, shortBytes: 0 };
   const { freeBytes, totalBytes } = room;
@@ -125,21 +149,23 @@ async function look(
   const missingBytes = Math.min(lengthBytes ?? ahead, ahead) + beside - freeBytes;
   const least = leastFree(undo().minFree, totalBytes);
   const shortBytes = missingBytes + Math.max(least - beside, 0);
-  if (shortBytes <= 0) roomSeen.spareAtMs = clock.monotonicMs();
+  if (shortBytes <= 0) {
+    roomSeen.of(diskOf(registry, wanted)).spareAtMs = clock.monotonicMs();
+  }
   return { missingBytes, shortBytes };
 }
 
 /** One at a time: those that come meanwhile wait for it, and look again. */
-function remove(registry: Registry, bytes: number): Promise<void> {
-  const { roomSeen } = registry;
-  roomSeen.removing ??= release(registry, bytes)
+function remove(registry: Registry, disk: Disk, bytes: number): Promise<void> {
+  const seen = registry.roomSeen.of(disk);
+  seen.removing ??= release(registry, disk, bytes)
     .catch((error: unknown) => {
       registry.report("error", "held content could not give way", { error: String(error) });
     })
     .finally(() => {
-      roomSeen.removing = null;
+      seen.removing = null;
     });
-  return roomSeen.removing;
+  return seen.removing;
 }
 
 /** Whether anything is held, or waits to be removed. */
@@ -148,10 +174,10 @@ async function isYielding({ metadata }: Registry): Promise<boolean> {
   return items > 0 || (await metadata.orphans(1)).length > 0;
 }
 
-async function release(registry: Registry, bytes: number): Promise<void> {
+async function release(registry: Registry, disk: Disk, bytes: number): Promise<void> {
   // What went before is on its way out, and may be enough.
   const swept = await sweepOrphans(registry, { limit: sweptMax });
   if (swept > 0) return;
-  await giveWay(registry, bytes);
+  await giveWay(registry, disk, bytes);
   await sweepOrphans(registry, { limit: sweptMax });
 }

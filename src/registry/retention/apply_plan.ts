@@ -10,6 +10,7 @@ import { evaluationOf, type Evaluation } from "./evaluate.ts";
 import { readFacts } from "./facts.ts";
 import type { PlanLine } from "./plan.ts";
 import { removeTags } from "./remove_tags.ts";
+import { rulesOf } from "./rules.ts";
 
 /** A line of a plan, as far as it says what to remove. */
 export type PlannedRemoval =
@@ -111,7 +112,8 @@ async function applyCandidate(
   const comparedIn = (name: string) => compared.verdictsIn(name, { rules, now });
   const reason = kind === "blob" ? "unnamed" : "untagged";
   const candidate = { repository, digest, kind, ...found, reason } as const;
-  const delayMs = kind === "blob" ? rules.gcDelayMs : rules.delayMs;
+  const own = rulesOf(rules, repository);
+  const delayMs = kind === "blob" ? own.gcDelayMs : own.delayMs;
   if (found.since > (await collectionDueUntil(registry, delayMs)))
     return "it has not waited for long enough";
   const waits = await mustWait(registry, candidate, { delayMs, indexes: new Map() });

@@ -96,7 +96,7 @@ test.each(rows)("%s", (_what, policies, warnings) => {
 describe("patterns on the tags that are there", () => {
   const tags = ["0.0.1", "10.0.15", "a0.0.1"];
   const warningsFor = (entry: object): string[] => {
-    const seen = new PatternsOnTags(valuesOf([{ ...all, keepTags: [entry] }]));
+    const seen = new PatternsOnTags(valuesOf([{ ...all, keepTags: [entry] }]), "storage.retention");
     for (const tag of tags) seen.see({ policy: 0, repository: "team/app", tag });
     return seen.warnings();
   };

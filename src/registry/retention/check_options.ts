@@ -18,10 +18,13 @@ export function mayRemoveTags({ keepTags, expiresByLabel }: PolicyValues): boole
 }
 
 /** Warnings that the values alone give. */
-export function retentionWarnings({ policies }: RetentionValues): string[] {
+export function retentionWarnings(
+  { policies }: RetentionValues,
+  section = "storage.retention",
+): string[] {
   const taken = new Set<string>();
   return policies.flatMap((policy, index) => {
-    const place = `storage.retention.policies[${index}]`;
+    const place = `${section}.policies[${index}]`;
     const unreachable = unreachablePolicy(policy, taken);
     for (const glob of policy.repositories) taken.add(glob);
     const lines = [
@@ -136,7 +139,8 @@ export class PatternsOnTags {
   }[];
   readonly #found = new Map<string, { count: number; example: string }>();
 
-  constructor({ policies }: RetentionValues) {
+  /** `section` is where the rules stand in the file. */
+  constructor({ policies }: RetentionValues, section: string) {
     this.#entries = policies.flatMap(({ keepTags }, policy) =>
       keepTags.flatMap(({ patterns, anchored }, entry) => {
         // `.*` says that it fits everything.
@@ -147,7 +151,7 @@ export class PatternsOnTags {
         return [
           {
             policy,
-            place: `storage.retention.policies[${policy}].keepTags[${entry}].patterns`,
+            place: `${section}.policies[${policy}].keepTags[${entry}].patterns`,
             loose: (tag: string) => loose.some((pattern) => pattern.test(tag)),
             whole: (tag: string) => whole.some((pattern) => pattern.test(tag)),
           },

@@ -16,7 +16,7 @@ import {
   type Outcome,
   type RuleResult,
 } from "./keep_entry.ts";
-import { policyOf, type Policy, type RetentionRules } from "./rules.ts";
+import { policyOf, rulesOf, type Policy, type RetentionRules } from "./rules.ts";
 
 /** What is known of a tag. */
 export interface TagFacts extends Omit<Aged, "name"> {
@@ -224,7 +224,10 @@ function subjectVerdict(
   const digest = subjectOfTag(tag);
   if (digest === null) return null;
   const subject = facts.subjects.get(digest) ?? { isHere: false, goneSince: pushedAt };
-  return aboutSubject(subject, policy, { delayMs: rules.gcDelayMs, now });
+  return aboutSubject(subject, policy, {
+    delayMs: rulesOf(rules, facts.repository).gcDelayMs,
+    now,
+  });
 }
 
 function aboutSubject(
@@ -310,7 +313,7 @@ export function decideUntagged(
         policy,
         outcome: outcomes?.get(one) ?? null,
         isNewest: newest.has(one),
-        delayMs: rules.delayMs,
+        delayMs: rulesOf(rules, repository).delayMs,
         now,
       }),
     ]),

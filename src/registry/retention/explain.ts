@@ -4,7 +4,8 @@ import type { Registry } from "../registry.ts";
 import { absentError, resolveTags, whyAbsent } from "../resolve.ts";
 import { decisionsInTurns, type Decision } from "./evaluate.ts";
 import { readFacts } from "./facts.ts";
-import { policyOf, type Policy } from "./rules.ts";
+import { componentOf } from "../../storage/store_component.ts";
+import { policyOf, rulesOf, type Policy } from "./rules.ts";
 
 /** Tags of a repository that are explained: more would keep other requests of the process waiting. */
 const explainedTagsMax = 20_000;
@@ -12,6 +13,8 @@ const explainedTagsMax = 20_000;
 export interface Explanation {
   readonly repository: string;
   /** Place of the policy in the configuration, from 0 on; null where none fits. */
+  /** The key of `storage.subPaths` whose rules hold; null for those of `storage.retention`. */
+  readonly subPath: string | null;
   readonly policy: number | null;
   readonly dryRun: boolean;
   /** By the order of the alphabet. */
@@ -42,14 +45,21 @@ export async function explainTags(
   }
   return {
     repository,
+    subPath: subPathOf(registry, repository),
     policy: placeOf(registry, repository),
-    dryRun: registry.retention.dryRun,
+    dryRun: rulesOf(registry.retention, repository).dryRun,
     decisions,
   };
 }
 
+/** The key of `storage.subPaths` whose rules hold; null for those of `storage.retention`. */
+function subPathOf({ retention }: Registry, repository: string): string | null {
+  const component = componentOf(repository);
+  return component !== null && retention.apart.has(component) ? `/${component}` : null;
+}
+
 function placeOf({ retention }: Registry, repository: string): number | null {
   const policy: Policy = policyOf(retention, repository);
-  const place = retention.policies.indexOf(policy);
+  const place = rulesOf(retention, repository).policies.indexOf(policy);
   return place === -1 ? null : place;
 }

@@ -12,7 +12,7 @@ import type { Registry } from "../registry.ts";
 import { evaluationOf } from "./evaluate.ts";
 import { readFacts } from "./facts.ts";
 import { FreedBytes } from "./freed_bytes.ts";
-import { mayRemove, policyOf } from "./rules.ts";
+import { everyRules, mayRemove, policyOf, rulesOf, type RetentionRules } from "./rules.ts";
 
 /** Repositories, or candidates, that are read at once. */
 const pageMax = 256;
@@ -65,8 +65,8 @@ async function* candidateLines(
 ): AsyncGenerator<PlanLine> {
   const { retention: rules, clock } = registry;
   const now = clock.now();
-  const delayMs = kind === "manifest" ? rules.delayMs : rules.gcDelayMs;
-  const until = await collectionDueUntil(registry, delayMs);
+  const delayIn = (of: RetentionRules): number => (kind === "manifest" ? of.delayMs : of.gcDelayMs);
+  const until = await collectionDueUntil(registry, Math.min(...everyRules(rules).map(delayIn)));
   const reads = registry.metadata.records(collection);
   const compared = new Compared(registry);
   const comparedIn = (name: string) => compared.verdictsIn(name, { rules, now });
@@ -74,6 +74,8 @@ async function* candidateLines(
     const page = await reads.due(kind, until, after, pageMax);
     const indexes: Indexes = new Map();
     for (const candidate of page) {
+      const delayMs = delayIn(rulesOf(rules, candidate.repository));
+      if (candidate.since > (await collectionDueUntil(registry, delayMs))) continue;
       if ((await mustWait(registry, candidate, { delayMs, indexes })) !== null) continue;
       const deciding = { registry, rules, now, stamp: null, comparedIn };
       const decision = await decideCandidate(deciding, candidate);

@@ -9,22 +9,21 @@ import type { FeedRecord } from "../../metadata/metadata.ts";
 import { recordCommit } from "../../metadata/records.ts";
 import { retention, type RetentionChange } from "../../metadata/retention.ts";
 import { mustBeRead, postponedMs } from "../collection/must_wait.ts";
+import { must } from "../../lib/assert.ts";
 import type { Registry, Report } from "../registry.ts";
+import {
+  everyStore,
+  settingsOf,
+  type StoreCollection,
+  type WithStores,
+} from "../store_settings.ts";
 import { evaluate, type Decision, type Evaluation } from "./evaluate.ts";
-import type { RetentionValues } from "./options.ts";
 import { RetentionClock } from "./retention_clock.ts";
 import { removeTags, retentionActor } from "./remove_tags.ts";
-import { compileRules, mayRemove, policyOf, type RetentionRules } from "./rules.ts";
+import { compileStores, mayRemove, policyOf, type RetentionRules } from "./rules.ts";
 
 /** The part of the configuration in force that it needs. */
-export interface RetentionSettings {
-  readonly gc: boolean;
-  readonly gcDelay: number;
-  readonly gcInterval: number;
-  /** Empty for none. */
-  readonly gcTimeWindow: string;
-  readonly retention: RetentionValues;
-}
+type RetentionSettings = WithStores<StoreCollection>;
 
 export interface RetentionJobOptions {
   readonly registry: Registry;
@@ -63,24 +62,29 @@ export class RetentionJob {
     );
     // Without collection nothing is removed; what changed meanwhile is looked at when it is turned on.
     const isHeld = await this.#clock.isHeld();
-    const opensIn = opensInMs(
-      parseTimeWindow(settings.gcTimeWindow),
-      this.#options.registry.clock.now(),
+    const isOpen = everyStore<StoreCollection>(settings).some(
+      (store) => store.gc && this.#opensIn(store) === 0,
     );
-    if (settings.gc && opensIn === 0 && !isHeld) {
+    if (isOpen && !isHeld) {
       await this.#markAll(settings, rules);
       await this.#lookAtDue({ settings, rules }, signal);
     }
     // A changed option soon counts: looking for what is due costs a read of an index.
-    return Math.min(Math.max(intervalMsMin, settings.gcInterval), intervalMsMax);
+    const intervals = everyStore<StoreCollection>(settings).map(({ gcInterval }) => gcInterval);
+    return Math.min(Math.max(intervalMsMin, Math.min(...intervals)), intervalMsMax);
+  }
+
+  #opensIn({ gcTimeWindow }: StoreCollection): number {
+    return opensInMs(parseTimeWindow(gcTimeWindow), this.#options.registry.clock.now());
   }
 
   #rulesOf(settings: RetentionSettings): RetentionRules {
-    if (this.#compiled?.settings.retention !== settings.retention) {
-      const rules = compileRules(settings.retention, settings.gcDelay);
+    const before = this.#compiled?.settings;
+    if (before?.retention !== settings.retention || before.subPaths !== settings.subPaths) {
+      const rules = compileStores(settings);
       this.#compiled = { settings, rules };
     }
-    return this.#compiled.rules;
+    return must(this.#compiled, "rules were compiled").rules;
   }
 
   /** Marks repositories that changed, and forgets manifests that were removed. */
@@ -102,9 +106,9 @@ export class RetentionJob {
   }
 
   /** Other rules: every repository is looked at anew. */
-  async #markAll({ retention: values, gcDelay }: RetentionSettings, rules: RetentionRules) {
+  async #markAll(settings: RetentionSettings, rules: RetentionRules) {
     const { metadata } = this.#options.registry;
-    const current = Bun.hash(JSON.stringify([values, gcDelay])).toString(16);
+    const current = Bun.hash(textOf(settings)).toString(16);
     if ((await metadata.records(retention).value("rules")) === current) return;
     for (let after: string | null = null; ;) {
       const page: string[] = await metadata.repositories({ after, limit: pageMax });
@@ -137,7 +141,8 @@ export class RetentionJob {
             repository,
             error: String(error),
           });
-          const lookAt = asOf + Math.max(intervalMsMin, given.settings.gcInterval);
+          const { gcInterval } = settingsOf<StoreCollection>(given.settings, repository);
+          const lookAt = asOf + Math.max(intervalMsMin, gcInterval);
           await this.#commit({ kind: "looked", repository, asOf, lookAt });
         }
       }
@@ -161,13 +166,19 @@ export class RetentionJob {
   ): Promise<number | null> {
     const { registry, heavy } = this.#options;
     if (!mayRemove(policyOf(rules, repository))) return null;
+    const store = settingsOf<StoreCollection>(settings, repository);
+    // Where collection is turned on in another store later, all of it is looked at anew.
+    if (!store.gc) return null;
+    const opensIn = this.#opensIn(store);
+    if (opensIn > 0) return now + opensIn;
     // Tags of an older database may be others by now.
     if (await mustBeRead(registry, repository)) return now + postponedMs;
-    const { retention: values, gcDelay: gcDelayMs } = settings;
+    const { retention: values, gcDelay: gcDelayMs } = store;
+    const { dryRun } = values;
     const question = { repository, values, gcDelayMs, now };
     const evaluation = await evaluate(registry, heavy, { question, rules }, signal);
-    this.#tell(evaluation, rules);
-    if (rules.dryRun) return evaluation.lookAt;
+    this.#tell(evaluation, dryRun);
+    if (dryRun) return evaluation.lookAt;
     const by = retentionActor;
     const moved = await removeTags(registry, repository, evaluation.deleted, { by, signal });
     // What moved meanwhile is another tag by now: its change is in the feed.
@@ -180,7 +191,7 @@ export class RetentionJob {
     return evaluation.lookAt;
   }
 
-  #tell(evaluation: Evaluation, { dryRun }: RetentionRules): void {
+  #tell(evaluation: Evaluation, dryRun: boolean): void {
     const { report } = this.#options;
     const { repository, tags, deleted, unmatched } = evaluation;
     const told = (decision: Decision): void =>
@@ -201,6 +212,14 @@ export class RetentionJob {
   async #commit(...changes: RetentionChange[]): Promise<void> {
     await this.#options.registry.metadata.commit(recordCommit(retention, ...changes));
   }
+}
+
+/** Of what decides which tags stay; with several stores, whether each is collected as well. */
+function textOf({ retention: values, gcDelay, gc, subPaths = {} }: RetentionSettings): string {
+  const apart = Object.entries(subPaths).map(([key, store]) => {
+    return [key, store.retention, store.gcDelay, store.gc];
+  });
+  return JSON.stringify(apart.length === 0 ? [values, gcDelay] : [values, gcDelay, gc, apart]);
 }
 
 /** The fields of zot's line. */

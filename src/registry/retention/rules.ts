@@ -4,6 +4,8 @@
 import { parseCapture, parsePattern } from "../../lib/expression/pattern.ts";
 import { formatDuration } from "../../lib/duration.ts";
 import { matchesGlob, parseGlob, type Glob } from "../../lib/glob.ts";
+import { componentOf } from "../../storage/store_component.ts";
+import type { WithStores } from "../store_settings.ts";
 import type { KeepRuleValues, KeepTagsValues, PolicyValues, RetentionValues } from "./options.ts";
 
 /** A rule that keeps the first so many, or what is younger than so long. */
@@ -66,6 +68,8 @@ export interface RetentionRules {
   readonly policies: readonly Policy[];
   /** Whether any policy has callers whose pulls count for nothing. */
   readonly ignoresPulls: boolean;
+  /** Those of stores beside the main one, by the first component of names (`storage.subPaths`). */
+  readonly apart: ReadonlyMap<string, RetentionRules>;
 }
 
 /** What holds where no policy fits. */
@@ -90,11 +94,41 @@ export function compileRules(values: RetentionValues, gcDelayMs: number): Retent
     gcDelayMs,
     policies: values.policies.map(compilePolicy),
     ignoresPulls: values.policies.some(({ pulledBy }) => (pulledBy?.ignore.length ?? 0) > 0),
+    apart: new Map(),
   };
 }
 
-/** The first policy whose globs fit the repository. */
-export function policyOf({ policies }: RetentionRules, repository: string): Policy {
+/** The rules of every store. */
+export function compileStores(
+  settings: WithStores<{ readonly retention: RetentionValues; readonly gcDelay: number }>,
+): RetentionRules {
+  const main = compileRules(settings.retention, settings.gcDelay);
+  const apart = Object.entries(settings.subPaths ?? {}).map(
+    ([key, { retention, gcDelay }]): [string, RetentionRules] => [
+      key.slice(1),
+      compileRules(retention, gcDelay),
+    ],
+  );
+  const ignoresPulls = [main, ...apart.map(([, rules]) => rules)].some(
+    (rules) => rules.ignoresPulls,
+  );
+  return { ...main, ignoresPulls, apart: new Map(apart) };
+}
+
+/** The rules of the store that a repository lies in. */
+export function rulesOf(rules: RetentionRules, repository: string): RetentionRules {
+  const component = rules.apart.size === 0 ? null : componentOf(repository);
+  return (component === null ? undefined : rules.apart.get(component)) ?? rules;
+}
+
+/** The rules of the main store, then those of all others. */
+export function everyRules(rules: RetentionRules): readonly RetentionRules[] {
+  return [rules, ...rules.apart.values()];
+}
+
+/** The first policy of its store whose globs fit the repository. */
+export function policyOf(rules: RetentionRules, repository: string): Policy {
+  const { policies } = rulesOf(rules, repository);
   return policies.find(({ repositories }) => repositories(repository)) ?? unruled;
 }
 

@@ -9,7 +9,7 @@ import type { Reference } from "../../oci/reference.ts";
 import type { Registry } from "../registry.ts";
 import { absentError, resolveManifest } from "../resolve.ts";
 import { decideUntagged, protectionOf, type Subject, type Verdict } from "./decide.ts";
-import { policyOf } from "./rules.ts";
+import { policyOf, rulesOf } from "./rules.ts";
 
 /** Ways that are told, and names that are looked at on each step of one. */
 const waysMax = 100;
@@ -190,7 +190,7 @@ async function unnamedOf(
     return { since, verdict: { ...verdict, lookAgainAt: pin.until } };
   }
   if (kind === "blob") {
-    const due = since + rules.gcDelayMs;
+    const due = since + rulesOf(rules, repository).gcDelayMs;
     const verdict =
       due > now
         ? { decision: "keep" as const, reason: "lost its last name less than gcDelay ago" }

@@ -6,10 +6,8 @@
  * stops, and says so.
  */
 import packageJson from "../../../package.json" with { type: "json" };
-import { join } from "node:path";
 import { recordCommit } from "../../metadata/records.ts";
 import { scrub, type ScrubValue } from "../../metadata/scrub.ts";
-import { repositoryKey } from "../../storage/layout.ts";
 import type { Registry } from "../registry.ts";
 import type { RegistryJob } from "../registry_job.ts";
 import { intervalMsMin, type ScrubSettings } from "./scrub_settings.ts";
@@ -32,8 +30,8 @@ export interface ScrubJobOptions {
   readonly settings: () => ScrubSettings;
   /** Layouts were compared with the metadata: what lies there is known. */
   readonly isReady: () => boolean;
-  /** Null where repositories are no directories. */
-  readonly rootDirectory: string | null;
+  /** Where people find a repository. */
+  readonly directoryOf: (repository: string) => string;
   /** Hears of damage that is not healed, and of what is right again. */
   readonly onFound?: ((found: ScrubFound) => void) | undefined;
 }
@@ -108,7 +106,7 @@ class ScrubJob {
   }
 
   #work(record: RoundRecord, signal: AbortSignal): Promise<boolean> {
-    const { registry, settings, rootDirectory, onFound } = this.#options;
+    const { registry, settings, directoryOf, onFound } = this.#options;
     const round = new Round({
       registry,
       pace: this.#pace,
@@ -121,8 +119,7 @@ class ScrubJob {
         if (nowMs - this.#notedAtMs >= notedEveryMs) await this.#noteState();
       },
       onDiskError: () => this.#diskError(),
-      directoryOf: (repository) =>
-        rootDirectory === null ? repository : join(rootDirectory, repositoryKey(repository)),
+      directoryOf,
     });
     return round.run();
   }

@@ -6,7 +6,16 @@
  * A name that is replaced is never absent in between. A full disk is `StorageFull`, and only ENOENT means absent
  * (`absentOr`).
  */
-import { closeSync, constants, fsyncSync, mkdirSync, openSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { link, mkdir, rename, stat, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Lru } from "../../lib/lru.ts";
@@ -100,6 +109,18 @@ function flushNow(directory: string): void {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/** Puts a small text under a path at once and in one step, flushed with its name. */
+export function replaceNow(path: string, text: string): void {
+  const temporary = `${path}.${crypto.randomUUID()}`;
+  try {
+    writeFileSync(temporary, text, { mode: fileMode, flag: "wx", flush: true });
+    renameSync(temporary, path);
+  } finally {
+    rmSync(temporary, { force: true });
+  }
+  flushNow(dirname(path));
 }
 
 interface DirectoryFlush {

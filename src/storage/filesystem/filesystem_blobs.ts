@@ -1,16 +1,18 @@
 /** Content as files of OCI image layouts; equal content of two repositories is one inode where hard links work. */
 import { rm, statfs } from "node:fs/promises";
 import { algorithmOf, type Digest } from "../../oci/digest.ts";
-import type {
-  BlobStore,
-  ComparedBytes,
-  ContentCheck,
-  ContentLook,
-  ContentRange,
-  ContentStat,
-  OpenContent,
-  ShareRequest,
-  KeptFile,
+import {
+  oneDisk,
+  type BlobStore,
+  type ComparedBytes,
+  type ContentCheck,
+  type ContentLook,
+  type ContentRange,
+  type ContentStat,
+  type OpenContent,
+  type Room,
+  type ShareRequest,
+  type KeptFile,
 } from "../blob_store.ts";
 import { blobKey, damagedDirectory, damagedKey } from "../layout.ts";
 import type { FilesystemLayouts } from "./filesystem_layouts.ts";
@@ -18,6 +20,7 @@ import type { HashThread } from "./hash_thread.ts";
 import type { KeyedFiles } from "./keyed_files.ts";
 
 export class FilesystemBlobs implements BlobStore {
+  readonly disks = oneDisk;
   readonly #files: KeyedFiles;
   readonly #layouts: FilesystemLayouts;
   readonly #checks: HashThread;
@@ -114,7 +117,7 @@ export class FilesystemBlobs implements BlobStore {
     return this.#files.sweepTemporary(ageMs);
   }
 
-  async room(): Promise<{ freeBytes: number; totalBytes: number }> {
+  async room(): Promise<Room> {
     const { bsize, bavail, blocks } = await statfs(this.#files.path(""));
     return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
   }

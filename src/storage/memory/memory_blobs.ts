@@ -2,6 +2,7 @@
 import { algorithmOf, digestOf, newHasher, type Digest } from "../../oci/digest.ts";
 import {
   ContentGone,
+  oneDisk,
   type BlobStore,
   type ComparedBytes,
   type ContentCheck,
@@ -9,12 +10,14 @@ import {
   type ContentRange,
   type ContentStat,
   type OpenContent,
+  type Room,
   type ShareRequest,
   type KeptFile,
 } from "../blob_store.ts";
 import type { MemoryContent } from "./memory_content.ts";
 
 export class MemoryBlobs implements BlobStore {
+  readonly disks = oneDisk;
   readonly #content: MemoryContent;
 
   constructor(content: MemoryContent) {
@@ -123,7 +126,7 @@ export class MemoryBlobs implements BlobStore {
     return 0;
   }
 
-  async room(): Promise<{ freeBytes: number; totalBytes: number }> {
+  async room(): Promise<Room> {
     return this.#content.room();
   }
 

@@ -35,7 +35,7 @@ test("bytes beyond the limit are refused as on a full disk, and every byte is gi
   const { blobs, uploads } = openMemory({ clock: manualClock(), bytesMax: 1000 });
   for (let round = 0; round < 3; round += 1) {
     await uploaded(uploads, "one", bytes);
-    await uploads.create("two");
+    await uploads.create("two", "team/app");
     await using upload = await held(uploads, "two");
     const refused = upload.append(bytesSource(bytes), unlimited);
     expect(await reasonOf(refused)).toBeInstanceOf(StorageFull);

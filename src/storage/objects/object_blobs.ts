@@ -8,6 +8,7 @@ import { KiB, MiB } from "../../lib/bytes.ts";
 import { algorithmOf, newHasher, type Digest } from "../../oci/digest.ts";
 import {
   ContentGone,
+  oneDisk,
   type BlobStore,
   type ComparedBytes,
   type ContentCheck,
@@ -38,6 +39,7 @@ export interface ObjectBlobsOptions extends ObjectPlace {
 }
 
 export class ObjectBlobs implements BlobStore {
+  readonly disks = oneDisk;
   readonly #options: ObjectBlobsOptions;
 
   constructor(options: ObjectBlobsOptions) {

@@ -23,22 +23,22 @@ export class ObjectUploads implements UploadStore {
     this.#place = place;
   }
 
-  create(id: string): Promise<void> {
-    return this.#scratch.create(id);
+  create(id: string, repository: string): Promise<void> {
+    return this.#scratch.create(id, repository);
   }
 
-  async hold(id: string): Promise<HeldUpload | "busy" | null> {
-    const upload = await this.#scratch.hold(id);
+  async hold(id: string, repository: string | null): Promise<HeldUpload | "busy" | null> {
+    const upload = await this.#scratch.hold(id, repository);
     if (upload === null || upload === "busy") return upload;
     return new ObjectUpload(upload, this.#place);
   }
 
-  follow(id: string): Promise<FollowedUpload | null> {
-    return this.#scratch.follow(id);
+  follow(id: string, repository: string): Promise<FollowedUpload | null> {
+    return this.#scratch.follow(id, repository);
   }
 
-  stat(id: string): Promise<UploadInfo | null> {
-    return this.#scratch.stat(id);
+  stat(id: string, repository: string | null): Promise<UploadInfo | null> {
+    return this.#scratch.stat(id, repository);
   }
 
   ids(): Promise<string[]> {

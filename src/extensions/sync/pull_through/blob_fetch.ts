@@ -193,7 +193,7 @@ export class BlobFetch {
   async #untilWhole(): Promise<void> {
     const { uploads } = this.#parts;
     for (;;) {
-      const held = await uploads.hold(this.#id);
+      const held = await uploads.hold(this.#id, this.blob.repository);
       if (held === "busy") {
         if (await this.#follow()) return;
         continue;
@@ -217,7 +217,7 @@ export class BlobFetch {
 
   /** Another process may be as fast. */
   async #create(): Promise<void> {
-    await this.#parts.uploads.create(this.#id).catch((error: unknown) => {
+    await this.#parts.uploads.create(this.#id, this.blob.repository).catch((error: unknown) => {
       if (!isThereAlready(error)) throw error;
     });
   }
@@ -297,7 +297,7 @@ export class BlobFetch {
   }
 
   async #open(): Promise<void> {
-    this.#followed ??= await this.#parts.uploads.follow(this.#id);
+    this.#followed ??= await this.#parts.uploads.follow(this.#id, this.blob.repository);
   }
 
   #grown(bytes: number): void {

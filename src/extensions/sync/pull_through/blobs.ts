@@ -149,7 +149,7 @@ export class MirroredBlobs {
   ): Promise<OpenContent> {
     const { sizeBytes } = blob;
     const wanted = range ?? { first: 0, last: sizeBytes - 1 };
-    if (await this.#isFull()) return passThrough(blob, range, this.#passParts());
+    if (await this.#isFull(blob.repository)) return passThrough(blob, range, this.#passParts());
     const fetch = this.#fetchOf(blob);
     if (sizeBytes <= wholeBytesMax) {
       await fetch.done;
@@ -223,9 +223,9 @@ export class MirroredBlobs {
     return fetch;
   }
 
-  async #isFull(): Promise<boolean> {
+  async #isFull(repository: string): Promise<boolean> {
     const { blobs, clock, report } = this.#parts.registry;
-    const room = await blobs.room();
+    const room = await blobs.room(repository);
     if (room === null) return false;
     const { freeBytes, totalBytes } = room;
     if (freeBytes >= totalBytes * this.#settings.freePartMin) return false;

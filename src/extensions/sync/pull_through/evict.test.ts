@@ -59,7 +59,7 @@ async function evicted(
   // What was linked within the hour may be part of a push.
   await world.clock.advance(laterMs);
   const more = await evict(registry, {
-    reliefBytes,
+    relief: [{ bytes: reliefBytes, has: (repository) => repository === at }],
     limitsOf: (repository) =>
       repository === at
         ? { of: "one", limits: { maxBytes: 0, unpulledForMs: 0, ...limits } }

@@ -40,10 +40,16 @@ export interface EvictOptions {
   readonly limitsOf: (
     repository: string,
   ) => { readonly of: string; readonly limits: CacheLimits } | null;
-  /** So many bytes have to go whatever the limits are, since the disk is short; of all mirrors what is oldest. */
-  readonly reliefBytes?: number;
-  readonly onEvicted: (host: string, bytes: number) => void;
+  /** What has to go whatever the limits are, since a disk is short; of all mirrors what is oldest. */
+  readonly relief?: readonly DiskRelief[];
+  readonly onEvicted: (host: string, bytes: number, repository: string) => void;
   readonly signal: AbortSignal;
+}
+
+/** So many bytes have to go of what lies on a disk. */
+export interface DiskRelief {
+  readonly bytes: number;
+  readonly has: (repository: string) => boolean;
 }
 
 interface Cached {
@@ -67,13 +73,21 @@ export async function evict(registry: Registry, options: EvictOptions): Promise<
   for (const cache of caches) {
     if (!(await run.remove([cache], (cached) => isTooMuch(cache, cached, run.now)))) return true;
   }
-  const { reliefBytes = 0 } = options;
-  return !(await run.remove(caches, () => run.freedBytes < reliefBytes));
+  for (const { bytes, has } of options.relief ?? []) {
+    const lying = caches.map((cache) => withIn(cache, has));
+    if (!(await run.remove(lying, () => run.freedBytesIn(has) < bytes))) return true;
+  }
+  return false;
+}
+
+/** The part of a cache that lies on a disk. */
+function withIn(cache: Cache, has: DiskRelief["has"]): Cache {
+  return { ...cache, manifests: cache.manifests.filter(({ repository }) => has(repository)) };
 }
 
 class Run {
   readonly now: number;
-  freedBytes = 0;
+  readonly #freed = new Map<string, number>();
   readonly #registry: Registry;
   readonly #options: EvictOptions;
   #evicted = 0;
@@ -82,6 +96,12 @@ class Run {
     this.#registry = registry;
     this.#options = options;
     this.now = registry.clock.now();
+  }
+
+  freedBytesIn(has: DiskRelief["has"]): number {
+    let bytes = 0;
+    for (const [repository, freed] of this.#freed) if (has(repository)) bytes += freed;
+    return bytes;
   }
 
   /** Removes what was used longest ago while `isToGo`; false where that is more than one run removes. */
@@ -96,9 +116,10 @@ class Run {
       const freed = await evictManifest(this.#registry, cached);
       if (freed === 0) continue;
       this.#evicted += 1;
-      this.freedBytes += freed;
+      const { repository } = cached;
+      this.#freed.set(repository, (this.#freed.get(repository) ?? 0) + freed);
       cache.bytes -= freed;
-      onEvicted(cached.host, freed);
+      onEvicted(cached.host, freed, repository);
     }
     return true;
   }

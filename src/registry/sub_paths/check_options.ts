@@ -1,0 +1,123 @@
+/**
+ * What is wrong, and what is unwise, in the entries of `storage.subPaths`, beyond the type of each value: a line each that
+ * begins with the option's path.
+ */
+import { isAbsolute, relative } from "node:path";
+import { isRepositoryName } from "../../oci/reference.ts";
+import { collectionOptions } from "../collection/options.ts";
+import { mayRemoveTags, retentionWarnings } from "../retention/check_options.ts";
+import { subPathPlace } from "../store_settings.ts";
+import type { SubPaths } from "./options.ts";
+
+interface Stores {
+  /** Absolute, as those of the entries are. */
+  readonly rootDirectory: string;
+  readonly subPaths: SubPaths;
+  readonly storageDriver: object | null;
+}
+
+/** What is wrong with the entries, beyond the type of each value. */
+export function checkSubPaths(storage: Stores): readonly string[] {
+  const { rootDirectory: main, subPaths, storageDriver } = storage;
+  const entries = Object.entries(subPaths);
+  if (storageDriver !== null && entries.length > 0) {
+    return [
+      "storage.subPaths: expected no entries beside a storageDriver, which keeps the content of all repositories, " +
+        `got ${entries.map(([key]) => JSON.stringify(key)).join(", ")}`,
+    ];
+  }
+  const roots: Root[] = [
+    { says: "storage.rootDirectory", path: main },
+    ...entries.map(([key, entry]) => ({
+      says: `${subPathPlace(key)}.rootDirectory`,
+      path: entry.rootDirectory,
+    })),
+  ];
+  return [
+    ...entries.flatMap(([key]) => keyProblem(key)),
+    ...roots.flatMap((root, at) => roots.slice(0, at).flatMap((before) => conflict(before, root))),
+    ...entries.flatMap(([key, { gc, gcDelay }]) =>
+      gc && gcDelay === 0
+        ? [
+            `${subPathPlace(key)}.gcDelay: expected more than 0s while gc is true there, got 0s; ` +
+              "blobs of a push would be removed before its manifest comes",
+          ]
+        : [],
+    ),
+  ];
+}
+
+function keyProblem(key: string): string[] {
+  const component = key.slice(1);
+  if (key.startsWith("/") && !component.includes("/") && isRepositoryName(component)) return [];
+  return [
+    `${subPathPlace(key)}: expected the first component of names behind a slash, such as "/team", ` +
+      `got ${JSON.stringify(key)}`,
+  ];
+}
+
+interface Root {
+  readonly says: string;
+  readonly path: string;
+}
+
+function conflict(one: Root, other: Root): string[] {
+  if (one.path === other.path) {
+    return [
+      `${other.says}: expected a directory of its own, got ${other.path}, which is ${one.says} as well`,
+    ];
+  }
+  for (const [inner, outer] of [
+    [one, other],
+    [other, one],
+  ] as const) {
+    if (isWithin(inner.path, outer.path)) {
+      return [
+        `${other.says}: expected a directory beside that of ${one.says}, got ${other.path}; ` +
+          `${inner.path} lies in ${outer.path}`,
+      ];
+    }
+  }
+  return [];
+}
+
+function isWithin(inner: string, outer: string): boolean {
+  const way = relative(outer, inner);
+  return way !== "" && way !== ".." && !way.startsWith("../") && !isAbsolute(way);
+}
+
+/** What is unwise in the entries, or changes nothing. */
+export function subPathWarnings(subPaths: SubPaths): readonly string[] {
+  return Object.entries(subPaths).flatMap(([key, entry]) => {
+    const place = subPathPlace(key);
+    const { gc, commit, retention, cacheDriver } = entry;
+    const lines = retentionWarnings(retention, `${place}.retention`);
+    if (!commit) {
+      lines.push(
+        `${place}.commit: with false an acknowledged push may be lost when the machine stops`,
+      );
+    }
+    if (cacheDriver !== undefined && cacheDriver !== null) {
+      lines.push(`${place}.cacheDriver: has no effect while remoteCache is false`);
+    }
+    for (const name of ["gcDelay", "gcInterval", "gcTimeWindow"] as const) {
+      const standard = collectionDefaults[name];
+      if (!gc && entry[name] !== standard) {
+        lines.push(`${place}.${name}: has no effect while gc is false there, as it is by default`);
+      }
+    }
+    if (!gc && retention.policies.some(mayRemoveTags)) {
+      lines.push(
+        `${place}.retention: removes nothing while gc is false there, as it is by default`,
+      );
+    }
+    return lines;
+  });
+}
+
+const { gcDelay, gcInterval, gcTimeWindow } = collectionOptions;
+const collectionDefaults = {
+  gcDelay: gcDelay.type.parse(gcDelay.default),
+  gcInterval: gcInterval.type.parse(gcInterval.default),
+  gcTimeWindow: gcTimeWindow.type.parse(gcTimeWindow.default),
+};

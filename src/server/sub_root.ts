@@ -1,0 +1,192 @@
+/**
+ * The stores beside the main one of a root directory (`storage.subPaths`): their directories are made, looked at, claimed
+ * and opened with it.
+ */
+import type { Config } from "../config/schema.ts";
+import type { Clock } from "../lib/clock.ts";
+import { settingsOf } from "../registry/store_settings.ts";
+import {
+  diskOf,
+  lookAtStores,
+  type StoreFindings,
+  type StorePlaces,
+} from "../storage/root_stores.ts";
+import { openByPath } from "../storage/by_path/open_by_path.ts";
+import type { Place } from "../storage/by_path/place.ts";
+import { readNote, writeMark, writeNote } from "../storage/root_note.ts";
+import { StorageFull } from "../storage/blob_store.ts";
+import { openFilesystem, type FilesystemStores } from "../storage/filesystem/open_filesystem.ts";
+import { FileReserve } from "../storage/filesystem/reserve.ts";
+import { otherRegistryAdvice } from "../storage/other_registry.ts";
+import { claimRoot, makeRoot, type Claim } from "../storage/root_lock.ts";
+import { checkRootTrust } from "../storage/root_trust.ts";
+import type { LocalStores } from "../storage/stores.ts";
+
+type Storage = Config["storage"];
+
+export interface SubStore {
+  /** The first component of the names that lie there. */
+  readonly component: string;
+  readonly rootDirectory: string;
+  readonly commit: boolean;
+  /** Where it stands in the configuration. */
+  readonly option: string;
+}
+
+export function subStoresOf({ subPaths }: Storage): SubStore[] {
+  return Object.entries(subPaths).map(([key, { rootDirectory, commit }]) => ({
+    component: key.slice(1),
+    rootDirectory,
+    commit,
+    option: `storage.subPaths["${key}"].rootDirectory`,
+  }));
+}
+
+/** Every root directory of a configuration, the main one first. */
+export function rootsOf(storage: Storage): string[] {
+  return [storage.rootDirectory, ...subStoresOf(storage).map(({ rootDirectory }) => rootDirectory)];
+}
+
+/** Where a repository lies. */
+export function rootOf(storage: Storage, repository: string): string {
+  return settingsOf<{ readonly rootDirectory: string }>(storage, repository).rootDirectory;
+}
+
+function placesOf(storage: Storage): StorePlaces {
+  const stores = subStoresOf(storage).map(({ component, rootDirectory }) => [
+    component,
+    rootDirectory,
+  ]);
+  return { mainRoot: storage.rootDirectory, stores: Object.fromEntries(stores) };
+}
+
+/** Makes their directories, once nothing speaks against it. Returns warnings. @throws with one line for the operator. */
+export function makeSubStores(storage: Storage): string[] {
+  return [
+    ...requireSubStores(storage),
+    ...subStoresOf(storage).flatMap(({ rootDirectory, option }) => {
+      makeRoot(rootDirectory, option);
+      return checkRootTrust(rootDirectory, option);
+    }),
+  ];
+}
+
+/** Returns warnings. @throws with a line for the operator for each reason not to serve them. */
+export function requireSubStores(storage: Storage): readonly string[] {
+  const { problems, warnings } = subStoreFindings(storage);
+  if (problems.length > 0) throw new Error(problems.join("\n"));
+  return warnings;
+}
+
+/** What a start would say of them; nothing is changed. */
+export function subStoreFindings(storage: Storage): StoreFindings {
+  try {
+    return lookAtStores(placesOf(storage));
+  } catch (error) {
+    return { problems: [error instanceof Error ? error.message : String(error)], warnings: [] };
+  }
+}
+
+/** Claims them with the main root, which is claimed already, and notes whose they are. @throws as `claimRoot`. */
+function claimSubStores(storage: Storage): Claim {
+  const { rootDirectory: mainRoot, shared } = storage;
+  const claims: Claim[] = [];
+  const release = (): void => {
+    for (const claim of claims) claim.release();
+  };
+  try {
+    const subStores = subStoresOf(storage);
+    // Nothing is made where a disk is missing.
+    requireSubStores(storage);
+    for (const { rootDirectory, option } of subStores) {
+      claims.push(claimRoot(rootDirectory, shared ? "shared" : "alone", option));
+    }
+    const { stores } = placesOf(storage);
+    const note = readNote(mainRoot);
+    if (note === null && subStores.length === 0) return { release };
+    const registry = note?.registry ?? crypto.randomUUID();
+    // The note comes last: where it names a store, that has its mark.
+    if (note === null) writeNote(mainRoot, { registry, stores: {} });
+    for (const { rootDirectory } of subStores) writeMark(rootDirectory, { registry, mainRoot });
+    writeNote(mainRoot, { registry, stores });
+    return { release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** As `claimSubStores`; where that fails the main root is free again. */
+export function claimApart(storage: Storage, main: Claim): Claim {
+  try {
+    return claimSubStores(storage);
+  } catch (error) {
+    main.release();
+    throw error;
+  }
+}
+
+/** Advice about root directories that another registry has written, a line each. */
+export function registryAdvice(storage: Storage): string[] {
+  return [
+    otherRegistryAdvice(storage.rootDirectory),
+    ...subStoresOf(storage).map(({ rootDirectory, option }) =>
+      otherRegistryAdvice(rootDirectory, option),
+    ),
+  ].filter((advice) => advice !== null);
+}
+
+/** Space for deletes on the disks of the stores beside the main one. */
+export class SubReserves {
+  readonly #reserves: ReadonlyMap<string, FileReserve>;
+
+  constructor(storage: Storage) {
+    this.#reserves = new Map(
+      subStoresOf(storage).map(({ rootDirectory }) => [
+        rootDirectory,
+        new FileReserve(rootDirectory),
+      ]),
+    );
+  }
+
+  of(rootDirectory: string): FileReserve | undefined {
+    return this.#reserves.get(rootDirectory);
+  }
+
+  /** @throws StorageFull where a disk has no room for it. */
+  fill(): void {
+    for (const [rootDirectory, reserve] of this.#reserves) {
+      if (!reserve.fill())
+        throw new StorageFull(`No space left for the reserve of ${rootDirectory}`);
+    }
+  }
+}
+
+/** Opens the main store with those beside it; without any it is the main one itself. */
+export function openStores(
+  main: LocalStores,
+  storage: Storage,
+  parts: {
+    readonly clock: Clock;
+    readonly reserves?: SubReserves;
+    /** Given each of them. */
+    readonly opened?: (stores: FilesystemStores) => FilesystemStores;
+  },
+): { readonly stores: LocalStores; readonly apart: readonly FilesystemStores[] } {
+  const { clock, reserves, opened = (stores) => stores } = parts;
+  const apart = subStoresOf(storage).map((store) => {
+    const { rootDirectory, commit } = store;
+    const options = { rootDirectory, durable: commit, clock };
+    return { ...store, stores: opened(openFilesystem(options, reserves?.of(rootDirectory))) };
+  });
+  if (apart.length === 0) return { stores: main, apart: [] };
+  const places: Place<LocalStores>[] = [
+    { component: null, stores: main, disk: diskOf(storage.rootDirectory) },
+    ...apart.map(({ component, rootDirectory, stores }) => ({
+      component,
+      stores,
+      disk: diskOf(rootDirectory),
+    })),
+  ];
+  return { stores: openByPath(places), apart: apart.map(({ stores }) => stores) };
+}

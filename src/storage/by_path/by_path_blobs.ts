@@ -1,0 +1,136 @@
+/**
+ * Content of several stores, each asked for the repositories that lie in it. Nothing is shared between two of them: what
+ * is mounted from one into another is copied, and proved (`copy_content.ts`).
+ */
+import type { Digest } from "../../oci/digest.ts";
+import type {
+  BlobStore,
+  ComparedBytes,
+  ContentCheck,
+  ContentLook,
+  ContentRange,
+  ContentStat,
+  Disk,
+  KeptFile,
+  OpenContent,
+  OpenHow,
+  Room,
+  ShareRequest,
+} from "../blob_store.ts";
+import { copyContent } from "./copy_content.ts";
+import type { Places } from "./place.ts";
+
+export class ByPathBlobs implements BlobStore {
+  readonly disks: readonly Disk[];
+  readonly #places: Places;
+
+  constructor(places: Places) {
+    this.#places = places;
+    this.disks = disksOf(places);
+  }
+
+  size(repository: string, digest: Digest): Promise<number | null> {
+    return this.#of(repository).size(repository, digest);
+  }
+
+  stat(repository: string, digest: Digest): Promise<ContentStat | null> {
+    return this.#of(repository).stat(repository, digest);
+  }
+
+  open(
+    repository: string,
+    digest: Digest,
+    range: ContentRange | null,
+    how?: OpenHow,
+  ): Promise<OpenContent> {
+    return this.#of(repository).open(repository, digest, range, how);
+  }
+
+  read(repository: string, digest: Digest, bytesMax: number): Promise<Uint8Array | null> {
+    return this.#of(repository).read(repository, digest, bytesMax);
+  }
+
+  put(repository: string, digest: Digest, bytes: Uint8Array): Promise<void> {
+    return this.#of(repository).put(repository, digest, bytes);
+  }
+
+  async share(digest: Digest, request: ShareRequest): Promise<boolean> {
+    const { from, to, mayCopy } = request;
+    const [source, target] = [this.#places.of(from), this.#places.of(to)];
+    if (source === target) return source.stores.blobs.share(digest, request);
+    if (!mayCopy) return false;
+    return copyContent(digest, { stores: source.stores, from }, { stores: target.stores, to });
+  }
+
+  compare(
+    repository: string,
+    digest: Digest,
+    bytes: ComparedBytes,
+  ): Promise<"equal" | "different" | "absent"> {
+    return this.#of(repository).compare(repository, digest, bytes);
+  }
+
+  remove(repository: string, digest: Digest): Promise<boolean> {
+    return this.#of(repository).remove(repository, digest);
+  }
+
+  lookAt(repository: string, digest: Digest): Promise<ContentLook | null> {
+    return this.#of(repository).lookAt(repository, digest);
+  }
+
+  check(repository: string, digest: Digest): ContentCheck {
+    return this.#of(repository).check(repository, digest);
+  }
+
+  /** Damaged content is kept where it lay. */
+  copyBack(name: string, repository: string, digest: Digest): Promise<boolean> {
+    return this.#of(repository).copyBack(name, repository, digest);
+  }
+
+  /** Two stores may keep files of one name: then it is there twice. */
+  async kept(): Promise<readonly KeptFile[]> {
+    const kept = await Promise.all(this.#each().map((blobs) => blobs.kept()));
+    return kept.flat().toSorted((one, other) => (one.name < other.name ? -1 : 1));
+  }
+
+  /** Of several files of one name the first: the next call removes the next one. */
+  async removeKept(name: string): Promise<boolean> {
+    for (const blobs of this.#each()) if (await blobs.removeKept(name)) return true;
+    return false;
+  }
+
+  async removeLeftovers(ageMs: number): Promise<number> {
+    let removed = 0;
+    for (const blobs of this.#each()) removed += await blobs.removeLeftovers(ageMs);
+    return removed;
+  }
+
+  room(repository: string | null): Promise<Room | null> {
+    return this.#places.of(repository).stores.blobs.room(repository);
+  }
+
+  /** Every store must take writes. */
+  async probe(): Promise<void> {
+    for (const blobs of this.#each()) await blobs.probe();
+  }
+
+  #of(repository: string): BlobStore {
+    return this.#places.of(repository).stores.blobs;
+  }
+
+  #each(): BlobStore[] {
+    return this.#places.all.map(({ stores }) => stores.blobs);
+  }
+}
+
+/** Places on one disk are one. */
+function disksOf(places: Places): Disk[] {
+  return [...new Set(places.all.map(({ disk }) => disk))].map((disk) => {
+    const [first] = places.all.filter((place) => place.disk === disk);
+    const component = first?.component ?? null;
+    return {
+      example: component === null ? null : `${component}/example`,
+      has: (repository) => places.of(repository).disk === disk,
+    };
+  });
+}
