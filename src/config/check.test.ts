@@ -16,8 +16,8 @@ const table: [string, unknown, string[]][] = [
   ],
   [
     "a block that is not served",
-    { storage: { subPaths: {} } },
-    ["storage.subPaths: storage by subpath is not served by this version yet; remove the key"],
+    { http: { auth: { secureSession: {} } } },
+    ["http.auth.secureSession: login by session is not served by this version yet; remove the key"],
   ],
   [
     "a part of a section that is not served",
@@ -200,7 +200,7 @@ const table: [string, unknown, string[]][] = [
     {
       log: { level: 5 },
       http: { prot: 80, compat: ["x"], ratelimit: { rate: -1 }, port: "x" },
-      storage: { subPaths: {}, retention: { dryRun: 1 }, commit: 1 },
+      storage: { subPaths: { "/a": {} }, retention: { dryRun: 1 }, commit: 1 },
     },
     [
       "log.level: expected one of trace, debug, info, warn, warning, error, fatal, panic, got 5",
@@ -208,7 +208,7 @@ const table: [string, unknown, string[]][] = [
       'http.compat[0]: expected one of docker2s2, got "x"',
       "http.ratelimit.rate: expected a whole number of requests a second from 0 to 1000000, got -1",
       'http.port: expected a port from 0 to 65535 ("0" lets the kernel choose), got "x"',
-      "storage.subPaths: storage by subpath is not served by this version yet; remove the key",
+      `storage.subPaths["/a"].rootDirectory: expected a path, got missing`,
       "storage.retention.dryRun: expected true or false, got 1",
       "storage.commit: expected true or false, got 1",
     ],

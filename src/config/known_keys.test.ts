@@ -205,6 +205,8 @@ for (const [path, value] of Object.entries(served)) {
   }
 }
 
+served["storage.subPaths./a.remoteCache"] = true;
+
 const issuer = { issuer: "https://issuer.example.com", audiences: ["zot"] };
 
 function oauth2(oauth2CredentialHelper: object): object {

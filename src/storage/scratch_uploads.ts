@@ -20,7 +20,7 @@ export interface ScratchUpload extends Omit<HeldUpload, "finish"> {
 }
 
 export interface ScratchUploads extends Omit<UploadStore, "hold"> {
-  hold(id: string): Promise<ScratchUpload | "busy" | null>;
+  hold(id: string, repository: string | null): Promise<ScratchUpload | "busy" | null>;
 }
 
 export interface Scratch {

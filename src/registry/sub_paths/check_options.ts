@@ -97,8 +97,9 @@ export function subPathWarnings(subPaths: SubPaths): readonly string[] {
         `${place}.commit: with false an acknowledged push may be lost when the machine stops`,
       );
     }
-    if (cacheDriver !== undefined && cacheDriver !== null) {
-      lines.push(`${place}.cacheDriver: has no effect while remoteCache is false`);
+    for (const [name, value] of Object.entries({ cacheDriver, remoteCache: entry.remoteCache })) {
+      if (value === undefined || value === null || value === false) continue;
+      lines.push(`${place}.${name}: has no effect: nothing is cached beside the metadata`);
     }
     for (const name of ["gcDelay", "gcInterval", "gcTimeWindow"] as const) {
       const standard = collectionDefaults[name];

@@ -47,7 +47,7 @@ const subPath = z.strictObject(
       .null({ error: "no storageDriver: an entry is a directory of files" })
       .optional(),
     cacheDriver: z.unknown().optional(),
-    remoteCache: z.literal(false, { error: "false: a remote cache is not served" }).optional(),
+    remoteCache: flag.optional(),
     redirectBlobURL: z
       .literal(false, { error: "false: files of a directory are not redirected to" })
       .optional(),
