@@ -78,7 +78,7 @@ export function wrongValue(
 }
 
 /** Keys inside of options whose values are secrets. */
-const secretKey = /password$|secret$|token$|secretkey$|accesskey$/i;
+const secretKey = /password$|secret$|token$|secretkey$|accesskey$|accountkey$/i;
 
 /** A password in a URL is not repeated. */
 function showValue(value: unknown): string {

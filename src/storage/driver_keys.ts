@@ -5,7 +5,7 @@ export const sectionError = {
   error: "a section with keys, such as {name: s3, region: eu-central-1, bucket: images}",
 };
 
-export const nameError = "a name of a driver that is served: s3 or gcs";
+export const nameError = "a name of a driver that is served: s3, gcs or azure";
 
 const bucketError = `the name of a bucket, such as "images"`;
 export const bucket = z

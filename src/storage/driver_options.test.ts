@@ -63,9 +63,118 @@ describe("what is taken", () => {
   });
 });
 
+describe("other stores", () => {
+  const gcs = { name: "gcs", bucket: "images" };
+  const azure = {
+    name: "azure",
+    accountname: "registry",
+    container: "images",
+    accountkey: "a2V5IGtleSBrZXkga2V5",
+  };
+  const login = { type: "client_secret", tenantid: "t", clientid: "c", secret: "s" };
+
+  test("zot's own examples", () => {
+    const forGcs = {
+      ...gcs,
+      rootdirectory: "/zot",
+      credentialsFile: "/path/to/gcs-credentials.json",
+    };
+    expect(storageDriver.parse(forGcs)).toMatchObject({ keyfile: "/path/to/gcs-credentials.json" });
+    const forAzure = {
+      name: "azure",
+      rootdirectory: "/zot",
+      accountname: "myazurestorageaccount",
+      container: "zot-storage",
+      credentials: { type: "default_credentials" },
+    };
+    expect(storageDriver.parse(forAzure)).toMatchObject({
+      credentials: { type: "default_credentials", secret: null },
+    });
+  });
+
+  test("what changes nothing is told by name", () => {
+    expect(driverWarnings(storageDriver.parse({ ...gcs, maxconcurrency: 10 }))).toEqual([
+      "maxconcurrency has no effect: how many requests run at once is one limit for all stores",
+    ]);
+    expect(driverWarnings(storageDriver.parse({ ...azure, max_retries: 5 }))).toEqual([
+      "max_retries has no effect: requests are tried again by rules of this server's own",
+    ]);
+  });
+
+  for (const [says, values, expected] of [
+    [
+      "two files for one thing",
+      { ...gcs, credentialsFile: "/a", keyfile: "/b" },
+      "keyfile: credentialsFile or keyfile, which are one thing",
+    ],
+    [
+      "a plain endpoint",
+      { ...gcs, endpoint: "http://gcs:1" },
+      `endpoint: an endpoint with https, or "secure: false" beside it`,
+    ],
+    [
+      "no account key",
+      { ...azure, accountkey: "" },
+      "accountkey: an account key in base64 where credentials ask for no other login",
+    ],
+    [
+      "an account key that is none",
+      { ...azure, accountkey: "p a s s" },
+      "accountkey: one line of printable ASCII text without blanks",
+    ],
+    [
+      "half of a login",
+      { ...azure, credentials: { ...login, secret: "" } },
+      "credentials: tenantid, clientid and secret for the type client_secret",
+    ],
+    [
+      "another kind of login",
+      { ...azure, credentials: { type: "cli" } },
+      "credentials.type: one of shared_key, client_secret, default_credentials",
+    ],
+    [
+      "a plain serviceurl",
+      { ...azure, serviceurl: "http://127.0.0.1:1/a" },
+      `serviceurl: a URL with https, or "secure: false" beside it`,
+    ],
+    [
+      "a realm beside a URL",
+      { ...azure, serviceurl: "https://a/b", realm: "core.windows.net" },
+      "realm: realm or serviceurl, which names the host already",
+    ],
+    [
+      "an account that cannot be",
+      { ...azure, accountname: "My-Account" },
+      `accountname: the name of a storage account, such as "myaccount"`,
+    ],
+    [
+      "a container that cannot be",
+      { ...azure, container: "a--b" },
+      `container: the name of a container, such as "images"`,
+    ],
+    [
+      "a key of another driver",
+      { ...gcs, region: "eu" },
+      ": a section with keys, such as {name: s3, region: eu-central-1, bucket: images}",
+    ],
+  ] as const) {
+    test(`${says} is refused`, () => {
+      const read = storageDriver.safeParse(values);
+      const problems = read.error?.issues.map(
+        ({ path, message }) => `${path.join(".")}: ${message}`,
+      );
+      expect(problems).toEqual([expected]);
+    });
+  }
+});
+
 describe("what is refused", () => {
   for (const [says, values, expected] of [
-    ["another driver", { name: "swift" }, "name: a name of a driver that is served: s3 or gcs"],
+    [
+      "another driver",
+      { name: "swift" },
+      "name: a name of a driver that is served: s3, gcs or azure",
+    ],
     [
       "no region and no endpoint",
       { region: "" },

@@ -15,11 +15,16 @@ export interface OpenObjects extends AsyncDisposable {
   readonly store: ObjectStore;
 }
 
-export function objectStoreContract(name: string, open: () => Promise<OpenObjects>): void {
+/** `ca`: of the certificate that signed URLs are answered with, where it is one of the test's own. */
+export function objectStoreContract(
+  name: string,
+  open: () => Promise<OpenObjects>,
+  ca?: () => Promise<string>,
+): void {
   describe(`${name}: objects`, () => testObjects(open));
   describe(`${name}: parts`, () => testParts(open));
   describe(`${name}: lists`, () => testLists(open));
-  describe(`${name}: URLs`, () => testUrls(open));
+  describe(`${name}: URLs`, () => testUrls(open, ca));
 }
 
 type Open = () => Promise<OpenObjects>;
@@ -264,7 +269,7 @@ function testLists(open: Open): void {
   });
 }
 
-function testUrls(open: Open): void {
+function testUrls(open: Open, ca?: () => Promise<string>): void {
   test("a signed URL gives the object, or a range of it, with its type, without credentials", async () => {
     await using opened = await open();
     const { store } = opened;
@@ -272,10 +277,11 @@ function testUrls(open: Open): void {
     const contentType = "application/vnd.oci.image.layer.v1.tar+gzip; a=b c";
     const url = await store.sign(key, { seconds: 60, contentType });
     if (url === null) return;
-    const whole = await fetch(url);
+    const tls = ca === undefined ? {} : { ca: await ca() };
+    const whole = await fetch(url, { tls });
     expect([whole.status, whole.headers.get("Content-Type")]).toEqual([200, contentType]);
     expect(await whole.bytes()).toEqual(sample(1000) as Uint8Array<ArrayBuffer>);
-    const part = await fetch(url, { headers: { Range: "bytes=10-19" } });
+    const part = await fetch(url, { tls, headers: { Range: "bytes=10-19" } });
     expect(part.status).toBe(206);
     expect(await part.bytes()).toEqual(sample(1000).slice(10, 20) as Uint8Array<ArrayBuffer>);
   });
