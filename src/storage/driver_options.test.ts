@@ -119,8 +119,8 @@ describe("other stores", () => {
     ],
     [
       "an account key that is none",
-      { ...azure, accountkey: "p a s s" },
-      "accountkey: one line of printable ASCII text without blanks",
+      { ...azure, accountkey: "cGFzcw==" },
+      "accountkey: an account key in base64 where credentials ask for no other login",
     ],
     [
       "half of a login",
