@@ -1,9 +1,9 @@
-// What search costs: `scripts/bun bench/search.ts [--quick] [--only queries|fill|push]`.
+// What search costs: `scripts/bun bench/search.ts [--quick] [--only queries|fill|push|peer] [--zot-go FILE]`.
 //
 // *queries*: 100,000 images in 2,000 repositories, in this process; each query of the interfaces again and again, with
 // its CPU time at the middle and at the 99th part of a hundred. *fill*: a root of 10,000 images that search has not
-// seen, summarised as a start does it. *push*: what search adds to the CPU time of a push (`search_push.ts`). It prints the
-// figures and judges nothing.
+// seen, summarised as a start does it. *push*: what search adds to the CPU time of a push (`search_push.ts`). *peer*, with
+// `--zot-go`: what queries cost here and in zot (Go) (`search_peer.ts`). It prints the figures and judges nothing.
 
 import { createHash } from "node:crypto";
 import { join } from "node:path";
@@ -26,6 +26,7 @@ import { pushManifest } from "../src/registry/push_manifest.ts";
 import { metadataFile } from "../src/storage/layout.ts";
 import { tempDirectory } from "../test/harness.ts";
 import { openRoot, pushBlob } from "../test/registry/world.ts";
+import { measurePeer } from "./search_peer.ts";
 import { measurePush } from "./search_push.ts";
 
 const { values } = parseArgs({
@@ -33,6 +34,7 @@ const { values } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     only: { type: "string", default: "" },
+    "zot-go": { type: "string", default: "" },
   },
 });
 
@@ -244,3 +246,6 @@ async function measureFill(): Promise<void> {
 if (values.only === "" || values.only === "queries") await measureQueries();
 if (values.only === "" || values.only === "fill") await measureFill();
 if (values.only === "" || values.only === "push") await measurePush(values.quick ? 20 : 100);
+if (values["zot-go"] !== "" && (values.only === "" || values.only === "peer")) {
+  await measurePeer(values["zot-go"], values.quick ? 1_000 : 10_000);
+}
