@@ -88,11 +88,18 @@ export async function startPrimaryOn(
   { root, clock = systemClock, extensions: table = extensions, heavy: openHeavy }: PrimaryOptions,
 ): Promise<Primary> {
   const report = reporter(log);
+  const openClaimed = async () => {
+    for (const warning of await checkExtensions(table, config)) log.warn(warning);
+    const stores = await root.prepareBytes();
+    const opened = new PrimaryExtensions(table, extensionParts(table, { config, clock, report }));
+    const writer = await root.openWriter({ clock, onBatch: opened.onBatch });
+    return { stores, opened, writer };
+  };
   const claim = await openRoot(config, root, log);
-  for (const warning of await checkExtensions(table, config)) log.warn(warning);
-  const stores = await root.prepareBytes();
-  const opened = new PrimaryExtensions(table, extensionParts(table, { config, clock, report }));
-  const writer = await root.openWriter({ clock, onBatch: opened.onBatch });
+  const { stores, opened, writer } = await openClaimed().catch((error: unknown) => {
+    claim.release();
+    throw error;
+  });
   const committer = opened.commits(writer.committer);
   let inForce = config;
   const parties = { root, stores, committer, clock, report, inForce: () => inForce };

@@ -80,16 +80,46 @@ export async function openContent(
 }
 
 async function openStored(
-  { blobs }: Registry,
+  registry: Registry,
   content: Holding,
   range: ContentRange | null,
   how: OpenHow,
 ): Promise<OpenContent> {
+  const { repository, digest } = content;
   try {
-    return await blobs.open(content.repository, content.digest, range, how);
+    const opened = await registry.blobs.open(repository, digest, range, how);
+    if (opened.kind !== "stream") return opened;
+    return { kind: "stream", stream: toldWhenBroken(registry, content, opened.stream) };
   } catch (error) {
     throw error instanceof ContentGone ? new DamagedContent(content, "gone") : error;
   }
+}
+
+/** Breaks off as the stream does, and tells the operator why. */
+function toldWhenBroken(
+  { report }: Registry,
+  { repository, digest }: Holding,
+  stream: ReadableStream<Uint8Array>,
+): ReadableStream<Uint8Array> {
+  const reader = stream.getReader();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { value } = await reader.read();
+          if (value === undefined) controller.close();
+          else controller.enqueue(value);
+        } catch (error) {
+          const problem = error instanceof Error ? error.message : String(error);
+          report("error", "content broke off while it was sent", { repository, digest, problem });
+          // The runtime prints what it is given here to standard error.
+          controller.error();
+        }
+      },
+      cancel: () => reader.cancel(),
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /** Answers "is it there?" where no bytes are sent, by a look of just now. @throws DamagedContent. */

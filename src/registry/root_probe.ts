@@ -97,10 +97,10 @@ export class RootProbe {
     const problem = failure === null || full ? null : reasonOf(failure);
     if (problem === this.#problem) return;
     if (failure !== null && problem !== null) {
-      report("error", "the root directory cannot be written: not ready", {
-        error: String(failure),
+      report("error", "content cannot be written: not ready", {
+        error: String(failure.cause ?? failure),
       });
-    } else report("info", "the root directory can be written again");
+    } else report("info", "content can be written again");
     this.#problem = problem;
     for (const listener of this.#listeners) listener(problem);
   }

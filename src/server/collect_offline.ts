@@ -58,7 +58,8 @@ export async function collectOffline(
 ): Promise<OfflineTotals> {
   const clock = offlineClock();
   const { dryRun } = options;
-  const root = dryRun ? openCopy(config, clock) : openPlace(config, clock);
+  // Whatever lies elsewhere is waited for.
+  const root = dryRun ? openCopy(config, systemClock) : openPlace(config, systemClock);
   const claim = root.claim(quiet);
   try {
     const opened = await openOffline(config, { root, clock }, options);

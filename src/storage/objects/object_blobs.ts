@@ -9,6 +9,7 @@ import { algorithmOf, newHasher, type Digest } from "../../oci/digest.ts";
 import {
   ContentGone,
   oneDisk,
+  StoreRefused,
   type BlobStore,
   type ComparedBytes,
   type ContentCheck,
@@ -160,7 +161,13 @@ export class ObjectBlobs implements BlobStore {
   /** A small write to the disk that takes uploads; the store is asked, and writes nothing. */
   async probe(): Promise<void> {
     await this.#options.scratch.probe();
-    await this.#options.store.size(registryKey);
+    try {
+      if ((await this.#options.store.size(registryKey)) !== null) return;
+      throw new StoreRefused(`${registryKey} is gone from the store of objects`);
+    } catch (cause) {
+      // Whoever asks for health is not told which store it is.
+      throw new Error("the store of objects does not answer as it should", { cause });
+    }
   }
 
   #find(repository: string, digest: Digest): Promise<NamedObject | null> {

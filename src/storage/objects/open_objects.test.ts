@@ -19,9 +19,11 @@ import { ObjectStoreUnavailable } from "./object_store.ts";
 storesContract("objects", async () => {
   const directory = await memoryDirectory("zot-objects");
   const clock = manualClock(Date.now());
-  const opened = objectsIn(directory.path, new MemoryObjects({ clock }), clock);
+  const store = new MemoryObjects({ clock });
+  const opened = objectsIn(directory.path, store, clock);
   const openings = [opened.open()];
   await openings[0]!.prepare();
+  await store.put("registry.json", new Uint8Array([1]));
   return {
     stores: openings[0]!,
     comparesBytes: false,

@@ -1,0 +1,84 @@
+// How many requests to the store each thing costs that a client does: the promise of docs/guides/object_storage.md.
+
+import { expect, test } from "bun:test";
+import { sample } from "../contracts/store_samples.ts";
+import {
+  manifestHeaders,
+  manifestOf,
+  pushed,
+  sha256,
+  startObjectRegistry,
+} from "./object_registry.ts";
+
+const mebibyte = 1024 * 1024;
+const config = new TextEncoder().encode(`{"architecture":"amd64","os":"linux"}`);
+const layer = sample(mebibyte);
+/** Three parts. */
+const large = sample(33 * mebibyte);
+const manifest = manifestOf(config, [layer, large]);
+
+test("a push: one for a blob of one part or a manifest, n + 2 for one of n parts; then none to share or to delete", async () => {
+  await using registry = await startObjectRegistry();
+  const { world, counted } = registry;
+  for (const [bytes, requests] of [
+    [config, { put: 1 }],
+    [layer, { put: 1 }],
+    [large, { create: 1, part: 3, complete: 1 }],
+  ] as const) {
+    expect((await pushed(world, "team/app", bytes)).answer.status).toBe(201);
+    expect(counted()).toEqual(requests);
+  }
+  const put = (repository: string, reference: string) =>
+    world.send("PUT", `/v2/${repository}/manifests/${reference}`, {
+      body: manifest,
+      headers: manifestHeaders,
+    });
+  expect((await put("team/app", "1")).status).toBe(201);
+  expect(counted()).toEqual({ put: 1 });
+  for (const bytes of [config, layer, large]) {
+    const query = `?mount=${sha256(bytes)}&from=team/app`;
+    expect((await world.send("POST", `/v2/team/other/blobs/uploads/${query}`)).status).toBe(201);
+  }
+  // Small content is believed by its digest alone, which somebody has to have looked at.
+  const { get = 0, ...rest } = counted();
+  expect(rest).toEqual({});
+  expect(get).toBeLessThanOrEqual(1);
+  for (const bytes of [layer, large]) {
+    const head = await world.send("HEAD", `/v2/team/other/blobs/${sha256(bytes)}`);
+    expect(head.status).toBe(200);
+  }
+  expect((await world.send("DELETE", "/v2/team/app/manifests/1")).status).toBe(202);
+  expect(counted()).toEqual({});
+});
+
+test("a push of what another repository has already asks only whether it is there", async () => {
+  await using registry = await startObjectRegistry();
+  const { world, counted } = registry;
+  await pushed(world, "team/app", large);
+  counted();
+  expect((await pushed(world, "team/other", large)).answer.status).toBe(201);
+  expect(counted()).toEqual({ head: 1 });
+});
+
+test("a pull: one for each large blob, none with redirects; small content comes from memory the second time", async () => {
+  for (const redirectBlobURL of [false, true]) {
+    await using registry = await startObjectRegistry({ redirectBlobURL });
+    const { world, counted } = registry;
+    for (const bytes of [config, layer]) await pushed(world, "team/app", bytes);
+    const document = manifestOf(config, [layer]);
+    await world.send("PUT", "/v2/team/app/manifests/1", {
+      body: document,
+      headers: manifestHeaders,
+    });
+    counted();
+    const pull = async (): Promise<number> => {
+      expect((await world.send("GET", "/v2/team/app/manifests/1")).status).toBe(200);
+      expect((await world.send("GET", `/v2/team/app/blobs/${sha256(config)}`)).status).toBe(200);
+      return (await world.send("GET", `/v2/team/app/blobs/${sha256(layer)}`)).status;
+    };
+    expect(await pull()).toBe(redirectBlobURL ? 307 : 200);
+    expect(counted()).toEqual({ get: redirectBlobURL ? 2 : 3 });
+    await pull();
+    expect(counted()).toEqual(redirectBlobURL ? {} : { get: 1 });
+  }
+});
