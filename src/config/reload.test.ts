@@ -52,6 +52,39 @@ const table: readonly (readonly [
     [],
   ],
   [
+    "what may change in an entry of subPaths",
+    { storage: { rootDirectory: "/data", subPaths: { "/a": { rootDirectory: "/a" } } } },
+    { storage: { rootDirectory: "/data", subPaths: { "/a": { rootDirectory: "/a", gc: true } } } },
+    ["storage.subPaths"],
+    [],
+  ],
+  [
+    "an entry of subPaths that is new",
+    { storage: { rootDirectory: "/data" } },
+    { storage: { rootDirectory: "/data", subPaths: { "/a": { rootDirectory: "/a" } } } },
+    [],
+    ["storage.subPaths"],
+  ],
+  [
+    "an entry of subPaths that is gone",
+    { storage: { rootDirectory: "/data", subPaths: { "/a": { rootDirectory: "/a" } } } },
+    { storage: { rootDirectory: "/data" } },
+    [],
+    ["storage.subPaths"],
+  ],
+  [
+    "both in an entry of subPaths",
+    { storage: { rootDirectory: "/data", subPaths: { "/a": { rootDirectory: "/a" } } } },
+    {
+      storage: {
+        rootDirectory: "/data",
+        subPaths: { "/a": { rootDirectory: "/b", commit: false, dedupe: true } },
+      },
+    },
+    ["storage.subPaths"],
+    ["storage.subPaths"],
+  ],
+  [
     "what holds sections is named, not shown",
     {},
     { http: { ratelimit: { methods: [{ method: "GET", rate: 1 }] } } },
@@ -134,5 +167,18 @@ describe("options", () => {
     const marked = placedOptions().filter(({ option }) => option.secret === true);
     const named = placedOptions().filter(({ path }) => /password|secret/i.test(path));
     expect(marked.map(({ path }) => path)).toEqual(named.map(({ path }) => path));
+  });
+});
+
+test("of an entry of subPaths the directory stays, and the rest is in force", () => {
+  const file = (entry: object): File => ({
+    storage: { rootDirectory: "/data", subPaths: { "/a": { rootDirectory: "/a", ...entry } } },
+  });
+  const { next } = plan(
+    file({}),
+    file({ rootDirectory: "/b", commit: false, dedupe: true, gc: true }),
+  );
+  expect(next.config.storage.subPaths).toMatchObject({
+    "/a": { rootDirectory: "/a", commit: true, dedupe: true, gc: true },
   });
 });

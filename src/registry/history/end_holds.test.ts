@@ -319,3 +319,46 @@ test("pins end by the clock", async () => {
   await endHolds(registry);
   expect(await registry.metadata.past.endedPins(until, 9)).toEqual([]);
 });
+
+test("of several disks the one that is short gives way, and what lies on others stays", async () => {
+  const { world, registry } = await openHeld({ minFree: { part: 0.05 } });
+  await using _ = world;
+  const digests = new Map<string, Digest>();
+  for (const [at, seed] of [
+    ["base/app", 1],
+    ["team/app", 2],
+  ] as const) {
+    const target = await pushBlob(world, sample(1_000, seed), at);
+    await removeBlob(registry, { repository: at, target, by: "alice" });
+    digests.set(at, target);
+  }
+  const full = new Set<string | null>();
+  const isTeam = (name: string): boolean => name.startsWith("team/");
+  const both: Registry = {
+    ...registry,
+    blobs: Object.assign(Object.create(registry.blobs) as Registry["blobs"], {
+      disks: [
+        { example: null, has: (name: string) => !isTeam(name) },
+        { example: "team/example", has: isTeam },
+      ],
+      room: async (at: string | null) => {
+        const freeBytes = full.has(at !== null && isTeam(at) ? "team" : null) ? 0 : 1e9;
+        return { freeBytes, totalBytes: 1e9 };
+      },
+    }),
+  };
+  const held = async (): Promise<string[]> => {
+    const found = await registry.metadata.past.heldSince(Number.MAX_SAFE_INTEGER, 9);
+    return found.map(({ repository: name }) => name).toSorted();
+  };
+  await endHolds(both);
+  expect(await held()).toEqual(["base/app", "team/app"]);
+  full.add("team");
+  await spaceFor(both, { repository: "base/app", lengthBytes: 1_000 });
+  expect(await held()).toEqual(["base/app", "team/app"]);
+  await endHolds(both);
+  expect(await held()).toEqual(["base/app"]);
+  full.add(null);
+  await makeRoom(both);
+  expect(await held()).toEqual([]);
+});

@@ -1,0 +1,120 @@
+// Collection over several stores: each has its own switch, delay, time of day, rules and dry run, and none waits for
+// another.
+
+import { describe, expect, test } from "bun:test";
+import { sample } from "../../../test/contracts/store_samples.ts";
+import { collecting, hourMs, openCollector } from "../../../test/registry/collecting.ts";
+import { openWorld, pushBlob, type World } from "../../../test/registry/world.ts";
+import type { StoreCollection } from "../store_settings.ts";
+import { waitMs } from "./collection_job.ts";
+
+const dueMs = hourMs + 60_000;
+const [main, apart] = ["base/app", "team/app"] as const;
+
+const entry = (changes: Partial<StoreCollection> = {}): StoreCollection => ({
+  gc: true,
+  gcDelay: hourMs,
+  gcInterval: hourMs,
+  gcTimeWindow: "",
+  retention: { dryRun: false, delay: null, policies: [] },
+  ...changes,
+});
+
+const withEntry = (changes: Partial<StoreCollection> = {}) => ({
+  subPaths: { "/team": entry(changes) },
+});
+
+async function pushedBoth(world: World, seed = 1): Promise<void> {
+  for (const at of [main, apart]) await pushBlob(world, sample(1_000, seed), at);
+}
+
+/** Whose blobs are there still. */
+async function left({ registry }: World): Promise<string[]> {
+  const there = await Promise.all(
+    [main, apart].map(async (at) =>
+      (await registry.metadata.repositories({ after: null, limit: 9 })).includes(at) ? [at] : [],
+    ),
+  );
+  return there.flat();
+}
+
+describe("a store", () => {
+  test("whose gc is off keeps all, and goes on where it was once it is on", async () => {
+    await using world = await openWorld();
+    const collector = openCollector(world, withEntry({ gc: false }));
+    await pushedBoth(world);
+    await world.clock.advance(dueMs);
+    expect(await collector.settle()).toMatchObject({ blobs: 1, repositories: 1 });
+    await world.clock.advance(dueMs);
+    expect(await collector.settle()).toMatchObject({ blobs: 0 });
+    expect(await left(world)).toEqual([apart]);
+    collector.change(withEntry({ gc: true }));
+    expect(await collector.settle()).toMatchObject({ blobs: 1 });
+    await world.clock.advance(dueMs);
+    await collector.settle();
+    expect(await left(world)).toEqual([]);
+  });
+
+  test("is collected though that of the main one is off", async () => {
+    await using world = await openWorld();
+    const collector = openCollector(world, { ...withEntry(), gc: false });
+    await pushedBoth(world);
+    await world.clock.advance(dueMs);
+    expect(await collector.settle()).toMatchObject({ blobs: 1 });
+    await world.clock.advance(dueMs);
+    await collector.settle();
+    expect(await left(world)).toEqual([main]);
+  });
+
+  for (const [says, mainMs, apartMs] of [
+    ["longer", hourMs, 5 * hourMs],
+    ["shorter", 5 * hourMs, hourMs],
+  ] as const) {
+    test(`with a ${says} delay than the main one waits for its own`, async () => {
+      await using world = await openWorld();
+      const collector = openCollector(world, {
+        ...withEntry({ gcDelay: apartMs }),
+        gcDelay: mainMs,
+      });
+      await pushedBoth(world);
+      await world.clock.advance(dueMs);
+      expect(await collector.settle()).toMatchObject({ blobs: 1 });
+      await world.clock.advance(3 * hourMs);
+      expect(await collector.settle()).toMatchObject({ blobs: 0 });
+      await world.clock.advance(hourMs);
+      expect(await collector.settle()).toMatchObject({ blobs: 1 });
+    });
+  }
+
+  test("is left alone outside of its own time of day", async () => {
+    await using world = await openWorld();
+    const hour = (at: number): string => `${String(at % 24).padStart(2, "0")}:00`;
+    const now = new Date(world.clock.now()).getUTCHours();
+    const gcTimeWindow = `${hour(now + 6)}-${hour(now + 8)}`;
+    const collector = openCollector(world, withEntry({ gcTimeWindow }));
+    await pushedBoth(world);
+    await world.clock.advance(dueMs);
+    expect(await collector.settle()).toMatchObject({ blobs: 1 });
+    await world.clock.advance(5 * hourMs);
+    expect(await collector.settle()).toMatchObject({ blobs: 1 });
+  });
+
+  test("in a dry run loses nothing, and others lose theirs", async () => {
+    await using world = await openWorld();
+    const retention = { dryRun: true, delay: null, policies: [] };
+    const collector = openCollector(world, withEntry({ retention }));
+    await pushedBoth(world);
+    await world.clock.advance(dueMs);
+    expect(await collector.settle()).toMatchObject({ blobs: 1 });
+    await world.clock.advance(dueMs);
+    await collector.settle();
+    expect(await left(world)).toEqual([apart]);
+  });
+});
+
+test("the next look is that of the store that is looked at soonest", () => {
+  const now = Date.UTC(2026, 0, 1);
+  expect(waitMs(collecting(), now)).toBe(60_000);
+  expect(waitMs(collecting(withEntry({ gcInterval: 5_000 })), now)).toBe(5_000);
+  expect(waitMs(collecting(withEntry({ gc: false, gcInterval: 5_000 })), now)).toBe(60_000);
+});
