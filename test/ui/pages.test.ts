@@ -7,6 +7,7 @@ import { startWorld, type World } from "../http/world.ts";
 import { accessibilityFaults } from "./axe.ts";
 import { noBrowser, openBrowser, openPage } from "./browser.ts";
 import { Pusher } from "./images.ts";
+import { provenance, sarif } from "./reports.ts";
 import { appImage, pushSample } from "./sample.ts";
 
 if (noBrowser !== null) console.log(`skipped: ${noBrowser}`);
@@ -27,6 +28,8 @@ const pages: readonly (readonly [name: string, path: string, shows: string])[] =
   ["attached", "r/team/shop:1.10.0?tab=attached", "application/spdx+json"],
   ["related", "r/library/alpine:3.22?tab=related", "team/search:0.4.0"],
   ["raw", "r/team/shop:1.10.0?tab=raw", '"schemaVersion": 2'],
+  ["report", "r/reports/app:report", "2 findings"],
+  ["provenance", "r/reports/app:provenance", "https://builder.example.com"],
   ["long", "r/long/text", "The beginning of"],
   ["chart", "r/charts/shop:2.1.0", "The shop on Kubernetes"],
   ["no tag", "r/team/shop:none", "none is not there"],
@@ -49,6 +52,7 @@ describe.skipIf(noBrowser !== null)("pages", () => {
     const pusher = new Pusher(world.url);
     await pushSample(pusher);
     await pusher.image("long/text", "1", { ...appImage("long"), annotations: longDescription });
+    await pushReports(pusher);
     browser = await openBrowser();
   });
   afterAll(async () => {
@@ -121,6 +125,26 @@ describe.skipIf(noBrowser !== null)("pages", () => {
     await page.getByLabel("Find a package or licence").fill("tzd");
     await page.getByText("1 found").waitFor();
     expect(await page.locator("tbody tr").count()).toBe(1);
+    expect(faults).toEqual([]);
+  });
+
+  test("findings of a report are counted, and picked by severity and package", async () => {
+    await using opened = await openPage(browser, world.url, { width: 390 });
+    const { page, faults } = opened;
+    await page.goto(at("r/reports/app:1?tab=attached"));
+    await page.getByText("named, not verified").waitFor();
+    await page.getByRole("link", { name: "Vulnerability report" }).click();
+    await page.getByText("2 findings").waitFor();
+    const rows = page.locator("tbody tr");
+    expect(await rows.count()).toBe(2);
+    await page.getByRole("button", { name: "Critical 1" }).click();
+    expect(await rows.count()).toBe(1);
+    expect(await rows.innerText()).toContain("zlib: overflow");
+    await page.getByLabel("Find a package or CVE").fill("nothing like it");
+    await page.getByText("0 found").waitFor();
+    await page.goto(at("r/reports/app:provenance"));
+    await page.getByText("Named, not verified:").waitFor();
+    await page.getByText("https://git.example.com/team/shop").waitFor();
     expect(faults).toEqual([]);
   });
 
@@ -264,6 +288,28 @@ describe.skipIf(noBrowser !== null)("pages", () => {
     await page.getByRole("heading", { name: "Repositories" }).waitFor();
   });
 });
+
+/** Reports about an image, by tags, so that their addresses are known. */
+async function pushReports(pusher: Pusher): Promise<void> {
+  const subject = await pusher.image("reports/app", "1", appImage("reports"));
+  const envelope = {
+    payloadType: "application/vnd.in-toto+json",
+    payload: Buffer.from(JSON.stringify(provenance)).toString("base64"),
+    signatures: [],
+  };
+  for (const [tag, artifactType, value] of [
+    ["report", "application/sarif+json", sarif],
+    ["provenance", "application/vnd.dsse.envelope.v1+json", envelope],
+  ] as const) {
+    const content = JSON.stringify(value);
+    await pusher.artifact("reports/app", tag, {
+      artifactType,
+      contentType: artifactType,
+      content,
+      subject,
+    });
+  }
+}
 
 async function tagsShown(page: Page): Promise<string[]> {
   return await page.locator("tbody td.name a").allTextContents();

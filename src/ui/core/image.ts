@@ -4,8 +4,7 @@
  */
 import { platformText } from "./format.ts";
 import { Problem, request } from "./http.ts";
-
-type Members = Readonly<Record<string, unknown>>;
+import { listOf, membersOf, parsed, textOf, type Members } from "./shapes.ts";
 
 export interface Descriptor {
   readonly mediaType: string;
@@ -235,28 +234,6 @@ export async function loadReferrers(
   const response = await request(`v2/${repository}/referrers/${digest}`, { signal });
   const index = membersOf(parsed(await response.text()));
   return listOf(index["manifests"]).flatMap((each) => descriptorOf(each) ?? []);
-}
-
-/** The value of a JSON text; null for text that is none. */
-export function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return null;
-  }
-}
-
-export function membersOf(value: unknown): Members {
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  return isObject ? (value as Members) : {};
-}
-
-export function listOf(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? (value as unknown[]) : [];
-}
-
-export function textOf(value: unknown): string {
-  return typeof value === "string" ? value : "";
 }
 
 function textsOf(value: unknown): Record<string, string> {

@@ -1,5 +1,5 @@
 /** Packages of an SBOM, in the two forms that the field has. */
-import { listOf, membersOf, textOf } from "./image.ts";
+import { listOf, membersOf, textOf } from "./shapes.ts";
 
 export interface Package {
   readonly name: string;

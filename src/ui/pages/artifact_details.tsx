@@ -1,25 +1,20 @@
-/** What is worth showing of an artifact by its kind: fields of the config, its files, and small texts in it. */
-import { useState } from "preact/hooks";
+/** What is worth showing of an artifact by its kind: fields of the config, its files, and the documents in it. */
 import type { ArtifactKind } from "../../oci/artifact_kinds.ts";
+import { attachedKinds } from "../../oci/artifact_kinds/attached_kinds.ts";
 import { artifactSummary } from "../../oci/artifact_summary.ts";
 import { artifactFacts } from "../../oci/artifact_facts.ts";
-import { countText } from "../core/format.ts";
-import {
-  documentBytesMax,
-  loadText,
-  parsed,
-  type Descriptor,
-  type Manifest,
-} from "../core/image.ts";
-import { useLoad } from "../core/load.ts";
+import { documentBytesMax, type Descriptor, type Manifest } from "../core/image.ts";
 import { imageAddress, Link } from "../core/router.tsx";
-import { sbomOf, type Sbom } from "../core/sbom.ts";
-import { Bytes, Digest, Shown } from "../parts/basics.tsx";
+import { Bytes, Digest } from "../parts/basics.tsx";
 import { Pairs } from "../parts/pairs.tsx";
+import { DocumentView } from "./document_view.tsx";
 
 const filesMax = 500;
-const packagesMax = 300;
-const textMax = 100_000;
+/** Files of an artifact that are opened at once. */
+const textsMax = 6;
+const signatureKinds: ReadonlySet<string> = new Set(
+  attachedKinds.filter(({ group }) => group === "trust").map(({ id }) => id),
+);
 
 export function ArtifactDetails({
   manifest,
@@ -32,9 +27,9 @@ export function ArtifactDetails({
 }) {
   const { annotations } = artifactFacts(manifest.document);
   const fields = artifactSummary(kind, { config, annotations });
-  const text = manifest.layers.find(
-    ({ mediaType, size }) => isText(kind, mediaType) && size <= documentBytesMax,
-  );
+  const texts = manifest.layers
+    .filter(({ mediaType, size }) => isText(kind, mediaType) && size <= documentBytesMax)
+    .slice(0, textsMax);
   const others = Object.entries(manifest.annotations).filter(
     ([, value]) => !fields.some(([, shown]) => shown === value),
   );
@@ -56,8 +51,21 @@ export function ArtifactDetails({
           <Pairs rows={others} />
         </section>
       )}
-      {text !== undefined && <TextOf repository={manifest.repository} layer={text} />}
+      {signatureKinds.has(kind.id) && <Unverified />}
+      {texts.map((layer) => (
+        <DocumentView key={layer.digest} repository={manifest.repository} layer={layer} />
+      ))}
     </div>
+  );
+}
+
+/** A signature that nobody looked at proves nothing. */
+function Unverified() {
+  return (
+    <p class="note wide">
+      <strong>Named, not verified:</strong> this registry checks no signature and knows no key. The
+      command above does, with the key or identity that you trust.
+    </p>
   );
 }
 
@@ -91,97 +99,4 @@ function Files({ manifest }: { readonly manifest: Manifest }) {
 
 function titleOf({ annotations, mediaType, platform }: Descriptor): string {
   return annotations["org.opencontainers.image.title"] ?? (platform || mediaType);
-}
-
-function TextOf({
-  repository,
-  layer,
-}: {
-  readonly repository: string;
-  readonly layer: Descriptor;
-}) {
-  const loaded = useLoad(
-    `text ${repository} ${layer.digest}`,
-    (signal) => loadText(repository, layer, documentBytesMax, signal),
-    false,
-  );
-  return (
-    <section class="card wide">
-      <Shown loaded={loaded}>
-        {(text) => {
-          const value = parsed(text);
-          const sbom = sbomOf(value);
-          if (sbom !== null) return <Packages sbom={sbom} />;
-          const pretty = value === null ? text : JSON.stringify(value, null, 2);
-          return (
-            <>
-              <h2>Content</h2>
-              <pre class="raw" tabIndex={0} role="region" aria-label="Content">
-                {pretty.slice(0, textMax)}
-                {pretty.length > textMax && "\n…"}
-              </pre>
-            </>
-          );
-        }}
-      </Shown>
-    </section>
-  );
-}
-
-function Packages({ sbom }: { readonly sbom: Sbom }) {
-  const [filter, setFilter] = useState("");
-  const wanted = filter.toLowerCase();
-  const found = sbom.packages.filter(
-    ({ name, license, kind }) =>
-      name.toLowerCase().includes(wanted) ||
-      license.toLowerCase().includes(wanted) ||
-      kind.includes(wanted),
-  );
-  return (
-    <>
-      <h2>
-        {countText(sbom.packages.length, "package")}{" "}
-        <span class="dim small">
-          {sbom.form}
-          {sbom.tool === "" ? "" : `, by ${sbom.tool}`}
-        </span>
-      </h2>
-      <div class="toolbar">
-        <input
-          type="search"
-          placeholder="Find a package or licence"
-          aria-label="Find a package or licence"
-          value={filter}
-          onInput={(event) => setFilter(event.currentTarget.value)}
-        />
-        <span class="dim small" role="status">
-          {found.length === sbom.packages.length ? "" : `${found.length} found`}
-        </span>
-      </div>
-      <table class="rows">
-        <caption class="said">Packages</caption>
-        <thead>
-          <tr>
-            <th>Package</th>
-            <th>Version</th>
-            <th>From</th>
-            <th>Licence</th>
-          </tr>
-        </thead>
-        <tbody>
-          {found.slice(0, packagesMax).map(({ name, version, kind, license }, index) => (
-            <tr key={index}>
-              <td class="name">{name}</td>
-              <td data-label="Version">{version}</td>
-              <td data-label="From">{kind}</td>
-              <td data-label="Licence">{license}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {found.length > packagesMax && (
-        <p class="dim">And {found.length - packagesMax} more; find them by their name.</p>
-      )}
-    </>
-  );
 }

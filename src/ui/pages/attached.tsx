@@ -25,23 +25,29 @@ export function Attached({
     );
   }
   return (
-    <table class="rows">
-      <caption class="said">What refers to this image</caption>
-      <thead>
-        <tr>
-          <th>Kind</th>
-          <th>Type</th>
-          <th>Digest</th>
-          <th class="number">Size</th>
-          <th>Created</th>
-        </tr>
-      </thead>
-      <tbody>
-        {attached.slice(0, shownMax).map((each) => (
-          <AttachedLine key={each.digest} repository={repository} each={each} />
-        ))}
-      </tbody>
-    </table>
+    <>
+      <p class="small dim">
+        Signatures and attestations are named, not verified: cosign and notation do that, with a key
+        that you trust.
+      </p>
+      <table class="rows">
+        <caption class="said">What refers to this image</caption>
+        <thead>
+          <tr>
+            <th>Kind</th>
+            <th>Type</th>
+            <th>Digest</th>
+            <th class="number">Size</th>
+            <th>Created</th>
+          </tr>
+        </thead>
+        <tbody>
+          {attached.slice(0, shownMax).map((each) => (
+            <AttachedLine key={each.digest} repository={repository} each={each} />
+          ))}
+        </tbody>
+      </table>
+    </>
   );
 }
 

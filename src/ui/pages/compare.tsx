@@ -15,11 +15,12 @@ import {
   loadManifest,
   loadReferrers,
   loadText,
-  parsed,
   type Manifest,
 } from "../core/image.ts";
+import { parsed } from "../core/shapes.ts";
 import { useLoad } from "../core/load.ts";
 import { imageAddress, Link, setQuery, usePlace } from "../core/router.tsx";
+import { openDocument } from "../core/documents.ts";
 import { sbomOf, type Sbom } from "../core/sbom.ts";
 import { useTitle } from "../core/title.ts";
 import { Bytes, Chip, Digest, Empty, Shown } from "../parts/basics.tsx";
@@ -151,7 +152,9 @@ async function loadSbom(
       const { layers } = await loadManifest(repository, each.digest, signal);
       const [layer] = layers;
       if (layer === undefined || layer.size > documentBytesMax) continue;
-      const sbom = sbomOf(parsed(await loadText(repository, layer, documentBytesMax, signal)));
+      const sbom = sbomOf(
+        openDocument(parsed(await loadText(repository, layer, documentBytesMax, signal))).value,
+      );
       if (sbom !== null) return sbom;
     }
   }

@@ -140,7 +140,10 @@ function RepositoryCard({ row }: { readonly row: RepositoryRow }) {
           <Name name={name} />
         </Link>
         {isSigned && (
-          <Chip tone="good" title="The newest image has a signature">
+          <Chip
+            tone="accent"
+            title="The newest image has a signature, which the registry does not verify"
+          >
             <Icon name="shield" /> signed
           </Chip>
         )}

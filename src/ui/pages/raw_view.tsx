@@ -1,7 +1,8 @@
 /** The manifest, the config, and for an index its own text, as they were pushed. */
 import { useState } from "preact/hooks";
 import { bytesText } from "../core/format.ts";
-import { parsed, type Manifest } from "../core/image.ts";
+import { type Manifest } from "../core/image.ts";
+import { parsed } from "../core/shapes.ts";
 import { Copy } from "../parts/basics.tsx";
 
 /** Characters that are drawn of one text. */

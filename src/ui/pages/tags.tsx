@@ -261,7 +261,10 @@ function TagLine({
       <td class="name">
         <Link to={imageAddress(repository, tag)}>{tag}</Link>
         {isSigned && (
-          <Chip tone="good" title="There is a signature of it">
+          <Chip
+            tone="accent"
+            title="There is a signature of it, which the registry does not verify"
+          >
             <Icon name="shield" /> signed
           </Chip>
         )}

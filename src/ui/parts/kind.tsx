@@ -21,7 +21,7 @@ const icons: Readonly<Record<ArtifactGroup, IconName>> = {
 
 export function KindChip({ kind }: { readonly kind: ArtifactKind }) {
   return (
-    <Chip tone={kind.group === "trust" ? "good" : "accent"}>
+    <Chip tone="accent">
       <Icon name={icons[kind.group]} /> {kind.label}
     </Chip>
   );
