@@ -8,7 +8,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Database } from "bun:sqlite";
 import { everyone } from "../src/auth/caller.ts";
 import { QueryEngine } from "../src/extensions/search/execute_query.ts";
 import { fillWork } from "../src/extensions/search/fill.ts";
@@ -18,6 +17,8 @@ import { Sight } from "../src/extensions/search/sight.ts";
 import { systemClock } from "../src/lib/clock.ts";
 import { recordCommit } from "../src/metadata/records.ts";
 import { Connection } from "../src/metadata/sqlite/connection.ts";
+import { finish } from "../src/metadata/sql/statements.ts";
+import { SqliteEngine } from "../src/metadata/sqlite/sqlite_engine.ts";
 import { summaryTables } from "../src/metadata/sqlite/summary_tables.ts";
 import { summaries, summaryVersion, type NewSummary } from "../src/metadata/summaries.ts";
 import { digestOf, type Digest } from "../src/oci/digest.ts";
@@ -83,7 +84,7 @@ function fill(path: string): void {
       "INSERT INTO tags VALUES (?1, ?2, ?3, ?4)",
     ),
   };
-  const work = { database: database as Database, now: 0 };
+  const work = { engine: new SqliteEngine(database), now: 0 };
   const tags = new Map<number, string[]>();
   database.transaction(() => {
     for (let at = 0; at < repositoriesOfAll; at += 1) add.repository.run(nameOf(at));
@@ -93,11 +94,11 @@ function fill(path: string): void {
       const summary = summaryOf(image, at);
       add.manifest.run(at + 1, summary.digest, mediaTypes.ociImage);
       add.tag.run(at + 1, tag, summary.digest, 1_700_000_000_000 + image * hour);
-      summaryTables.apply(work, { kind: "summarise", repository: nameOf(at), summary });
+      finish(summaryTables.apply(work, { kind: "summarise", repository: nameOf(at), summary }));
       tags.set(at, [...(tags.get(at) ?? []), tag]);
     }
     for (const [at, all] of tags) {
-      summaryTables.apply(work, { kind: "set-images", repository: nameOf(at), tags: all });
+      finish(summaryTables.apply(work, { kind: "set-images", repository: nameOf(at), tags: all }));
     }
   })();
   database.close();

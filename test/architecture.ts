@@ -204,6 +204,11 @@ export const bans: readonly Ban[] = [
     say: "a method of Metadata",
   },
   {
+    banned: /\{[^}]*\bSQL\b[^}]*\} from "bun"|\bBun\.(SQL|sql)\b/,
+    but: /^src\/metadata\/postgres\/postgres_connections\.ts/,
+    say: "a method of PostgresConnections, whose statements have deadlines",
+  },
+  {
     banned: /["'](node:)?fs(\/promises)?["']|\bBun\.(file|write)\b/,
     but: new RegExp(
       "^src/(storage/filesystem/|storage/(root_lock|root_trust|root_note|root_stores|other_registry)\\.ts|lib/(audit_log|file_trust|log|operator_files|program_commit|watched_file|shared_page|kept_files)\\.ts|config/|cli/|bench/|transfer/" +

@@ -77,15 +77,16 @@ function environment(changes: Record<string, string | undefined> = {}): Record<s
  */
 export function requireTool(...names: readonly string[]): boolean {
   const missing = names.filter((name) => Bun.which(name) === null);
-  return metOrSkipped(missing.length === 0, `not installed: ${missing.join(", ")}`);
+  return requirement(missing.length === 0, `not installed: ${missing.join(", ")}`);
 }
 
 /** As `requireTool`, for tests that mount, make namespaces or change users. */
 export function requireRoot(): boolean {
-  return metOrSkipped(process.getuid?.() === 0, "these tests need root");
+  return requirement(process.getuid?.() === 0, "these tests need root");
 }
 
-function metOrSkipped(met: boolean, reason: string): boolean {
+/** Whether something holds that tests need; in CI it must. */
+export function requirement(met: boolean, reason: string): boolean {
   if (met) return true;
   if (process.env["CI"] === "true") throw new Error(`in CI this is an error: ${reason}`);
   console.log(`skipped: ${reason}`);

@@ -38,15 +38,47 @@ export class FactCache<T> {
   /** The remembered value, or what `read` finds. */
   get(repository: string, key: string, read: () => T | null): T | null {
     const name = `${repository} ${key}`;
+    const known = this.#known(name);
+    if (known !== null) return known;
+    const begun = this.#begin(name, repository);
+    const value = read();
+    this.#remember(name, begun, value);
+    return value;
+  }
+
+  /** The same of a store that answers later. */
+  async getLater(
+    repository: string,
+    key: string,
+    read: () => Promise<T | null>,
+  ): Promise<T | null> {
+    const name = `${repository} ${key}`;
+    const known = this.#known(name);
+    if (known !== null) return known;
+    const begun = this.#begin(name, repository);
+    const value = await read();
+    this.#remember(name, begun, value);
+    return value;
+  }
+
+  #known(name: string): T | null {
     const known = this.#facts.get(name);
     const isCurrent = known !== null && this.#epochs.read(known.slot) === known.epoch;
     this.#onLookup?.(isCurrent);
-    if (isCurrent) return known.value;
-    // The counter is taken before the store is read: a change in between shows as a moved counter.
-    const slot = known?.slot ?? this.#epochs.slotOf(repository);
-    const epoch = this.#epochs.read(slot);
-    const value = read();
+    return isCurrent ? known.value : null;
+  }
+
+  /** The counter is taken before the store is read: a change in between shows as a moved counter. */
+  #begin(name: string, repository: string): { readonly slot: number; readonly epoch: number } {
+    const slot = this.#facts.get(name)?.slot ?? this.#epochs.slotOf(repository);
+    return { slot, epoch: this.#epochs.read(slot) };
+  }
+
+  #remember(
+    name: string,
+    { slot, epoch }: { readonly slot: number; readonly epoch: number },
+    value: T | null,
+  ): void {
     if (value !== null && this.#mayLast(value)) this.#facts.set(name, { epoch, slot, value });
-    return value;
   }
 }

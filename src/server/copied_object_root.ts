@@ -6,7 +6,7 @@ import type { Config } from "../config/schema.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Leases } from "../lib/lease.ts";
 import type { Committer, Metadata } from "../metadata/metadata.ts";
-import { objectsUnderLock } from "../metadata/sqlite/object_tables.ts";
+import { objectsUnderLock } from "../metadata/sqlite/objects_under_lock.ts";
 import type { DriverValues } from "../storage/driver_options.ts";
 import { FileLeases } from "../storage/file_leases.ts";
 import { openScratch } from "../storage/filesystem/open_scratch.ts";

@@ -12,7 +12,7 @@ import type { Log } from "../lib/log.ts";
 import type { Committer, Metadata } from "../metadata/metadata.ts";
 import { objects } from "../metadata/objects.ts";
 import { recordCommit } from "../metadata/records.ts";
-import { objectsUnderLock } from "../metadata/sqlite/object_tables.ts";
+import { objectsUnderLock } from "../metadata/sqlite/objects_under_lock.ts";
 import type { DriverValues } from "../storage/driver_options.ts";
 import { openScratch } from "../storage/filesystem/open_scratch.ts";
 import { openObjectStore } from "../storage/objects/open_object_store.ts";

@@ -23,7 +23,7 @@ import {
   type LayoutReads,
 } from "../../src/metadata/layout_states.ts";
 import { recordCommit, type RecordChange } from "../../src/metadata/records.ts";
-import type { RecordTables } from "../../src/metadata/sqlite/record_tables.ts";
+import type { RecordTables } from "../../src/metadata/sql/record_tables.ts";
 import { digestOf, type Digest } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
 

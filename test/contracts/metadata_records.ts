@@ -3,7 +3,8 @@
 
 import { expect, test } from "bun:test";
 import { recordCommit, type RecordStore } from "../../src/metadata/records.ts";
-import type { RecordTables } from "../../src/metadata/sqlite/record_tables.ts";
+import type { RecordTables } from "../../src/metadata/sql/record_tables.ts";
+import { run } from "../../src/metadata/sql/statements.ts";
 import { reasonOf } from "../reason_of.ts";
 import { change, openTested, repository, type OpenEmptyStore } from "./metadata_facts.ts";
 
@@ -30,16 +31,18 @@ export const counterTables: RecordTables<CounterChange, CounterReads> = {
   ],
   sql: { value },
   frees: ({ kind }) => kind === "fail",
-  apply: ({ database }, added) => {
+  *apply(work, added) {
     if (added.kind === "fail") throw new Error("counters are out of order");
-    database
-      .query<unknown, [string, number]>(
-        "INSERT INTO counters VALUES (?1, ?2) ON CONFLICT DO UPDATE SET count = count + ?2",
-      )
-      .run(added.name, added.count);
+    yield* run(
+      work,
+      "INSERT INTO counters (name, count) VALUES (?1, ?2) " +
+        "ON CONFLICT (name) DO UPDATE SET count = counters.count + excluded.count",
+      added.name,
+      added.count,
+    );
   },
-  reads: (database) => ({
-    value: async (name) => database.query<{ count: number }, [string]>(value).get(name)?.count ?? 0,
+  reads: ({ get }) => ({
+    value: async (name) => (await get<{ count: number }>(value, name))?.count ?? 0,
   }),
 };
 

@@ -3,7 +3,7 @@
 import type { Clock } from "../../src/lib/clock.ts";
 import { MemoryMetadata } from "../../src/metadata/memory/memory_metadata.ts";
 import type { Metadata } from "../../src/metadata/metadata.ts";
-import { objectsUnderLock } from "../../src/metadata/sqlite/object_tables.ts";
+import { objectsUnderLock } from "../../src/metadata/sqlite/objects_under_lock.ts";
 import { must } from "../../src/lib/assert.ts";
 import type { BytesUnderLock } from "../../src/metadata/metadata.ts";
 import { objectRecords } from "../../src/server/object_records.ts";

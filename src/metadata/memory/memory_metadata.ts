@@ -10,11 +10,13 @@ import type { Clock } from "../../lib/clock.ts";
 import type { Epochs } from "../epochs.ts";
 import type { OnLookup } from "../fact_cache.ts";
 import type { AnyCommit, BytesUnderLock, CommitOutcome, Committer, Metadata } from "../metadata.ts";
-import { applyCommit } from "../sqlite/apply_commit.ts";
+import { applyCommit } from "../sql/apply_commit.ts";
 import type { RecordChange } from "../records.ts";
 import { ownTables } from "../sqlite/own_tables.ts";
-import { storesOf, type RecordTables } from "../sqlite/record_tables.ts";
+import { storesOf, type RecordTables } from "../sql/record_tables.ts";
+import { finish } from "../sql/statements.ts";
 import { migrate } from "../sqlite/schema.ts";
+import { SqliteEngine } from "../sqlite/sqlite_engine.ts";
 import { SqliteMetadata } from "../sqlite/sqlite_metadata.ts";
 
 export interface MemoryMetadataOptions {
@@ -41,7 +43,7 @@ export class MemoryMetadata implements Committer {
   readonly #database = new Connection(":memory:", { strict: true });
   readonly #records: readonly RecordTables<RecordChange, unknown>[];
   readonly #options: MemoryMetadataOptions;
-  readonly #context: Pick<Parameters<typeof applyCommit>[0], "database" | "bytes" | "stores">;
+  readonly #context: Pick<Parameters<typeof applyCommit>[0], "engine" | "bytes" | "stores">;
 
   constructor(options: MemoryMetadataOptions) {
     this.#options = options;
@@ -50,7 +52,7 @@ export class MemoryMetadata implements Committer {
     migrate(this.#database, stores);
     const { bytes } = options;
     this.#context = {
-      database: this.#database,
+      engine: new SqliteEngine(this.#database),
       bytes: typeof bytes === "function" ? bytes(this.#database) : bytes,
       stores,
     };
@@ -60,7 +62,9 @@ export class MemoryMetadata implements Committer {
     const { clock, onBatch } = this.#options;
     const startedMs = clock.monotonicMs();
     const context = { ...this.#context, now: clock.now(), found: { holds: null } };
-    const outcome = this.#database.transaction(() => applyCommit(context, unit)).immediate();
+    const outcome = this.#database
+      .transaction(() => finish(applyCommit(context, unit)))
+      .immediate();
     onBatch?.(1, clock.monotonicMs() - startedMs);
     return outcome;
   }

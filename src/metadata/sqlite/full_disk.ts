@@ -4,7 +4,7 @@
  */
 import { isRecordCommit, partsOf, type AnyCommit, type Change } from "../metadata.ts";
 import { storesIn, type RecordCommit } from "../records.ts";
-import { tablesOf, type Stores } from "./record_tables.ts";
+import { tablesOf, type Stores } from "../sql/record_tables.ts";
 
 const freeing: Readonly<Record<Change["kind"], boolean>> = {
   "link-blob": false,

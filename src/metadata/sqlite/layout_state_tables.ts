@@ -10,8 +10,8 @@ import {
   type LayoutReads,
   type LayoutState,
 } from "../layout_states.ts";
-import type { RecordTables, RecordWork } from "./record_tables.ts";
-import { run } from "./statements.ts";
+import type { RecordTables, RecordWork } from "../sql/record_tables.ts";
+import { run, type Rule } from "../sql/statements.ts";
 
 const sql = {
   state:
@@ -71,22 +71,15 @@ export const layoutStateTables: RecordTables<LayoutChange, LayoutReads> = {
   // Bytes can be removed only after these.
   frees: () => true,
   apply: (work, change) => {
-    const apply = appliers[change.kind] as (w: RecordWork, c: LayoutChange) => void;
-    apply(work, change);
+    const apply = appliers[change.kind] as (w: RecordWork, c: LayoutChange) => Rule<unknown>;
+    return apply(work, change);
   },
-  reads: (database) => ({
-    state: async (repository) => database.query<LayoutState, [string]>(sql.state).get(repository),
-    stale: async (limit) =>
-      database
-        .query<{ name: string }, [number]>(sql.stale)
-        .all(limit)
-        .map(({ name }) => name),
-    lag: async () =>
-      database.query<LayoutLag, []>(sql.lag).get() ?? { repositories: 0, since: null },
+  reads: ({ get, all }) => ({
+    state: async (repository) => await get<LayoutState>(sql.state, repository),
+    stale: async (limit) => (await all<{ name: string }>(sql.stale, limit)).map(({ name }) => name),
+    lag: async () => (await get<LayoutLag>(sql.lag)) ?? { repositories: 0, since: null },
     unlistedOrphans: async (limit) =>
-      database
-        .query<{ repository: string; digest: Digest }, [number]>(sql.unlistedOrphans)
-        .all(limit),
+      await all<{ repository: string; digest: Digest }>(sql.unlistedOrphans, limit),
   }),
 };
 
@@ -94,19 +87,19 @@ type Appliers = {
   [K in LayoutChange["kind"]]: (
     work: RecordWork,
     change: Extract<LayoutChange, { kind: K }>,
-  ) => void;
+  ) => Rule<unknown>;
 };
 
 /** What the projector had begun to write of a repository that was removed meanwhile is nothing to the next of its name. */
 const repositoryId = "(SELECT id FROM repositories WHERE name = ?1 AND removed_at IS NULL)";
 
 const appliers: Appliers = {
-  "plan-layout": (work, { repository, seen, stamp }) => {
+  "plan-layout"(work, { repository, seen, stamp }) {
     const plan = `UPDATE layouts SET stamp_current = ?2, stamp_next = ?3 WHERE repository = ${repositoryId}`;
-    run(work, plan, repository, seen, stamp);
+    return run(work, plan, repository, seen, stamp);
   },
-  "record-layout": (work, { repository, stamp, generation }) => {
-    run(
+  "record-layout"(work, { repository, stamp, generation }) {
+    return run(
       work,
       "UPDATE layouts SET stamp_current = ?2, stamp_next = NULL, projected = ?3, stale_since = " +
         "CASE WHEN (SELECT generation FROM repositories WHERE name = ?1) > ?3 THEN ?4 ELSE NULL END " +
@@ -117,8 +110,8 @@ const appliers: Appliers = {
       work.now,
     );
   },
-  "raise-generation": (work, { repository, generation }) => {
-    run(
+  "raise-generation"(work, { repository, generation }) {
+    return run(
       work,
       "UPDATE repositories SET generation = MAX(generation, ?2) + 1, changed_at = ?3 " +
         "WHERE name = ?1 AND removed_at IS NULL",

@@ -1,18 +1,18 @@
 /** THE table of small stores that the registry itself keeps beside the metadata. */
 import type { RecordChange } from "../records.ts";
-import { apiKeyTables } from "./api_key_tables.ts";
-import { collectionTables } from "./collection_tables.ts";
-import { comparisonTables } from "./comparison_tables.ts";
-import { followerTables } from "./follower_tables.ts";
-import { forgottenTables } from "./forgotten_tables.ts";
+import { apiKeyTables } from "../sql/api_key_tables.ts";
+import { collectionTables } from "../sql/collection_tables.ts";
+import { comparisonTables } from "../sql/comparison_tables.ts";
+import { followerTables } from "../sql/follower_tables.ts";
+import { forgottenTables } from "../sql/forgotten_tables.ts";
 import { layoutStateTables } from "./layout_state_tables.ts";
-import { mirrorTables } from "./mirror_tables.ts";
-import { objectTables } from "./object_tables.ts";
-import type { RecordTables } from "./record_tables.ts";
-import { retentionTables } from "./retention_tables.ts";
-import { scrubTables } from "./scrub_tables.ts";
+import { mirrorTables } from "../sql/mirror_tables.ts";
+import { objectTables } from "../sql/object_tables.ts";
+import type { RecordTables } from "../sql/record_tables.ts";
+import { retentionTables } from "../sql/retention_tables.ts";
+import { scrubTables } from "../sql/scrub_tables.ts";
 import { summaryTables } from "./summary_tables.ts";
-import { usageTables } from "./usage_tables.ts";
+import { usageTables } from "../sql/usage_tables.ts";
 
 /** What every registry has. */
 export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [

@@ -5,14 +5,16 @@
 
 import type { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { applyCommit } from "./apply_commit.ts";
+import { applyCommit } from "../sql/apply_commit.ts";
 import { Connection } from "./connection.ts";
 import { tablesWithLayouts } from "./own_tables.ts";
-import { pastSql } from "./past_reads.ts";
-import { storesOf } from "./record_tables.ts";
+import { pastSql } from "../sql/past_reads.ts";
+import { storesOf } from "../sql/record_tables.ts";
+import { finish } from "../sql/statements.ts";
+import { SqliteEngine } from "./sqlite_engine.ts";
 import { migrate } from "./schema.ts";
-import { layoutSql } from "./sqlite_layout.ts";
-import { sql } from "./sqlite_reader.ts";
+import { layoutSql } from "../sql/layout_sql.ts";
+import { sql } from "../sql/fact_reads.ts";
 import { change, digest, layout, repository } from "../../../test/contracts/metadata_facts.ts";
 import { layoutStates } from "../layout_states.ts";
 import type { AnyCommit, Change, Precondition } from "../metadata.ts";
@@ -236,12 +238,12 @@ describe("every statement of a commit finds its rows by an index", () => {
       const database = emptyDatabase();
       const texts = new Set<string>();
       const context = {
-        database: recording(database, texts),
+        engine: new SqliteEngine(recording(database, texts)),
         bytes: noBytes,
         now: 0,
         stores,
       };
-      applyCommit(context, commit);
+      finish(applyCommit(context, commit));
       expect(texts.size).toBeGreaterThan(0);
       for (const text of texts) {
         expect([text, costlySteps(database, text)]).toEqual([text, []]);

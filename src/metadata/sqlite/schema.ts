@@ -7,7 +7,7 @@
  */
 import type { Database } from "bun:sqlite";
 import type { RecordChange } from "../records.ts";
-import type { RecordTables, Stores } from "./record_tables.ts";
+import type { RecordTables, Stores } from "../sql/record_tables.ts";
 import { usageSchema } from "./usage_schema.ts";
 import { dropFirstUsageTriggers, usageTriggers } from "./usage_triggers.ts";
 

@@ -26,7 +26,7 @@ import {
   type CommitOutcome,
 } from "../metadata.ts";
 import { recordCommit } from "../records.ts";
-import type { RecordStep } from "./record_tables.ts";
+import type { RecordStep } from "../sql/record_tables.ts";
 import { migrate, migrations } from "./schema.ts";
 import { SqliteMetadata } from "./sqlite_metadata.ts";
 import { SqliteWriter } from "./sqlite_writer.ts";

@@ -20,13 +20,16 @@ import type {
   Committer,
   SpareRoom,
 } from "../metadata.ts";
-import { isRecordCommit, MetadataFull, MetadataUnavailable, partsOf } from "../metadata.ts";
-import { applyCommit } from "./apply_commit.ts";
-import { storesIn, type RecordChange } from "../records.ts";
+import { MetadataFull, MetadataUnavailable } from "../metadata.ts";
+import { stepsOf } from "../sql/commit_steps.ts";
+import { applyCommit } from "../sql/apply_commit.ts";
+import type { RecordChange } from "../records.ts";
 import { freesSpace } from "./full_disk.ts";
 import { tablesWithLayouts } from "./own_tables.ts";
-import { storesOf, type RecordTables, type Stores } from "./record_tables.ts";
+import { storesOf, type RecordTables, type Stores } from "../sql/record_tables.ts";
+import { finish } from "../sql/statements.ts";
 import { migrate, schemaVersion } from "./schema.ts";
+import { SqliteEngine } from "./sqlite_engine.ts";
 
 /** Commits that share one transaction at most. */
 const batchCommitsMax = 512;
@@ -39,8 +42,6 @@ const waitingCommitsMax = 10_000;
 const batchStepsMax = 10_000;
 const heavySteps = 256;
 const heavyStepsMax = 200_000;
-/** Characters of annotations that are written for the price of a row. */
-const charsPerStep = 4096;
 /** How long a write waits for another server on the same root. */
 const busyMs = 10_000;
 
@@ -67,6 +68,7 @@ type Settled = { readonly outcome: CommitOutcome } | { readonly error: Error };
 
 export class SqliteWriter implements Committer {
   readonly #database: Database;
+  readonly #engine: SqliteEngine;
   readonly #options: SqliteWriterOptions;
   readonly #batcher: Batcher<AnyCommit, Settled>;
   readonly #kept: KeptFiles;
@@ -82,6 +84,7 @@ export class SqliteWriter implements Committer {
     this.#database = openDatabase(options, this.#stores);
     const { bytes } = options;
     this.#bytes = typeof bytes === "function" ? bytes(this.#database) : bytes;
+    this.#engine = new SqliteEngine(this.#database);
     this.#isFull = !this.makeSpare();
     const own = ["", "-wal", "-shm"].map((end) => `${options.path}${end}`);
     this.#kept = new KeptFiles([...own, ...(options.kept ?? [])]);
@@ -243,35 +246,17 @@ export class SqliteWriter implements Committer {
 
   #transact(commits: AnyCommit[]): Settled[] {
     const context = {
-      database: this.#database,
+      engine: this.#engine,
       bytes: this.#bytes,
       stores: this.#stores,
       now: this.#options.clock.now(),
       found: { holds: null },
     };
     const work = this.#database.transaction(() =>
-      commits.map((commit): Settled => ({ outcome: applyCommit(context, commit) })),
+      commits.map((commit): Settled => ({ outcome: finish(applyCommit(context, commit)) })),
     );
     return work.immediate();
   }
-}
-
-/** How many checks and rows a commit takes, about. */
-function stepsOf(commit: AnyCommit): number {
-  if (isRecordCommit(commit)) {
-    return storesIn(commit).reduce((steps, { changes }) => steps + changes.length, 0);
-  }
-  let steps = 0;
-  for (const { preconditions, changes, records = [] } of partsOf(commit)) {
-    steps += preconditions.length + changes.length;
-    for (const each of records) steps += each.changes.length;
-    for (const change of changes) {
-      if (change.kind !== "put-manifest") continue;
-      const { references, annotations } = change.manifest;
-      steps += references.length + (annotations?.length ?? 0) / charsPerStep;
-    }
-  }
-  return steps;
 }
 
 /** The store holds names that other users must not read; its log gets the same mode. */

@@ -1,5 +1,4 @@
 /** What is asked of summaries (`../summaries.ts`). */
-import type { Database } from "bun:sqlite";
 import type { Digest } from "../../oci/digest.ts";
 import {
   summaryVersion,
@@ -16,6 +15,7 @@ import {
   type SummaryTexts,
   type Within,
 } from "../summaries.ts";
+import type { Source } from "../sql/source.ts";
 import { signatureSql, signaturesOf } from "./summary_repository.ts";
 
 const here = "(SELECT id FROM repositories WHERE name = ?1)";
@@ -31,7 +31,8 @@ const summary =
   "s.updated_at AS updatedAt, s.annotated_at AS annotatedAt, s.size AS sizeBytes, s.texts AS texts, " +
   "s.vendor AS annotatedVendor";
 const ofSummary = `SELECT ${summary} FROM summary_manifests s`;
-const isWithin = "(?2 IS NULL OR i.repository IN (SELECT value FROM json_each(?2)))";
+const isWithin =
+  "(CAST(?2 AS TEXT) IS NULL OR i.repository IN (SELECT CAST(value AS BIGINT) FROM json_each(?2)))";
 
 /** Images whose manifests were found, or that are indexes which show one of them; of all an index alone is read. */
 function imagesOfFound(found: string): string {
@@ -69,7 +70,7 @@ function ofAll(column: "updated_at" | "set_at", index: string, within: string): 
   );
 }
 
-const onlyWithin = "WHERE repository IN (SELECT value FROM json_each(?3)) ";
+const onlyWithin = "WHERE repository IN (SELECT CAST(value AS BIGINT) FROM json_each(?3)) ";
 
 export const summarySql = {
   summaryChanged:
@@ -117,7 +118,7 @@ export const summarySql = {
   summaryLayers:
     "SELECT digest, size AS sizeBytes FROM summary_layers WHERE manifest = ?1 ORDER BY position",
   summaryDetails:
-    `SELECT ${summary}, ${facts} FROM json_each(?1) CROSS JOIN summary_manifests s ON s.id = json_each.value ` +
+    `SELECT ${summary}, ${facts} FROM json_each(?1) CROSS JOIN summary_manifests s ON s.id = CAST(json_each.value AS BIGINT) ` +
     "LEFT JOIN manifests m ON m.repository = s.repository AND m.digest = s.digest " +
     "LEFT JOIN retention_pulls p ON p.repository = s.repository AND p.digest = s.digest",
   summaryFacts:
@@ -129,7 +130,7 @@ export const summarySql = {
     "SELECT count(*) AS n FROM manifest_references INDEXED BY manifest_references_parent " +
     "WHERE repository = ?1 AND parent = ?2 AND target = 'blob'",
   summaryPreferred:
-    "SELECT repository FROM summary_preferences WHERE user = ?1 AND preference = ?2",
+    'SELECT repository FROM summary_preferences WHERE "user" = ?1 AND preference = ?2',
   summaryManifests:
     "SELECT m.digest AS digest, m.media_type AS mediaType, m.size AS sizeBytes, m.subject AS subject, " +
     "EXISTS (SELECT 1 FROM summary_manifests s WHERE s.repository = m.repository AND s.digest = m.digest " +
@@ -158,8 +159,6 @@ export const summarySql = {
     "(SELECT 1 FROM tags t WHERE t.repository = i.repository AND t.name = i.tag) LIMIT ?2",
 } as const;
 
-type Value = string | number | null;
-
 const byOrder: Readonly<Record<ImageOrder, string>> = {
   updated: summarySql.summaryImagesUpdated,
   set: summarySql.summaryImagesSet,
@@ -172,84 +171,75 @@ const newestOf = {
   set: [summarySql.summaryLastSet, summarySql.summaryLastSetWithin],
 } as const;
 
-interface Queries {
-  readonly get: <Row>(text: string, ...values: Value[]) => Row | null;
-  readonly all: <Row>(text: string, ...values: Value[]) => Row[];
-}
-
-function queriesOf(database: Database): Queries {
-  return {
-    get: <Row>(text: string, ...values: Value[]) =>
-      database.query<Row, Value[]>(text).get(...values),
-    all: <Row>(text: string, ...values: Value[]) =>
-      database.query<Row, Value[]>(text).all(...values),
-  };
-}
-
-export function summaryReads(database: Database): SummaryReads {
-  const { get, all } = queriesOf(database);
+export function summaryReads(source: Source): SummaryReads {
+  const { get, all } = source;
   return {
     changed: async (version, limit) =>
-      all<RepositoryRow>(summarySql.summaryChanged, version, limit).map(repositoryOf),
+      (await all<RepositoryRow>(summarySql.summaryChanged, version, limit)).map(repositoryOf),
     ...imageReads({ get, all }),
-    summary: async (id) => summaryOf(get<SummaryRow>(summarySql.summaryById, id)),
+    summary: async (id) => summaryOf(await get<SummaryRow>(summarySql.summaryById, id)),
     find: async (repository, digest) =>
-      summaryOf(get<SummaryRow>(summarySql.summaryByDigest, repository, digest)),
+      summaryOf(await get<SummaryRow>(summarySql.summaryByDigest, repository, digest)),
     children: async (id) =>
-      all<{ digest: Digest; os: string; arch: string }>(summarySql.summaryChildren, id).map(
+      (await all<{ digest: Digest; os: string; arch: string }>(summarySql.summaryChildren, id)).map(
         ({ digest, os, arch }): SummarisedChild => ({ digest, platform: { os, arch } }),
       ),
-    layers: async (id) => all<SummarisedLayer>(summarySql.summaryLayers, id),
+    layers: async (id) => await all<SummarisedLayer>(summarySql.summaryLayers, id),
     details: async (ids) => {
-      const rows = all<SummaryRow & FactsRow>(summarySql.summaryDetails, JSON.stringify(ids));
+      const rows = await all<SummaryRow & FactsRow>(summarySql.summaryDetails, JSON.stringify(ids));
       return new Map(
         rows.map((row) => [row.id, { summary: summaryFrom(row), facts: factsOf(row) }]),
       );
     },
     facts: async (repository, digest) =>
-      factsOf(get<FactsRow>(summarySql.summaryFacts, repository, digest)),
+      factsOf(await get<FactsRow>(summarySql.summaryFacts, repository, digest)),
     sizeOf: async (repository) =>
-      get<{ bytes: number }>(summarySql.summarySize, repository)?.bytes ?? 0,
-    signatures: async (repository, digest) => signaturesOf(database, repository, digest),
+      (await get<{ bytes: number }>(summarySql.summarySize, repository))?.bytes ?? 0,
+    signatures: async (repository, digest) =>
+      source.follow(signaturesOf(source, repository, digest)),
     layerCount: async (repository, digest) =>
       Math.max(
         1,
-        (get<{ n: number }>(summarySql.summaryLayerCount, repository, digest)?.n ?? 0) - 1,
+        ((await get<{ n: number }>(summarySql.summaryLayerCount, repository, digest))?.n ?? 0) - 1,
       ),
     preferred: async (user, preference) =>
-      all<{ repository: number }>(summarySql.summaryPreferred, user, preference).map(
+      (await all<{ repository: number }>(summarySql.summaryPreferred, user, preference)).map(
         ({ repository }) => repository,
       ),
     manifests: async (repository, digests) =>
-      all<Omit<SummarisableManifest, "isSummarised"> & { isSummarised: number }>(
-        summarySql.summaryManifests,
-        repository,
-        JSON.stringify(digests),
-        summaryVersion,
+      (
+        await all<Omit<SummarisableManifest, "isSummarised"> & { isSummarised: number }>(
+          summarySql.summaryManifests,
+          repository,
+          JSON.stringify(digests),
+          summaryVersion,
+        )
       ).map((row) => ({ ...row, isSummarised: row.isSummarised === 1 })),
     indexesOf: async (repository, digest) =>
-      all<{ digest: Digest }>(summarySql.summaryIndexes, repository, digest).map(
+      (await all<{ digest: Digest }>(summarySql.summaryIndexes, repository, digest)).map(
         (row) => row.digest,
       ),
-    round: async () => get(summarySql.summaryRound) ?? { round: 0, version: 0 },
+    round: async () => (await get(summarySql.summaryRound)) ?? { round: 0, version: 0 },
     unlooked: async (round, limit) =>
-      all<{ name: string }>(summarySql.summaryUnlooked, round, limit).map(({ name }) => name),
-    poor: async (after, limit) => all(summarySql.summaryPoor, after, limit),
+      (await all<{ name: string }>(summarySql.summaryUnlooked, round, limit)).map(
+        ({ name }) => name,
+      ),
+    poor: async (after, limit) => await all(summarySql.summaryPoor, after, limit),
     progress: async (round) =>
-      get<{ looked: number; all: number }>(summarySql.summaryProgress, round) ?? {
+      (await get<{ looked: number; all: number }>(summarySql.summaryProgress, round)) ?? {
         looked: 0,
         all: 0,
       },
-    tagsOf: async (repository) => all(summarySql.summaryTags, repository),
+    tagsOf: async (repository) => await all(summarySql.summaryTags, repository),
     goneTags: async (repository, limit) =>
-      all<{ tag: string }>(summarySql.summaryGone, repository, limit).map(({ tag }) => tag),
+      (await all<{ tag: string }>(summarySql.summaryGone, repository, limit)).map(({ tag }) => tag),
   };
 }
 
 function imageReads({
   get,
   all,
-}: Queries): Pick<
+}: Pick<Source, "get" | "all">): Pick<
   SummaryReads,
   | "imagesOf"
   | "newest"
@@ -263,28 +253,28 @@ function imageReads({
 > {
   return {
     imagesOf: async (repository, order, { offset, limit }) =>
-      all<ImageRow>(byOrder[order], repository, limit, offset),
+      await all<ImageRow>(byOrder[order], repository, limit, offset),
     newest: async (within, order, { offset, limit }) => {
       const [ofAllRows, ofSome] = newestOf[order];
-      if (within === null) return all<ImageRow>(ofAllRows, limit, offset);
-      return all<ImageRow>(ofSome, limit, offset, JSON.stringify(within));
+      if (within === null) return await all<ImageRow>(ofAllRows, limit, offset);
+      return await all<ImageRow>(ofSome, limit, offset, JSON.stringify(within));
     },
-    image: async (repository, tag) => get<ImageRow>(summarySql.summaryImage, repository, tag),
+    image: async (repository, tag) => await get<ImageRow>(summarySql.summaryImage, repository, tag),
     images: async (places) =>
-      all<ImageRow>(
+      await all<ImageRow>(
         summarySql.summaryImages,
         JSON.stringify(places.map(({ repository, tag }) => [repository, tag])),
       ),
     tagText: async (repository) =>
-      get<{ text: string | null }>(summarySql.summaryTagText, repository)?.text ?? "",
+      (await get<{ text: string | null }>(summarySql.summaryTagText, repository))?.text ?? "",
     imagesWithDigest: async (prefix, within, limit) =>
-      all<FoundImage>(summarySql.summaryWithDigest, prefix, listOf(within), limit),
+      await all<FoundImage>(summarySql.summaryWithDigest, prefix, listOf(within), limit),
     imagesBelow: async (id, within, limit) =>
-      all<FoundImage>(summarySql.summaryBelow, id, listOf(within), limit),
+      await all<FoundImage>(summarySql.summaryBelow, id, listOf(within), limit),
     imagesAbove: async (id, within, limit) =>
-      all<FoundImage>(summarySql.summaryAbove, id, listOf(within), limit),
+      await all<FoundImage>(summarySql.summaryAbove, id, listOf(within), limit),
     summariesOf: async (digest) =>
-      all<{ id: number }>(summarySql.summariesOf, digest).map(({ id }) => id),
+      (await all<{ id: number }>(summarySql.summariesOf, digest)).map(({ id }) => id),
   };
 }
 

@@ -1,6 +1,6 @@
 /** Summaries of images (`../summaries.ts`) as tables beside those of the metadata. */
 import { summaries, type SummaryChange, type SummaryReads } from "../summaries.ts";
-import type { RecordTables } from "./record_tables.ts";
+import type { RecordTables } from "../sql/record_tables.ts";
 import { summaryReads, summarySql } from "./summary_reads.ts";
 import { applySummaryChange } from "./summary_writes.ts";
 
@@ -105,10 +105,10 @@ export const summaryTables: RecordTables<SummaryChange, SummaryReads> = {
           round      INTEGER NOT NULL
         ) STRICT;
         CREATE TABLE summary_preferences (
-          user       TEXT NOT NULL,
+          "user"     TEXT NOT NULL,
           preference TEXT NOT NULL,         -- 'star' or 'bookmark'
           repository INTEGER NOT NULL,
-          PRIMARY KEY (user, preference, repository)
+          PRIMARY KEY ("user", preference, repository)
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX summary_preferences_repository ON summary_preferences (repository, preference);
         CREATE TABLE summary_counters (

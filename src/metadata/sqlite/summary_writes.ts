@@ -4,8 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import { isImageTag, summaryVersion, type NewSummary, type SummaryChange } from "../summaries.ts";
-import type { RecordWork } from "./record_tables.ts";
-import { all, get, run } from "./statements.ts";
+import type { RecordWork } from "../sql/record_tables.ts";
+import { all, get, run, type Row, type Rule } from "../sql/statements.ts";
 import { refreshRepository } from "./summary_repository.ts";
 
 /** Layers, and manifests of an index, that are written; one with more is at nobody's base. */
@@ -18,63 +18,74 @@ type Appliers = {
     work: RecordWork,
     id: number,
     change: Extract<SummaryChange, { kind: K }>,
-  ) => void;
+  ) => Rule<unknown>;
 };
 
 const appliers: Appliers = {
-  summarise: (work, id, { summary }) => writeSummary(work, id, summary),
-  "set-images": (work, id, { repository, tags }) => {
+  summarise(work, id, { summary }) {
+    return writeSummary(work, id, summary);
+  },
+  *"set-images"(work, id, { repository, tags }) {
     let more = 0;
-    for (const tag of tags) more += setImage(work, { id, name: repository }, tag);
-    refreshRepository(work, id, { name: repository, counts: { images: more } });
+    for (const tag of tags) more += yield* setImage(work, { id, name: repository }, tag);
+    yield* refreshRepository(work, id, { name: repository, counts: { images: more } });
   },
-  forget: (work, id, { repository, digests }) => {
+  *forget(work, id, { repository, digests }) {
     let fewer = 0;
-    for (const digest of digests) fewer += forget(work, id, digest);
-    if (fewer > 0) refreshRepository(work, id, { name: repository, counts: { images: -fewer } });
+    for (const digest of digests) fewer += yield* forget(work, id, digest);
+    if (fewer > 0)
+      yield* refreshRepository(work, id, { name: repository, counts: { images: -fewer } });
   },
-  refresh: (work, id, { repository }) =>
-    refreshRepository(work, id, { name: repository, counts: "anew" }),
-  "begin-round": (work, _id, { version }) => {
-    run(work, "UPDATE summary_counters SET value = value + 1 WHERE name = 'round'");
-    run(work, "UPDATE summary_counters SET value = ?1 WHERE name = 'made'", version);
+  refresh(work, id, { repository }) {
+    return refreshRepository(work, id, { name: repository, counts: "anew" });
   },
-  "end-repository": (work, id, { round }) => {
-    run(
+  *"begin-round"(work, _id, { version }) {
+    yield* run(work, "UPDATE summary_counters SET value = value + 1 WHERE name = 'round'");
+    yield* run(work, "UPDATE summary_counters SET value = ?1 WHERE name = 'made'", version);
+  },
+  "end-repository"(work, id, { round }) {
+    return run(
       work,
       "INSERT INTO summary_looks (repository, round) VALUES (?1, ?2) " +
-        "ON CONFLICT DO UPDATE SET round = max(round, excluded.round)",
+        "ON CONFLICT (repository) DO UPDATE SET round = max(summary_looks.round, excluded.round)",
       id,
       round,
     );
   },
-  toggle: (work, id, { preference, user, repository }) => {
-    const removed = run(
+  *toggle(work, id, { preference, user, repository }) {
+    const removed = yield* run(
       work,
-      "DELETE FROM summary_preferences WHERE user = ?1 AND preference = ?2 AND repository = ?3",
+      'DELETE FROM summary_preferences WHERE "user" = ?1 AND preference = ?2 AND repository = ?3',
       user,
       preference,
       id,
     );
     if (removed === 0) {
-      run(work, "INSERT INTO summary_preferences VALUES (?1, ?2, ?3)", user, preference, id);
+      yield* run(work, "INSERT INTO summary_preferences VALUES (?1, ?2, ?3)", user, preference, id);
     }
     if (preference === "star") {
-      refreshRepository(work, id, { name: repository, counts: { images: 0 } });
+      yield* refreshRepository(work, id, { name: repository, counts: { images: 0 } });
     }
   },
 };
 
-export function applySummaryChange(work: RecordWork, change: SummaryChange): void {
-  const apply = appliers[change.kind] as (w: RecordWork, id: number, c: SummaryChange) => void;
-  if (change.kind === "begin-round") return apply(work, 0, change);
-  const row = get(work, "SELECT id FROM repositories WHERE name = ?1", change.repository);
-  if (row !== null) apply(work, Number(row["id"]), change);
+export function* applySummaryChange(work: RecordWork, change: SummaryChange): Rule<void> {
+  const apply = appliers[change.kind] as (
+    w: RecordWork,
+    id: number,
+    c: SummaryChange,
+  ) => Rule<unknown>;
+  if (change.kind === "begin-round") {
+    yield* apply(work, 0, change);
+    return;
+  }
+  const row = yield* get(work, "SELECT id FROM repositories WHERE name = ?1", change.repository);
+  if (row !== null) yield* apply(work, Number(row["id"]), change);
 }
 
-function writeSummary(work: RecordWork, repository: number, summary: NewSummary): void {
+function* writeSummary(work: RecordWork, repository: number, summary: NewSummary): Rule<void> {
   const { digest, layers } = summary;
-  const found = get(
+  const found = yield* get(
     work,
     "SELECT (SELECT s.id FROM summary_manifests s WHERE s.repository = ?1 AND s.digest = ?2) AS id " +
       "FROM manifests WHERE repository = ?1 AND digest = ?2",
@@ -84,17 +95,17 @@ function writeSummary(work: RecordWork, repository: number, summary: NewSummary)
   if (found === null) return;
   const chains = chainsOf(layers.slice(0, rowsMax).map((layer) => layer.digest));
   const whole = chains.length === layers.length ? (chains.at(-1) ?? null) : null;
-  const id = upsert(work, repository, summary, whole);
-  if (found["id"] !== null) clear(work, id, summary.updatedAt);
-  writeLayers(work, id, layers.slice(0, rowsMax), chains);
-  writeChildren(work, { repository, id }, summary);
+  const id = yield* upsert(work, repository, summary, whole);
+  if (found["id"] !== null) yield* clear(work, id, summary.updatedAt);
+  yield* writeLayers(work, id, layers.slice(0, rowsMax), chains);
+  yield* writeChildren(work, { repository, id }, summary);
 }
 
 /** There was a summary of it: what hangs on it is written anew. */
-function clear(work: RecordWork, id: number, updatedAt: number | null): void {
-  run(work, "DELETE FROM summary_layers WHERE manifest = ?1", id);
-  run(work, "DELETE FROM summary_children WHERE manifest = ?1", id);
-  run(
+function* clear(work: RecordWork, id: number, updatedAt: number | null): Rule<void> {
+  yield* run(work, "DELETE FROM summary_layers WHERE manifest = ?1", id);
+  yield* run(work, "DELETE FROM summary_children WHERE manifest = ?1", id);
+  yield* run(
     work,
     "UPDATE summary_images SET updated_at = ?2 WHERE manifest = ?1 AND updated_at IS NOT ?2",
     id,
@@ -103,15 +114,15 @@ function clear(work: RecordWork, id: number, updatedAt: number | null): void {
 }
 
 /** One statement for all of them: each costs more than a row. */
-function writeLayers(
+function* writeLayers(
   work: RecordWork,
   id: number,
   layers: NewSummary["layers"],
   chains: readonly Uint8Array[],
-): void {
+): Rule<void> {
   if (layers.length === 0) return;
   const rows = layers.map(({ digest, sizeBytes }, at) => [digest, sizeBytes, chains[at]?.toHex()]);
-  run(
+  yield* run(
     work,
     "INSERT INTO summary_layers (manifest, position, digest, size, chain) " +
       "SELECT ?1, key, value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each(?2)",
@@ -120,50 +131,48 @@ function writeLayers(
   );
 }
 
-function upsert(
+function* upsert(
   work: RecordWork,
   repository: number,
   summary: NewSummary,
   chain: Uint8Array | null,
-): number {
+): Rule<number> {
   const { digest, kind, artifactType, config, platform, updatedAt, annotatedAt } = summary;
-  const row = work.database
-    .query<{ id: number }, (string | number | null | Uint8Array)[]>(
-      "INSERT INTO summary_manifests (repository, digest, version, kind, artifact_type, config_digest, config_type, " +
-        "os, arch, updated_at, annotated_at, size, texts, vendor, chain) " +
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) " +
-        "ON CONFLICT (repository, digest) DO UPDATE SET version = excluded.version, kind = excluded.kind, " +
-        "artifact_type = excluded.artifact_type, config_digest = excluded.config_digest, " +
-        "config_type = excluded.config_type, os = excluded.os, arch = excluded.arch, " +
-        "updated_at = excluded.updated_at, annotated_at = excluded.annotated_at, size = excluded.size, " +
-        "texts = excluded.texts, vendor = excluded.vendor, chain = excluded.chain RETURNING id",
-    )
-    .get(
-      repository,
-      digest,
-      summary.isPoor === true ? 0 : summaryVersion,
-      kind,
-      artifactType,
-      config?.digest ?? null,
-      config?.mediaType ?? null,
-      platform.os,
-      platform.arch,
-      updatedAt,
-      annotatedAt,
-      summary.sizeBytes,
-      JSON.stringify(summary.texts),
-      summary.annotatedVendor,
-      chain,
-    );
+  const row = yield* get(
+    work,
+    "INSERT INTO summary_manifests (repository, digest, version, kind, artifact_type, config_digest, config_type, " +
+      "os, arch, updated_at, annotated_at, size, texts, vendor, chain) " +
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15) " +
+      "ON CONFLICT (repository, digest) DO UPDATE SET version = excluded.version, kind = excluded.kind, " +
+      "artifact_type = excluded.artifact_type, config_digest = excluded.config_digest, " +
+      "config_type = excluded.config_type, os = excluded.os, arch = excluded.arch, " +
+      "updated_at = excluded.updated_at, annotated_at = excluded.annotated_at, size = excluded.size, " +
+      "texts = excluded.texts, vendor = excluded.vendor, chain = excluded.chain RETURNING id",
+    repository,
+    digest,
+    summary.isPoor === true ? 0 : summaryVersion,
+    kind,
+    artifactType,
+    config?.digest ?? null,
+    config?.mediaType ?? null,
+    platform.os,
+    platform.arch,
+    updatedAt,
+    annotatedAt,
+    summary.sizeBytes,
+    JSON.stringify(summary.texts),
+    summary.annotatedVendor,
+    chain,
+  );
   if (row === null) throw new Error(`metadata: the summary of ${digest} was not written`);
-  return row.id;
+  return Number(row["id"]);
 }
 
-function writeChildren(
+function* writeChildren(
   work: RecordWork,
   { repository, id }: { readonly repository: number; readonly id: number },
   { children, names }: NewSummary,
-): void {
+): Rule<void> {
   const shown = new Set<string>(children.map(({ digest }) => digest));
   const others = names
     .filter((name) => !shown.has(name))
@@ -171,7 +180,7 @@ function writeChildren(
   for (const [position, { digest, platform }] of [...children, ...others]
     .slice(0, rowsMax)
     .entries()) {
-    run(
+    yield* run(
       work,
       "INSERT INTO summary_children (manifest, position, repository, child, os, arch, shown) " +
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -190,26 +199,26 @@ function writeChildren(
  * The image of a tag becomes what the tag says; there is none where it points at nothing that has a summary. Gives how
  * many images there are more: 1, 0 or -1.
  */
-function setImage(
+function* setImage(
   work: RecordWork,
   repository: { readonly id: number; readonly name: string },
   tag: string,
-): number {
+): Rule<number> {
   const { id, name } = repository;
-  const before = get(
+  const before = yield* get(
     work,
     "SELECT digest FROM summary_images WHERE repository = ?1 AND tag = ?2",
     id,
     tag,
   );
-  const now = isImageTag(tag) ? pointedAt(work, id, tag) : null;
+  const now = isImageTag(tag) ? yield* pointedAt(work, id, tag) : null;
   if (now === null) {
-    run(work, "DELETE FROM summary_images WHERE repository = ?1 AND tag = ?2", id, tag);
+    yield* run(work, "DELETE FROM summary_images WHERE repository = ?1 AND tag = ?2", id, tag);
   } else {
-    run(
+    yield* run(
       work,
       "INSERT INTO summary_images (repository, tag, name, digest, manifest, updated_at, set_at) " +
-        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET digest = excluded.digest, " +
+        "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (repository, tag) DO UPDATE SET digest = excluded.digest, " +
         "manifest = excluded.manifest, updated_at = excluded.updated_at, set_at = excluded.set_at",
       id,
       tag,
@@ -219,15 +228,15 @@ function setImage(
       now["updatedAt"] ?? null,
       now["setAt"] ?? null,
     );
-    writeFacets(work, id, now);
+    yield* writeFacets(work, id, now);
   }
   if (before !== null && before["digest"] !== now?.["digest"]) {
-    dropFacets(work, id, String(before["digest"]));
+    yield* dropFacets(work, id, String(before["digest"]));
   }
   return Number(now !== null) - Number(before !== null);
 }
 
-function pointedAt(work: RecordWork, id: number, tag: string) {
+function pointedAt(work: RecordWork, id: number, tag: string): Rule<Row | null> {
   return get(
     work,
     "SELECT t.digest AS digest, m.id AS manifest, m.updated_at AS updatedAt, t.set_at AS setAt, m.kind AS kind, " +
@@ -240,12 +249,12 @@ function pointedAt(work: RecordWork, id: number, tag: string) {
 }
 
 /** Of an image its own platform, of an index those of its images. */
-function writeFacets(
+function* writeFacets(
   work: RecordWork,
   repository: number,
-  { digest, manifest, kind, os, arch, vendor }: NonNullable<ReturnType<typeof pointedAt>>,
-): void {
-  run(
+  { digest, manifest, kind, os, arch, vendor }: Row,
+): Rule<void> {
+  yield* run(
     work,
     "DELETE FROM summary_facets INDEXED BY summary_facets_digest WHERE repository = ?1 AND digest = ?2",
     repository,
@@ -254,7 +263,7 @@ function writeFacets(
   const platforms =
     kind === "image"
       ? [{ os, arch }]
-      : all(
+      : yield* all(
           work,
           "SELECT os, arch FROM summary_children WHERE manifest = ?1 AND shown = 1",
           manifest ?? null,
@@ -263,14 +272,14 @@ function writeFacets(
   if (vendor !== null) facets.push(["vendor", vendor ?? "", ""]);
   for (const [of = "", first = "", second = ""] of facets) {
     if (first === "" && second === "") continue;
-    const insert = "INSERT OR IGNORE INTO summary_facets VALUES (?1, ?2, ?3, ?4, ?5)";
-    run(work, insert, repository, of, first, second, digest ?? null);
+    const insert = "INSERT INTO summary_facets VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
+    yield* run(work, insert, repository, of, first, second, digest ?? null);
   }
 }
 
 /** No tag points there any more. */
-function dropFacets(work: RecordWork, repository: number, digest: string): void {
-  run(
+function dropFacets(work: RecordWork, repository: number, digest: string): Rule<unknown> {
+  return run(
     work,
     "DELETE FROM summary_facets INDEXED BY summary_facets_digest WHERE repository = ?1 AND digest = ?2 " +
       "AND NOT EXISTS (SELECT 1 FROM summary_manifests m JOIN summary_images i ON i.manifest = m.id " +
@@ -281,8 +290,8 @@ function dropFacets(work: RecordWork, repository: number, digest: string): void 
 }
 
 /** Gives how many images there are fewer. */
-function forget(work: RecordWork, repository: number, digest: string): number {
-  const row = get(
+function* forget(work: RecordWork, repository: number, digest: string): Rule<number> {
+  const row = yield* get(
     work,
     "SELECT s.id AS id FROM summary_manifests s WHERE s.repository = ?1 AND s.digest = ?2 AND NOT EXISTS " +
       "(SELECT 1 FROM manifests m WHERE m.repository = ?1 AND m.digest = ?2)",
@@ -292,11 +301,11 @@ function forget(work: RecordWork, repository: number, digest: string): number {
   if (row === null) return 0;
   const id = Number(row["id"]);
   for (const table of ["summary_layers", "summary_children"]) {
-    run(work, `DELETE FROM ${table} WHERE manifest = ?1`, id);
+    yield* run(work, `DELETE FROM ${table} WHERE manifest = ?1`, id);
   }
-  const images = run(work, "DELETE FROM summary_images WHERE manifest = ?1", id);
-  run(work, "DELETE FROM summary_manifests WHERE id = ?1", id);
-  dropFacets(work, repository, digest);
+  const images = yield* run(work, "DELETE FROM summary_images WHERE manifest = ?1", id);
+  yield* run(work, "DELETE FROM summary_manifests WHERE id = ?1", id);
+  yield* dropFacets(work, repository, digest);
   return images;
 }
 

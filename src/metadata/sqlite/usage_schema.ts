@@ -1,5 +1,5 @@
 /** The tables of what content takes. `usage_triggers.ts` keeps them, and `usage_count.ts` fills them where there is content. */
-import { allCounted } from "./usage_triggers.ts";
+import { allCounted } from "../sql/usage_counted.ts";
 
 export const usageSchema = `
       CREATE TABLE usage_totals (

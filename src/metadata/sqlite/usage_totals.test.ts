@@ -13,9 +13,11 @@ import { noBytes } from "../../../test/contracts/no_bytes.ts";
 import { holds } from "../../../test/property.ts";
 import { recordCommit } from "../records.ts";
 import { scopeTest, usage, type Quota, type UsageChange } from "../usage.ts";
-import { applyCommit } from "./apply_commit.ts";
+import { applyCommit } from "../sql/apply_commit.ts";
 import { tablesWithLayouts } from "./own_tables.ts";
-import { storesOf } from "./record_tables.ts";
+import { storesOf } from "../sql/record_tables.ts";
+import { finish } from "../sql/statements.ts";
+import { SqliteEngine } from "./sqlite_engine.ts";
 import { migrate, migrations } from "./schema.ts";
 
 const repositories = ["team/app", "team/web", "other"];
@@ -49,22 +51,22 @@ class Counted {
     const { repository = "team/app", ...rest } = each;
     this.#now += 1;
     const context = {
-      database: this.database,
+      engine: new SqliteEngine(this.database),
       bytes: noBytes,
       now: this.#now,
       stores,
     };
-    applyCommit(context, { repository, preconditions: [], changes: [rest], by: null });
+    finish(applyCommit(context, { repository, preconditions: [], changes: [rest], by: null }));
   }
 
   record(each: UsageChange): void {
     const context = {
-      database: this.database,
+      engine: new SqliteEngine(this.database),
       bytes: noBytes,
       now: this.#now,
       stores,
     };
-    applyCommit(context, recordCommit(usage, each));
+    finish(applyCommit(context, recordCommit(usage, each)));
   }
 
   /** As a database of an older version is: nothing is counted. */

@@ -7,8 +7,7 @@
  * there were totals, and is counted by `usage_count.ts`.
  */
 
-/** Behind every digest: all is counted. */
-export const allCounted = "~";
+import { allCounted, wholeScope } from "../sql/usage_counted.ts";
 
 type Live = "blobs" | "manifests";
 type Row = "NEW" | "OLD";
@@ -37,9 +36,6 @@ function isHeld(row: Row): string {
     )
     .join(" OR ");
 }
-
-/** The scope of all repositories, which is there while a quota counts own bytes. */
-export const wholeScope = "(SELECT w.id FROM usage_scopes w WHERE w.key = '')";
 
 /** Quotas that count own bytes, of which everything that has the digest is inside. */
 function changeOwn(sign: "+" | "-"): string {

@@ -1,6 +1,6 @@
 /**
  * Refuses what quotas have no room for before its bytes are sent, and reserves room for what is on its way. The commit
- * decides (`metadata/sqlite/quota_check.ts`): this spares a client the transfer, and other pushes a refusal at their
+ * decides (`metadata/sql/quota_check.ts`): this spares a client the transfer, and other pushes a refusal at their
  * end.
  */
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,0 +1,254 @@
+/**
+ * Connections to PostgreSQL: the one place that knows the client.
+ *
+ * Every statement has a deadline of ours, since a client waits for ever for a server that is silent: then all that wait
+ * are given up, and the connections are replaced. Statements run on any connection, or on one that is held for a
+ * transaction. Numbers of eight bytes come as numbers, conditions as 0 and 1. What the server says, and what the
+ * connection does, becomes one of three errors (`PostgresError`).
+ */
+import { SQL } from "bun";
+import { assert } from "../../lib/assert.ts";
+import { systemClock, type Clock } from "../../lib/clock.ts";
+import { MetadataFull, MetadataUnavailable } from "../metadata.ts";
+import { PostgresTexts } from "../sql/postgres_text.ts";
+import type { Answer, Row, Statement, Value } from "../sql/statements.ts";
+
+/** Connections of a process. */
+const connectionsMax = 8;
+/** How long a statement, or a wait for a connection, may take. */
+const statementMs = 10_000;
+/** How long a statement waits for a lock of another transaction. */
+const lockMs = 5_000;
+/** A transaction whose process has stopped is ended after that. */
+const idleTransactionMs = 15_000;
+/** How often deadlines are looked at. */
+const lookMs = 500;
+/** After a connection that could not be made, the next one is tried so much later. */
+const backOffMs = 250;
+
+/** What became of a statement that failed. */
+export type Fate =
+  /** The server refused it, and goes on. */
+  | "refused"
+  /** The connection or the server is gone: nothing is known of what it did. */
+  | "lost"
+  /** The server asks to try the transaction again. */
+  | "again"
+  /** No room on its disk. */
+  | "full";
+
+export class PostgresError extends MetadataUnavailable {
+  readonly fate: Fate;
+  /** SQLSTATE; null where the client gave up. */
+  readonly state: string | null;
+
+  constructor(message: string, given: { fate: Fate; state: string | null; cause: unknown }) {
+    super(message, { cause: given.cause });
+    this.fate = given.fate;
+    this.state = given.state;
+  }
+}
+
+/** A statement in PostgreSQL's own words is sent as it is: several at once where it has no values. */
+export type PostgresStatement = Statement & { readonly isOwn?: true };
+
+/** Asks one statement. */
+export type Ask = (statement: PostgresStatement) => Promise<Answer>;
+
+export interface PostgresOptions {
+  /** `postgres://…`, or the parts of one. */
+  readonly url: string;
+  /** A unix socket instead of the host of the URL. */
+  readonly path?: string | undefined;
+  /** Certificates to trust, as PEM: the server is verified by its name. Null on a loopback or a unix socket alone. */
+  readonly ca?: string | null | undefined;
+  /** The schema of the tables; that of the user without it. */
+  readonly schema?: string | undefined;
+  readonly clock?: Clock | undefined;
+}
+
+interface Pending {
+  readonly dueMs: number;
+  cancel(): void;
+}
+
+type Client = Pick<SQL, "unsafe">;
+type Reserved = Awaited<ReturnType<SQL["reserve"]>>;
+
+export class PostgresConnections {
+  readonly #options: PostgresOptions;
+  readonly #clock: Clock;
+  readonly #pending = new Set<Pending>();
+  readonly #texts = new PostgresTexts();
+  #sql: SQL;
+  #isWatching = false;
+  #isClosed = false;
+  /** A try before that moment would find what the last one did. */
+  #notBeforeMs = 0;
+
+  constructor(options: PostgresOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#sql = connect(options);
+  }
+
+  /** One statement, by itself. @throws PostgresError. */
+  async ask(statement: PostgresStatement): Promise<Answer> {
+    await this.#backOff();
+    return await this.#ask(this.#sql, statement);
+  }
+
+  /**
+   * Holds a connection for a transaction, of which `work` sends every statement. @throws PostgresError.
+   */
+  async hold<T>(work: (ask: Ask) => Promise<T>): Promise<T> {
+    await this.#backOff();
+    const held = await this.#reserve();
+    let isSound = false;
+    try {
+      const result = await work((statement) => this.#ask(held, statement));
+      isSound = true;
+      return result;
+    } finally {
+      // A transaction that was not ended would stay open on the connection.
+      if (!isSound) await this.#ask(held, { text: "ROLLBACK", values: [] }).catch(() => {});
+      held.release();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#sql.close({ timeout: 0 });
+  }
+
+  async #reserve(): Promise<Reserved> {
+    const { promise, resolve, reject } = Promise.withResolvers<Reserved>();
+    const gaveUp = Promise.withResolvers<never>();
+    const pending = {
+      dueMs: this.#clock.monotonicMs() + statementMs,
+      cancel: () => gaveUp.reject(new Error("no connection became free in time")),
+    };
+    this.#watch(pending);
+    let isLate = false;
+    this.#sql.reserve().then((held) => (isLate ? held.release() : resolve(held)), reject);
+    try {
+      return await Promise.race([promise, gaveUp.promise]);
+    } catch (cause) {
+      isLate = true;
+      throw this.#errorOf(cause);
+    } finally {
+      this.#pending.delete(pending);
+    }
+  }
+
+  async #ask(client: Client, statement: PostgresStatement): Promise<Answer> {
+    const { text, values, isOwn } = statement;
+    for (const value of values) assertValue(value, text);
+    const own = isOwn === true ? text : this.#texts.of(text, values);
+    const query = values.length === 0 ? client.unsafe(own) : client.unsafe(own, [...values]);
+    const pending = {
+      dueMs: this.#clock.monotonicMs() + statementMs,
+      cancel: () => void query.cancel(),
+    };
+    this.#watch(pending);
+    try {
+      const rows = await query;
+      // What was to be committed and had failed before is rolled back without an error.
+      if (text === "COMMIT" && rows.command !== "COMMIT") throw new Error("nothing was committed");
+      return { rows: rows.map(rowOf), changes: Number(rows.count ?? 0) };
+    } catch (cause) {
+      throw this.#errorOf(cause);
+    } finally {
+      this.#pending.delete(pending);
+    }
+  }
+
+  #watch(pending: Pending): void {
+    this.#pending.add(pending);
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    void this.#watchAll();
+  }
+
+  /** While something waits. */
+  async #watchAll(): Promise<void> {
+    while (this.#pending.size > 0) {
+      await this.#clock.sleep(lookMs);
+      const now = this.#clock.monotonicMs();
+      if ([...this.#pending].some(({ dueMs }) => dueMs <= now)) this.#replace();
+    }
+    this.#isWatching = false;
+  }
+
+  /** The server is silent: what waits is given up, and later statements get connections of their own. */
+  #replace(): void {
+    const silent = this.#sql;
+    if (!this.#isClosed) this.#sql = connect(this.#options);
+    for (const pending of this.#pending) pending.cancel();
+    void silent.close({ timeout: 0 }).catch(() => {});
+  }
+
+  async #backOff(): Promise<void> {
+    const waitMs = this.#notBeforeMs - this.#clock.monotonicMs();
+    if (waitMs > 0) await this.#clock.sleep(waitMs);
+  }
+
+  #errorOf(cause: unknown): Error {
+    const error = errorOf(cause);
+    if (error instanceof PostgresError && error.fate === "lost") {
+      this.#notBeforeMs = this.#clock.monotonicMs() + backOffMs;
+    }
+    return error;
+  }
+}
+
+function connect({ url, path, ca, schema }: PostgresOptions): SQL {
+  return new SQL({
+    url,
+    ...(path === undefined ? {} : { path }),
+    ...(ca === null || ca === undefined ? {} : { tls: { ca } }),
+    max: connectionsMax,
+    bigint: true,
+    connection: {
+      application_name: "zot",
+      statement_timeout: statementMs,
+      lock_timeout: lockMs,
+      idle_in_transaction_session_timeout: idleTransactionMs,
+      ...(schema === undefined ? {} : { search_path: schema }),
+    },
+  });
+}
+
+/** The client would take undefined for null, and round a fraction. */
+function assertValue(value: Value, text: string): void {
+  assert(value !== undefined, `A value is missing in ${text}`);
+  assert(typeof value !== "number" || Number.isSafeInteger(value), `No integer in ${text}`);
+}
+
+function rowOf(row: Record<string, unknown>): Row {
+  for (const [name, value] of Object.entries(row)) {
+    if (typeof value === "bigint") row[name] = Number(value);
+    else if (typeof value === "boolean") row[name] = value ? 1 : 0;
+  }
+  return row as Row;
+}
+
+/** Classes of SQLSTATE, and single ones, by what they mean. */
+const fates: readonly (readonly [RegExp, Fate])[] = [
+  [/^(40001|40P01)$/, "again"],
+  [/^53100$/, "full"],
+  // Shut down, crashed, starting, a standby, no connections left.
+  [/^(08|57P0|53300|25006)/, "lost"],
+];
+
+function errorOf(cause: unknown): Error {
+  if (!(cause instanceof Error)) return new MetadataUnavailable(String(cause), { cause });
+  const { errno, code } = cause as { errno?: unknown; code?: unknown };
+  const state = typeof errno === "string" ? errno : null;
+  const isOfClient = typeof code === "string" && code !== "ERR_POSTGRES_SERVER_ERROR";
+  const known = fates.find(([fits]) => state !== null && fits.test(state))?.[1];
+  const fate = known ?? (isOfClient || state === null ? "lost" : "refused");
+  if (fate === "full") return new MetadataFull("No space left for the database", { cause });
+  const message = `The database does not answer as it should: ${cause.message}`;
+  return new PostgresError(message, { fate, state, cause });
+}

@@ -1,0 +1,192 @@
+/**
+ * Keys of objects and their names (`../objects.ts`), as tables beside those of the metadata.
+ */
+import {
+  objects,
+  type FoundObject,
+  type FreedObject,
+  type ObjectChange,
+  type ObjectName,
+  type ObjectReads,
+  type ObjectSums,
+} from "../objects.ts";
+import type { RecordTables, RecordWork } from "./record_tables.ts";
+import type { Source } from "./source.ts";
+import { get, run, type Rule } from "./statements.ts";
+
+const sql = {
+  objectNamed:
+    "SELECT k.key AS key, k.size AS sizeBytes FROM objects_names n CROSS JOIN objects_keys k ON k.key = n.key " +
+    "WHERE n.repository = ?1 AND n.name = ?2",
+  objectsInQuarantine:
+    "SELECT n.name AS name, k.size AS sizeBytes FROM objects_names n CROSS JOIN objects_keys k ON k.key = n.key " +
+    "WHERE n.repository = '' AND n.name > '' ORDER BY n.name",
+  objectGarbage:
+    "SELECT key, upload FROM objects_keys INDEXED BY objects_garbage WHERE state = 'garbage' AND since < ?1 " +
+    "ORDER BY since LIMIT ?2",
+  objectsWriting:
+    "SELECT count(*) AS objects, coalesce(sum(size), 0) AS bytes FROM objects_keys INDEXED BY objects_writing " +
+    "WHERE state = 'writing' AND since > 0",
+  objectsFreed:
+    "SELECT count(*) AS objects, coalesce(sum(size), 0) AS bytes FROM objects_keys INDEXED BY objects_garbage " +
+    "WHERE state = 'garbage' AND since > 0",
+  objectKeys:
+    "SELECT key, size AS sizeBytes, state, since FROM objects_keys WHERE key > ?1 ORDER BY key LIMIT ?2",
+  objectKeyNamed: "SELECT 1 FROM objects_names WHERE key = ?1 LIMIT 1",
+  objectValue: "SELECT text FROM objects_values WHERE value = ?1",
+} as const;
+
+const inserts = {
+  begin: "INSERT INTO objects_keys (key, state, size, since) VALUES (?1, 'writing', ?2, ?3)",
+  name:
+    "INSERT INTO objects_names (repository, name, key) VALUES (?1, ?2, ?3) " +
+    "ON CONFLICT (repository, name) DO UPDATE SET key = excluded.key",
+  set: "INSERT INTO objects_values (value, text) VALUES (?1, ?2) ON CONFLICT (value) DO UPDATE SET text = excluded.text",
+} as const;
+
+const updates = {
+  renew: "UPDATE objects_keys SET since = ?2 WHERE key = ?1 AND state = 'writing'",
+  sendParts: "UPDATE objects_keys SET upload = ?2 WHERE key = ?1 AND state = 'writing'",
+  written:
+    "UPDATE objects_keys SET state = 'content', upload = NULL, since = ?2 WHERE key = ?1 AND state IN ('writing', 'content')",
+  unname: "DELETE FROM objects_names WHERE repository = ?1 AND name = ?2",
+  free: "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE key = ?1 AND state <> 'garbage'",
+  giveUp:
+    "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE key = ?1 AND state = 'writing'",
+  endWriting:
+    "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE state = 'writing' AND since < ?1",
+  removed: "DELETE FROM objects_keys WHERE key = ?1 AND state = 'garbage'",
+} as const;
+
+/** Changes after which less is kept, here or in the store. */
+const freeing: Readonly<Record<ObjectChange["kind"], boolean>> = {
+  begin: false,
+  renew: false,
+  "send-parts": false,
+  name: false,
+  share: false,
+  unname: true,
+  "give-up": true,
+  "end-writing": true,
+  removed: true,
+  set: false,
+};
+
+export const objectTables: RecordTables<ObjectChange, ObjectReads> = {
+  store: objects,
+  steps: [
+    {
+      version: 1,
+      summary: "keys of a store of objects, and what names them",
+      sql: `
+        CREATE TABLE objects_keys (
+          key    TEXT NOT NULL PRIMARY KEY,
+          state  TEXT NOT NULL,            -- writing, content, garbage
+          size   INTEGER NOT NULL,
+          since  INTEGER NOT NULL,         -- of the state; of what is written, when that was said last
+          upload TEXT                      -- of parts that are not complete
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX objects_garbage ON objects_keys (since) WHERE state = 'garbage';
+        CREATE INDEX objects_writing ON objects_keys (since) WHERE state = 'writing';
+        CREATE TABLE objects_names (
+          repository TEXT NOT NULL,        -- empty for what lies in quarantine
+          name       TEXT NOT NULL,        -- a digest, or a name in quarantine
+          key        TEXT NOT NULL,
+          PRIMARY KEY (repository, name)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX objects_names_key ON objects_names (key);
+        CREATE TABLE objects_values (
+          value TEXT NOT NULL PRIMARY KEY,
+          text  TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+      `,
+    },
+  ],
+  sql: { ...sql, ...updates },
+  frees: ({ kind }) => freeing[kind],
+  apply,
+  reads,
+};
+
+function* apply(work: RecordWork, change: ObjectChange): Rule<void> {
+  switch (change.kind) {
+    case "begin":
+      yield* run(work, inserts.begin, change.key, change.sizeBytes, work.now);
+      return;
+    case "renew":
+      yield* run(work, updates.renew, change.key, work.now);
+      return;
+    case "send-parts":
+      yield* run(work, updates.sendParts, change.key, change.upload);
+      return;
+    case "name":
+      // What was given up is on its way out of the store.
+      if ((yield* run(work, updates.written, change.key, work.now)) > 0)
+        yield* give(work, change.to, change.key);
+      return;
+    case "share": {
+      const key = yield* keyOf(work, change.from);
+      if (key !== null) yield* give(work, change.to, key);
+      return;
+    }
+    case "unname":
+      yield* take(work, change.from);
+      return;
+    case "give-up":
+      yield* run(work, updates.giveUp, change.key, work.now);
+      return;
+    case "end-writing":
+      yield* run(work, updates.endWriting, change.before, work.now);
+      return;
+    case "removed":
+      yield* run(work, updates.removed, change.key);
+      return;
+    case "set":
+      yield* run(work, inserts.set, change.value, change.text);
+      return;
+  }
+}
+
+export function* keyOf(
+  work: Pick<RecordWork, "engine">,
+  { repository, name }: ObjectName,
+): Rule<string | null> {
+  const row = yield* get(work, sql.objectNamed, repository, name);
+  return row === null ? null : String(row["key"]);
+}
+
+/** Gives a key a name, which another one may lose. */
+export function* give(work: RecordWork, to: ObjectName, key: string): Rule<void> {
+  const before = yield* keyOf(work, to);
+  if (before === key) return;
+  yield* run(work, inserts.name, to.repository, to.name, key);
+  if (before !== null) yield* freeUnnamed(work, before);
+}
+
+export function* take(work: RecordWork, name: ObjectName): Rule<void> {
+  const key = yield* keyOf(work, name);
+  if (key === null) return;
+  yield* run(work, updates.unname, name.repository, name.name);
+  yield* freeUnnamed(work, key);
+}
+
+function* freeUnnamed(work: RecordWork, key: string): Rule<void> {
+  if ((yield* get(work, sql.objectKeyNamed, key)) === null)
+    yield* run(work, updates.free, key, work.now);
+}
+
+function reads({ get: one, all: many }: Source): ObjectReads {
+  return {
+    find: async ({ repository, name }) => one<FoundObject>(sql.objectNamed, repository, name),
+    inQuarantine: async () => many(sql.objectsInQuarantine),
+    garbage: async (before, limit) => many<FreedObject>(sql.objectGarbage, before, limit),
+    sums: async () => ({
+      writing: (await one<ObjectSums>(sql.objectsWriting)) ?? noSums,
+      garbage: (await one<ObjectSums>(sql.objectsFreed)) ?? noSums,
+    }),
+    keys: async (after, limit) => many(sql.objectKeys, after, limit),
+    value: async (value) => (await one<{ text: string }>(sql.objectValue, value))?.text ?? null,
+  };
+}
+
+const noSums: ObjectSums = { objects: 0, bytes: 0 };
