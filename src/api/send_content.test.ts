@@ -42,7 +42,8 @@ async function getOf(kind: OpenContent["kind"], headers: Record<string, string>)
     hasQuery: () => false,
     header: (name: string) => headers[name] ?? null,
   } as unknown as Call;
-  return getBlob(call, { registry: { ...world.registry, blobs } } as unknown as App);
+  const app = { registry: { ...world.registry, blobs }, redirectExcept: [] };
+  return getBlob(call, app as unknown as App);
 }
 
 async function bytesOf({ body }: Reply): Promise<Uint8Array> {

@@ -37,12 +37,13 @@ describe("bin/zot", () => {
 
   test("verify prints every problem on a line of its own", async () => {
     const files = {
-      "c.json": '{"storage": {"remoteCache": true, "dedup": 1}, "http": {"port": "x"}}',
+      "c.json":
+        '{"storage": {"dedup": 1}, "http": {"port": "x", "auth": {"sessionKeysFile": "/keys"}}}',
     };
     const problems = [
-      "storage.remoteCache: a remote cache is not served by this version yet; remove the key or set it to false",
       'storage.dedup: expected a key of storage, got "dedup"; did you mean storage.dedupe?',
       'http.port: expected a port from 0 to 65535 ("0" lets the kernel choose), got "x"',
+      'http.auth.sessionKeysFile: login by session is not served by this version yet; remove the key or set it to ""',
     ];
     const expected = { code: 1, stdout: "", stderr: `${problems.join("\n")}\n` };
     expect(await inDirectory(files, ["verify", "c.json"])).toEqual(expected);
