@@ -18,6 +18,7 @@ import {
   runOk,
   startService,
 } from "../harness.ts";
+import { nginxAround } from "../nginx.ts";
 import { Caller } from "./caller.ts";
 import { configRows, tlsOf } from "./config_rows.ts";
 import { Place } from "./place.ts";
@@ -44,6 +45,7 @@ const rows: Readonly<Record<string, () => Promise<void>>> = {
   "systemd/config.yaml": () => verified("systemd/config.yaml"),
   "team/config.yaml": () => verified("team/config.yaml"),
   "nginx/zot.conf": reverseProxy,
+  "nginx/zot_below_path.conf": proxyBelowPath,
   "kubernetes/zot.yaml": kubernetesObjects,
   "compose/compose.yaml": composeFile,
   "embed/follow.test.ts": () => testPasses("embed/follow.test.ts"),
@@ -119,16 +121,16 @@ async function reverseProxy(): Promise<void> {
   expect([sent.status, sent.headers.get("range")]).toEqual([202, `0-${body.length - 1}`]);
 }
 
-function nginxAround(file: string, path: string): string {
-  return `daemon off; pid ${path}/nginx.pid; error_log stderr; worker_processes 1;
-events {}
-http {
-  access_log off;
-  client_body_temp_path ${path}/t1; proxy_temp_path ${path}/t2; fastcgi_temp_path ${path}/t3;
-  uwsgi_temp_path ${path}/t4; scgi_temp_path ${path}/t5;
-  include ${path}/${file};
-}
-`;
+/** Its pages and clients are tried in test/ui/below_path.test.ts. */
+async function proxyBelowPath(): Promise<void> {
+  if (!requireTool("nginx")) return;
+  const text = (await textOf("nginx/zot_below_path.conf"))
+    .replace("listen 443 ssl", `listen 127.0.0.1:${await freePort()} ssl`)
+    .replaceAll("/etc/nginx/", place.at("/etc/nginx/"));
+  await writeFile(place.at("/etc/nginx/zot_below_path.conf"), text);
+  const main = place.at("/etc/nginx/below_path.conf");
+  await writeFile(main, nginxAround("zot_below_path.conf", place.at("/etc/nginx")));
+  await runOk("nginx", ["-t", "-p", place.at("/etc/nginx"), "-c", main]);
 }
 
 interface KubernetesObject {

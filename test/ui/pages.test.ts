@@ -185,6 +185,17 @@ describe.skipIf(noBrowser !== null)("pages", () => {
     expect(await page.getByLabel("Filter tags").inputValue()).toBe("rc");
   });
 
+  test("a tag says which others point at the same image", async () => {
+    await using opened = await openPage(browser, world.url);
+    const { page } = opened;
+    await page.goto(at("r/team/shop"));
+    const row = page
+      .getByRole("row")
+      .filter({ has: page.getByRole("link", { name: "latest", exact: true }) });
+    await row.getByText("same as 1.10.0", { exact: true }).waitFor();
+    expect(await page.getByText("same as").count()).toBe(2);
+  });
+
   test("a tag is deleted, and taken back", async () => {
     const pusher = new Pusher(world.url);
     await pusher.image("to/delete", "1.0", appImage("one"));

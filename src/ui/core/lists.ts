@@ -214,6 +214,7 @@ export interface TagRow {
   readonly createdAt: string | null;
   readonly by: string | null;
   readonly pulls: number | null;
+  readonly pulledAt: string | null;
   readonly isSigned: boolean;
   readonly artifactType: string;
   readonly description: string;
@@ -228,7 +229,7 @@ const tagsText = `query($repo: String!, $page: PageInput!) {
   ImageList(repo: $repo, requestedPage: $page) {
     Page { TotalCount ItemCount }
     Results {
-      Tag Digest Size LastUpdated TaggedTimestamp PushedBy DownloadCount IsSigned Description
+      Tag Digest Size LastUpdated TaggedTimestamp PushedBy DownloadCount LastPullTimestamp IsSigned Description
       Manifests { ArtifactType Platform { Os Arch } }
     }
   }
@@ -242,6 +243,7 @@ interface ImageSummary {
   readonly TaggedTimestamp: string | null;
   readonly PushedBy: string | null;
   readonly DownloadCount: number | null;
+  readonly LastPullTimestamp: string | null;
   readonly IsSigned: boolean | null;
   readonly Description: string | null;
   readonly Manifests:
@@ -283,6 +285,7 @@ function tagRow(image: ImageSummary): TagRow {
     createdAt: image.LastUpdated,
     by: image.PushedBy,
     pulls: image.DownloadCount,
+    pulledAt: image.LastPullTimestamp,
     isSigned: image.IsSigned === true,
     artifactType: manifests[0]?.ArtifactType ?? "",
     description: image.Description ?? "",
@@ -303,6 +306,7 @@ async function tagNames(repository: string, count: number, signal: AbortSignal):
     createdAt: null,
     by: null,
     pulls: null,
+    pulledAt: null,
     isSigned: false,
     artifactType: "",
     description: "",

@@ -90,6 +90,7 @@ function TagTable({
     () => new Map(retention?.tags.filter(hasExpiry).map((told) => [told.tag, told])),
     [retention],
   );
+  const byDigest = useMemo(() => tagsByDigest(list.tags), [list]);
   const hasExpiries = shown.some(({ tag }) => decisions.has(tag));
   const chosen = shown.filter(({ tag }) => selected.has(tag));
   const pick = (tag: string, isRange: boolean): void => {
@@ -159,6 +160,7 @@ function TagTable({
               isSelected={selected.has(row.tag)}
               expiry={hasExpiries ? (decisions.get(row.tag) ?? "none") : null}
               isDryRun={retention?.dryRun === true}
+              same={row.digest === null ? [] : (byDigest.get(row.digest) ?? [])}
               onPick={(isRange) => pick(row.tag, isRange)}
               onDelete={() => setDeleting([row])}
             />
@@ -203,6 +205,32 @@ function withPicked(
   return next;
 }
 
+function tagsByDigest(all: readonly TagRow[]): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, string[]>();
+  for (const { tag, digest } of all) {
+    if (digest === null) continue;
+    const tags = found.get(digest) ?? [];
+    tags.push(tag);
+    found.set(digest, tags);
+  }
+  return found;
+}
+
+/** Other tags of the same image that are named. */
+const sameMax = 3;
+
+function SameImage({ tag, same }: { readonly tag: string; readonly same: readonly string[] }) {
+  const others = same.filter((each) => each !== tag);
+  if (others.length === 0) return null;
+  const rest = others.length - sameMax;
+  return (
+    <span class="same dim small">
+      same as {others.slice(0, sameMax).join(", ")}
+      {rest > 0 && ` and ${rest.toLocaleString("en")} more`}
+    </span>
+  );
+}
+
 /** Tags that stay and point at what these point at. */
 function sameImage(all: readonly TagRow[], deleted: readonly TagRow[]): string[] {
   const digests = new Set(deleted.flatMap(({ digest }) => digest ?? []));
@@ -234,6 +262,7 @@ function TagLine({
   isSelected,
   expiry,
   isDryRun,
+  same,
   onPick,
   onDelete,
 }: {
@@ -243,6 +272,8 @@ function TagLine({
   /** Null where no tag of the list has one. */
   readonly expiry: TagDecision | "none" | null;
   readonly isDryRun: boolean;
+  /** All tags of its image. */
+  readonly same: readonly string[];
   readonly onPick: (isRange: boolean) => void;
   readonly onDelete: () => void;
 }) {
@@ -269,6 +300,7 @@ function TagLine({
           </Chip>
         )}
         <TypeChip type={row.artifactType} />
+        <SameImage tag={tag} same={same} />
       </td>
       <td data-label="Image">{digest !== null && <Digest digest={digest} />}</td>
       <td data-label="Platforms">
@@ -283,6 +315,11 @@ function TagLine({
       </td>
       <td class="number" data-label="Pulls">
         {pulls !== null && pulls.toLocaleString("en")}
+        {pulls !== null && pulls > 0 && row.pulledAt !== null && (
+          <span class="dim small">
+            , last <Time at={row.pulledAt} />
+          </span>
+        )}
       </td>
       {expiry !== null && (
         <td data-label="Expires">
