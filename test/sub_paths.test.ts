@@ -163,6 +163,19 @@ describe("content", () => {
   });
 });
 
+test("a mount from another store takes what a repository beside the target has", async () => {
+  await using at = await places();
+  await using zot = await startZot({ config: at.storage({}, { dedupe: true }) });
+  // Many that have it lie in the other store.
+  for (let count = 0; count < 5; count += 1) await pushBlob(zot.url, `base/app${count}`, layer);
+  expect(await mount(zot.url, "team/one", "base/app1", layer)).toBe(201);
+  expect(await mount(zot.url, "team/two", "base/app1", layer)).toBe(201);
+  await pushBlob(zot.url, "team/three", layer);
+  expect((await stat(fileOf(at.team, "team/one", layer))).nlink).toBe(3);
+  // Whoever may not read the source gets nothing from beside either: it is asked first.
+  expect(await mount(zot.url, "team/four", "base/none", layer)).toBe(202);
+});
+
 describe("collection", () => {
   test("is what the entry says, and changes while the server runs", async () => {
     await using at = await places();
@@ -232,6 +245,26 @@ describe("root directories", () => {
       }),
     ).toContain("is part of that in");
   });
+
+  test("of servers that share them are the same for all", async () => {
+    await using at = await places();
+    const shared = (stores: object) => ({
+      storage: { rootDirectory: at.main, shared: true, subPaths: stores },
+    });
+    const both = shared({ "/team": { rootDirectory: at.team } });
+    await using first = await startZot({ config: both });
+    await using second = await startZot({ config: both });
+    await pushImage(first.url, "team/app", "v1");
+    expect(await pulls(second.url, "team/app", "v1")).toBe(true);
+    const web = { "/web": { rootDirectory: join(at.path, "web") } };
+    for (const stores of [{ "/team": { rootDirectory: at.team }, ...web }, web]) {
+      expect(await refusedStart(shared(stores))).toMatch(
+        /expected the entries of the other servers on|names below team\/ would lie in/,
+      );
+    }
+    await using third = await startZot({ config: both });
+    expect(await pulls(third.url, "team/app", "v1")).toBe(true);
+  }, 120_000);
 
   test("that a link makes one are refused", async () => {
     await using at = await places();

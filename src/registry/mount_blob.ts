@@ -10,6 +10,7 @@ import type { Digest } from "../oci/digest.ts";
 import { fileTrouble } from "../storage/adopt.ts";
 import { isSource } from "./content.ts";
 import { nameBytes } from "./name_bytes.ts";
+import { donorsMax, donorsOf } from "./place_blob.ts";
 import type { Registry } from "./registry.ts";
 import { resolveBlob } from "./resolve.ts";
 
@@ -34,7 +35,28 @@ export async function mountBlob(registry: Registry, request: MountRequest): Prom
   // The target itself comes first: a mount of what is there renews its place in it. Who may push and not read sends it.
   if (mayRead(repository) && (await mountFrom(registry, repository, request))) return true;
   for (const source of await readableSources(registry, request)) {
+    if (await mountBeside(registry, source, request)) return true;
     if (await mountFrom(registry, source, request)) return true;
+  }
+  return false;
+}
+
+/**
+ * Where the source lies in another store, a repository beside the target that has the content gives it without a copy:
+ * the caller may read these bytes in the source.
+ */
+async function mountBeside(
+  registry: Registry,
+  source: string,
+  request: MountRequest,
+): Promise<boolean> {
+  const { repository, digest } = request;
+  const { dedupes } = registry;
+  if (dedupes(source, repository) || !dedupes(repository, repository)) return false;
+  const { found } = await resolveBlob(registry, source, digest);
+  if (found === null) return false;
+  for (const near of await donorsOf(registry, request, donorsMax)) {
+    if (await mountFrom(registry, near, request)) return true;
   }
   return false;
 }

@@ -12,7 +12,9 @@ import type { Registry } from "./registry.ts";
 import { replaceCopy } from "./scrub/replace_copy.ts";
 
 /** Other repositories whose copy is compared: each costs reading it. */
-const donorsMax = 3;
+export const donorsMax = 3;
+/** Where some lie in other stores, so many are looked through for those that lie beside. */
+const lookedMax = 256;
 /** Other repositories that are looked at once a damaged copy was found. */
 const mendedMax = 1_000;
 
@@ -57,14 +59,18 @@ export async function placeBlob(
 }
 
 /** Other repositories that have the content, and would share it. */
-async function donorsOf(
+export async function donorsOf(
   { metadata, dedupes }: Registry,
   { repository, digest }: Blob,
   limit: number,
 ): Promise<string[]> {
   if (!dedupes(repository, repository)) return [];
   const found = await metadata.repositoriesWithBlob(digest, repository, limit);
-  return found.filter((other) => dedupes(repository, other));
+  const near = found.filter((other) => dedupes(repository, other));
+  // The first of them may all lie in other stores.
+  if (near.length === found.length || found.length < limit) return near;
+  const more = await metadata.repositoriesWithBlob(digest, repository, Math.max(limit, lookedMax));
+  return more.filter((other) => dedupes(repository, other)).slice(0, limit);
 }
 
 /** A copy that cannot be read is not known to be right. */

@@ -54,6 +54,7 @@ export class DirectoryRoot implements Root {
     const main = this.#open(this.#metadata.reserve());
     const { stores, apart } = openStores(main, this.#config, { clock: this.#clock, reserves });
     for (const each of [main, ...apart]) await each.prepare();
+    reserves.begin();
     this.#primary = { stores, reserves };
     return stores;
   }

@@ -13,16 +13,20 @@ import {
 } from "../storage/root_stores.ts";
 import { openByPath } from "../storage/by_path/open_by_path.ts";
 import type { Place } from "../storage/by_path/place.ts";
-import { readNote, writeMark, writeNote } from "../storage/root_note.ts";
+import { readNote, writeMark, writeNote, type StoreNote } from "../storage/root_note.ts";
 import { StorageFull } from "../storage/blob_store.ts";
 import { openFilesystem, type FilesystemStores } from "../storage/filesystem/open_filesystem.ts";
 import { FileReserve } from "../storage/filesystem/reserve.ts";
 import { otherRegistryAdvice } from "../storage/other_registry.ts";
-import { claimRoot, makeRoot, type Claim } from "../storage/root_lock.ts";
+import { claimRoot, claimTogether, makeRoot, type Claim } from "../storage/root_lock.ts";
 import { checkRootTrust } from "../storage/root_trust.ts";
 import type { LocalStores } from "../storage/stores.ts";
 
 type Storage = Config["storage"];
+
+/** Tries to agree with servers that start at the same moment. */
+const notingTriesMax = 20;
+const notingPauseMs = 25;
 
 export interface SubStore {
   /** The first component of the names that lie there. */
@@ -89,7 +93,7 @@ export function subStoreFindings(storage: Storage): StoreFindings {
 
 /** Claims them with the main root, which is claimed already, and notes whose they are. @throws as `claimRoot`. */
 function claimSubStores(storage: Storage): Claim {
-  const { rootDirectory: mainRoot, shared } = storage;
+  const { shared } = storage;
   const claims: Claim[] = [];
   const release = (): void => {
     for (const claim of claims) claim.release();
@@ -101,19 +105,53 @@ function claimSubStores(storage: Storage): Claim {
     for (const { rootDirectory, option } of subStores) {
       claims.push(claimRoot(rootDirectory, shared ? "shared" : "alone", option));
     }
-    const { stores } = placesOf(storage);
-    const note = readNote(mainRoot);
-    if (note === null && subStores.length === 0) return { release };
-    const registry = note?.registry ?? crypto.randomUUID();
-    // The note comes last: where it names a store, that has its mark.
-    if (note === null) writeNote(mainRoot, { registry, stores: {} });
-    for (const { rootDirectory } of subStores) writeMark(rootDirectory, { registry, mainRoot });
-    writeNote(mainRoot, { registry, stores });
+    claims.push(claimNote(storage));
     return { release };
   } catch (error) {
     release();
     throw error;
   }
+}
+
+/**
+ * Notes the stores in the main root, and marks each as one of this registry. Servers that share a root must have the same
+ * ones. @throws with one line for the operator.
+ */
+function claimNote(storage: Storage): Claim {
+  const { rootDirectory: mainRoot, shared } = storage;
+  for (let attempt = 1; ; attempt += 1) {
+    const change = changeOfNote(storage);
+    if (!shared) {
+      change?.();
+      return { release: () => undefined };
+    }
+    const claim = claimTogether(mainRoot, "stores", change);
+    if (claim !== null) return claim;
+    if (attempt >= notingTriesMax) break;
+    // Another server with the same entries may be noting them at this moment.
+    Bun.sleepSync(notingPauseMs);
+  }
+  throw new Error(
+    `storage.subPaths: expected the entries of the other servers on ${mainRoot} (storage.shared), got others; ` +
+      "give all of them the same, and restart them together where they change",
+  );
+}
+
+/** Null where they are noted already. */
+function changeOfNote(storage: Storage): (() => void) | null {
+  const { rootDirectory: mainRoot } = storage;
+  const { stores } = placesOf(storage);
+  const note = readNote(mainRoot);
+  const isNoted = Bun.deepEquals(note?.stores ?? {}, stores);
+  return isNoted ? null : () => noteStores(mainRoot, note, stores);
+}
+
+function noteStores(mainRoot: string, note: StoreNote | null, stores: StorePlaces["stores"]): void {
+  const registry = note?.registry ?? crypto.randomUUID();
+  // The note comes last: where it names a store, that has its mark.
+  if (note === null) writeNote(mainRoot, { registry, stores: {} });
+  for (const root of Object.values(stores)) writeMark(root, { registry, mainRoot });
+  writeNote(mainRoot, { registry, stores });
 }
 
 /** As `claimSubStores`; where that fails the main root is free again. */
@@ -151,6 +189,11 @@ export class SubReserves {
 
   of(rootDirectory: string): FileReserve | undefined {
     return this.#reserves.get(rootDirectory);
+  }
+
+  /** As far as there is room. */
+  begin(): void {
+    for (const reserve of this.#reserves.values()) reserve.fill();
   }
 
   /** @throws StorageFull where a disk has no room for it. */

@@ -87,6 +87,31 @@ export function claimLease(rootDirectory: string, lease: string): FencedClaim | 
 }
 
 /**
+ * Holds a named lock of the root together with other servers. What is `changed` first is changed only while no other one
+ * holds it. Null where another one does, or is changing it at this moment.
+ */
+export function claimTogether(
+  rootDirectory: string,
+  name: string,
+  changed: (() => void) | null,
+): Claim | null {
+  const path = join(rootDirectory, ownDirectory, `${name}.lock`);
+  const descriptor = openLocked(path, changed === null ? "shared" : "exclusive");
+  if (descriptor === null) return null;
+  try {
+    changed?.();
+    if (changed === null || tryLock(descriptor, "shared")) {
+      return { release: () => closeSync(descriptor) };
+    }
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
+  closeSync(descriptor);
+  return null;
+}
+
+/**
  * Makes the root and the server's own directory in it, so that their names survive a power cut.
  * @throws Error with one line for the operator.
  */

@@ -20,9 +20,13 @@ import type {
 import { copyContent } from "./copy_content.ts";
 import type { Places } from "./place.ts";
 
+/** Copies between stores at once: whoever mounts beyond it sends the bytes, as where nothing can be mounted. */
+const copiesMax = 4;
+
 export class ByPathBlobs implements BlobStore {
   readonly disks: readonly Disk[];
   readonly #places: Places;
+  #copying = 0;
 
   constructor(places: Places) {
     this.#places = places;
@@ -58,8 +62,14 @@ export class ByPathBlobs implements BlobStore {
     const { from, to, mayCopy } = request;
     const [source, target] = [this.#places.of(from), this.#places.of(to)];
     if (source === target) return source.stores.blobs.share(digest, request);
-    if (!mayCopy) return false;
-    return copyContent(digest, { stores: source.stores, from }, { stores: target.stores, to });
+    if (!mayCopy || this.#copying >= copiesMax) return false;
+    this.#copying += 1;
+    try {
+      const given = { stores: source.stores, from };
+      return await copyContent(digest, given, { stores: target.stores, to });
+    } finally {
+      this.#copying -= 1;
+    }
   }
 
   compare(
