@@ -138,6 +138,8 @@ export interface FoundImage {
   readonly tag: string;
   /** The number of its summary. */
   readonly summary: number;
+  /** The image of an index that was found; null where the tag points at what was found. */
+  readonly child: string | null;
 }
 
 /** What is told of an image in a list. */

@@ -12,7 +12,10 @@ interface Found {
       readonly Manifests: readonly {
         readonly Platform: object;
         readonly Layers: readonly object[];
-        readonly History: readonly { readonly Layer: object | null }[];
+        readonly History: readonly {
+          readonly Layer: object | null;
+          readonly HistoryDescription: { readonly EmptyLayer: boolean };
+        }[];
       }[];
     }[];
   };
@@ -158,7 +161,7 @@ describe("images", () => {
     await world.settled();
     const { data, errors } = await world.query(
       `{ImageList(repo:""){Page{TotalCount} Results{RepoName Title Vendor Source Description Size LastUpdated
-        Manifests{Platform{Os Arch} Layers{Digest} History{Layer{Digest} HistoryDescription{CreatedBy}}}}}}`,
+        Manifests{Platform{Os Arch} Layers{Digest} History{Layer{Digest} HistoryDescription{CreatedBy EmptyLayer}}}}}}`,
     );
     expect(errors).toBeNull();
     const { Results } = (data as unknown as Found).ImageList;
@@ -183,6 +186,12 @@ describe("images", () => {
       null,
       null,
     ]);
+    // zui takes a layer from every entry that is not empty.
+    expect(
+      manifest("odd/more-steps")?.History.map(
+        ({ HistoryDescription: { EmptyLayer } }) => EmptyLayer,
+      ),
+    ).toEqual([false, true, true, true]);
     expect(manifest("odd/no-layers")?.Layers).toEqual([]);
     expect(manifest("odd/repeated")?.Layers).toHaveLength(1_000);
     expect(of("odd/empty")?.Manifests).toEqual([]);

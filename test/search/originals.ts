@@ -9,10 +9,9 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Exchange } from "../../src/client/exchange.ts";
 import { eventually, freePort, run, startService, startZot, tempDirectory } from "../harness.ts";
-import type { World } from "../http/world.ts";
 import { pushCorpus } from "./corpus_data.ts";
+import { worldAt } from "./world_at.ts";
 import { SearchWorld, type ImageParts, type Pushed } from "./search_world.ts";
 
 const { values } = parseArgs({
@@ -29,21 +28,6 @@ if (values.zli === undefined) {
   process.exit(2);
 }
 const zli = values.zli;
-
-/** A registry at an address, as the tests of search push to one. */
-function worldAt(url: string): World {
-  const send = async (
-    method: string,
-    target: string,
-    options: { headers?: Record<string, string>; body?: Uint8Array | string } = {},
-  ): Promise<Exchange> => {
-    const init = { method, headers: options.headers ?? {}, body: options.body ?? null };
-    const answer = await fetch(`${url}${target}`, init as RequestInit);
-    const body = new Uint8Array(await answer.arrayBuffer());
-    return { status: answer.status, headers: answer.headers, body } as unknown as Exchange;
-  };
-  return { send, [Symbol.asyncDispose]: async () => {} } as unknown as World;
-}
 
 /** Histories fit the layers: where one does not, zot answers every list with an error. */
 class FittingWorld extends SearchWorld {
@@ -151,7 +135,7 @@ await using directory = await tempDirectory("zot-originals");
 await using ours = await startZot({ config: { extensions: { search: {} } } });
 const world = new FittingWorld(worldAt(ours.url));
 await pushCorpus(world);
-const signed = await world.send("GET", "/v2/team/signed/manifests/1.0");
+const signed = await world.send("HEAD", "/v2/team/signed/manifests/1.0");
 const signedDigest = String(signed.headers.get("docker-content-digest"));
 
 const goPort = await freePort();

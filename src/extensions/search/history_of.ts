@@ -15,8 +15,8 @@ export interface LayerHistory {
 const unknown = { Created: null, CreatedBy: null, Author: null, Comment: null, EmptyLayer: null };
 
 /**
- * Each entry takes the next layer unless it made none. Layers without an entry come last; of entries without a layer
- * the description is told.
+ * Each entry takes the next layer unless it made none. Layers without an entry come last. Entries for which no layer is
+ * left have made none that is here: clients look for a layer wherever an entry is not empty.
  */
 export function historyOf(
   config: Uint8Array | null,
@@ -24,15 +24,15 @@ export function historyOf(
 ): readonly LayerHistory[] {
   const left = layers.map(({ digest, sizeBytes }) => ({ Size: String(sizeBytes), Digest: digest }));
   const told = entriesOf(config).map((entry): LayerHistory => {
-    const isEmpty = entry["empty_layer"] === true;
+    const Layer = entry["empty_layer"] === true ? null : (left.shift() ?? null);
     return {
-      Layer: isEmpty ? null : (left.shift() ?? null),
+      Layer,
       HistoryDescription: {
         Created: createdOf(entry["created"]),
         CreatedBy: textOf(entry["created_by"]),
         Author: textOf(entry["author"]),
         Comment: textOf(entry["comment"]),
-        EmptyLayer: isEmpty,
+        EmptyLayer: Layer === null,
       },
     };
   });

@@ -4,7 +4,7 @@
  */
 import { setImmediate } from "node:timers/promises";
 import type { ImageRow, Platform, RepositorySummary } from "../../metadata/summaries.ts";
-import { viewsOf, type ImageView } from "./image_view.ts";
+import { viewsOf, type ImageView, type Parts } from "./image_view.ts";
 import {
   imagesMax,
   itemsOf,
@@ -76,19 +76,30 @@ export async function foundImages(
 ): Promise<FoundImages> {
   if (found.length > imagesMax) throw tooManyImages();
   searching.takeImages(found.length);
+  const parts = partsIn(searching, found);
   const order = ordersByName[paging.sortBy];
   if (order !== undefined && (filter === null || asksNothing(filter))) {
     // Of all but the page no more is known than the place.
     const sorted = placed(searching, found).sort(order);
-    const Results = await tell(searching, read(searching, sliceOf(sorted, paging)));
+    const Results = await tell(searching, read(searching, sliceOf(sorted, paging)), parts);
     return { Page: pageInfo(sorted.length, paging), Results };
   }
   const rows: ImageRow[] = [];
   for await (const slice of read(searching, found)) rows.push(...slice);
   const fitting = filter === null ? rows : await filtered(searching, rows, filter);
   const sorted = await sort(searching, fitting, paging);
-  const Results = await tell(searching, inTurns(sliceOf(sorted, paging)));
+  const Results = await tell(searching, inTurns(sliceOf(sorted, paging)), parts);
   return { Page: pageInfo(sorted.length, paging), Results };
+}
+
+/** Of indexes, the images that were found, by `name:tag`. */
+function partsIn({ sight }: Searching, found: readonly Place[]): Parts {
+  const parts = new Map<string, ReadonlySet<string>>();
+  for (const place of found) {
+    const name = sight.at(place.repository)?.name;
+    if (place.parts !== undefined) parts.set(`${name}:${place.tag}`, place.parts);
+  }
+  return parts;
 }
 
 type Placed = Place & { readonly name: string };
@@ -262,12 +273,13 @@ async function* inTurns(rows: readonly ImageRow[]): AsyncGenerator<readonly Imag
 async function tell(
   searching: Searching,
   slices: AsyncGenerator<readonly ImageRow[]>,
+  parts: Parts = new Map(),
 ): Promise<Images> {
   const begin = Promise.withResolvers<unknown>();
   const views: (ImageView | Promise<ImageView>)[] = [];
   let turn: Promise<unknown> | null = null;
   for await (const rows of slices) {
-    const found = await viewsOf(searching, searching.seen(rows));
+    const found = await viewsOf(searching, searching.seen(rows), parts);
     if (turn === null) {
       views.push(...found);
       turn = begin.promise;

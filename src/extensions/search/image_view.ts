@@ -99,24 +99,51 @@ async function configOf(
 }
 
 /** Of an image itself, of an index its images. */
-function manifestsOf(searching: Searching, seen: Seen) {
+function manifestsOf(searching: Searching, seen: Seen, parts: Shown) {
   const { kind, platform } = seen.summary;
-  return kind === "image" ? [manifestView(searching, seen, platform)] : imagesOf(searching, seen);
+  if (kind === "image") return [manifestView(searching, seen, platform)];
+  return imagesOf(searching, seen, parts);
 }
 
-async function imagesOf(searching: Searching, { repository, summary }: Seen) {
+async function imagesOf(searching: Searching, { repository, summary }: Seen, parts: Shown) {
   const { reads } = searching;
   const views: ReturnType<typeof manifestView>[] = [];
-  searching.takeParts(1);
-  for (const { digest, platform } of await reads.children(summary.id)) {
-    searching.takeParts(1);
-    const child = await reads.find(summary.repository, digest);
-    if (child === null) continue;
-    const facts = await reads.facts(summary.repository, digest);
+  for (const { child, platform } of await shownIn(searching, summary, parts)) {
+    const facts = await reads.facts(summary.repository, child.digest);
     views.push(manifestView(searching, { repository, summary: child, facts }, platform));
   }
   return views;
 }
+
+/** Images of an index, those alone that were found where it was searched for them. */
+async function shownIn(searching: Searching, { id, repository }: StoredSummary, parts: Shown) {
+  const { reads } = searching;
+  const shown: { readonly child: StoredSummary; readonly platform: Platform }[] = [];
+  searching.takeParts(1);
+  for (const { digest, platform } of await reads.children(id)) {
+    if (parts?.has(digest) === false) continue;
+    searching.takeParts(1);
+    const child = await reads.find(repository, digest);
+    if (child !== null) shown.push({ child, platform });
+  }
+  return shown;
+}
+
+/** Of an index of which some images are shown, what these make of it, as in zot. */
+function partView(searching: Searching, summary: StoredSummary, parts: Shown) {
+  if (parts === null || summary.kind === "image") return {};
+  const shown = () => shownIn(searching, summary, parts);
+  return {
+    Size: async () => String((await shown()).reduce((sum, { child }) => sum + child.sizeBytes, 0)),
+    LastUpdated: async () => {
+      const times = (await shown()).flatMap(({ child }) => child.updatedAt ?? []);
+      return time(times.length === 0 ? null : Math.max(...times));
+    },
+  };
+}
+
+/** Digests of the images of an index that are shown; null for all. */
+type Shown = ReadonlySet<string> | null;
 
 /** A tag, or a manifest that has none: then it is empty. */
 export interface Tagged {
@@ -127,16 +154,22 @@ export interface Tagged {
 
 export type ImageView = ReturnType<typeof imageView>;
 
-export function imageView(searching: Searching, seen: Seen, { tag, setAt }: Tagged) {
+export function imageView(
+  searching: Searching,
+  seen: Seen,
+  { tag, setAt }: Tagged,
+  parts: Shown = null,
+) {
   const { repository, summary, facts } = seen;
   const { kind, texts } = summary;
   return {
     ...seenView(searching, seen),
+    ...partView(searching, summary, parts),
     RepoName: repository,
     Tag: tag,
     // Docker's manifests say the same as OCI's.
     MediaType: kind === "index" ? mediaTypes.ociIndex : mediaTypes.ociImage,
-    Manifests: () => manifestsOf(searching, seen),
+    Manifests: () => manifestsOf(searching, seen, parts),
     LastPullTimestamp: time(facts?.pulledAt ?? null),
     PushTimestamp: time(facts?.pushedAt ?? null),
     PushedBy: searching.showsWho ? (facts?.pushedBy ?? "") : "",
@@ -160,10 +193,14 @@ export function platformView({ os, arch }: Platform): {
   return { Os: os, Arch: arch };
 }
 
+/** Of indexes, by `name:tag`, the images that are shown. */
+export type Parts = ReadonlyMap<string, ReadonlySet<string>>;
+
 /** Views of these images, but for those that are gone by now. */
 export async function viewsOf(
   searching: Searching,
   rows: readonly ImageRow[],
+  parts: Parts = new Map(),
 ): Promise<ImageView[]> {
   searching.takeParts(rows.length);
   const details = await searching.reads.details(rows.map(({ summary }) => summary));
@@ -172,6 +209,7 @@ export async function viewsOf(
     if (found === undefined) return [];
     // Many tags may tell the texts of one manifest.
     for (const text of Object.values(found.summary.texts)) searching.takeTexts(text.length);
-    return imageView(searching, { repository: row.name, ...found }, row);
+    const shown = parts.get(`${row.name}:${row.tag}`) ?? null;
+    return imageView(searching, { repository: row.name, ...found }, row, shown);
   });
 }

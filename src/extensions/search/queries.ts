@@ -15,7 +15,7 @@ import {
 import { repositoryView, type RepositoryView } from "./repository_view.ts";
 import { SearchError } from "./search_error.ts";
 import { checkedText, readText, type Wanted } from "./search_text.ts";
-import type { Place, Searching } from "./searching.ts";
+import { placesOf, type Place, type Searching } from "./searching.ts";
 
 /** Types that one query filters referrers by. */
 const typesMax = 32;
@@ -125,7 +125,7 @@ async function imagesFor(
     const found = await searching.find((limit) =>
       reads.imagesWithDigest(wanted.digest, [repository.id], limit),
     );
-    return found.filter((each) => each.summary === summary?.id);
+    return placesOf(found.filter((each) => each.summary === summary?.id));
   }
   const found = await searching.find((limit) =>
     sight.tags.find([repository], wanted.prefix, limit),
@@ -138,8 +138,8 @@ async function withDigest(searching: Searching, given: string): Promise<readonly
   const { reads, sight } = searching;
   const text = checkedText(given);
   if (!/^(?:sha(?:256|512):)?[0-9a-f]*$/.test(text)) return [];
-  const beginningWith = (prefix: string): Promise<readonly Place[]> =>
-    searching.find((limit) => reads.imagesWithDigest(prefix, sight.within, limit));
+  const beginningWith = async (prefix: string): Promise<readonly Place[]> =>
+    placesOf(await searching.find((limit) => reads.imagesWithDigest(prefix, sight.within, limit)));
   if (text.includes(":")) return beginningWith(text);
   const all = await Promise.all(
     ["sha256:", "sha512:"].map((algorithm) => beginningWith(`${algorithm}${text}`)),
@@ -191,14 +191,12 @@ async function relatives(
   const paging = readPage(args.requestedPage, "UPDATE_TIME");
   const { summary } = await imageNamed(searching, args.image);
   const same = new Set(await reads.summariesOf(summary.digest));
-  const found = new Map<string, FoundImage>();
+  const found: FoundImage[] = [];
   for (const part of await partsOf(searching, summary, args.digest ?? null)) {
     const rows = await searching.find((limit) => reads[read](part, sight.within, limit));
-    for (const row of rows) {
-      if (!same.has(row.summary)) found.set(`${row.repository}:${row.tag}`, row);
-    }
+    found.push(...rows.filter((row) => !same.has(row.summary)));
   }
-  return foundImages(searching, [...found.values()], null, paging);
+  return foundImages(searching, placesOf(found), null, paging);
 }
 
 /** The summaries of its images: itself, or those that an index shows; of these one alone. */

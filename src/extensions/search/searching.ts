@@ -27,7 +27,30 @@ export const partsMax = 500_000;
 export const textsMax = 32 * MiB;
 
 /** Where an image is. */
-export type Place = Pick<FoundImage, "repository" | "tag">;
+export interface Place {
+  readonly repository: number;
+  readonly tag: string;
+  /** Of an index, the images of it that were found; all of them without it. */
+  readonly parts?: ReadonlySet<string>;
+}
+
+/** Each image once, with all that was found in it. */
+export function placesOf(found: readonly FoundImage[]): Place[] {
+  const places = new Map<string, { repository: number; tag: string; parts?: Set<string> }>();
+  for (const { repository, tag, child } of found) {
+    const key = `${repository}:${tag}`;
+    const known = places.get(key);
+    if (known === undefined) {
+      const parts = child === null ? {} : { parts: new Set([child]) };
+      places.set(key, { repository, tag, ...parts });
+    } else if (child === null) {
+      delete known.parts;
+    } else {
+      known.parts?.add(child);
+    }
+  }
+  return [...places.values()];
+}
 
 export class Searching {
   readonly registry: Registry;

@@ -39,9 +39,9 @@ function imagesOfFound(found: string): string {
   const place = "i.repository AS repository, i.tag AS tag, i.manifest AS summary";
   return (
     `WITH found (id) AS (${found}) ` +
-    `SELECT ${place} FROM found CROSS JOIN summary_images i INDEXED BY summary_images_manifest ` +
+    `SELECT ${place}, NULL AS child FROM found CROSS JOIN summary_images i INDEXED BY summary_images_manifest ` +
     `ON i.manifest = found.id WHERE ${isWithin} UNION ` +
-    `SELECT ${place} FROM found CROSS JOIN summary_manifests m ON m.id = found.id ` +
+    `SELECT ${place}, c.child AS child FROM found CROSS JOIN summary_manifests m ON m.id = found.id ` +
     "CROSS JOIN summary_children c INDEXED BY summary_children_child " +
     "ON c.repository = m.repository AND c.child = m.digest AND c.shown = 1 " +
     "CROSS JOIN summary_images i INDEXED BY summary_images_manifest ON i.manifest = c.manifest " +
