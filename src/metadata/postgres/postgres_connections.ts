@@ -202,7 +202,22 @@ export class PostgresConnections {
   }
 }
 
-function connect({ url, path, ca, schema }: PostgresOptions): SQL {
+/** Where nobody can listen in, or pretend to be the server. */
+const localHosts = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+/** @throws Error with one line for the operator. */
+function requireSafe({ url, path, ca }: PostgresOptions): void {
+  const { hostname } = new URL(url);
+  if (path !== undefined || localHosts.has(hostname) || typeof ca === "string") return;
+  throw new Error(
+    `storage.metadata: expected certificates to verify ${hostname} with, got none; ` +
+      "name a file of the authority that signed its certificate, or use a socket or a loopback address",
+  );
+}
+
+function connect(options: PostgresOptions): SQL {
+  requireSafe(options);
+  const { url, path, ca, schema } = options;
   return new SQL({
     url,
     ...(path === undefined ? {} : { path }),

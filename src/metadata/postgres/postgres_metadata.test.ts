@@ -8,6 +8,7 @@ import {
   type Postgres,
   type PostgresPlace,
 } from "../../../test/postgres.ts";
+import { must } from "../../lib/assert.ts";
 import { tablesWithLayouts } from "../sqlite/own_tables.ts";
 import { storesOf } from "../sql/record_tables.ts";
 import { migratePostgres } from "./migrate_postgres.ts";
@@ -36,17 +37,25 @@ describe.skipIf(!requirePostgres())("PostgreSQL", () => {
     server = await startPostgres();
   });
   afterAll(async () => {
+    for (const each of used) await each.close();
     await server[Symbol.asyncDispose]();
   });
 
   /** Places whose tables are made: wiped and used again, since making them takes longer than most tests. */
-  const used: PostgresPlace[] = [];
+  const used: PostgresConnections[] = [];
+  const places = new Map<PostgresConnections, PostgresPlace>();
+
+  async function connect(): Promise<PostgresConnections> {
+    const place = await server.place();
+    const connections = new PostgresConnections(place);
+    places.set(connections, place);
+    return connections;
+  }
 
   const open: OpenEmptyStore = async ({ clock, bytes, records }) => {
     const before = records === undefined ? used.pop() : undefined;
-    const place = before ?? (await server.place());
     const stores = storesOf(records ?? tablesWithLayouts);
-    const connections = new PostgresConnections(place);
+    const connections = before ?? (await connect());
     if (before === undefined) await migratePostgres(connections, { stores, durable: false });
     else await connections.ask({ text: wipe, values: [], isOwn: true });
     const batches: number[] = [];
@@ -58,11 +67,11 @@ describe.skipIf(!requirePostgres())("PostgreSQL", () => {
       clock,
       onBatch: (commits) => void batches.push(commits),
     });
-    const opened = [connections];
+    const opened: PostgresConnections[] = [];
     return {
       metadata: new PostgresMetadata(connections, writer, stores),
       another: () => {
-        const others = new PostgresConnections(place);
+        const others = new PostgresConnections(must(places.get(connections), "it has a place"));
         opened.push(others);
         return new PostgresMetadata(others, writer, stores);
       },
@@ -70,7 +79,8 @@ describe.skipIf(!requirePostgres())("PostgreSQL", () => {
       [Symbol.asyncDispose]: async () => {
         await writer.close();
         for (const each of opened) await each.close();
-        if (records === undefined) used.push(place);
+        if (records === undefined) used.push(connections);
+        else await connections.close();
       },
     };
   };

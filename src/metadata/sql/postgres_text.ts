@@ -38,6 +38,11 @@ const rewrites: readonly Rewrite[] = [
   { from: /\bCROSS JOIN\b(?= [^,]*? ON )/g, to: "JOIN", because: "there it is a join without ON" },
   { from: / WHERE rowid = 1\b/g, to: "", because: "a table of one row" },
   { from: /\bAS ([a-z]+[A-Z]\w*)/g, to: 'AS "$1"', because: "names lose their capitals" },
+  {
+    from: /\bsum\(([^()]*)\)/g,
+    to: "CAST(sum($1) AS bigint)",
+    because: "sums of numbers are no such numbers",
+  },
   { from: /\binstr\(/g, to: "strpos(", because: "another name" },
   { from: /\bIS NOT (?=[?']|excluded\.)/g, to: "IS DISTINCT FROM ", because: "IS takes no values" },
   { from: /\bIS (?=[?'])/g, to: "IS NOT DISTINCT FROM ", because: "IS takes no values" },
