@@ -12,10 +12,12 @@ import {
   type CollectionChange,
 } from "../../metadata/collection.ts";
 import type { CandidateKind } from "../../metadata/metadata.ts";
+import type { Clock } from "../../lib/clock.ts";
 import type { Registry, Report } from "../registry.ts";
 import { compileStores, everyRules, rulesOf, type RetentionRules } from "../retention/rules.ts";
 import {
   everyStore,
+  keyOf,
   settingsOf,
   type StoreCollection,
   type WithStores,
@@ -24,7 +26,7 @@ import { Collected, type CollectedTotals } from "./collected.ts";
 import { CollectionClock } from "./collection_clock.ts";
 import { Compared } from "./compared.ts";
 import { decideCandidate, type Decision } from "./decide_candidate.ts";
-import { executorOf, nullExecutor, type Executor } from "./executor.ts";
+import { executorOf, never, nullExecutor, type Executor } from "./executor.ts";
 import { mustWait, postponed, type Indexes } from "./must_wait.ts";
 import type { Removal } from "./status.ts";
 import { opensInMs, parseTimeWindow } from "../../lib/time_window.ts";
@@ -66,17 +68,23 @@ interface Round {
   readonly collected: Collected;
   /** Of the store that a repository lies in. */
   readonly executorOf: (repository: string) => Executor;
+  /** Whether a dry run of its store has told of it before, and is not to tell again yet. */
+  readonly isDryAgain: (repository: string) => boolean;
+  /** Goes over what is due, of one kind, for the first time. */
+  isFirstPass: boolean;
   readonly signal: AbortSignal | undefined;
 }
 
 export class Collector {
   readonly #options: CollectorOptions;
   readonly #clock: CollectionClock;
+  readonly #dryRuns: DryRuns;
   #rules: { readonly text: string; readonly rules: RetentionRules } | null = null;
 
   constructor(options: CollectorOptions) {
     this.#options = options;
     const { registry, report } = options;
+    this.#dryRuns = new DryRuns(registry.clock, options.settings);
     this.#clock = new CollectionClock({
       clock: registry.clock,
       report,
@@ -102,10 +110,16 @@ export class Collector {
         const { dryRun } = rulesOf(rules, repository);
         return dryRun ? nullExecutor : executorOf(registry, keepsDirectories);
       },
+      isDryAgain: (repository) => {
+        if (!rulesOf(rules, repository).dryRun) return false;
+        return !round.isFirstPass || !this.#dryRuns.isDue(repository);
+      },
+      isFirstPass: true,
       signal,
     };
     try {
       for (const kind of kinds) await this.#collectAll(kind, round);
+      this.#dryRuns.told();
     } finally {
       collected.finish();
     }
@@ -161,6 +175,7 @@ export class Collector {
   /** Goes on until nothing of the kind is due: what was removed may leave more. */
   async #collectAll(kind: CandidateKind, round: Round): Promise<void> {
     for (let before = -1; before !== round.collected.count;) {
+      round.isFirstPass = before === -1;
       before = round.collected.count;
       let after: CandidatePlace | null = null;
       do {
@@ -222,7 +237,7 @@ export class Collector {
     const now = registry.clock.now();
     try {
       const delayMs = delayOf(kind, rulesOf(rules, repository));
-      const notYet = this.#notYet(candidate, delayMs, now);
+      const notYet = this.#notYet(candidate, delayMs, round);
       if (notYet !== null) return notYet;
       const waits = await mustWait(registry, candidate, { delayMs, indexes });
       if (waits !== null) return waits;
@@ -241,11 +256,14 @@ export class Collector {
   }
 
   /** What its own store has reasons to leave for now, though the time of another one has come. */
-  #notYet({ repository, since }: Candidate, delayMs: number, now: number): Decision | null {
+  #notYet({ repository, since }: Candidate, delayMs: number, round: Round): Decision | null {
+    const now = this.#options.registry.clock.now();
     const settings = this.#options.settings();
     if (Object.keys(settings.subPaths ?? {}).length === 0) return null;
     const { gc, gcTimeWindow } = settingsOf<StoreCollection>(settings, repository);
-    if (!gc) return { kind: "kept", until: null, reason: "gc is off where it lies" };
+    // Until the rules are others.
+    if (!gc) return { kind: "waits", until: never };
+    if (round.isDryAgain(repository)) return postponed(now);
     const closedMs = opensInMs(parseTimeWindow(gcTimeWindow), now);
     if (closedMs > 0) return { kind: "waits", until: now + closedMs };
     const dueUntil = this.#clock.dueUntil(delayMs);
@@ -262,6 +280,40 @@ export class Collector {
     const removed = await executor.carryOut(candidate, decision, shiftMs);
     if (removed && decision.kind === "collected") collected.add(candidate, decision.sizeBytes);
     if (removed || decision.kind !== "collected") this.#options.onDecision?.(candidate, decision);
+  }
+}
+
+/** Stores of which a dry run tells each `gcInterval`, though others are collected in between. */
+class DryRuns {
+  readonly #clock: Clock;
+  readonly #settings: () => CollectionSettings;
+  /** By the key of the store, in monotonic milliseconds. */
+  readonly #toldAtMs = new Map<string | null, number>();
+
+  constructor(clock: Clock, settings: () => CollectionSettings) {
+    this.#clock = clock;
+    this.#settings = settings;
+  }
+
+  isDue(repository: string): boolean {
+    const settings = this.#settings();
+    const toldAtMs = this.#toldAtMs.get(keyOf<StoreCollection>(settings, repository));
+    const { gcInterval } = settingsOf<StoreCollection>(settings, repository);
+    return toldAtMs === undefined || this.#clock.monotonicMs() - toldAtMs >= gcInterval;
+  }
+
+  /** A round is over. */
+  told(): void {
+    const settings = this.#settings();
+    const nowMs = this.#clock.monotonicMs();
+    for (const [key, { retention, gcInterval }] of [
+      [null, settings] as const,
+      ...Object.entries(settings.subPaths ?? {}),
+    ]) {
+      const before = this.#toldAtMs.get(key);
+      if (!retention.dryRun) this.#toldAtMs.delete(key);
+      else if (before === undefined || nowMs - before >= gcInterval) this.#toldAtMs.set(key, nowMs);
+    }
   }
 }
 

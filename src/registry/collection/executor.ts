@@ -10,7 +10,7 @@ import { hasLooseFiles } from "./loose_files.ts";
 import { removeDirectory, restoreDirectory } from "./remove_directory.ts";
 
 /** When only another rule may change something: never. */
-const never = 8_640_000_000_000_000;
+export const never = 8_640_000_000_000_000;
 
 export interface Executor {
   /** True when something was removed. `shiftMs` is how long ago a candidate must have begun to be due now. */

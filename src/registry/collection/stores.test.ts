@@ -4,7 +4,8 @@
 import { describe, expect, test } from "bun:test";
 import { sample } from "../../../test/contracts/store_samples.ts";
 import { collecting, hourMs, openCollector } from "../../../test/registry/collecting.ts";
-import { openWorld, pushBlob, type World } from "../../../test/registry/world.ts";
+import { image, openWorld, pushBlob, pushImage, type World } from "../../../test/registry/world.ts";
+import { removeTag } from "../delete.ts";
 import type { StoreCollection } from "../store_settings.ts";
 import { waitMs } from "./collection_job.ts";
 
@@ -110,6 +111,34 @@ describe("a store", () => {
     await collector.settle();
     expect(await left(world)).toEqual([apart]);
   });
+});
+
+test("a dry run of one store tells each gcInterval, however often others are collected", async () => {
+  await using world = await openWorld();
+  const retention = { dryRun: true, delay: null, policies: [] };
+  const collector = openCollector(world, withEntry({ retention, gcInterval: 5 * hourMs }));
+  for (const [seed, at] of [
+    [1, main],
+    [2, apart],
+    [3, apart],
+  ] as const) {
+    await pushImage(world, image(seed), "v1", at);
+    await removeTag(world.registry, { repository: at, target: "v1", by: null, tagIs: null });
+  }
+  const told = (): number =>
+    world.reports.filter(({ message }) => message === "applied untagged policy").length;
+  await world.clock.advance(dueMs);
+  await collector.settle();
+  // One of the main store, and the two of the other.
+  expect(told()).toBe(3);
+  for (let round = 0; round < 3; round += 1) {
+    await world.clock.advance(hourMs);
+    await collector.round();
+  }
+  expect(told()).toBe(3);
+  await world.clock.advance(2 * hourMs);
+  await collector.round();
+  expect(told()).toBe(5);
 });
 
 test("the next look is that of the store that is looked at soonest", () => {
