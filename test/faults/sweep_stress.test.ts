@@ -13,9 +13,13 @@ import { sweepOrphans } from "../../src/registry/sweep_orphans.ts";
 import { blobKey } from "../../src/storage/layout.ts";
 import { memoryDirectory } from "../memory_directory.ts";
 import { run } from "../processes.ts";
-import { openRoot, pushBlob } from "../registry/world.ts";
+import { objects } from "../../src/metadata/objects.ts";
+import { hasLayouts } from "../../src/registry/registry.ts";
+import { FakeS3 } from "../objects/fake_s3.ts";
+import { pushBlob } from "../registry/world.ts";
 import {
   auditUnderLock,
+  openStressed,
   plantedBugs,
   plantInStore,
   stressed,
@@ -31,13 +35,18 @@ async function stress(
   {
     planted = "",
     held = false,
-  }: { readonly planted?: PlantedBug | ""; readonly held?: boolean } = {},
+    store = null,
+  }: {
+    readonly planted?: PlantedBug | "";
+    readonly held?: boolean;
+    readonly store?: FakeS3 | null;
+  } = {},
 ) {
   await using directory = await memoryDirectory("zot-stress");
   const root = join(directory.path, "root");
-  const first = await openRoot(root, systemClock, true, () => {});
+  const first = await openStressed(root, undefined, store?.url);
   for (const at of stressed.repositories) await pushBlob(first, stressed.blobs[0]!, at);
-  await new LayoutProjector(first.registry, () => {}).run("all");
+  if (hasLayouts(first.registry)) await new LayoutProjector(first.registry, () => {}).run("all");
   plantInStore(root, planted);
   const roles = [
     ["work", `${actions}`],
@@ -49,21 +58,24 @@ async function stress(
   const outputs = await Promise.all(
     roles.map(([role, count], index) =>
       run(process.execPath, [script, root, role, `${seed * 10 + index}`, count, planted], {
-        env: { HELD: held ? "1" : "0" },
+        env: { HELD: held ? "1" : "0", ...(store === null ? {} : { OBJECTS: store.url }) },
       }),
     ),
   );
   const problems = outputs.flatMap(({ stdout, stderr }) =>
     `${stdout}${stderr}`.split("\n").filter((line) => line !== ""),
   );
-  problems.push(...auditUnderLock(root), ...(await leftAtRest(first, root)));
+  problems.push(...auditUnderLock(root, store !== null));
+  if (store !== null) problems.push(...(await unreadable(first)));
+  problems.push(...(await leftAtRest(first, root)));
+  if (store !== null) problems.push(...(await leftInStore(first, store)));
   await first.close();
   return problems;
 }
 
 /** What is still there once nothing is named and all is swept. */
 async function leftAtRest(
-  { registry }: Awaited<ReturnType<typeof openRoot>>,
+  { registry }: Awaited<ReturnType<typeof openStressed>>,
   root: string,
 ): Promise<string[]> {
   const digests = stressed.blobs.map((bytes) => digestOf("sha256", bytes));
@@ -75,9 +87,44 @@ async function leftAtRest(
   }
   await endHolds(registry);
   await sweepOrphans(registry);
-  return all
-    .filter(({ repository, digest }) => existsSync(join(root, blobKey(repository, digest))))
-    .map(({ repository, digest }) => `bytes that nothing names: ${repository} ${digest}`);
+  const isThere = async ({ repository, digest }: (typeof all)[number]): Promise<boolean> =>
+    existsSync(join(root, blobKey(repository, digest))) ||
+    (await registry.blobs.size(repository, digest)) !== null;
+  const left: string[] = [];
+  for (const one of all) {
+    if (await isThere(one)) left.push(`bytes that nothing names: ${one.repository} ${one.digest}`);
+  }
+  return left;
+}
+
+/** What is named and does not have its bytes in the store. */
+async function unreadable({ registry }: Awaited<ReturnType<typeof openStressed>>) {
+  const problems: string[] = [];
+  for (const repository of stressed.repositories) {
+    for (const bytes of stressed.blobs) {
+      const digest = digestOf("sha256", bytes);
+      if ((await registry.metadata.blobRecord(repository, digest)) === null) continue;
+      const found = await registry.blobs.read(repository, digest, bytes.length);
+      if (found === null || Buffer.compare(found, bytes) !== 0)
+        problems.push(`named blob without its object: ${repository} ${digest}`);
+    }
+  }
+  return problems;
+}
+
+/** Objects and rows that are left once nothing is named, and unfinished parts. */
+async function leftInStore(
+  { registry, stores }: Awaited<ReturnType<typeof openStressed>>,
+  store: FakeS3,
+): Promise<string[]> {
+  await systemClock.sleep(2);
+  await stores.upkeep?.removeFreed(0);
+  const rows = await registry.metadata.records(objects).keys("", 100);
+  return [
+    ...rows.map(({ key, state }) => `row of an object: ${key} ${state}`),
+    ...[...store.objects.keys()].map((key) => `object that nothing names: ${key}`),
+    ...[...store.uploads.values()].map(({ key }) => `parts that nothing names: ${key}`),
+  ];
 }
 
 test("pushes, mounts, deletes and sweeps in five processes lose nothing and leave nothing", async () => {
@@ -86,6 +133,25 @@ test("pushes, mounts, deletes and sweeps in five processes lose nothing and leav
 
 test("so do holds, undos of deletes, and the ends of holds", async () => {
   expect(await stress(2, 60, { held: true })).toEqual([]);
+});
+
+test("the same over a store of objects, from which what nothing names is removed at once", async () => {
+  await using store = await FakeS3.start();
+  expect(await stress(3, 60, { store })).toEqual([]);
+  expect(await stress(4, 40, { store, held: true })).toEqual([]);
+});
+
+describe("a planted bug is seen over a store of objects", () => {
+  for (const planted of ["removes-after-a-look", "push-without-check"] as const) {
+    test(planted, async () => {
+      await using store = await FakeS3.start();
+      let seen: string[] = [];
+      for (let attempt = 1; attempt <= 10 && seen.length === 0; attempt += 1) {
+        seen = await stress(attempt, 40, { planted, store });
+      }
+      expect(seen.join("\n")).toContain(plantedBugs[planted]);
+    });
+  }
 });
 
 describe("a planted bug is seen", () => {

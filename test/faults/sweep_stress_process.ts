@@ -2,6 +2,7 @@
 //
 //     sweep_stress_process.ts <root> <role> <seed> <actions> [planted bug]
 //
+// With OBJECTS=<url> content lies in a store that speaks as S3 does; a sweep then removes at once what nothing names.
 // With HELD=1 what is deleted is held for some milliseconds, deletes are undone, and sweepers end holds.
 // Roles: `work` (pushes, mounts and deletes), `sweep`, and `audit`, which looks under the writer's lock, where every
 // named blob must have its bytes and no orphan may be named. Prints one line per problem. The planted bugs are mistakes
@@ -19,10 +20,15 @@ import { endHolds } from "../../src/registry/history/end_holds.ts";
 import { undelete } from "../../src/registry/history/restore.ts";
 import { LayoutProjector } from "../../src/registry/layout_projector.ts";
 import { mountBlob } from "../../src/registry/mount_blob.ts";
-import type { LayoutRegistry, Registry } from "../../src/registry/registry.ts";
+import { hasLayouts, type Registry } from "../../src/registry/registry.ts";
 import { sweepOrphans } from "../../src/registry/sweep_orphans.ts";
 import { blobKey, metadataFile } from "../../src/storage/layout.ts";
 import { sample } from "../contracts/store_samples.ts";
+import { objects } from "../../src/metadata/objects.ts";
+import { recordCommit } from "../../src/metadata/records.ts";
+import type { StoreUpkeep } from "../../src/storage/stores.ts";
+import { openObjectRoot } from "../objects/object_world.ts";
+import { openS3Store } from "../objects/open_store.ts";
 import { noUndo, openRoot, pushBlob } from "../registry/world.ts";
 
 /** What every process works on. */
@@ -51,6 +57,19 @@ export type PlantedBug = keyof typeof plantedBugs;
 const isHolding = process.env["HELD"] === "1";
 /** Long enough for some undos, and short enough for some ends. */
 const heldMs = 5;
+
+const storeUrl = process.env["OBJECTS"];
+
+/** The root of a test, whose content lies in files, or in the store that it names. */
+export function openStressed(root: string, undo?: Registry["undo"], url = storeUrl) {
+  const settings = undo === undefined ? {} : { undo };
+  return url === undefined
+    ? openRoot(root, systemClock, true, () => {}, settings)
+    : openObjectRoot(root, openS3Store({ regionendpoint: url }).store, {
+        clock: systemClock,
+        ...settings,
+      });
+}
 
 /** Loops of each `work` process. */
 const loops = 4;
@@ -91,12 +110,7 @@ function unchecked(commit: Commit): Commit {
   };
 }
 
-async function work(
-  registry: LayoutRegistry,
-  actions: number,
-  chance: () => number,
-  planted: string,
-) {
+async function work(registry: Registry, actions: number, chance: () => number, planted: string) {
   const pick = <T>(list: readonly T[]): T => list[Math.floor(chance() * list.length)] as T;
   const mounting =
     planted === "mount-without-check"
@@ -123,11 +137,17 @@ function expectUnavailable(error: unknown): void {
   if (!String(error).includes("swept while")) console.log(`push: ${String(error)}`);
 }
 
-async function sweep(registry: LayoutRegistry, rounds: number, root: string, planted: string) {
-  const projector = new LayoutProjector(registry, () => {});
+async function sweep(
+  { registry, upkeep }: { readonly registry: Registry; readonly upkeep: StoreUpkeep | null },
+  rounds: number,
+  root: string,
+  planted: string,
+) {
+  const projector = hasLayouts(registry) ? new LayoutProjector(registry, () => {}) : null;
   for (let round = 0; round < rounds; round += 1) {
     // A sweep of a repository waits for its first index.json.
-    if (round % 50 === 0) await projector.run("all");
+    if (round % 50 === 0) await projector?.run("all");
+    await upkeep?.removeFreed(0);
     if (isHolding) await endHolds(registry);
     if (planted === "removes-after-a-look") await removeAfterLook(registry, root);
     // With a limit: an orphan that a planted bug keeps would be swept for ever.
@@ -136,12 +156,16 @@ async function sweep(registry: LayoutRegistry, rounds: number, root: string, pla
   }
 }
 
-async function removeAfterLook({ metadata }: Registry, root: string): Promise<void> {
+async function removeAfterLook({ metadata, layouts }: Registry, root: string): Promise<void> {
   for (const { repository, digest } of await metadata.orphans(9)) {
     const isNamed = (await metadata.blobRecord(repository, digest)) !== null;
     await sleep(2);
     if (isNamed) continue;
-    rmSync(join(root, blobKey(repository, digest)), { force: true });
+    if (layouts !== null) rmSync(join(root, blobKey(repository, digest)), { force: true });
+    else {
+      const from = { repository, name: digest };
+      await metadata.commit(recordCommit(objects, { kind: "unname", from }));
+    }
     await metadata.commit({
       repository,
       preconditions: [],
@@ -154,26 +178,29 @@ async function removeAfterLook({ metadata }: Registry, root: string): Promise<vo
 const namedSql =
   "SELECT r.name AS repository, b.digest AS digest FROM blobs b JOIN repositories r ON r.id = b.repository";
 
+const objectSql =
+  "SELECT 1 FROM objects_names n JOIN objects_keys k USING (key) WHERE n.repository = ? AND n.name = ? AND k.state = 'content'";
+
 const heldSql = namedSql.replace("FROM blobs b", "FROM held_blobs b");
 
 /** Problems of the root while nobody can commit. */
-export function auditUnderLock(root: string): string[] {
+export function auditUnderLock(root: string, isOnObjects = false): string[] {
   const database = new Database(join(root, metadataFile), { strict: true });
   database.run("PRAGMA busy_timeout = 20000");
   type Row = { repository: string; digest: Digest };
   try {
     database.run("BEGIN IMMEDIATE");
     const named = database.query<Row, []>(namedSql).all();
-    const lost = named.filter(
-      ({ repository, digest }) => !existsSync(join(root, blobKey(repository, digest))),
-    );
+    const isThere = ({ repository, digest }: Row): boolean =>
+      isOnObjects
+        ? database.query<Row, string[]>(objectSql).get(repository, digest) !== null
+        : existsSync(join(root, blobKey(repository, digest)));
+    const lost = named.filter((row) => !isThere(row));
     const orphans = database
       .query<Row, []>(`${namedSql} JOIN orphans USING (repository, digest)`)
       .all();
     const held = database.query<Row, []>(heldSql).all();
-    const goneHeld = held.filter(
-      ({ repository, digest }) => !existsSync(join(root, blobKey(repository, digest))),
-    );
+    const goneHeld = held.filter((row) => !isThere(row));
     const both = database.query<Row, []>(`${heldSql} JOIN blobs USING (repository, digest)`).all();
     const heldOrphans = database
       .query<Row, []>(`${heldSql} JOIN orphans USING (repository, digest)`)
@@ -221,16 +248,18 @@ if (import.meta.main) {
   const numbers = chances(Number(seed));
   const chance = (): number => numbers.next().value;
   const undo = () => ({ ...noUndo, windowMs: isHolding ? heldMs : 0 });
-  const { registry, close } = await openRoot(root, systemClock, true, () => {}, { undo });
+  const opened = await openStressed(root, undo);
+  const { registry, close } = opened;
   const moved = disturbed(registry, chance, planted);
   if (role === "work") {
     const each = () => work(moved, Number(actions), chance, planted);
     await Promise.all(Array.from({ length: loops }, each));
   } else if (role === "sweep") {
-    await sweep(registry, Number(actions), root, planted);
+    const { upkeep } = opened.stores;
+    await sweep({ registry, upkeep }, Number(actions), root, planted);
   } else {
     for (let look = 0; look < Number(actions); look += 1) {
-      for (const problem of auditUnderLock(root)) console.log(problem);
+      for (const problem of auditUnderLock(root, storeUrl !== undefined)) console.log(problem);
       await sleep(2);
     }
   }
