@@ -5,20 +5,23 @@ import type { storageOptions } from "./options.ts";
 
 type StorageValues = OptionValues<typeof storageOptions>;
 
-const ofObjects = ["storage.redirectBlobURL", "storage.redirectExcept", "storage.removalDelay"];
+/** Options about objects, and whether they ask for something. */
+const ofObjects: Readonly<Record<string, (values: StorageValues) => boolean>> = {
+  "storage.redirectBlobURL": ({ redirectBlobURL }) => redirectBlobURL,
+  "storage.redirectExcept": ({ redirectExcept }) => redirectExcept.length > 0,
+  "storage.removalDelay": ({ removalDelay }) => removalDelay !== removalDelayDefaultMs,
+};
+const removalDelayDefaultMs = 24 * 60 * 60_000;
 
 /** `written` are the paths that the file set. */
-export function storageWarnings(
-  { storageDriver, redirectBlobURL }: StorageValues,
-  written: ReadonlySet<string>,
-): string[] {
+export function storageWarnings(values: StorageValues, written: ReadonlySet<string>): string[] {
+  const { storageDriver } = values;
   if (storageDriver !== null) {
     return driverWarnings(storageDriver).map((warning) => `storage.storageDriver.${warning}`);
   }
-  // As zot's files have it.
-  const asksForNothing = (path: string): boolean =>
-    path === "storage.redirectBlobURL" && !redirectBlobURL;
-  return ofObjects
-    .filter((path) => written.has(path) && !asksForNothing(path))
-    .map((path) => `${path}: has no effect while storage.storageDriver names no store of objects`);
+  return Object.entries(ofObjects)
+    .filter(([path, asks]) => written.has(path) && asks(values))
+    .map(
+      ([path]) => `${path}: has no effect while storage.storageDriver names no store of objects`,
+    );
 }

@@ -36,6 +36,12 @@ export const configRows: Readonly<Record<string, Check>> = {
   "config-minimal.json": serves("zot-data"),
   "config-minimal.yaml": serves("zot-data"),
   "config-container.json": serves("var/lib/registry"),
+  "config-s3.yaml": async ({ place, as }) => {
+    expect(await as().push("hello/world", "1")).toBe(201);
+    expect(await as().get("/v2/hello/world/manifests/1")).toBe(200);
+    expect(existsSync(place.at("var/lib/zot/hello"))).toBe(false);
+    expect(place.storedObjects()).toContain("zot/registry.json");
+  },
   "config-lint.json": async ({ as }) => {
     expect(await as().push("hello/world", "1")).toBe(400);
     expect(await as().get("/v2/hello/world/manifests/1")).toBe(404);

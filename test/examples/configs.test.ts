@@ -29,8 +29,10 @@ describe.skipIf(!installed)("a server with", () => {
       async () => {
         if (name === "config-ldap.yaml") await place.startDirectory();
         if (/^config-(mirror-|sync)/.test(name)) await place.startUpstream(upstreamLogin);
+        if (name === "config-s3.yaml") await place.startStore();
         await place.empty();
-        await using zot = await place.start(`examples/${name}`);
+        const keys = { AWS_ACCESS_KEY_ID: "fake", AWS_SECRET_ACCESS_KEY: "secret" };
+        await using zot = await place.start(`examples/${name}`, keys);
         await check({ zot, place, as: (options) => new Caller(zot.url, options) });
         expect(zot.stderr()).toEqual([]);
         expect(await zot.stop()).toBe(0);

@@ -12,6 +12,7 @@ import { usersFile } from "../auth/world.ts";
 import { TestAuthority, type Certificate } from "../certificates.ts";
 import { packageDirectory, startZot, tempDirectory, type Zot } from "../harness.ts";
 import { ScriptedUpstream } from "../mirror/scripted_upstream.ts";
+import { FakeS3 } from "../objects/fake_s3.ts";
 import { startSlapd } from "../slapd.ts";
 import type { Caller, CallerOptions } from "./caller.ts";
 
@@ -40,6 +41,7 @@ export class Place {
   ldapPort: number | null = null;
   readonly #scope: AsyncDisposableStack;
   readonly #issuerKey: CryptoKey;
+  #store: FakeS3 | null = null;
 
   private constructor(parts: {
     readonly directory: string;
@@ -110,6 +112,18 @@ export class Place {
     return upstream;
   }
 
+  /** Starts the store that the example of a bucket names. */
+  async startStore(): Promise<void> {
+    this.#store = this.#scope.use(await FakeS3.start());
+    this.#store.bucket = "images";
+    this.hosts["https://s3.example.com"] = this.#store.url;
+  }
+
+  /** Keys of what lies in that store. */
+  storedObjects(): string[] {
+    return [...(this.#store?.objects.keys() ?? [])];
+  }
+
   /** An ID token of the CI system that config-workload.yaml trusts. */
   idToken(claims: JWTPayload): Promise<string> {
     const issuer = this.hosts["https://token.actions.example.com"] ?? "";
@@ -151,7 +165,11 @@ export class Place {
   #adapted(value: unknown): object {
     const config = adaptedStrings(value, this.directory, this.hosts) as {
       http?: { auth?: { ldap?: object | null } };
+      storage?: { storageDriver?: object | null };
     };
+    const driver = config.storage?.storageDriver ?? null;
+    // The store of the test has no certificate.
+    if (driver !== null) Object.assign(driver, { secure: false });
     const http = { ...config.http, address: "127.0.0.1", port: "0" };
     if (http.auth?.ldap !== undefined && http.auth.ldap !== null) {
       http.auth.ldap = { ...http.auth.ldap, port: this.ldapPort };
