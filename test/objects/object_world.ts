@@ -4,7 +4,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../src/lib/clock.ts";
-import { objectsUnderLock } from "../../src/metadata/sqlite/object_tables.ts";
+import { objectsUnderLock } from "../../src/metadata/sqlite/objects_under_lock.ts";
 import { SqliteMetadata } from "../../src/metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "../../src/metadata/sqlite/sqlite_writer.ts";
 import { Assured } from "../../src/registry/collection/assured.ts";
