@@ -55,7 +55,7 @@ export async function startPostgres(
   if (user !== null) await chown(directory.path, user, user);
   const asUser =
     user === null ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups"];
-  const [command = "", ...args] = [
+  const [command, ...args] = [
     ...asUser,
     join(bin, "initdb"),
     "-A",

@@ -98,7 +98,7 @@ export class RootProbe {
     if (problem === this.#problem) return;
     if (failure !== null && problem !== null) {
       report("error", "content cannot be written: not ready", {
-        error: String(failure.cause ?? failure),
+        error: String(failure.cause instanceof Error ? failure.cause : failure),
       });
     } else report("info", "content can be written again");
     this.#problem = problem;

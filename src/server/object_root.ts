@@ -65,14 +65,14 @@ export class ObjectRoot implements Root {
   /** Tries the store. @throws with one line for the operator. */
   async prepareBytes(): Promise<Stores> {
     this.#metadata.reserve();
-    const { stores, prepare } = this.#open(() =>
+    const opened = this.#open(() =>
       must(this.#committer, "the primary opens its writer before it writes bytes"),
     );
-    await prepare();
+    await opened.prepare();
     await this.#store.probe().catch((error: unknown) => {
       throw refused(error);
     });
-    return stores;
+    return opened.stores;
   }
 
   openBytes(committer: Committer): Stores {

@@ -84,7 +84,7 @@ describe.skipIf(!hasAzurite())("azurite", () => {
       work: (url: string, asked: string[]) => Promise<void>,
     ): Promise<void> {
       const asked: string[] = [];
-      await using server = Bun.serve({
+      using server = Bun.serve({
         port: 0,
         hostname: "127.0.0.1",
         async fetch(request) {

@@ -316,7 +316,7 @@ test("a certificate that nobody trusts is said; cafile and skipverify are ways o
   await using directory = await tempDirectory();
   const authority = await TestAuthority.make(directory.path);
   const { cert, key } = await authority.issue("store", { names: ["IP:127.0.0.1"] });
-  await using server = Bun.serve({
+  using server = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
     tls: { cert: Bun.file(cert), key: Bun.file(key) },

@@ -30,7 +30,7 @@ export function searchFollower(registry: Registry, heavy: HeavyRunner<Registry>)
       const looks = looksOf(records);
       if (records.length > lightRecordsMax) {
         await heavy.run(lookAtWork, looks, signal);
-        return;
+        return [];
       }
       const changes = await Promise.all(
         looks.map((look) => changesLightly(registry, heavy, look, signal)),

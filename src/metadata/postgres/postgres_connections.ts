@@ -112,7 +112,7 @@ export class PostgresConnections {
     } finally {
       // A transaction that was not ended would stay open on the connection.
       if (!isSound) await this.#ask(held, { text: "ROLLBACK", values: [] }).catch(() => {});
-      held.release();
+      void held.release();
     }
   }
 

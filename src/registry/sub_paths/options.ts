@@ -18,7 +18,7 @@ const rootDirectory = pathOrNone
 
 /** The schema of a row, with its default. */
 function keyOf<T extends z.ZodType>({ type, default: standard }: Option<T>): z.ZodPrefault<T> {
-  return z.prefault(type, standard as Parameters<typeof z.prefault<T>>[1]);
+  return z.prefault(type, standard);
 }
 
 const elsewhere = (key: string): string => `it as storage.${key}, which is about all stores`;

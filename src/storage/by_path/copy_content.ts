@@ -98,6 +98,7 @@ async function bytesOf(content: OpenContent): Promise<Uint8Array> {
     case "stream":
       return new Uint8Array(Buffer.concat(await Array.fromAsync(content.stream)));
     case "redirect":
-      throw new Error("storage: content that is copied between stores is read, never redirected");
+      break;
   }
+  throw new Error("storage: content that is copied between stores is read, never redirected");
 }

@@ -49,7 +49,7 @@ export class MemoryObjects implements ObjectStore {
       throw new ObjectStoreRefused(`${key} has ${bytes.length} bytes, none at ${range.first}`);
     }
     const wanted = range === null ? bytes : bytes.subarray(range.first, range.last + 1);
-    return new Blob([wanted as Uint8Array<ArrayBuffer>]).stream();
+    return new Blob([wanted]).stream();
   }
 
   async size(key: string): Promise<number | null> {

@@ -187,7 +187,7 @@ describe("what nothing names", () => {
       opened.clock.jump(2 * day);
     };
     let isFirst = true;
-    const { put } = opened.store;
+    const put = opened.store.put.bind(opened.store);
     opened.store.put = async (key, body) => {
       await put(key, body);
       if (isFirst) await upkeep!.removeFreed(day);

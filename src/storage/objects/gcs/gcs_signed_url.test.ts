@@ -41,7 +41,7 @@ for (const [says, url, seconds, time, query] of [
 
 test("the signature is that of the account's key, and the type is a part of what is signed", () => {
   const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-  const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const pem = privateKey.export({ type: "pkcs8", format: "pem" });
   const wanted = {
     url: "https://storage.googleapis.com/bucket/a%20b",
     seconds: 60,

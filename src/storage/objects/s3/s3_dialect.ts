@@ -130,7 +130,5 @@ export class S3Dialect implements StoreDialect {
 function hashOf({ body }: StoreRequest): string {
   const isHashed = body === undefined || (!(body instanceof Blob) && body.length <= hashedBytesMax);
   if (!isHashed) return "UNSIGNED-PAYLOAD";
-  return new Bun.CryptoHasher("sha256")
-    .update((body as Uint8Array | undefined) ?? "")
-    .digest("hex");
+  return new Bun.CryptoHasher("sha256").update(body ?? "").digest("hex");
 }
