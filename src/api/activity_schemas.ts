@@ -15,10 +15,10 @@ export const activitySchemas = {
         type: "array",
         items: {
           type: "object",
-          required: ["sequence", "name", "tag", "event", "digest", "previous", "at", "by"],
+          required: ["id", "name", "tag", "event", "digest", "previous", "at", "by"],
           additionalProperties: false,
           properties: {
-            sequence: { type: "integer", description: "Grows with every commit." },
+            id: { ...text, description: "Tells it from others, for the caller who asks." },
             name: text,
             tag: {
               anyOf: [tagSchema, { type: "null" }],

@@ -2,6 +2,7 @@
  * What handlers may use: the registry's rules, the limits that the configuration sets, and the state of
  * the server. Types only, and the helpers that several handlers share to read their parameters.
  */
+import type { ActivityAnswers } from "./activity_answers.ts";
 import type { Auth } from "../auth/open_auth.ts";
 import type { Call } from "../http/call.ts";
 import type { PublicUrl } from "../http/public_url.ts";
@@ -31,6 +32,8 @@ export interface App {
   readonly discovered: readonly DiscoveredExtension[];
   /** Parts of user agents whose clients are never sent elsewhere for bytes, in lower case. */
   readonly redirectExcept: readonly string[];
+  /** What answers about what happened lately have in common. */
+  readonly activity: ActivityAnswers;
   /** Counts pulls of manifests. */
   readonly pulls: PullStatistics;
 }

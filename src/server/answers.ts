@@ -2,6 +2,7 @@
  * Answers requests: the whole registry behind one function, without anything that listens. A worker process has one,
  * and so has a registry inside another program.
  */
+import { ActivityAnswers } from "../api/activity_answers.ts";
 import type { App, Health } from "../api/app.ts";
 import { endpoints } from "../api/endpoints.ts";
 import { Throttle, type LoginNews } from "../auth/throttle.ts";
@@ -103,6 +104,7 @@ export async function openAnswers(options: AnswersOptions): Promise<Answers> {
     pages: extensionPages(table, config),
     discovered: discoveredExtensions(table, config),
     pulls,
+    activity: new ActivityAnswers(registry.metadata),
   };
   const parts = { log, clock, registry, throttle, app };
   let settings: Settings = await openSettings(config, parts);

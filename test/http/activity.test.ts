@@ -186,4 +186,21 @@ describe("where callers log in", () => {
     const answer = await world.send("GET", "/v2/_zot/me", { headers });
     expect([answer.status, answer.headers.get("www-authenticate")]).toEqual([401, null]);
   });
+
+  test("nobody is told how much happens where they may not look", async () => {
+    const anonymous = await world.send("GET", "/v2/_zot/activity?n=1");
+    const own = await tell(world, "?n=1", as("ann"));
+    const [entry] = (await tell(world, "?n=1")).activity;
+    expect(entry?.["id"]).toMatch(/^[0-9a-f]{32}$/);
+    expect(own.activity[0]?.["id"]).not.toBe(entry?.["id"]);
+    expect(own.next).toMatch(/^[0-9a-f]{32}$/);
+    // A cursor is good for whom it was given to.
+    const stolen = await world.send("GET", `/v2/_zot/activity?last=${own.next}`);
+    expect(stolen.status).toBe(400);
+    // What happens elsewhere changes nothing.
+    await push(world, "a/hidden", "v1", two, as("ann"));
+    const headers = { "if-none-match": anonymous.headers.get("etag") ?? "" };
+    expect((await world.send("GET", "/v2/_zot/activity?n=1", { headers })).status).toBe(304);
+    await world.send("DELETE", `/v2/a/hidden/manifests/${two.digest}`, { headers: as("ann") });
+  });
 });

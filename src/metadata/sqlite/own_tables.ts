@@ -10,6 +10,7 @@ import { mirrorTables } from "../sql/mirror_tables.ts";
 import { objectTables } from "../sql/object_tables.ts";
 import type { RecordTables } from "../sql/record_tables.ts";
 import { retentionTables } from "../sql/retention_tables.ts";
+import { secretTables } from "../sql/secret_tables.ts";
 import { scrubTables } from "../sql/scrub_tables.ts";
 import { summaryTables } from "./summary_tables.ts";
 import { usageTables } from "../sql/usage_tables.ts";
@@ -27,6 +28,7 @@ export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [
   forgottenTables,
   summaryTables,
   objectTables,
+  secretTables,
 ];
 
 /** The same where repositories lie on disk as layouts. */

@@ -21,7 +21,7 @@ export function changed(): void {
 
 /** An entry of what happened. */
 export interface Activity {
-  readonly sequence: number;
+  readonly id: string;
   readonly name: string;
   readonly tag: string | null;
   readonly event: "tagged" | "untagged" | "deleted";

@@ -99,7 +99,7 @@ function Events({
         <tbody>
           {shown.map((entry) => (
             <EventLine
-              key={entry.sequence}
+              key={entry.id}
               name={name}
               entry={entry}
               now={entry.tag === null ? null : (now.get(entry.tag) ?? null)}
@@ -119,6 +119,11 @@ function Events({
       )}
     </>
   );
+}
+
+/** The repository as it was when this had happened: moments are told in milliseconds, and kept more exactly. */
+function pastName(at: string): string {
+  return `at.${at.toLowerCase().replaceAll(":", ".").replace("z", "999z")}`;
 }
 
 function EventLine({
@@ -182,7 +187,7 @@ function EventLine({
       <td class="tools">
         {event === "tagged" && (
           <Copy
-            text={`docker pull ${host}/at.n${entry.sequence}/${name}:${tag ?? ""}`}
+            text={`docker pull ${host}/${pastName(at)}/${name}:${tag ?? ""}`}
             says="the command that pulls it as it was then"
           />
         )}

@@ -250,7 +250,7 @@ function Recent() {
           ) : (
             <ol class="activity" aria-live="polite" aria-relevant="additions">
               {activity.map((entry) => (
-                <ActivityLine key={entry.sequence} entry={entry} />
+                <ActivityLine key={entry.id} entry={entry} />
               ))}
             </ol>
           )
