@@ -41,6 +41,10 @@ export function ArtifactDetails({
           <Pairs rows={fields} />
         </section>
       )}
+      {signatureKinds.has(kind.id) && <Unverified />}
+      {texts.map((layer) => (
+        <DocumentView key={layer.digest} repository={manifest.repository} layer={layer} />
+      ))}
       <section class="card">
         <h2>{manifest.isIndex ? "Manifests" : "Files"}</h2>
         <Files manifest={manifest} />
@@ -51,10 +55,6 @@ export function ArtifactDetails({
           <Pairs rows={others} />
         </section>
       )}
-      {signatureKinds.has(kind.id) && <Unverified />}
-      {texts.map((layer) => (
-        <DocumentView key={layer.digest} repository={manifest.repository} layer={layer} />
-      ))}
     </div>
   );
 }
