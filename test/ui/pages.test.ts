@@ -2,11 +2,13 @@
 // accessible in both themes at the width of a desk and of a phone, and what it must never do.
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { gzipSync } from "node:zlib";
 import type { Browser, Page } from "playwright-core";
+import { tarOf } from "../../scripts/image/tar.ts";
 import { startWorld, type World } from "../http/world.ts";
 import { accessibilityFaults } from "./axe.ts";
 import { noBrowser, openBrowser, openPage } from "./browser.ts";
-import { Pusher } from "./images.ts";
+import { noise, Pusher } from "./images.ts";
 import { provenance, sarif } from "./reports.ts";
 import { appImage, pushSample } from "./sample.ts";
 
@@ -145,6 +147,52 @@ describe.skipIf(noBrowser !== null)("pages", () => {
     await page.goto(at("r/reports/app:provenance"));
     await page.getByText("Named, not verified:").waitFor();
     await page.getByText("https://git.example.com/team/shop").waitFor();
+    expect(faults).toEqual([]);
+  });
+
+  test("the README and the values of a chart are read out of its archive", async () => {
+    const file = (path: string, content: string | Uint8Array) => ({
+      path,
+      mode: 0o644,
+      owner: 0,
+      content: Buffer.from(content),
+    });
+    const archive = tarOf(
+      [
+        file("shop/Chart.yaml", "name: shop\n"),
+        file("shop/charts/redis/README.md", "# Of another chart"),
+        file("shop/big.bin", noise(700 * 1024, 3)),
+        file("shop/values.yaml", "replicas: 2 # <b>bold</b>\n"),
+        file("shop/README.md", "# The shop on Kubernetes\n"),
+      ],
+      0,
+    );
+    const pusher = new Pusher(world.url);
+    const helm = "application/vnd.cncf.helm";
+    for (const [tag, content] of [
+      ["1.0.0", gzipSync(archive)],
+      ["2.0.0", "no archive"],
+    ] as const) {
+      await pusher.artifact("charts/real", tag, {
+        artifactType: `${helm}.config.v1+json`,
+        contentType: `${helm}.chart.content.v1.tar+gzip`,
+        config: { mediaType: `${helm}.config.v1+json`, value: { name: "real", version: tag } },
+        content,
+      });
+    }
+    await using opened = await openPage(browser, world.url);
+    const { page, faults } = opened;
+    await page.goto(at("r/charts/real:1.0.0"));
+    await page.getByRole("button", { name: "Read them from the chart" }).click();
+    await page.getByText("# The shop on Kubernetes").waitFor();
+    expect(await page.getByRole("region", { name: "values.yaml" }).textContent()).toBe(
+      "replicas: 2 # <b>bold</b>\n",
+    );
+    expect(await page.textContent("main")).not.toContain("Of another chart");
+    expect(await accessibilityFaults(page)).toEqual([]);
+    await page.goto(at("r/charts/real:2.0.0"));
+    await page.getByRole("button", { name: "Read them from the chart" }).click();
+    await page.getByText("The chart has neither, or is no archive.").waitFor();
     expect(faults).toEqual([]);
   });
 

@@ -7,6 +7,7 @@ import { documentBytesMax, type Descriptor, type Manifest } from "../core/image.
 import { imageAddress, Link } from "../core/router.tsx";
 import { Bytes, Digest } from "../parts/basics.tsx";
 import { Pairs } from "../parts/pairs.tsx";
+import { ChartTexts } from "./chart_texts.tsx";
 import { DocumentView } from "./document_view.tsx";
 
 const filesMax = 500;
@@ -42,6 +43,7 @@ export function ArtifactDetails({
         </section>
       )}
       {signatureKinds.has(kind.id) && <Unverified />}
+      {kind.id === "helm-chart" && <ChartTexts manifest={manifest} />}
       {texts.map((layer) => (
         <DocumentView key={layer.digest} repository={manifest.repository} layer={layer} />
       ))}
