@@ -392,6 +392,10 @@ describe("a registry in memory", () => {
       [{ memory: true, config: { http: { prot: 1 } } }, "http.prot"],
       [{ memory: true, config: { storage: { rootDirectory: "/tmp/x" } } }, "storage.rootDirectory"],
       [{ memory: true, config: { storage: { shared: true } } }, "storage.shared"],
+      [
+        { memory: true, config: { storage: { subPaths: { "/a": { rootDirectory: "/tmp/x" } } } } },
+        "storage.subPaths",
+      ],
     ];
     for (const [options, says] of asked) {
       expect(await outcomeOf(createRegistry(options as RegistryOptions))).toContain(says);
@@ -410,8 +414,11 @@ class RedirectingRoot extends MemoryRoot {
   override openBytes(): Stores {
     const stores = super.openBytes();
     const blobs = new Proxy(stores.blobs, {
-      get: (target, member: keyof BlobStore) =>
-        member === "open" ? redirect : (target[member] as () => unknown).bind(target),
+      get: (target, member: keyof BlobStore) => {
+        if (member === "open") return redirect;
+        const found: unknown = target[member];
+        return typeof found === "function" ? (found.bind(target) as unknown) : found;
+      },
     });
     return { ...stores, blobs };
   }
