@@ -1,6 +1,6 @@
 /**
  * Images and their manifests as GraphQL asks for them: a member for each field of the schema. What needs a look of its
- * own is a function, which is called when the field is asked for.
+ * own, or writes a time, is a function, which is called when the field is asked for.
  */
 import type {
   ImageRow,
@@ -37,7 +37,7 @@ function seenView(searching: Searching, { repository, summary, facts }: Seen) {
   const { repository: id, digest } = summary;
   return {
     Digest: digest,
-    LastUpdated: time(summary.updatedAt),
+    LastUpdated: () => time(summary.updatedAt),
     Size: String(summary.sizeBytes),
     DownloadCount: int(facts?.pulls ?? 0),
     ArtifactType: summary.artifactType ?? "",
@@ -170,10 +170,10 @@ export function imageView(
     // Docker's manifests say the same as OCI's.
     MediaType: kind === "index" ? mediaTypes.ociIndex : mediaTypes.ociImage,
     Manifests: () => manifestsOf(searching, seen, parts),
-    LastPullTimestamp: time(facts?.pulledAt ?? null),
-    PushTimestamp: time(facts?.pushedAt ?? null),
+    LastPullTimestamp: () => time(facts?.pulledAt ?? null),
+    PushTimestamp: () => time(facts?.pushedAt ?? null),
     PushedBy: searching.showsWho ? (facts?.pushedBy ?? "") : "",
-    TaggedTimestamp: time(setAt ?? facts?.pushedAt ?? null),
+    TaggedTimestamp: () => time(setAt ?? facts?.pushedAt ?? null),
     Title: texts.title ?? "",
     Description: texts.description ?? "",
     Licenses: texts.licenses ?? "",

@@ -8,5 +8,7 @@ export function int(value: number): number {
 
 /** RFC 3339; null for never. */
 export function time(ms: number | null): string | null {
-  return ms === null ? null : new Date(ms).toISOString().replace(".000Z", "Z");
+  if (ms === null) return null;
+  const text = new Date(ms).toISOString();
+  return ms % 1_000 === 0 ? `${text.slice(0, -5)}Z` : text;
 }
