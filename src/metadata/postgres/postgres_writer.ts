@@ -9,12 +9,14 @@
  * committed, or it is not, and never will be, and all is done anew with it.
  */
 import { Batcher } from "../../lib/batcher.ts";
+import { must } from "../../lib/assert.ts";
 import { systemClock, type Clock } from "../../lib/clock.ts";
 import {
   MetadataFull,
   MetadataUnavailable,
   type AnyCommit,
   type BytesUnderLock,
+  type Commit,
   type CommitOutcome,
   type Committer,
 } from "../metadata.ts";
@@ -45,6 +47,8 @@ const idsRemovedEvery = 256;
 const lockWriters =
   "SELECT pg_advisory_xact_lock(7046, hashtext(current_schema())), " +
   "(extract(epoch from clock_timestamp()) * 1000)::bigint AS now";
+
+const quotasExist = "SELECT 1 FROM usage_scopes WHERE place >= 0 LIMIT 1";
 
 export interface PostgresWriterOptions {
   readonly connections: PostgresConnections;
@@ -138,16 +142,15 @@ export class PostgresWriter implements Committer {
       if (attempt.settled === null) throw new Error("metadata: a commit has the id of another one");
       return attempt.settled;
     }
-    const context = {
-      engine: postgresEngine,
-      bytes,
-      stores,
-      now: clock?.now() ?? now,
-      found: { holds: null },
+    const context = { engine: postgresEngine, bytes, stores, now: clock?.now() ?? now };
+    const hasQuotas = (await ask({ text: quotasExist, values: [] })).rows.length > 0;
+    const settled = new Array<Settled>(commits.length);
+    const apply = async (place: number): Promise<void> => {
+      const commit = must(commits[place], "its place is in the batch");
+      settled[place] = { outcome: await pursue(applyCommit(context, commit), ask) };
     };
-    const settled: Settled[] = [];
-    for (const commit of commits) {
-      settled.push({ outcome: await pursue(applyCommit(context, commit), ask) });
+    for (const turn of turnsOf(commits, hasQuotas)) {
+      await all(turn.map((places) => inTurn(places, apply)));
     }
     attempt.settled = settled;
     await ask({ text: "COMMIT", values: [] });
@@ -175,6 +178,50 @@ export class PostgresWriter implements Committer {
     }
     return changes === 1;
   }
+}
+
+/** Places of commits in a batch, one after the other. */
+type Chain = readonly number[];
+
+/**
+ * Commits of different repositories do not see each other but through triggers, whose statements the connection takes
+ * one by one: their statements are sent without waiting for each other's answers. Others have a turn of their own, and
+ * so has every commit where quotas are looked at before it and after.
+ */
+export function turnsOf(commits: readonly AnyCommit[], hasQuotas: boolean): Chain[][] {
+  const turns: Chain[][] = [];
+  let chains = new Map<string, number[]>();
+  const end = (): void => {
+    if (chains.size > 0) turns.push([...chains.values()]);
+    chains = new Map();
+  };
+  for (const [place, commit] of commits.entries()) {
+    if (!("repository" in commit) || hasQuotas || looksElsewhere(commit)) {
+      end();
+      turns.push([[place]]);
+      continue;
+    }
+    const chain = chains.get(commit.repository) ?? [];
+    chain.push(place);
+    chains.set(commit.repository, chain);
+  }
+  end();
+  return turns;
+}
+
+function looksElsewhere({ preconditions, records = [] }: Commit): boolean {
+  return records.length > 0 || preconditions.some(({ kind }) => kind === "unmarked-in");
+}
+
+async function inTurn(places: Chain, apply: (place: number) => Promise<void>): Promise<void> {
+  for (const place of places) await apply(place);
+}
+
+/** Waits for all of them, though one fails: their statements are on the same connection. */
+async function all(works: readonly Promise<void>[]): Promise<void> {
+  const ended = await Promise.allSettled(works);
+  const failed = ended.find((each) => each.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
 }
 
 function storeError(cause: unknown): Error {
