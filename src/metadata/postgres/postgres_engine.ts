@@ -10,6 +10,10 @@ export const postgresEngine: Engine = {
     const { rows } = yield { text, values };
     return [...rows];
   },
+  *tell(text: string, values: Value[]): Rule<number> {
+    const { changes } = yield { text, values, isTold: true };
+    return changes;
+  },
   *run(text: string, values: Value[]): Rule<number> {
     const { changes } = yield { text, values };
     return changes;

@@ -9,13 +9,15 @@ import { eventually } from "../../../test/processes.ts";
 import { reasonOf } from "../../../test/reason_of.ts";
 import { MetadataUnavailable, type Commit } from "../metadata.ts";
 import { ownTables } from "../sqlite/own_tables.ts";
-import { storesOf } from "../sql/record_tables.ts";
+import type { RecordChange } from "../records.ts";
+import { storesOf, type RecordTables } from "../sql/record_tables.ts";
+import { get, tell } from "../sql/statements.ts";
 import { migratePostgres } from "./migrate_postgres.ts";
 import { PostgresConnections, type PostgresOptions } from "./postgres_connections.ts";
 import { PostgresMetadata } from "./postgres_metadata.ts";
 import { PostgresWriter } from "./postgres_writer.ts";
 
-const stores = storesOf(ownTables);
+const ownStores = storesOf(ownTables);
 const repository = "library/app";
 const own = (text: string) => ({ text, values: [], isOwn: true as const });
 
@@ -24,7 +26,7 @@ class Opened implements AsyncDisposable {
   readonly writer: PostgresWriter;
   readonly metadata: PostgresMetadata;
 
-  constructor(options: PostgresOptions) {
+  constructor(options: PostgresOptions, stores = ownStores) {
     this.connections = new PostgresConnections(options);
     const { connections } = this;
     this.writer = new PostgresWriter({ connections, stores, bytes: noBytes, durable: true });
@@ -32,7 +34,7 @@ class Opened implements AsyncDisposable {
   }
 
   migrate(): Promise<void> {
-    return migratePostgres(this.connections, { stores, durable: false });
+    return migratePostgres(this.connections, { stores: ownStores, durable: false });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -146,8 +148,33 @@ describe.skipIf(!requirePostgres())("commits to PostgreSQL", () => {
 
   test("a database that may lose what it acknowledged is refused", async () => {
     await using opened = new Opened(await server.place());
-    const reason = reasonOf(migratePostgres(opened.connections, { stores, durable: true }));
+    const reason = reasonOf(
+      migratePostgres(opened.connections, { stores: ownStores, durable: true }),
+    );
     expect(String(await reason)).toContain("expected fsync = on at the database, got off");
+  });
+
+  test("a statement that nobody waited for tells why a commit failed, and others of its batch go on", async () => {
+    const broken: RecordTables<RecordChange, unknown> = {
+      store: { name: "broken" },
+      steps: [],
+      sql: {},
+      frees: () => false,
+      *apply(work) {
+        yield* tell(work, "INSERT INTO nowhere VALUES (?1)", 1);
+        yield* get(work, "SELECT 1 AS n");
+      },
+      reads: () => null,
+    };
+    await using opened = new Opened(await server.place(), storesOf([...ownTables, broken]));
+    await opened.migrate();
+    const failed = opened.metadata.commit({ records: "broken", changes: [{ kind: "break" }] });
+    const [reason, outcome] = await Promise.all([
+      reasonOf(failed),
+      opened.metadata.commit(push("v1")),
+    ]);
+    expect(String(reason)).toContain('relation "nowhere" does not exist');
+    expect(outcome).toEqual({ committed: true });
   });
 
   test("whatever was acknowledged is there after the server was killed, and nothing twice", async () => {

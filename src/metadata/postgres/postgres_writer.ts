@@ -23,7 +23,7 @@ import {
 import { applyCommit } from "../sql/apply_commit.ts";
 import { stepsOf } from "../sql/commit_steps.ts";
 import type { Stores } from "../sql/record_tables.ts";
-import { pursue } from "../sql/statements.ts";
+import { pursue, type Statement } from "../sql/statements.ts";
 import { PostgresError, type Ask, type PostgresConnections } from "./postgres_connections.ts";
 import { postgresEngine } from "./postgres_engine.ts";
 
@@ -43,6 +43,9 @@ const repeatsMax = 3;
 const idsKeptMs = 60 * 60_000;
 /** Old ids are removed with one transaction in so many. */
 const idsRemovedEvery = 256;
+
+/** Statements that are on their way while nobody waits for their answers. */
+const toldMax = 256;
 
 const lockWriters =
   "SELECT pg_advisory_xact_lock(7046, hashtext(current_schema())), " +
@@ -144,14 +147,24 @@ export class PostgresWriter implements Committer {
     }
     const context = { engine: postgresEngine, bytes, stores, now: clock?.now() ?? now };
     const hasQuotas = (await ask({ text: quotasExist, values: [] })).rows.length > 0;
-    const settled = new Array<Settled>(commits.length);
+    const outcomes = new Map<number, CommitOutcome>();
     const apply = async (place: number): Promise<void> => {
       const commit = must(commits[place], "its place is in the batch");
-      settled[place] = { outcome: await pursue(applyCommit(context, commit), ask) };
+      const outcome = await pursue(applyCommit(context, commit), ask, (each) => told.tell(each));
+      outcomes.set(place, outcome);
     };
-    for (const turn of turnsOf(commits, hasQuotas)) {
-      await all(turn.map((places) => inTurn(places, apply)));
+    const told = new Told(ask);
+    try {
+      for (const turn of turnsOf(commits, hasQuotas)) {
+        await all(turn.map((places) => inTurn(places, apply)));
+      }
+    } finally {
+      // What failed first says why, and the rest only that something did.
+      await told.settle();
     }
+    const settled = commits.map((_commit, place): Settled => {
+      return { outcome: must(outcomes.get(place), "every commit of the batch has an outcome") };
+    });
     attempt.settled = settled;
     await ask({ text: "COMMIT", values: [] });
     return settled;
@@ -177,6 +190,37 @@ export class PostgresWriter implements Committer {
       await ask({ text: "DELETE FROM commits WHERE at < ?1", values: [now - idsKeptMs] });
     }
     return changes === 1;
+  }
+}
+
+/** Statements that were sent, and whose answers nobody waits for one by one. */
+class Told {
+  readonly #ask: Ask;
+  #pending: Promise<void>[] = [];
+  #failure: { readonly cause: unknown } | null = null;
+
+  constructor(ask: Ask) {
+    this.#ask = ask;
+  }
+
+  /** A promise where so many are on their way that the next one has to wait. */
+  tell(statement: Statement): Promise<void> | null {
+    const answered = this.#ask(statement).then(
+      () => {},
+      (cause: unknown) => {
+        this.#failure ??= { cause };
+      },
+    );
+    this.#pending.push(answered);
+    return this.#pending.length < toldMax ? null : this.settle();
+  }
+
+  /** @throws what the first of them failed with. */
+  async settle(): Promise<void> {
+    const pending = this.#pending;
+    this.#pending = [];
+    await Promise.all(pending);
+    if (this.#failure !== null) throw this.#failure.cause;
   }
 }
 

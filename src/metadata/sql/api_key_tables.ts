@@ -7,7 +7,7 @@ import {
   type FileUserChange,
 } from "../api_keys.ts";
 import type { RecordTables, RecordWork } from "./record_tables.ts";
-import { all, run, type Rule } from "./statements.ts";
+import { all, type Rule, tell } from "./statements.ts";
 
 type KeyChange = ApiKeyChange | FileUserChange;
 
@@ -96,13 +96,18 @@ function* apply(work: RecordWork, change: KeyChange): Rule<void> {
       yield* putKey(work, change.key, change.ofOwnerMax);
       return;
     case "remove-api-key":
-      yield* run(work, "DELETE FROM api_keys WHERE id = ? AND owner = ?", change.id, change.owner);
+      yield* tell(work, "DELETE FROM api_keys WHERE id = ? AND owner = ?", change.id, change.owner);
       return;
     case "touch-api-key":
-      yield* run(work, "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1", change.id, change.at);
+      yield* tell(
+        work,
+        "UPDATE api_keys SET last_used_at = ?2 WHERE id = ?1",
+        change.id,
+        change.at,
+      );
       return;
     case "end-api-keys":
-      yield* run(
+      yield* tell(
         work,
         "DELETE FROM api_keys WHERE owner = ?1 AND proven_by = ?2 AND incarnation IS NOT ?3 AND incarnation IS NOT NULL",
         change.owner,
@@ -120,7 +125,7 @@ function* apply(work: RecordWork, change: KeyChange): Rule<void> {
 }
 
 function putKey(work: RecordWork, key: ApiKeyRecord, ofOwnerMax: number): Rule<unknown> {
-  return run(
+  return tell(
     work,
     "INSERT INTO api_keys (id, owner, hash, label, scopes, groups, proven_by, made_with, created_at, expires_at, last_used_at, incarnation) " +
       "SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?13 " +
@@ -142,13 +147,13 @@ function putKey(work: RecordWork, key: ApiKeyRecord, ofOwnerMax: number): Rule<u
 }
 
 function* putFileUser(work: RecordWork, name: string, incarnation: string): Rule<void> {
-  yield* run(
+  yield* tell(
     work,
     "INSERT INTO file_users (name, incarnation) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
     name,
     incarnation,
   );
-  yield* run(
+  yield* tell(
     work,
     "UPDATE api_keys SET incarnation = (SELECT incarnation FROM file_users WHERE name = ?1) " +
       "WHERE owner = ?1 AND proven_by = 'htpasswd' AND incarnation IS NULL",
@@ -164,11 +169,11 @@ function* keepFileUsers(work: RecordWork, names: ReadonlySet<string>): Rule<void
   );
   for (const { name } of known) {
     if (!names.has(String(name)))
-      yield* run(work, "DELETE FROM file_users WHERE name = ?1", name ?? null);
+      yield* tell(work, "DELETE FROM file_users WHERE name = ?1", name ?? null);
   }
   for (const { name } of owners) {
     if (names.has(String(name))) continue;
-    yield* run(
+    yield* tell(
       work,
       "DELETE FROM api_keys WHERE owner = ?1 AND proven_by = 'htpasswd'",
       name ?? null,

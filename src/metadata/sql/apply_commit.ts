@@ -36,7 +36,7 @@ import { applyWithinQuotas } from "./quota_check.ts";
 import { putManifest } from "./put_manifest.ts";
 import { removeManifest, removeTag, unlinkBlob, type Work } from "./remove.ts";
 import { tablesOf, type Stores } from "./record_tables.ts";
-import { get, run, type Rule } from "./statements.ts";
+import { get, run, type Rule, tell } from "./statements.ts";
 import { joinQuotas } from "./usage_count.ts";
 import { writeHistory, type Move } from "./write_history.ts";
 
@@ -115,7 +115,7 @@ function* applyChanges(context: CommitContext, commit: Commit, known: number | n
   for (const digest of work.untold)
     yield* writeHistory(work, id, { tag: null, digest, previous: null });
   if (work.touched) {
-    yield* run(
+    yield* tell(
       work,
       "UPDATE repositories SET generation = generation + 1, changed_at = ? WHERE id = ?",
       work.now,
@@ -143,7 +143,7 @@ const appliers: Appliers = {
     return repositoryEmptied(work, id);
   },
   *"link-blob"(work, id, { digest, sizeBytes }) {
-    yield* run(
+    yield* tell(
       work,
       "INSERT INTO blobs (repository, digest, size, linked_at) VALUES (?, ?, ?, ?) " +
         "ON CONFLICT (repository, digest) DO UPDATE SET size = excluded.size, linked_at = excluded.linked_at",
@@ -182,11 +182,11 @@ const appliers: Appliers = {
     const previous = yield* pointedAt(work, id, tag);
     if (previous?.digest === digest) {
       // Pushed again as it is: retention counts from now on, and history tells nothing.
-      yield* run(work, tagRenewed, work.now, id, tag, work.now - renewedMs);
+      yield* tell(work, tagRenewed, work.now, id, tag, work.now - renewedMs);
       yield* tagSet(work, id, tag, { digest, isNew: false });
       return;
     }
-    yield* run(
+    yield* tell(
       work,
       "INSERT INTO tags (repository, name, digest, set_at) VALUES (?, ?, ?, ?) " +
         "ON CONFLICT (repository, name) DO UPDATE SET digest = excluded.digest, set_at = excluded.set_at",
@@ -226,7 +226,7 @@ const appliers: Appliers = {
     return purge(work, id, change);
   },
   pin(work, id, { digest, until }) {
-    return run(
+    return tell(
       work,
       "INSERT INTO pins (repository, digest, until) VALUES (?, ?, ?) " +
         "ON CONFLICT (repository, digest) DO UPDATE SET until = max(pins.until, excluded.until)",
@@ -236,7 +236,7 @@ const appliers: Appliers = {
     );
   },
   unpin(work, id, { digest }) {
-    return run(work, "DELETE FROM pins WHERE repository = ? AND digest = ?", id, digest);
+    return tell(work, "DELETE FROM pins WHERE repository = ? AND digest = ?", id, digest);
   },
   *"release-bytes"(work, id, { digest }) {
     work.freed.push(digest);
@@ -250,7 +250,7 @@ const appliers: Appliers = {
   },
   "retry-orphan"(work, id, { digest }) {
     const later = "UPDATE orphans SET since = ? WHERE repository = ? AND digest = ?";
-    return run(work, later, work.now, id, digest);
+    return tell(work, later, work.now, id, digest);
   },
   promise(work, id, { digest, as }) {
     return contentPromised(work, id, digest, as);
@@ -271,7 +271,7 @@ const appliers: Appliers = {
     return eraseMark(work, id, digest);
   },
   *"remove-repository"(work, id) {
-    yield* run(
+    yield* tell(
       work,
       "UPDATE repositories SET removed_at = ?, origin = ? WHERE id = ?",
       work.now,
@@ -315,7 +315,7 @@ function bringsIntoBeing({ bytes, repository }: Work, change: Change): boolean {
 }
 
 function* createRepository(work: Work, name: string): Rule<number> {
-  yield* run(
+  yield* tell(
     work,
     "INSERT INTO repositories (name, created_at, changed_at, origin) VALUES (?, ?, ?, ?) " +
       // One that was removed comes back under its number.
@@ -350,7 +350,7 @@ function* pointedAt(work: CommitContext, id: number, tag: string): Rule<Move["pr
 
 function* addOrphan(work: Work, id: number, digest: string): Rule<void> {
   if (yield* isNamed(work, id, digest)) return;
-  yield* run(
+  yield* tell(
     work,
     "INSERT INTO orphans (repository, digest, since, generation) " +
       "SELECT id, ?, ?, generation FROM repositories WHERE id = ? ON CONFLICT DO NOTHING",

@@ -8,7 +8,7 @@
  */
 import { referrerTagsOf, subjectOfTag } from "../../oci/referrers.ts";
 import { followingTagsMax } from "../collection.ts";
-import { all, get, run, type Engine, type Rule } from "./statements.ts";
+import { all, get, type Engine, type Rule, tell } from "./statements.ts";
 
 interface Work {
   readonly engine: Engine;
@@ -87,12 +87,12 @@ const sql = {
 
 /** A blob was pushed or mounted: it waits for a manifest. */
 export function blobLinked(work: Work, id: number, digest: string): Rule<unknown> {
-  return run(work, sql.linked, id, digest, work.now);
+  return tell(work, sql.linked, id, digest, work.now);
 }
 
 export function* blobUnlinked(work: Work, id: number, digest: string): Rule<void> {
   const since = yield* clockOf(work, id, digest, "blob");
-  yield* run(work, sql.erase, id, digest, "blob");
+  yield* tell(work, sql.erase, id, digest, "blob");
   yield* repositoryEmptied(work, id, since);
 }
 
@@ -111,17 +111,17 @@ export function contentPromised(
   digest: string,
   as: "blob" | "manifest",
 ): Rule<unknown> {
-  return run(work, sql.always, id, digest, work.now, as, as === "blob" ? "unnamed" : "untagged");
+  return tell(work, sql.always, id, digest, work.now, as, as === "blob" ? "unnamed" : "untagged");
 }
 
 /** A manifest names this from now on. */
 export function manifestNames(work: Work, id: number, child: string): Rule<unknown> {
-  return run(work, sql.eraseNamed, id, child);
+  return tell(work, sql.eraseNamed, id, child);
 }
 
 /** A manifest may have no name: it was put without a tag, or lost one, or its parent names it no more. */
 export function manifestLoosened(work: Work, id: number, digest: string): Rule<unknown> {
-  return run(work, sql.manifest, id, digest, work.now);
+  return tell(work, sql.manifest, id, digest, work.now);
 }
 
 /**
@@ -129,7 +129,7 @@ export function manifestLoosened(work: Work, id: number, digest: string): Rule<u
  * have waited for long already, and go at once.
  */
 export function tagLost(work: Work, id: number, digest: string): Rule<unknown> {
-  return run(work, sql.untagged, id, digest, work.now);
+  return tell(work, sql.untagged, id, digest, work.now);
 }
 
 /** What a manifest named before and names no more. */
@@ -152,9 +152,9 @@ export function* tagSet(
   const subject = subjectOfTag(tag);
   if (isNew && subject === null) return;
   if (subject === null || (yield* get(work, sql.hasManifest, id, subject)) !== null) {
-    yield* run(work, sql.erase, id, digest, "manifest");
+    yield* tell(work, sql.erase, id, digest, "manifest");
   } else {
-    yield* run(work, sql.always, id, digest, work.now, "manifest", "no-subject");
+    yield* tell(work, sql.always, id, digest, work.now, "manifest", "no-subject");
   }
 }
 
@@ -171,19 +171,19 @@ export function* manifestRemoved(
 ): Rule<void> {
   const since = isCollected ? yield* clockOf(work, id, digest, "manifest") : work.now;
   for (const lost of [sql.lostBlobs, sql.lostChildren, sql.lostReferrers]) {
-    yield* run(work, lost, id, digest, since);
+    yield* tell(work, lost, id, digest, since);
   }
   const [plain, sig, att, sbom] = referrerTagsOf(digest);
   if (plain !== undefined && sig !== undefined && att !== undefined && sbom !== undefined) {
-    yield* run(work, sql.lostTags, id, digest, since, plain, sig, att, sbom);
+    yield* tell(work, sql.lostTags, id, digest, since, plain, sig, att, sbom);
   }
-  yield* run(work, sql.erase, id, digest, "manifest");
+  yield* tell(work, sql.erase, id, digest, "manifest");
   yield* repositoryEmptied(work, id, since);
 }
 
 /** A repository may hold nothing any more, or nothing yet. */
 export function repositoryEmptied(work: Work, id: number, since = work.now): Rule<unknown> {
-  return run(work, sql.empty, id, since);
+  return tell(work, sql.empty, id, since);
 }
 
 /** A rule keeps a candidate: it is looked at again at that time. */
@@ -192,7 +192,7 @@ export function keepCandidate(
   id: number,
   { digest, as, lookAt }: { readonly digest: string; readonly as: string; readonly lookAt: number },
 ): Rule<unknown> {
-  return run(work, sql.keep, id, digest, as, lookAt);
+  return tell(work, sql.keep, id, digest, as, lookAt);
 }
 
 /**
@@ -207,8 +207,8 @@ export function* dropCandidate(
   const { digest, as, lookAt } = given;
   if (as === "manifest" && !(yield* hasName(work, id, digest))) return;
   if (lookAt !== undefined) yield* keepCandidate(work, id, { digest, as, lookAt });
-  else if (as === "blob") yield* run(work, sql.eraseBlob, id, digest);
-  else yield* run(work, sql.erase, id, digest, as);
+  else if (as === "blob") yield* tell(work, sql.eraseBlob, id, digest);
+  else yield* tell(work, sql.erase, id, digest, as);
 }
 
 /** Whether a manifest is gone, or something names it: a tag that only follows a subject does while that is here. */

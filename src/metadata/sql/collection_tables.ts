@@ -11,7 +11,7 @@ import {
 } from "../collection.ts";
 import type { RecordTables, RecordWork } from "./record_tables.ts";
 import { namingTables } from "./preconditions.ts";
-import { run, type Rule } from "./statements.ts";
+import { type Rule, tell } from "./statements.ts";
 import type { Source } from "./source.ts";
 
 const found =
@@ -131,21 +131,21 @@ export const collectionTables: RecordTables<CollectionChange, CollectionReads> =
 function* apply(work: RecordWork, change: CollectionChange): Rule<void> {
   switch (change.kind) {
     case "set":
-      yield* run(work, writes.set, change.name, change.value);
+      yield* tell(work, writes.set, change.name, change.value);
       return;
     case "look-again":
-      yield* run(work, sql.lookAgain, change.of, change.now, change.limit);
-      yield* run(work, sql.lookAgainAtKept, change.of, change.now, change.limit);
+      yield* tell(work, sql.lookAgain, change.of, change.now, change.limit);
+      yield* tell(work, sql.lookAgainAtKept, change.of, change.now, change.limit);
       return;
     case "look-again-in":
-      yield* run(work, sql.lookAgainIn, change.repository, change.now);
+      yield* tell(work, sql.lookAgainIn, change.repository, change.now);
       return;
     case "note-strays":
       for (const digest of change.digests)
-        yield* run(work, writes.note, change.repository, digest, change.walk);
+        yield* tell(work, writes.note, change.repository, digest, change.walk);
       return;
     case "forget-strays":
-      yield* run(work, sql.forget, change.walk);
+      yield* tell(work, sql.forget, change.walk);
       return;
   }
 }

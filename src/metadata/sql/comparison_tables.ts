@@ -10,7 +10,7 @@ import {
   type ComparisonReads,
 } from "../comparisons.ts";
 import type { RecordTables, RecordWork } from "./record_tables.ts";
-import { get, run, type Rule } from "./statements.ts";
+import { get, type Rule, tell } from "./statements.ts";
 import type { Source } from "./source.ts";
 
 const sql = {
@@ -73,7 +73,7 @@ export const comparisonTables: RecordTables<ComparisonChange, ComparisonReads> =
 function* apply(work: RecordWork, change: ComparisonChange): Rule<void> {
   switch (change.kind) {
     case "want":
-      yield* run(
+      yield* tell(
         work,
         writes.want,
         change.key,
@@ -82,13 +82,13 @@ function* apply(work: RecordWork, change: ComparisonChange): Rule<void> {
         waitingComparisonsMax,
         callerComparisonsMax,
       );
-      yield* run(work, writes.trim, comparisonsMax);
+      yield* tell(work, writes.trim, comparisonsMax);
       return;
     case "done":
-      yield* run(work, writes.done, change.key, change.result);
+      yield* tell(work, writes.done, change.key, change.result);
       return;
     case "forget":
-      yield* run(work, writes.forget, change.key);
+      yield* tell(work, writes.forget, change.key);
       return;
     case "keep-listing":
       yield* keepListing(work, change);
@@ -102,13 +102,13 @@ function* keepListing(
 ): Rule<void> {
   const size = listing.length;
   if (size > listingBytesMax) return;
-  yield* run(work, writes.listing, digest, size, listing);
+  yield* tell(work, writes.listing, digest, size, listing);
   for (;;) {
     const { bytes = 0 } = (yield* get(work, writes.total)) ?? {};
     if (Number(bytes) <= listingsBytesMax) return;
     const { number = null } = (yield* get(work, writes.oldest)) ?? {};
     if (number === null) return;
-    yield* run(work, writes.drop, number);
+    yield* tell(work, writes.drop, number);
   }
 }
 

@@ -7,13 +7,13 @@
 import type { Change } from "../metadata.ts";
 import type { Digest } from "../../oci/digest.ts";
 import type { Asked, CommitContext } from "./commit_context.ts";
-import { get, run, type Rule } from "./statements.ts";
+import { get, type Rule, tell } from "./statements.ts";
 
 type Mark = Extract<Change, { kind: "mark-damaged" }>;
 
 export function markDamaged(work: CommitContext, id: number, mark: Mark): Rule<unknown> {
   const { digest, sizeBytes, how, stamp } = mark;
-  return run(
+  return tell(
     work,
     "INSERT INTO damaged (repository, digest, size, how, since, stamp) VALUES (?, ?, ?, ?, ?, ?) " +
       "ON CONFLICT (repository, digest) DO UPDATE SET how = excluded.how, stamp = excluded.stamp",
@@ -39,10 +39,10 @@ export function* quarantine(work: Asked, id: number, digest: Digest): Rule<void>
   const kept = work.bytes.quarantine(work.repository, digest, { stamp: String(stamp), name });
   const moved =
     "UPDATE damaged SET stamp = NULL, kept = coalesce(CAST(? AS TEXT), kept) WHERE repository = ? AND digest = ?";
-  yield* run(work, moved, kept, id, digest);
+  yield* tell(work, moved, kept, id, digest);
 }
 
 /** Right bytes are there, or none are wanted. */
 export function eraseMark(work: CommitContext, id: number, digest: string): Rule<unknown> {
-  return run(work, "DELETE FROM damaged WHERE repository = ? AND digest = ?", id, digest);
+  return tell(work, "DELETE FROM damaged WHERE repository = ? AND digest = ?", id, digest);
 }

@@ -4,7 +4,7 @@
  */
 import { followers, type FollowerChange, type FollowerReads } from "../followers.ts";
 import type { RecordTables, RecordWork } from "./record_tables.ts";
-import { get, run, type Rule } from "./statements.ts";
+import { get, type Rule, tell } from "./statements.ts";
 
 /** Records of pushes without a tag are kept for so long at least: what moved a tag or removed something stays. */
 const pushesKeptMs = 30 * 24 * 60 * 60_000;
@@ -45,7 +45,7 @@ export const followerTables: RecordTables<FollowerChange, FollowerReads> = {
 function* apply(work: RecordWork, change: FollowerChange): Rule<void> {
   switch (change.kind) {
     case "follow": {
-      yield* run(
+      yield* tell(
         work,
         "INSERT INTO followers (name, sequence) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
         change.name,
@@ -54,7 +54,7 @@ function* apply(work: RecordWork, change: FollowerChange): Rule<void> {
       return;
     }
     case "advance":
-      yield* run(
+      yield* tell(
         work,
         "UPDATE followers SET sequence = max(sequence, ?2) WHERE name = ?1",
         change.name,
@@ -63,7 +63,7 @@ function* apply(work: RecordWork, change: FollowerChange): Rule<void> {
       yield* prune(work);
       return;
     case "unfollow":
-      yield* run(work, "DELETE FROM followers WHERE name = ?1", change.name);
+      yield* tell(work, "DELETE FROM followers WHERE name = ?1", change.name);
       return;
   }
 }
@@ -73,7 +73,7 @@ function* prune(work: RecordWork): Rule<void> {
   // Records are in the order of their times, about: while the first is young there is nothing to look for.
   const first = yield* get(work, sql.oldest);
   if (first === null || Number(first["at"]) >= until) return;
-  yield* run(
+  yield* tell(
     work,
     "DELETE FROM history WHERE sequence IN (SELECT sequence FROM history INDEXED BY history_pushed " +
       "WHERE tag IS NULL AND digest IS NOT NULL AND sequence <= (SELECT min(sequence) FROM followers) " +

@@ -1,7 +1,7 @@
 /** What history has forgotten (`../forgotten.ts`): where it begins, and tags of which it knows days alone. */
 import { forgotten, type ForgottenChange, type ForgottenReads } from "../forgotten.ts";
 import type { RecordTables, RecordWork } from "./record_tables.ts";
-import { all, get, run, type Rule } from "./statements.ts";
+import { all, get, type Rule, tell } from "./statements.ts";
 import type { Source } from "./source.ts";
 
 const here = "(SELECT id FROM repositories WHERE name = ?1)";
@@ -89,7 +89,7 @@ function* apply(work: RecordWork, change: ForgottenChange): Rule<void> {
       yield* thin(work, change);
       return;
     case "looked":
-      yield* run(work, writes.place, "looked", change.sequence, 0);
+      yield* tell(work, writes.place, "looked", change.sequence, 0);
       return;
   }
 }
@@ -115,13 +115,13 @@ function* forget(work: RecordWork, until: number, limit: number): Rule<void> {
     atLast = at;
     const { tag, digest } = event;
     if (tag !== null) {
-      yield* run(work, writes.before, repository, String(tag), sequence);
-      yield* run(work, writes.noDays, repository, String(tag), at * 1_000);
+      yield* tell(work, writes.before, repository, String(tag), sequence);
+      yield* tell(work, writes.noDays, repository, String(tag), at * 1_000);
     }
-    if (tag === null || digest === null) yield* run(work, writes.event, sequence);
+    if (tag === null || digest === null) yield* tell(work, writes.event, sequence);
   }
   const isAll = due.length < limit;
-  yield* run(work, writes.place, "begin", last, (isAll ? until : atLast) * 1_000);
+  yield* tell(work, writes.place, "begin", last, (isAll ? until : atLast) * 1_000);
 }
 
 function countWhile<T>(items: readonly T[], holds: (item: T) => boolean): number {
@@ -137,8 +137,9 @@ function* thin(
   if (behind === null) return;
   const sequence = Number(behind["sequence"]);
   const after = yield* get(work, sql.forgottenAfter, repository, tag, sequence);
-  yield* run(work, writes.days, repository, tag, sequence, limit);
-  if (after !== null) yield* run(work, writes.daysBefore, repository, tag, Number(after["moment"]));
+  yield* tell(work, writes.days, repository, tag, sequence, limit);
+  if (after !== null)
+    yield* tell(work, writes.daysBefore, repository, tag, Number(after["moment"]));
 }
 
 function reads(source: Source): ForgottenReads {

@@ -9,7 +9,7 @@
 import type { Hold } from "../metadata.ts";
 import { removeAnnotations } from "./long_annotations.ts";
 import type { Asked, CommitContext } from "./commit_context.ts";
-import { all, get, run, type Row, type Rule } from "./statements.ts";
+import { all, get, run, type Row, type Rule, tell } from "./statements.ts";
 
 /** Rows that one undo brings back: an index of 10,000 images has some ten thousand of them. */
 const restoredMax = 200_000;
@@ -38,7 +38,7 @@ export function* holdManifest(work: Work, id: number, digest: string, hold: Hold
   const needed = hold.why === "deleted" ? null : yield* neededSince(work, id, digest);
   if (hold.isOver === true && needed === null) return false;
   beginHolding(work);
-  yield* run(
+  yield* tell(
     work,
     `INSERT INTO held_manifests (${manifestColumns}, since, why, removed_by) ` +
       `SELECT ${manifestColumns}, ?, ?, ? FROM manifests WHERE repository = ? AND digest = ?`,
@@ -48,7 +48,7 @@ export function* holdManifest(work: Work, id: number, digest: string, hold: Hold
     id,
     digest,
   );
-  yield* run(
+  yield* tell(
     work,
     "INSERT INTO held_references (repository, parent, child, target, present) " +
       `SELECT r.repository, r.parent, r.child, r.target, CASE WHEN ${isHere} THEN 1 ELSE 0 END ` +
@@ -66,7 +66,7 @@ export function* holdBlob(work: Work, id: number, digest: string, hold: Hold): R
     hold.why === "deleted" ? (hold.since ?? work.now) : yield* neededSince(work, id, digest);
   if (since === null) return;
   beginHolding(work);
-  yield* run(
+  yield* tell(
     work,
     "INSERT INTO held_blobs (repository, digest, size, since, why, removed_by) " +
       "SELECT repository, digest, size, ?, ?, ? FROM blobs WHERE repository = ? AND digest = ?",
@@ -123,7 +123,7 @@ export function* dropHeldManifest(work: CommitContext, id: number, digest: strin
   if (!(yield* holdsAnything(work))) return false;
   const remove = "DELETE FROM held_manifests WHERE repository = ? AND digest = ?";
   if ((yield* run(work, remove, id, digest)) === 0) return false;
-  yield* run(work, ofParent, id, digest);
+  yield* tell(work, ofParent, id, digest);
   return true;
 }
 
@@ -233,7 +233,7 @@ export function* restoreHeld(work: Asked, id: number, digest: string): Rule<Held
 }
 
 function* restoreBlob(work: CommitContext, id: number, digest: string): Rule<void> {
-  yield* run(
+  yield* tell(
     work,
     "INSERT INTO blobs (repository, digest, size, linked_at) " +
       "SELECT repository, digest, size, ? FROM held_blobs WHERE repository = ? AND digest = ?",
@@ -245,14 +245,14 @@ function* restoreBlob(work: CommitContext, id: number, digest: string): Rule<voi
 }
 
 function* restoreManifest(work: CommitContext, id: number, digest: string): Rule<void> {
-  yield* run(
+  yield* tell(
     work,
     `INSERT INTO manifests (${manifestColumns}) SELECT ${manifestColumns} FROM held_manifests ` +
       "WHERE repository = ? AND digest = ?",
     id,
     digest,
   );
-  yield* run(
+  yield* tell(
     work,
     "INSERT INTO manifest_references (repository, parent, child, target) " +
       "SELECT repository, parent, child, target FROM held_references INDEXED BY held_references_parent " +

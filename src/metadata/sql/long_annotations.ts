@@ -4,7 +4,7 @@
  * A look-up in `manifests` compares whole rows, so a row of a megabyte would be read by look-ups of its neighbours,
  * too. Such a row holds only the length of its annotations, as `@1000008`, which no JSON begins with.
  */
-import { run, type Engine, type Rule } from "./statements.ts";
+import { type Engine, type Rule, tell } from "./statements.ts";
 
 interface Work {
   readonly engine: Engine;
@@ -25,12 +25,12 @@ export function* storeAnnotations(
 ): Rule<string | null> {
   const bytes = text === null ? 0 : Buffer.byteLength(text);
   if (text === null || bytes <= shortBytesMax) return text;
-  yield* run(work, insert, repository, manifest, text);
+  yield* tell(work, insert, repository, manifest, text);
   return `@${bytes}`;
 }
 
 export function removeAnnotations(work: Work, repository: number, manifest: string): Rule<unknown> {
-  return run(work, remove, repository, manifest);
+  return tell(work, remove, repository, manifest);
 }
 
 /** Bytes of the annotations of a row. */

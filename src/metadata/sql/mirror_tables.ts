@@ -9,7 +9,7 @@ import {
   type MirrorReads,
 } from "../mirrors.ts";
 import type { RecordTables, RecordWork } from "./record_tables.ts";
-import { run, type Rule } from "./statements.ts";
+import { type Rule, tell } from "./statements.ts";
 import type { Source } from "./source.ts";
 
 const here = "(SELECT id FROM repositories WHERE name = ?1)";
@@ -112,13 +112,13 @@ function* apply(work: RecordWork, change: MirrorChange): Rule<void> {
   const { repository } = change;
   switch (change.kind) {
     case "set-origin":
-      yield* run(work, writes.setOrigin, repository, change.host, change.at);
+      yield* tell(work, writes.setOrigin, repository, change.host, change.at);
       return;
     case "forget-origin":
-      yield* run(work, writes.forgetOrigin, repository);
+      yield* tell(work, writes.forgetOrigin, repository);
       return;
     case "cache-tag":
-      yield* run(
+      yield* tell(
         work,
         writes.cacheTag,
         repository,
@@ -128,17 +128,17 @@ function* apply(work: RecordWork, change: MirrorChange): Rule<void> {
       );
       return;
     case "forget-tag":
-      yield* run(work, writes.forgetTag, repository, change.tag);
+      yield* tell(work, writes.forgetTag, repository, change.tag);
       return;
     case "cache-manifest":
-      yield* run(work, writes.cacheManifest, repository, change.digest, change.at);
+      yield* tell(work, writes.cacheManifest, repository, change.digest, change.at);
       return;
     case "own-manifest":
-      yield* run(work, writes.forgetManifest, repository, change.digest);
+      yield* tell(work, writes.forgetManifest, repository, change.digest);
       return;
     case "forget-manifest":
-      yield* run(work, writes.forgetManifest, repository, change.digest);
-      yield* run(work, writes.forgetTagsOf, repository, change.digest);
+      yield* tell(work, writes.forgetManifest, repository, change.digest);
+      yield* tell(work, writes.forgetTagsOf, repository, change.digest);
       return;
   }
 }

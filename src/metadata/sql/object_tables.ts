@@ -12,7 +12,7 @@ import {
 } from "../objects.ts";
 import type { RecordTables, RecordWork } from "./record_tables.ts";
 import type { Source } from "./source.ts";
-import { get, run, type Rule } from "./statements.ts";
+import { get, run, type Rule, tell } from "./statements.ts";
 
 const sql = {
   objectNamed:
@@ -111,13 +111,13 @@ export const objectTables: RecordTables<ObjectChange, ObjectReads> = {
 function* apply(work: RecordWork, change: ObjectChange): Rule<void> {
   switch (change.kind) {
     case "begin":
-      yield* run(work, inserts.begin, change.key, change.sizeBytes, work.now);
+      yield* tell(work, inserts.begin, change.key, change.sizeBytes, work.now);
       return;
     case "renew":
-      yield* run(work, updates.renew, change.key, work.now);
+      yield* tell(work, updates.renew, change.key, work.now);
       return;
     case "send-parts":
-      yield* run(work, updates.sendParts, change.key, change.upload);
+      yield* tell(work, updates.sendParts, change.key, change.upload);
       return;
     case "name":
       // What was given up is on its way out of the store.
@@ -133,16 +133,16 @@ function* apply(work: RecordWork, change: ObjectChange): Rule<void> {
       yield* take(work, change.from);
       return;
     case "give-up":
-      yield* run(work, updates.giveUp, change.key, work.now);
+      yield* tell(work, updates.giveUp, change.key, work.now);
       return;
     case "end-writing":
-      yield* run(work, updates.endWriting, change.before, work.now);
+      yield* tell(work, updates.endWriting, change.before, work.now);
       return;
     case "removed":
-      yield* run(work, updates.removed, change.key);
+      yield* tell(work, updates.removed, change.key);
       return;
     case "set":
-      yield* run(work, inserts.set, change.value, change.text);
+      yield* tell(work, inserts.set, change.value, change.text);
       return;
   }
 }
@@ -159,20 +159,20 @@ export function* keyOf(
 export function* give(work: RecordWork, to: ObjectName, key: string): Rule<void> {
   const before = yield* keyOf(work, to);
   if (before === key) return;
-  yield* run(work, inserts.name, to.repository, to.name, key);
+  yield* tell(work, inserts.name, to.repository, to.name, key);
   if (before !== null) yield* freeUnnamed(work, before);
 }
 
 export function* take(work: RecordWork, name: ObjectName): Rule<void> {
   const key = yield* keyOf(work, name);
   if (key === null) return;
-  yield* run(work, updates.unname, name.repository, name.name);
+  yield* tell(work, updates.unname, name.repository, name.name);
   yield* freeUnnamed(work, key);
 }
 
 function* freeUnnamed(work: RecordWork, key: string): Rule<void> {
   if ((yield* get(work, sql.objectKeyNamed, key)) === null)
-    yield* run(work, updates.free, key, work.now);
+    yield* tell(work, updates.free, key, work.now);
 }
 
 function reads({ get: one, all: many }: Source): ObjectReads {

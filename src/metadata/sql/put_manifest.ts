@@ -1,7 +1,7 @@
 /** Writes the rows of one manifest: itself, and what it names. */
 import type { NewManifest } from "../metadata.ts";
 import { storeAnnotations } from "./long_annotations.ts";
-import { all, run, type Engine, type Rule } from "./statements.ts";
+import { all, run, type Engine, type Rule, tell } from "./statements.ts";
 
 interface Work {
   readonly engine: Engine;
@@ -71,7 +71,7 @@ export function* putManifest(
 
 function* writeReferences(work: Work, id: number, { digest, references }: NewManifest): Rule<void> {
   for (const reference of references) {
-    yield* run(
+    yield* tell(
       work,
       "INSERT INTO manifest_references (repository, parent, child, target) VALUES (?, ?, ?, ?) " +
         "ON CONFLICT DO NOTHING",

@@ -6,7 +6,7 @@
 import type { Change, Commit, CommitOutcome } from "../metadata.ts";
 import { quotaFigures, type Exceeded, type Quota, type QuotaUsage } from "../usage.ts";
 import type { CommitContext } from "./commit_context.ts";
-import { all, get, run, type Rule } from "./statements.ts";
+import { all, get, type Rule, tell } from "./statements.ts";
 import { quotaOf, quotaSql, type QuotaRow } from "./quota_rows.ts";
 
 interface Part {
@@ -35,11 +35,11 @@ export function* applyWithinQuotas(
     yield* changes;
     return { committed: true };
   }
-  yield* run(work, "SAVEPOINT quotas");
+  yield* tell(work, "SAVEPOINT quotas");
   yield* changes;
   const exceeded = tightest(before, yield* allQuotas(work));
-  if (exceeded !== null) yield* run(work, "ROLLBACK TO quotas");
-  yield* run(work, "RELEASE quotas");
+  if (exceeded !== null) yield* tell(work, "ROLLBACK TO quotas");
+  yield* tell(work, "RELEASE quotas");
   return exceeded === null ? { committed: true } : { committed: false, failed: [], exceeded };
 }
 

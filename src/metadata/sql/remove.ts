@@ -7,7 +7,7 @@ import { blobUnlinked, manifestRemoved } from "./candidates.ts";
 import { holdBlob, holdManifest } from "./held.ts";
 import { removeAnnotations } from "./long_annotations.ts";
 import type { Asked } from "./commit_context.ts";
-import { all, get, run, type Rule } from "./statements.ts";
+import { all, get, run, type Rule, tell } from "./statements.ts";
 import { writeHistory, type Move, type Shape } from "./write_history.ts";
 
 /** One part of a commit that is being applied. */
@@ -54,9 +54,9 @@ export function* removeManifest(
   work.untold.delete(digest);
   work.put.delete(digest);
   const isHeld = hold !== undefined && (yield* holdManifest(work, id, digest, hold));
-  yield* run(work, "DELETE FROM manifests WHERE repository = ? AND digest = ?", id, digest);
+  yield* tell(work, "DELETE FROM manifests WHERE repository = ? AND digest = ?", id, digest);
   yield* manifestRemoved(work, id, digest, { isCollected: hold?.why === "collected" });
-  yield* run(
+  yield* tell(
     work,
     "DELETE FROM manifest_references INDEXED BY manifest_references_parent WHERE repository = ? AND parent = ?",
     id,
@@ -75,7 +75,7 @@ export function* removeTag(
   previous: NonNullable<Move["previous"]>,
   reason?: string,
 ): Rule<void> {
-  yield* run(work, "DELETE FROM tags WHERE repository = ? AND name = ?", id, tag);
+  yield* tell(work, "DELETE FROM tags WHERE repository = ? AND name = ?", id, tag);
   yield* writeHistory(work, id, { tag, digest: null, previous, reason });
 }
 

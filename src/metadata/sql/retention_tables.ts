@@ -7,7 +7,7 @@ import {
   type TagRecord,
 } from "../retention.ts";
 import type { RecordTables, RecordWork } from "./record_tables.ts";
-import { run, type Rule } from "./statements.ts";
+import { type Rule, tell } from "./statements.ts";
 import type { Source } from "./source.ts";
 
 const here = "(SELECT id FROM repositories WHERE name = ?1)";
@@ -144,33 +144,33 @@ function* apply(work: RecordWork, change: RetentionChange): Rule<void> {
   switch (change.kind) {
     case "add-pulls":
       for (const { repository, digest, at, count, looks } of change.pulls) {
-        yield* run(work, writes.pull, repository, digest, at, count);
-        if (looks) yield* run(work, writes.look, repository, work.now);
+        yield* tell(work, writes.pull, repository, digest, at, count);
+        if (looks) yield* tell(work, writes.look, repository, work.now);
       }
       return;
     case "set-expiry": {
       const { repository, digest, expiresAfterMs } = change;
-      if (expiresAfterMs === null) yield* run(work, writes.dropLabel, repository, digest);
-      else yield* run(work, writes.label, repository, digest, expiresAfterMs);
+      if (expiresAfterMs === null) yield* tell(work, writes.dropLabel, repository, digest);
+      else yield* tell(work, writes.label, repository, digest, expiresAfterMs);
       return;
     }
     case "look-soon":
       for (const repository of change.repositories)
-        yield* run(work, writes.look, repository, work.now);
+        yield* tell(work, writes.look, repository, work.now);
       return;
     case "looked": {
       const { repository, asOf, lookAt } = change;
-      if (lookAt === null) yield* run(work, writes.dropLook, repository, asOf);
-      else yield* run(work, writes.looked, repository, lookAt, asOf);
+      if (lookAt === null) yield* tell(work, writes.dropLook, repository, asOf);
+      else yield* tell(work, writes.looked, repository, lookAt, asOf);
       return;
     }
     case "forget":
       for (const { repository, digest } of change.manifests) {
-        for (const text of forgotten) yield* run(work, text, repository, digest);
+        for (const text of forgotten) yield* tell(work, text, repository, digest);
       }
       return;
     case "set-value":
-      yield* run(work, writes.setValue, change.name, change.value);
+      yield* tell(work, writes.setValue, change.name, change.value);
       return;
   }
 }

@@ -9,7 +9,7 @@ import {
 } from "../scrub.ts";
 import { namingTables } from "./preconditions.ts";
 import type { RecordTables, RecordWork } from "./record_tables.ts";
-import { run, type Rule } from "./statements.ts";
+import { type Rule, tell } from "./statements.ts";
 import { MiB } from "../../lib/bytes.ts";
 import type { Source } from "./source.ts";
 
@@ -128,21 +128,21 @@ function* apply(work: RecordWork, change: ScrubChange): Rule<void> {
     case "list":
       for (const { digest, repository, sizeBytes, checkedAt } of change.checked) {
         const large = sizeBytes > smallBytesMax ? 1 : 0;
-        yield* run(work, writes.list, digest, repository, sizeBytes, large, checkedAt);
+        yield* tell(work, writes.list, digest, repository, sizeBytes, large, checkedAt);
       }
       return;
     case "checked":
-      yield* run(work, writes.checked, change.digest, change.repository, change.at);
+      yield* tell(work, writes.checked, change.digest, change.repository, change.at);
       return;
     case "unlist":
-      yield* run(work, writes.unlist, change.digest, change.repository);
+      yield* tell(work, writes.unlist, change.digest, change.repository);
       return;
     case "round":
-      yield* run(work, writes.round, change.from, change.record);
-      yield* run(work, writes.keepRounds, change.kept);
+      yield* tell(work, writes.round, change.from, change.record);
+      yield* tell(work, writes.keepRounds, change.kept);
       return;
     case "set":
-      yield* run(work, writes.set, change.name, change.value);
+      yield* tell(work, writes.set, change.name, change.value);
       return;
   }
 }

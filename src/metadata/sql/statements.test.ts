@@ -37,9 +37,15 @@ test("every call of a rule is driven, or handed on", async () => {
   const exported = [...texts.values()].flatMap(names);
   expect(exported.length).toBeGreaterThan(20);
   for (const [file, text] of texts) {
-    const usesStatements = /import \{[^}]*\brun\b[^}]*\} from "[^"]*statements\.ts"/.test(text);
+    const usesStatements = /import \{[^}]*\b(run|tell)\b[^}]*\} from "[^"]*statements\.ts"/.test(
+      text,
+    );
     const imported = exported.filter((name) => new RegExp(`import[^;]*\\b${name}\\b`).test(text));
-    const rules = new Set([...names(text), ...imported, ...(usesStatements ? ["run"] : [])]);
+    const rules = new Set([
+      ...names(text),
+      ...imported,
+      ...(usesStatements ? ["run", "tell"] : []),
+    ]);
     expect([file, lost(text, rules)]).toEqual([file, []]);
   }
 });
@@ -56,7 +62,12 @@ test("an engine that answers at once runs a rule to its end", () => {
       asked.push(text);
       return known(value);
     }) as never;
-  const engine: Engine = { get: answer({ n: 1 }), all: answer([]) as never, run: answer(2) };
+  const engine: Engine = {
+    get: answer({ n: 1 }),
+    all: answer([]) as never,
+    run: answer(2),
+    tell: answer(2),
+  };
   const rule = function* (): Rule<number> {
     const row = yield* get({ engine }, "one");
     return Number(row?.["n"]) + (yield* run({ engine }, "two"));

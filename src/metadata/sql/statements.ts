@@ -12,6 +12,8 @@ export type Value = string | number | null | Uint8Array;
 export interface Statement {
   readonly text: string;
   readonly values: readonly Value[];
+  /** Nobody waits for its answer: what is asked after it sees what it did. */
+  readonly isTold?: true;
 }
 
 export interface Answer {
@@ -29,6 +31,7 @@ export interface Engine {
   all(text: string, values: Value[]): Rule<Row[]>;
   /** How many rows it changed. */
   run(text: string, values: Value[]): Rule<number>;
+  tell(text: string, values: Value[]): Rule<unknown>;
 }
 
 interface Work {
@@ -46,6 +49,11 @@ export function all(work: Work, sql: string, ...values: Value[]): Rule<Row[]> {
 /** Runs a statement and returns how many rows it changed. */
 export function run(work: Work, sql: string, ...values: Value[]): Rule<number> {
   return work.engine.run(sql, values);
+}
+
+/** Runs a statement of which nothing has to be known: it costs no wait where the database is elsewhere. */
+export function tell(work: Work, sql: string, ...values: Value[]): Rule<unknown> {
+  return work.engine.tell(sql, values);
 }
 
 /** A result without a statement. */
@@ -78,13 +86,24 @@ export function finish<T>(rule: Rule<T>): T {
   return step.value;
 }
 
-/** The result of a rule whose statements are answered later. */
+const untold: Answer = { rows: [], changes: 0 };
+
+/** The result of a rule whose statements are answered later. `tell` takes those whose answers nobody waits for. */
 export async function pursue<T>(
   rule: Rule<T>,
   ask: (statement: Statement) => Promise<Answer>,
+  tell: ((statement: Statement) => Promise<void> | null) | null = null,
 ): Promise<T> {
   const steps = rule[Symbol.iterator]();
   let step = steps.next();
-  while (step.done !== true) step = steps.next(await ask(step.value));
+  while (step.done !== true) {
+    if (tell === null || step.value.isTold !== true) {
+      step = steps.next(await ask(step.value));
+      continue;
+    }
+    const full = tell(step.value);
+    if (full !== null) await full;
+    step = steps.next(untold);
+  }
   return step.value;
 }

@@ -6,7 +6,7 @@
  */
 import { scopeTest, type Quota, type Scope } from "../usage.ts";
 import type { RecordWork } from "./record_tables.ts";
-import { all, get, run, type Row as AnyRow, type Rule } from "./statements.ts";
+import { all, get, run, type Row as AnyRow, type Rule, tell } from "./statements.ts";
 import { allCounted, wholeScope } from "./usage_counted.ts";
 
 /** Digests of a repository behind one of them, each once. */
@@ -105,7 +105,7 @@ function* countRepository(work: RecordWork, { row, id, from }: Row, limit: numbe
   if (from === null) {
     const counted = (table: string): string =>
       `(SELECT count(*) FROM ${table} WHERE repository = ?1)`;
-    yield* run(
+    yield* tell(
       work,
       `UPDATE usage_totals SET manifests = ${counted("manifests")}, tags = ${counted("tags")}, counted_to = '' ` +
         "WHERE repository = ?2",
@@ -120,7 +120,7 @@ function* countRepository(work: RecordWork, { row, id, from }: Row, limit: numbe
     linked += size;
     if ((yield* all(work, fewHolders, digest)).length === 1) own += size;
   }
-  yield* run(
+  yield* tell(
     work,
     "UPDATE usage_totals SET linked = linked + ?2, own = own + ?3, digests = digests + ?4, counted_to = ?5 " +
       "WHERE repository = ?1",
@@ -144,7 +144,7 @@ function* countRegistry(work: RecordWork, { row, from }: Row, limit: number): Ru
     linked += Number(live);
     digests += 1;
   }
-  yield* run(
+  yield* tell(
     work,
     "UPDATE usage_totals SET linked = linked + ?1, kept = kept + ?2, digests = digests + ?3, counted_to = ?4 " +
       "WHERE repository = ?5",
@@ -170,7 +170,7 @@ function* lookForMembers(work: RecordWork, limit: number): Rule<boolean> {
   for (const { id, name } of page) {
     if (fits(String(name))) yield* join(work, Number(scope["id"]), Number(id), "");
   }
-  yield* run(
+  yield* tell(
     work,
     "UPDATE usage_scopes SET looked_to = ?2 WHERE id = ?1",
     Number(scope["id"]),
@@ -185,7 +185,7 @@ function join(
   repository: number,
   countedTo: string,
 ): Rule<unknown> {
-  return run(
+  return tell(
     work,
     "INSERT INTO usage_members (repository, scope, counted_to) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
     repository,
@@ -198,8 +198,8 @@ function* countMember(work: RecordWork, member: AnyRow, limit: number): Rule<voi
   const [scope, repository] = [Number(member["scope"]), Number(member["repository"])];
   const page = yield* contentOf(work, repository, String(member["counted_to"]), limit);
   for (const { digest, size } of page) {
-    yield* run(work, takeOwn, digest, size);
-    yield* run(
+    yield* tell(work, takeOwn, digest, size);
+    yield* tell(
       work,
       "INSERT INTO usage_digests (scope, digest, repositories, size) VALUES (?1, ?2, 1, ?3) " +
         "ON CONFLICT (scope, digest) DO UPDATE SET repositories = usage_digests.repositories + 1",
@@ -207,9 +207,9 @@ function* countMember(work: RecordWork, member: AnyRow, limit: number): Rule<voi
       digest,
       size,
     );
-    yield* run(work, addOwn, digest, size);
+    yield* tell(work, addOwn, digest, size);
   }
-  yield* run(
+  yield* tell(
     work,
     "UPDATE usage_members SET counted_to = ?3 WHERE scope = ?1 AND repository = ?2",
     scope,
@@ -230,7 +230,7 @@ function* dropScope(work: RecordWork, limit: number): Rule<boolean> {
     scope,
     limit,
   );
-  if (removed < limit) yield* run(work, "DELETE FROM usage_dropped WHERE scope = ?1", scope);
+  if (removed < limit) yield* tell(work, "DELETE FROM usage_dropped WHERE scope = ?1", scope);
   return true;
 }
 
@@ -263,7 +263,7 @@ export function* setQuotas(work: RecordWork, quotas: readonly Quota[]): Rule<voi
     if (!before.has(key))
       yield* addScope(work, { key, scope: quota.scope, countsOwn: quota.count === "own" });
     before.delete(key);
-    yield* run(
+    yield* tell(
       work,
       "UPDATE usage_scopes SET place = ?2, quota = ?3 WHERE key = ?1",
       key,
@@ -284,7 +284,7 @@ function addScope(
   work: RecordWork,
   added: { readonly key: string; readonly scope: Scope; readonly countsOwn: boolean },
 ): Rule<unknown> {
-  return run(
+  return tell(
     work,
     "INSERT INTO usage_scopes (key, scope, counts_own, looked_to) VALUES (?1, ?2, ?3, 0)",
     added.key,
@@ -294,14 +294,14 @@ function addScope(
 }
 
 function* removeScope(work: RecordWork, id: number): Rule<void> {
-  yield* run(work, "DELETE FROM usage_members WHERE scope = ?1", id);
-  yield* run(work, "DELETE FROM usage_scopes WHERE id = ?1", id);
-  yield* run(work, "INSERT INTO usage_dropped (scope) VALUES (?1) ON CONFLICT DO NOTHING", id);
+  yield* tell(work, "DELETE FROM usage_members WHERE scope = ?1", id);
+  yield* tell(work, "DELETE FROM usage_scopes WHERE id = ?1", id);
+  yield* tell(work, "INSERT INTO usage_dropped (scope) VALUES (?1) ON CONFLICT DO NOTHING", id);
 }
 
 /** Begins to count a total anew, beside the one that is kept. */
 export function beginRecount(work: RecordWork, id: number): Rule<unknown> {
-  return run(
+  return tell(
     work,
     "INSERT INTO usage_totals (repository) SELECT ?2 FROM usage_totals WHERE repository = ?1 AND counted_to = ?3 " +
       "ON CONFLICT DO NOTHING",
@@ -315,7 +315,7 @@ const columns = ["linked", "own", "kept", "digests", "manifests", "tags"] as con
 
 /** A total that was counted anew takes the place of the one that was kept. */
 export function* endRecount(work: RecordWork, id: number): Rule<void> {
-  yield* run(
+  yield* tell(
     work,
     `UPDATE usage_totals SET ${columns.map((name) => `${name} = s.${name}`).join(", ")} FROM usage_totals s ` +
       "WHERE usage_totals.repository = ?1 AND s.repository = ?2 AND s.counted_to = ?3",
@@ -323,7 +323,7 @@ export function* endRecount(work: RecordWork, id: number): Rule<void> {
     shadowOf(id),
     allCounted,
   );
-  yield* run(
+  yield* tell(
     work,
     "DELETE FROM usage_totals WHERE repository = ?1 AND counted_to = ?2",
     shadowOf(id),

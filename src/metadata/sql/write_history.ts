@@ -5,7 +5,7 @@
  * one commit are told apart, and a clock that goes back does not change their order.
  */
 import type { CommitContext } from "./commit_context.ts";
-import { get, run, type Rule } from "./statements.ts";
+import { get, type Rule, tell } from "./statements.ts";
 
 export interface Move {
   /** Null for a manifest of its own. */
@@ -43,7 +43,7 @@ export function* writeHistory(work: Work, id: number, move: Move): Rule<void> {
   const now = yield* shapeOf(work, id, digest);
   const before = yield* shapeOf(work, id, previous?.digest ?? null);
   const last = yield* get(work, lastMoment, id);
-  yield* run(
+  yield* tell(
     work,
     "INSERT INTO history (repository, tag, digest, media_type, size, previous, previous_media_type, previous_size, " +
       "previous_at, at, by, reason, moment, generation) SELECT id, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, " +

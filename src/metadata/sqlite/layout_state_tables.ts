@@ -11,7 +11,7 @@ import {
   type LayoutState,
 } from "../layout_states.ts";
 import type { RecordTables, RecordWork } from "../sql/record_tables.ts";
-import { run, type Rule } from "../sql/statements.ts";
+import { type Rule, tell } from "../sql/statements.ts";
 
 const sql = {
   state:
@@ -96,10 +96,10 @@ const repositoryId = "(SELECT id FROM repositories WHERE name = ?1 AND removed_a
 const appliers: Appliers = {
   "plan-layout"(work, { repository, seen, stamp }) {
     const plan = `UPDATE layouts SET stamp_current = ?2, stamp_next = ?3 WHERE repository = ${repositoryId}`;
-    return run(work, plan, repository, seen, stamp);
+    return tell(work, plan, repository, seen, stamp);
   },
   "record-layout"(work, { repository, stamp, generation }) {
-    return run(
+    return tell(
       work,
       "UPDATE layouts SET stamp_current = ?2, stamp_next = NULL, projected = ?3, stale_since = " +
         "CASE WHEN (SELECT generation FROM repositories WHERE name = ?1) > ?3 THEN ?4 ELSE NULL END " +
@@ -111,7 +111,7 @@ const appliers: Appliers = {
     );
   },
   "raise-generation"(work, { repository, generation }) {
-    return run(
+    return tell(
       work,
       "UPDATE repositories SET generation = MAX(generation, ?2) + 1, changed_at = ?3 " +
         "WHERE name = ?1 AND removed_at IS NULL",

@@ -17,6 +17,10 @@ export class SqliteEngine implements Engine {
     return known(this.#database.query<Row, Value[]>(text).all(...values));
   }
 
+  tell(text: string, values: Value[]): Rule<unknown> {
+    return this.run(text, values);
+  }
+
   run(text: string, values: Value[]): Rule<number> {
     return known(this.#database.query<Row, Value[]>(text).run(...values).changes);
   }

@@ -5,7 +5,7 @@
 import { signatureTag, signatureTool, signatureTypes } from "../../oci/signatures.ts";
 import type { Signature } from "../summaries.ts";
 import type { RecordWork } from "../sql/record_tables.ts";
-import { all, get, run, type Row, type Rule } from "../sql/statements.ts";
+import { all, get, type Row, type Rule, tell } from "../sql/statements.ts";
 
 /** Platforms, and vendors, of a repository that are told. */
 const facetsMax = 200;
@@ -32,8 +32,8 @@ export function* refreshRepository(
       "WHERE repository = ?1 ORDER BY set_at DESC LIMIT 1",
     id,
   );
-  yield* run(work, "UPDATE summary_counters SET value = value + 1 WHERE name = 'version'");
-  yield* run(
+  yield* tell(work, "UPDATE summary_counters SET value = value + 1 WHERE name = 'version'");
+  yield* tell(
     work,
     "INSERT INTO summary_repositories (repository, name, images, newest_tag, newest, updated_at, platforms, vendors, " +
       "pulls, stars, signed, version) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, value " +

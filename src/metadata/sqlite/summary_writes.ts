@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { isImageTag, summaryVersion, type NewSummary, type SummaryChange } from "../summaries.ts";
 import type { RecordWork } from "../sql/record_tables.ts";
-import { all, get, run, type Row, type Rule } from "../sql/statements.ts";
+import { all, get, run, type Row, type Rule, tell } from "../sql/statements.ts";
 import { refreshRepository } from "./summary_repository.ts";
 
 /** Layers, and manifests of an index, that are written; one with more is at nobody's base. */
@@ -40,11 +40,11 @@ const appliers: Appliers = {
     return refreshRepository(work, id, { name: repository, counts: "anew" });
   },
   *"begin-round"(work, _id, { version }) {
-    yield* run(work, "UPDATE summary_counters SET value = value + 1 WHERE name = 'round'");
-    yield* run(work, "UPDATE summary_counters SET value = ?1 WHERE name = 'made'", version);
+    yield* tell(work, "UPDATE summary_counters SET value = value + 1 WHERE name = 'round'");
+    yield* tell(work, "UPDATE summary_counters SET value = ?1 WHERE name = 'made'", version);
   },
   "end-repository"(work, id, { round }) {
-    return run(
+    return tell(
       work,
       "INSERT INTO summary_looks (repository, round) VALUES (?1, ?2) " +
         "ON CONFLICT (repository) DO UPDATE SET round = max(summary_looks.round, excluded.round)",
@@ -61,7 +61,13 @@ const appliers: Appliers = {
       id,
     );
     if (removed === 0) {
-      yield* run(work, "INSERT INTO summary_preferences VALUES (?1, ?2, ?3)", user, preference, id);
+      yield* tell(
+        work,
+        "INSERT INTO summary_preferences VALUES (?1, ?2, ?3)",
+        user,
+        preference,
+        id,
+      );
     }
     if (preference === "star") {
       yield* refreshRepository(work, id, { name: repository, counts: { images: 0 } });
@@ -103,9 +109,9 @@ function* writeSummary(work: RecordWork, repository: number, summary: NewSummary
 
 /** There was a summary of it: what hangs on it is written anew. */
 function* clear(work: RecordWork, id: number, updatedAt: number | null): Rule<void> {
-  yield* run(work, "DELETE FROM summary_layers WHERE manifest = ?1", id);
-  yield* run(work, "DELETE FROM summary_children WHERE manifest = ?1", id);
-  yield* run(
+  yield* tell(work, "DELETE FROM summary_layers WHERE manifest = ?1", id);
+  yield* tell(work, "DELETE FROM summary_children WHERE manifest = ?1", id);
+  yield* tell(
     work,
     "UPDATE summary_images SET updated_at = ?2 WHERE manifest = ?1 AND updated_at IS NOT ?2",
     id,
@@ -122,7 +128,7 @@ function* writeLayers(
 ): Rule<void> {
   if (layers.length === 0) return;
   const rows = layers.map(({ digest, sizeBytes }, at) => [digest, sizeBytes, chains[at]?.toHex()]);
-  yield* run(
+  yield* tell(
     work,
     "INSERT INTO summary_layers (manifest, position, digest, size, chain) " +
       "SELECT ?1, key, value ->> 0, value ->> 1, unhex(value ->> 2) FROM json_each(?2)",
@@ -180,7 +186,7 @@ function* writeChildren(
   for (const [position, { digest, platform }] of [...children, ...others]
     .slice(0, rowsMax)
     .entries()) {
-    yield* run(
+    yield* tell(
       work,
       "INSERT INTO summary_children (manifest, position, repository, child, os, arch, shown) " +
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
@@ -213,9 +219,9 @@ function* setImage(
   );
   const now = isImageTag(tag) ? yield* pointedAt(work, id, tag) : null;
   if (now === null) {
-    yield* run(work, "DELETE FROM summary_images WHERE repository = ?1 AND tag = ?2", id, tag);
+    yield* tell(work, "DELETE FROM summary_images WHERE repository = ?1 AND tag = ?2", id, tag);
   } else {
-    yield* run(
+    yield* tell(
       work,
       "INSERT INTO summary_images (repository, tag, name, digest, manifest, updated_at, set_at) " +
         "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (repository, tag) DO UPDATE SET digest = excluded.digest, " +
@@ -254,7 +260,7 @@ function* writeFacets(
   repository: number,
   { digest, manifest, kind, os, arch, vendor }: Row,
 ): Rule<void> {
-  yield* run(
+  yield* tell(
     work,
     "DELETE FROM summary_facets INDEXED BY summary_facets_digest WHERE repository = ?1 AND digest = ?2",
     repository,
@@ -273,13 +279,13 @@ function* writeFacets(
   for (const [of = "", first = "", second = ""] of facets) {
     if (first === "" && second === "") continue;
     const insert = "INSERT INTO summary_facets VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
-    yield* run(work, insert, repository, of, first, second, digest ?? null);
+    yield* tell(work, insert, repository, of, first, second, digest ?? null);
   }
 }
 
 /** No tag points there any more. */
 function dropFacets(work: RecordWork, repository: number, digest: string): Rule<unknown> {
-  return run(
+  return tell(
     work,
     "DELETE FROM summary_facets INDEXED BY summary_facets_digest WHERE repository = ?1 AND digest = ?2 " +
       "AND NOT EXISTS (SELECT 1 FROM summary_manifests m JOIN summary_images i ON i.manifest = m.id " +
@@ -301,10 +307,10 @@ function* forget(work: RecordWork, repository: number, digest: string): Rule<num
   if (row === null) return 0;
   const id = Number(row["id"]);
   for (const table of ["summary_layers", "summary_children"]) {
-    yield* run(work, `DELETE FROM ${table} WHERE manifest = ?1`, id);
+    yield* tell(work, `DELETE FROM ${table} WHERE manifest = ?1`, id);
   }
   const images = yield* run(work, "DELETE FROM summary_images WHERE manifest = ?1", id);
-  yield* run(work, "DELETE FROM summary_manifests WHERE id = ?1", id);
+  yield* tell(work, "DELETE FROM summary_manifests WHERE id = ?1", id);
   yield* dropFacets(work, repository, digest);
   return images;
 }
