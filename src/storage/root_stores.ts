@@ -7,7 +7,7 @@
  */
 import { existsSync, readdirSync, realpathSync, statSync, type Dirent } from "node:fs";
 import { join, relative } from "node:path";
-import { metadataFile, repositoryOfKey } from "./layout.ts";
+import { markFile, metadataFile, noteFile, repositoryOfKey } from "./layout.ts";
 import { readMark, readNote } from "./root_note.ts";
 import { componentOf } from "./store_component.ts";
 
@@ -37,7 +37,7 @@ export function lookAtStores(places: StorePlaces): StoreFindings {
   const problems = [
     ...sameDirectories(places),
     ...Object.entries(stores).flatMap(([component, root]) =>
-      foreignStore(component, root, note?.registry ?? null),
+      foreignStore({ component, root, mainRoot, registry: note?.registry ?? null }),
     ),
   ];
   const known = existsSync(join(mainRoot, metadataFile));
@@ -90,12 +90,21 @@ function isWithin(inner: string, outer: string): boolean {
   return way !== ".." && !way.startsWith("../");
 }
 
-function foreignStore(component: string, root: string, registry: string | null): string[] {
+interface Named {
+  readonly component: string;
+  readonly root: string;
+  readonly mainRoot: string;
+  /** Null where the main root notes nothing, or has lost what it noted with its metadata. */
+  readonly registry: string | null;
+}
+
+function foreignStore({ component, root, mainRoot, registry }: Named): string[] {
   const mark = readMark(root);
   if (mark === null || mark.registry === registry) return [];
+  if (registry === null && real(mark.mainRoot) === real(mainRoot)) return [];
   return [
     `${placeOf(component)}.rootDirectory: expected a directory of this registry, but ${root} is part of that in ` +
-      `${mark.mainRoot}; give another one`,
+      `${mark.mainRoot}; give another one, or, where that registry is gone for good, remove ${join(root, markFile)}`,
   ];
 }
 
@@ -110,7 +119,7 @@ interface Moved {
 function missingStore({ component, old, now, mainRoot }: Moved): string[] {
   if (old === mainRoot || readMark(old) !== null) return [];
   const lay = `names below ${component}/ lay in ${old}, and there is no store`;
-  const until = `once that content is gone for good, remove "${component}" from ${join(mainRoot, "_zot/stores.json")}`;
+  const until = `once that content is gone for good, remove "${component}" from ${join(mainRoot, noteFile)}`;
   const advice =
     old === now
       ? "mount its disk, or put its backup there"
