@@ -30,6 +30,11 @@ export async function verify(
   const where = isEveryInterface(http.address)
     ? `every interface, port ${http.port}`
     : `${http.address}:${http.port}`;
-  output.out(`${nameOfGiven(path)} is valid: it serves ${storage.rootDirectory} on ${where}\n`);
+  const { storageDriver } = storage;
+  const what =
+    storageDriver === null
+      ? storage.rootDirectory
+      : `a store of objects (${storageDriver.name}), with metadata in ${storage.rootDirectory},`;
+  output.out(`${nameOfGiven(path)} is valid: it serves ${what} on ${where}\n`);
   return 0;
 }

@@ -19,7 +19,7 @@ export interface ScratchUpload extends Omit<HeldUpload, "finish"> {
   seal(): Promise<void>;
 }
 
-export interface ScratchUploads extends Omit<UploadStore, "hold"> {
+export interface ScratchUploads extends Omit<UploadStore, "hold" | "room"> {
   hold(id: string, repository: string | null): Promise<ScratchUpload | "busy" | null>;
 }
 

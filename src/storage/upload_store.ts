@@ -9,7 +9,7 @@
  * senders: it tells how far a body has come (`arrivedBytes`), and the code that watches the sender looks.
  */
 import type { Algorithm, Digest } from "../oci/digest.ts";
-import type { ComparedBytes } from "./blob_store.ts";
+import type { ComparedBytes, Room } from "./blob_store.ts";
 
 /** Bytes on their way in: a request whose body the store takes, or bytes at hand. */
 export interface ByteSource {
@@ -95,6 +95,8 @@ export interface UploadStore {
   stat(id: string, repository: string | null): Promise<UploadInfo | null>;
   /** All there are; their order means nothing. */
   ids(): Promise<string[]>;
+  /** Of the disk where uploads grow, where content lies elsewhere. */
+  room?(): Promise<Room>;
 }
 
 /** An upload would have grown beyond its limit. */

@@ -15,6 +15,7 @@ import {
   type Sample,
 } from "../../lib/metrics/exposition.ts";
 import { layoutStates, type LayoutLag } from "../../metadata/layout_states.ts";
+import { objects } from "../../metadata/objects.ts";
 import { scrub } from "../../metadata/scrub.ts";
 import { usage, usedPart } from "../../metadata/usage.ts";
 import type { Registry } from "../../registry/registry.ts";
@@ -95,8 +96,22 @@ async function storeTexts(options: MetricsPageOptions): Promise<string[]> {
     plain(sampledMetrics.layoutsStale, lag.repositories),
     plain(sampledMetrics.layoutLag, lagMs / 1000),
     ...(await scrubTexts(registry)),
+    ...(await objectTexts(registry)),
     sampledText(sampledMetrics.quotaRatio, withRepositories ? await quotaSamples(registry) : []),
     sampledText(sampledMetrics.filesystemBytes, await filesystemSamples(stores)),
+  ];
+}
+
+async function objectTexts({ metadata }: Registry): Promise<string[]> {
+  const reads = metadata.records(objects);
+  // Content lies elsewhere.
+  if ((await reads.value("registry")) === null) return [];
+  const sums = Object.entries(await reads.sums());
+  const samples = (of: "objects" | "bytes"): Sample[] =>
+    sums.map(([state, each]) => ({ labels: [["state", state]], value: each[of] }));
+  return [
+    sampledText(sampledMetrics.objects, samples("objects")),
+    sampledText(sampledMetrics.objectBytes, samples("bytes")),
   ];
 }
 

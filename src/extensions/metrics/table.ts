@@ -328,6 +328,20 @@ export const sampledMetrics = {
       { name: "path", values: [] },
     ],
   },
+  objects: {
+    name: "zot_objects",
+    type: "gauge",
+    says:
+      "Of a store of objects: keys that are being written, and objects that nothing names and that are removed after " +
+      "`storage.removalDelay`.",
+    labels: [{ name: "state", values: ["writing", "garbage"] }],
+  },
+  objectBytes: {
+    name: "zot_objects_bytes",
+    type: "gauge",
+    says: "Bytes of these.",
+    labels: [{ name: "state", values: ["writing", "garbage"] }],
+  },
   cpuSeconds: {
     name: "process_cpu_seconds_total",
     type: "counter",

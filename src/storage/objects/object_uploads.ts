@@ -2,7 +2,8 @@
  * Uploads that become objects: they grow on this machine, and are sent to the store when they are finished.
  */
 import type { Algorithm, Digest } from "../../oci/digest.ts";
-import type { ScratchUpload, ScratchUploads } from "../scratch_uploads.ts";
+import type { Room } from "../blob_store.ts";
+import type { Scratch, ScratchUpload, ScratchUploads } from "../scratch_uploads.ts";
 import type {
   AppendLimits,
   AppendResult,
@@ -16,10 +17,12 @@ import { writeObject, type ObjectPlace } from "./write_object.ts";
 
 export class ObjectUploads implements UploadStore {
   readonly #scratch: ScratchUploads;
+  readonly #disk: Pick<Scratch, "room">;
   readonly #place: ObjectPlace;
 
-  constructor(scratch: ScratchUploads, place: ObjectPlace) {
-    this.#scratch = scratch;
+  constructor(scratch: Pick<Scratch, "uploads" | "room">, place: ObjectPlace) {
+    this.#scratch = scratch.uploads;
+    this.#disk = scratch;
     this.#place = place;
   }
 
@@ -44,8 +47,13 @@ export class ObjectUploads implements UploadStore {
   ids(): Promise<string[]> {
     return this.#scratch.ids();
   }
+
+  room(): Promise<Room> {
+    return this.#disk.room();
+  }
 }
 
+/** One that is held. */
 class ObjectUpload implements HeldUpload {
   readonly #upload: ScratchUpload;
   readonly #place: ObjectPlace;

@@ -22,7 +22,7 @@ export function openObjects(options: ObjectsOptions): Stores {
   const { scratch } = options;
   return {
     blobs: new ObjectBlobs(options),
-    uploads: new ObjectUploads(scratch.uploads, options),
+    uploads: new ObjectUploads(scratch, options),
     layouts: null,
     upkeep: objectUpkeep(options),
     close: () => scratch.close(),

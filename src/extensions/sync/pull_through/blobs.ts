@@ -224,8 +224,10 @@ export class MirroredBlobs {
   }
 
   async #isFull(repository: string): Promise<boolean> {
+    const { uploads } = this.#parts;
     const { blobs, clock, report } = this.#parts.registry;
-    const room = await blobs.room(repository);
+    // Where content lies elsewhere, what comes lies on this disk until it is whole.
+    const room = (await blobs.room(repository)) ?? (await uploads.room?.()) ?? null;
     if (room === null) return false;
     const { freeBytes, totalBytes } = room;
     if (freeBytes >= totalBytes * this.#settings.freePartMin) return false;
