@@ -34,15 +34,18 @@ const pictures: readonly Picture[] = [
     width: 360,
     height: 720,
   },
+  { name: "state", path: "state", shows: "complete" },
 ];
 
 if (noBrowser !== null) throw new Error(noBrowser);
 const wanted = Bun.argv.slice(2);
 await mkdir(directory, { recursive: true });
 await using world = await startWorld({
-  extensions: { ui: { enable: true }, search: { enable: true } },
+  extensions: { ui: { enable: true }, search: { enable: true }, scrub: { interval: "2h" } },
 });
 await pushSample(new Pusher(world.url));
+// The first round of checks has something to read.
+await world.restart();
 const browser = await openBrowser();
 for (const { name, path, shows, ...look } of pictures) {
   if (wanted.length > 0 && !wanted.includes(name)) continue;

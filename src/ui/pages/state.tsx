@@ -125,7 +125,8 @@ function CheckFigures({ scrub }: { readonly scrub: Scrub }) {
   }
   const figures: Figure[] = [
     { label: "Checked", bytes: checked.bytes, says: countText(checked.digests, "digest") },
-    ...coverage.map(({ withinHours, percent }) => ({
+    // Of nothing, all was checked.
+    ...(checked.digests === 0 ? [] : coverage).map(({ withinHours, percent }) => ({
       label: `Within ${spanText(withinHours * hourMs)}`,
       text: `${percent} %`,
     })),
