@@ -239,6 +239,28 @@ test("what a person must mend is said in one line, with the permission, and not 
   expect(fake.count("list")).toBe(2);
 });
 
+test("absent is what the store says is absent: not a bucket that is gone, nor the 404 of a proxy", async () => {
+  const { store } = open();
+  await store.put("a", sample(10));
+  expect([await store.size("b"), await store.get("b", null)]).toEqual([null, null]);
+  fake.bucket = "renamed";
+  for (const work of [
+    () => store.size("a"),
+    () => store.get("a", null),
+    () => store.put("b", sample(1)),
+  ]) {
+    expect(String(await failed(work()))).toContain("there is no such bucket");
+  }
+  fake.fault = () => ({ status: 404 });
+  for (const work of [
+    () => store.size("a"),
+    () => store.get("a", null),
+    () => store.list("", null),
+  ]) {
+    expect(await failed(work())).toBeInstanceOf(ObjectStoreRefused);
+  }
+});
+
 test("nobody is there: said with the error of the connection", async () => {
   const { store } = openS3Store({ regionendpoint: "127.0.0.1:9" }, { clock });
   const error = await failed(store.put("a", sample(1)));
@@ -320,7 +342,7 @@ test("a certificate that nobody trusts is said; cafile and skipverify are ways o
     port: 0,
     hostname: "127.0.0.1",
     tls: { cert: Bun.file(cert), key: Bun.file(key) },
-    fetch: () => new Response("", { status: 404 }),
+    fetch: () => new Response("<Error><Code>NoSuchKey</Code></Error>", { status: 404 }),
   });
   const regionendpoint = `https://127.0.0.1:${server.port}`;
   const error = await failed(open({ regionendpoint }).store.size("a"));

@@ -106,7 +106,7 @@ test("keys of the environment, and of a shared file", async () => {
       { regionendpoint: fake.url, ...none },
       { clock: systemClock, env: { ...nowhere, ...env } },
     );
-    await store.size("a");
+    await store.list("", null);
   }
   expect(usedBy(fake)).toEqual(["ENV", "FILE"]);
 });

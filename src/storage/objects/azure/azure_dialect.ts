@@ -74,7 +74,7 @@ export class AzureDialect implements StoreDialect {
     const code = headers.get("x-ms-error-code") ?? elementText(text, "Code") ?? "";
     const says = /^\w{1,80}$/.test(code) ? `${status} (${code})` : `${status}`;
     if (again.has(status)) return { kind: "again", says };
-    if (absent.has(code) || (status === 404 && code === "")) return { kind: "absent" };
+    if (absent.has(code)) return { kind: "absent" };
     if (code === "ContainerNotFound") {
       const help = "there is no such container: create it, or change container";
       return { kind: "refused", says: `${says}: ${help}` };

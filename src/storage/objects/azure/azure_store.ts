@@ -9,6 +9,7 @@ import { MiB } from "../../../lib/bytes.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import type { ContentRange } from "../../blob_store.ts";
 import { getObject } from "../http/get_object.ts";
+import type { StoreRequest } from "../http/store_dialect.ts";
 import type { StoreRequests } from "../http/store_requests.ts";
 import { elements, elementText } from "../http/xml_text.ts";
 import { assertKey } from "../object_key.ts";
@@ -52,7 +53,7 @@ export class AzureStore implements ObjectStore {
   async put(key: string, body: ObjectBody): Promise<void> {
     assertKey(key);
     const headers = { ...blob, ...lengthOf(body) };
-    await this.#parts.requests.send({ operation: operations.put, key, body, headers });
+    await this.#write({ operation: operations.put, key, body, headers });
   }
 
   async get(key: string, range: ContentRange | null): Promise<ReadableStream<Uint8Array> | null> {
@@ -89,8 +90,7 @@ export class AzureStore implements ObjectStore {
     assert(number >= 1 && number <= partsMax, `${number} is no number of a part`);
     const tag = blockName(upload, number);
     const query = { comp: "block", blockid: tag };
-    const request = { operation: operations.block, key, query, body, headers: lengthOf(body) };
-    await this.#parts.requests.send(request);
+    await this.#write({ operation: operations.block, key, query, body, headers: lengthOf(body) });
     return { number, tag };
   }
 
@@ -107,8 +107,7 @@ export class AzureStore implements ObjectStore {
       throw new ObjectStoreRefused(`${this.#parts.dialect.name}: a part of ${key} has another tag`);
     const body = blockList(inOrder.map(({ tag }) => tag));
     const query = { comp: "blocklist" };
-    const request = { operation: operations.commit, key, query, body, headers: lengthOf(body) };
-    await this.#parts.requests.send(request);
+    await this.#write({ operation: operations.commit, key, query, body, headers: lengthOf(body) });
   }
 
   /** Blocks that no list names are forgotten with it; what has become an object is left alone. */
@@ -131,7 +130,8 @@ export class AzureStore implements ObjectStore {
       ...(after === null ? {} : { marker: after }),
     };
     const answer = await requests.send({ operation: operations.list, key: null, query });
-    const text = answer?.text ?? "";
+    if (answer === null) throw this.#refused(`there is no list of ${prefix}`);
+    const { text } = answer;
     const objects = elements(text, "Blob").map((entry): ListedObject => ({
       key: (elementText(entry, "Name") ?? "").slice(root.length),
       sizeBytes: Number(elementText(entry, "Content-Length")),
@@ -151,6 +151,16 @@ export class AzureStore implements ObjectStore {
 
   async close(): Promise<void> {
     this.#parts.requests.close();
+  }
+
+  /** What finds nothing there was not written. */
+  async #write(request: StoreRequest): Promise<void> {
+    if ((await this.#parts.requests.send(request)) !== null) return;
+    throw this.#refused(`there is no place for ${request.key}`);
+  }
+
+  #refused(why: string): ObjectStoreRefused {
+    return new ObjectStoreRefused(`${this.#parts.dialect.name}: ${why}`);
   }
 }
 

@@ -26,6 +26,8 @@ export interface DialectParts {
 }
 
 const again = new Set([408, 429, 500, 502, 503, 504]);
+/** A 404 of the store, by its JSON or by what it says to who asks for bytes; any other is of somebody else. */
+const isAbsence = /"notFound"|no such object|not ?found/i;
 /** Reasons of a 403 that is a 429. */
 const limits = new Set(["rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"]);
 
@@ -53,10 +55,11 @@ export class GcsDialect implements StoreDialect {
     const says = reason === null ? `${status}` : `${status} (${reason})`;
     if (again.has(status) || (reason !== null && limits.has(reason)))
       return { kind: "again", says };
-    if (status === 404 && !text.includes("bucket does not exist")) return { kind: "absent" };
-    const help = status === 404 ? noBucket : `the account needs ${operation.permission}`;
+    const isBucket = status === 404 && text.includes("bucket does not exist");
+    if (status === 404 && !isBucket && isAbsence.test(text)) return { kind: "absent" };
+    const help = isBucket ? noBucket : `the account needs ${operation.permission}`;
     if (status === 401) return { kind: "learned", what: "login", says: `${says}: ${help}` };
-    return { kind: "refused", says: status === 403 || status === 404 ? `${says}: ${help}` : says };
+    return { kind: "refused", says: status === 403 || isBucket ? `${says}: ${help}` : says };
   }
 
   #urlOf({ operation, key, query = {} }: StoreRequest): string {

@@ -127,7 +127,7 @@ export class GcsStore implements ObjectStore {
   }
 
   async list(prefix: string, after: string | null) {
-    const { prefix: root, requests } = this.#parts;
+    const { prefix: root, requests, dialect } = this.#parts;
     const query = {
       prefix: `${root}${prefix}`,
       maxResults: "1000",
@@ -135,7 +135,8 @@ export class GcsStore implements ObjectStore {
       ...(after === null ? {} : { pageToken: after }),
     };
     const answer = await requests.send({ operation: operations.list, key: null, query });
-    const { items, nextPageToken: next } = objectIn(answer?.text ?? "");
+    if (answer === null) throw new ObjectStoreRefused(`${dialect.name}: ${noBucket}`);
+    const { items, nextPageToken: next } = objectIn(answer.text);
     const objects = (Array.isArray(items) ? items : [])
       .filter(isJsonObject)
       .map((item): ListedObject => ({
@@ -154,7 +155,7 @@ export class GcsStore implements ObjectStore {
   async probe(): Promise<void> {
     await probeObjects(this);
     const { requests, dialect, report } = this.#parts;
-    const query = { fields: "versioning,retentionPolicy,softDeletePolicy" };
+    const query = { fields: "versioning,retentionPolicy" };
     const bucket = await requests
       .send({ operation: operations.bucket, key: null, query })
       .catch((error: unknown) => {

@@ -5,6 +5,7 @@ export const operations = {
   put: row("PUT of an object", "PUT", "write", "s3:PutObject"),
   get: row("GET of an object", "GET", "read", "s3:GetObject"),
   head: row("HEAD of an object", "HEAD", "small", "s3:GetObject and s3:ListBucket"),
+  look: row("look at an object", "GET", "small", "s3:GetObject"),
   remove: row("DELETE of an object", "DELETE", "small", "s3:DeleteObject"),
   create: row("begin of an object in parts", "POST", "small", "s3:PutObject"),
   part: row("PUT of a part", "PUT", "write", "s3:PutObject"),

@@ -51,7 +51,7 @@ export class S3Store implements ObjectStore {
     const { requests, headers } = this.#parts;
     const request = { operation: operations.put, key, body };
     const answer = await requests.send({ ...request, headers: { ...headers, ...lengthOf(body) } });
-    if (answer === null) throw this.#gone(key);
+    if (answer === null) throw this.#refused(`there is no place for ${key}`);
   }
 
   async get(key: string, range: ContentRange | null): Promise<ReadableStream<Uint8Array> | null> {
@@ -63,8 +63,15 @@ export class S3Store implements ObjectStore {
 
   async size(key: string): Promise<number | null> {
     assertKey(key);
-    const answer = await this.#parts.requests.send({ operation: operations.head, key });
-    return answer === null ? null : Number(answer.headers.get("Content-Length"));
+    const { requests } = this.#parts;
+    const answer = await requests.send({ operation: operations.head, key });
+    if (answer !== null) return Number(answer.headers.get("Content-Length"));
+    // An answer to HEAD does not say whether the object is absent, or the bucket.
+    const first = { operation: operations.look, key, headers: { Range: "bytes=0-0" } };
+    const looked = await requests.send(first);
+    if (looked === null) return null;
+    const total = /\/(\d+)$/.exec(looked.headers.get("Content-Range") ?? "")?.[1];
+    return Number(total ?? looked.headers.get("Content-Length"));
   }
 
   async remove(key: string): Promise<void> {
@@ -127,7 +134,7 @@ export class S3Store implements ObjectStore {
       ...(after === null ? {} : { "start-after": `${root}${after}` }),
     };
     const answer = await requests.send({ operation: operations.list, key: null, query });
-    if (answer === null) throw this.#gone(prefix);
+    if (answer === null) throw this.#refused(`there is no list of ${prefix}`);
     const objects = listedObjects(answer.text, root);
     const isMore = elementText(answer.text, "IsTruncated") === "true";
     return { objects, next: isMore ? (objects.at(-1)?.key ?? null) : null };
@@ -173,7 +180,11 @@ export class S3Store implements ObjectStore {
   }
 
   #gone(key: string): ObjectStoreRefused {
-    return new ObjectStoreRefused(`${this.#parts.dialect.name}: the parts of ${key} are gone`);
+    return this.#refused(`the parts of ${key} are gone`);
+  }
+
+  #refused(why: string): ObjectStoreRefused {
+    return new ObjectStoreRefused(`${this.#parts.dialect.name}: ${why}`);
   }
 }
 

@@ -35,7 +35,6 @@ const statuses: Readonly<Record<number, Meaning>> = {
   301: "place",
   307: "place",
   403: "denied",
-  404: "absent",
   408: "again",
   429: "again",
   500: "again",
@@ -61,9 +60,9 @@ export function verdictOf({ operation }: StoreRequest, answer: StoreAnswer): Ver
   const says = /^\w{1,80}$/.test(code) ? `${status} (${code})` : `${status}`;
   // An answer to HEAD does not say why.
   const isMute = operation.method === "HEAD" && (status === 400 || status === 403);
-  const meaning = isMute
-    ? "login"
-    : (meanings[code] ?? statuses[code === "" || status !== 404 ? status : 0]);
+  // What is absent is not there to those who name it: any other 404 is of somebody else, such as a proxy.
+  if (operation.method === "HEAD" && status === 404) return { kind: "absent" };
+  const meaning = isMute ? "login" : (meanings[code] ?? statuses[status]);
   if (meaning === "absent") return { kind: "absent" };
   if (meaning === "again") return { kind: "again", says };
   const needed = `the keys need ${operation.permission}`;
