@@ -10,7 +10,7 @@ import { changesLightly, lookAtWork, slicesOf, type Look } from "./look_at.ts";
 
 export const followerName = "summarise";
 /** What is pushed within it is summarised in one go: each transaction costs about as much as an image. */
-const settleMs = 250;
+const settleMs = 500;
 /** Records that are looked at beside the commits; more at once are work for another process. */
 const lightRecordsMax = 64;
 
