@@ -275,6 +275,21 @@ describe("root directories", () => {
     );
   });
 
+  test("are taken up again after all of the main one's own files were lost", async () => {
+    await using at = await places();
+    {
+      await using zot = await startZot({ config: at.storage() });
+      for (const name of ["base/app", "team/app"]) await pushImage(zot.url, name, "v1");
+      expect(await zot.stop()).toBe(0);
+    }
+    await rm(join(at.main, "_zot"), { recursive: true });
+    await using zot = await startZot({ config: at.storage() });
+    for (const name of ["base/app", "team/app"]) {
+      await eventually("it was read in", () => pulls(zot.url, name, "v1"));
+    }
+    expect(await zot.stop()).toBe(0);
+  });
+
   test("whose disk is not mounted stop the start, and nothing is made in their place", async () => {
     await using at = await places();
     {
