@@ -15,10 +15,12 @@ import type { Decision } from "../registry/retention/evaluate.ts";
 import { explainTags } from "../registry/retention/explain.ts";
 import { explainUntagged } from "../registry/retention/explain_untagged.ts";
 import { planLines } from "../registry/retention/plan.ts";
-import { whyKept } from "../registry/retention/why.ts";
+import { rulesOf } from "../registry/retention/rules.ts";
+import { whyKept, type Step } from "../registry/retention/why.ts";
 import { invalidTag, requireReference, type App } from "./app.ts";
 import { checkMembers, invalidBody, readObject } from "./json_body.ts";
 import { requirePresent } from "./past.ts";
+import { requireShown, shownTags } from "./shown_tags.ts";
 
 /** Lines of a plan in one request, and bytes of them. */
 const linesMax = 5_000;
@@ -27,17 +29,21 @@ const linesBytesMax = 6 * 1024 * 1024;
 const plannedMax = 100_000;
 const noStore = { "cache-control": "no-store" };
 
-/** GET: what becomes of each tag of a repository, or of one, and why. */
+/** GET: what becomes of each tag of a repository that the caller may pull, or of one, and why. */
 export async function getRetention(call: Call, app: App): Promise<Reply> {
   requirePresent(call, "what stays and what goes is not decided about its past");
   const tag = call.query.get("tag");
   if (tag !== null && !isTag(tag)) throw invalidTag(tag);
+  if (tag !== null) requireShown(call, call.repository, [tag]);
   const { repository, subPath, policy, dryRun, decisions } = await explainTags(
     app.registry,
     call.repository,
     tag,
   );
-  const body = { name: repository, subPath, policy, dryRun, tags: decisions.map(toldDecision) };
+  const shows = shownTags(call);
+  const shown =
+    shows === null ? decisions : decisions.filter((each) => shows(repository, each.tag));
+  const body = { name: repository, subPath, policy, dryRun, tags: shown.map(toldDecision) };
   return jsonReply(200, body, noStore);
 }
 
@@ -46,7 +52,9 @@ export async function getUntagged(call: Call, app: App): Promise<Reply> {
   requirePresent(call, "what stays and what goes is not decided about its past");
   const { manifests, isCutOff } = await explainUntagged(app.registry, call.repository);
   const showsWho = app.auth === null || call.by !== null;
-  const told = manifests.map(({ pushedAt, pushedBy, pulledAt, since, until, ...rest }) => ({
+  const shows = shownTags(call);
+  const shown = manifests.filter(({ digest }) => shows === null || shows(call.repository, digest));
+  const told = shown.map(({ pushedAt, pushedBy, pulledAt, since, until, ...rest }) => ({
     ...rest,
     pushedAt: time(pushedAt),
     pushedBy: showsWho ? pushedBy : null,
@@ -54,16 +62,21 @@ export async function getUntagged(call: Call, app: App): Promise<Reply> {
     since: time(since),
     until: time(until),
   }));
-  const { dryRun } = app.registry.retention;
+  const { dryRun } = rulesOf(app.registry.retention, call.repository);
   return jsonReply(200, { name: call.repository, dryRun, manifests: told, isCutOff }, noStore);
 }
 
-/** GET: what keeps a blob or a manifest. */
+/** GET: what keeps a blob or a manifest. Ways from tags that the caller may not pull are not told. */
 export async function getWhy(call: Call, app: App): Promise<Reply> {
   requirePresent(call, "what stays and what goes is not decided about its past");
   const reference = requireReference(call, "read");
   const why = await whyKept(app.registry, call.repository, reference);
-  const { repository, unnamedSince, verdict, ...rest } = why;
+  const { repository, unnamedSince, verdict, ways, ...rest } = why;
+  const shows = shownTags(call);
+  const isShown = ({ kind, name }: Step): boolean =>
+    kind !== "tag" || shows === null || shows(repository, name);
+  const shown = ways.filter((way) => way.every(isShown));
+  const isCutOff = why.isCutOff || shown.length < ways.length;
   const told =
     verdict === null
       ? null
@@ -72,7 +85,15 @@ export async function getWhy(call: Call, app: App): Promise<Reply> {
           reason: verdict.reason,
           until: time(verdict.lookAgainAt),
         };
-  const body = { name: repository, ...rest, unnamedSince: time(unnamedSince), verdict: told };
+  const since = time(unnamedSince);
+  const body = {
+    name: repository,
+    ...rest,
+    ways: shown,
+    isCutOff,
+    unnamedSince: since,
+    verdict: told,
+  };
   return jsonReply(200, body, noStore);
 }
 

@@ -24,6 +24,7 @@ import { anyTag, type TagRules } from "../registry/tag_rule.ts";
 import { invalidTag, shorten, type App } from "./app.ts";
 import { checkMembers, invalidBody, readObject } from "./json_body.ts";
 import { allowedTags, tagCheck } from "./manifests.ts";
+import { shownTags } from "./shown_tags.ts";
 
 const smallBytesMax = 4 * 1024;
 /** Of a plan that is carried out: some 400 bytes for each step. */
@@ -107,7 +108,10 @@ export async function getUndo(call: Call, app: App): Promise<Reply> {
       return caller.may("read", repository);
     },
   });
-  const told = steps.map(({ at, by, ...step }) => ({
+  const shows = shownTags(call);
+  const isShown = ({ repository, tag }: UndoStep): boolean =>
+    shows === null || tag === null || shows(repository, tag);
+  const told = steps.filter(isShown).map(({ at, by, ...step }) => ({
     ...step,
     at: new Date(at).toISOString(),
     ...(showsWho(call, app) ? { by } : {}),

@@ -28,6 +28,7 @@ import { pageEntriesMax } from "../registry/lists.ts";
 import { invalidTag, shorten, targetOf, type App } from "./app.ts";
 import { countParameter } from "./lists.ts";
 import { requirePresent } from "./past.ts";
+import { requireShown } from "./shown_tags.ts";
 
 const entriesDefault = 1_000;
 const noStore = { "cache-control": "no-store" };
@@ -37,6 +38,7 @@ export async function getRepositoryUsage(call: Call, app: App): Promise<Reply> {
   requirePresent(call, "what it takes is not told of its past");
   const { repository, caller } = call;
   const tags = tagParameters(call);
+  requireShown(call, repository, tags);
   const { quotas, waitingBytes, heldBytes, ...found } = await repositoryFigures(
     app.registry,
     repository,

@@ -109,6 +109,43 @@ test.each([
   expect(await told("other")).toContain(path.includes("history") ? hidden.digest : "secret-3");
 });
 
+test("what retention decides, why a layer is kept, and what an undo would do", async () => {
+  const told = async (path: string, name: string): Promise<string> => {
+    const answer = await world.send("GET", path, login(name));
+    expect([path, answer.status]).toEqual([path, 200]);
+    return Buffer.from(answer.body).toString();
+  };
+  const manifest = JSON.parse(await told("/v2/team/app/manifests/v1", "reader"));
+  const base: string = manifest.layers[0].digest;
+  for (const path of [
+    "/v2/team/app/_zot/retention",
+    `/v2/team/app/_zot/why/${base}`,
+    "/v2/_zot/undo?since=1h",
+  ]) {
+    const own = await told(path, "reader");
+    expect([path, own]).toEqual([path, expect.not.stringContaining("secret")]);
+    expect([path, own]).toEqual([path, expect.not.stringContaining(hidden.digest)]);
+    expect(own).toContain("v1");
+    expect(await told(path, "other")).toContain("secret-3");
+  }
+  // That nothing else keeps it is not said.
+  expect(JSON.parse(await told(`/v2/team/app/_zot/why/${hidden.digest}`, "reader"))).toMatchObject({
+    ways: [],
+    isCutOff: true,
+    unnamedSince: null,
+  });
+});
+
+test.each([
+  "/v2/team/app/_zot/retention?tag=secret-3",
+  "/v2/team/app/_zot/usage?tag=v1&tag=secret-3",
+  "/v2/team/app/_zot/why/secret-3",
+])("what is asked about the tag by its name is refused as a pull is: %s", async (path) => {
+  const status = async (name: string): Promise<number> =>
+    (await world.send("GET", path, login(name))).status;
+  expect([await status("reader"), await status("other")]).toEqual([403, 200]);
+});
+
 test("a pull of it is refused as before, and the tags that are shown are pulled", async () => {
   const pull = async (tag: string): Promise<number> =>
     (await world.send("GET", `/v2/team/app/manifests/${tag}`, login("reader"))).status;
