@@ -9,7 +9,7 @@ import type { Digest } from "../oci/digest.ts";
 import type { ComparedBytes } from "../storage/blob_store.ts";
 import type { Holding } from "../metadata/metadata.ts";
 import type { Registry } from "./registry.ts";
-import { replaceCopy } from "./scrub/replace_copy.ts";
+import { marksOf, replaceCopy } from "./scrub/replace_copy.ts";
 
 /** Other repositories whose copy is compared: each costs reading it. */
 export const donorsMax = 3;
@@ -36,26 +36,38 @@ interface Blob {
   readonly digest: Digest;
 }
 
-/** Puts the bytes under their digest, flushed. Returns the damaged copies that it met. */
+export interface Placed {
+  /** Damaged copies that were met. */
+  readonly damaged: Damaged[];
+  /** Whose copy was shared; null where the bytes were stored. */
+  readonly from: string | null;
+}
+
+/**
+ * Puts the bytes under their digest, flushed. While any copy is marked as damaged none is shared: a store may take one for
+ * equal by what it knows of it. One may be marked until the commit, which has to look.
+ */
 export async function placeBlob(
   registry: Registry,
   complete: CompleteBytes,
   { repository, digest }: Blob,
-): Promise<Damaged[]> {
+): Promise<Placed> {
   const damaged: Damaged[] = [];
+  const isMarked = (await marksOf(registry, digest)).length > 0;
   const donors = await donorsOf(registry, { repository, digest }, donorsMax);
   // The bytes are at hand: where nothing can be shared they are stored, and no copy is made.
   const share = (from: string): Promise<boolean> =>
     registry.blobs.share(digest, { from, to: repository, mayCopy: false });
   for (const donor of [repository, ...donors]) {
     const found = await compare(registry, complete, { repository: donor, digest });
-    if (found === "equal" && (await share(donor))) return damaged;
+    if (found === "equal" && isMarked) continue;
+    if (found === "equal" && (await share(donor))) return { damaged, from: donor };
     // That the pushed repository has nothing yet is no news.
     const isNew = found === "absent" && donor === repository;
     if (found !== "equal" && !isNew) damaged.push(await described(registry, donor, digest));
   }
   await complete.finish(repository, digest);
-  return damaged;
+  return { damaged, from: null };
 }
 
 /** Other repositories that have the content, and would share it. */

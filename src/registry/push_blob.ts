@@ -111,9 +111,14 @@ async function publish(
   const { sizeBytes } = complete;
   let damaged: readonly Damaged[] = [];
   const place = async (): Promise<Commit> => {
-    damaged = await placeBlob(registry, complete, { repository, digest });
+    const placed = await placeBlob(registry, complete, { repository, digest });
+    damaged = placed.damaged;
+    const { from } = placed;
+    // A check may find what was shared damaged meanwhile: then it is placed again, by the bytes at hand.
+    const preconditions =
+      from === null ? [] : [{ kind: "unmarked-in", digest, repository: from } as const];
     const changes = [{ kind: "link-blob", digest, sizeBytes } as const];
-    return { repository, preconditions: [], changes, by };
+    return { repository, preconditions, changes, by };
   };
   if (!(await nameBytes(registry, { digest, place }))) {
     throw apiError("UNAVAILABLE", {

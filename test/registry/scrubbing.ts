@@ -16,7 +16,7 @@ export interface Scrubbing {
   enable(is: boolean): void;
 }
 
-type Scrubbed = Pick<World, "clock" | "root" | "registry">;
+type Scrubbed = Pick<World, "clock" | "root"> & { readonly registry: Registry };
 
 /** The job on a registry, the world's own without one, as a start opens it. */
 export function openScrubbing(world: Scrubbed, registry: Registry = world.registry): Scrubbing {
@@ -49,7 +49,7 @@ export function scrubOnce(world: Scrubbed, registry?: Registry): Promise<void> {
   return openScrubbing(world, registry).run();
 }
 
-export async function damagedOf({ registry }: Pick<World, "registry">): Promise<Damaged[]> {
+export async function damagedOf({ registry }: { readonly registry: Registry }): Promise<Damaged[]> {
   return registry.metadata.records(scrub).damaged(null, 1_000);
 }
 

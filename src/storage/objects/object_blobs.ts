@@ -30,6 +30,8 @@ import { writeObject, type ObjectPlace } from "./write_object.ts";
 const checkedBytes = 16 * MiB;
 /** Up to this much is read before it is sent: the answer then says how long it is. */
 const atOnceBytesMax = 256 * KiB;
+/** Up to this much is compared byte by byte with what is pushed, so that a push repairs it. */
+const comparedBytesMax = 64 * KiB;
 /** Clients are not sent elsewhere for less. */
 const redirectedBytesMin = 64 * KiB;
 
@@ -106,14 +108,27 @@ export class ObjectBlobs implements BlobStore {
 
   /**
    * By what is known: an object is the verified bytes of its digest, and never changes. That it is there still is asked
-   * for, so that a push repairs what the store has lost.
+   * for, so that a push repairs what the store has lost; what is read by one small request is compared.
    */
   async compare(repository: string, digest: Digest, bytes: ComparedBytes) {
     const found = await this.#find(repository, digest);
     if (found === null) return "absent";
     if (found.sizeBytes !== bytes.sizeBytes) return "different";
+    if (found.sizeBytes <= comparedBytesMax) return this.#compareBytes(found, bytes);
     const sizeBytes = await this.#options.store.size(found.key);
     return sizeBytes === bytes.sizeBytes ? "equal" : "different";
+  }
+
+  async #compareBytes({ key, sizeBytes }: NamedObject, bytes: ComparedBytes) {
+    const stream = await this.#options.store.get(key, null);
+    if (stream === null) return "different";
+    const stored = await readAll(stream, sizeBytes);
+    let at = 0;
+    for await (const part of bytes.parts()) {
+      if (!Buffer.from(part).equals(stored.subarray(at, at + part.length))) return "different";
+      at += part.length;
+    }
+    return at === stored.length ? "equal" : "different";
   }
 
   async lookAt(repository: string, digest: Digest): Promise<ContentLook | null> {
