@@ -47,6 +47,8 @@ export interface FoundUpload {
 }
 
 export interface UploadTools {
+  /** Uploads become content elsewhere. */
+  readonly seals: boolean;
   /** Of all small bodies on their way. */
   readonly smallBodies: MemoryBudget;
   readonly files: DurableFiles;
@@ -203,7 +205,7 @@ export class FilesystemUpload implements HeldUpload, ScratchUpload {
 
   async discard(): Promise<void> {
     this.#tools.hashes.forget(this.#id);
-    if (this.#finished) await unlink(this.#sealedPath).catch(absentOr);
+    if (this.#finished && this.#tools.seals) await unlink(this.#sealedPath).catch(absentOr);
     await unlink(this.#path).catch(absentOr);
   }
 

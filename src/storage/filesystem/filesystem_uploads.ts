@@ -24,6 +24,7 @@ export class FilesystemUploads implements UploadStore {
   constructor(files: KeyedFiles, layouts: FilesystemLayouts | null, hashes: HashThread) {
     this.#files = files;
     this.#tools = {
+      seals: layouts === null,
       files: files.durable,
       hashes,
       smallBodies: new MemoryBudget(smallBodiesBytesMax),
