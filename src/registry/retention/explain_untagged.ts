@@ -1,4 +1,5 @@
 /** What becomes of manifests that nothing names, and why: for people who ask before it happens. */
+import { setImmediate } from "node:timers/promises";
 import { collection } from "../../metadata/collection.ts";
 import { retention } from "../../metadata/retention.ts";
 import type { Digest } from "../../oci/digest.ts";
@@ -12,6 +13,8 @@ export const lookedAtMax = 2_000;
 export const untaggedToldMax = 200;
 /** Manifests that are asked about at once. */
 const pageMax = 256;
+/** What the told manifests name, as far as it is summed up: beyond it no more manifests are told. */
+export const summedPartsMax = 50_000;
 
 /** A manifest without tag, index and subject. */
 export interface UntaggedManifest {
@@ -42,6 +45,7 @@ export interface UntaggedExplanation {
 export async function explainUntagged(
   registry: Registry,
   repository: string,
+  partsMax = summedPartsMax,
 ): Promise<UntaggedExplanation> {
   const resolved = await resolveTags(registry, repository, { after: null, limit: 1 });
   if (resolved.found === null) {
@@ -59,7 +63,11 @@ export async function explainUntagged(
   );
   const pinned = new Map<string, number>(pins.map(({ digest, until }) => [digest, until]));
   const manifests: UntaggedManifest[] = [];
+  let parts = 0;
   for (const facts of latest) {
+    if (parts >= partsMax) break;
+    // Other requests of the process come first.
+    await setImmediate();
     const found = await reads.manifest(repository, facts.digest as Digest, 0);
     // It went a moment ago, or something names it again.
     if (found.sizeBytes === null || found.mediaType === null) continue;
@@ -70,11 +78,13 @@ export async function explainUntagged(
       wantedReason,
       now,
     );
+    const below = await sumBelow(registry, repository, facts.digest);
+    parts += below.parts;
     manifests.push({
       digest: facts.digest,
       mediaType: found.mediaType,
       artifactType: found.artifactType,
-      bytes: found.sizeBytes + (await bytesBelow(registry, repository, facts.digest)),
+      bytes: found.sizeBytes + below.bytes,
       pushedAt: facts.pushedAt,
       pushedBy: found.pushedBy,
       pulledAt: facts.pulledAt,
@@ -112,13 +122,14 @@ async function factsOf(
   return rows.map((row) => ({ ...row, pulledAt: pulledAt.get(row.digest) ?? null, subject: null }));
 }
 
-/** Of what a manifest names itself, as far as its size is known. */
-async function bytesBelow(
+/** Of what a manifest names itself, as far as its size is known; and how much that is. */
+async function sumBelow(
   { metadata }: Registry,
   repository: string,
   digest: string,
-): Promise<number> {
+): Promise<{ readonly parts: number; readonly bytes: number }> {
   const children = await metadata.records(retention).children(repository, digest);
   const sizes = new Map(children.map((child) => [child.digest, child.sizeBytes ?? 0]));
-  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  return { parts: children.length, bytes };
 }
