@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { checkConfig } from "../config/load.ts";
 import { formatBytes } from "../lib/bytes.ts";
 import { readNote } from "../storage/root_note.ts";
-import { lockFile } from "../storage/layout.ts";
+import { lockFile, finishedDirectory } from "../storage/layout.ts";
 import { claimRoot, RootTaken, type Claim } from "../storage/root_lock.ts";
 import type { Given, Output } from "./command.ts";
 import { loadGiven } from "./load_given.ts";
@@ -95,6 +95,12 @@ async function scrubRoots(
   try {
     for (const root of roots) {
       if (!existsSync(root)) throw new Error(`${root}: there is no such directory`);
+      if (existsSync(join(root, finishedDirectory))) {
+        throw new Error(
+          `${root}: its content lies in a store of objects; a server checks it (extensions.scrub), ` +
+            "and zot scrub status tells what it found",
+        );
+      }
       claims.push(claimIfOurs(root));
     }
     const rows: ScrubRow[] = [];

@@ -9,7 +9,9 @@ import { checkConfig } from "../../src/config/load.ts";
 import type { Log } from "../../src/lib/log.ts";
 import { collectOffline, startServer } from "../../src/server.ts";
 import { sample } from "../contracts/store_samples.ts";
+import { run } from "../processes.ts";
 import { tempDirectory } from "../temp.ts";
+import { testedProgram } from "../tested_program.ts";
 import { FakeS3 } from "./fake_s3.ts";
 import { driverOf, sha256 } from "./object_registry.ts";
 
@@ -148,4 +150,13 @@ test("collection without a server takes names away, and a dry run nothing", asyn
     expect((await fetch(`${url}/v2/team/app/blobs/${sha256(bytes)}`)).status).toBe(404);
   };
   expect(await served(root, driver, pull)).toBe("served");
+});
+
+test("zot scrub of the directory says that the content lies elsewhere, and does not say that it is fine", async () => {
+  await using place = await opened();
+  const root = await place.root("one");
+  expect(await served(root, driverOf(place.fake), push)).toBe("served");
+  const scrubbed = await run(await testedProgram(), ["scrub", "-r", root]);
+  expect(scrubbed.code).toBe(1);
+  expect(scrubbed.stderr).toContain("its content lies in a store of objects");
 });
