@@ -123,7 +123,8 @@ export class Collector {
     } finally {
       collected.finish();
     }
-    if (!rules.dryRun && collected.count > 0) {
+    // What a dry run decides is not counted.
+    if (collected.count > 0) {
       const removal: Removal = { at: registry.clock.now(), ...collected.totals };
       await this.#note({ kind: "set", name: "last removal", value: JSON.stringify(removal) });
     }

@@ -1,6 +1,7 @@
 /** What collection has done and when it is to do more, for people who ask. */
 import { collection } from "../../metadata/collection.ts";
 import type { Registry } from "../registry.ts";
+import { everyRules } from "../retention/rules.ts";
 import { collectionDueUntil } from "./collection_clock.ts";
 import type { CollectedTotals } from "./collected.ts";
 
@@ -14,19 +15,22 @@ export interface CollectionStatus {
   readonly last: Removal | null;
   /** When the next candidate may go; null where none waits. */
   readonly nextAt: number | null;
-  /** Rules and delays decide, and nothing is removed. */
+  /** Rules and delays decide, and nothing is removed: so it is in every store. */
   readonly dryRun: boolean;
 }
 
 const kinds = ["manifest", "blob", "repository"] as const;
 
 export async function collectionStatus(registry: Registry): Promise<CollectionStatus> {
-  const { metadata, retention, clock } = registry;
+  const { metadata, clock } = registry;
+  const stores = everyRules(registry.retention);
   const reads = metadata.records(collection);
   const last = await reads.value("last removal");
   const moments: number[] = [];
   for (const kind of kinds) {
-    const delayMs = kind === "manifest" ? retention.delayMs : retention.gcDelayMs;
+    // Of several stores the shortest: nothing goes before.
+    const delays = stores.map((of) => (kind === "manifest" ? of.delayMs : of.gcDelayMs));
+    const delayMs = Math.min(...delays);
     const lookAt = await reads.nextLook(kind);
     if (lookAt === null) continue;
     moments.push(clock.now() + lookAt - (await collectionDueUntil(registry, delayMs)));
@@ -34,6 +38,6 @@ export async function collectionStatus(registry: Registry): Promise<CollectionSt
   return {
     last: last === null ? null : (JSON.parse(last) as Removal),
     nextAt: moments.length === 0 ? null : Math.min(...moments),
-    dryRun: retention.dryRun,
+    dryRun: stores.every(({ dryRun }) => dryRun),
   };
 }

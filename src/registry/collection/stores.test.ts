@@ -7,7 +7,9 @@ import { collecting, hourMs, openCollector } from "../../../test/registry/collec
 import { image, openWorld, pushBlob, pushImage, type World } from "../../../test/registry/world.ts";
 import { removeTag } from "../delete.ts";
 import type { StoreCollection } from "../store_settings.ts";
+import { compileStores } from "../retention/rules.ts";
 import { waitMs } from "./collection_job.ts";
+import { collectionStatus } from "./status.ts";
 
 const dueMs = hourMs + 60_000;
 const [main, apart] = ["base/app", "team/app"] as const;
@@ -111,6 +113,23 @@ describe("a store", () => {
     await collector.settle();
     expect(await left(world)).toEqual([apart]);
   });
+});
+
+test("what went last is told though the main store only tries, and so is when more may go", async () => {
+  await using world = await openWorld();
+  const retention = { dryRun: true, delay: null, policies: [] };
+  const settings = { ...withEntry(), retention, gcDelay: 9 * hourMs };
+  const collector = openCollector(world, settings);
+  const rules = compileStores(collecting(settings));
+  const registry = { ...world.registry, retention: rules };
+  await pushedBoth(world);
+  const { nextAt } = await collectionStatus(registry);
+  expect(nextAt).toBeLessThanOrEqual(world.clock.now() + dueMs);
+  await world.clock.advance(dueMs);
+  expect(await collector.settle()).toMatchObject({ blobs: 1 });
+  const { last, dryRun } = await collectionStatus(registry);
+  expect(last).not.toBeNull();
+  expect(dryRun).toBe(false);
 });
 
 test("a dry run of one store tells each gcInterval, however often others are collected", async () => {
