@@ -2,6 +2,7 @@
  * What retention and collection decide, for people who ask: about a tag, about content, as a plan; and the plan carried
  * out. Plans are for administrators, since they tell of every repository.
  */
+import { setImmediate } from "node:timers/promises";
 import type { Call } from "../http/call.ts";
 import type { Reply } from "../http/endpoint.ts";
 import { jsonReply, textReply } from "../http/reply.ts";
@@ -22,6 +23,8 @@ import { checkMembers, invalidBody, readObject } from "./json_body.ts";
 import { requirePresent } from "./past.ts";
 import { requireShown, shownTags } from "./shown_tags.ts";
 
+/** Tags that conditions are asked about in one turn. */
+const turnMax = 250;
 /** Lines of a plan in one request, and bytes of them. */
 const linesMax = 5_000;
 const linesBytesMax = 6 * 1024 * 1024;
@@ -40,11 +43,25 @@ export async function getRetention(call: Call, app: App): Promise<Reply> {
     call.repository,
     tag,
   );
-  const shows = shownTags(call);
-  const shown =
-    shows === null ? decisions : decisions.filter((each) => shows(repository, each.tag));
+  const shown = await shownOf(call, repository, decisions);
   const body = { name: repository, subPath, policy, dryRun, tags: shown.map(toldDecision) };
   return jsonReply(200, body, noStore);
+}
+
+/** There may be very many: other requests of the process have their turn in between. */
+async function shownOf(
+  call: Call,
+  repository: string,
+  decisions: readonly Decision[],
+): Promise<readonly Decision[]> {
+  const shows = shownTags(call);
+  if (shows === null) return decisions;
+  const shown: Decision[] = [];
+  for (const [at, decision] of decisions.entries()) {
+    if (at % turnMax === turnMax - 1) await setImmediate();
+    if (shows(repository, decision.tag)) shown.push(decision);
+  }
+  return shown;
 }
 
 /** GET: manifests that nothing names, what becomes of each, and why. Who pushed is told as in the history of a tag. */
