@@ -91,8 +91,33 @@ async function openStored(
     if (opened.kind !== "stream") return opened;
     return { kind: "stream", stream: toldWhenBroken(registry, content, opened.stream) };
   } catch (error) {
-    throw error instanceof ContentGone ? new DamagedContent(content, "gone") : error;
+    throw error instanceof ContentGone ? await lost(registry, content, error) : error;
   }
+}
+
+/**
+ * What to throw where a store has lost the bytes. One that knows content by its rows learns of it by a mark: from then on
+ * no HEAD says that the content is there, and clients send it again.
+ */
+async function lost(
+  registry: Registry,
+  content: Holding,
+  { stamp }: ContentGone,
+): Promise<DamagedContent> {
+  const { repository, digest, sizeBytes } = content;
+  const damaged = new DamagedContent(content, "gone");
+  if (stamp === null) return damaged;
+  await registry.metadata.commit({
+    repository,
+    preconditions: [
+      { kind: "known", digest },
+      { kind: "bytes-are", digest, stamp },
+    ],
+    changes: [{ kind: "mark-damaged", digest, sizeBytes, how: "missing", stamp }],
+    by: null,
+  });
+  reportDamage(registry, content, damaged);
+  return damaged;
 }
 
 /** Breaks off as the stream does, and tells the operator why. */
@@ -138,10 +163,23 @@ async function readProved(registry: Registry, content: Holding): Promise<Uint8Ar
   const { repository, digest, sizeBytes } = content;
   await requireStored(registry, content);
   const bytes = await registry.blobs.read(repository, digest, sizeBytes);
-  if (bytes === null) throw new DamagedContent(content, "gone");
+  if (bytes === null) throw await whyAbsent(registry, content);
   if (bytes.length !== sizeBytes) throw new DamagedContent(content, `${bytes.length} bytes`);
   if (digestOf(algorithmOf(digest), bytes) === digest) return bytes;
   throw new DamagedContent(content, "as many that have another digest");
+}
+
+/** Asks a store once more, which may tell what it misses. */
+async function whyAbsent(registry: Registry, content: Holding): Promise<Error> {
+  const { repository, digest } = content;
+  try {
+    const opened = await registry.blobs.open(repository, digest, null);
+    if (opened.kind === "stream") await opened.stream.cancel();
+    return new DamagedContent(content, "gone");
+  } catch (error) {
+    if (error instanceof ContentGone) return lost(registry, content, error);
+    throw error;
+  }
 }
 
 /** Whether a repository can be a source of this content for another; one that cannot is reported. */

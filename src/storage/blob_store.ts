@@ -144,8 +144,12 @@ export interface BlobStore {
 export class ContentGone extends Error {
   override readonly name = "ContentGone";
 
-  constructor(repository: string, digest: Digest) {
+  /** Of what should lie there, where the store knows it by other means than a look. */
+  readonly stamp: string | null;
+
+  constructor(repository: string, digest: Digest, stamp: string | null = null) {
     super(`storage: ${digest} of ${repository} is gone`);
+    this.stamp = stamp;
   }
 }
 

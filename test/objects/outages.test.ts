@@ -60,7 +60,10 @@ describe("while the store", () => {
   }
 });
 
-test("an object that is gone is 500 and told; a push of it repairs it", async () => {
+test.each([
+  ["large", bytes],
+  ["small", bytes.slice(0, 1_000)],
+])("an object that is gone (%s) is 500 and told; a push of it repairs it", async (_name, bytes) => {
   await using registry = await startObjectRegistry();
   const { world, fake } = registry;
   await pushed(world, "team/app", bytes);
@@ -70,8 +73,14 @@ test("an object that is gone is 500 and told; a push of it repairs it", async ()
   const answer = await world.send("GET", path(bytes));
   expect(answer.status).toBe(500);
   expect(Buffer.from(answer.body).toString()).toContain("a push of it repairs it");
+  // So that clients, which ask before they push, send it.
+  expect((await world.send("HEAD", path(bytes))).status).toBe(404);
+  expect(world.lines.find(({ msg }) => String(msg).startsWith("content is damaged"))).toMatchObject(
+    { digest: sha256(bytes) },
+  );
   expect((await pushed(world, "team/app", bytes)).answer.status).toBe(201);
   expect(new Uint8Array((await world.send("GET", path(bytes))).body)).toEqual(bytes);
+  expect((await world.send("HEAD", path(bytes))).status).toBe(200);
 });
 
 test("a body that the store cuts reaches the client whole, or breaks off: it is never short and good", async () => {

@@ -75,7 +75,7 @@ export class ObjectBlobs implements BlobStore {
     // What has no bytes has no range either.
     if (found.sizeBytes === 0) return { kind: "bytes", bytes: new Uint8Array() };
     const stream = await this.#stream(repository, digest, { found, range });
-    if (stream === null) throw new ContentGone(repository, digest);
+    if (stream === null) throw new ContentGone(repository, digest, found.key);
     const bytes = range === null ? found.sizeBytes : range.last - range.first + 1;
     if (bytes > atOnceBytesMax) return { kind: "stream", stream };
     return { kind: "bytes", bytes: await readAll(stream, bytes) };
