@@ -71,6 +71,16 @@ describe("manualClock", () => {
 });
 
 describe("systemClock", () => {
+  test("a moment that has passed is no wait, and no warning of the runtime", async () => {
+    const warned: string[] = [];
+    const listener = (warning: Error): void => void warned.push(warning.name);
+    process.on("warning", listener);
+    await systemClock.sleep(-1_000);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("warning", listener);
+    expect(warned).toEqual([]);
+  });
+
   test("tells the time of day and a time that never goes back", () => {
     expect(Math.abs(systemClock.now() - Date.now())).toBeLessThan(60_000);
     const before = systemClock.monotonicMs();

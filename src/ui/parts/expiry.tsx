@@ -6,9 +6,13 @@ import { Chip, Time } from "./basics.tsx";
 /** Steps after which no time and no push changes anything, and the word for each. */
 const fixed: Readonly<Record<string, string>> = { protect: "protected", immutable: "immutable" };
 
+/** Steps whose time is the end of a protection, which says nothing of what becomes of the tag then. */
+const protectsUntil: readonly string[] = ["pin"];
+
 /** Whether there is anything to say of it. */
 export function hasExpiry({ decision, step, until }: TagDecision): boolean {
-  return decision === "delete" || until !== null || Object.hasOwn(fixed, step);
+  if (decision === "delete" || Object.hasOwn(fixed, step)) return true;
+  return until !== null && !protectsUntil.includes(step);
 }
 
 /** Where what becomes of each tag of a repository is told. */
