@@ -22,7 +22,7 @@ const outages: Readonly<Record<string, Fault>> = {
 
 describe("while the store", () => {
   for (const [says, fault] of Object.entries(outages)) {
-    test(`${says}: 503 with Retry-After and no word of the store; then all goes on, the upload included`, async () => {
+    test.concurrent(`${says}: 503 with Retry-After and no word of the store; then all goes on, the upload included`, async () => {
       await using registry = await startObjectRegistry();
       const { world, fake } = registry;
       expect((await pushed(world, "team/app", bytes)).answer.status).toBe(201);
