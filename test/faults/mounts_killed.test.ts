@@ -9,7 +9,7 @@ import { sample } from "../contracts/store_samples.ts";
 import { eventually, startZot, tempDirectory, testedProgram, run } from "../harness.ts";
 import { content, type Content } from "../http/content.ts";
 
-const rounds = 3;
+const rounds = 6;
 /** As large that a copy takes some time, and each of other bytes. */
 const large = Array.from({ length: rounds }, (_, at) => content(sample(40_000_000, at + 1)));
 
