@@ -69,17 +69,18 @@ for (const [operation, number] of steps) {
         let acknowledged: string[] = [];
         {
           await using zot = await serve(root, store);
-          let [begun, killing]: [number, Promise<void> | null] = [0, null];
+          let begun = 0;
+          const killing: Promise<void>[] = [];
           store.fault = ({ operation: asked }: Asked) => {
             if (asked !== operation) return null;
             begun += 1;
             if (begun < number) return null;
-            killing ??= zot.kill();
+            if (killing.length === 0) killing.push(zot.kill());
             return when === "before" ? { silent: true } : { done: true, status: 500, code: "Gone" };
           };
           acknowledged = await push(zot.url);
-          expect(killing).not.toBeNull();
-          await killing;
+          expect(killing).toHaveLength(1);
+          await Promise.all(killing);
         }
         store.fault = () => null;
         // The parts of a crash between their beginning and its row are the store's to end.

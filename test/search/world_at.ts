@@ -10,7 +10,7 @@ export function worldAt(url: string): World {
     options: { headers?: Record<string, string>; body?: Uint8Array | string } = {},
   ): Promise<Exchange> => {
     const init = { method, headers: options.headers ?? {}, body: options.body ?? null };
-    const answer = await fetch(`${url}${target}`, init as RequestInit);
+    const answer = await fetch(`${url}${target}`, init);
     const body = new Uint8Array(await answer.arrayBuffer());
     return { status: answer.status, headers: answer.headers, body } as unknown as Exchange;
   };

@@ -128,7 +128,7 @@ describe.skipIf(!requirePostgres())("commits to PostgreSQL", () => {
     expect(outcomes.filter((each) => each)).toHaveLength(tags.length);
     const feed = await second.metadata.feed(0, 1_000);
     const moved = feed.filter(({ tag }) => tag !== null);
-    expect(moved.map(({ tag }) => tag).toSorted()).toEqual(tags.toSorted());
+    expect(moved.map(({ tag }) => String(tag)).toSorted()).toEqual(tags.toSorted());
     const page = { after: null, limit: 100 };
     expect(await third.metadata.tags(repository, page)).toEqual(tags.toSorted());
   });
