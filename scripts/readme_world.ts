@@ -88,12 +88,12 @@ async function startUpstream(directory: string) {
   return startZot({ rootDirectory: directory, config: { http: { workers: 1 } } });
 }
 
-/** An OCI layout with one image, tagged latest, whose one layer holds one file. */
-export async function makeImage(layout: string): Promise<void> {
+/** An OCI layout with one image, tagged latest, whose one layer holds one file: the same image for the same text. */
+export async function makeImage(layout: string, text = "hello\n"): Promise<void> {
   await using files = await tempDirectory("zot-layer");
-  await writeFile(join(files.path, "hello.txt"), "hello\n");
+  await writeFile(join(files.path, "hello.txt"), text);
   const archive = join(layout, "layer.tar");
-  await runOk("tar", ["-C", files.path, "-cf", archive, "hello.txt"]);
+  await runOk("tar", ["-C", files.path, "--mtime=@0", "-cf", archive, "hello.txt"]);
   const tar = await Bun.file(archive).bytes();
   await rm(archive);
   await mkdir(join(layout, "blobs/sha256"), { recursive: true });

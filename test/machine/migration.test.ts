@@ -90,7 +90,7 @@ describe.skipIf(!canStartMachine() || !requireTool(...tools))("who comes from", 
     async () => {
       await using directory = await tempDirectory();
       const root = join(directory.path, "zot");
-      const digest = await leaveAsZotGo(root);
+      const digests = await leaveAsZotGo(root);
       await using machine = await startMachine(["bob"]);
       await machine.copy(root, "/var/lib/registry");
       const config = {
@@ -111,8 +111,8 @@ describe.skipIf(!canStartMachine() || !requireTool(...tools))("who comes from", 
         await runBlock(machine, { ...block, text: running(block.text) }, "root");
       await waitFor(machine, `http://${here}/startupz`);
 
-      for (const name of ["app:latest", "team/app:latest"])
-        expect(await pull(machine, "bob", name)).toBe(digest);
+      for (const [name, digest] of digests)
+        expect(await pull(machine, "bob", `${name}:latest`)).toBe(digest);
       const log = (await machine.shellOk("cat zot.log")).stdout;
       expect(log).toContain('"level":"info"');
       expect(log.split("\n").filter((line) => /"level":"(error|warn)"/.test(line))).toEqual([]);
@@ -145,15 +145,18 @@ async function startOldRegistry(machine: Machine, layout: string): Promise<void>
     );
 }
 
-/** A root directory as zot (Go) leaves it, with two repositories; the digest of what they hold. */
-async function leaveAsZotGo(root: string): Promise<string> {
+/** A root directory as zot (Go) leaves it; the digest of the image in each of its repositories. */
+async function leaveAsZotGo(root: string): Promise<Map<string, string>> {
+  const digests = new Map<string, string>();
   for (const name of ["app", "team/app"]) {
     await mkdir(join(root, name, ".uploads"), { recursive: true });
-    await makeImage(join(root, name));
+    await makeImage(join(root, name), `of ${name}\n`);
+    digests.set(name, await digestIn(join(root, name)));
   }
+  expect(new Set(digests.values()).size).toBe(2);
   await mkdir(join(root, "_trivy/db"), { recursive: true });
   await writeFile(join(root, "cache.db"), "its cache\n");
   await writeFile(join(root, "meta.db"), "its metadata\n");
   await writeFile(join(root, "_trivy/db/trivy.db"), "its flaws\n");
-  return await digestIn(join(root, "app"));
+  return digests;
 }
