@@ -130,7 +130,7 @@ async function open(
   try {
     const tls = await openTls(config, log, (material) => supervisor.replaceTls(material));
     await requireAddress(config.http.address);
-    requireListen(config.http, config.storage.shared);
+    await requireListen(config.http, config.storage.shared);
     const command = ownCommand("heavy");
     const primary = await startPrimary(config, log, {
       heavy: (committer) => new HeavyProcess({ command, config, committer, log }),

@@ -1,6 +1,8 @@
 // Host names to listen on. No name server is asked here: `test/listen_problem.test.ts` has what a machine tells.
 
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { requireTool, runOk } from "../../test/harness.ts";
 import { reasonOf } from "../../test/reason_of.ts";
 import { requireAddress } from "./listen_problem.ts";
 
@@ -22,3 +24,24 @@ describe("requireAddress()", () => {
     expect(await reasonOf(requireAddress("localhost"))).toEqual({ value: undefined });
   });
 });
+
+// A socket that listens beside those of a server gets a part of its clients, and resets them when it goes.
+test.skipIf(!requireTool("strace"))(
+  "whether a port can be shared is found out without listening",
+  async () => {
+    await using server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      reusePort: true,
+      fetch: () => new Response(),
+    });
+    const place = JSON.stringify({ address: "127.0.0.1", port: server.port });
+    const script = `
+      const { requireListen } = await import(${JSON.stringify(join(import.meta.dir, "listen_problem.ts"))});
+      await requireListen(${place}, true);`;
+    const traced = ["-f", "-e", "trace=bind,listen", process.execPath, "-e", script];
+    const { stderr } = await runOk("strace", traced);
+    expect(stderr).toMatch(new RegExp(`bind\\(.*${server.port}.* = 0\n`));
+    expect(stderr).not.toContain("listen(");
+  },
+);

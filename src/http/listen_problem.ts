@@ -9,6 +9,7 @@ import { lookup } from "node:dns/promises";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { isIP } from "node:net";
 import { networkInterfaces, type NetworkInterfaceInfo } from "node:os";
+import { maySharePort } from "./listening_socket.ts";
 
 export interface ListenPlace {
   readonly address: string;
@@ -54,12 +55,16 @@ export async function requireAddress(
 }
 
 /**
- * Tries to listen and leaves the port again. Workers share their port, and would share it with a stranger of the same
- * user as well: so this listener shares with nobody, unless several servers are to. @throws with one line for the
- * operator.
+ * Finds out whether this place can be listened at. Workers share their port, and would share it with a stranger of the
+ * same user as well: so this one shares with nobody, unless several servers are to; then it takes no connection away
+ * from those that serve already. @throws with one line for the operator.
  */
-export function requireListen(place: ListenPlace, isShared: boolean): void {
+export async function requireListen(place: ListenPlace, isShared: boolean): Promise<void> {
   const { address: hostname, port } = place;
+  if (isShared) {
+    const found = await lookup(hostname).catch(() => null);
+    if (found !== null && maySharePort(found.address, port)) return;
+  }
   try {
     const socket = { data() {} };
     Bun.listen({ hostname, port, socket, ...(isShared ? sharedPort : {}) }).stop(true);

@@ -22,6 +22,8 @@ const solSocket = 1;
 const soAttachFilter = 26;
 const soDetachFilter = 27;
 const soAcceptConnections = 30;
+const soReuseAddress = 2;
+const soReusePort = 15;
 const soProtocol = 38;
 const tcp = 6;
 // <bits/socket.h>
@@ -40,6 +42,8 @@ const siocOutQueue = 0x5411;
 const afInet = 2;
 const afInet6 = 10;
 const shutBoth = 2;
+const sockStream = 1;
+const sockCloseOnExec = 0o2000000;
 // <sys/resource.h>
 const openFiles = 7;
 
@@ -63,6 +67,9 @@ const dropAll = program([[0x06, 0, 0, 0]]);
 
 const { i32, ptr: pointer } = FFIType;
 const functions = {
+  socket: { args: [i32, i32, i32], returns: i32 },
+  bind: { args: [i32, pointer, i32], returns: i32 },
+  inet_pton: { args: [i32, pointer, pointer], returns: i32 },
   getsockopt: { args: [i32, i32, i32, pointer, pointer], returns: i32 },
   setsockopt: { args: [i32, i32, i32, pointer, i32], returns: i32 },
   listen: { args: [i32, i32], returns: i32 },
@@ -92,6 +99,45 @@ export function listeningSockets(): Set<number> {
   if (loaded === null) return new Set();
   const descriptors = readdirSync(descriptorsPath).map(Number);
   return new Set(descriptors.filter((descriptor) => isListening(loaded, descriptor)));
+}
+
+/**
+ * Whether a socket may have this port beside those that share it, as the kernel says before anything listens: who tries
+ * by listening is given connections, and resets them. False also where that cannot be told.
+ */
+export function maySharePort(address: string, port: number): boolean {
+  const loaded = load();
+  const name = loaded === null ? null : socketName(loaded, address, port);
+  if (loaded === null || name === null) return false;
+  const family = new DataView(name.buffer).getUint16(0, true);
+  const descriptor = loaded.socket(family, sockStream | sockCloseOnExec, 0);
+  if (descriptor < 0) return false;
+  try {
+    const on = new Int32Array([1]);
+    const isSet = [soReuseAddress, soReusePort].every(
+      (option) => loaded.setsockopt(descriptor, solSocket, option, on, on.byteLength) === 0,
+    );
+    return isSet && loaded.bind(descriptor, name, name.byteLength) === 0;
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** struct sockaddr_in or sockaddr_in6; null for what is no address. */
+function socketName(loaded: Library, address: string, port: number): Uint8Array | null {
+  const text = new TextEncoder().encode(`${address}\0`);
+  const kinds = [
+    { family: afInet, bytes: 16, addressAt: 4 },
+    { family: afInet6, bytes: 28, addressAt: 8 },
+  ];
+  for (const { family, bytes, addressAt } of kinds) {
+    const name = new Uint8Array(bytes);
+    const view = new DataView(name.buffer);
+    view.setUint16(0, family, true);
+    view.setUint16(2, port);
+    if (loaded.inet_pton(family, text, name.subarray(addressAt)) === 1) return name;
+  }
+  return null;
 }
 
 /** Refuses new connections to a socket, waits until those that had begun have come in, then calls `close`. */
