@@ -39,7 +39,15 @@ const forTests = [
   // No configuration names PostgreSQL yet.
   "src/metadata/postgres/migrate_postgres.ts: migratePostgres",
   "src/metadata/postgres/postgres_metadata.ts: PostgresMetadata",
+  "src/metadata/postgres/postgres_rows.ts: PostgresRows",
+  "src/metadata/postgres/postgres_rows.ts: PostgresRows.snapshot",
   "src/metadata/postgres/postgres_writer.ts: PostgresWriter",
+  // No command moves a registry, or exports its metadata, yet.
+  "src/metadata/rows/copy_rows.ts: copyRows",
+  "src/metadata/rows/row_lines.ts: linesOf",
+  "src/metadata/rows/row_lines.ts: readRowLines",
+  "src/metadata/sqlite/sqlite_rows.ts: SqliteRows",
+  "src/metadata/sqlite/sqlite_rows.ts: SqliteRows.snapshot",
 ];
 const planted = (path: string, text: string): Source[] => [{ path, text }];
 

@@ -10,6 +10,8 @@ export interface PostgresStep {
   readonly version: number;
   /** The oldest version of the code that may serve what this step makes. */
   readonly codeMin: number;
+  /** The version of SQLite's schema that has the same rows. */
+  readonly factsVersion: number;
   readonly summary: string;
   readonly sql: string;
 }
@@ -18,6 +20,7 @@ export const postgresSteps: readonly PostgresStep[] = [
   {
     version: 1,
     codeMin: 1,
+    factsVersion: 14,
     summary: "what version 14 of SQLite has, and ids of commits",
     sql: `
 CREATE TABLE repositories (
