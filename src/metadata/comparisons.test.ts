@@ -14,10 +14,11 @@ import {
 } from "./comparisons.ts";
 import { MemoryMetadata } from "./memory/memory_metadata.ts";
 import { recordCommit } from "./records.ts";
+import { atOnce } from "./sql/bytes_under_lock.ts";
 
 function openStore() {
   const clock = manualClock(Date.now());
-  const store = new MemoryMetadata({ clock, bytes: openMemory({ clock }).underLock });
+  const store = new MemoryMetadata({ clock, bytes: atOnce(openMemory({ clock }).underLock) });
   const metadata = store.open({ committer: store });
   const commit = (...changes: ComparisonChange[]) =>
     metadata.commit(recordCommit(comparisons, ...changes));

@@ -304,27 +304,6 @@ export type CommitOutcome =
       readonly exceeded?: Exceeded;
     };
 
-/**
- * What the store asks of the bytes, under its write lock, so that a sweep and a push cannot cross.
- *
- * The contract of the two, which a store without such a lock can fulfil as well: a commit that names content carries
- * `bytes-present` and is refused when a sweep took the bytes meanwhile; its caller then puts them there again. What
- * loses its last name, or is released unnamed, becomes an orphan in that commit; what is named again is none. A sweep
- * (`sweep-orphan`) removes bytes only while no commit can name them. Tested by test/faults/sweep_stress.test.ts.
- */
-export interface BytesUnderLock {
-  present(repository: string, digest: Digest): boolean;
-  remove(repository: string, digest: Digest): void;
-  /** Tells what lies there from anything else (`ContentStat`), whether it can be read or not; null for nothing. */
-  stamp(repository: string, digest: Digest): string | null;
-  /** Moves what lies there with this stamp to a place of its own; under which name, or null where something else lies. */
-  quarantine(
-    repository: string,
-    digest: Digest,
-    to: { readonly stamp: string; readonly name: string },
-  ): string | null;
-}
-
 /** Space that is kept on the store's disk for commits that free more of it. */
 export interface SpareRoom {
   /** Whether all of it is kept; takes what is missing where it can. */

@@ -5,6 +5,7 @@ import { image, pushBlob, pushImage, repository, noUndo } from "../../test/regis
 import { sample } from "../../test/contracts/store_samples.ts";
 import { manualClock } from "../lib/clock.ts";
 import { MemoryMetadata } from "../metadata/memory/memory_metadata.ts";
+import { atOnce } from "../metadata/sql/bytes_under_lock.ts";
 import { digestOf } from "../oci/digest.ts";
 import { openMemory } from "../storage/memory/open_memory.ts";
 import { openContent, readContent, requireContent } from "./content.ts";
@@ -20,7 +21,7 @@ import { Uploads } from "./uploads.ts";
 function openRegistry() {
   const clock = manualClock(Date.now());
   const stores = openMemory({ clock });
-  const store = new MemoryMetadata({ clock, bytes: stores.underLock });
+  const store = new MemoryMetadata({ clock, bytes: atOnce(stores.underLock) });
   const registry: Registry = {
     blobs: stores.blobs,
     layouts: stores.layouts,

@@ -6,7 +6,7 @@ import type { Config } from "../config/schema.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Leases } from "../lib/lease.ts";
 import type { Committer, Metadata } from "../metadata/metadata.ts";
-import { objectsUnderLock } from "../metadata/sqlite/objects_under_lock.ts";
+import { objectsUnderLock } from "../metadata/sql/objects_under_lock.ts";
 import type { DriverValues } from "../storage/driver_options.ts";
 import { FileLeases } from "../storage/file_leases.ts";
 import { openScratch } from "../storage/filesystem/open_scratch.ts";
@@ -68,9 +68,7 @@ export class CopiedObjectRoot implements Root {
   }
 
   async openWriter(hooks: WriterHooks): Promise<Writer> {
-    return this.#copy.openWriter(hooks, (database) =>
-      objectsUnderLock(database, () => hooks.clock.now()),
-    );
+    return this.#copy.openWriter(hooks, objectsUnderLock);
   }
 
   openMetadata({ committer }: MetadataView): Metadata {

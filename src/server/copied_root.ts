@@ -6,6 +6,7 @@ import type { Config } from "../config/schema.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Leases } from "../lib/lease.ts";
 import type { Metadata } from "../metadata/metadata.ts";
+import { atOnce } from "../metadata/sql/bytes_under_lock.ts";
 import type { Digest } from "../oci/digest.ts";
 import { FileLeases } from "../storage/file_leases.ts";
 import { openFilesystem, type FilesystemStores } from "../storage/filesystem/open_filesystem.ts";
@@ -90,7 +91,7 @@ export class CopiedRoot implements Root {
       stamp: (...given: Parameters<typeof underLock.stamp>) => underLock.stamp(...given),
       quarantine: () => null,
     };
-    return this.#copy.openWriter(hooks, bytes);
+    return this.#copy.openWriter(hooks, atOnce(bytes));
   }
 
   openMetadata({ committer }: MetadataView): Metadata {

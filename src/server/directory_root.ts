@@ -9,6 +9,7 @@ import type { Leases } from "../lib/lease.ts";
 import type { Log } from "../lib/log.ts";
 import type { Committer, Metadata } from "../metadata/metadata.ts";
 import { objects } from "../metadata/objects.ts";
+import { atOnce } from "../metadata/sql/bytes_under_lock.ts";
 import { openFilesystem, type FilesystemStores } from "../storage/filesystem/open_filesystem.ts";
 import type { FileReserve } from "../storage/filesystem/reserve.ts";
 import type { Claim } from "../storage/root_lock.ts";
@@ -65,7 +66,7 @@ export class DirectoryRoot implements Root {
 
   async openWriter(hooks: WriterHooks): Promise<Writer> {
     const { stores, reserves } = must(this.#primary, "the primary opens its bytes first");
-    const writer = this.#metadata.openWriter(hooks, stores.underLock);
+    const writer = this.#metadata.openWriter(hooks, atOnce(stores.underLock));
     try {
       await this.#requireContent(writer.committer);
     } catch (error) {

@@ -3,6 +3,7 @@ import type { Leases } from "../lib/lease.ts";
 import { must } from "../lib/assert.ts";
 import { EpochCommitter, Epochs } from "../metadata/epochs.ts";
 import { MemoryMetadata } from "../metadata/memory/memory_metadata.ts";
+import { atOnce } from "../metadata/sql/bytes_under_lock.ts";
 import type { Metadata } from "../metadata/metadata.ts";
 import { openMemory, type MemoryOptions } from "../storage/memory/open_memory.ts";
 import type { LocalStores, Stores } from "../storage/stores.ts";
@@ -37,7 +38,7 @@ export class MemoryRoot implements Root {
   }
 
   async openWriter(hooks: WriterHooks): Promise<Writer> {
-    const metadata = new MemoryMetadata({ bytes: this.#stores.underLock, ...hooks });
+    const metadata = new MemoryMetadata({ bytes: atOnce(this.#stores.underLock), ...hooks });
     this.#metadata = metadata;
     return {
       committer: new EpochCommitter(metadata, this.#epochs),

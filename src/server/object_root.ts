@@ -12,7 +12,7 @@ import type { Log } from "../lib/log.ts";
 import type { Committer, Metadata } from "../metadata/metadata.ts";
 import { objects } from "../metadata/objects.ts";
 import { recordCommit } from "../metadata/records.ts";
-import { objectsUnderLock } from "../metadata/sqlite/objects_under_lock.ts";
+import { objectsUnderLock } from "../metadata/sql/objects_under_lock.ts";
 import type { DriverValues } from "../storage/driver_options.ts";
 import { openScratch } from "../storage/filesystem/open_scratch.ts";
 import { openObjectStore } from "../storage/objects/open_object_store.ts";
@@ -80,10 +80,7 @@ export class ObjectRoot implements Root {
   }
 
   async openWriter(hooks: WriterHooks): Promise<Writer> {
-    const { clock } = hooks;
-    const writer = this.#metadata.openWriter(hooks, (database) =>
-      objectsUnderLock(database, () => clock.now()),
-    );
+    const writer = this.#metadata.openWriter(hooks, objectsUnderLock);
     this.#committer = writer.committer;
     try {
       await this.#pair(writer.committer);

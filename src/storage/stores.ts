@@ -28,7 +28,7 @@ export interface StoreUpkeep {
 
 /** Stores of bytes on this machine, or in this process. */
 export interface LocalStores extends Stores {
-  /** For metadata that decides about bytes under its own lock (`BytesUnderLock` in `src/metadata/metadata.ts`). */
+  /** For metadata that decides about bytes under its own lock (`src/metadata/sql/bytes_under_lock.ts`). */
   readonly underLock: SynchronousBytes;
 }
 

@@ -7,7 +7,6 @@
 import { type Clock, manualClock } from "../../src/lib/clock.ts";
 import type {
   AnyCommit,
-  BytesUnderLock,
   Change,
   Commit,
   CommitOutcome,
@@ -23,6 +22,7 @@ import {
   type LayoutReads,
 } from "../../src/metadata/layout_states.ts";
 import { recordCommit, type RecordChange } from "../../src/metadata/records.ts";
+import { atOnce, type BytesUnderLock } from "../../src/metadata/sql/bytes_under_lock.ts";
 import type { RecordTables } from "../../src/metadata/sql/record_tables.ts";
 import { digestOf, type Digest } from "../../src/oci/digest.ts";
 import { mediaTypes } from "../../src/oci/media_types.ts";
@@ -219,7 +219,7 @@ export async function openTested(open: OpenEmptyStore): Promise<TestedStore> {
   const removed: string[] = [];
   const store = await open({
     clock,
-    bytes: {
+    bytes: atOnce({
       present: (at, which) => !absent.has(`${at} ${which}`),
       remove: (at, which) => void removed.push(`${at} ${which}`),
       stamp: (at, which) => (absent.has(`${at} ${which}`) ? null : "as it was"),
@@ -228,7 +228,7 @@ export async function openTested(open: OpenEmptyStore): Promise<TestedStore> {
         absent.add(`${at} ${which}`);
         return name;
       },
-    },
+    }),
   });
   const { metadata } = store;
   const tried: TestedStore["tried"] = (preconditions, ...changes) =>

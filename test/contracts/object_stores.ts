@@ -3,14 +3,12 @@
 import type { Clock } from "../../src/lib/clock.ts";
 import { MemoryMetadata } from "../../src/metadata/memory/memory_metadata.ts";
 import type { Metadata } from "../../src/metadata/metadata.ts";
-import { objectsUnderLock } from "../../src/metadata/sqlite/objects_under_lock.ts";
-import { must } from "../../src/lib/assert.ts";
-import type { BytesUnderLock } from "../../src/metadata/metadata.ts";
+import { objectsUnderLock } from "../../src/metadata/sql/objects_under_lock.ts";
 import { objectRecords } from "../../src/server/object_records.ts";
 import { openScratch } from "../../src/storage/filesystem/open_scratch.ts";
 import { openObjects } from "../../src/storage/objects/open_objects.ts";
 import type { ObjectStore } from "../../src/storage/objects/object_store.ts";
-import type { LocalStores } from "../../src/storage/stores.ts";
+import type { LocalStores, SynchronousBytes } from "../../src/storage/stores.ts";
 
 export interface OpenedObjects {
   readonly metadata: Metadata;
@@ -19,11 +17,14 @@ export interface OpenedObjects {
 }
 
 export function objectsIn(rootDirectory: string, store: ObjectStore, clock: Clock): OpenedObjects {
-  let underLock: BytesUnderLock | null = null;
-  const memory = new MemoryMetadata({
-    clock,
-    bytes: (database) => (underLock = objectsUnderLock(database, () => clock.now())),
-  });
+  const memory = new MemoryMetadata({ clock, bytes: objectsUnderLock });
+  const { present, remove, stamp, quarantine } = objectsUnderLock;
+  const underLock: SynchronousBytes = {
+    present: (...given) => memory.decide((work) => present(work, ...given)),
+    remove: (...given) => void memory.decide((work) => remove(work, ...given)),
+    stamp: (...given) => memory.decide((work) => stamp(work, ...given)),
+    quarantine: (...given) => memory.decide((work) => quarantine(work, ...given)),
+  };
   const metadata = memory.open({ committer: memory });
   const records = objectRecords(() => metadata);
   return {
@@ -38,7 +39,7 @@ export function objectsIn(rootDirectory: string, store: ObjectStore, clock: Cloc
           scratch,
           redirectSeconds: redirectSeconds ?? null,
         }),
-        underLock: must(underLock, "the metadata are open"),
+        underLock,
         prepare: () => scratch.prepare(),
       };
     },

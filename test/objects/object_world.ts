@@ -4,7 +4,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../../src/lib/clock.ts";
-import { objectsUnderLock } from "../../src/metadata/sqlite/objects_under_lock.ts";
+import { objectsUnderLock } from "../../src/metadata/sql/objects_under_lock.ts";
 import { SqliteMetadata } from "../../src/metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "../../src/metadata/sqlite/sqlite_writer.ts";
 import { Assured } from "../../src/registry/collection/assured.ts";
@@ -30,7 +30,7 @@ export async function openObjectRoot(
     path,
     durable: false,
     clock,
-    bytes: (database) => objectsUnderLock(database, () => clock.now()),
+    bytes: objectsUnderLock,
   });
   const metadata = new SqliteMetadata(path, writer);
   const scratch = openScratch({ rootDirectory: root, clock });

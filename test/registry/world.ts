@@ -16,6 +16,7 @@ import {
   type CommitOutcome,
 } from "../../src/metadata/metadata.ts";
 import { layoutStates, type LayoutChange } from "../../src/metadata/layout_states.ts";
+import { atOnce } from "../../src/metadata/sql/bytes_under_lock.ts";
 import { SqliteMetadata } from "../../src/metadata/sqlite/sqlite_metadata.ts";
 import { SqliteWriter } from "../../src/metadata/sqlite/sqlite_writer.ts";
 import { digestOf, type Algorithm, type Digest } from "../../src/oci/digest.ts";
@@ -162,7 +163,7 @@ export async function openRoot(
     path,
     durable,
     clock,
-    bytes: wrapped(stores.underLock),
+    bytes: atOnce(wrapped(stores.underLock)),
   });
   const registry: LayoutRegistry = {
     blobs: stores.blobs,

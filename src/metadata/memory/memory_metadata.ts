@@ -4,25 +4,24 @@
  * It is the SQLite store on a database without a file, so that only one implementation says what commits mean. What
  * concerns files only (flushes and their batches, other processes, full disks) does not apply to it.
  */
-import type { Database } from "bun:sqlite";
 import { Connection } from "../sqlite/connection.ts";
 import type { Clock } from "../../lib/clock.ts";
 import type { Epochs } from "../epochs.ts";
 import type { OnLookup } from "../fact_cache.ts";
-import type { AnyCommit, BytesUnderLock, CommitOutcome, Committer, Metadata } from "../metadata.ts";
+import type { AnyCommit, CommitOutcome, Committer, Metadata } from "../metadata.ts";
+import type { BytesUnderLock } from "../sql/bytes_under_lock.ts";
 import { applyCommit } from "../sql/apply_commit.ts";
 import type { RecordChange } from "../records.ts";
 import { ownTables } from "../sqlite/own_tables.ts";
-import { storesOf, type RecordTables } from "../sql/record_tables.ts";
-import { finish } from "../sql/statements.ts";
+import { storesOf, type RecordTables, type RecordWork } from "../sql/record_tables.ts";
+import { finish, type Rule } from "../sql/statements.ts";
 import { migrate } from "../sqlite/schema.ts";
 import { SqliteEngine } from "../sqlite/sqlite_engine.ts";
 import { SqliteMetadata } from "../sqlite/sqlite_metadata.ts";
 
 export interface MemoryMetadataOptions {
   readonly clock: Clock;
-  /** As of `SqliteWriter`. */
-  readonly bytes: BytesUnderLock | ((database: Database) => BytesUnderLock);
+  readonly bytes: BytesUnderLock;
   /** Small stores beside the metadata. */
   readonly records?: readonly RecordTables<RecordChange, unknown>[] | undefined;
   /** Called after each commit with how long it took. */
@@ -50,10 +49,9 @@ export class MemoryMetadata implements Committer {
     this.#records = options.records ?? ownTables;
     const stores = storesOf(this.#records);
     migrate(this.#database, stores);
-    const { bytes } = options;
     this.#context = {
       engine: new SqliteEngine(this.#database),
-      bytes: typeof bytes === "function" ? bytes(this.#database) : bytes,
+      bytes: options.bytes,
       stores,
     };
   }
@@ -67,6 +65,12 @@ export class MemoryMetadata implements Committer {
       .immediate();
     onBatch?.(1, clock.monotonicMs() - startedMs);
     return outcome;
+  }
+
+  /** Follows a rule of its own, which is a commit by itself. */
+  decide<T>(rule: (work: RecordWork) => Rule<T>): T {
+    const work = { engine: this.#context.engine, now: this.#options.clock.now() };
+    return this.#database.transaction(() => finish(rule(work))).immediate();
   }
 
   /** What this gives is closed with the database. */

@@ -15,12 +15,12 @@ import {
   MetadataFull,
   MetadataUnavailable,
   type AnyCommit,
-  type BytesUnderLock,
   type Commit,
   type CommitOutcome,
   type Committer,
 } from "../metadata.ts";
 import { applyCommit } from "../sql/apply_commit.ts";
+import type { BytesUnderLock } from "../sql/bytes_under_lock.ts";
 import { stepsOf } from "../sql/commit_steps.ts";
 import type { Stores } from "../sql/record_tables.ts";
 import { pursue, type Statement } from "../sql/statements.ts";
@@ -253,8 +253,13 @@ export function turnsOf(commits: readonly AnyCommit[], hasQuotas: boolean): Chai
   return turns;
 }
 
-function looksElsewhere({ preconditions, records = [] }: Commit): boolean {
-  return records.length > 0 || preconditions.some(({ kind }) => kind === "unmarked-in");
+function looksElsewhere({ preconditions, changes, records = [] }: Commit): boolean {
+  return (
+    records.length > 0 ||
+    preconditions.some(({ kind }) => kind === "unmarked-in") ||
+    // All repositories share the names in quarantine.
+    changes.some(({ kind }) => kind === "quarantine")
+  );
 }
 
 async function inTurn(places: Chain, apply: (place: number) => Promise<void>): Promise<void> {

@@ -36,7 +36,7 @@ import { applyWithinQuotas } from "./quota_check.ts";
 import { putManifest } from "./put_manifest.ts";
 import { removeManifest, removeTag, unlinkBlob, type Work } from "./remove.ts";
 import { tablesOf, type Stores } from "./record_tables.ts";
-import { get, run, type Rule, tell } from "./statements.ts";
+import { get, known, run, type Rule, tell } from "./statements.ts";
 import { joinQuotas } from "./usage_count.ts";
 import { writeHistory, type Move } from "./write_history.ts";
 
@@ -88,9 +88,9 @@ function* applyRecords(context: WriteContext, { records, changes }: RecordCommit
   for (const change of changes) yield* tables.apply(context, change);
 }
 
-function* applyChanges(context: CommitContext, commit: Commit, known: number | null): Rule<void> {
+function* applyChanges(context: CommitContext, commit: Commit, given: number | null): Rule<void> {
   const { repository, by, changes } = commit;
-  let id = known;
+  let id = given;
   const work: Work = {
     ...context,
     repository,
@@ -102,14 +102,14 @@ function* applyChanges(context: CommitContext, commit: Commit, known: number | n
     shape: null,
   };
   for (const change of changes) {
-    if (id === null && !bringsIntoBeing(work, change)) continue;
+    if (id === null && !(yield* bringsIntoBeing(work, change))) continue;
     id ??= yield* createRepository(work, repository);
     const apply = appliers[change.kind] as (w: Work, i: number, c: Change) => Rule<unknown>;
     yield* apply(work, id, change);
   }
   if (id === null) return;
-  for (const [digest, known] of work.put) {
-    if (known === "new") yield* manifestLoosened(work, id, digest);
+  for (const [digest, as] of work.put) {
+    if (as === "new") yield* manifestLoosened(work, id, digest);
     else yield* contentPromised(work, id, digest, "manifest");
   }
   for (const digest of work.untold)
@@ -245,7 +245,7 @@ const appliers: Appliers = {
   *"sweep-orphan"(work, id, { digest }) {
     // Without its row the bytes are not known to be unused: a push may be about to name them.
     if ((yield* clearOrphan(work, id, digest)) === 0 || (yield* isNamed(work, id, digest))) return;
-    work.bytes.remove(work.repository, digest);
+    yield* work.bytes.remove(work, work.repository, digest);
     yield* eraseMark(work, id, digest);
   },
   "retry-orphan"(work, id, { digest }) {
@@ -309,9 +309,9 @@ const creating: Readonly<Record<Change["kind"], boolean>> = {
 };
 
 /** Bytes of a first push that was refused are swept as all others are; then the repository goes. */
-function bringsIntoBeing({ bytes, repository }: Work, change: Change): boolean {
-  if (change.kind === "release-bytes") return bytes.present(repository, change.digest);
-  return creating[change.kind];
+function bringsIntoBeing(work: Work, change: Change): Rule<boolean> {
+  if (change.kind !== "release-bytes") return known(creating[change.kind]);
+  return work.bytes.present(work, work.repository, change.digest);
 }
 
 function* createRepository(work: Work, name: string): Rule<number> {

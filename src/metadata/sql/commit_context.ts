@@ -1,5 +1,5 @@
 /** What a commit is checked and applied with, in the open transaction. */
-import type { BytesUnderLock } from "../metadata.ts";
+import type { BytesUnderLock } from "./bytes_under_lock.ts";
 import type { Engine } from "./statements.ts";
 
 /** Who answers, and when it is, for the rows that are written. */

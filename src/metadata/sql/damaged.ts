@@ -36,7 +36,8 @@ export function* quarantine(work: Asked, id: number, digest: Digest): Rule<void>
   const stamp = mark?.["stamp"] ?? null;
   if (mark === null || stamp === null) return;
   const name = `${digest}.${new Date(Number(mark["since"])).toISOString()}`;
-  const kept = work.bytes.quarantine(work.repository, digest, { stamp: String(stamp), name });
+  const to = { stamp: String(stamp), name };
+  const kept = yield* work.bytes.quarantine(work, work.repository, digest, to);
   const moved =
     "UPDATE damaged SET stamp = NULL, kept = coalesce(CAST(? AS TEXT), kept) WHERE repository = ? AND digest = ?";
   yield* tell(work, moved, kept, id, digest);

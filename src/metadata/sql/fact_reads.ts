@@ -6,11 +6,11 @@
  */
 import { Lru } from "../../lib/lru.ts";
 import type { Digest } from "../../oci/digest.ts";
+import { atOnce } from "./bytes_under_lock.ts";
 import { failedPreconditions } from "./preconditions.ts";
 import { annotationsBytes, isLong } from "./long_annotations.ts";
 import { all, get, type Engine, type Rule, type Value } from "./statements.ts";
 import type {
-  BytesUnderLock,
   CatalogPage,
   FailedPrecondition,
   FeedRecord,
@@ -120,12 +120,12 @@ export const sql = {
 type Row<T extends Recorded> = Omit<T, "damagedSince"> & { readonly damagedSince: number | null };
 
 /** A reader holds no lock, so the bytes are not asked: their precondition is the writer's. */
-const bytesUnasked: BytesUnderLock = {
+const bytesUnasked = atOnce({
   present: () => true,
   remove: () => {},
   stamp: () => null,
   quarantine: () => null,
-};
+});
 
 /** A record with the moment of its damage, if it has one. */
 function sound<T extends Recorded>(row: Row<T> | null): T | null {

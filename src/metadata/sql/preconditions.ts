@@ -9,7 +9,7 @@ import type { Digest } from "../../oci/digest.ts";
 import type { Asked, CommitContext } from "./commit_context.ts";
 import { heldTree, isManifest } from "./held.ts";
 import { mirrorOwnership } from "./mirror_tables.ts";
-import { all, get, known, type Rule } from "./statements.ts";
+import { all, get, type Rule } from "./statements.ts";
 
 /** Indexes that a delete looks at, to see whether something names them; with more the manifest stays. */
 const parentsMax = 1_000;
@@ -164,16 +164,17 @@ const checks: Checks = {
     const { manifests, blobs, missing } = yield* heldTree(work, id, digest);
     if (missing !== null) return missing;
     // Another tool may have removed files that only undo holds.
-    const lost = [...manifests, ...blobs].find(
-      (held) => !work.bytes.present(work.repository, held as Digest),
-    );
-    return lost ?? holds;
+    for (const held of [...manifests, ...blobs]) {
+      if (!(yield* work.bytes.present(work, work.repository, held as Digest))) return held;
+    }
+    return holds;
   },
-  "bytes-present": (work, _id, { digest }) =>
-    known(work.bytes.present(work.repository, digest) ? holds : null),
-  "bytes-are": (work, _id, { digest, stamp }) => {
-    const found = work.bytes.stamp(work.repository, digest);
-    return known(found === stamp ? holds : found);
+  *"bytes-present"(work, _id, { digest }) {
+    return (yield* work.bytes.present(work, work.repository, digest)) ? holds : null;
+  },
+  *"bytes-are"(work, _id, { digest, stamp }) {
+    const found = yield* work.bytes.stamp(work, work.repository, digest);
+    return found === stamp ? holds : found;
   },
   *"unmarked-in"(work, _id, { digest, repository }) {
     const marked =

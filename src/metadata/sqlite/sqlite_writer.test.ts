@@ -18,15 +18,11 @@ import { canMount, smallDisk } from "../../../test/faults/small_disk.ts";
 import { memoryDirectory } from "../../../test/memory_directory.ts";
 import { run } from "../../../test/processes.ts";
 import { systemClock } from "../../lib/clock.ts";
-import {
-  MetadataFull,
-  MetadataUnavailable,
-  type BytesUnderLock,
-  type Change,
-  type CommitOutcome,
-} from "../metadata.ts";
+import { MetadataFull, MetadataUnavailable, type Change, type CommitOutcome } from "../metadata.ts";
 import { recordCommit } from "../records.ts";
+import type { BytesUnderLock } from "../sql/bytes_under_lock.ts";
 import type { RecordStep } from "../sql/record_tables.ts";
+import { known } from "../sql/statements.ts";
 import { migrate, migrations } from "./schema.ts";
 import { SqliteMetadata } from "./sqlite_metadata.ts";
 import { SqliteWriter } from "./sqlite_writer.ts";
@@ -219,9 +215,9 @@ describe("a batch", () => {
   const poison = digest("poison");
   const throwing: BytesUnderLock = {
     ...noBytes,
-    present: (_at, which) => {
+    present: (_work, _at, which) => {
       if (which === poison) throw new Error("the disk does not answer");
-      return true;
+      return known(true);
     },
   };
 

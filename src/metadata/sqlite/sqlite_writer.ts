@@ -13,14 +13,9 @@ import { closeSync, openSync } from "node:fs";
 import { Batcher } from "../../lib/batcher.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { KeptFiles } from "../../lib/kept_files.ts";
-import type {
-  AnyCommit,
-  BytesUnderLock,
-  CommitOutcome,
-  Committer,
-  SpareRoom,
-} from "../metadata.ts";
+import type { AnyCommit, CommitOutcome, Committer, SpareRoom } from "../metadata.ts";
 import { MetadataFull, MetadataUnavailable } from "../metadata.ts";
+import type { BytesUnderLock } from "../sql/bytes_under_lock.ts";
 import { stepsOf } from "../sql/commit_steps.ts";
 import { applyCommit } from "../sql/apply_commit.ts";
 import type { RecordChange } from "../records.ts";
@@ -50,8 +45,7 @@ export interface SqliteWriterOptions {
   /** Flush before a commit resolves (`storage.commit`). */
   readonly durable: boolean;
   readonly clock: Clock;
-  /** Or how to look at them through the database of the store itself, in the transaction of each commit. */
-  readonly bytes: BytesUnderLock | ((database: Database) => BytesUnderLock);
+  readonly bytes: BytesUnderLock;
   /** Further files that an acknowledgement rests on, looked at with the store's own before each one. */
   readonly kept?: readonly string[];
   /** What deletes may use when the disk is full; null keeps nothing for them. */
@@ -73,7 +67,6 @@ export class SqliteWriter implements Committer {
   readonly #batcher: Batcher<AnyCommit, Settled>;
   readonly #kept: KeptFiles;
   readonly #stores: Stores;
-  readonly #bytes: BytesUnderLock;
   #lost: string | null = null;
   /** There is no spare room: nothing but deletes is taken until it is there again. */
   #isFull = false;
@@ -82,8 +75,6 @@ export class SqliteWriter implements Committer {
     this.#options = options;
     this.#stores = storesOf(options.records ?? tablesWithLayouts);
     this.#database = openDatabase(options, this.#stores);
-    const { bytes } = options;
-    this.#bytes = typeof bytes === "function" ? bytes(this.#database) : bytes;
     this.#engine = new SqliteEngine(this.#database);
     this.#isFull = !this.makeSpare();
     const own = ["", "-wal", "-shm"].map((end) => `${options.path}${end}`);
@@ -247,7 +238,7 @@ export class SqliteWriter implements Committer {
   #transact(commits: AnyCommit[]): Settled[] {
     const context = {
       engine: this.#engine,
-      bytes: this.#bytes,
+      bytes: this.#options.bytes,
       stores: this.#stores,
       now: this.#options.clock.now(),
       found: { holds: null },
