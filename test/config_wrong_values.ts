@@ -42,6 +42,7 @@ export const wrongValues: Readonly<Record<string, WrongValues>> = {
       "{name: s3, region: x}",
       "{name: s3, bucket: images}",
       "{name: s3, bucket: images, region: x, accesskey: AKIA}",
+      "{name: s3, bucket: images, region: x, secretkey: x}",
     ],
   },
   "storage.redirectBlobURL": flags,

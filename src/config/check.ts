@@ -20,6 +20,8 @@ export type Checked =
       readonly values: FileValues;
       readonly written: ReadonlySet<string>;
       readonly warnings: readonly string[];
+      /** What the file holds of keys that change nothing, as it stands there. */
+      readonly passedOver: ReadonlyMap<string, unknown>;
     }
   | { readonly problems: readonly string[] };
 
@@ -37,7 +39,8 @@ export function checkValue(value: unknown, env: Environment): Checked {
   }
   const problems = walk.lines();
   if (problems.length > 0 || !parsed.success) return { problems };
-  return { values: typedValues(parsed.data), written: walk.written, warnings: walk.warnings };
+  const { written, warnings, passedOver } = walk;
+  return { values: typedValues(parsed.data), written, warnings, passedOver };
 }
 
 /** What a schema says is wrong; the part of zod's issue that is looked at. */
@@ -53,6 +56,7 @@ class Walk implements ValueContext {
   /** Paths of the options that the file set, in its order. */
   readonly written = new Set<string>();
   readonly warnings: string[] = [];
+  readonly passedOver = new Map<string, unknown>();
   readonly #problems = new Map<string, { says: string; rank: number }>();
   readonly #variables = new Map<string, readonly string[]>();
   readonly #order = new Map<string, number>();
@@ -152,7 +156,10 @@ class Walk implements ValueContext {
   #refuse(value: unknown, at: KeyNode, row: KnownKey, path: Path): void {
     if (!this.#asksForNothing(value, row)) {
       if (row.warns === undefined) this.problem(path, notServed(row));
-      else this.warnings.push(`${showPath(path)}: ${row.warns}`);
+      else {
+        this.warnings.push(`${showPath(path)}: ${row.warns}`);
+        this.passedOver.set(showPath(path), value);
+      }
     }
     this.#names(value, at, path);
   }

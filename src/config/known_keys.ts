@@ -110,7 +110,7 @@ const others: readonly KnownKey[] = [
     path: "cluster",
     feature: "clustering",
     holds: "hashKey members tls{cacert cert key}",
-    warns: "has no effect: every server answers for all repositories, and none hands requests on",
+    warns: "has no effect: no server hands requests on, and none needs a list of the others",
   },
 ];
 

@@ -15,6 +15,7 @@ import { scrubWarnings } from "../registry/scrub/options.ts";
 import { storageWarnings } from "../storage/check_options.ts";
 import { checkTlsOptions } from "../http/options.ts";
 import { checkValue, type Checked } from "./check.ts";
+import { clusterProblems } from "./cluster.ts";
 import { whyUnreadable } from "../lib/why_unreadable.ts";
 import { dataDirectory } from "./data_directory.ts";
 import { DIST_SPEC_VERSION } from "./specification.ts";
@@ -126,7 +127,9 @@ function complete(checked: Exclude<Checked, Refused>, env: Environment): Loaded 
     },
   };
   const together = checkTogether(config, written);
-  if (together.problems.length > 0) return { problems: together.problems };
+  const cluster = clusterProblems(checked.passedOver.get("cluster"), config.storage);
+  const problems = [...together.problems, ...cluster];
+  if (problems.length > 0) return { problems };
   const warnings = [...checked.warnings, ...together.warnings, ...rootWarnings];
   warnings.push(...warningsOf(values, written));
   return { config: deepFreeze(config), written, warnings };

@@ -73,7 +73,9 @@ export function wrongValue(
   }
   const hint = option === null ? "" : quotesHint(option, value);
   const isSecret = option?.secret === true || secretKey.test(String(path.at(-1)));
-  const shown = isSecret ? "something else" : showValue(value);
+  const isAbsent = value === undefined || value === "";
+  const hidden = isAbsent ? "nothing" : "something else";
+  const shown = isSecret ? hidden : showValue(value);
   return `expected ${expected}, got ${shown}${hint}`;
 }
 

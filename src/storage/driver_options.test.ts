@@ -183,7 +183,12 @@ describe("what is refused", () => {
     [
       "half of the keys",
       { accesskey: "a" },
-      "secretkey: accesskey and secretkey together, or none of them",
+      "secretkey: one beside accesskey, or none of both where the machine has keys of its own",
+    ],
+    [
+      "the other half",
+      { secretkey: "a" },
+      "accesskey: one beside secretkey, or none of both where the machine has keys of its own",
     ],
     [
       "a session token alone",

@@ -92,8 +92,13 @@ const s3Rules: readonly Rule<S3Keys>[] = [
   },
   {
     key: "secretkey",
-    expected: "accesskey and secretkey together, or none of them",
-    holds: ({ accesskey, secretkey }) => (accesskey === null) === (secretkey === null),
+    expected: "one beside accesskey, or none of both where the machine has keys of its own",
+    holds: ({ accesskey, secretkey }) => accesskey === null || secretkey !== null,
+  },
+  {
+    key: "accesskey",
+    expected: "one beside secretkey, or none of both where the machine has keys of its own",
+    holds: ({ accesskey, secretkey }) => secretkey === null || accesskey !== null,
   },
   {
     key: "sessiontoken",

@@ -129,13 +129,13 @@ describe("Google Cloud Storage", () => {
   test("what a person must mend is said with the permission; a bucket that is not there is not an absent object", async () => {
     answers = [reason(403, "forbidden")];
     expect(String(await outcome(openGcs().put("a", sample(1))))).toEndWith(
-      "refuses the upload of an object: 403 (forbidden): the account needs storage.objects.create and storage.objects.delete",
+      "refuses the upload of an object: 403 (forbidden): expected a login that has storage.objects.create and storage.objects.delete; allow it, or change credentialsFile",
     );
     answers = [reason(404, "notFound")];
     expect(await outcome(openGcs().size("a"))).toBeNull();
     answers = [reason(404, "notFound", "The specified bucket does not exist.")];
     expect(String(await outcome(openGcs().size("a")))).toEndWith(
-      "there is no such bucket: create it, or change bucket",
+      "404 (notFound): expected a bucket that is there; create it, or change bucket",
     );
     answers = [reason(404, "notFound")];
     expect(await outcome(openGcs().put("a", sample(1)))).toBeInstanceOf(ObjectStoreRefused);
@@ -176,7 +176,8 @@ describe("Azure", () => {
   test("what a person must mend is said with the role, and absent is absent", async () => {
     answers = [code(403, "AuthorizationPermissionMismatch")];
     expect(String(await outcome(openAzure(key).put("a", sample(1))))).toEndWith(
-      "403 (AuthorizationPermissionMismatch): the login needs permission to write blobs (Storage Blob Data Contributor)",
+      "403 (AuthorizationPermissionMismatch): expected a login that has permission to write blobs " +
+        "(Storage Blob Data Contributor); allow it, or change accountkey or credentials",
     );
     answers = [code(404, "ContainerNotFound")];
     expect(await outcome(openAzure(key).size("a"))).toBeInstanceOf(ObjectStoreRefused);

@@ -221,20 +221,21 @@ test("what a person must mend is said in one line, with the permission, and not 
   };
   first("put", 9, { status: 403, code: "AccessDenied" });
   expect(await line(store.put("a", sample(1)))).toBe(
-    "s3 bucket bucket at URL refuses the PUT of an object: 403 (AccessDenied): the keys need s3:PutObject",
+    "s3 bucket bucket at URL refuses the PUT of an object: 403 (AccessDenied): " +
+      "expected a login that has s3:PutObject; allow it, or change accesskey and secretkey",
   );
   expect(fake.count("put")).toBe(1);
   first("head", 9, { status: 403 });
   expect(await line(store.size("a"))).toEndWith(
-    "403: the keys need s3:GetObject and s3:ListBucket",
+    "403: expected a login that has s3:GetObject and s3:ListBucket; allow it, or change accesskey and secretkey",
   );
   fake.fault = () => null;
   expect(await line(open({ bucket: "none" }).store.probe())).toEndWith(
-    "404 (NoSuchBucket): there is no such bucket: create it, or change bucket",
+    "404 (NoSuchBucket): expected a bucket that is there; create it, or change bucket",
   );
   fake.asked.length = 0;
   expect(await line(open({ accesskey: "unknown" }).store.list("", null))).toEndWith(
-    "403 (InvalidAccessKeyId): nobody has this access key: change accesskey and secretkey",
+    "403 (InvalidAccessKeyId): expected an access key that the store knows; change accesskey and secretkey",
   );
   expect(fake.count("list")).toBe(2);
 });
@@ -249,7 +250,7 @@ test("absent is what the store says is absent: not a bucket that is gone, nor th
     () => store.get("a", null),
     () => store.put("b", sample(1)),
   ]) {
-    expect(String(await failed(work()))).toContain("there is no such bucket");
+    expect(String(await failed(work()))).toContain("expected a bucket that is there");
   }
   fake.fault = () => ({ status: 404 });
   for (const work of [
@@ -266,7 +267,7 @@ test("nobody is there: said with the error of the connection", async () => {
   const error = await failed(store.put("a", sample(1)));
   expect(error).toBeInstanceOf(ObjectStoreUnavailable);
   expect(String(error)).toMatch(
-    /cannot serve the PUT of an object now: (ConnectionRefused|ECONNREFUSED)$/,
+    /cannot serve the PUT of an object now: ECONNREFUSED: expected a store that listens there; start it, or change regionendpoint$/,
   );
 });
 

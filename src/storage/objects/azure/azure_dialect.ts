@@ -13,6 +13,7 @@ import type {
 import { elementText } from "../http/xml_text.ts";
 import { encodeStrictly, keyInPath } from "../object_key.ts";
 import type { SignedUrl } from "../object_store.ts";
+import { adviceOn } from "../store_advice.ts";
 import { type AccountKey, sharedAccessUrl, sharedKey } from "./shared_key.ts";
 
 export interface DialectParts {
@@ -32,6 +33,7 @@ const unknownLogin = new Set(["AuthenticationFailed", "InvalidAuthenticationInfo
 const absent = new Set(["BlobNotFound", "ResourceNotFound", "BlobAlreadyExists"]);
 
 export class AzureDialect implements StoreDialect {
+  readonly store = "azure";
   readonly name: string;
   readonly #parts: DialectParts;
 
@@ -75,17 +77,15 @@ export class AzureDialect implements StoreDialect {
     const says = /^\w{1,80}$/.test(code) ? `${status} (${code})` : `${status}`;
     if (again.has(status)) return { kind: "again", says };
     if (absent.has(code)) return { kind: "absent" };
-    if (code === "ContainerNotFound") {
-      const help = "there is no such container: create it, or change container";
-      return { kind: "refused", says: `${says}: ${help}` };
-    }
+    const { permission } = operation;
+    const isToken = "get" in login;
+    const words = [isToken && unknownLogin.has(code) ? "401" : code, `${status}`];
+    const help = adviceOn(words, { store: this.store, permission });
+    const line = help === null ? says : `${says}: ${help}`;
     if (status === 401 || unknownLogin.has(code)) {
-      const isToken = "get" in login;
-      const help = isToken ? "the login is not taken" : "the account key is another one";
-      return { kind: "learned", what: isToken ? "login" : "time", says: `${says}: ${help}` };
+      return { kind: "learned", what: isToken ? "login" : "time", says: line };
     }
-    const needed = `the login needs ${operation.permission}`;
-    return { kind: "refused", says: status === 403 ? `${says}: ${needed}` : says };
+    return { kind: "refused", says: line };
   }
 
   #urlOf({ key, query = {} }: StoreRequest): string {

@@ -14,7 +14,8 @@ import type {
   Verdict,
 } from "../http/store_dialect.ts";
 import { encodeStrictly } from "../object_key.ts";
-import { noBucket, operations } from "./gcs_operations.ts";
+import { adviceOn } from "../store_advice.ts";
+import { operations } from "./gcs_operations.ts";
 
 export interface DialectParts {
   readonly endpoint: string;
@@ -32,6 +33,7 @@ const isAbsence = /"notFound"|no such object|not ?found/i;
 const limits = new Set(["rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"]);
 
 export class GcsDialect implements StoreDialect {
+  readonly store = "gcs";
   readonly name: string;
   readonly #parts: DialectParts;
 
@@ -57,9 +59,12 @@ export class GcsDialect implements StoreDialect {
       return { kind: "again", says };
     const isBucket = status === 404 && text.includes("bucket does not exist");
     if (status === 404 && !isBucket && isAbsence.test(text)) return { kind: "absent" };
-    const help = isBucket ? noBucket : `the account needs ${operation.permission}`;
-    if (status === 401) return { kind: "learned", what: "login", says: `${says}: ${help}` };
-    return { kind: "refused", says: status === 403 || isBucket ? `${says}: ${help}` : says };
+    const words = [isBucket ? "no such bucket" : (reason ?? ""), `${status}`];
+    const help = adviceOn(words, { store: this.store, permission: operation.permission });
+    const line = help === null ? says : `${says}: ${help}`;
+    return status === 401
+      ? { kind: "learned", what: "login", says: line }
+      : { kind: "refused", says: line };
   }
 
   #urlOf({ operation, key, query = {} }: StoreRequest): string {

@@ -1,9 +1,6 @@
 /** What the driver asks of Google Cloud Storage, by its JSON API: method, pace, and the permission that each needs. */
 import type { Operation } from "../http/store_dialect.ts";
 
-/** Said of a bucket that is not there. */
-export const noBucket = "there is no such bucket: create it, or change bucket";
-
 export const operations = {
   put: row(
     "upload of an object",

@@ -25,8 +25,9 @@ import {
   type StoredPart,
 } from "../object_store.ts";
 import { probeObjects } from "../probe_objects.ts";
+import { adviceOn } from "../store_advice.ts";
 import type { GcsDialect } from "./gcs_dialect.ts";
-import { noBucket, operations } from "./gcs_operations.ts";
+import { operations } from "./gcs_operations.ts";
 
 /** What one call joins. */
 const joinedMax = 32;
@@ -62,8 +63,7 @@ export class GcsStore implements ObjectStore {
     const headers = { "Content-Type": type, "Content-Length": String(length) };
     const query = { fields: "size" };
     const answer = await requests.send({ operation: operations.put, key, body, headers, query });
-    if (answer !== null) return;
-    throw new ObjectStoreRefused(`${dialect.name}: ${noBucket}`);
+    if (answer === null) throw noBucket(dialect);
   }
 
   async get(key: string, range: ContentRange | null): Promise<ReadableStream<Uint8Array> | null> {
@@ -135,7 +135,7 @@ export class GcsStore implements ObjectStore {
       ...(after === null ? {} : { pageToken: after }),
     };
     const answer = await requests.send({ operation: operations.list, key: null, query });
-    if (answer === null) throw new ObjectStoreRefused(`${dialect.name}: ${noBucket}`);
+    if (answer === null) throw noBucket(dialect);
     const { items, nextPageToken: next } = objectIn(answer.text);
     const objects = (Array.isArray(items) ? items : [])
       .filter(isJsonObject)
@@ -246,4 +246,9 @@ function partKey(upload: string, { number, tag }: StoredPart): string {
 function objectIn(text: string): JsonObject {
   const body = jsonOf(text);
   return isJsonObject(body) ? body : {};
+}
+
+function noBucket({ name, store }: GcsDialect): ObjectStoreRefused {
+  const help = adviceOn(["no such bucket"], { store, permission: "" });
+  return new ObjectStoreRefused(`${name}: 404: ${help ?? ""}`);
 }

@@ -1,5 +1,6 @@
 /** What a kind of store adds to requests over HTTP: how they are signed, and what its answers mean. */
 import type { ObjectBody } from "../object_store.ts";
+import type { StoreName } from "../store_advice.ts";
 
 /** A kind of request: a row of the table of a driver. */
 export interface Operation {
@@ -48,6 +49,7 @@ export type Verdict =
 export type Lesson = "login" | "time" | "place";
 
 export interface StoreDialect {
+  readonly store: StoreName;
   /** For messages: `s3 bucket images at https://s3.example.com`. */
   readonly name: string;
   /** `lessons`: what was learned since the request was first tried. */

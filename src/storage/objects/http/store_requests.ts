@@ -9,6 +9,7 @@ import { KiB, MiB } from "../../../lib/bytes.ts";
 import type { Clock } from "../../../lib/clock.ts";
 import { Gate, GateFull } from "../../../lib/gate.ts";
 import { ObjectStoreRefused, ObjectStoreUnavailable } from "../object_store.ts";
+import { adviceOn } from "../store_advice.ts";
 import { RetryBudget } from "./retry_budget.ts";
 import type {
   Lesson,
@@ -167,10 +168,23 @@ export class StoreRequests {
       const answer = { status: response.status, headers: response.headers, text };
       return { verdict: dialect.verdict(request, answer), answer };
     } catch (error) {
-      return { verdict: verdictOn(error, late.signal), answer: nothing };
+      return { verdict: this.#verdictOn(error, late.signal, request), answer: nothing };
     } finally {
       over.abort();
     }
+  }
+
+  #verdictOn(error: unknown, late: AbortSignal, { operation }: StoreRequest): Verdict {
+    const code = codeOf(error, late);
+    const told = (word: string, says = word): string => {
+      const { store } = this.#parts.dialect;
+      const help = adviceOn([word], { store, permission: operation.permission });
+      return help === null ? says : `${says}: ${help}`;
+    };
+    if (!isOfCertificate.test(code)) return { kind: "again", says: told(code) };
+    const says = `its certificate is not trusted (${code})`;
+    const line = told(code, says);
+    return { kind: "refused", says: line === says ? `${says}; set cafile` : line };
   }
 
   #tls(): object {
@@ -225,13 +239,13 @@ async function textOf(response: Response): Promise<string> {
 /** Of the files that a body comes from. */
 const fileCodes = ["ENOENT", "EACCES", "EPERM", "EIO", "EISDIR", "EMFILE"];
 
-function verdictOn(error: unknown, late: AbortSignal): Verdict {
-  if (late.aborted) return { kind: "again", says: "no answer in time" };
+const isOfCertificate = /CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME/;
+
+/** In a word why no answer came. @throws the error itself where it is not the store's. */
+function codeOf(error: unknown, late: AbortSignal): string {
+  if (late.aborted) return "no answer in time";
   if (!(error instanceof Error)) throw error;
   const code = "code" in error ? String(error.code) : error.name;
   if (fileCodes.includes(code) || error.name === "AssertionError") throw error;
-  if (/CERT|SELF_SIGNED|UNABLE_TO_|ALTNAME/.test(code)) {
-    return { kind: "refused", says: `its certificate is not trusted (${code}); set cafile` };
-  }
-  return { kind: "again", says: code };
+  return code;
 }

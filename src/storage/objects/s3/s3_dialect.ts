@@ -37,6 +37,7 @@ export interface DialectParts {
 }
 
 export class S3Dialect implements StoreDialect {
+  readonly store = "s3";
   readonly name: string;
   readonly #parts: DialectParts;
   /** Signing keys by day, of aws4fetch. */

@@ -1,6 +1,7 @@
 /** What answers of S3 mean, by their error codes where there is one, else by their status. */
 import type { StoreAnswer, StoreRequest, Verdict } from "../http/store_dialect.ts";
 import { elementText } from "../http/xml_text.ts";
+import { adviceOn } from "../store_advice.ts";
 
 type Meaning = "again" | "absent" | "login" | "time" | "place" | "denied";
 
@@ -43,15 +44,6 @@ const statuses: Readonly<Record<number, Meaning>> = {
   504: "again",
 };
 
-/** What a person has to do about a code that no permission helps with. */
-const advice: Readonly<Record<string, string>> = {
-  NoSuchBucket: "there is no such bucket: create it, or change bucket",
-  InvalidAccessKeyId: "nobody has this access key: change accesskey and secretkey",
-  SignatureDoesNotMatch: "the secret key is another one: change secretkey",
-  RequestTimeTooSkewed: "the clock of this machine is wrong",
-  InvalidRange: "the object has fewer bytes",
-};
-
 export function verdictOf({ operation }: StoreRequest, answer: StoreAnswer): Verdict {
   const { status, text } = answer;
   const isError = status >= 300 || /<Error[\s>]/.test(text.slice(0, 1_000));
@@ -65,8 +57,8 @@ export function verdictOf({ operation }: StoreRequest, answer: StoreAnswer): Ver
   const meaning = isMute ? "login" : (meanings[code] ?? statuses[status]);
   if (meaning === "absent") return { kind: "absent" };
   if (meaning === "again") return { kind: "again", says };
-  const needed = `the keys need ${operation.permission}`;
-  const help = advice[code] ?? (status === 403 || isMute ? needed : null);
+  const words = isMute ? ["403"] : [code, `${status}`];
+  const help = adviceOn(words, { store: "s3", permission: operation.permission });
   const line = help === null ? says : `${says}: ${help}`;
   if (meaning === undefined || meaning === "denied") return { kind: "refused", says: line };
   return { kind: "learned", what: meaning, says: line };
