@@ -48,6 +48,7 @@ const forTests = [
   "src/metadata/rows/row_lines.ts: readRowLines",
   "src/metadata/sqlite/sqlite_rows.ts: SqliteRows",
   "src/metadata/sqlite/sqlite_rows.ts: SqliteRows.snapshot",
+  "src/server/record_leases.ts: RecordLeases",
 ];
 const planted = (path: string, text: string): Source[] => [{ path, text }];
 

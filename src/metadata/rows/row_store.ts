@@ -38,7 +38,7 @@ export type RowGroup =
 const groups: readonly (readonly [fits: RegExp, group: RowGroup])[] = [
   [/^objects_\w+$/, "bytes"],
   [/^(layouts|orphans|collection_strays|scrub_checks|comparisons_\w+)$/, "derived"],
-  [/^(schema|record_stores|commits)$/, "own"],
+  [/^(schema|record_stores|commits|leases)$/, "own"],
 ];
 
 export function groupOf(table: string): RowGroup {

@@ -5,6 +5,7 @@ import { collectionTables } from "../sql/collection_tables.ts";
 import { comparisonTables } from "../sql/comparison_tables.ts";
 import { followerTables } from "../sql/follower_tables.ts";
 import { forgottenTables } from "../sql/forgotten_tables.ts";
+import { leaseTables } from "../sql/lease_tables.ts";
 import { layoutStateTables } from "./layout_state_tables.ts";
 import { mirrorTables } from "../sql/mirror_tables.ts";
 import { objectTables } from "../sql/object_tables.ts";
@@ -29,6 +30,7 @@ export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [
   summaryTables,
   objectTables,
   secretTables,
+  leaseTables,
 ];
 
 /** The same where repositories lie on disk as layouts. */
