@@ -69,6 +69,7 @@ export type CollectionValue =
   | "clock of holds"
   | "clock of history"
   | "walk"
+  | "names"
   | "last removal"
   | `unread ${string}`;
 

@@ -26,7 +26,12 @@ export interface FreedObject {
   readonly key: string;
   /** Names parts that were sent and not completed; null where there are none. */
   readonly upload: string | null;
+  /** When it became garbage, in milliseconds since the epoch. */
+  readonly since: number;
 }
+
+/** A place in the order in which objects are removed. */
+export type GarbagePlace = Pick<FreedObject, "since" | "key">;
 
 export interface ObjectSums {
   readonly objects: number;
@@ -60,8 +65,17 @@ export interface ObjectReads {
   find(name: ObjectName): Promise<FoundObject | null>;
   /** In the order of their names. */
   inQuarantine(): Promise<readonly { readonly name: string; readonly sizeBytes: number }[]>;
-  /** Garbage since before a moment, the oldest first. */
-  garbage(before: number, limit: number): Promise<readonly FreedObject[]>;
+  /** Garbage since before a moment, the oldest first, from behind a place on. */
+  garbage(
+    before: number,
+    after: GarbagePlace | null,
+    limit: number,
+  ): Promise<readonly FreedObject[]>;
+  /** Names of content from behind one on, in the order of repositories, and when each was given. */
+  names(
+    after: ObjectName,
+    limit: number,
+  ): Promise<readonly (ObjectName & { readonly since: number })[]>;
   /** What is being written, and what is to be removed. */
   sums(): Promise<{ readonly writing: ObjectSums; readonly garbage: ObjectSums }>;
   /** Keys in their order, with what state they are in: to compare them with the store. */

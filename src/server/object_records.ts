@@ -35,7 +35,7 @@ export function objectRecords(open: () => Pick<Metadata, "commit" | "records">):
     giveUp: (key) => commit({ kind: "give-up", key }),
     inQuarantine: () => reads().inQuarantine(),
     endWriting: (before) => commit({ kind: "end-writing", before }),
-    garbage: (before, limit) => reads().garbage(before, limit),
+    garbage: (before, after, limit) => reads().garbage(before, after, limit),
     removed: (keys) => commit(...keys.map((key): ObjectChange => ({ kind: "removed", key }))),
   };
 }

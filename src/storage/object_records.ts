@@ -21,7 +21,12 @@ export interface NamedObject {
 export interface FreedObject {
   readonly key: string;
   readonly upload: string | null;
+  /** When it became garbage, in milliseconds since the epoch. */
+  readonly since: number;
 }
+
+/** A place in the order in which objects are removed. */
+export type GarbagePlace = Pick<FreedObject, "since" | "key">;
 
 export interface ObjectRecords {
   find(name: ObjectName): Promise<NamedObject | null>;
@@ -43,8 +48,12 @@ export interface ObjectRecords {
   inQuarantine(): Promise<readonly { readonly name: string; readonly sizeBytes: number }[]>;
   /** Gives up what has been written since before a moment, in milliseconds since the epoch. */
   endWriting(before: number): Promise<void>;
-  /** Garbage since before a moment, the oldest first. */
-  garbage(before: number, limit: number): Promise<readonly FreedObject[]>;
+  /** Garbage since before a moment, the oldest first, from behind a place on. */
+  garbage(
+    before: number,
+    after: GarbagePlace | null,
+    limit: number,
+  ): Promise<readonly FreedObject[]>;
   /** The store has no such object any more. */
   removed(keys: readonly string[]): Promise<void>;
 }

@@ -22,8 +22,11 @@ const sql = {
     "SELECT n.name AS name, k.size AS sizeBytes FROM objects_names n CROSS JOIN objects_keys k ON k.key = n.key " +
     "WHERE n.repository = '' AND n.name > '' ORDER BY n.name",
   objectGarbage:
-    "SELECT key, upload FROM objects_keys INDEXED BY objects_garbage WHERE state = 'garbage' AND since < ?1 " +
-    "ORDER BY since LIMIT ?2",
+    "SELECT key, upload, since FROM objects_keys INDEXED BY objects_garbage WHERE state = 'garbage' AND since < ?1 " +
+    "AND (since, key) > (?2, ?3) ORDER BY since, key LIMIT ?4",
+  objectsNamed:
+    "SELECT repository, name, since FROM objects_names WHERE repository > '' AND (repository, name) > (?1, ?2) " +
+    "ORDER BY repository, name LIMIT ?3",
   objectsWriting:
     "SELECT count(*) AS objects, coalesce(sum(size), 0) AS bytes FROM objects_keys INDEXED BY objects_writing " +
     "WHERE state = 'writing' AND since > 0",
@@ -39,8 +42,8 @@ const sql = {
 const inserts = {
   begin: "INSERT INTO objects_keys (key, state, size, since) VALUES (?1, 'writing', ?2, ?3)",
   name:
-    "INSERT INTO objects_names (repository, name, key) VALUES (?1, ?2, ?3) " +
-    "ON CONFLICT (repository, name) DO UPDATE SET key = excluded.key",
+    "INSERT INTO objects_names (repository, name, key, since) VALUES (?1, ?2, ?3, ?4) " +
+    "ON CONFLICT (repository, name) DO UPDATE SET key = excluded.key, since = excluded.since",
   set: "INSERT INTO objects_values (value, text) VALUES (?1, ?2) ON CONFLICT (value) DO UPDATE SET text = excluded.text",
 } as const;
 
@@ -101,6 +104,11 @@ export const objectTables: RecordTables<ObjectChange, ObjectReads> = {
         ) STRICT, WITHOUT ROWID;
       `,
     },
+    {
+      version: 2,
+      summary: "when an object got a name",
+      sql: "ALTER TABLE objects_names ADD COLUMN since INTEGER NOT NULL DEFAULT 0;",
+    },
   ],
   sql: { ...sql, ...updates },
   frees: ({ kind }) => freeing[kind],
@@ -159,7 +167,7 @@ export function* keyOf(
 export function* give(work: RecordWork, to: ObjectName, key: string): Rule<void> {
   const before = yield* keyOf(work, to);
   if (before === key) return;
-  yield* tell(work, inserts.name, to.repository, to.name, key);
+  yield* tell(work, inserts.name, to.repository, to.name, key, work.now);
   if (before !== null) yield* freeUnnamed(work, before);
 }
 
@@ -179,7 +187,9 @@ function reads({ get: one, all: many }: Source): ObjectReads {
   return {
     find: async ({ repository, name }) => one<FoundObject>(sql.objectNamed, repository, name),
     inQuarantine: async () => many(sql.objectsInQuarantine),
-    garbage: async (before, limit) => many<FreedObject>(sql.objectGarbage, before, limit),
+    garbage: async (before, after, limit) =>
+      many<FreedObject>(sql.objectGarbage, before, after?.since ?? 0, after?.key ?? "", limit),
+    names: async ({ repository, name }, limit) => many(sql.objectsNamed, repository, name, limit),
     sums: async () => ({
       writing: (await one<ObjectSums>(sql.objectsWriting)) ?? noSums,
       garbage: (await one<ObjectSums>(sql.objectsFreed)) ?? noSums,

@@ -4,7 +4,8 @@ import { opensInMs, parseTimeWindow } from "../../lib/time_window.ts";
 import type { Registry } from "../registry.ts";
 import type { CollectedTotals } from "./collected.ts";
 import { everyStore, settingsOf, type StoreCollection } from "../store_settings.ts";
-import { walkFiles } from "./file_walk.ts";
+import { walkFiles, type WalkOptions } from "./file_walk.ts";
+import { walkNames } from "./name_walk.ts";
 import { Collector, type CollectionSettings, type CollectorOptions } from "./collector.ts";
 
 export interface CollectionJobOptions extends CollectorOptions {
@@ -40,7 +41,7 @@ export function collectionJob(
   };
 }
 
-/** The job of the walk over files. */
+/** The job of the walks over files, and over names in stores of objects. */
 export function fileWalkJob({
   registry,
   settings,
@@ -54,7 +55,7 @@ export function fileWalkJob({
     everyMs: walkLooksEveryMs,
     followsCommits: false,
     run: async (signal) => {
-      await walkFiles({
+      const walk: WalkOptions = {
         registry,
         delayMs: (repository) => storeOf(repository).gcDelay,
         isWalked: (repository) => walks(storeOf(repository)),
@@ -63,7 +64,9 @@ export function fileWalkJob({
             ? everyStore<StoreCollection>(settings()).some((each) => walks(each) && isOpen(each))
             : isOpen(storeOf(repository)),
         signal,
-      });
+      };
+      await walkFiles(walk);
+      await walkNames(walk);
       return null;
     },
   };

@@ -14,7 +14,7 @@ import { objects } from "../../metadata/objects.ts";
 import { digestOf } from "../../oci/digest.ts";
 import { ContentGone } from "../blob_store.ts";
 import { MemoryObjects } from "./memory_objects.ts";
-import { ObjectStoreUnavailable } from "./object_store.ts";
+import { ObjectStoreRefused, ObjectStoreUnavailable } from "./object_store.ts";
 
 storesContract("objects", async () => {
   const directory = await memoryDirectory("zot-objects");
@@ -177,6 +177,35 @@ describe("what nothing names", () => {
     opened.store.onRequest = () => undefined;
     expect(await upkeep!.removeFreed(day)).toBe(14);
     expect(await agree(opened, opened.store)).toBe(1);
+  });
+
+  test("objects that cannot be removed keep no others from being removed", async () => {
+    await using opened = await openWatched();
+    const { stores, store, clock, metadata } = opened;
+    const stuck = new Set<string>();
+    for (let count = 0; count < 60; count += 1) {
+      await stores.blobs.put(repository, smallDigest, small);
+      const { stamp } = (await stores.blobs.stat(repository, smallDigest))!;
+      // The oldest ones.
+      if (count < 40) stuck.add(stamp);
+      clock.jump(1);
+    }
+    const remove = store.remove.bind(store);
+    store.remove = async (key) => {
+      if (stuck.has(key)) throw new ObjectStoreRefused("it is locked");
+      await remove(key);
+    };
+    clock.jump(2 * day);
+    const { upkeep } = stores;
+    const left = async (): Promise<number> =>
+      (await metadata.records(objects).keys("", 1_000)).length;
+    for (let runs = 1; runs <= 3; runs += 1) {
+      expect(await reasonOf(upkeep!.removeFreed(day))).toBeInstanceOf(ObjectStoreRefused);
+    }
+    expect(await left()).toBe(41);
+    store.remove = remove;
+    expect(await upkeep!.removeFreed(day)).toBe(40);
+    expect(await left()).toBe(1);
   });
 
   test("a key that was given up while it was written is never named: another one is", async () => {
