@@ -170,7 +170,11 @@ class HttpListener implements Listener {
 
   async stop(graceMs: number): Promise<void> {
     this.#connections?.close();
-    if (this.#options.handsOver === true) await this.#closeSocket(this.#current);
+    if (this.#options.handsOver === true) {
+      // Who keeps a connection goes to the other server, rather than to find it closed.
+      this.#current.state.retired = true;
+      await this.#closeSocket(this.#current);
+    }
     await Promise.all(this.#all().map((serving) => stopServing(serving, graceMs)));
     this.#drains.close();
     this.#lingering.close();

@@ -138,8 +138,9 @@ class MutualTlsListener implements Listener {
   }
 
   async stop(graceMs: number): Promise<void> {
-    const { listener } = this.#front;
+    const { listener, generation } = this.#front;
     if (this.#options.handsOver === true) {
+      generation.retired = true;
       await retireSocket(descriptorOf(listener), () => listener.stop());
     }
     this.#stopping = true;

@@ -626,4 +626,24 @@ describe("connections", () => {
     expect((await ask(second.port, "GET / HTTP/1.1")).status).toBe(200);
     await second.stop(0);
   });
+
+  test("who keeps a connection to a listener that hands over is asked to end it, before the listener does", async () => {
+    const options = {
+      address: "127.0.0.1",
+      readIdleMs: 0,
+      writeIdleMs: 0,
+      sharePort: true,
+      handsOver: true,
+      dispatch: () => Promise.resolve(ok),
+      onFailure: () => {},
+    };
+    const first = listen({ ...options, port: 0 });
+    await using socket = await openRaw(first.port);
+    socket.send(request("GET / HTTP/1.1", host));
+    expect(await socket.until(/ok$/)).not.toMatch(/^connection:/im);
+    const stopped = first.stop(30_000);
+    socket.send(request("GET / HTTP/1.1", host));
+    expect(await socket.closed()).toMatch(/ok[^]*\r\nconnection: close\r\n[^]*ok$/i);
+    await stopped;
+  });
 });
