@@ -5,6 +5,9 @@
  * file: content of several repositories may name one key, and so may what lies in quarantine, under no repository. With
  * its last name a key becomes `garbage` in the same commit; a job removes the object later, and its row after it. So
  * every object has a row, and a late delete harms nobody.
+ *
+ * A registry may have several stores of objects (`storage.subPaths`): a row says in which one its key lies, by the first
+ * component of the names that lie there, and is empty for the main one.
  */
 import type { RecordStore } from "./records.ts";
 
@@ -19,6 +22,8 @@ export interface ObjectName {
 export interface FoundObject {
   readonly key: string;
   readonly sizeBytes: number;
+  /** Which store it lies in. */
+  readonly store: string;
 }
 
 /** An object that is to be removed from the store. */
@@ -38,12 +43,20 @@ export interface ObjectSums {
   readonly bytes: number;
 }
 
-/** Single values: `registry` is the id that the bucket has, too. */
-export type ObjectValue = "registry";
+/**
+ * Single values: `registry` is the id that the bucket of the main store has, too; `id` stands for it where the main store is
+ * a directory; and `store:team` says where the store of names below `team/` is, for messages.
+ */
+export type ObjectValue = "registry" | "id" | `store:${string}`;
 
 export type ObjectChange =
   /** A key, ahead of its first byte. */
-  | { readonly kind: "begin"; readonly key: string; readonly sizeBytes: number }
+  | {
+      readonly kind: "begin";
+      readonly key: string;
+      readonly sizeBytes: number;
+      readonly store: string;
+    }
   /** It is still being written. */
   | { readonly kind: "renew"; readonly key: string }
   /** It is sent in parts. */
@@ -59,14 +72,18 @@ export type ObjectChange =
   | { readonly kind: "end-writing"; readonly before: number }
   /** The store has no such object any more. */
   | { readonly kind: "removed"; readonly key: string }
-  | { readonly kind: "set"; readonly value: ObjectValue; readonly text: string };
+  | { readonly kind: "set"; readonly value: ObjectValue; readonly text: string }
+  | { readonly kind: "unset"; readonly value: ObjectValue };
 
 export interface ObjectReads {
   find(name: ObjectName): Promise<FoundObject | null>;
-  /** In the order of their names. */
-  inQuarantine(): Promise<readonly { readonly name: string; readonly sizeBytes: number }[]>;
-  /** Garbage since before a moment, the oldest first, from behind a place on. */
+  /** Of one store, in the order of their names. */
+  inQuarantine(
+    store: string,
+  ): Promise<readonly { readonly name: string; readonly sizeBytes: number }[]>;
+  /** Garbage of one store since before a moment, the oldest first, from behind a place on. */
   garbage(
+    store: string,
     before: number,
     after: GarbagePlace | null,
     limit: number,
@@ -84,6 +101,8 @@ export interface ObjectReads {
     limit: number,
   ): Promise<readonly (FoundObject & { readonly state: ObjectState; readonly since: number })[]>;
   value(value: ObjectValue): Promise<string | null>;
+  /** The stores beside the main one that this registry has had: component, and where it was. */
+  stores(): Promise<readonly { readonly store: string; readonly place: string }[]>;
 }
 
 export const objects: RecordStore<ObjectChange, ObjectReads> = { name: "objects" };

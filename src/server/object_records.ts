@@ -4,16 +4,26 @@ import { objects, type ObjectChange } from "../metadata/objects.ts";
 import { recordCommit } from "../metadata/records.ts";
 import type { ObjectRecords } from "../storage/object_records.ts";
 
-/** `open` is asked when it is first needed. */
-export function objectRecords(open: () => Pick<Metadata, "commit" | "records">): ObjectRecords {
+/**
+ * Those of one store: the first component of names that lie in it, empty for the main one. `open` is asked when it is first
+ * needed.
+ */
+export function objectRecords(
+  open: () => Pick<Metadata, "commit" | "records">,
+  store = "",
+): ObjectRecords {
   const reads = () => open().records(objects);
   const commit = async (...changes: readonly ObjectChange[]): Promise<void> => {
     await open().commit(recordCommit(objects, ...changes));
   };
-  const find: ObjectRecords["find"] = (name) => reads().find(name);
+  // What one name in quarantine stands for may lie in another store; keys are never shared between two.
+  const find: ObjectRecords["find"] = async (name) => {
+    const found = await reads().find(name);
+    return found?.store === store ? found : null;
+  };
   return {
     find,
-    begin: (key, sizeBytes) => commit({ kind: "begin", key, sizeBytes }),
+    begin: (key, sizeBytes) => commit({ kind: "begin", key, sizeBytes, store }),
     renew: (key) => commit({ kind: "renew", key }),
     sendParts: (key, upload) => commit({ kind: "send-parts", key, upload }),
     name: async (key, name) => {
@@ -33,9 +43,9 @@ export function objectRecords(open: () => Pick<Metadata, "commit" | "records">):
       return found !== null;
     },
     giveUp: (key) => commit({ kind: "give-up", key }),
-    inQuarantine: () => reads().inQuarantine(),
+    inQuarantine: () => reads().inQuarantine(store),
     endWriting: (before) => commit({ kind: "end-writing", before }),
-    garbage: (before, after, limit) => reads().garbage(before, after, limit),
+    garbage: (before, after, limit) => reads().garbage(store, before, after, limit),
     removed: (keys) => commit(...keys.map((key): ObjectChange => ({ kind: "removed", key }))),
   };
 }

@@ -53,14 +53,14 @@ describe.skipIf(!requirePostgres())("objects under the lock of PostgreSQL", () =
     await using opened = await open();
     const { metadata, reads, wrote, did, at } = opened;
     expect((await did([change.link("layer")], [present])).committed).toBe(false);
-    await wrote({ kind: "begin", key: "k1", sizeBytes: 5 });
+    await wrote({ kind: "begin", key: "k1", sizeBytes: 5, store: "" });
     await wrote({ kind: "name", key: "k1", to: at(layer) });
     expect((await did([change.link("layer")], [present])).committed).toBe(true);
     await did([{ kind: "unlink-blob", digest: layer }]);
     expect(await metadata.orphans(9)).toEqual([{ repository, digest: layer }]);
     await did([{ kind: "sweep-orphan", digest: layer }]);
     expect(await reads.find(at(layer))).toBeNull();
-    expect(await reads.garbage(Date.UTC(2027, 0, 1), null, 9)).toMatchObject([
+    expect(await reads.garbage("", Date.UTC(2027, 0, 1), null, 9)).toMatchObject([
       { key: "k1", upload: null },
     ]);
   });
@@ -71,7 +71,10 @@ describe.skipIf(!requirePostgres())("objects under the lock of PostgreSQL", () =
     const of = ["a", "b", "c"];
     for (const name of of) {
       const key = `key-${name}`;
-      await wrote({ kind: "begin", key, sizeBytes: 5 }, { kind: "name", key, to: at(layer, name) });
+      await wrote(
+        { kind: "begin", key, sizeBytes: 5, store: "" },
+        { kind: "name", key, to: at(layer, name) },
+      );
       const mark = { kind: "mark-damaged", how: "wrong", digest: layer, sizeBytes: 5 } as const;
       await metadata.commit({
         ...commitOf([change.link("layer"), { ...mark, stamp: key }]),
@@ -83,8 +86,8 @@ describe.skipIf(!requirePostgres())("objects under the lock of PostgreSQL", () =
       metadata.commit({ ...commitOf([{ kind: "quarantine", digest: layer }]), repository: name }),
     );
     expect((await Promise.all(moved)).every(({ committed }) => committed)).toBe(true);
-    expect(await reads.inQuarantine()).toHaveLength(3);
-    expect(await reads.garbage(Date.UTC(2027, 0, 1), null, 9)).toEqual([]);
+    expect(await reads.inQuarantine("")).toHaveLength(3);
+    expect(await reads.garbage("", Date.UTC(2027, 0, 1), null, 9)).toEqual([]);
     for (const name of of) expect(await reads.find(at(layer, name))).toBeNull();
   });
 });

@@ -16,14 +16,14 @@ import { get, run, type Rule, tell } from "./statements.ts";
 
 const sql = {
   objectNamed:
-    "SELECT k.key AS key, k.size AS sizeBytes FROM objects_names n CROSS JOIN objects_keys k ON k.key = n.key " +
-    "WHERE n.repository = ?1 AND n.name = ?2",
+    "SELECT k.key AS key, k.size AS sizeBytes, k.store AS store FROM objects_names n " +
+    "CROSS JOIN objects_keys k ON k.key = n.key WHERE n.repository = ?1 AND n.name = ?2",
   objectsInQuarantine:
     "SELECT n.name AS name, k.size AS sizeBytes FROM objects_names n CROSS JOIN objects_keys k ON k.key = n.key " +
-    "WHERE n.repository = '' AND n.name > '' ORDER BY n.name",
+    "WHERE n.repository = '' AND n.name > '' AND k.store = ?1 ORDER BY n.name",
   objectGarbage:
-    "SELECT key, upload, since FROM objects_keys INDEXED BY objects_garbage WHERE state = 'garbage' AND since < ?1 " +
-    "AND (since, key) > (?2, ?3) ORDER BY since, key LIMIT ?4",
+    "SELECT key, upload, since FROM objects_keys INDEXED BY objects_garbage WHERE state = 'garbage' AND store = ?1 " +
+    "AND since < ?2 AND (since, key) > (?3, ?4) ORDER BY since, key LIMIT ?5",
   objectsNamed:
     "SELECT repository, name, since FROM objects_names WHERE repository > '' AND (repository, name) > (?1, ?2) " +
     "ORDER BY repository, name LIMIT ?3",
@@ -32,15 +32,19 @@ const sql = {
     "WHERE state = 'writing' AND since > 0",
   objectsFreed:
     "SELECT count(*) AS objects, coalesce(sum(size), 0) AS bytes FROM objects_keys INDEXED BY objects_garbage " +
-    "WHERE state = 'garbage' AND since > 0",
+    "WHERE state = 'garbage' AND store >= ''",
   objectKeys:
-    "SELECT key, size AS sizeBytes, state, since FROM objects_keys WHERE key > ?1 ORDER BY key LIMIT ?2",
+    "SELECT key, size AS sizeBytes, store, state, since FROM objects_keys WHERE key > ?1 ORDER BY key LIMIT ?2",
   objectKeyNamed: "SELECT 1 FROM objects_names WHERE key = ?1 LIMIT 1",
   objectValue: "SELECT text FROM objects_values WHERE value = ?1",
+  objectStores:
+    "SELECT substr(value, 7) AS store, text AS place FROM objects_values " +
+    "WHERE value >= 'store:' AND value < 'store;' ORDER BY value",
 } as const;
 
 const inserts = {
-  begin: "INSERT INTO objects_keys (key, state, size, since) VALUES (?1, 'writing', ?2, ?3)",
+  begin:
+    "INSERT INTO objects_keys (key, state, size, since, store) VALUES (?1, 'writing', ?2, ?3, ?4)",
   name:
     "INSERT INTO objects_names (repository, name, key, since) VALUES (?1, ?2, ?3, ?4) " +
     "ON CONFLICT (repository, name) DO UPDATE SET key = excluded.key, since = excluded.since",
@@ -59,6 +63,7 @@ const updates = {
   endWriting:
     "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE state = 'writing' AND since < ?1",
   removed: "DELETE FROM objects_keys WHERE key = ?1 AND state = 'garbage'",
+  unset: "DELETE FROM objects_values WHERE value = ?1",
 } as const;
 
 /** Changes after which less is kept, here or in the store. */
@@ -73,6 +78,7 @@ const freeing: Readonly<Record<ObjectChange["kind"], boolean>> = {
   "end-writing": true,
   removed: true,
   set: false,
+  unset: true,
 };
 
 export const objectTables: RecordTables<ObjectChange, ObjectReads> = {
@@ -109,6 +115,15 @@ export const objectTables: RecordTables<ObjectChange, ObjectReads> = {
       summary: "when an object got a name",
       sql: "ALTER TABLE objects_names ADD COLUMN since INTEGER NOT NULL DEFAULT 0;",
     },
+    {
+      version: 3,
+      summary: "which store a key lies in: the main one until now",
+      sql: `
+        ALTER TABLE objects_keys ADD COLUMN store TEXT NOT NULL DEFAULT '';
+        DROP INDEX objects_garbage;
+        CREATE INDEX objects_garbage ON objects_keys (store, since) WHERE state = 'garbage';
+      `,
+    },
   ],
   sql: { ...sql, ...updates },
   frees: ({ kind }) => freeing[kind],
@@ -119,7 +134,7 @@ export const objectTables: RecordTables<ObjectChange, ObjectReads> = {
 function* apply(work: RecordWork, change: ObjectChange): Rule<void> {
   switch (change.kind) {
     case "begin":
-      yield* tell(work, inserts.begin, change.key, change.sizeBytes, work.now);
+      yield* tell(work, inserts.begin, change.key, change.sizeBytes, work.now, change.store);
       return;
     case "renew":
       yield* tell(work, updates.renew, change.key, work.now);
@@ -151,6 +166,9 @@ function* apply(work: RecordWork, change: ObjectChange): Rule<void> {
       return;
     case "set":
       yield* tell(work, inserts.set, change.value, change.text);
+      return;
+    case "unset":
+      yield* tell(work, updates.unset, change.value);
       return;
   }
 }
@@ -186,15 +204,23 @@ function* freeUnnamed(work: RecordWork, key: string): Rule<void> {
 function reads({ get: one, all: many }: Source): ObjectReads {
   return {
     find: async ({ repository, name }) => one<FoundObject>(sql.objectNamed, repository, name),
-    inQuarantine: async () => many(sql.objectsInQuarantine),
-    garbage: async (before, after, limit) =>
-      many<FreedObject>(sql.objectGarbage, before, after?.since ?? 0, after?.key ?? "", limit),
+    inQuarantine: async (store) => many(sql.objectsInQuarantine, store),
+    garbage: async (store, before, after, limit) =>
+      many<FreedObject>(
+        sql.objectGarbage,
+        store,
+        before,
+        after?.since ?? 0,
+        after?.key ?? "",
+        limit,
+      ),
     names: async ({ repository, name }, limit) => many(sql.objectsNamed, repository, name, limit),
     sums: async () => ({
       writing: (await one<ObjectSums>(sql.objectsWriting)) ?? noSums,
       garbage: (await one<ObjectSums>(sql.objectsFreed)) ?? noSums,
     }),
     keys: async (after, limit) => many(sql.objectKeys, after, limit),
+    stores: async () => many(sql.objectStores),
     value: async (value) => (await one<{ text: string }>(sql.objectValue, value))?.text ?? null,
   };
 }
