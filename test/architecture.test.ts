@@ -36,19 +36,14 @@ const forTests = [
   "src/lib/clock.ts: manualClock",
   // A store of objects for tests.
   "src/storage/objects/memory_objects.ts: MemoryObjects",
-  // No configuration names PostgreSQL yet.
-  "src/metadata/postgres/migrate_postgres.ts: migratePostgres",
-  "src/metadata/postgres/postgres_metadata.ts: PostgresMetadata",
   "src/metadata/postgres/postgres_rows.ts: PostgresRows",
   "src/metadata/postgres/postgres_rows.ts: PostgresRows.snapshot",
-  "src/metadata/postgres/postgres_writer.ts: PostgresWriter",
   // No command moves a registry, or exports its metadata, yet.
   "src/metadata/rows/copy_rows.ts: copyRows",
   "src/metadata/rows/row_lines.ts: linesOf",
   "src/metadata/rows/row_lines.ts: readRowLines",
   "src/metadata/sqlite/sqlite_rows.ts: SqliteRows",
   "src/metadata/sqlite/sqlite_rows.ts: SqliteRows.snapshot",
-  "src/server/record_leases.ts: RecordLeases",
 ];
 const planted = (path: string, text: string): Source[] => [{ path, text }];
 

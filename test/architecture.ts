@@ -212,7 +212,7 @@ export const bans: readonly Ban[] = [
     banned: /["'](node:)?fs(\/promises)?["']|\bBun\.(file|write)\b/,
     but: new RegExp(
       "^src/(storage/filesystem/|storage/(root_lock|root_trust|root_note|root_stores|other_registry)\\.ts|lib/(audit_log|file_trust|log|operator_files|program_commit|watched_file|shared_page|kept_files)\\.ts|config/|cli/|bench/|transfer/" +
-        "|metadata/sqlite/sqlite_writer\\.ts|extensions/metrics/system_figures\\.ts|auth/token_key\\.ts|client/docker_login\\.ts|http/(listening_socket|listen_problem|tls_material)\\.ts|api/viewer\\.ts|extensions/ui/interface_pack\\.ts|server/(metadata_root|metadata_copy_root)\\.ts)",
+        "|metadata/sqlite/sqlite_writer\\.ts|extensions/metrics/system_figures\\.ts|auth/token_key\\.ts|client/docker_login\\.ts|http/(listening_socket|listen_problem|tls_material)\\.ts|api/viewer\\.ts|extensions/ui/interface_pack\\.ts|server/(metadata_root|metadata_copy_root|postgres_root)\\.ts)",
     ),
     say: "a method of a store (src/storage); or watchFile() of src/lib/watched_file.ts for files of the operator",
   },

@@ -16,6 +16,7 @@ const positive = { wrong: ["0s", "30", "-1s", "1 h", "forever"] } as const;
 const counts = { wrong: ["-1", "1.5", '"5"', "1e20", "many"] } as const;
 const actionLists = { wrong: ["read", "[write]", "[READ]", "{read: true}", "[[read]]"] } as const;
 const tls = { "http.tls.cert": "/c", "http.tls.key": "/k", "http.tls.cacert": "/a" };
+const objectStore = { "storage.storageDriver": "{name: s3, region: x, bucket: images}" };
 const ldap = {
   "http.auth.ldap.address": "ldap.example.com",
   "http.auth.ldap.baseDN": "dc=example",
@@ -49,6 +50,26 @@ export const wrongValues: Readonly<Record<string, WrongValues>> = {
   "storage.redirectExcept": { wrong: ["regctl/", "[5]", '[""]', '["é"]', "{regctl: true}"] },
   "storage.removalDelay": { wrong: ["30", "59m", "-1h", "0s", "1 d"] },
   "storage.uploadIdle": positive,
+  "storage.metadata.url": {
+    wrong: [
+      "/var/lib/zot",
+      "mysql://zot@localhost/zot",
+      "postgres://localhost/zot",
+      "postgres://zot@localhost",
+      "postgres://zot@db.example.com/zot",
+      "postgres://zot@db.example.com/zot?sslmode=require",
+      "postgres://zot@one,other/zot?sslmode=verify-full",
+      "postgres://zot@localhost/zot?sslrootcert=/ca.pem",
+      "postgres://zot@localhost/zot?host=/run/postgresql&sslmode=verify-full",
+      "postgres://zot@localhost:99999/zot",
+      "5",
+    ],
+    beside: objectStore,
+  },
+  "storage.metadata.passwordFile": paths,
+  "storage.metadata.ca": paths,
+  "storage.metadata.schema": { wrong: ["pg_own", "A", '"a b"', "[a]", "5", '"a;b"'] },
+  "storage.metadata.connections": { wrong: ["1", "65", "2.5", '"8"', "many"] },
   "storage.sparseIndexes": {
     wrong: ["mirror/**", "[5]", '["[a-"]', '[""]', "{mirror: true}", "true"],
   },

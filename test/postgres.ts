@@ -31,7 +31,6 @@ export function requirePostgres(): boolean {
 /** Where a store may be. */
 export interface PostgresPlace {
   readonly url: string;
-  readonly path: string;
   readonly schema: string;
 }
 
@@ -81,15 +80,14 @@ export async function startPostgres(
     ...settings,
   };
   const options = Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-  const path = join(directory.path, `.s.PGSQL.${port}`);
-  const url = "postgres://zot@localhost/postgres";
+  const url = `postgres://zot@/postgres?host=${directory.path}&port=${port}`;
   const start = async (): Promise<Service> => {
     const started = startService([...asUser, join(bin, "postgres"), "-D", data, ...options], {
       cwd: directory.path,
     });
     await eventually("PostgreSQL answers", async () => {
       if (!started.running()) throw new Error(started.stderr().join("\n"));
-      const connections = new PostgresConnections({ url, path });
+      const connections = new PostgresConnections({ url });
       const answers = await connections
         .ask({ text: "SELECT 1", values: [] })
         .then(() => true)
@@ -109,10 +107,10 @@ export async function startPostgres(
     place: async () => {
       places += 1;
       const schema = `place${places}`;
-      const connections = new PostgresConnections({ url, path });
+      const connections = new PostgresConnections({ url });
       await connections.ask({ text: `CREATE SCHEMA ${schema}`, values: [], isOwn: true });
       await connections.close();
-      return { url, path, schema };
+      return { url, schema };
     },
     kill: async () => {
       process.kill(service.pid, "SIGQUIT");

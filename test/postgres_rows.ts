@@ -24,7 +24,7 @@ export async function openPostgresRows(
 ): Promise<PostgresFacts> {
   const connections = new PostgresConnections(place);
   const stores = storesOf(ownTables);
-  await migratePostgres(connections, { stores, durable: false });
+  await migratePostgres(connections, stores);
   const writer = new PostgresWriter({ connections, stores, bytes, durable: false, clock });
   return {
     metadata: new PostgresMetadata(connections, writer, stores),

@@ -59,7 +59,13 @@ export async function gc({ options }: Given, output: Output): Promise<number> {
 
 /** A directory without our metadata is one of layouts that another program wrote. */
 async function collect(config: Config, given: OfflineOptions): Promise<OfflineTotals> {
-  const { rootDirectory } = config.storage;
+  const { rootDirectory, metadata } = config.storage;
+  if (metadata.url !== null) {
+    throw new Error(
+      "expected metadata in storage.rootDirectory, got a database, which other servers may be using; " +
+        "their own collection (storage.gc) does it while they run",
+    );
+  }
   if (!existsSync(rootDirectory)) throw new Error(`${rootDirectory}: there is no such directory`);
   const isOurs = existsSync(join(rootDirectory, metadataFile));
   if (isOurs) return collectOffline(config, given);

@@ -1,8 +1,10 @@
 // `zot verify`: what `zot serve` would say about a configuration and the files that it names, without serving it.
 // What is valid here starts, if the port is free and the root directory can be used.
 
+import { showPostgresUrl } from "../metadata/postgres/postgres_url.ts";
 import { checkFiles, isEveryInterface, patternWarnings, scopeWarnings } from "../server.ts";
 import type { Output } from "./command.ts";
+import type { Config } from "../config/load.ts";
 import { loadGiven, nameOfGiven } from "./load_given.ts";
 
 const noFindings = { problems: [], warnings: [] };
@@ -34,7 +36,12 @@ export async function verify(
   const what =
     storageDriver === null
       ? storage.rootDirectory
-      : `a store of objects (${storageDriver.name}), with metadata in ${storage.rootDirectory},`;
+      : `a store of objects (${storageDriver.name}), with metadata in ${metadataPlace(storage)},`;
   output.out(`${nameOfGiven(path)} is valid: it serves ${what} on ${where}\n`);
   return 0;
+}
+
+function metadataPlace({ metadata, rootDirectory }: Config["storage"]): string {
+  const { url } = metadata;
+  return url === null ? rootDirectory : `the database ${showPostgresUrl(url)}`;
 }

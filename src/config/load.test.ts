@@ -128,6 +128,7 @@ describe("defaults", () => {
         redirectExcept: [],
         removalDelay: 24 * 3_600_000,
         uploadIdle: 24 * 3_600_000,
+        metadata: { url: null, passwordFile: null, ca: null, schema: null, connections: 8 },
         sparseIndexes: [],
         subPaths: {},
         gc: true,

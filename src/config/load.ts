@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { checkAuthOptions } from "../auth/check_options.ts";
 import { checkSyncOptions, syncWarnings } from "../extensions/sync/check_options.ts";
+import { checkMetadataOptions, metadataWarnings } from "../metadata/check_options.ts";
 import { checkCollectionOptions } from "../registry/options.ts";
 import { checkSubPaths, subPathWarnings } from "../registry/sub_paths/check_options.ts";
 import type { SubPaths } from "../registry/sub_paths/options.ts";
@@ -103,6 +104,7 @@ export function checkTogether(
   const problems = [
     ...checkTlsOptions(http.tls),
     ...auth.problems,
+    ...checkMetadataOptions(storage),
     ...checkCollectionOptions(storage),
     ...checkSubPaths(storage),
     ...checkSyncOptions(sync),
@@ -169,6 +171,7 @@ function warningsOf(values: FileValues, written: ReadonlySet<string>): string[] 
     );
   }
   warnings.push(...storageWarnings(values.storage, written));
+  warnings.push(...metadataWarnings(values.storage, written));
   for (const path of ["storage.gcDelay", "storage.gcInterval", "storage.gcTimeWindow"]) {
     if (!values.storage.gc && written.has(path)) {
       warnings.push(`${path}: has no effect while storage.gc is false`);

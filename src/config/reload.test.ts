@@ -165,7 +165,9 @@ describe("options", () => {
 
   test("each whose name says that it is a secret is marked as one", () => {
     const marked = placedOptions().filter(({ option }) => option.secret === true);
-    const named = placedOptions().filter(({ path }) => /password|secret/i.test(path));
+    const named = placedOptions().filter(({ path }) =>
+      /password$|secret|metadata\.url$/i.test(path),
+    );
     expect(marked.map(({ path }) => path)).toEqual(named.map(({ path }) => path));
   });
 });

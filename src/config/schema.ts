@@ -10,6 +10,7 @@ import { extensionOptions } from "../extensions/options.ts";
 import { httpOptions } from "../http/options.ts";
 import { logOptions } from "../lib/log_options.ts";
 import { isOption, type Option, type OptionTree, type OptionValues } from "../lib/option.ts";
+import { metadataOptions } from "../metadata/options.ts";
 import { registryOptions } from "../registry/options.ts";
 import { storageOptions } from "../storage/options.ts";
 import { topOptions } from "./options.ts";
@@ -17,7 +18,7 @@ import { topOptions } from "./options.ts";
 /** Every option, in the order of the reference page. */
 export const options = {
   ...topOptions,
-  storage: { ...storageOptions, ...registryOptions },
+  storage: { ...storageOptions, metadata: metadataOptions, ...registryOptions },
   http: { ...httpOptions, auth: authOptions, accessControl: accessControlOptions },
   log: logOptions,
   extensions: extensionOptions,

@@ -66,7 +66,7 @@ export class DirectoryRoot implements Root {
 
   async openWriter(hooks: WriterHooks): Promise<Writer> {
     const { stores, reserves } = must(this.#primary, "the primary opens its bytes first");
-    const writer = this.#metadata.openWriter(hooks, atOnce(stores.underLock));
+    const writer = await this.#metadata.openWriter(hooks, atOnce(stores.underLock));
     try {
       await this.#requireContent(writer.committer);
     } catch (error) {
@@ -75,8 +75,8 @@ export class DirectoryRoot implements Root {
     }
     return {
       ...writer,
-      probe: () => {
-        writer.probe();
+      probe: async () => {
+        await writer.probe();
         reserves.fill();
       },
     };

@@ -44,7 +44,7 @@ export class MemoryRoot implements Root {
       committer: new EpochCommitter(metadata, this.#epochs),
       // Memory is not removed under a process.
       lost: new Promise(() => undefined),
-      probe: () => undefined,
+      probe: async () => undefined,
       close: () => metadata.close(),
     };
   }

@@ -26,7 +26,7 @@ export class MetadataCopy {
     return {
       committer: writer,
       lost: new Promise(() => undefined),
-      probe: () => undefined,
+      probe: async () => undefined,
       close: async () => {
         await writer.close();
         rmSync(this.#directory, { recursive: true, force: true });

@@ -18,15 +18,18 @@ import { FileReserve } from "../storage/filesystem/reserve.ts";
 import { epochsFile, lockFile, metadataFile, ratesFile, reservedFile } from "../storage/layout.ts";
 import { claimRoot, makeRoot, type Claim } from "../storage/root_lock.ts";
 import { checkRootTrust } from "../storage/root_trust.ts";
+import type { MetadataPlace } from "./metadata_place.ts";
 import type { MetadataView, Writer, WriterHooks } from "./root.ts";
 
-export class MetadataRoot {
+export class MetadataRoot implements MetadataPlace {
   readonly leases: Leases;
+  readonly name: string;
   readonly #config: Config["storage"];
   #reserve: FileReserve | null = null;
 
   constructor(config: Config["storage"]) {
     this.#config = config;
+    this.name = config.rootDirectory;
     this.leases = new FileLeases(config.rootDirectory);
   }
 
@@ -48,7 +51,7 @@ export class MetadataRoot {
     return (this.#reserve ??= new FileReserve(this.#config.rootDirectory));
   }
 
-  openWriter(hooks: WriterHooks, bytes: SqliteWriterOptions["bytes"]): Writer {
+  async openWriter(hooks: WriterHooks, bytes: SqliteWriterOptions["bytes"]): Promise<Writer> {
     const { commit, shared } = this.#config;
     const reserve = must(this.#reserve, "the primary opens its bytes first");
     const lost = Promise.withResolvers<string>();
@@ -68,7 +71,7 @@ export class MetadataRoot {
     return {
       committer: new EpochCommitter(writer, epochs),
       lost: lost.promise,
-      probe: () => {
+      probe: async () => {
         if (!writer.makeSpare()) throw new StorageFull("No space left for the reserve");
         writer.probe();
       },

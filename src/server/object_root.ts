@@ -1,5 +1,6 @@
 /**
- * A root whose content lies in a store of objects: its directory has the metadata, and uploads on their way.
+ * A root whose content lies in a store of objects: its directory has the metadata, if no database has them, and uploads
+ * on their way.
  *
  * The bucket and the metadata belong together, and both hold one id: metadata that were lost, or belong elsewhere, would
  * take the objects of a bucket for nothing. So any other pair is refused at the start.
@@ -21,8 +22,10 @@ import type { ObjectStore } from "../storage/objects/object_store.ts";
 import { hasObjects, readRegistryId, writeRegistryId } from "../storage/objects/registry_id.ts";
 import type { Claim } from "../storage/root_lock.ts";
 import type { Stores } from "../storage/stores.ts";
+import type { MetadataPlace } from "./metadata_place.ts";
 import { MetadataRoot } from "./metadata_root.ts";
 import { objectRecords } from "./object_records.ts";
+import { PostgresRoot } from "./postgres_root.ts";
 import type { MetadataView, Root, Writer, WriterHooks } from "./root.ts";
 
 /** How long an address is good that a client is sent to: a transfer that has begun goes on. */
@@ -32,7 +35,7 @@ export class ObjectRoot implements Root {
   readonly leases: Leases;
   readonly #config: Config["storage"];
   readonly #clock: Clock;
-  readonly #metadata: MetadataRoot;
+  readonly #metadata: MetadataPlace;
   readonly #store: ObjectStore;
   #log: Pick<Log, "warn"> | null = null;
   /** The primary's own, once there is a writer. */
@@ -44,7 +47,9 @@ export class ObjectRoot implements Root {
   constructor({ storage }: Pick<Config, "storage">, driver: DriverValues, clock: Clock) {
     this.#config = storage;
     this.#clock = clock;
-    this.#metadata = new MetadataRoot(storage);
+    const { url } = storage.metadata;
+    this.#metadata =
+      url === null ? new MetadataRoot(storage) : new PostgresRoot(storage, url, clock);
     this.leases = this.#metadata.leases;
     this.#store = openObjectStore(driver, {
       clock,
@@ -80,7 +85,7 @@ export class ObjectRoot implements Root {
   }
 
   async openWriter(hooks: WriterHooks): Promise<Writer> {
-    const writer = this.#metadata.openWriter(hooks, objectsUnderLock);
+    const writer = await this.#metadata.openWriter(hooks, objectsUnderLock);
     this.#committer = writer.committer;
     try {
       await this.#pair(writer.committer);
@@ -136,7 +141,7 @@ export class ObjectRoot implements Root {
       if (bucket !== null) {
         throw new Error(
           `expected the bucket of this registry, found that of another one (${bucket}); ` +
-            "give another bucket or rootdirectory, or the metadata that belong to it as storage.rootDirectory",
+            "give another bucket or rootdirectory, or the metadata that belong to it",
         );
       }
       const [first] = await reads.keys("", 1);
@@ -148,13 +153,15 @@ export class ObjectRoot implements Root {
       }
       if (own === null && (await metadata.repositories({ after: null, limit: 1 })).length > 0) {
         throw new Error(
-          `expected no content in ${this.#config.rootDirectory} yet, found repositories whose content lies there; ` +
-            "give another storage.rootDirectory",
+          `expected no repositories in ${this.#metadata.name} yet, found some whose content lies elsewhere; ` +
+            "give other metadata",
         );
       }
-      const id = own ?? crypto.randomUUID();
-      // First here: a bucket that has an id which nobody knows could be given to nobody.
-      await committer.commit(recordCommit(objects, { kind: "set", value: "registry", text: id }));
+      // First here: a bucket that has an id which nobody knows could be given to nobody. Of servers that share a
+      // database one says which it is.
+      const settle = { kind: "settle", value: "registry", text: crypto.randomUUID() } as const;
+      await committer.commit(recordCommit(objects, settle));
+      const id = must(await reads.value("registry"), "it is settled");
       await writeRegistryId(this.#store, id);
     } finally {
       await metadata.close();

@@ -37,7 +37,7 @@ export interface Writer {
   /** Resolves with one line for the operator when files that it holds open were removed or replaced. */
   readonly lost: Promise<string>;
   /** A small write. @throws where the disk takes none, or has no room for the space that is kept for deletes. */
-  probe(): void;
+  probe(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -101,7 +101,7 @@ export function startProbe(
     report,
     isFull,
     attempt: async () => {
-      writer.probe();
+      await writer.probe();
       await blobs.probe();
     },
   });

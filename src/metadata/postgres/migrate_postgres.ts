@@ -7,23 +7,15 @@ import { postgresSteps } from "./postgres_schema.ts";
 
 const newest = postgresSteps.reduce((version, step) => Math.max(version, step.version), 0);
 
-/** Settings of the server without which an acknowledged commit may be lost. */
-const durableSettings = {
-  fsync: ["on"],
-  full_page_writes: ["on"],
-  synchronous_commit: ["on", "remote_write", "remote_apply"],
-} as const;
-
 /**
- * @throws Error with one line for the operator: the database is of a newer version, or may lose what it was told.
+ * @throws Error with one line for the operator: the database is of a newer version.
  */
 export async function migratePostgres(
   connections: PostgresConnections,
-  { stores, durable }: { readonly stores: Stores; readonly durable: boolean },
+  stores: Stores,
 ): Promise<void> {
   await connections.hold(async (ask) => {
     const run = (text: string) => ask({ text, values: [], isOwn: true });
-    if (durable) await requireDurable(run);
     await run("BEGIN");
     await run("SELECT pg_advisory_xact_lock(7047, hashtext(current_schema()))");
     await run(
@@ -37,18 +29,6 @@ export async function migratePostgres(
 }
 
 type Run = (text: string) => ReturnType<Ask>;
-
-async function requireDurable(run: Run): Promise<void> {
-  for (const [name, fitting] of Object.entries(durableSettings)) {
-    const { rows } = await run(`SELECT current_setting('${name}') AS value`);
-    const value = String(rows[0]?.["value"]);
-    if (fitting.some((each) => each === value)) continue;
-    throw new Error(
-      `storage.metadata: expected ${name} = on at the database, got ${value}; ` +
-        "a crash would lose what was acknowledged: change it there, or set storage.commit to false",
-    );
-  }
-}
 
 async function migrateFacts(run: Run): Promise<void> {
   const { rows } = await run("SELECT version, code_min FROM schema");

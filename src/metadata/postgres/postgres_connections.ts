@@ -4,23 +4,27 @@
  * Every statement has a deadline of ours, since a client waits for ever for a server that is silent: then all that wait
  * are given up, and the connections are replaced. Statements run on any connection, or on one that is held for a
  * transaction. Numbers of eight bytes come as numbers, conditions as 0 and 1. What the server says, and what the
- * connection does, becomes one of three errors (`PostgresError`).
+ * connection does, becomes an error that says what became of the statement (`PostgresError`). A connection that leads to
+ * a standby is none: what it reads may be old.
  */
 import { SQL } from "bun";
 import { assert } from "../../lib/assert.ts";
 import { systemClock, type Clock } from "../../lib/clock.ts";
 import { MetadataFull, MetadataUnavailable } from "../metadata.ts";
+import { parsePostgresUrl, type PostgresAddress } from "./postgres_url.ts";
 import { PostgresTexts } from "../sql/postgres_text.ts";
 import type { Answer, Row, Statement, Value } from "../sql/statements.ts";
 
-/** Connections of a process. */
-const connectionsMax = 8;
+/** Connections of a process, where no number is given. */
+const connectionsDefault = 8;
 /** How long a statement, or a wait for a connection, may take. */
 const statementMs = 10_000;
 /** How long a statement waits for a lock of another transaction. */
 const lockMs = 5_000;
 /** A transaction whose process has stopped is ended after that. */
 const idleTransactionMs = 15_000;
+/** How long a connection may take to begin. */
+const connectSeconds = 5;
 /** How often deadlines are looked at. */
 const lookMs = 500;
 /** After a connection that could not be made, the next one is tried so much later. */
@@ -34,6 +38,8 @@ export type Fate =
   | "lost"
   /** The server asks to try the transaction again. */
   | "again"
+  /** It took the server too long, or it waited too long for another transaction. */
+  | "late"
   /** No room on its disk. */
   | "full";
 
@@ -56,14 +62,16 @@ export type PostgresStatement = Statement & { readonly isOwn?: true };
 export type Ask = (statement: PostgresStatement) => Promise<Answer>;
 
 export interface PostgresOptions {
-  /** `postgres://…`, or the parts of one. */
+  /** `postgres://…`, as `postgres_url.ts` reads it. */
   readonly url: string;
-  /** A unix socket instead of the host of the URL. */
-  readonly path?: string | undefined;
-  /** Certificates to trust, as PEM: the server is verified by its name. Null on a loopback or a unix socket alone. */
+  /** Instead of the password in the URL: asked for each connection. @throws where it cannot be read. */
+  readonly password?: (() => string) | null | undefined;
+  /** Certificates to trust, as PEM; those of the system without it. */
   readonly ca?: string | null | undefined;
   /** The schema of the tables; that of the user without it. */
-  readonly schema?: string | undefined;
+  readonly schema?: string | null | undefined;
+  /** How many at most. */
+  readonly connectionsMax?: number | undefined;
   readonly clock?: Clock | undefined;
 }
 
@@ -202,36 +210,40 @@ export class PostgresConnections {
   }
 }
 
-/** Where nobody can listen in, or pretend to be the server. */
-const localHosts = new Set(["localhost", "127.0.0.1", "[::1]"]);
-
 /** @throws Error with one line for the operator. */
-function requireSafe({ url, path, ca }: PostgresOptions): void {
-  const { hostname } = new URL(url);
-  if (path !== undefined || localHosts.has(hostname) || typeof ca === "string") return;
-  throw new Error(
-    `storage.metadata: expected certificates to verify ${hostname} with, got none; ` +
-      "name a file of the authority that signed its certificate, or use a socket or a loopback address",
-  );
-}
-
 function connect(options: PostgresOptions): SQL {
-  requireSafe(options);
-  const { url, path, ca, schema } = options;
+  const address = parsePostgresUrl(options.url);
+  if ("expected" in address) throw new Error(`storage.metadata.url: expected ${address.expected}`);
+  const { ca, schema, connectionsMax, password = null } = options;
+  const { directory, port, isVerified } = address;
   return new SQL({
-    url,
-    ...(path === undefined ? {} : { path }),
-    ...(ca === null || ca === undefined ? {} : { tls: { ca } }),
-    max: connectionsMax,
+    // Whole and in our words, so that nothing comes from the environment.
+    url: clientUrl(address),
+    ...(directory === null ? {} : { path: `${directory}/.s.PGSQL.${port}` }),
+    ...(password === null ? {} : { password }),
+    ...(isVerified ? { tls: typeof ca === "string" ? { ca } : true } : {}),
+    max: connectionsMax ?? connectionsDefault,
     bigint: true,
+    connectionTimeout: connectSeconds,
     connection: {
       application_name: "zot",
       statement_timeout: statementMs,
       lock_timeout: lockMs,
       idle_in_transaction_session_timeout: idleTransactionMs,
-      ...(schema === undefined ? {} : { search_path: schema }),
+      // Of the transaction in which the connection begins: a standby refuses it.
+      transaction_read_only: "off",
+      ...(schema === null || schema === undefined ? {} : { search_path: schema }),
     },
   });
+}
+
+function clientUrl({ host, port, user, password, database, isVerified }: PostgresAddress): string {
+  const [name, secret] = [user, password ?? ""].map(encodeURIComponent);
+  const mode = isVerified ? "verify-full" : "disable";
+  return (
+    `postgres://${name}:${secret}@${host ?? "localhost"}:${port}/${encodeURIComponent(database)}` +
+    `?sslmode=${mode}`
+  );
 }
 
 /** The client would take undefined for null, and round a fraction. */
@@ -251,9 +263,10 @@ function rowOf(row: Record<string, unknown>): Row {
 /** Classes of SQLSTATE, and single ones, by what they mean. */
 const fates: readonly (readonly [RegExp, Fate])[] = [
   [/^(40001|40P01)$/, "again"],
+  [/^(55P03|57014)$/, "late"],
   [/^53100$/, "full"],
-  // Shut down, crashed, starting, a standby, no connections left.
-  [/^(08|57P0|53300|25006)/, "lost"],
+  // Shut down, crashed, starting, a standby, read-only, no connections left, nobody is let in, no such database.
+  [/^(08|57P0|53[34]00|25006|25001|28|3D000)/, "lost"],
 ];
 
 function errorOf(cause: unknown): Error {
@@ -264,6 +277,7 @@ function errorOf(cause: unknown): Error {
   const known = fates.find(([fits]) => state !== null && fits.test(state))?.[1];
   const fate = known ?? (isOfClient || state === null ? "lost" : "refused");
   if (fate === "full") return new MetadataFull("No space left for the database", { cause });
-  const message = `The database does not answer as it should: ${cause.message}`;
+  const said = state === "25001" ? "it is a standby" : cause.message;
+  const message = `The database does not answer as it should: ${said}`;
   return new PostgresError(message, { fate, state, cause });
 }

@@ -56,7 +56,7 @@ describe.skipIf(!requirePostgres())("PostgreSQL", () => {
     const before = records === undefined ? used.pop() : undefined;
     const stores = storesOf(records ?? tablesWithLayouts);
     const connections = before ?? (await connect());
-    if (before === undefined) await migratePostgres(connections, { stores, durable: false });
+    if (before === undefined) await migratePostgres(connections, stores);
     else await connections.ask({ text: wipe, values: [], isOwn: true });
     const batches: number[] = [];
     const writer = new PostgresWriter({

@@ -34,7 +34,7 @@ class Opened implements AsyncDisposable {
   }
 
   migrate(): Promise<void> {
-    return migratePostgres(this.connections, { stores: ownStores, durable: false });
+    return migratePostgres(this.connections, ownStores);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -144,14 +144,6 @@ describe.skipIf(!requirePostgres())("commits to PostgreSQL", () => {
       "expected schema version 1 or older, found 99",
     );
     for (const each of opened) await each[Symbol.asyncDispose]();
-  });
-
-  test("a database that may lose what it acknowledged is refused", async () => {
-    await using opened = new Opened(await server.place());
-    const reason = reasonOf(
-      migratePostgres(opened.connections, { stores: ownStores, durable: true }),
-    );
-    expect(String(await reason)).toContain("expected fsync = on at the database, got off");
   });
 
   test("a statement that nobody waited for tells why a commit failed, and others of its batch go on", async () => {

@@ -24,7 +24,12 @@ import type { BytesUnderLock } from "../sql/bytes_under_lock.ts";
 import { stepsOf } from "../sql/commit_steps.ts";
 import type { Stores } from "../sql/record_tables.ts";
 import { pursue, type Statement } from "../sql/statements.ts";
-import { PostgresError, type Ask, type PostgresConnections } from "./postgres_connections.ts";
+import {
+  PostgresError,
+  type Ask,
+  type Fate,
+  type PostgresConnections,
+} from "./postgres_connections.ts";
 import { postgresEngine } from "./postgres_engine.ts";
 
 /** Commits that share one transaction at most. */
@@ -50,6 +55,8 @@ const toldMax = 256;
 const lockWriters =
   "SELECT pg_advisory_xact_lock(7046, hashtext(current_schema())), " +
   "(extract(epoch from clock_timestamp()) * 1000)::bigint AS now";
+
+const repeatable: ReadonlySet<Fate> = new Set(["lost", "again"]);
 
 const quotasExist = "SELECT 1 FROM usage_scopes WHERE place >= 0 LIMIT 1";
 
@@ -129,7 +136,7 @@ export class PostgresWriter implements Committer {
       try {
         return await this.#options.connections.hold((ask) => this.#transact(ask, commits, attempt));
       } catch (cause) {
-        if (!(cause instanceof PostgresError) || cause.fate === "refused") throw cause;
+        if (!(cause instanceof PostgresError) || !repeatable.has(cause.fate)) throw cause;
         if (cause.fate === "again") repeats += 1;
         if (repeats > repeatsMax || systemClock.monotonicMs() >= untilMs) throw cause;
       }

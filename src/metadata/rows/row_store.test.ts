@@ -65,7 +65,7 @@ async function openPostgres(server: Postgres): Promise<Opened> {
   const place = await server.place();
   const connections = new PostgresConnections(place);
   const stores = storesOf(tablesWithLayouts);
-  await migratePostgres(connections, { stores, durable: false });
+  await migratePostgres(connections, stores);
   const writer = new PostgresWriter({ connections, stores, bytes: noBytes, durable: false, clock });
   const rows = new PostgresRows(new PostgresConnections(place));
   return {
@@ -175,12 +175,7 @@ test("every table of a store belongs to a group", async () => {
   );
   const names = (group: RowGroup): string[] => (byGroup.get(group) ?? []).map(({ name }) => name);
   expect(names("own")).toEqual(["leases", "record_stores"]);
-  expect(names("bytes")).toEqual([
-    "objects_inline",
-    "objects_keys",
-    "objects_names",
-    "objects_values",
-  ]);
+  expect(names("bytes")).toEqual(["objects_keys", "objects_names", "objects_values"]);
   // Whoever adds a table says here whether it goes with the registry.
   expect(names("facts").join(" ")).toBe(
     "repositories api_keys blobs candidates collection_values damaged file_users followers forgotten_days " +
