@@ -195,15 +195,13 @@ function expireUploadsJob(options: RegistryJobsOptions): Omit<RegistryJob, "name
   return { everyMs: minute, followsCommits: false, run: () => expireUploads(options) };
 }
 
-/** Where they may be idle for less than a minute, it comes as often. */
-async function expireUploads(options: RegistryJobsOptions): Promise<number> {
+async function expireUploads(options: RegistryJobsOptions): Promise<null> {
   const { uploads, blobs, clock } = options.registry;
-  const idleMs = options.uploadIdleMs();
-  const expired = await uploads.expire(clock.now(), idleMs);
+  const expired = await uploads.expire(clock.now(), options.uploadIdleMs());
   await blobs.removeLeftovers(temporaryAgeMs);
   options.onExpired?.(expired);
   if (expired > 0) options.report("info", "dropped idle uploads", { uploads: expired });
-  return Math.max(second, Math.min(minute, idleMs));
+  return null;
 }
 
 /** What the jobs about layouts share: one repository is worked on by one of them at a time. */

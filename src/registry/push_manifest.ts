@@ -19,7 +19,6 @@ import {
   type NewManifest,
   type Precondition,
 } from "../metadata/metadata.ts";
-import type { UnnamedBytes } from "../storage/blob_store.ts";
 import { isHeld } from "./content.ts";
 import { nameBytes } from "./name_bytes.ts";
 import { withSpace } from "./history/giving_way.ts";
@@ -113,13 +112,11 @@ async function commitWithBytes(
   const named = await nameBytes(registry, {
     digest,
     place: async () => {
-      const how = { mayBeUnnamed: true, isManifest: true };
-      const put = (): Promise<UnnamedBytes | null> =>
-        registry.blobs.put(repository, digest, bytes, how);
-      return { commit, unnamed: await withSpace(registry, repository, put) };
+      const put = (): Promise<void> => registry.blobs.put(repository, digest, bytes);
+      await withSpace(registry, repository, put);
+      return commit;
     },
-    refused: (failed, left) =>
-      releaseRefused(registry, { repository, digest, tagRules }, { failed, left }),
+    refused: (failed) => releaseRefused(registry, { repository, digest, tagRules }, failed),
   });
   if (named) return;
   throw apiError("UNAVAILABLE", {
@@ -131,16 +128,12 @@ async function commitWithBytes(
 async function releaseRefused(
   registry: Registry,
   push: { readonly repository: string; readonly digest: Digest; readonly tagRules: TagRules },
-  {
-    failed,
-    left,
-  }: { readonly failed: readonly FailedPrecondition[]; readonly left: "bytes" | "nothing" },
+  failed: readonly FailedPrecondition[],
 ): Promise<void> {
   const { repository, digest } = push;
   try {
     throwFailed(failed, { registry, ...push });
   } catch (error) {
-    if (left === "nothing") throw error;
     await registry.metadata.commit({
       repository,
       preconditions: [],

@@ -10,7 +10,7 @@ import { eventually } from "../harness.ts";
 import { accessRows } from "./access_rows.ts";
 import { Caller } from "./caller.ts";
 import { mirrorRows } from "./mirror_rows.ts";
-import type { Check, Place } from "./place.ts";
+import type { Check, Place, Served } from "./place.ts";
 
 /** Files of authorities and client certificates, as fetch takes them. */
 export async function tlsOf(
@@ -32,15 +32,21 @@ function serves(root: string): Check {
   };
 }
 
+async function servesFromBucket({ place, as }: Served): Promise<void> {
+  expect(await as().push("hello/world", "1")).toBe(201);
+  expect(await as().get("/v2/hello/world/manifests/1")).toBe(200);
+  expect(existsSync(place.at("var/lib/zot/hello"))).toBe(false);
+  expect(place.storedObjects()).toContain("zot/registry.json");
+}
+
 export const configRows: Readonly<Record<string, Check>> = {
   "config-minimal.json": serves("zot-data"),
   "config-minimal.yaml": serves("zot-data"),
   "config-container.json": serves("var/lib/registry"),
-  "config-s3.yaml": async ({ place, as }) => {
-    expect(await as().push("hello/world", "1")).toBe(201);
-    expect(await as().get("/v2/hello/world/manifests/1")).toBe(200);
-    expect(existsSync(place.at("var/lib/zot/hello"))).toBe(false);
-    expect(place.storedObjects()).toContain("zot/registry.json");
+  "config-s3.yaml": servesFromBucket,
+  "config-postgres.yaml": async (served) => {
+    await servesFromBucket(served);
+    expect(existsSync(served.place.at("var/lib/zot/_zot/metadata.db"))).toBe(false);
   },
   "config-lint.json": async ({ as }) => {
     expect(await as().push("hello/world", "1")).toBe(400);

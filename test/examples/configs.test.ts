@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { packageDirectory, requireTool } from "../harness.ts";
+import { requirePostgres } from "../postgres.ts";
 import { Caller } from "./caller.ts";
 import { configRows } from "./config_rows.ts";
 import { upstreamLogin } from "./mirror_rows.ts";
@@ -24,12 +25,14 @@ describe.skipIf(!installed)("a server with", () => {
 
   for (const [name, check] of Object.entries(configRows)) {
     const needs = name === "config-ldap.yaml" ? ["ldapmodify"] : [];
-    test.skipIf(!requireTool(...needs))(
+    const hasDatabase = name !== "config-postgres.yaml" || requirePostgres();
+    test.skipIf(!hasDatabase || !requireTool(...needs))(
       name,
       async () => {
         if (name === "config-ldap.yaml") await place.startDirectory();
         if (/^config-(mirror-|sync)/.test(name)) await place.startUpstream(upstreamLogin);
-        if (name === "config-s3.yaml") await place.startStore();
+        if (/^config-(postgres|s3)/.test(name)) await place.startStore();
+        if (name === "config-postgres.yaml") await place.startDatabase();
         await place.empty();
         const keys = { AWS_ACCESS_KEY_ID: "fake", AWS_SECRET_ACCESS_KEY: "secret" };
         await using zot = await place.start(`examples/${name}`, keys);

@@ -6,9 +6,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { parse, parseAllDocuments } from "yaml";
-import { imageUser } from "../../scripts/image/base_files.ts";
+import { join } from "node:path";
+import { parse } from "yaml";
 import {
   eventually,
   freePort,
@@ -21,6 +20,7 @@ import {
 import { nginxAround } from "../nginx.ts";
 import { Caller } from "./caller.ts";
 import { configRows, tlsOf } from "./config_rows.ts";
+import { checkObjects } from "./kubernetes.ts";
 import { Place } from "./place.ts";
 
 const testMs = 60_000;
@@ -47,7 +47,18 @@ const rows: Readonly<Record<string, () => Promise<void>>> = {
   "nginx/zot.conf": reverseProxy,
   "nginx/zot_below_path.conf": proxyBelowPath,
   "kubernetes/zot.yaml": kubernetesObjects,
+  "kubernetes/replicas.yaml": kubernetesReplicas,
   "compose/compose.yaml": composeFile,
+  "compose/replicas.yaml": composedReplicas,
+  "compose/replicas/config.yaml": async () =>
+    verifiedText(await textOf("compose/replicas/config.yaml")),
+  // Both are served by test/examples/replicas.test.ts.
+  "compose/replicas/nginx.conf": async () => {
+    expect(await textOf("replicas/start.sh")).toContain("compose/replicas/nginx.conf");
+  },
+  "replicas/start.sh": async () => {
+    await runOk("bash", ["-n", join(directory, "replicas/start.sh")]);
+  },
   "embed/follow.test.ts": () => testPasses("embed/follow.test.ts"),
   "embed/registry.test.ts": () => testPasses("embed/registry.test.ts"),
   "embed/server.ts": embeddedRegistry,
@@ -133,96 +144,36 @@ async function proxyBelowPath(): Promise<void> {
   await runOk("nginx", ["-t", "-p", place.at("/etc/nginx"), "-c", main]);
 }
 
-interface KubernetesObject {
-  readonly kind: string;
-  readonly metadata: { readonly name: string };
-  readonly data: Readonly<Record<string, string>>;
-  readonly spec: {
-    readonly accessModes: readonly string[];
-    readonly replicas: number;
-    readonly strategy: { readonly type: string };
-    readonly selector: { readonly matchLabels: object };
-    readonly ports: readonly { readonly targetPort: string }[];
-    readonly template: { readonly metadata: { readonly labels: object }; readonly spec: Pod };
-  };
-}
-
-interface Pod {
-  readonly securityContext: object;
-  readonly terminationGracePeriodSeconds: number;
-  readonly containers: readonly [Container];
-  readonly volumes: readonly { readonly name: string }[];
-}
-
-interface Container {
-  readonly args: readonly string[];
-  readonly ports: readonly { readonly name: string; readonly containerPort: number }[];
-  readonly livenessProbe: { readonly httpGet: { readonly path: string; readonly port: string } };
-  readonly readinessProbe: Container["livenessProbe"];
-  readonly securityContext: object;
-  readonly volumeMounts: readonly { readonly name: string; readonly mountPath: string }[];
-}
-
-/** The objects fit each other and the image, and the configuration starts a server that the probes find well. */
+/** The configuration starts a server that the probes find well. */
 async function kubernetesObjects(): Promise<void> {
-  const documents = parseAllDocuments(await textOf("kubernetes/zot.yaml"));
-  const objects = documents.map((document) => document.toJS() as KubernetesObject);
+  const yaml = await textOf("kubernetes/zot.yaml");
+  const deployed = checkObjects(yaml, imageConfig.storage.rootDirectory);
   const kinds = ["ConfigMap", "PersistentVolumeClaim", "Deployment", "Service"];
-  expect(objects.map(({ kind }) => kind)).toEqual(kinds);
-  const [map, claim, { spec }, service] = objects as unknown as [
-    KubernetesObject,
-    KubernetesObject,
-    KubernetesObject,
-    KubernetesObject,
-  ];
-  const pod = spec.template.spec;
-  const [container] = pod.containers;
-  expect(pod).toMatchObject({
-    automountServiceAccountToken: false,
-    securityContext: { runAsNonRoot: true, runAsUser: imageUser, fsGroup: imageUser },
-  });
-  expect(container.securityContext).toMatchObject({
-    allowPrivilegeEscalation: false,
-    readOnlyRootFilesystem: true,
-  });
-  expect(spec).toMatchObject({ replicas: 1, strategy: { type: "Recreate" } });
-  expect(spec.selector.matchLabels).toEqual(spec.template.metadata.labels);
-  expect(service.spec.selector).toEqual(spec.selector.matchLabels as never);
-
-  // Volumes have their mounts, and are of the objects beside them.
-  const names = pod.volumes.map(({ name }) => name);
-  expect(container.volumeMounts.map(({ name }) => name)).toEqual(names);
-  expect(pod.volumes).toMatchObject([
-    { persistentVolumeClaim: { claimName: claim.metadata.name } },
-    { configMap: { name: map.metadata.name } },
-    { secret: { secretName: "zot-users" } },
-  ]);
-  const mounts = Object.fromEntries(
-    container.volumeMounts.map((each) => [each.name, each.mountPath]),
-  );
-  const [command, configPath = ""] = container.args;
-  expect([command, dirname(configPath)]).toEqual(["serve", mounts["config"] ?? ""]);
-  const text = map.data[configPath.slice(dirname(configPath).length + 1)] ?? "";
-  const config = parse(text) as typeof imageConfig & {
-    http: { auth: { htpasswd: { path: string } } };
-  };
-  expect(config.storage.rootDirectory).toBe(mounts["data"] ?? "");
-  expect(config.storage.rootDirectory).toBe(imageConfig.storage.rootDirectory);
-  expect(dirname(config.http.auth.htpasswd.path)).toBe(mounts["users"] ?? "");
-  const [port] = container.ports;
-  expect(String(port?.containerPort)).toBe(config.http.port);
-  expect(service.spec.ports[0]?.targetPort).toBe(port?.name ?? "");
-
-  await using server = await place.startText(text);
+  expect(deployed).toMatchObject({ kinds, replicas: 1, strategy: "Recreate" });
+  await using server = await place.startText(deployed.text);
   const caller = new Caller(server.url);
-  for (const probe of [container.livenessProbe, container.readinessProbe]) {
-    expect(probe.httpGet.port).toBe(port?.name ?? "");
-    await eventually(`${probe.httpGet.path} is well`, async () => {
-      return (await caller.get(probe.httpGet.path)) === 200;
-    });
+  for (const path of deployed.probes) {
+    await eventually(`${path} is well`, async () => (await caller.get(path)) === 200);
   }
   expect(await caller.get("/v2/")).toBe(401);
   expect(await new Caller(server.url, { user: "ann" }).push("app", "1")).toBe(201);
+}
+
+/** As above, over a bucket and PostgreSQL; a server by it is started in test/examples/replicas.test.ts. */
+async function kubernetesReplicas(): Promise<void> {
+  const yaml = await textOf("kubernetes/replicas.yaml");
+  const deployed = checkObjects(yaml, imageConfig.storage.rootDirectory);
+  const kinds = ["ConfigMap", "Deployment", "PodDisruptionBudget", "Service"];
+  expect(deployed).toMatchObject({ kinds, replicas: 3, strategy: "RollingUpdate" });
+  await verifiedText(deployed.text);
+}
+
+/** The options; the files that they name are not here. */
+async function verifiedText(text: string): Promise<void> {
+  const file = place.at("/etc/zot/verified.yaml");
+  await writeFile(file, text);
+  const env = { ZOT_DATABASE_URL: "postgres://zot@localhost/zot" };
+  await runOk(zot, ["verify", "--no-files", file], { env });
 }
 
 async function composeFile(): Promise<void> {
@@ -249,6 +200,25 @@ async function composeFile(): Promise<void> {
   const image = await Bun.file(dockerfile).text();
   expect(image).toContain(`EXPOSE ${port}\n`);
   expect(image).toContain(`VOLUME ["${imageConfig.storage.rootDirectory}"]`);
+}
+
+/** Volumes are files beside it; replicas differ in nothing. */
+async function composedReplicas(): Promise<void> {
+  const { services, volumes } = parse(await textOf("compose/replicas.yaml"), { merge: true }) as {
+    readonly services: Readonly<
+      Record<string, { readonly volumes?: readonly string[]; readonly depends_on?: object }>
+    >;
+    readonly volumes: object;
+  };
+  expect(services["zot-1"]).toEqual(services["zot-2"] as never);
+  for (const { volumes: mounted = [], depends_on: others = {} } of Object.values(services)) {
+    for (const [source = ""] of mounted.map((each) => each.split(":"))) {
+      if (source.startsWith(".")) expect(existsSync(join(directory, "compose", source))).toBe(true);
+      else expect(Object.keys(volumes)).toContain(source);
+    }
+    const names = Array.isArray(others) ? others : Object.keys(others);
+    for (const name of names) expect(Object.keys(services)).toContain(name);
+  }
 }
 
 /** Prometheus takes the rules, and they ask for figures that there are. */

@@ -4,15 +4,17 @@
 // listens on a free port of 127.0.0.1, and the hosts that stand for others' servers are servers of the test. Everything
 // is gone at the end of the scope.
 
-import { copyFile, mkdir, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, copyFile, mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { exportJWK, generateKeyPair, importPKCS8, SignJWT, type JWTPayload } from "jose";
 import { parse } from "yaml";
 import { usersFile } from "../auth/world.ts";
 import { TestAuthority, type Certificate } from "../certificates.ts";
-import { packageDirectory, startZot, tempDirectory, type Zot } from "../harness.ts";
+import { PostgresConnections } from "../../src/metadata/postgres/postgres_connections.ts";
+import { packageDirectory, runOk, startZot, tempDirectory, type Zot } from "../harness.ts";
 import { ScriptedUpstream } from "../mirror/scripted_upstream.ts";
 import { FakeS3 } from "../objects/fake_s3.ts";
+import { startPostgres } from "../postgres.ts";
 import { startSlapd } from "../slapd.ts";
 import type { Caller, CallerOptions } from "./caller.ts";
 
@@ -65,6 +67,7 @@ export class Place {
       "etc/nginx/tls",
       "var/log/zot",
       "var/run/secrets/zot",
+      "run/secrets",
     ];
     for (const path of made) await mkdir(join(directory, path), { recursive: true });
     const authority = await TestAuthority.make(directory);
@@ -117,6 +120,33 @@ export class Place {
     this.#store = this.#scope.use(await FakeS3.start());
     this.#store.bucket = "images";
     this.hosts["https://s3.example.com"] = this.#store.url;
+  }
+
+  /** Starts the database that the example of several machines names; it shows a certificate. */
+  async startDatabase(): Promise<void> {
+    const { cert, key } = await this.authority.issue("database", { names: ["DNS:localhost"] });
+    const settings = {
+      ssl: "on",
+      ssl_cert_file: cert,
+      ssl_key_file: key,
+      fsync: "on",
+      full_page_writes: "on",
+      synchronous_commit: "on",
+    };
+    // The server, which is not root, refuses a key that is not its user's own.
+    if (process.getuid?.() === 0) {
+      await chmod(this.directory, 0o711);
+      await chown(key, Number((await runOk("id", ["-u", "postgres"])).stdout), 0);
+    }
+    const postgres = this.#scope.use(await startPostgres(settings));
+    const connections = new PostgresConnections(await postgres.place());
+    await connections.ask({ text: "CREATE DATABASE zot", values: [], isOwn: true });
+    await connections.close();
+    await copyFile(this.authority.cert, this.at("/etc/zot/database-ca.pem"));
+    await writeFile(this.at("/run/secrets/zot-database"), "not asked for here\n");
+    const query = "zot?sslmode=verify-full";
+    this.hosts[`postgres://zot@db.example.com/${query}`] =
+      `postgres://zot@localhost:${postgres.port}/${query}`;
   }
 
   /** Keys of what lies in that store. */
@@ -224,7 +254,7 @@ export class Place {
 /** Every text of a value: hosts replaced, paths of the system moved below `directory`. */
 function adaptedStrings(value: unknown, directory: string, hosts: Hosts): unknown {
   if (typeof value === "string") {
-    if (/^\/(etc|var)\//.test(value)) return join(directory, value);
+    if (/^\/(etc|run|var)\//.test(value)) return join(directory, value);
     return hosts[value] ?? value;
   }
   if (Array.isArray(value)) return value.map((each) => adaptedStrings(each, directory, hosts));

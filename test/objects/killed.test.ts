@@ -55,6 +55,7 @@ const steps: readonly (readonly [FakeOperation, number])[] = [
   ["part", 1],
   ["part", 3],
   ["complete", 1],
+  ["put", 3],
 ];
 
 for (const [operation, number] of steps) {

@@ -11,6 +11,8 @@ export interface Gateway extends AsyncDisposable {
   readonly url: string;
   readonly accessKey: string;
   readonly secretKey: string;
+  /** Where its buckets lie, as directories. */
+  readonly directory: string;
   /** It has one bucket already. */
   readonly bucket: string;
 }
@@ -41,6 +43,7 @@ export async function startVersitygw(): Promise<Gateway> {
   return {
     url,
     ...keys,
+    directory: data,
     bucket,
     [Symbol.asyncDispose]: async () => {
       await service[Symbol.asyncDispose]();
