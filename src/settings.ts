@@ -10,6 +10,7 @@ import { join } from "node:path";
 import type { App } from "./api/app.ts";
 import { hasMethods, isAuthConfigured } from "./auth/check_options.ts";
 import type { Auth, AuthSetup } from "./auth/open_auth.ts";
+import type { TokenKeyPlace } from "./auth/token_key.ts";
 import type { Throttle } from "./auth/throttle.ts";
 import type { Config, RegistryConfig } from "./config/schema.ts";
 import { Admission } from "./http/admission.ts";
@@ -27,6 +28,8 @@ import { distrustFile, self } from "./lib/file_trust.ts";
 import { checkLogFiles, type Log } from "./lib/log.ts";
 import { NetworkSet } from "./lib/networks.ts";
 import { undoSettings } from "./registry/history/undo_settings.ts";
+import type { Metadata } from "./metadata/metadata.ts";
+import { sharedSecret } from "./metadata/secrets.ts";
 import type { Registry } from "./registry/registry.ts";
 import { compileStores } from "./registry/retention/rules.ts";
 import { dedupesIn } from "./registry/store_settings.ts";
@@ -126,8 +129,8 @@ export async function checkSettings(
   if (!isAuthConfigured(config.http)) return;
   // Directories, tokens and what they are made of: a start that knows no callers does without.
   const { checkAuthFiles } = await import("./auth/open_auth.ts");
-  for (const warning of await checkAuthFiles(config.http, authSetup(config, log, clock)))
-    log.warn(warning);
+  const setup = authSetup(config, { log, clock }, null);
+  for (const warning of await checkAuthFiles(config.http, setup)) log.warn(warning);
 }
 
 /** Everything wrong, and everything unwise, in the files that a configuration names. */
@@ -226,29 +229,42 @@ function openPublicUrl(
 }
 
 function authSetup(
-  { storage: { rootDirectory } }: RegistryConfig,
-  log: Log,
-  clock: Clock,
+  config: RegistryConfig,
+  { log, clock }: Pick<SettingsParts, "log" | "clock">,
+  metadata: Metadata | null,
 ): AuthSetup {
   const report: AuthSetup["report"] = (level, message, fields) => log[level](fields ?? {}, message);
-  const tokenKeyAt =
-    rootDirectory === null ? "memory" : { path: join(rootDirectory, tokenKeyFile) };
-  return { clock, tokenKeyAt, report };
+  return { clock, tokenKeyAt: tokenKeyPlace(config, metadata), report };
 }
+
+/** Null where the key lies in metadata that are not open yet. */
+function tokenKeyPlace(
+  { storage: { rootDirectory, metadata: database } }: RegistryConfig,
+  metadata: Metadata | null,
+): TokenKeyPlace | null {
+  if (rootDirectory === null) return "memory";
+  const path = join(rootDirectory, tokenKeyFile);
+  if (database.url === null) return { path };
+  if (metadata === null) return null;
+  return { path, shared: (make) => sharedSecret(metadata, tokenKeysName, make) };
+}
+
+const tokenKeysName = "token-keys";
 
 /** Null when everybody may do everything. */
 async function openCallers(
   config: RegistryConfig,
-  { log, clock, registry, throttle }: SettingsParts,
+  parts: SettingsParts,
   before: Settings | null,
 ): Promise<Auth | null> {
   if (before !== null && Bun.deepEquals(callerOptions(config), callerOptions(before.config))) {
     return before.dispatch.app.auth;
   }
   if (!isAuthConfigured(config.http)) return null;
+  const { registry, throttle } = parts;
   const { metadata } = registry;
   const { openAuth } = await import("./auth/open_auth.ts");
-  return await openAuth(config.http, authSetup(config, log, clock), { metadata, throttle });
+  return await openAuth(config.http, authSetup(config, parts, metadata), { metadata, throttle });
 }
 
 function callerOptions({

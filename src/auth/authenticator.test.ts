@@ -555,6 +555,7 @@ describe("a session", () => {
         ? {
             identity: { name: "lee", groups: [], provenBy: "session", login: "ldap", scope: null },
             isCurrent: lives,
+            isKept: null,
             recheck: null,
             expiresAt: null,
           }

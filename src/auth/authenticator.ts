@@ -242,7 +242,7 @@ export class Authenticator {
       if ((await htpasswd.verify(name, password)) && htpasswd.version === version) {
         const identity = await this.#fileIdentity(name);
         const isCurrent = this.#sameFile("htpasswd", version);
-        return { identity, isCurrent, recheck: null, expiresAt: null };
+        return { identity, isCurrent, isKept: null, recheck: null, expiresAt: null };
       }
     }
     return ldap === null ? null : await this.#tryDirectory(ldap, name, password);
@@ -279,7 +279,7 @@ export class Authenticator {
         (now) => now?.stamp === user.stamp,
         (error: unknown) => error instanceof LdapUnavailable,
       );
-    return { identity, isCurrent: null, recheck, expiresAt: null };
+    return { identity, isCurrent: null, isKept: null, recheck, expiresAt: null };
   }
 
   async #tryApiKey(apiKeys: ApiKeys, name: string, password: string): Promise<Proof | null> {
@@ -297,6 +297,7 @@ export class Authenticator {
     return {
       identity: apiKeys.identityOf(record, owner),
       isCurrent: this.#sameFile(record.provenBy, version),
+      isKept: async () => (await apiKeys.find(name, password)) !== null,
       recheck,
       expiresAt: record.expiresAt,
     };
@@ -346,7 +347,9 @@ export class Authenticator {
     const identity = { ...proven.identity, scope: { ...scope, lists } };
     const isCurrent = this.#sameFile(record.provenBy, version);
     const recheck = async (): Promise<boolean> => (await findKey()) !== null;
-    return { ...tokenProof(proven), identity, isCurrent, recheck };
+    const isKept = async (): Promise<boolean> =>
+      ((await this.#options.methods.apiKeys?.byId(keyId)) ?? null) !== null;
+    return { ...tokenProof(proven), identity, isCurrent, isKept, recheck };
   }
 
   async #verifyToken(token: string): Promise<ProvenToken> {
@@ -374,7 +377,7 @@ export class Authenticator {
 }
 
 function tokenProof({ identity, expiresAt }: ProvenToken): Proof {
-  return { identity, isCurrent: null, recheck: null, expiresAt };
+  return { identity, isCurrent: null, isKept: null, recheck: null, expiresAt };
 }
 
 function nullIfRefused(error: unknown): null {

@@ -3,8 +3,8 @@
  *
  * The key of an entry is a hash of the whole Authorization header with a secret that each process makes for itself: no
  * password can be recovered from the cache, and nothing of it survives the process. An entry lives for a minute and
- * ends at once when the file that it came from changes. Where the proof is kept elsewhere (a directory, the metadata),
- * it is checked again after a second.
+ * ends at once when the file that it came from changes. Whether an API key was revoked is asked of the metadata with each
+ * request, since another process or server may have done it; a directory is asked again after a second.
  *
  * Only successful logins are kept, in a bounded number; a look-up costs one hash and no promise. A remembered caller
  * waits at most half a second for such a check: while the directory does not answer, the cached login stays valid until
@@ -19,6 +19,8 @@ export interface Verified {
   readonly caller: PolicyCaller;
   /** Whether the source of the proof (a file, say) is unchanged; null when nothing can change. */
   readonly isCurrent: (() => boolean) | null;
+  /** Asks the metadata with each request whether the key of the proof is there; null where there is none. */
+  readonly isKept: (() => Promise<boolean>) | null;
   /** Asks where the proof is kept whether it still holds; null when `isCurrent` says it all. */
   readonly recheck: (() => Promise<boolean>) | null;
   /** Milliseconds since the epoch after which the proof is void by itself; null for the cache's own life. */
@@ -72,10 +74,21 @@ export class CredentialCache {
       this.#entries.delete(key);
       return null;
     }
-    if (entry.recheck === null || nowMs < entry.recheckAtMs || entry.isSlow) {
-      return { kind: "hit", caller: entry.caller };
+    const isDue = entry.recheck !== null && nowMs >= entry.recheckAtMs && !entry.isSlow;
+    if (entry.isKept !== null) {
+      return { kind: "recheck", answer: this.#requireKept(key, entry, isDue) };
     }
+    if (!isDue) return { kind: "hit", caller: entry.caller };
     return { kind: "recheck", answer: this.#recheck(key, entry) };
+  }
+
+  /** Each request asks for itself: what an earlier one is told may have been true before a key was revoked. */
+  async #requireKept(key: string, entry: Entry, isDue: boolean): Promise<PolicyCaller | null> {
+    if ((await entry.isKept?.()) !== true) {
+      if (this.#entries.get(key) === entry) this.#entries.delete(key);
+      return null;
+    }
+    return isDue ? await this.#recheck(key, entry) : entry.caller;
   }
 
   /** The remembered caller, without a check of its proof. */

@@ -20,7 +20,7 @@ import { Htpasswd } from "./htpasswd.ts";
 import type { Ldap } from "./ldap.ts";
 import type { AccessControl, AuthValues, LdapOptions } from "./options.ts";
 import type { Throttle } from "./throttle.ts";
-import { newTokenKeys, openTokenKeys } from "./token_key.ts";
+import { openTokenKeys, type TokenKeyPlace } from "./token_key.ts";
 import { TokenService } from "./token_service.ts";
 import { unknownUsers } from "./unknown_users.ts";
 
@@ -35,8 +35,8 @@ export interface AuthConfig {
 
 export interface AuthSetup {
   readonly clock: Clock;
-  /** The file of the key that signs the registry's own tokens, or "memory"; null for a look that makes nothing. */
-  readonly tokenKeyAt: { readonly path: string } | "memory" | null;
+  /** The key that signs the registry's own tokens; null for a look that makes nothing. */
+  readonly tokenKeyAt: TokenKeyPlace | null;
   readonly report: (level: "info" | "warn", message: string, fields?: object) => void;
 }
 
@@ -191,7 +191,7 @@ async function openTokens(
   const canLogIn = hasPasswords(auth) || auth.bearer.oidc.length > 0;
   if (!auth.token.enable || url === null || !canLogIn || tokenKeyAt === null) return null;
   return new TokenService({
-    keys: await (tokenKeyAt === "memory" ? newTokenKeys() : openTokenKeys(tokenKeyAt.path)),
+    keys: await openTokenKeys(tokenKeyAt),
     issuer: url,
     service: auth.bearer.service ?? new URL(url).host,
     lifetimeMs: auth.token.lifetime,

@@ -19,7 +19,7 @@ const alice = new PolicyCaller(
 
 async function serviceOf(path: string, clock = manualClock(1_800_000_000_000)) {
   return new TokenService({
-    keys: await openTokenKeys(path),
+    keys: await openTokenKeys({ path }),
     issuer: "https://registry.example.com",
     service: "registry.example.com",
     lifetimeMs: 300_000,
@@ -31,10 +31,10 @@ async function serviceOf(path: string, clock = manualClock(1_800_000_000_000)) {
 test("many who start at once agree on one key, for the owner alone to read", async () => {
   await using directory = await tempDirectory();
   const path = join(directory.path, "_zot", "token_key.json");
-  const opened = await Promise.all(Array.from({ length: 12 }, () => openTokenKeys(path)));
+  const opened = await Promise.all(Array.from({ length: 12 }, () => openTokenKeys({ path })));
   expect(new Set(opened.map(({ signing }) => signing.kid)).size).toBe(1);
   expect(statSync(path).mode & 0o777).toBe(0o600);
-  expect((await openTokenKeys(path)).signing.kid).toBe(opened[0]?.signing.kid ?? "");
+  expect((await openTokenKeys({ path })).signing.kid).toBe(opened[0]?.signing.kid ?? "");
 });
 
 test("a key put in front signs, and the one behind still verifies", async () => {
@@ -72,14 +72,16 @@ test("a token names the groups that a policy does, and ends to the second", asyn
 test("a file that others can read, or that holds no key, stops the start", async () => {
   await using directory = await tempDirectory();
   const path = join(directory.path, "token_key.json");
-  await openTokenKeys(path);
+  await openTokenKeys({ path });
   for (const mode of [0o644, 0o640, 0o604, 0o660]) {
     chmodSync(path, mode);
-    expect(String(await reasonOf(openTokenKeys(path)))).toContain("only its owner can read");
+    expect(String(await reasonOf(openTokenKeys({ path })))).toContain("only its owner can read");
   }
   chmodSync(path, 0o600);
   for (const text of ["", "{}", '{"keys": []}', '{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}']) {
     writeFileSync(path, text);
-    expect(String(await reasonOf(openTokenKeys(path)))).toContain("expected a JSON Web Key Set");
+    expect(String(await reasonOf(openTokenKeys({ path })))).toContain(
+      "expected a JSON Web Key Set",
+    );
   }
 });

@@ -1,7 +1,7 @@
 /**
  * The key that signs the registry's own tokens: made on the first start, kept beside the metadata, and shared by every
- * process and server on the root. A key file that other users can read is rejected. A registry in memory has a key of
- * its own.
+ * process and server on the root; servers that share a database have it there. A key file that other users can read is
+ * rejected. A registry in memory has a key of its own.
  *
  * The file is a JSON Web Key Set. The first key signs and all keys verify, so that an administrator can put a new one
  * in front while tokens of the old one are still valid. Two processes that start together agree on one key.
@@ -29,14 +29,23 @@ export interface TokenKeys {
 
 export const tokenAlgorithm = "EdDSA";
 
-/** Opens the keys, making the file when there is none. @throws with one line for the operator. */
-export async function openTokenKeys(path: string): Promise<TokenKeys> {
-  return await readKeys(readOrNull(path) ?? (await makeFile(path)), path);
-}
+export type TokenKeyPlace =
+  | { readonly path: string }
+  /** What all servers of a registry have in common: keeps what the first one makes. A file of before is taken over. */
+  | {
+      readonly path: string;
+      readonly shared: (make: () => Promise<Uint8Array>) => Promise<Uint8Array>;
+    }
+  /** Of this process alone: what they sign is worth nothing after it. */
+  | "memory";
 
-/** Keys of this process alone: what they sign is worth nothing after it. */
-export async function newTokenKeys(): Promise<TokenKeys> {
-  return await readKeys(await newKeySet(), "a new key");
+/** Opens the keys, making them where there are none. @throws with one line for the operator. */
+export async function openTokenKeys(at: TokenKeyPlace): Promise<TokenKeys> {
+  if (at === "memory") return await readKeys(await newKeySet(), "a new key");
+  const { path } = at;
+  if (!("shared" in at)) return await readKeys(readOrNull(path) ?? (await makeFile(path)), path);
+  const bytes = await at.shared(async () => readOrNull(path) ?? (await newKeySet()));
+  return await readKeys(bytes, "the key of tokens in the database");
 }
 
 function readOrNull(path: string): Uint8Array | null {

@@ -237,6 +237,8 @@ export type Precondition =
   | { readonly kind: "restorable"; readonly digest: Digest; readonly as: "manifest" | "any" }
   /** The bytes lie in the repository's layout (checked under the write lock, against a racing sweep). */
   | { readonly kind: "bytes-present"; readonly digest: Digest }
+  /** A key of an object was not given up, and waits for the name that the commit's records give it (`objects.ts`). */
+  | { readonly kind: "key-reserved"; readonly key: string }
   /** What lies there has this stamp; null for nothing (checked as `bytes-present` is). */
   | { readonly kind: "bytes-are"; readonly digest: Digest; readonly stamp: string | null }
   /** No check has found the content of a repository, which may be another one, to be damaged. */

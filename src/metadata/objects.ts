@@ -1,17 +1,25 @@
 /**
  * What a store of objects holds for this registry: which keys there are, and what names them.
  *
- * A key is written down before its first byte, as `writing`, and is never given again. Names are as hard links are to a
- * file: content of several repositories may name one key, and so may what lies in quarantine, under no repository. With
- * its last name a key becomes `garbage` in the same commit; a job removes the object later, and its row after it. So
- * every object has a row, and a late delete harms nobody.
+ * A key is written down before its first byte, as `reserved`, and is never given again; some are reserved ahead, so that
+ * a push waits for no commit before it sends its bytes. Names are as hard links are to a file: content of several
+ * repositories may name one key, and so may what lies in quarantine, under no repository. With its last name a key
+ * becomes `garbage` in the same commit; a job removes the object later, and its row after it. So every object has a row,
+ * and a late delete harms nobody.
  *
  * A registry may have several stores of objects (`storage.subPaths`): a row says in which one its key lies, by the first
  * component of the names that lie there, and is empty for the main one.
+ *
+ * Small content that is read with the metadata, manifests, lies beside these rows as bytes, under a key that begins with
+ * `inlinePrefix` and is no object's. It goes with its last name.
  */
 import type { RecordStore } from "./records.ts";
 
-export type ObjectState = "writing" | "content" | "garbage";
+/** `reserved` keys may have an object by now; those that are `writing` are sent in parts. */
+export type ObjectState = "reserved" | "writing" | "content" | "garbage";
+
+/** Keys of bytes that lie here. */
+export const inlinePrefix = "inline/";
 
 /** What names a key: content by its digest, or a name in quarantine, which has an empty repository. */
 export interface ObjectName {
@@ -24,6 +32,11 @@ export interface FoundObject {
   readonly sizeBytes: number;
   /** Which store it lies in. */
   readonly store: string;
+}
+
+/** With its bytes where they lie here. */
+export interface FoundContent extends FoundObject {
+  readonly bytes: Uint8Array | null;
 }
 
 /** An object that is to be removed from the store. */
@@ -50,25 +63,38 @@ export interface ObjectSums {
 export type ObjectValue = "registry" | "id" | `store:${string}`;
 
 export type ObjectChange =
-  /** A key, ahead of its first byte. */
-  | {
-      readonly kind: "begin";
-      readonly key: string;
-      readonly sizeBytes: number;
-      readonly store: string;
-    }
+  /** Keys, ahead of their first bytes. */
+  | { readonly kind: "reserve"; readonly keys: readonly string[]; readonly store: string }
   /** It is still being written. */
   | { readonly kind: "renew"; readonly key: string }
   /** It is sent in parts. */
-  | { readonly kind: "send-parts"; readonly key: string; readonly upload: string }
-  /** Its bytes are there. Nothing where the key was given up meanwhile: who asked looks. */
-  | { readonly kind: "name"; readonly key: string; readonly to: ObjectName }
+  | {
+      readonly kind: "send-parts";
+      readonly key: string;
+      readonly upload: string;
+      readonly sizeBytes: number;
+    }
+  /** Its bytes are there. Nothing where the key was given up meanwhile: who asked looks, or has a precondition. */
+  | {
+      readonly kind: "name";
+      readonly key: string;
+      readonly sizeBytes: number;
+      readonly to: ObjectName;
+    }
+  /** Bytes that lie here, as base64: changes travel as text. Nothing where the name stands for the same ones. */
+  | {
+      readonly kind: "keep";
+      readonly key: string;
+      readonly base64: string;
+      readonly store: string;
+      readonly to: ObjectName;
+    }
   /** One more name for what a name stands for. Nothing where there is none. */
   | { readonly kind: "share"; readonly from: ObjectName; readonly to: ObjectName }
   | { readonly kind: "unname"; readonly from: ObjectName }
   /** Nobody will name what was written. */
   | { readonly kind: "give-up"; readonly key: string }
-  /** Gives up what has been `writing` since before a moment. */
+  /** Gives up what has been `reserved` or `writing` since before a moment. */
   | { readonly kind: "end-writing"; readonly before: number }
   /** The store has no such object any more. */
   | { readonly kind: "removed"; readonly key: string }
@@ -79,6 +105,7 @@ export type ObjectChange =
 
 export interface ObjectReads {
   find(name: ObjectName): Promise<FoundObject | null>;
+  content(name: ObjectName): Promise<FoundContent | null>;
   /** Of one store, in the order of their names. */
   inQuarantine(
     store: string,
@@ -95,9 +122,9 @@ export interface ObjectReads {
     after: ObjectName,
     limit: number,
   ): Promise<readonly (ObjectName & { readonly since: number })[]>;
-  /** What is being written, and what is to be removed. */
+  /** What is being sent in parts, and what is to be removed. */
   sums(): Promise<{ readonly writing: ObjectSums; readonly garbage: ObjectSums }>;
-  /** Keys in their order, with what state they are in: to compare them with the store. */
+  /** Keys of objects in their order, with what state they are in: to compare them with the store. */
   keys(
     after: string,
     limit: number,

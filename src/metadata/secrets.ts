@@ -23,12 +23,16 @@ export const secrets: RecordStore<SecretChange, SecretReads> = { name: "secrets"
 
 const secretBytes = 32;
 
-/** 32 bytes, the same for all who ask for this name. */
-export async function sharedSecret(metadata: Metadata, name: string): Promise<Buffer> {
+/** The same bytes for all who ask for this name: 32 at random, or what the first of them makes. */
+export async function sharedSecret(
+  metadata: Metadata,
+  name: string,
+  make: () => Promise<Uint8Array> = async () => randomBytes(secretBytes),
+): Promise<Buffer> {
   const reads = metadata.records(secrets);
   const known = await reads.secret(name);
   if (known !== null) return Buffer.from(known, "hex");
-  const value = randomBytes(secretBytes).toString("hex");
+  const value = Buffer.from(await make()).toString("hex");
   await metadata.commit(recordCommit(secrets, { kind: "make-secret", name, value }));
   // Another process may have been first.
   return Buffer.from((await reads.secret(name)) ?? value, "hex");

@@ -178,6 +178,22 @@ describe("jobs", () => {
     await jobs.stop();
   });
 
+  test("drop uploads soon that may be idle for a few seconds only", async () => {
+    await using world = await openWorld();
+    const { jobs } = startJobs(world, { uploadIdleMs: 3 * second });
+    await world.settle();
+    const id = await world.registry.uploads.start(repository);
+    const start = world.clock.now();
+    await until(
+      world,
+      "the upload is dropped",
+      async () => (await world.registry.uploads.size(repository, id)) === null,
+      second,
+    );
+    expect(world.clock.now() - start).toBeLessThanOrEqual(7 * second);
+    await jobs.stop();
+  });
+
   test("collect what nothing names once it has waited for long enough", async () => {
     await using world = await openWorld();
     const { jobs } = startJobs(world, { collection: { gcDelay: 5 * minute } });

@@ -195,13 +195,15 @@ function expireUploadsJob(options: RegistryJobsOptions): Omit<RegistryJob, "name
   return { everyMs: minute, followsCommits: false, run: () => expireUploads(options) };
 }
 
-async function expireUploads(options: RegistryJobsOptions): Promise<null> {
+/** Where they may be idle for less than a minute, it comes as often. */
+async function expireUploads(options: RegistryJobsOptions): Promise<number> {
   const { uploads, blobs, clock } = options.registry;
-  const expired = await uploads.expire(clock.now(), options.uploadIdleMs());
+  const idleMs = options.uploadIdleMs();
+  const expired = await uploads.expire(clock.now(), idleMs);
   await blobs.removeLeftovers(temporaryAgeMs);
   options.onExpired?.(expired);
   if (expired > 0) options.report("info", "dropped idle uploads", { uploads: expired });
-  return null;
+  return Math.max(second, Math.min(minute, idleMs));
 }
 
 /** What the jobs about layouts share: one repository is worked on by one of them at a time. */

@@ -5,11 +5,11 @@
  * mount gives the same `false`, so that the answer does not reveal whether the source has the blob. `api` passes only
  * sources that the caller may read.
  */
-import { QuotaExceeded, type Commit, type Holding } from "../metadata/metadata.ts";
+import { QuotaExceeded, type Holding } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";
 import { fileTrouble } from "../storage/adopt.ts";
 import { isSource } from "./content.ts";
-import { nameBytes } from "./name_bytes.ts";
+import { nameBytes, type PlacedBytes } from "./name_bytes.ts";
 import { donorsMax, donorsOf } from "./place_blob.ts";
 import type { Registry } from "./registry.ts";
 import { resolveBlob } from "./resolve.ts";
@@ -80,7 +80,7 @@ async function mountFrom(
   { repository, digest, by, quotas }: MountRequest,
 ): Promise<boolean> {
   const counted = quotas === undefined ? {} : { quotas };
-  const place = async (): Promise<Commit | null> => {
+  const place = async (): Promise<PlacedBytes | null> => {
     const { found: content } = await resolveBlob(registry, source, digest);
     if (content === null) return null;
     if (quotas === undefined && !(await hasRoom(registry, content, repository))) return null;
@@ -88,7 +88,8 @@ async function mountFrom(
     const changes = [{ kind: "link-blob", digest, sizeBytes: content.sizeBytes } as const];
     // A check may find the file damaged after it was shared: its other names are known to it once this is committed.
     const preconditions = [{ kind: "unmarked-in", digest, repository: source } as const];
-    return { repository, preconditions, changes, by, ...counted };
+    const commit = { repository, preconditions, changes, by, ...counted };
+    return { commit, unnamed: null };
   };
   try {
     const refused = (): Promise<void> => release(registry, repository, digest);

@@ -6,7 +6,7 @@
  * (docs/decisions/0019-shared-content-is-compared.md).
  */
 import type { Digest } from "../oci/digest.ts";
-import type { ComparedBytes } from "../storage/blob_store.ts";
+import type { ComparedBytes, UnnamedBytes } from "../storage/blob_store.ts";
 import type { Holding } from "../metadata/metadata.ts";
 import type { Registry } from "./registry.ts";
 import { marksOf, replaceCopy } from "./scrub/replace_copy.ts";
@@ -20,8 +20,8 @@ const mendedMax = 1_000;
 
 /** All bytes of a blob, by a digest that is theirs: those of an upload, or bytes at hand. */
 export interface CompleteBytes extends ComparedBytes {
-  /** Makes them content, as `HeldUpload` says. */
-  finish(repository: string, digest: Digest): Promise<void>;
+  /** Makes them content, as `HeldUpload` says; the caller names them where it is given what to name them with. */
+  finish(repository: string, digest: Digest): Promise<UnnamedBytes | null>;
 }
 
 /** A copy that is not what was pushed. */
@@ -41,6 +41,8 @@ export interface Placed {
   readonly damaged: Damaged[];
   /** Whose copy was shared; null where the bytes were stored. */
   readonly from: string | null;
+  /** Stored bytes that the caller has to name. */
+  readonly unnamed: UnnamedBytes | null;
 }
 
 /**
@@ -61,13 +63,14 @@ export async function placeBlob(
   for (const donor of [repository, ...donors]) {
     const found = await compare(registry, complete, { repository: donor, digest });
     if (found === "equal" && isMarked) continue;
-    if (found === "equal" && (await share(donor))) return { damaged, from: donor };
+    if (found === "equal" && (await share(donor))) {
+      return { damaged, from: donor, unnamed: null };
+    }
     // That the pushed repository has nothing yet is no news.
     const isNew = found === "absent" && donor === repository;
     if (found !== "equal" && !isNew) damaged.push(await described(registry, donor, digest));
   }
-  await complete.finish(repository, digest);
-  return { damaged, from: null };
+  return { damaged, from: null, unnamed: await complete.finish(repository, digest) };
 }
 
 /** Other repositories that have the content, and would share it. */

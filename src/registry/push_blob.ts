@@ -5,12 +5,13 @@
  * and the metadata is committed before this returns. A request that fails leaves the session as it was, so that the
  * client can repeat it. Sessions are in `uploads.ts`, the place of the bytes is in `place_blob.ts`.
  */
-import { QuotaExceeded, type Commit } from "../metadata/metadata.ts";
+import { QuotaExceeded } from "../metadata/metadata.ts";
 import { algorithmOf, digestOf, type Digest } from "../oci/digest.ts";
 import { apiError } from "../oci/errors.ts";
 import type { HeldUpload } from "../storage/upload_store.ts";
+import type { UnnamedBytes } from "../storage/blob_store.ts";
 import { appendUpload, goBack, type AppendRequest } from "./append_upload.ts";
-import { nameBytes } from "./name_bytes.ts";
+import { nameBytes, type PlacedBytes } from "./name_bytes.ts";
 import { mendCopies, placeBlob, type CompleteBytes, type Damaged } from "./place_blob.ts";
 import { withSpace } from "./history/giving_way.ts";
 import type { Registry } from "./registry.ts";
@@ -45,7 +46,8 @@ export async function pushBytes(registry: Registry, request: BytesRequest): Prom
     sizeBytes: bytes.length,
     parts: () => [bytes],
     finish: (repository) => {
-      const put = (): Promise<void> => registry.blobs.put(repository, digest, bytes);
+      const put = (): Promise<UnnamedBytes | null> =>
+        registry.blobs.put(repository, digest, bytes, { mayBeUnnamed: true });
       return withSpace(registry, repository, put);
     },
   };
@@ -65,7 +67,12 @@ export async function finishUpload(
   const before = upload.sizeBytes;
   try {
     await takeLast(upload, request);
-    await publish(registry, upload, request);
+    const complete: CompleteBytes = {
+      sizeBytes: upload.sizeBytes,
+      parts: () => upload.parts(),
+      finish: (repository, digest) => upload.finish(repository, digest, { mayBeUnnamed: true }),
+    };
+    await publish(registry, complete, request);
   } catch (error) {
     // What a quota has no room for cannot be repeated: nothing is kept of it.
     if (error instanceof QuotaExceeded) await upload.discard();
@@ -110,15 +117,15 @@ async function publish(
 ): Promise<void> {
   const { sizeBytes } = complete;
   let damaged: readonly Damaged[] = [];
-  const place = async (): Promise<Commit> => {
+  const place = async (): Promise<PlacedBytes> => {
     const placed = await placeBlob(registry, complete, { repository, digest });
     damaged = placed.damaged;
-    const { from } = placed;
+    const { from, unnamed } = placed;
     // A check may find what was shared damaged meanwhile: then it is placed again, by the bytes at hand.
     const preconditions =
       from === null ? [] : [{ kind: "unmarked-in", digest, repository: from } as const];
     const changes = [{ kind: "link-blob", digest, sizeBytes } as const];
-    return { repository, preconditions, changes, by };
+    return { commit: { repository, preconditions, changes, by }, unnamed };
   };
   if (!(await nameBytes(registry, { digest, place }))) {
     throw apiError("UNAVAILABLE", {

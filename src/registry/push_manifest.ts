@@ -19,6 +19,7 @@ import {
   type NewManifest,
   type Precondition,
 } from "../metadata/metadata.ts";
+import type { UnnamedBytes } from "../storage/blob_store.ts";
 import { isHeld } from "./content.ts";
 import { nameBytes } from "./name_bytes.ts";
 import { withSpace } from "./history/giving_way.ts";
@@ -112,11 +113,13 @@ async function commitWithBytes(
   const named = await nameBytes(registry, {
     digest,
     place: async () => {
-      const put = (): Promise<void> => registry.blobs.put(repository, digest, bytes);
-      await withSpace(registry, repository, put);
-      return commit;
+      const how = { mayBeUnnamed: true, isManifest: true };
+      const put = (): Promise<UnnamedBytes | null> =>
+        registry.blobs.put(repository, digest, bytes, how);
+      return { commit, unnamed: await withSpace(registry, repository, put) };
     },
-    refused: (failed) => releaseRefused(registry, { repository, digest, tagRules }, failed),
+    refused: (failed, left) =>
+      releaseRefused(registry, { repository, digest, tagRules }, { failed, left }),
   });
   if (named) return;
   throw apiError("UNAVAILABLE", {
@@ -128,12 +131,16 @@ async function commitWithBytes(
 async function releaseRefused(
   registry: Registry,
   push: { readonly repository: string; readonly digest: Digest; readonly tagRules: TagRules },
-  failed: readonly FailedPrecondition[],
+  {
+    failed,
+    left,
+  }: { readonly failed: readonly FailedPrecondition[]; readonly left: "bytes" | "nothing" },
 ): Promise<void> {
   const { repository, digest } = push;
   try {
     throwFailed(failed, { registry, ...push });
   } catch (error) {
+    if (left === "nothing") throw error;
     await registry.metadata.commit({
       repository,
       preconditions: [],

@@ -1,8 +1,8 @@
 /** What is written down about objects, as rows beside the metadata: `metadata/objects.ts` for the stores of bytes. */
 import type { Metadata } from "../metadata/metadata.ts";
-import { objects, type ObjectChange } from "../metadata/objects.ts";
+import { inlinePrefix, objects, type ObjectChange } from "../metadata/objects.ts";
 import { recordCommit } from "../metadata/records.ts";
-import type { ObjectRecords } from "../storage/object_records.ts";
+import type { NamedObject, ObjectName, ObjectRecords } from "../storage/object_records.ts";
 
 /**
  * Those of one store: the first component of names that lie in it, empty for the main one. `open` is asked when it is first
@@ -23,14 +23,21 @@ export function objectRecords(
   };
   return {
     find,
-    begin: (key, sizeBytes) => commit({ kind: "begin", key, sizeBytes, store }),
+    content: async (name) => {
+      const found = await reads().content(name);
+      return found?.store === store ? found : null;
+    },
+    reserve: (keys) => commit({ kind: "reserve", keys, store }),
     renew: (key) => commit({ kind: "renew", key }),
-    sendParts: (key, upload) => commit({ kind: "send-parts", key, upload }),
-    name: async (key, name) => {
-      await commit({ kind: "name", key, to: name });
+    sendParts: (key, parts) => commit({ kind: "send-parts", key, ...parts }),
+    name: async (object, name) => {
+      await commit(namingOf(object, name));
       // Another one that has the name by now is as good: its bytes are verified, too.
       return (await find(name)) !== null;
     },
+    naming: (object, name) => recordCommit(objects, namingOf(object, name)),
+    keep: (bytes, name) => commit({ ...keepingOf(bytes, name), store }),
+    keeping: (bytes, name) => recordCommit(objects, { ...keepingOf(bytes, name), store }),
     share: async (from, to) => {
       const source = await find(from);
       if (source === null) return false;
@@ -48,4 +55,14 @@ export function objectRecords(
     garbage: (before, after, limit) => reads().garbage(store, before, after, limit),
     removed: (keys) => commit(...keys.map((key): ObjectChange => ({ kind: "removed", key }))),
   };
+}
+
+function namingOf({ key, sizeBytes }: NamedObject, to: ObjectName): ObjectChange {
+  return { kind: "name", key, sizeBytes, to };
+}
+
+function keepingOf(bytes: Uint8Array, to: ObjectName) {
+  const random = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("hex");
+  const base64 = Buffer.from(bytes).toString("base64");
+  return { kind: "keep", key: `${inlinePrefix}${random}`, base64, to } as const;
 }

@@ -55,12 +55,16 @@ export async function startJobs(options: {
     onFound: (found) => auditFound(config().log.audit, found, { clock, report }),
     onExpired,
     onDrift: (bytes) => extensions.onDrift(bytes),
-    onCollected: (removed, ms) => extensions.onCollected(removed, ms),
+    onCollected: (removed, ms) => {
+      // What it holds for an undo may have to give way at once, where the disk is short.
+      if (removed !== null && removed.manifests + removed.blobs > 0) jobs.kick();
+      extensions.onCollected(removed, ms);
+    },
   });
   const followed = extensions.follows(registry, heavy);
   await endFollowers(registry, followed.off);
   const following = followed.on.map((follower) => followerJob(registry, follower));
-  const jobs = new JobLoop({
+  const jobs: JobLoop<Registry> = new JobLoop({
     jobs: [...own, ...extensions.jobs(registry, stores, heavy), ...following],
     heavy,
     leases,

@@ -50,6 +50,33 @@ export interface OpenHow {
   readonly mayRedirect?: boolean;
 }
 
+/** How bytes become content. */
+export interface PutHow {
+  /** The caller names them by a commit of its own, where the store can wait for that (`UnnamedBytes`). */
+  readonly mayBeUnnamed?: boolean;
+  /** They are a manifest: a store may keep it where the metadata are. */
+  readonly isManifest?: boolean;
+}
+
+/** Records beside the metadata (`RecordCommit` in `src/metadata/records.ts`), which only the store understands. */
+export interface NamingRecords {
+  readonly records: string;
+  readonly changes: readonly { readonly kind: string; readonly [member: string]: unknown }[];
+}
+
+/**
+ * Bytes that are safe in the store, and are nobody's content yet: the commit of the metadata that names their digest gives
+ * them their name as well, so that both happen together and are flushed once.
+ */
+export interface UnnamedBytes {
+  /** What that commit writes beside its changes. */
+  readonly naming: NamingRecords;
+  /** A key that must not have been given up by then (`key-reserved`); null where the commit itself carries the bytes. */
+  readonly key: string | null;
+  /** Nobody will name them. Nothing where somebody did. */
+  giveUp(): Promise<void>;
+}
+
 /** Bytes to compare: of a length, given in parts, each good until the next one is asked for. */
 export interface ComparedBytes {
   readonly sizeBytes: number;
@@ -100,8 +127,16 @@ export interface BlobStore {
   ): Promise<OpenContent>;
   /** All bytes, at most `bytesMax` (more is an error). */
   read(repository: string, digest: Digest, bytesMax: number): Promise<Uint8Array | null>;
-  /** Puts verified bytes under their digest, in place of content that stands there. @throws StorageFull. */
-  put(repository: string, digest: Digest, bytes: Uint8Array): Promise<void>;
+  /**
+   * Puts verified bytes under their digest, in place of content that stands there; or gives what the caller has to commit
+   * for that, where it said that it would. @throws StorageFull.
+   */
+  put(
+    repository: string,
+    digest: Digest,
+    bytes: Uint8Array,
+    how?: PutHow,
+  ): Promise<UnnamedBytes | null>;
   /**
    * Shares the content of one repository with another, in place of content that stands there; false when it cannot. A
    * copy that has to be made is only made of the right bytes.

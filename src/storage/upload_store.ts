@@ -9,7 +9,7 @@
  * senders: it tells how far a body has come (`arrivedBytes`), and the code that watches the sender looks.
  */
 import type { Algorithm, Digest } from "../oci/digest.ts";
-import type { ComparedBytes, Room } from "./blob_store.ts";
+import type { ComparedBytes, PutHow, Room, UnnamedBytes } from "./blob_store.ts";
 
 /** Bytes on their way in: a request whose body the store takes, or bytes at hand. */
 export interface ByteSource {
@@ -54,10 +54,11 @@ export interface HeldUpload extends ComparedBytes {
   digestAnew(): void;
   /**
    * Makes the bytes the content of a digest in a repository, flushed, in place of content that stood there. The caller
-   * has verified the digest. The upload is kept, to finish again or to discard, and takes no more bytes.
+   * has verified the digest. The upload is kept, to finish again or to discard, and takes no more bytes. As
+   * `BlobStore.put` it may leave the naming to the caller.
    * Bytes that cannot be flushed are lost: the upload is then gone.
    */
-  finish(repository: string, digest: Digest): Promise<void>;
+  finish(repository: string, digest: Digest, how?: PutHow): Promise<UnnamedBytes | null>;
   /** Removes the upload; content that it became stays. */
   discard(): Promise<void>;
   close(): Promise<void>;

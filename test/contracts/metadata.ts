@@ -2,7 +2,7 @@
 //
 // A store's own test file calls `metadataContract` with a way to open an empty one. The groups stand in files of
 // their own: preconditions, changes, lists, layouts, taking them in, figures, candidates of collection, API keys, records
-// of features, retention, the feed, the past, and commits that run at once.
+// of features, objects, retention, the feed, the past, and commits that run at once.
 // Nothing here knows how a store keeps its data. Time and bytes are handed in, so that tests move them. What only one
 // store can do (migrations, full disks, query plans) is in that store's own tests.
 
@@ -19,6 +19,7 @@ import { testHoldings } from "./metadata_holdings.ts";
 import { testLists } from "./metadata_lists.ts";
 import { testHeld } from "./metadata_held.ts";
 import { testMirrors } from "./metadata_mirrors.ts";
+import { testObjects } from "./metadata_objects.ts";
 import { testPast } from "./metadata_past.ts";
 import { testRetention } from "./metadata_retention.ts";
 import { testRecords } from "./metadata_records.ts";
@@ -39,6 +40,7 @@ export function metadataContract(name: string, open: OpenEmptyStore): void {
   describe(`${name}: API keys`, () => testApiKeys(open));
   describe(`${name}: mirrored content`, () => testMirrors(open));
   describe(`${name}: records of features`, () => testRecords(open));
+  describe(`${name}: objects`, () => testObjects(open));
   describe(`${name}: retention`, () => testRetention(open));
   describe(`${name}: damage and checks`, () => testScrub(open));
   describe(`${name}: summaries of images`, () => testSummaries(open));

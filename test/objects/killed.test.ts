@@ -55,7 +55,6 @@ const steps: readonly (readonly [FakeOperation, number])[] = [
   ["part", 1],
   ["part", 3],
   ["complete", 1],
-  ["put", 3],
 ];
 
 for (const [operation, number] of steps) {

@@ -13,7 +13,8 @@ const document = (n: number): Uint8Array =>
       schemaVersion: 2,
       mediaType: "application/vnd.oci.image.index.v1+json",
       manifests: [],
-      annotations: { n: String(n) },
+      // Smaller ones would lie in the metadata.
+      annotations: { n: String(n), long: "x".repeat(300_000) },
     }),
   );
 

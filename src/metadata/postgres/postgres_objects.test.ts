@@ -53,8 +53,8 @@ describe.skipIf(!requirePostgres())("objects under the lock of PostgreSQL", () =
     await using opened = await open();
     const { metadata, reads, wrote, did, at } = opened;
     expect((await did([change.link("layer")], [present])).committed).toBe(false);
-    await wrote({ kind: "begin", key: "k1", sizeBytes: 5, store: "" });
-    await wrote({ kind: "name", key: "k1", to: at(layer) });
+    await wrote({ kind: "reserve", keys: ["k1"], store: "" });
+    await wrote({ kind: "name", key: "k1", sizeBytes: 5, to: at(layer) });
     expect((await did([change.link("layer")], [present])).committed).toBe(true);
     await did([{ kind: "unlink-blob", digest: layer }]);
     expect(await metadata.orphans(9)).toEqual([{ repository, digest: layer }]);
@@ -72,8 +72,8 @@ describe.skipIf(!requirePostgres())("objects under the lock of PostgreSQL", () =
     for (const name of of) {
       const key = `key-${name}`;
       await wrote(
-        { kind: "begin", key, sizeBytes: 5, store: "" },
-        { kind: "name", key, to: at(layer, name) },
+        { kind: "reserve", keys: [key], store: "" },
+        { kind: "name", key, sizeBytes: 5, to: at(layer, name) },
       );
       const mark = { kind: "mark-damaged", how: "wrong", digest: layer, sizeBytes: 5 } as const;
       await metadata.commit({

@@ -32,8 +32,8 @@ test("what is freed, and what is in quarantine, is told by store", async () => {
   ] as const) {
     const key = `key of ${repository}`;
     await commit(
-      { kind: "begin", key, sizeBytes: 7, store },
-      { kind: "name", key, to: { repository, name: digest } },
+      { kind: "reserve", keys: [key], store },
+      { kind: "name", key, sizeBytes: 7, to: { repository, name: digest } },
     );
   }
   const reads = metadata.records(objects);

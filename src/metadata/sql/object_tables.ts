@@ -2,7 +2,9 @@
  * Keys of objects and their names (`../objects.ts`), as tables beside those of the metadata.
  */
 import {
+  inlinePrefix,
   objects,
+  type FoundContent,
   type FoundObject,
   type FreedObject,
   type ObjectChange,
@@ -14,13 +16,20 @@ import type { RecordTables, RecordWork } from "./record_tables.ts";
 import type { Source } from "./source.ts";
 import { get, run, type Rule, tell } from "./statements.ts";
 
+/** A name leads to an object, or to bytes that lie here. */
+const named =
+  "FROM objects_names n LEFT JOIN objects_keys k ON k.key = n.key LEFT JOIN objects_inline i ON i.key = n.key";
+const sized = "coalesce(k.size, i.size) AS sizeBytes";
+const stored = "coalesce(k.store, i.store) AS store";
+
 const sql = {
-  objectNamed:
-    "SELECT k.key AS key, k.size AS sizeBytes, k.store AS store FROM objects_names n " +
-    "CROSS JOIN objects_keys k ON k.key = n.key WHERE n.repository = ?1 AND n.name = ?2",
-  objectsInQuarantine:
-    "SELECT n.name AS name, k.size AS sizeBytes FROM objects_names n CROSS JOIN objects_keys k ON k.key = n.key " +
-    "WHERE n.repository = '' AND n.name > '' AND k.store = ?1 ORDER BY n.name",
+  objectNamed: `SELECT n.key AS key, ${sized}, ${stored} ${named} WHERE n.repository = ?1 AND n.name = ?2`,
+  objectContent: `SELECT n.key AS key, ${sized}, ${stored}, i.bytes AS bytes ${named} WHERE n.repository = ?1 AND n.name = ?2`,
+  objectKeyOf: "SELECT key FROM objects_names WHERE repository = ?1 AND name = ?2",
+  objectKeyReserved:
+    "SELECT 1 FROM objects_keys WHERE key = ?1 AND state IN ('reserved', 'writing')",
+  objectInlineSame: "SELECT 1 FROM objects_inline WHERE key = ?1 AND bytes = ?2",
+  objectsInQuarantine: `SELECT n.name AS name, ${sized} ${named} WHERE n.repository = '' AND n.name > '' AND coalesce(k.store, i.store) = ?1 ORDER BY n.name`,
   objectGarbage:
     "SELECT key, upload, since FROM objects_keys INDEXED BY objects_garbage WHERE state = 'garbage' AND store = ?1 " +
     "AND since < ?2 AND (since, key) > (?3, ?4) ORDER BY since, key LIMIT ?5",
@@ -43,8 +52,9 @@ const sql = {
 } as const;
 
 const inserts = {
-  begin:
-    "INSERT INTO objects_keys (key, state, size, since, store) VALUES (?1, 'writing', ?2, ?3, ?4)",
+  reserve:
+    "INSERT INTO objects_keys (key, state, size, since, store) SELECT value, 'reserved', 0, ?2, ?3 FROM json_each(?1)",
+  inline: "INSERT INTO objects_inline (key, size, bytes, store) VALUES (?1, ?2, ?3, ?4)",
   name:
     "INSERT INTO objects_names (repository, name, key, since) VALUES (?1, ?2, ?3, ?4) " +
     "ON CONFLICT (repository, name) DO UPDATE SET key = excluded.key, since = excluded.since",
@@ -54,25 +64,32 @@ const inserts = {
 
 const updates = {
   renew: "UPDATE objects_keys SET since = ?2 WHERE key = ?1 AND state = 'writing'",
-  sendParts: "UPDATE objects_keys SET upload = ?2 WHERE key = ?1 AND state = 'writing'",
+  sendParts:
+    "UPDATE objects_keys SET state = 'writing', upload = ?2, size = ?3, since = ?4 " +
+    "WHERE key = ?1 AND state IN ('reserved', 'writing')",
   written:
-    "UPDATE objects_keys SET state = 'content', upload = NULL, since = ?2 WHERE key = ?1 AND state IN ('writing', 'content')",
+    "UPDATE objects_keys SET state = 'content', upload = NULL, size = ?2, since = ?3 " +
+    "WHERE key = ?1 AND state IN ('reserved', 'writing', 'content')",
+  freeInline: "DELETE FROM objects_inline WHERE key = ?1",
   unname: "DELETE FROM objects_names WHERE repository = ?1 AND name = ?2",
   free: "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE key = ?1 AND state <> 'garbage'",
   giveUp:
-    "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE key = ?1 AND state = 'writing'",
+    "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE key = ?1 AND state IN ('reserved', 'writing')",
   endWriting:
     "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE state = 'writing' AND since < ?1",
+  endReserved:
+    "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE state = 'reserved' AND since < ?1",
   removed: "DELETE FROM objects_keys WHERE key = ?1 AND state = 'garbage'",
   unset: "DELETE FROM objects_values WHERE value = ?1",
 } as const;
 
 /** Changes after which less is kept, here or in the store. */
 const freeing: Readonly<Record<ObjectChange["kind"], boolean>> = {
-  begin: false,
+  reserve: false,
   renew: false,
   "send-parts": false,
   name: false,
+  keep: false,
   share: false,
   unname: true,
   "give-up": true,
@@ -124,6 +141,19 @@ export const objectTables: RecordTables<ObjectChange, ObjectReads> = {
         ALTER TABLE objects_keys ADD COLUMN store TEXT NOT NULL DEFAULT '';
         DROP INDEX objects_garbage;
         CREATE INDEX objects_garbage ON objects_keys (store, since) WHERE state = 'garbage';
+        `,
+    },
+    {
+      version: 4,
+      summary: "small content beside its names, and keys that are reserved ahead",
+      sql: `
+        CREATE TABLE objects_inline (
+          key   TEXT NOT NULL PRIMARY KEY,
+          size  INTEGER NOT NULL,
+          bytes BLOB NOT NULL,
+          store TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX objects_reserved ON objects_keys (since) WHERE state = 'reserved';
       `,
     },
   ],
@@ -135,19 +165,22 @@ export const objectTables: RecordTables<ObjectChange, ObjectReads> = {
 
 function* apply(work: RecordWork, change: ObjectChange): Rule<void> {
   switch (change.kind) {
-    case "begin":
-      yield* tell(work, inserts.begin, change.key, change.sizeBytes, work.now, change.store);
+    case "reserve":
+      yield* tell(work, inserts.reserve, JSON.stringify(change.keys), work.now, change.store);
       return;
     case "renew":
       yield* tell(work, updates.renew, change.key, work.now);
       return;
     case "send-parts":
-      yield* tell(work, updates.sendParts, change.key, change.upload);
+      yield* tell(work, updates.sendParts, change.key, change.upload, change.sizeBytes, work.now);
       return;
     case "name":
       // What was given up is on its way out of the store.
-      if ((yield* run(work, updates.written, change.key, work.now)) > 0)
+      if ((yield* run(work, updates.written, change.key, change.sizeBytes, work.now)) > 0)
         yield* give(work, change.to, change.key);
+      return;
+    case "keep":
+      yield* keep(work, change);
       return;
     case "share": {
       const key = yield* keyOf(work, change.from);
@@ -162,6 +195,7 @@ function* apply(work: RecordWork, change: ObjectChange): Rule<void> {
       return;
     case "end-writing":
       yield* tell(work, updates.endWriting, change.before, work.now);
+      yield* tell(work, updates.endReserved, change.before, work.now);
       return;
     case "removed":
       yield* tell(work, updates.removed, change.key);
@@ -182,14 +216,37 @@ export function* keyOf(
   work: Pick<RecordWork, "engine">,
   { repository, name }: ObjectName,
 ): Rule<string | null> {
-  const row = yield* get(work, sql.objectNamed, repository, name);
+  const row = yield* get(work, sql.objectKeyOf, repository, name);
   return row === null ? null : String(row["key"]);
+}
+
+/** Whether a key waits for a name: it was not given up. */
+export function* isReserved(work: Pick<RecordWork, "engine">, key: string): Rule<boolean> {
+  return (yield* get(work, sql.objectKeyReserved, key)) !== null;
+}
+
+function* keep(
+  work: RecordWork,
+  { key, base64, store: at, to }: Extract<ObjectChange, { kind: "keep" }>,
+): Rule<void> {
+  const bytes = Buffer.from(base64, "base64");
+  const before = yield* keyOf(work, to);
+  if (before !== null && (yield* get(work, sql.objectInlineSame, before, bytes)) !== null) return;
+  yield* tell(work, inserts.inline, key, bytes.length, bytes, at);
+  yield* rename(work, to, { before, key });
 }
 
 /** Gives a key a name, which another one may lose. */
 export function* give(work: RecordWork, to: ObjectName, key: string): Rule<void> {
   const before = yield* keyOf(work, to);
-  if (before === key) return;
+  if (before !== key) yield* rename(work, to, { before, key });
+}
+
+function* rename(
+  work: RecordWork,
+  to: ObjectName,
+  { before, key }: { readonly before: string | null; readonly key: string },
+): Rule<void> {
   yield* tell(work, inserts.name, to.repository, to.name, key, work.now);
   if (before !== null) yield* freeUnnamed(work, before);
 }
@@ -202,13 +259,15 @@ export function* take(work: RecordWork, name: ObjectName): Rule<void> {
 }
 
 function* freeUnnamed(work: RecordWork, key: string): Rule<void> {
-  if ((yield* get(work, sql.objectKeyNamed, key)) === null)
-    yield* tell(work, updates.free, key, work.now);
+  if ((yield* get(work, sql.objectKeyNamed, key)) !== null) return;
+  if (key.startsWith(inlinePrefix)) yield* tell(work, updates.freeInline, key);
+  else yield* tell(work, updates.free, key, work.now);
 }
 
 function reads({ get: one, all: many }: Source): ObjectReads {
   return {
     find: async ({ repository, name }) => one<FoundObject>(sql.objectNamed, repository, name),
+    content: async ({ repository, name }) => one<FoundContent>(sql.objectContent, repository, name),
     inQuarantine: async (store) => many(sql.objectsInQuarantine, store),
     garbage: async (store, before, after, limit) =>
       many<FreedObject>(

@@ -9,6 +9,7 @@ import type { Digest } from "../../oci/digest.ts";
 import type { Asked, CommitContext } from "./commit_context.ts";
 import { heldTree, isManifest } from "./held.ts";
 import { mirrorOwnership } from "./mirror_tables.ts";
+import { isReserved } from "./object_tables.ts";
 import { all, get, type Rule } from "./statements.ts";
 
 /** Indexes that a delete looks at, to see whether something names them; with more the manifest stays. */
@@ -171,6 +172,9 @@ const checks: Checks = {
   },
   *"bytes-present"(work, _id, { digest }) {
     return (yield* work.bytes.present(work, work.repository, digest)) ? holds : null;
+  },
+  *"key-reserved"(work, _id, { key }) {
+    return (yield* isReserved(work, key)) ? holds : null;
   },
   *"bytes-are"(work, _id, { digest, stamp }) {
     const found = yield* work.bytes.stamp(work, work.repository, digest);

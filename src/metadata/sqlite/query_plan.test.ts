@@ -185,6 +185,7 @@ describe("every statement of a commit finds its rows by an index", () => {
     { kind: "restorable", as: "manifest", digest: digest("x") },
     { kind: "bytes-present", digest: digest("x") },
     { kind: "origin-in", hosts: ["docker.io"] },
+    { kind: "key-reserved", key: "objects/00/1" },
   ];
   const changes: Change[] = [
     change.create(),

@@ -51,7 +51,9 @@ test("an object that a crash left between its name and the commit goes after a d
   expect(await stores.upkeep!.removeFreed(day)).toBe(2);
   const listed = (await store.list("objects/", null)).objects;
   expect(listed.length).toBe(1);
-  expect((await registry.metadata.records(objects).keys("", 10)).length).toBe(1);
+  const keys = await registry.metadata.records(objects).keys("", 1_000);
+  // Others were reserved, and not used.
+  expect(keys.filter(({ sizeBytes }) => sizeBytes > 0).length).toBe(1);
   expect(await registry.blobs.size("team/app", kept)).toBe(5_000);
 });
 

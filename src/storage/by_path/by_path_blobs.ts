@@ -14,8 +14,10 @@ import type {
   KeptFile,
   OpenContent,
   OpenHow,
+  PutHow,
   Room,
   ShareRequest,
+  UnnamedBytes,
 } from "../blob_store.ts";
 import { copyContent } from "./copy_content.ts";
 import type { Places } from "./place.ts";
@@ -54,8 +56,13 @@ export class ByPathBlobs implements BlobStore {
     return this.#of(repository).read(repository, digest, bytesMax);
   }
 
-  put(repository: string, digest: Digest, bytes: Uint8Array): Promise<void> {
-    return this.#of(repository).put(repository, digest, bytes);
+  put(
+    repository: string,
+    digest: Digest,
+    bytes: Uint8Array,
+    how?: PutHow,
+  ): Promise<UnnamedBytes | null> {
+    return this.#of(repository).put(repository, digest, bytes, how);
   }
 
   async share(digest: Digest, request: ShareRequest): Promise<boolean> {

@@ -49,7 +49,7 @@ export class FilesystemBlobs implements BlobStore {
     return this.#files.read(blobKey(repository, digest), bytesMax);
   }
 
-  async put(repository: string, digest: Digest, bytes: Uint8Array): Promise<void> {
+  async put(repository: string, digest: Digest, bytes: Uint8Array): Promise<null> {
     this.#files.requireRoom();
     await this.#layouts.ensureRepository(repository);
     const key = blobKey(repository, digest);
@@ -57,6 +57,7 @@ export class FilesystemBlobs implements BlobStore {
     const same =
       this.#files.sizeNow(key) === bytes.length && isEqual(this.#files.readNow(key), bytes);
     if (!same || !(await this.#files.flush(key))) await this.#files.replace(key, bytes);
+    return null;
   }
 
   async share(digest: Digest, { from, to, mayCopy }: ShareRequest): Promise<boolean> {

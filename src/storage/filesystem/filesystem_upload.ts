@@ -144,7 +144,7 @@ export class FilesystemUpload implements HeldUpload, ScratchUpload {
     return this.#file.isOpen ? this.#file.stat().size : this.#sizeBytes;
   }
 
-  async finish(repository: string, digest: Digest): Promise<void> {
+  async finish(repository: string, digest: Digest): Promise<null> {
     const path = await this.#tools.place(repository, digest);
     await this.#flush();
     const wasFinished = this.#finished;
@@ -157,6 +157,7 @@ export class FilesystemUpload implements HeldUpload, ScratchUpload {
       this.#finished = wasFinished;
       await this.#finishByCopy(path, digest);
     }
+    return null;
   }
 
   async whole(): Promise<WholeBody> {

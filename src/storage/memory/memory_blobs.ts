@@ -51,11 +51,12 @@ export class MemoryBlobs implements BlobStore {
     );
   }
 
-  async put(repository: string, digest: Digest, bytes: Uint8Array): Promise<void> {
+  async put(repository: string, digest: Digest, bytes: Uint8Array): Promise<null> {
     const found = this.#content.get(repository, digest);
-    if (found !== null && Buffer.compare(found.bytes, bytes) === 0) return;
+    if (found !== null && Buffer.compare(found.bytes, bytes) === 0) return null;
     // A copy: the caller may use its own for something else.
     this.#content.put(repository, digest, new Uint8Array(bytes));
+    return null;
   }
 
   async share(digest: Digest, { from, to }: ShareRequest): Promise<boolean> {

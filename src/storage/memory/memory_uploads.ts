@@ -148,12 +148,12 @@ class MemoryUpload implements HeldUpload {
     // `digest` remembers nothing.
   }
 
-  async finish(repository: string, digest: Digest): Promise<void> {
+  async finish(repository: string, digest: Digest): Promise<null> {
     const { parts, content, sizeBytes } = this.#upload;
     const stands = content !== null && content.names > 0;
     if (stands) {
       this.#content.name(repository, digest, content);
-      return;
+      return null;
     }
     // What it became was removed: its bytes are given a place again.
     if (content !== null) this.#content.take(sizeBytes);
@@ -161,6 +161,7 @@ class MemoryUpload implements HeldUpload {
     this.#content.put(repository, digest, content?.bytes ?? Buffer.concat(parts, sizeBytes));
     this.#upload.content = this.#content.get(repository, digest);
     this.#upload.parts = [];
+    return null;
   }
 
   async discard(): Promise<void> {

@@ -19,17 +19,21 @@ import {
   type KeptFile,
   type OpenContent,
   type OpenHow,
+  type PutHow,
   type ShareRequest,
+  type UnnamedBytes,
 } from "../blob_store.ts";
-import type { NamedObject, ObjectName } from "../object_records.ts";
+import type { NamedContent, NamedObject, ObjectName } from "../object_records.ts";
 import type { Scratch } from "../scratch_uploads.ts";
 import { registryKey } from "./registry_id.ts";
-import { writeObject, type ObjectPlace } from "./write_object.ts";
+import { putObject, type ObjectPlace } from "./write_object.ts";
 
 /** Read in one request while content is checked, which rests in between. */
 const checkedBytes = 16 * MiB;
 /** Up to this much is read before it is sent: the answer then says how long it is. */
 const atOnceBytesMax = 256 * KiB;
+/** Manifests up to this much are kept with the metadata: they cost no request. */
+const inlineBytesMax = 256 * KiB;
 /** Up to this much is compared byte by byte with what is pushed, so that a push repairs it. */
 const comparedBytesMax = 64 * KiB;
 /** Clients are not sent elsewhere for less. */
@@ -65,8 +69,9 @@ export class ObjectBlobs implements BlobStore {
     { mayRedirect = false }: OpenHow = {},
   ): Promise<OpenContent> {
     const { redirectSeconds: seconds, store } = this.#options;
-    const found = await this.#find(repository, digest);
+    const found = await this.#content(repository, digest);
     if (found === null) throw new ContentGone(repository, digest);
+    if (found.bytes !== null) return { kind: "bytes", bytes: within(found.bytes, range) };
     if (mayRedirect && seconds !== null && found.sizeBytes >= redirectedBytesMin) {
       const contentType = "application/octet-stream";
       const location = await store.sign(found.key, { seconds, contentType });
@@ -82,7 +87,7 @@ export class ObjectBlobs implements BlobStore {
   }
 
   async read(repository: string, digest: Digest, bytesMax: number): Promise<Uint8Array | null> {
-    const found = await this.#find(repository, digest);
+    const found = await this.#content(repository, digest);
     if (found === null) return null;
     const { sizeBytes } = found;
     if (sizeBytes > bytesMax) {
@@ -90,13 +95,36 @@ export class ObjectBlobs implements BlobStore {
         `storage: ${digest} of ${repository} has ${sizeBytes} bytes, expected ${bytesMax} at most`,
       );
     }
+    if (found.bytes !== null) return found.bytes;
     const stream = await this.#stream(repository, digest, { found, range: null });
     return stream === null ? null : readAll(stream, bytesMax);
   }
 
-  async put(repository: string, digest: Digest, bytes: Uint8Array): Promise<void> {
+  async put(
+    repository: string,
+    digest: Digest,
+    bytes: Uint8Array,
+    how: PutHow = {},
+  ): Promise<UnnamedBytes | null> {
+    const name = { repository, name: digest };
+    if (how.isManifest === true && bytes.length <= inlineBytesMax) {
+      return this.#putInline(bytes, name, how);
+    }
     const body = { sizeBytes: bytes.length, slice: bytes.subarray.bind(bytes) };
-    await writeObject(this.#options, body, { repository, name: digest });
+    return putObject(this.#options, body, { name, how });
+  }
+
+  async #putInline(
+    bytes: Uint8Array,
+    name: ObjectName,
+    { mayBeUnnamed = false }: PutHow,
+  ): Promise<UnnamedBytes | null> {
+    const { records } = this.#options;
+    if (mayBeUnnamed) {
+      return { naming: records.keeping(bytes, name), key: null, giveUp: async () => undefined };
+    }
+    await records.keep(bytes, name);
+    return null;
   }
 
   async share(digest: Digest, { from, to }: ShareRequest): Promise<boolean> {
@@ -111,9 +139,10 @@ export class ObjectBlobs implements BlobStore {
    * for, so that a push repairs what the store has lost; what is read by one small request is compared.
    */
   async compare(repository: string, digest: Digest, bytes: ComparedBytes) {
-    const found = await this.#find(repository, digest);
+    const found = await this.#content(repository, digest);
     if (found === null) return "absent";
     if (found.sizeBytes !== bytes.sizeBytes) return "different";
+    if (found.bytes !== null) return isEqual(found.bytes, bytes);
     if (found.sizeBytes <= comparedBytesMax) return this.#compareBytes(found, bytes);
     const sizeBytes = await this.#options.store.size(found.key);
     return sizeBytes === bytes.sizeBytes ? "equal" : "different";
@@ -122,13 +151,7 @@ export class ObjectBlobs implements BlobStore {
   async #compareBytes({ key, sizeBytes }: NamedObject, bytes: ComparedBytes) {
     const stream = await this.#options.store.get(key, null);
     if (stream === null) return "different";
-    const stored = await readAll(stream, sizeBytes);
-    let at = 0;
-    for await (const part of bytes.parts()) {
-      if (!Buffer.from(part).equals(stored.subarray(at, at + part.length))) return "different";
-      at += part.length;
-    }
-    return at === stored.length ? "equal" : "different";
+    return isEqual(await readAll(stream, sizeBytes), bytes);
   }
 
   async lookAt(repository: string, digest: Digest): Promise<ContentLook | null> {
@@ -189,6 +212,10 @@ export class ObjectBlobs implements BlobStore {
     return this.#options.records.find({ repository, name: digest });
   }
 
+  #content(repository: string, digest: Digest): Promise<NamedContent | null> {
+    return this.#options.records.content({ repository, name: digest });
+  }
+
   /** Its bytes; null when the object is gone, though the name was looked up again: it may have moved meanwhile. */
   async #stream(
     repository: string,
@@ -205,15 +232,18 @@ export class ObjectBlobs implements BlobStore {
   #check(name: ObjectName, digest: Digest): ContentCheck {
     const { store, records } = this.#options;
     const hasher = newHasher(algorithmOf(digest));
-    let [object, position, ahead]: [NamedObject | null, number, Uint8Array] = [
+    let [object, position, ahead]: [NamedContent | null, number, Uint8Array] = [
       null,
       0,
       new Uint8Array(),
     ];
     return {
       next: async (bytesMax) => {
-        object ??= await records.find(name);
-        if (object === null) throw missing(digest);
+        if (object === null) {
+          object = await records.content(name);
+          if (object === null) throw missing(digest);
+          ahead = object.bytes ?? ahead;
+        }
         if (ahead.length < bytesMax && position + ahead.length < object.sizeBytes) {
           const first = position + ahead.length;
           const last = Math.min(object.sizeBytes, first + checkedBytes) - 1;
@@ -235,6 +265,19 @@ export class ObjectBlobs implements BlobStore {
 /** As a file that is gone. */
 function missing(digest: Digest): Error {
   return Object.assign(new Error(`ENOENT: the object of ${digest} is gone`), { code: "ENOENT" });
+}
+
+function within(bytes: Uint8Array, range: ContentRange | null): Uint8Array {
+  return range === null ? bytes : bytes.subarray(range.first, range.last + 1);
+}
+
+async function isEqual(stored: Uint8Array, bytes: ComparedBytes): Promise<"equal" | "different"> {
+  let at = 0;
+  for await (const part of bytes.parts()) {
+    if (!Buffer.from(part).equals(stored.subarray(at, at + part.length))) return "different";
+    at += part.length;
+  }
+  return at === stored.length ? "equal" : "different";
 }
 
 /** All of a stream, of at most so many bytes. */

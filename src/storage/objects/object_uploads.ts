@@ -2,7 +2,7 @@
  * Uploads that become objects: they grow on this machine, and are sent to the store when they are finished.
  */
 import type { Algorithm, Digest } from "../../oci/digest.ts";
-import type { Room } from "../blob_store.ts";
+import type { PutHow, Room, UnnamedBytes } from "../blob_store.ts";
 import type { Scratch, ScratchUpload, ScratchUploads } from "../scratch_uploads.ts";
 import type {
   AppendLimits,
@@ -13,7 +13,7 @@ import type {
   UploadInfo,
   UploadStore,
 } from "../upload_store.ts";
-import { writeObject, type ObjectPlace } from "./write_object.ts";
+import { putObject, type ObjectPlace } from "./write_object.ts";
 
 export class ObjectUploads implements UploadStore {
   readonly #scratch: ScratchUploads;
@@ -99,9 +99,11 @@ class ObjectUpload implements HeldUpload {
     return this.#upload.parts();
   }
 
-  async finish(repository: string, digest: Digest): Promise<void> {
-    await writeObject(this.#place, await this.#upload.whole(), { repository, name: digest });
+  async finish(repository: string, digest: Digest, how: PutHow = {}): Promise<UnnamedBytes | null> {
+    const name = { repository, name: digest };
+    const unnamed = await putObject(this.#place, await this.#upload.whole(), { name, how });
     await this.#upload.seal();
+    return unnamed;
   }
 
   discard(): Promise<void> {

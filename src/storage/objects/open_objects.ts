@@ -9,17 +9,19 @@ import type { Stores } from "../stores.ts";
 import { ObjectBlobs } from "./object_blobs.ts";
 import { ObjectUploads } from "./object_uploads.ts";
 import { objectUpkeep } from "./remove_objects.ts";
+import { ReservedKeys } from "./reserved_keys.ts";
 import type { ObjectPlace } from "./write_object.ts";
 
-export interface ObjectsOptions extends ObjectPlace {
+export interface ObjectsOptions extends Omit<ObjectPlace, "keys"> {
   readonly scratch: Scratch;
   /** How long an address that a client is sent to is good; null sends nobody elsewhere. */
   readonly redirectSeconds: number | null;
 }
 
 /** Closing it closes the scratch, and neither the store nor the records. */
-export function openObjects(options: ObjectsOptions): Stores {
-  const { scratch } = options;
+export function openObjects(opened: ObjectsOptions): Stores {
+  const { scratch } = opened;
+  const options = { ...opened, keys: new ReservedKeys(opened) };
   return {
     blobs: new ObjectBlobs(options),
     uploads: new ObjectUploads(scratch, options),

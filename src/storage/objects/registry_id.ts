@@ -5,7 +5,7 @@
  */
 import { isJsonObject } from "../../lib/strict_json.ts";
 import { ObjectStoreRefused, type ObjectStore } from "./object_store.ts";
-import { objectsPrefix } from "./write_object.ts";
+import { objectsPrefix } from "./reserved_keys.ts";
 
 export const registryKey = "registry.json";
 const idBytesMax = 4096;

@@ -7,9 +7,11 @@
  */
 import { MiB } from "../../lib/bytes.ts";
 import type { Clock } from "../../lib/clock.ts";
-import type { ObjectName, ObjectRecords } from "../object_records.ts";
+import type { PutHow, UnnamedBytes } from "../blob_store.ts";
+import type { NamedObject, ObjectName, ObjectRecords } from "../object_records.ts";
 import type { WholeBody } from "../scratch_uploads.ts";
 import type { ObjectStore, StoredPart } from "./object_store.ts";
+import type { ReservedKeys } from "./reserved_keys.ts";
 
 /** A part has this many bytes, or more where there would be more than `partsMax` of them. */
 const partBytesMin = 16 * MiB;
@@ -24,38 +26,39 @@ const keysMax = 3;
 export interface ObjectPlace {
   readonly store: ObjectStore;
   readonly records: ObjectRecords;
+  readonly keys: ReservedKeys;
   readonly clock: Clock;
 }
 
-/** Writes and names; gives the key. @throws ObjectStoreUnavailable, ObjectStoreRefused. */
-export async function writeObject(
+/** Writes, and names or leaves that to the caller. @throws ObjectStoreUnavailable, ObjectStoreRefused. */
+export async function putObject(
   place: ObjectPlace,
   body: WholeBody,
-  name: ObjectName,
-): Promise<string> {
+  { name, how }: { readonly name: ObjectName; readonly how: PutHow },
+): Promise<UnnamedBytes | null> {
+  const { records } = place;
   for (let keys = 1; ; keys += 1) {
-    const key = newKey();
-    await place.records.begin(key, body.sizeBytes);
-    try {
-      await send(place, key, body);
-    } catch (error) {
-      // A job finds it in any case, later.
-      await place.records.giveUp(key).catch(() => undefined);
-      throw error;
+    const object = await writeObject(place, body);
+    if (how.mayBeUnnamed === true) {
+      const giveUp = (): Promise<void> => records.giveUp(object.key);
+      return { naming: records.naming(object, name), key: object.key, giveUp };
     }
-    if (await place.records.name(key, name)) return key;
+    if (await records.name(object, name)) return null;
     if (keys >= keysMax) throw new Error(`storage: ${name.name} took too long to be written`);
   }
 }
 
-/** 128 random bits; the first of them spread the load. */
-function newKey(): string {
-  const hex = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("hex");
-  return `${objectsPrefix}${hex.slice(0, 2)}/${hex}`;
+async function writeObject(place: ObjectPlace, body: WholeBody): Promise<NamedObject> {
+  const key = await place.keys.take();
+  try {
+    await send(place, key, body);
+  } catch (error) {
+    // A job finds it in any case, later.
+    await place.records.giveUp(key).catch(() => undefined);
+    throw error;
+  }
+  return { key, sizeBytes: body.sizeBytes };
 }
-
-/** Where content lies in the store. */
-export const objectsPrefix = "objects/";
 
 async function send(place: ObjectPlace, key: string, body: WholeBody): Promise<void> {
   const { sizeBytes } = body;
@@ -74,7 +77,7 @@ async function sendParts(
   partBytes: number,
 ): Promise<void> {
   const parts = await store.startParts(key);
-  await records.sendParts(key, parts.upload);
+  await records.sendParts(key, { upload: parts.upload, sizeBytes: body.sizeBytes });
   const stored: StoredPart[] = [];
   const count = Math.ceil(body.sizeBytes / partBytes);
   const failed = new AbortController();

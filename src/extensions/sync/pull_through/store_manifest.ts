@@ -62,8 +62,8 @@ export async function storeManifest(
     digest,
     place: async () => {
       if (why !== null) return null;
-      await registry.blobs.put(repository, digest, bytes);
-      return commit;
+      const how = { mayBeUnnamed: true, isManifest: true };
+      return { commit, unnamed: await registry.blobs.put(repository, digest, bytes, how) };
     },
     refused: async (failed) => {
       why = notKept(failed);
