@@ -100,4 +100,4 @@ test("bin/zot serves from the bundle until a source is written, whatever time th
   expect((await runOk(join(`${root}-moved`, "bin/zot"), ["serve", "--help"])).stdout).toContain(
     said,
   );
-});
+}, 240_000);
