@@ -315,7 +315,9 @@ try {
     }
   }
   if ((values.only === "" || values.only === "replicas") && requirePostgres()) {
-    const postgres = stack.use(await startPostgres({ fsync: "on", synchronous_commit: "on" }));
+    const postgres = stack.use(
+      await startPostgres({ fsync: "on", full_page_writes: "on", synchronous_commit: "on" }),
+    );
     const url = `postgres://zot@127.0.0.1:${postgres.port}/postgres?sslmode=disable`;
     await compareReplicas(one, await zotServer("replicas", { store, url, count: 2 }));
     const files = await zotServer("files", { store: null });
