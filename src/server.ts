@@ -17,6 +17,7 @@ import { systemClock, type Clock } from "./lib/clock.ts";
 import type { Log } from "./lib/log.ts";
 import { keptCertificate, openListener, openTls } from "./listeners.ts";
 import type { Committer } from "./metadata/metadata.ts";
+import { moves } from "./metadata/moves.ts";
 import { warnOfPastNames } from "./registry/history/past.ts";
 import type { Registry } from "./registry/registry.ts";
 import { openAnswers } from "./server/answers.ts";
@@ -25,12 +26,13 @@ import { openPlace } from "./server/open_place.ts";
 import { openRegistry } from "./server/open_registry.ts";
 import { openRoot } from "./server/open_root.ts";
 import { reporter } from "./server/reporter.ts";
-import type { Root } from "./server/root.ts";
+import type { Root, Writer } from "./server/root.ts";
 import { extensionParts } from "./server/served.ts";
 import { QuotaRows } from "./server/quota_rows.ts";
 import { registryAdvice, subStoreFindings } from "./server/sub_root.ts";
 import { startJobs, startProbe, UsersFile } from "./server/upkeep.ts";
 import { urlOf } from "./server/urls.ts";
+import type { Stores } from "./storage/stores.ts";
 import { checkFiles as checkSettingsFiles, checkSettings, type FileFindings } from "./settings.ts";
 
 export {
@@ -39,6 +41,9 @@ export {
   type OfflineOptions,
   type OfflineTotals,
 } from "./server/collect_offline.ts";
+
+export type { LostContent, MoveEvent, MoveReport } from "./server/moving/move_events.ts";
+export { moveRegistry } from "./server/moving/move_registry.ts";
 
 export interface Primary {
   /** Where workers of this process or others send their commits. */
@@ -93,6 +98,7 @@ export async function startPrimaryOn(
     const stores = await root.prepareBytes();
     const opened = new PrimaryExtensions(table, extensionParts(table, { config, clock, report }));
     const writer = await root.openWriter({ clock, onBatch: opened.onBatch });
+    await requireWhole(root, stores, writer);
     return { stores, opened, writer };
   };
   const claim = await openRoot(config, root, log);
@@ -156,6 +162,21 @@ export async function startPrimaryOn(
       claim.release();
     },
   };
+}
+
+/** @throws with one line where another registry is being moved here: it knows less than it has. */
+async function requireWhole(root: Root, stores: Stores, writer: Writer): Promise<void> {
+  const view = { committer: writer.committer, remembers: false, onLookup: undefined };
+  const metadata = root.openMetadata(view);
+  const from = await metadata.records(moves).from();
+  await metadata.close();
+  if (from === null) return;
+  await writer.close();
+  await stores.close();
+  throw new Error(
+    `expected a registry that is whole, found one that is being filled from ${from}; ` +
+      "run 'zot migrate' again until it says that it has moved",
+  );
 }
 
 /** Tells background work of every commit. */

@@ -1,7 +1,7 @@
 // Every exit status that `zot help <command>` speaks of, from a real process that has a reason for it.
 
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { helpPages } from "../src/cli/help_pages.ts";
@@ -130,6 +130,10 @@ const rows: readonly [command: string, status: number, ask: () => Promise<number
   ["import", 0, () => status("import", "exported.tar", zot.url)],
   ["import", 1, () => status("import", "good.yaml", zot.url)],
   ["import", 2, () => status("import", "exported.tar", zot.url, "--digest", "none")],
+  ["migrate", 0, prepared],
+  ["migrate", 1, () => status("migrate", "old.json", "bad.yaml")],
+  ["migrate", 2, () => status("migrate", "old.json")],
+  ["migrate", 3, () => status("migrate", "old.json", "new.json")],
   ["undelete", 0, () => asked("undelete", `app@${emptyDigest}`)],
   ["undelete", 1, () => asked("undelete", `none/such@${emptyDigest}`)],
   ["undelete", 2, () => status("undelete", "app:1")],
@@ -191,6 +195,21 @@ test("every status of the help has a reason here, and no other has", () => {
 async function cancelled(): Promise<number> {
   const argv = [program, "user", "add", join(directory.path, "users"), "ann"];
   return (await talkInTerminal(argv, [["Password for ann: ", "\u0003"]])).code;
+}
+
+/** Of a registry that has lost a blob, which the last pass alone tells. */
+async function prepared(): Promise<number> {
+  for (const name of ["old", "new"]) {
+    const storage = { rootDirectory: join(directory.path, name) };
+    await writeFile(join(directory.path, `${name}.json`), JSON.stringify({ storage }));
+  }
+  const rootDirectory = join(directory.path, "old");
+  await using old = await startZot({ rootDirectory });
+  const blob = `${old.url}/v2/app/blobs/uploads/?digest=${emptyDigest}`;
+  await fetch(blob, { method: "POST", headers: { "content-length": "0" } });
+  await old.stop();
+  await rm(join(rootDirectory, "app/blobs", emptyDigest.replace(":", "/")));
+  return status("migrate", "--prepare", "old.json", "new.json");
 }
 
 async function stopped(): Promise<number> {

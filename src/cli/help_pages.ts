@@ -6,6 +6,7 @@
 
 import type { HelpPage } from "./command.ts";
 import { lookingHelp } from "./looking_help.ts";
+import { migrateHelp } from "./migrate_help.ts";
 import { mirrorHelp } from "./mirror_help.ts";
 
 const configEnvironment: HelpPage["environment"] = [
@@ -309,6 +310,7 @@ A tag must be as it was when the archive was made, or be there already: an archi
     ],
     seeAlso: ["zot help export", "docs/guides/copy.md"],
   },
+  migrate: migrateHelp,
   undelete: {
     says: `Brings back a manifest with all that it names, or a blob, that was deleted or collected less than storage.undo.window ago. Tags come back by "zot undo".`,
     exitStatus: askedStatus,

@@ -54,6 +54,15 @@ const importOptions: Command["options"] = [
   ...askOptions,
 ];
 
+const migrateOptions: Command["options"] = [
+  {
+    flags: "--prepare",
+    says: "bytes alone, while a server serves the old registry; run it again without to finish",
+  },
+  { flags: "--parallel <n>", says: "contents at once (default: 6)" },
+  { flags: "-f, --format <format>", says: "text or json, one object a line (default: text)" },
+];
+
 /** In the order of the help. */
 export const movingCommands: readonly Command[] = [
   {
@@ -109,6 +118,30 @@ export const movingCommands: readonly Command[] = [
     run: async (given, output) => {
       const { importCommand } = await import("./import.ts");
       return await importCommand(given, output);
+    },
+  },
+  {
+    name: "migrate",
+    arguments: [
+      {
+        name: "from",
+        required: true,
+        says: "Configuration of the registry that moves.",
+        completes: "files",
+      },
+      {
+        name: "to",
+        required: true,
+        says: "Configuration of the place where it goes, which is empty.",
+        completes: "files",
+      },
+    ],
+    options: migrateOptions,
+    summary: "Move a registry with all that it knows between disks, buckets and databases",
+    help: helpPages.migrate,
+    run: async (given, output) => {
+      const { migrateCommand } = await import("./migrate.ts");
+      return await migrateCommand(given, output);
     },
   },
 ];

@@ -2,6 +2,7 @@
 import type { Leases } from "../lib/lease.ts";
 import type { Log } from "../lib/log.ts";
 import type { Metadata } from "../metadata/metadata.ts";
+import type { RowStore } from "../metadata/rows/row_store.ts";
 import type { BytesUnderLock } from "../metadata/sql/bytes_under_lock.ts";
 import type { Claim } from "../storage/root_lock.ts";
 import type { MetadataView, Writer, WriterHooks } from "./root.ts";
@@ -19,4 +20,8 @@ export interface MetadataPlace {
   /** The primary's, which opens it once. @throws with one line for the operator. */
   openWriter(hooks: WriterHooks, bytes: BytesUnderLock): Promise<Writer>;
   openMetadata(view: MetadataView): Metadata;
+  /** The rows as they are; nothing is made. @throws with one line where no registry was ever served from here. */
+  openRows(how: { readonly readonly: boolean }): Promise<RowStore>;
+  /** For a registry that is read as a whole: no server changes it, and nothing is written. @throws where one serves it. */
+  claimToRead(): Promise<Claim>;
 }

@@ -2,7 +2,7 @@
  * What every root in a directory has there, wherever its bytes lie: the lock of its server, the metadata, leases of jobs,
  * and space that is kept for deletes.
  */
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/schema.ts";
 import { must } from "../lib/assert.ts";
@@ -10,7 +10,9 @@ import type { Leases } from "../lib/lease.ts";
 import type { Log } from "../lib/log.ts";
 import { EpochCommitter, Epochs } from "../metadata/epochs.ts";
 import type { Metadata } from "../metadata/metadata.ts";
+import type { RowStore } from "../metadata/rows/row_store.ts";
 import { SqliteMetadata } from "../metadata/sqlite/sqlite_metadata.ts";
+import { SqliteRows } from "../metadata/sqlite/sqlite_rows.ts";
 import { SqliteWriter, type SqliteWriterOptions } from "../metadata/sqlite/sqlite_writer.ts";
 import { StorageFull } from "../storage/blob_store.ts";
 import { FileLeases } from "../storage/file_leases.ts";
@@ -18,6 +20,7 @@ import { FileReserve } from "../storage/filesystem/reserve.ts";
 import { epochsFile, lockFile, metadataFile, ratesFile, reservedFile } from "../storage/layout.ts";
 import { claimRoot, makeRoot, type Claim } from "../storage/root_lock.ts";
 import { checkRootTrust } from "../storage/root_trust.ts";
+import { claimToCopy } from "./metadata_copy_root.ts";
 import type { MetadataPlace } from "./metadata_place.ts";
 import type { MetadataView, Writer, WriterHooks } from "./root.ts";
 
@@ -87,6 +90,19 @@ export class MetadataRoot implements MetadataPlace {
     // Servers that share a root do not share the moment of acknowledgement: they remember nothing.
     const epochs = remembers && !this.#config.shared ? new Epochs(this.#at(epochsFile)) : null;
     return new SqliteMetadata(this.#at(metadataFile), committer, epochs, onLookup);
+  }
+
+  async openRows(how: { readonly readonly: boolean }): Promise<RowStore> {
+    const path = this.#at(metadataFile);
+    if (existsSync(path)) return new SqliteRows(path, how);
+    throw new Error(
+      `expected a registry in ${this.#config.rootDirectory}, found no metadata there; ` +
+        "serve it once with 'zot serve', which reads in what other programs wrote",
+    );
+  }
+
+  async claimToRead(): Promise<Claim> {
+    return claimToCopy(this.#config.rootDirectory);
   }
 
   #remove(file: string): void {

@@ -47,9 +47,7 @@ export class ObjectRoot implements Root {
   constructor({ storage }: Pick<Config, "storage">, driver: DriverValues, clock: Clock) {
     this.#config = storage;
     this.#clock = clock;
-    const { url } = storage.metadata;
-    this.#metadata =
-      url === null ? new MetadataRoot(storage) : new PostgresRoot(storage, url, clock);
+    this.#metadata = metadataOf(storage, clock);
     this.leases = this.#metadata.leases;
     this.#store = openObjectStore(driver, {
       clock,
@@ -166,6 +164,24 @@ export class ObjectRoot implements Root {
     } finally {
       await metadata.close();
     }
+  }
+}
+
+/** Where a configuration says that the metadata are. @throws with one line where a file of it cannot be read. */
+export function metadataOf(storage: Config["storage"], clock: Clock): MetadataPlace {
+  const { url } = storage.metadata;
+  return url === null ? new MetadataRoot(storage) : new PostgresRoot(storage, url, clock);
+}
+
+/** The id of the registry that a bucket belongs to; null where it has none. @throws with one line for the operator. */
+export async function registryOfBucket(driver: DriverValues, clock: Clock): Promise<string | null> {
+  const store = openObjectStore(driver, { clock, env: process.env, report: () => undefined });
+  try {
+    return await readRegistryId(store);
+  } catch (error) {
+    throw refused(error);
+  } finally {
+    await store.close();
   }
 }
 

@@ -19,8 +19,10 @@ import { migratePostgres } from "../metadata/postgres/migrate_postgres.ts";
 import { PostgresConnections } from "../metadata/postgres/postgres_connections.ts";
 import { PostgresMetadata } from "../metadata/postgres/postgres_metadata.ts";
 import { showPostgresUrl } from "../metadata/postgres/postgres_url.ts";
+import { hasRegistry, leasedMs, PostgresRows } from "../metadata/postgres/postgres_rows.ts";
 import { PostgresWriter } from "../metadata/postgres/postgres_writer.ts";
 import { recordCommit } from "../metadata/records.ts";
+import type { RowStore } from "../metadata/rows/row_store.ts";
 import type { BytesUnderLock } from "../metadata/sql/bytes_under_lock.ts";
 import { storesOf } from "../metadata/sql/record_tables.ts";
 import { leaseTables } from "../metadata/sql/lease_tables.ts";
@@ -116,6 +118,32 @@ export class PostgresRoot implements MetadataPlace {
       await this.#leave();
     };
     return metadata;
+  }
+
+  async openRows(): Promise<RowStore> {
+    const connections = new PostgresConnections(this.#options);
+    try {
+      if (await hasRegistry(connections)) return new PostgresRows(connections);
+      throw new Error(`expected a registry in ${this.name}, found none; serve it once`);
+    } catch (error) {
+      await connections.close();
+      throw startProblem(error);
+    }
+  }
+
+  /** Servers elsewhere hold leases while they run. */
+  async claimToRead(): Promise<Claim> {
+    const connections = new PostgresConnections(this.#options);
+    try {
+      const ms = await leasedMs(connections);
+      if (ms === 0) return { release: () => undefined };
+      throw new Error(
+        `storage.metadata.url: expected ${this.name} to be free, found it served; stop its servers: ` +
+          `it is free ${Math.ceil(ms / 1000)} seconds after the last one was killed, or at once when it was stopped`,
+      );
+    } finally {
+      await connections.close();
+    }
   }
 
   /** Metadata that were left behind in the root directory would be missed by everybody. */

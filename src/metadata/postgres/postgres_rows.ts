@@ -5,6 +5,7 @@ import {
   pagesOf,
   quoted,
   tablesOfGroups,
+  type AskRows,
   type Column,
   type ColumnType,
   type RowGroup,
@@ -19,7 +20,7 @@ import type { Value } from "../sql/statements.ts";
 import type { Ask, PostgresConnections } from "./postgres_connections.ts";
 import { postgresSteps } from "./postgres_schema.ts";
 
-/** How long a transaction may wait for its caller, who may be sending rows elsewhere. */
+/** How long a transaction that has locked all tables may wait for its caller, who reads rows elsewhere. */
 const idleMs = 10 * 60_000;
 
 const types: Readonly<Record<string, ColumnType>> = {
@@ -38,6 +39,8 @@ const own = {
     "WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace ORDER BY c.relname, a.attnum",
   version: "SELECT version FROM schema",
   records: "SELECT name, version FROM record_stores",
+  /** Its caller may be sending layers meanwhile. */
+  idleForLong: "SET LOCAL idle_in_transaction_session_timeout = 0",
   idle: `SET LOCAL idle_in_transaction_session_timeout = ${idleMs}`,
 } as const;
 
@@ -48,6 +51,8 @@ interface NumberedTable extends RowTable {
 
 export class PostgresRows implements RowStore {
   readonly #connections: PostgresConnections;
+  readonly ask: AskRows = async (text, values) =>
+    (await this.#connections.ask({ text, values })).rows;
 
   /** What it is given is closed with it. */
   constructor(connections: PostgresConnections) {
@@ -57,16 +62,18 @@ export class PostgresRows implements RowStore {
   snapshot<T>(work: (snapshot: RowSnapshot) => Promise<T>): Promise<T> {
     return this.#connections.hold(async (ask) => {
       await ask({ text: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", values: [] });
-      await ask({ text: own.idle, values: [], isOwn: true });
+      await ask({ text: own.idleForLong, values: [], isOwn: true });
       const { shape, tables } = await shapeOf(ask);
       const numbers: Record<string, number> = {};
       for (const { name, numbered } of tables) {
         if (numbered !== null) numbers[name] = await lastNumber(ask, name, numbered);
       }
+      const asked: AskRows = async (text, values) => (await ask({ text, values })).rows;
       const result = await work({
         shape,
         numbers,
-        rows: (table) => pagesOf(table, async (text, values) => (await ask({ text, values })).rows),
+        ask: asked,
+        rows: (table) => pagesOf(table, asked),
       });
       await ask({ text: "COMMIT", values: [] });
       return result;
@@ -105,6 +112,26 @@ export class PostgresRows implements RowStore {
   close(): Promise<void> {
     return this.#connections.close();
   }
+}
+
+const found = {
+  tables: "SELECT to_regclass('record_stores')::text AS name",
+  leases:
+    "SELECT name, CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint) AS now, until " +
+    "FROM leases WHERE holder IS NOT NULL ORDER BY until DESC LIMIT 1",
+} as const;
+
+/** Whether a registry has ever been served from here. */
+export async function hasRegistry(connections: PostgresConnections): Promise<boolean> {
+  const { rows } = await connections.ask({ text: found.tables, values: [], isOwn: true });
+  return (rows[0]?.["name"] ?? null) !== null;
+}
+
+/** How long the longest lease of a server lasts still; 0 where none has one. */
+export async function leasedMs(connections: PostgresConnections): Promise<number> {
+  const { rows } = await connections.ask({ text: found.leases, values: [], isOwn: true });
+  const [row] = rows;
+  return row === undefined ? 0 : Math.max(0, Number(row["until"]) - Number(row["now"]));
 }
 
 async function shapeOf(ask: Ask): Promise<{ shape: RowShape; tables: readonly NumberedTable[] }> {

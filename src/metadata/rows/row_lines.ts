@@ -29,7 +29,7 @@ interface Head {
 
 /** Lines without their ends, some at a time. */
 export async function* linesOf(
-  { shape, numbers, rows }: RowSnapshot,
+  { shape, numbers, rows }: Omit<RowSnapshot, "ask">,
   groups: readonly RowGroup[],
 ): AsyncIterable<readonly string[]> {
   const tables = tablesOfGroups(shape, groups);
@@ -58,7 +58,7 @@ function written(value: Value): unknown {
  */
 export async function readRowLines(
   lines: AsyncIterable<string>,
-): Promise<RowSnapshot & { finish(): Promise<void> }> {
+): Promise<Omit<RowSnapshot, "ask"> & { finish(): Promise<void> }> {
   const source = new LineSource(lines[Symbol.asyncIterator]());
   const head = readHead(await source.next());
   const counts: Record<string, number> = {};

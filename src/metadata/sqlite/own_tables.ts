@@ -8,6 +8,7 @@ import { forgottenTables } from "../sql/forgotten_tables.ts";
 import { leaseTables } from "../sql/lease_tables.ts";
 import { layoutStateTables } from "./layout_state_tables.ts";
 import { mirrorTables } from "../sql/mirror_tables.ts";
+import { moveTables } from "../sql/move_tables.ts";
 import { objectTables } from "../sql/object_tables.ts";
 import type { RecordTables } from "../sql/record_tables.ts";
 import { retentionTables } from "../sql/retention_tables.ts";
@@ -31,6 +32,7 @@ export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [
   objectTables,
   secretTables,
   leaseTables,
+  moveTables,
 ];
 
 /** The same where repositories lie on disk as layouts. */

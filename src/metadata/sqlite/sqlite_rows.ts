@@ -6,6 +6,7 @@ import {
   pagesOf,
   quoted,
   tablesOfGroups,
+  type AskRows,
   type Column,
   type ColumnType,
   type RowGroup,
@@ -30,6 +31,8 @@ const types: Readonly<Record<string, ColumnType>> = {
 
 export class SqliteRows implements RowStore {
   readonly #database: Database;
+  readonly ask: AskRows = async (text, values) =>
+    this.#database.query<Record<string, Value>, Value[]>(text).all(...values);
 
   /** A database that is there. It is written only where that was asked for. */
   constructor(path: string, { readonly }: { readonly readonly: boolean }) {
@@ -47,10 +50,8 @@ export class SqliteRows implements RowStore {
       return await work({
         shape: shapeOf(database),
         numbers: numbersOf(database),
-        rows: (table) =>
-          pagesOf(table, async (text, values) =>
-            database.query<Record<string, Value>, Value[]>(text).all(...values),
-          ),
+        ask: this.ask,
+        rows: (table) => pagesOf(table, this.ask),
       });
     } finally {
       database.run("COMMIT");

@@ -19,7 +19,7 @@ import type {
   ShareRequest,
   UnnamedBytes,
 } from "../blob_store.ts";
-import { copyContent } from "./copy_content.ts";
+import { copyContent } from "../copy_content.ts";
 import type { Places } from "./place.ts";
 
 /** Copies between stores at once: whoever mounts beyond it sends the bytes, as where nothing can be mounted. */

@@ -2,24 +2,28 @@
  * Copies content from one store into another. The target names it only once the digest of what it has stored is the right
  * one, flushed: a copy of damaged bytes is never made.
  */
-import { MiB } from "../../lib/bytes.ts";
-import { algorithmOf, digestOf, type Digest } from "../../oci/digest.ts";
-import { ContentGone, type BlobStore, type OpenContent } from "../blob_store.ts";
-import type { Stores } from "../stores.ts";
-import type { AppendLimits, HeldUpload } from "../upload_store.ts";
+import { MiB } from "../lib/bytes.ts";
+import { algorithmOf, digestOf, type Digest } from "../oci/digest.ts";
+import { ContentGone, type BlobStore, type OpenContent } from "./blob_store.ts";
+import type { Stores } from "./stores.ts";
+import type { AppendLimits, HeldUpload } from "./upload_store.ts";
 
 /** Content up to this size is copied in memory. */
 const wholeBytesMax = MiB;
+/** Begins the ids of their uploads. */
+export const copiesPrefix = "copy.";
 /** Bytes that are read at once of anything larger. */
 const sliceBytes = 4 * MiB;
 
 interface Source {
-  readonly stores: Stores;
+  readonly stores: Pick<Stores, "blobs">;
   readonly from: string;
+  /** Hears of bytes that were read. */
+  readonly onBytes?: (bytes: number) => void;
 }
 
 interface Target {
-  readonly stores: Stores;
+  readonly stores: Pick<Stores, "blobs" | "uploads">;
   readonly to: string;
 }
 
@@ -33,6 +37,7 @@ export async function copyContent(
   if (sizeBytes === null) return false;
   if (sizeBytes > wholeBytesMax) return copyLarge(digest, source, target, sizeBytes);
   const bytes = await source.stores.blobs.read(source.from, digest, wholeBytesMax);
+  source.onBytes?.(sizeBytes);
   if (bytes === null || digestOf(algorithmOf(digest), bytes) !== digest) return false;
   await target.stores.blobs.put(target.to, digest, bytes);
   return true;
@@ -41,16 +46,16 @@ export async function copyContent(
 /** By an upload of the target's own, which is discarded in any case; what a crash leaves goes as any idle upload does. */
 async function copyLarge(
   digest: Digest,
-  { stores: { blobs }, from }: Source,
+  { stores: { blobs }, from, onBytes }: Source,
   { stores: { uploads }, to }: Target,
   sizeBytes: number,
 ): Promise<boolean> {
-  const id = `copy.${crypto.randomUUID()}`;
+  const id = `${copiesPrefix}${crypto.randomUUID()}`;
   await uploads.create(id, to);
   const upload = await uploads.hold(id, to);
   if (upload === null || upload === "busy") return false;
   try {
-    if (!(await isTaken(upload, blobs, { from, digest, sizeBytes }))) return false;
+    if (!(await isTaken(upload, blobs, { from, digest, sizeBytes, onBytes }))) return false;
     if ((await upload.digest(algorithmOf(digest))) !== digest) return false;
     await upload.finish(to, digest);
     return true;
@@ -66,6 +71,7 @@ interface Content {
   readonly from: string;
   readonly digest: Digest;
   readonly sizeBytes: number;
+  readonly onBytes: Source["onBytes"];
 }
 
 /** False where it was removed meanwhile. */
@@ -81,11 +87,12 @@ async function isTaken(upload: HeldUpload, blobs: BlobStore, content: Content): 
 }
 
 async function appendAll(upload: HeldUpload, blobs: BlobStore, content: Content): Promise<void> {
-  const { from, digest, sizeBytes } = content;
+  const { from, digest, sizeBytes, onBytes } = content;
   for (let first = 0; first < sizeBytes; first += sliceBytes) {
     const last = Math.min(first + sliceBytes, sizeBytes) - 1;
     const body = await bytesOf(await blobs.open(from, digest, { first, last }));
     await upload.append({ body, lengthBytes: body.length }, unlimited);
+    onBytes?.(body.length);
   }
 }
 
