@@ -37,7 +37,12 @@ export async function startUpload(call: Call, app: App): Promise<Reply> {
 
 async function openSession(call: Call, app: App): Promise<Reply> {
   const id = await newSession(call, app);
-  return emptyReply(202, { ...sessionHeaders(call, app, id, 0), "content-length": "0" });
+  const { chunkBytesMin } = app.registry.uploads;
+  return emptyReply(202, {
+    ...sessionHeaders(call, app, id, 0),
+    ...(chunkBytesMin === 0 ? {} : { "oci-chunk-min-length": String(chunkBytesMin) }),
+    "content-length": "0",
+  });
 }
 
 function newSession(call: Call, { registry }: App): Promise<string> {

@@ -71,6 +71,7 @@ export const registryJobNames = [
   "scrub",
   "compare-files",
   "remove-objects",
+  "remove-stale-uploads",
 ] as const;
 /** Of several servers on one root, one does the work. */
 const lease = "jobs";
@@ -111,6 +112,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
     check,
     compare,
     removal,
+    stale,
   ] = registryJobNames;
   const { registry, scrub: settings, directoryOf, onFound } = options;
   return [
@@ -167,6 +169,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
     },
     { ...compareFilesJob(registry, options.heavy), name: compare, lease },
     { ...removeFreedJob(options), name: removal, lease },
+    { ...removeStaleJob(options), name: stale },
   ];
 }
 
@@ -186,6 +189,19 @@ function removeFreedJob(options: RegistryJobsOptions): Omit<RegistryJob, "name" 
       if (removed === 0) return null;
       onRemoved?.(removed);
       report("info", "removed objects that nothing names", { objects: removed });
+      return null;
+    },
+  };
+}
+
+/** What lies on a machine is its own. */
+function removeStaleJob({ registry }: RegistryJobsOptions): Omit<RegistryJob, "name"> {
+  return {
+    everyMs: 10 * minute,
+    followsCommits: false,
+    lease: null,
+    run: async () => {
+      await registry.uploads.removeStale();
       return null;
     },
   };

@@ -9,7 +9,12 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../lib/clock.ts";
 import { apiError } from "../oci/errors.ts";
-import type { HeldUpload, UploadInfo, UploadStore } from "../storage/upload_store.ts";
+import {
+  UploadTaken,
+  type HeldUpload,
+  type UploadInfo,
+  type UploadStore,
+} from "../storage/upload_store.ts";
 import { OpenUploads } from "./open_uploads.ts";
 
 /** A session that was opened and never used goes after this. */
@@ -34,6 +39,11 @@ export class Uploads {
     const id = await this.#open.newId(caller);
     await this.#store.create(storedId(repository, id, owner), repository);
     return id;
+  }
+
+  /** Chunks that are shorter cost more than they need, but for the last one; 0 where they do not. */
+  get chunkBytesMin(): number {
+    return this.#store.chunkBytesMin ?? 0;
   }
 
   /** Bytes held; null when the owner has no such session in the repository. */
@@ -75,16 +85,17 @@ export class Uploads {
     if (!idPattern.test(id)) throw apiError("UPLOAD_UNKNOWN");
     const upload = await this.#store.hold(storedId(repository, id, owner), repository);
     if (upload === null) throw apiError("UPLOAD_UNKNOWN");
-    if (upload === "busy") {
-      throw apiError("UPLOAD_BUSY", {
-        message: "Another request is writing to this upload; ask its status and go on from there",
-      });
-    }
+    if (upload === "busy") throw busy();
     try {
-      return await work(upload);
-    } finally {
-      await upload.close();
+      return await closedAfter(upload, work);
+    } catch (error) {
+      throw error instanceof UploadTaken ? busy(error) : error;
     }
+  }
+
+  /** Removes what this machine has of sessions that went on elsewhere, or ended; returns how many. */
+  async removeStale(): Promise<number> {
+    return (await this.#store.removeStale?.()) ?? 0;
   }
 
   /**
@@ -119,6 +130,25 @@ export class Uploads {
     }
     return removed;
   }
+}
+
+/** Closing is part of the work: what it added may be stored only then. */
+async function closedAfter<T>(
+  upload: HeldUpload,
+  work: (upload: HeldUpload) => Promise<T>,
+): Promise<T> {
+  try {
+    return await work(upload);
+  } finally {
+    await upload.close();
+  }
+}
+
+function busy(cause?: UploadTaken): Error {
+  return apiError("UPLOAD_BUSY", {
+    message: "Another request is writing to this upload; ask its status and go on from there",
+    cause,
+  });
 }
 
 /**

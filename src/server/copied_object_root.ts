@@ -56,7 +56,14 @@ export class CopiedObjectRoot implements Root {
     let metadata: Metadata | null = null;
     const records = objectRecords(() => (metadata ??= this.#copy.openMetadata(committer)));
     const scratch = openScratch({ rootDirectory, clock });
-    const stores = openObjects({ store, records, clock, scratch, redirectSeconds: null });
+    const stores = openObjects({
+      store,
+      records,
+      clock,
+      scratch,
+      sessions: null,
+      redirectSeconds: null,
+    });
     return {
       ...stores,
       close: async () => {

@@ -27,6 +27,7 @@ import { MetadataRoot } from "./metadata_root.ts";
 import { objectRecords } from "./object_records.ts";
 import { PostgresRoot } from "./postgres_root.ts";
 import type { MetadataView, Root, Writer, WriterHooks } from "./root.ts";
+import { uploadSessions } from "./upload_sessions.ts";
 
 /** How long an address is good that a client is sent to: a transfer that has begun goes on. */
 const redirectSeconds = 20 * 60;
@@ -99,15 +100,18 @@ export class ObjectRoot implements Root {
   }
 
   #open(committer: () => Committer): { readonly stores: Stores; prepare(): Promise<void> } {
-    const { rootDirectory, redirectBlobURL } = this.#config;
+    const { rootDirectory, redirectBlobURL, metadata: database } = this.#config;
     const scratch = openScratch({ rootDirectory, clock: this.#clock });
     let metadata: Metadata | null = null;
-    const records = objectRecords(() => (metadata ??= this.#metadataFor(committer())));
+    const rows = (): Metadata => (metadata ??= this.#metadataFor(committer()));
+    const records = objectRecords(rows);
     const stores = openObjects({
       store: this.#store,
       records,
       clock: this.#clock,
       scratch,
+      // One machine finds its uploads where it left them, and writes no rows of them.
+      sessions: database.url === null ? null : uploadSessions(rows),
       redirectSeconds: redirectBlobURL ? redirectSeconds : null,
     });
     this.#opened += 1;

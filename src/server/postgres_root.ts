@@ -25,7 +25,6 @@ import { recordCommit } from "../metadata/records.ts";
 import type { RowStore } from "../metadata/rows/row_store.ts";
 import type { BytesUnderLock } from "../metadata/sql/bytes_under_lock.ts";
 import { storesOf } from "../metadata/sql/record_tables.ts";
-import { leaseTables } from "../metadata/sql/lease_tables.ts";
 import { ownTables } from "../metadata/sqlite/own_tables.ts";
 import { metadataFile } from "../storage/layout.ts";
 import { claimRoot, makeRoot, type Claim } from "../storage/root_lock.ts";
@@ -34,8 +33,7 @@ import type { MetadataPlace } from "./metadata_place.ts";
 import { RecordLeases } from "./record_leases.ts";
 import type { MetadataView, Writer, WriterHooks } from "./root.ts";
 
-/** Servers share their jobs by leases. */
-const stores = storesOf([...ownTables, leaseTables]);
+const stores = storesOf(ownTables);
 
 export class PostgresRoot implements MetadataPlace {
   readonly leases: Leases;

@@ -2,7 +2,8 @@
  * The contract of the place where uploads grow until they are content.
  *
  * An upload is named by an id that its maker chose, and one holder at a time may change it, in any process. The bytes
- * that `stat` counts are stored. Any process can continue an upload that another one began. Only absence is `null`; a
+ * that `stat` counts are stored; what a holder appended is among them once it has closed the upload, at the latest. Any
+ * process can continue an upload that another one began. Only absence is `null`; a
  * full store throws `StorageFull` (`blob_store.ts`).
  *
  * A store turns an upload into content itself (`finish`), so that it need not move a byte. It knows nothing of idle
@@ -61,6 +62,7 @@ export interface HeldUpload extends ComparedBytes {
   finish(repository: string, digest: Digest, how?: PutHow): Promise<UnnamedBytes | null>;
   /** Removes the upload; content that it became stays. */
   discard(): Promise<void>;
+  /** @throws StorageFull, UploadTaken, what a store throws: what was appended is not there then. */
   close(): Promise<void>;
 }
 
@@ -98,6 +100,21 @@ export interface UploadStore {
   ids(): Promise<string[]>;
   /** Of the disk where uploads grow, where content lies elsewhere. */
   room?(): Promise<Room>;
+  /** Chunks that are shorter cost more than they need, but for the last one; 0 where they do not. */
+  readonly chunkBytesMin?: number;
+  /** Removes what this machine has of uploads that others went on with, or ended; returns how many. */
+  removeStale?(): Promise<number>;
+}
+
+const fetchPrefix = "fetch.";
+
+/** The id of an upload that comes from an upstream: it is no session of a client. */
+export function fetchIdOf(name: string): string {
+  return `${fetchPrefix}${name}`;
+}
+
+export function isFetch(id: string): boolean {
+  return id.startsWith(fetchPrefix);
 }
 
 /** An upload would have grown beyond its limit. */
@@ -108,4 +125,13 @@ export class UploadTooLarge extends Error {
 /** The upload's bytes are content already, which never changes: nothing can be added to them. */
 export class UploadFinished extends Error {
   override readonly name = "UploadFinished";
+}
+
+/** Another holder has the upload by now, since this one was taken for dead: nothing of what it did counts. */
+export class UploadTaken extends Error {
+  override readonly name = "UploadTaken";
+
+  constructor() {
+    super("The upload was given to another holder: this one had said nothing for too long");
+  }
 }

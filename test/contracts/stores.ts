@@ -15,17 +15,19 @@ import type { OpenEmptyStores, OpenStores } from "./store_samples.ts";
 export interface StoresSay {
   /** Whether content of two repositories is stored once when it is shared. */
   readonly sharesOnce?: boolean;
+  /** Whether uploads can be read while they grow. */
+  readonly follows?: boolean;
 }
 
 export function storesContract(
   name: string,
   open: OpenEmptyStores,
-  { sharesOnce = true }: StoresSay = {},
+  { sharesOnce = true, follows = true }: StoresSay = {},
 ): void {
   const opened: OpenEmptyStores = async () => checkedAtEnd(await open());
   describe(`${name}: blobs`, () => testBlobs(opened, sharesOnce));
   describe(`${name}: checks`, () => testChecks(opened, sharesOnce));
-  describe(`${name}: uploads`, () => testUploads(opened));
+  describe(`${name}: uploads`, () => testUploads(opened, follows));
   describe(`${name}: bodies`, () => testBodies(opened));
   describe(`${name}: finishing`, () => testFinishing(opened, sharesOnce));
 }

@@ -132,7 +132,7 @@ export function testBodies(open: OpenEmptyStores): void {
         test(`a sender that went away after ${says}: a first part of what came is kept`, async () => {
           await using opened = await open();
           await opened.stores.uploads.create("one", "team/app");
-          await using upload = await held(opened.stores.uploads, "one");
+          const upload = await held(opened.stores.uploads, "one");
           await upload.append(bytesSource(sample(before, 9)), unlimited);
           const bytes = sample(length);
           const announcedBytes = announced ? 8 * mebibyte : null;
@@ -152,8 +152,10 @@ export function testBodies(open: OpenEmptyStores): void {
           const all = Buffer.concat([sample(before, 9), kept, rest]);
           expect(upload.sizeBytes).toBe(all.length);
           expect(await upload.digest("sha256")).toBe(digestOf("sha256", all));
+          await upload.close();
           expect((await opened.stores.uploads.stat("one", "team/app"))?.sizeBytes).toBe(all.length);
-          await upload.discard();
+          await using again = await held(opened.stores.uploads, "one");
+          await again.discard();
         });
       }
     }

@@ -36,7 +36,14 @@ export async function openObjectRoot(
   const scratch = openScratch({ rootDirectory: root, clock });
   await scratch.prepare();
   const records = objectRecords(() => metadata);
-  const stores = openObjects({ store, records, clock, scratch, redirectSeconds: null });
+  const stores = openObjects({
+    store,
+    records,
+    clock,
+    scratch,
+    sessions: null,
+    redirectSeconds: null,
+  });
   const registry: Registry = {
     blobs: stores.blobs,
     layouts: null,

@@ -180,6 +180,8 @@ test("every table of a store belongs to a group", async () => {
     "objects_keys",
     "objects_names",
     "objects_values",
+    "uploads",
+    "uploads_parts",
   ]);
   // Whoever adds a table says here whether it goes with the registry.
   expect(names("facts").join(" ")).toBe(

@@ -36,7 +36,7 @@ export type RowGroup =
 
 /** THE table of tables that are not facts. */
 const groups: readonly (readonly [fits: RegExp, group: RowGroup])[] = [
-  [/^objects_\w+$/, "bytes"],
+  [/^(objects|uploads)(_\w+)?$/, "bytes"],
   [/^(layouts|orphans|collection_strays|scrub_checks|comparisons_\w+)$/, "derived"],
   [/^(schema|record_stores|commits|leases|moves)$/, "own"],
 ];

@@ -75,8 +75,10 @@ const updates = {
   free: "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE key = ?1 AND state <> 'garbage'",
   giveUp:
     "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE key = ?1 AND state IN ('reserved', 'writing')",
+  // What an upload session names is written for as long as that lasts.
   endWriting:
-    "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE state = 'writing' AND since < ?1",
+    "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE state = 'writing' AND since < ?1 " +
+    "AND NOT EXISTS (SELECT 1 FROM objects_names n WHERE n.key = objects_keys.key)",
   endReserved:
     "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE state = 'reserved' AND since < ?1",
   removed: "DELETE FROM objects_keys WHERE key = ?1 AND state = 'garbage'",
@@ -223,6 +225,15 @@ export function* keyOf(
 /** Whether a key waits for a name: it was not given up. */
 export function* isReserved(work: Pick<RecordWork, "engine">, key: string): Rule<boolean> {
   return (yield* get(work, sql.objectKeyReserved, key)) !== null;
+}
+
+/** The bytes of a key are there. @throws where it was given up meanwhile: its object may be gone. */
+export function* written(
+  work: RecordWork,
+  { key, sizeBytes }: { readonly key: string; readonly sizeBytes: number },
+): Rule<void> {
+  if ((yield* run(work, updates.written, key, sizeBytes, work.now)) > 0) return;
+  throw new Error(`storage: the object ${key} was given up while it was written`);
 }
 
 function* keep(

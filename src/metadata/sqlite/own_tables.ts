@@ -15,6 +15,7 @@ import { retentionTables } from "../sql/retention_tables.ts";
 import { secretTables } from "../sql/secret_tables.ts";
 import { scrubTables } from "../sql/scrub_tables.ts";
 import { summaryTables } from "./summary_tables.ts";
+import { uploadTables } from "../sql/upload_tables.ts";
 import { usageTables } from "../sql/usage_tables.ts";
 
 /** What every registry has. */
@@ -33,6 +34,7 @@ export const ownTables: readonly RecordTables<RecordChange, unknown>[] = [
   secretTables,
   leaseTables,
   moveTables,
+  uploadTables,
 ];
 
 /** The same where repositories lie on disk as layouts. */

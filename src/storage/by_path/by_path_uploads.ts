@@ -36,7 +36,18 @@ export class ByPathUploads implements UploadStore {
   }
 
   async ids(): Promise<string[]> {
-    return (await Promise.all(this.#each().map((uploads) => uploads.ids()))).flat();
+    // Sessions of replicas stand beside the metadata, which all stores share.
+    return [...new Set((await Promise.all(this.#each().map((uploads) => uploads.ids()))).flat())];
+  }
+
+  /** Of the store that wants the longest ones. */
+  get chunkBytesMin(): number {
+    return Math.max(...this.#each().map(({ chunkBytesMin = 0 }) => chunkBytesMin));
+  }
+
+  async removeStale(): Promise<number> {
+    const removed = this.#each().map((uploads) => uploads.removeStale?.() ?? 0);
+    return (await Promise.all(removed)).reduce((sum, each) => sum + each, 0);
   }
 
   #of(repository: string): UploadStore {

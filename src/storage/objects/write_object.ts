@@ -10,12 +10,12 @@ import type { Clock } from "../../lib/clock.ts";
 import type { PutHow, UnnamedBytes } from "../blob_store.ts";
 import type { NamedObject, ObjectName, ObjectRecords } from "../object_records.ts";
 import type { WholeBody } from "../scratch_uploads.ts";
-import type { ObjectStore, StoredPart } from "./object_store.ts";
+import type { ObjectStore } from "./object_store.ts";
 import type { ReservedKeys } from "./reserved_keys.ts";
 
 /** A part has this many bytes, or more where there would be more than `partsMax` of them. */
-const partBytesMin = 16 * MiB;
-const partsMax = 9_000;
+export const partBytesMin = 16 * MiB;
+export const partsMax = 9_000;
 /** Parts of one object that are on their way at once. */
 const partsInFlightMax = 2;
 /** An object that is written for long says so that often. */
@@ -78,19 +78,37 @@ async function sendParts(
 ): Promise<void> {
   const parts = await store.startParts(key);
   await records.sendParts(key, { upload: parts.upload, sizeBytes: body.sizeBytes });
-  const stored: StoredPart[] = [];
   const count = Math.ceil(body.sizeBytes / partBytes);
-  const failed = new AbortController();
-  let [begun, saidMs] = [0, clock.monotonicMs()];
-  const sendSome = async (): Promise<void> => {
-    while (begun < count && !failed.signal.aborted) {
-      const first = begun * partBytes;
-      begun += 1;
-      const slice = body.slice(first, Math.min(first + partBytes, body.sizeBytes));
-      stored.push(await store.putPart(key, parts, first / partBytes + 1, slice));
-      if (clock.monotonicMs() - saidMs < renewedMs) continue;
+  let saidMs = clock.monotonicMs();
+  const stored = await sendEach(count, async (place) => {
+    const first = place * partBytes;
+    const slice = body.slice(first, Math.min(first + partBytes, body.sizeBytes));
+    const part = await store.putPart(key, parts, place + 1, slice);
+    if (clock.monotonicMs() - saidMs >= renewedMs) {
       saidMs = clock.monotonicMs();
       await records.renew(key);
+    }
+    return part;
+  });
+  await store.completeParts(key, parts, stored);
+}
+
+/**
+ * Sends parts by their places, of which `partsInFlightMax` are on their way at once; gives what they became in order.
+ * @throws what the first one that failed threw, when none is on its way any more.
+ */
+export async function sendEach<T>(
+  count: number,
+  send: (place: number) => Promise<T>,
+): Promise<T[]> {
+  const sent: T[] = [];
+  const failed = new AbortController();
+  let begun = 0;
+  const sendSome = async (): Promise<void> => {
+    while (begun < count && !failed.signal.aborted) {
+      const place = begun;
+      begun += 1;
+      sent[place] = await send(place);
     }
   };
   const sending = Array.from({ length: partsInFlightMax }, () =>
@@ -99,13 +117,8 @@ async function sendParts(
       throw error;
     }),
   );
-  // None is on its way any more when anything else is done.
   for (const outcome of await Promise.allSettled(sending)) {
     if (outcome.status === "rejected") throw outcome.reason;
   }
-  await store.completeParts(
-    key,
-    parts,
-    stored.toSorted((one, other) => one.number - other.number),
-  );
+  return sent;
 }

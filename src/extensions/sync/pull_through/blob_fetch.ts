@@ -10,7 +10,12 @@ import type { Clock } from "../../../lib/clock.ts";
 import type { Registry } from "../../../registry/registry.ts";
 import { resolveBlob } from "../../../registry/resolve.ts";
 import type { OpenContent } from "../../../storage/blob_store.ts";
-import type { FollowedUpload, HeldUpload, UploadStore } from "../../../storage/upload_store.ts";
+import {
+  fetchIdOf,
+  type FollowedUpload,
+  type HeldUpload,
+  type UploadStore,
+} from "../../../storage/upload_store.ts";
 import { UpstreamTrouble } from "../upstream/trouble.ts";
 import { DownloadStopped, downloadInto, type DownloadWatch } from "./download.ts";
 import { heldBackBytes, type FetchedBlob } from "./fetched_blob.ts";
@@ -39,7 +44,7 @@ export interface FetchParts {
  */
 function fetchId({ repository, digest, sizeBytes }: FetchedBlob, host: string): string {
   const place = Bun.hash.xxHash64(`${host} ${repository}`).toString(36);
-  return `fetch.${digest.replace(":", "-")}.${sizeBytes ?? "any"}.${place}`;
+  return fetchIdOf(`${digest.replace(":", "-")}.${sizeBytes ?? "any"}.${place}`);
 }
 
 export class BlobFetch {
