@@ -4,11 +4,19 @@
 // It answers when `startPostgres` resolves. Flushing is off unless a test asks for it. `schema` makes an empty place for
 // one store, so that tests share a server.
 
+import { SQL } from "bun";
 import { chown } from "node:fs/promises";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { PostgresConnections } from "../src/metadata/postgres/postgres_connections.ts";
-import { eventually, requirement, runOk, startService, type Service } from "./processes.ts";
+import {
+  descendants,
+  eventually,
+  requirement,
+  runOk,
+  signalTo,
+  startService,
+  type Service,
+} from "./processes.ts";
 import { memoryDirectory } from "./memory_directory.ts";
 import { freePort } from "./temp.ts";
 
@@ -37,15 +45,45 @@ export interface PostgresPlace {
 export interface Postgres extends AsyncDisposable {
   readonly port: number;
   readonly pid: number;
+  /** Of the unix socket. */
+  readonly directory: string;
+  /** Of a database over the unix socket, where everybody is let in. */
+  url(database?: string, user?: string): string;
+  /** Runs statements as the owner of everything. */
+  sql(text: string, database?: string): Promise<readonly Record<string, unknown>[]>;
   /** A new and empty one. */
   place(): Promise<PostgresPlace>;
   /** SIGQUIT: as after a crash. */
   kill(): Promise<void>;
   start(): Promise<void>;
+  /** SIGSTOP or SIGCONT to it and all of its processes. */
+  signal(name: "SIGSTOP" | "SIGCONT"): void;
 }
 
-export async function startPostgres(
-  settings: Readonly<Record<string, string>> = {},
+type Settings = Readonly<Record<string, string>>;
+
+export async function startPostgres(settings: Settings = {}): Promise<Postgres> {
+  return await start(settings, (bin, data) =>
+    words(`${bin}/initdb -A trust -U zot -D ${data} -N -E UTF8`),
+  );
+}
+
+/** A standby of a server that was started with `standbySettings`. */
+export async function startStandby(of: Postgres): Promise<Postgres> {
+  return await start(standbySettings, (bin, data) =>
+    words(`${bin}/pg_basebackup -h ${of.directory} -p ${of.port} -U zot -D ${data} -R -c fast`),
+  );
+}
+
+export const standbySettings: Settings = { wal_level: "replica", max_wal_senders: "4" };
+
+function words(command: string): readonly string[] {
+  return command.split(" ");
+}
+
+async function start(
+  settings: Settings,
+  maker: (bin: string, data: string) => readonly string[],
 ): Promise<Postgres> {
   const directory = await memoryDirectory("zot-postgres");
   const bin = binaries() ?? "";
@@ -54,19 +92,7 @@ export async function startPostgres(
   if (user !== null) await chown(directory.path, user, user);
   const asUser =
     user === null ? [] : ["setpriv", `--reuid=${user}`, `--regid=${user}`, "--clear-groups"];
-  const [command, ...args] = [
-    ...asUser,
-    join(bin, "initdb"),
-    "-A",
-    "trust",
-    "-U",
-    "zot",
-    "-D",
-    data,
-    "-N",
-    "-E",
-    "UTF8",
-  ];
+  const [command = "", ...args] = [...asUser, ...maker(bin, data)];
   await runOk(command, args, { cwd: directory.path });
   const port = await freePort();
   const all: Record<string, string> = {
@@ -80,44 +106,56 @@ export async function startPostgres(
     ...settings,
   };
   const options = Object.entries(all).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
-  const url = `postgres://zot@/postgres?host=${directory.path}&port=${port}`;
-  const start = async (): Promise<Service> => {
+  const url = (database = "postgres", as = "zot"): string =>
+    `postgres://${as}@/${database}?host=${directory.path}&port=${port}`;
+  const run = async (): Promise<Service> => {
     const started = startService([...asUser, join(bin, "postgres"), "-D", data, ...options], {
       cwd: directory.path,
     });
     await eventually("PostgreSQL answers", async () => {
       if (!started.running()) throw new Error(started.stderr().join("\n"));
-      const connections = new PostgresConnections({ url });
-      const answers = await connections
-        .ask({ text: "SELECT 1", values: [] })
-        .then(() => true)
-        .catch(() => false);
-      await connections.close();
-      return answers;
+      return await answers({ directory: directory.path, port });
     });
     return started;
   };
-  let service = await start();
+  let service = await run();
   let places = 0;
+  const sql = async (text: string, database?: string) => {
+    const client = new SQL({
+      url: `postgres://zot@localhost/${database ?? "postgres"}?sslmode=disable`,
+      path: join(directory.path, `.s.PGSQL.${port}`),
+      max: 1,
+    });
+    try {
+      const rows = await client.unsafe<Record<string, unknown>[]>(text);
+      return [...rows];
+    } finally {
+      await client.close({ timeout: 0 });
+    }
+  };
   return {
     port,
+    directory: directory.path,
     get pid() {
       return service.pid;
     },
+    url,
+    sql,
     place: async () => {
       places += 1;
       const schema = `place${places}`;
-      const connections = new PostgresConnections({ url });
-      await connections.ask({ text: `CREATE SCHEMA ${schema}`, values: [], isOwn: true });
-      await connections.close();
-      return { url, schema };
+      await sql(`CREATE SCHEMA ${schema}`);
+      return { url: url(), schema };
     },
     kill: async () => {
       process.kill(service.pid, "SIGQUIT");
       await service.exited;
     },
     start: async () => {
-      service = await start();
+      service = await run();
+    },
+    signal: (name) => {
+      for (const pid of [service.pid, ...descendants(service.pid)]) signalTo(pid, name);
     },
     [Symbol.asyncDispose]: async () => {
       if (service.running()) process.kill(service.pid, "SIGQUIT");
@@ -127,7 +165,29 @@ export async function startPostgres(
   };
 }
 
+async function answers({
+  directory,
+  port,
+}: {
+  readonly directory: string;
+  readonly port: number;
+}): Promise<boolean> {
+  const client = new SQL({
+    url: "postgres://zot@localhost/postgres?sslmode=disable",
+    path: join(directory, `.s.PGSQL.${port}`),
+    max: 1,
+  });
+  try {
+    await client.unsafe("SELECT 1");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await client.close({ timeout: 0 });
+  }
+}
+
 /** The server refuses to run as root. */
-async function serverUser(): Promise<number> {
+export async function serverUser(): Promise<number> {
   return Number((await runOk("id", ["-u", "postgres"])).stdout);
 }

@@ -4,6 +4,7 @@
  * The root directory is this server's alone: its lock, and uploads on their way. A process has one set of connections,
  * which is closed with the last of those that use it. Nothing that was read is remembered.
  */
+import { X509Certificate } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Config } from "../config/schema.ts";
@@ -56,7 +57,7 @@ export class PostgresRoot implements MetadataPlace {
     );
     this.#options = {
       url,
-      ca: ca === null ? null : readOption("ca", ca),
+      ca: ca === null ? null : authoritiesIn(ca),
       password: passwordFile === null ? null : passwordIn(passwordFile),
       schema,
       connectionsMax: connections,
@@ -180,6 +181,19 @@ function passwordIn(path: string): () => string {
     }
     return last;
   };
+}
+
+function authoritiesIn(path: string): string | null {
+  const text = readOption("ca", path);
+  try {
+    // What begins with a certificate that can be read.
+    return new X509Certificate(text).raw.length > 0 ? text : null;
+  } catch (error) {
+    throw new Error(
+      `storage.metadata.ca: ${path}: expected certificates of authorities as PEM, got something else`,
+      { cause: error },
+    );
+  }
 }
 
 function readOption(option: string, path: string): string {

@@ -73,7 +73,7 @@ function problemOf(found: Row, durable: boolean): string | null {
 const advice: readonly (readonly [fits: RegExp, expected: string, advice: string])[] = [
   [/^28/, "to be let in", "look at the user, the password and pg_hba.conf of the database"],
   [/^3D000/, "the database that the URL names", "create it, or name another one"],
-  [/^25001/, "the primary", "name the server that takes writes, or the proxy before it"],
+  [/^25001/, "the primary, which takes writes", "name it, or the proxy before it"],
   [
     /^53300/,
     "room for connections",
@@ -99,7 +99,11 @@ export function startProblem(error: unknown): Error {
   }
   const { state, cause } = error;
   const said =
-    state === "25001" ? "a standby" : cause instanceof Error ? cause.message : error.message;
+    state === "25001"
+      ? "a standby, or one with default_transaction_read_only = on"
+      : cause instanceof Error
+        ? cause.message
+        : error.message;
   const row = advice.find(([fits]) => state !== null && fits.test(state));
   const [expected, advised] = row === undefined ? standard : [`expected ${row[1]}`, row[2]];
   const line = said.replaceAll(/\s+/g, " ").trim();

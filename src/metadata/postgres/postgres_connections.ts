@@ -277,7 +277,7 @@ function errorOf(cause: unknown): Error {
   const known = fates.find(([fits]) => state !== null && fits.test(state))?.[1];
   const fate = known ?? (isOfClient || state === null ? "lost" : "refused");
   if (fate === "full") return new MetadataFull("No space left for the database", { cause });
-  const said = state === "25001" ? "it is a standby" : cause.message;
+  const said = state === "25001" ? "it is a standby, or takes no writes" : cause.message;
   const message = `The database does not answer as it should: ${said}`;
   return new PostgresError(message, { fate, state, cause });
 }

@@ -85,6 +85,8 @@ export class PostgresWriter implements Committer {
   readonly #options: PostgresWriterOptions;
   readonly #batcher: Batcher<AnyCommit, Settled>;
   #transactions = 0;
+  /** Since when no transaction has reached the database; null while they do. */
+  #awaySinceMs: number | null = null;
 
   constructor(options: PostgresWriterOptions) {
     this.#options = options;
@@ -131,14 +133,20 @@ export class PostgresWriter implements Committer {
   /** Until it is known that it was committed, or refused. */
   async #decide(commits: AnyCommit[]): Promise<Settled[]> {
     const attempt: Attempt = { id: crypto.randomUUID(), settled: null };
-    const untilMs = systemClock.monotonicMs() + decideMs;
+    const startedMs = systemClock.monotonicMs();
     for (let repeats = 0; ;) {
       try {
-        return await this.#options.connections.hold((ask) => this.#transact(ask, commits, attempt));
+        const { connections } = this.#options;
+        const settled = await connections.hold((ask) => this.#transact(ask, commits, attempt));
+        this.#awaySinceMs = null;
+        return settled;
       } catch (cause) {
         if (!(cause instanceof PostgresError) || !repeatable.has(cause.fate)) throw cause;
         if (cause.fate === "again") repeats += 1;
-        if (repeats > repeatsMax || systemClock.monotonicMs() >= untilMs) throw cause;
+        else this.#awaySinceMs ??= startedMs;
+        // What waited meanwhile is tried once, unless its end has to be asked for.
+        const sinceMs = attempt.settled === null ? (this.#awaySinceMs ?? startedMs) : startedMs;
+        if (repeats > repeatsMax || systemClock.monotonicMs() >= sinceMs + decideMs) throw cause;
       }
     }
   }
@@ -179,7 +187,7 @@ export class PostgresWriter implements Committer {
 
   /** The moment, once nobody else writes. */
   async #begin(ask: Ask): Promise<number> {
-    const begin = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+    const begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
     const flush = this.#options.durable ? "" : "; SET LOCAL synchronous_commit = off";
     const [, { rows }] = await Promise.all([
       ask({ text: begin + flush, values: [], isOwn: true }),
