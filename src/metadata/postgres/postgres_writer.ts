@@ -23,7 +23,9 @@ import { applyCommit } from "../sql/apply_commit.ts";
 import type { BytesUnderLock } from "../sql/bytes_under_lock.ts";
 import { stepsOf } from "../sql/commit_steps.ts";
 import type { Stores } from "../sql/record_tables.ts";
-import { pursue, type Statement } from "../sql/statements.ts";
+import { objects } from "../objects.ts";
+import { pursue } from "../sql/statements.ts";
+import { JoinedStatements, JoinedTexts, type Line } from "./joined_statements.ts";
 import {
   PostgresError,
   type Ask,
@@ -49,12 +51,10 @@ const idsKeptMs = 60 * 60_000;
 /** Old ids are removed with one transaction in so many. */
 const idsRemovedEvery = 256;
 
-/** Statements that are on their way while nobody waits for their answers. */
-const toldMax = 256;
-
-const lockWriters =
-  "SELECT pg_advisory_xact_lock(7046, hashtext(current_schema())), " +
-  "(extract(epoch from clock_timestamp()) * 1000)::bigint AS now";
+const now = "(extract(epoch from clock_timestamp()) * 1000)::bigint";
+const lockWriters = `SELECT pg_advisory_xact_lock(7046, hashtext(current_schema())), ${now} AS now`;
+const leaveId = `INSERT INTO commits (id, at) VALUES ($1::text, ${now}) ON CONFLICT DO NOTHING`;
+const removeIds = `DELETE FROM commits WHERE at < ${now} - $1::bigint`;
 
 const repeatable: ReadonlySet<Fate> = new Set(["lost", "again"]);
 
@@ -84,6 +84,7 @@ interface Attempt {
 export class PostgresWriter implements Committer {
   readonly #options: PostgresWriterOptions;
   readonly #batcher: Batcher<AnyCommit, Settled>;
+  readonly #texts = new JoinedTexts();
   #transactions = 0;
   /** Since when no transaction has reached the database; null while they do. */
   #awaySinceMs: number | null = null;
@@ -153,29 +154,27 @@ export class PostgresWriter implements Committer {
 
   async #transact(ask: Ask, commits: AnyCommit[], attempt: Attempt): Promise<Settled[]> {
     const { bytes, stores, clock } = this.#options;
-    const now = await this.#begin(ask);
-    const isFirst = await this.#leaveId(ask, attempt.id, now);
+    const { now, isFirst, hasQuotas } = await this.#begin(ask, attempt.id);
     if (!isFirst) {
       await ask({ text: "ROLLBACK", values: [] });
       if (attempt.settled === null) throw new Error("metadata: a commit has the id of another one");
       return attempt.settled;
     }
     const context = { engine: postgresEngine, bytes, stores, now: clock?.now() ?? now };
-    const hasQuotas = (await ask({ text: quotasExist, values: [] })).rows.length > 0;
     const outcomes = new Map<number, CommitOutcome>();
-    const apply = async (place: number): Promise<void> => {
+    const apply = async (place: number, { ask: asked, tell }: Line): Promise<void> => {
       const commit = must(commits[place], "its place is in the batch");
-      const outcome = await pursue(applyCommit(context, commit), ask, (each) => told.tell(each));
-      outcomes.set(place, outcome);
+      outcomes.set(place, await pursue(applyCommit(context, commit), asked, tell));
     };
-    const told = new Told(ask);
+    const statements = new JoinedStatements(ask, this.#texts);
     try {
       for (const turn of turnsOf(commits, hasQuotas)) {
-        await all(turn.map((places) => inTurn(places, apply)));
+        const lines = turn.map((places) => ({ places, line: statements.open() }));
+        await all(lines.map(({ places, line }) => inTurn(places, line, apply)));
       }
     } finally {
       // What failed first says why, and the rest only that something did.
-      await told.settle();
+      await statements.settle();
     }
     const settled = commits.map((_commit, place): Settled => {
       return { outcome: must(outcomes.get(place), "every commit of the batch has an outcome") };
@@ -185,57 +184,28 @@ export class PostgresWriter implements Committer {
     return settled;
   }
 
-  /** The moment, once nobody else writes. */
-  async #begin(ask: Ask): Promise<number> {
+  /** The moment, once nobody else writes; whether its id is not there yet; and whether there are quotas. */
+  async #begin(
+    ask: Ask,
+    id: string,
+  ): Promise<{ now: number; isFirst: boolean; hasQuotas: boolean }> {
     const begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
     const flush = this.#options.durable ? "" : "; SET LOCAL synchronous_commit = off";
-    const [, { rows }] = await Promise.all([
+    this.#transactions += 1;
+    const isTidy = this.#transactions % idsRemovedEvery === 0;
+    // One after the other there, and on their way at once.
+    const [, locked, left, quotas] = await all([
       ask({ text: begin + flush, values: [], isOwn: true }),
       ask({ text: lockWriters, values: [], isOwn: true }),
+      ask({ text: leaveId, values: [id], isOwn: true }),
+      ask({ text: quotasExist, values: [], isOwn: true }),
+      ...(isTidy ? [ask({ text: removeIds, values: [idsKeptMs], isOwn: true })] : []),
     ]);
-    return Number(rows[0]?.["now"]);
-  }
-
-  /** False when the id is there already. */
-  async #leaveId(ask: Ask, id: string, now: number): Promise<boolean> {
-    this.#transactions += 1;
-    const insert = "INSERT INTO commits (id, at) VALUES (?1, ?2) ON CONFLICT DO NOTHING";
-    const { changes } = await ask({ text: insert, values: [id, now] });
-    if (this.#transactions % idsRemovedEvery === 0) {
-      await ask({ text: "DELETE FROM commits WHERE at < ?1", values: [now - idsKeptMs] });
-    }
-    return changes === 1;
-  }
-}
-
-/** Statements that were sent, and whose answers nobody waits for one by one. */
-class Told {
-  readonly #ask: Ask;
-  #pending: Promise<void>[] = [];
-  #failure: { readonly cause: unknown } | null = null;
-
-  constructor(ask: Ask) {
-    this.#ask = ask;
-  }
-
-  /** A promise where so many are on their way that the next one has to wait. */
-  tell(statement: Statement): Promise<void> | null {
-    const answered = this.#ask(statement).then(
-      () => {},
-      (cause: unknown) => {
-        this.#failure ??= { cause };
-      },
-    );
-    this.#pending.push(answered);
-    return this.#pending.length < toldMax ? null : this.settle();
-  }
-
-  /** @throws what the first of them failed with. */
-  async settle(): Promise<void> {
-    const pending = this.#pending;
-    this.#pending = [];
-    await Promise.all(pending);
-    if (this.#failure !== null) throw this.#failure.cause;
+    return {
+      now: Number(locked?.rows[0]?.["now"]),
+      isFirst: left?.changes === 1,
+      hasQuotas: quotas?.rows.length !== 0,
+    };
   }
 }
 
@@ -243,8 +213,8 @@ class Told {
 type Chain = readonly number[];
 
 /**
- * Commits of different repositories do not see each other but through triggers, whose statements the connection takes
- * one by one: their statements are sent without waiting for each other's answers. Others have a turn of their own, and
+ * Commits of different repositories do not see each other but through triggers, which see digest by digest: their
+ * statements are sent together (`joined_statements.ts`). Others have a turn of their own, and
  * so has every commit where quotas are looked at before it and after.
  */
 export function turnsOf(commits: readonly AnyCommit[], hasQuotas: boolean): Chain[][] {
@@ -270,22 +240,33 @@ export function turnsOf(commits: readonly AnyCommit[], hasQuotas: boolean): Chai
 
 function looksElsewhere({ preconditions, changes, records = [] }: Commit): boolean {
   return (
-    records.length > 0 ||
+    // Names of objects are those of a repository, and what is named by it alone.
+    records.some((each) => each.records !== objects.name) ||
     preconditions.some(({ kind }) => kind === "unmarked-in") ||
     // All repositories share the names in quarantine.
     changes.some(({ kind }) => kind === "quarantine")
   );
 }
 
-async function inTurn(places: Chain, apply: (place: number) => Promise<void>): Promise<void> {
-  for (const place of places) await apply(place);
+async function inTurn(
+  places: Chain,
+  line: Line,
+  apply: (place: number, line: Line) => Promise<void>,
+): Promise<void> {
+  try {
+    for (const place of places) await apply(place, line);
+  } finally {
+    line.end();
+  }
 }
 
 /** Waits for all of them, though one fails: their statements are on the same connection. */
-async function all(works: readonly Promise<void>[]): Promise<void> {
+async function all<T>(works: readonly Promise<T>[]): Promise<T[]> {
   const ended = await Promise.allSettled(works);
-  const failed = ended.find((each) => each.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
+  return ended.map((each) => {
+    if (each.status === "rejected") throw each.reason;
+    return each.value;
+  });
 }
 
 function storeError(cause: unknown): Error {

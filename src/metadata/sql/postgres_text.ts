@@ -118,7 +118,10 @@ function typed(text: string, values: readonly Value[]): string {
 }
 
 /** Where the parenthesis that opens before this place is closed, and whether a comma stands between by itself. */
-function closing(text: string, from: number): { readonly end: number; readonly hasComma: boolean } {
+export function closing(
+  text: string,
+  from: number,
+): { readonly end: number; readonly hasComma: boolean } {
   let depth = 1;
   let hasComma = false;
   for (let at = from; at < text.length; at += 1) {
