@@ -233,6 +233,37 @@ function testParts(open: Open): void {
 }
 
 function testLists(open: Open): void {
+  test("what was begun in parts is listed until it is completed or aborted, or forgotten by itself", async () => {
+    await using opened = await open();
+    const { store } = opened;
+    const begun = [];
+    for (let count = 0; count < 4; count += 1) {
+      const at = `objects/a+b ${count}`;
+      const parts = await store.startParts(at);
+      begun.push({ at, parts, stored: await store.putPart(at, parts, 1, sample(100)) });
+    }
+    const listed = async (): Promise<string[]> => {
+      const found: string[] = [];
+      for (let after: string | null = null; ;) {
+        const page = await store.unfinished("objects/", after);
+        for (const { startedAt } of page.parts) expect(startedAt).toBeGreaterThan(1e12);
+        found.push(...page.parts.map(({ upload }) => upload));
+        if (page.next === null) return found.sort();
+        after = page.next;
+      }
+    };
+    const uploads = begun.map(({ parts }) => parts.upload);
+    const all = await listed();
+    if (all.length > 0) expect(all).toEqual(uploads.toSorted());
+    const [first, second, ...others] = begun;
+    await store.completeParts(first!.at, first!.parts, [first!.stored]);
+    for (const { key: at, upload } of (await store.unfinished("objects/", null)).parts) {
+      if (upload === second!.parts.upload) await store.abortParts(at, { upload });
+    }
+    const left = others.map(({ parts }) => parts.upload).toSorted();
+    expect(await listed()).toEqual(all.length > 0 ? left : []);
+  });
+
   test("pages of a prefix, in order, each key once", async () => {
     await using opened = await open();
     const { store } = opened;

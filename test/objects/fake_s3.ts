@@ -17,6 +17,7 @@ export type FakeOperation =
   | "complete"
   | "abort"
   | "list"
+  | "unfinished"
   | "bucket";
 
 /** What happens in place of an answer. `cut`: only so many bytes of the body come; `silent`: nothing does. */
@@ -45,7 +46,7 @@ export class FakeS3 implements AsyncDisposable {
     string,
     { bytes: Buffer; changed: Date; headers: IncomingMessage["headers"] }
   >();
-  readonly uploads = new Map<string, { key: string; parts: Map<number, Buffer> }>();
+  readonly uploads = new Map<string, { key: string; started: Date; parts: Map<number, Buffer> }>();
   readonly asked: Asked[] = [];
   /** The clock of the store, ahead of ours. */
   aheadMs = 0;
@@ -167,7 +168,7 @@ export class FakeS3 implements AsyncDisposable {
       case "create": {
         this.#serial += 1;
         const id = `upload-${this.#serial}`;
-        this.uploads.set(id, { key, parts: new Map() });
+        this.uploads.set(id, { key, started: new Date(), parts: new Map() });
         return send(200, `<R xmlns="http://x"><UploadId>${id}</UploadId></R>`);
       }
       case "part":
@@ -182,6 +183,8 @@ export class FakeS3 implements AsyncDisposable {
         return send(204, "");
       case "list":
         return send(200, this.#list(query));
+      case "unfinished":
+        return send(200, this.#unfinished(query));
       default: {
         const answer = this.answers.get([...query.keys()][0] ?? "");
         return answer === undefined ? refuse(403, "AccessDenied") : send(200, answer);
@@ -226,6 +229,19 @@ export class FakeS3 implements AsyncDisposable {
     return `<ListBucketResult xmlns="http://x"><EncodingType>url</EncodingType><IsTruncated>${keys.length > page.length}</IsTruncated>${page.join("")}</ListBucketResult>`;
   }
 
+  #unfinished(query: URLSearchParams): string {
+    const prefix = query.get("prefix") ?? "";
+    const place = `${query.get("key-marker") ?? ""} ${query.get("upload-id-marker") ?? ""}`;
+    const uploads = [...this.uploads]
+      .filter(([id, { key }]) => key.startsWith(prefix) && `${key} ${id}` > place)
+      .sort(([one, a], [other, b]) => (`${a.key} ${one}` < `${b.key} ${other}` ? -1 : 1));
+    const page = uploads.slice(0, pageEntriesMax).map(
+      ([id, { key, started }]) =>
+        `<Upload><Key>${encodeURIComponent(key)}</Key><UploadId>${id}</UploadId><Initiated>${started.toISOString()}</Initiated></Upload>`,
+    );
+    return `<ListMultipartUploadsResult xmlns="http://x"><EncodingType>url</EncodingType><IsTruncated>${uploads.length > page.length}</IsTruncated>${page.join("")}</ListMultipartUploadsResult>`;
+  }
+
   #sendObject(
     { key, headers, url }: Asked,
     response: ServerResponse,
@@ -251,6 +267,7 @@ export class FakeS3 implements AsyncDisposable {
 }
 
 function operationOf(method: string, key: string, query: URLSearchParams): FakeOperation {
+  if (key === "" && query.has("uploads")) return "unfinished";
   if (key === "") return query.has("list-type") ? "list" : "bucket";
   if (method === "POST") return query.has("uploads") ? "create" : "complete";
   if (method === "PUT") return query.has("partNumber") ? "part" : "put";

@@ -19,6 +19,7 @@ const operations = [
   "completeParts",
   "abortParts",
   "list",
+  "unfinished",
 ] as const satisfies readonly Operation[];
 
 export interface WatchedStore extends ObjectStore {

@@ -30,7 +30,10 @@ export class MemoryObjects implements ObjectStore {
   readonly limits: ObjectLimits;
   readonly #clock: Clock;
   readonly #objects = new Map<string, Stored>();
-  readonly #unfinished = new Map<string, { key: string; parts: Map<number, Part> }>();
+  readonly #unfinished = new Map<
+    string,
+    { key: string; startedAt: number; parts: Map<number, Part> }
+  >();
 
   constructor({ clock = systemClock, partBytesMin = 5 * MiB } = {}) {
     this.#clock = clock;
@@ -63,7 +66,7 @@ export class MemoryObjects implements ObjectStore {
   async startParts(key: string): Promise<ObjectParts> {
     assertKey(key);
     const upload = crypto.randomUUID();
-    this.#unfinished.set(upload, { key, parts: new Map() });
+    this.#unfinished.set(upload, { key, startedAt: this.#clock.now(), parts: new Map() });
     return { upload };
   }
 
@@ -111,6 +114,13 @@ export class MemoryObjects implements ObjectStore {
       return [{ key, sizeBytes: stored.bytes.length, changedAt: stored.changedAt }];
     });
     return { objects, next: keys.length > page.length ? (page.at(-1) ?? null) : null };
+  }
+
+  async unfinished(prefix: string) {
+    const parts = [...this.#unfinished].flatMap(([upload, { key, startedAt }]) =>
+      key.startsWith(prefix) ? [{ key, upload, startedAt }] : [],
+    );
+    return { parts, next: null };
   }
 
   async sign(): Promise<null> {

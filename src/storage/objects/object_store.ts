@@ -30,6 +30,13 @@ export interface ListedObject {
   readonly changedAt: number;
 }
 
+/** An object that was begun in parts, and is none yet. */
+export interface UnfinishedParts extends ObjectParts {
+  readonly key: string;
+  /** Milliseconds since the epoch, by the clock of the store. */
+  readonly startedAt: number;
+}
+
 /** What a store takes. All parts but the last have at least `partBytesMin`. */
 export interface ObjectLimits {
   readonly putBytesMax: number;
@@ -66,6 +73,14 @@ export interface ObjectStore {
     prefix: string,
     after: string | null,
   ): Promise<{ readonly objects: readonly ListedObject[]; readonly next: string | null }>;
+  /**
+   * A page of what was begun in parts under keys with a prefix, and neither completed nor aborted; in no order, and what
+   * the store forgets by itself may be left out. `after` is the `next` of the page before, null at the end.
+   */
+  unfinished(
+    prefix: string,
+    after: string | null,
+  ): Promise<{ readonly parts: readonly UnfinishedParts[]; readonly next: string | null }>;
   /** Where a client may read the object without credentials; null where the store gives no such addresses. */
   sign(key: string, how: SignedUrl): Promise<string | null>;
   /** Tries all that is needed under keys of its own. @throws ObjectStoreRefused, ObjectStoreUnavailable: one line. */

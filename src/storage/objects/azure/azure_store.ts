@@ -140,6 +140,11 @@ export class AzureStore implements ObjectStore {
     return { objects, next: elementText(text, "NextMarker") || null };
   }
 
+  /** The store forgets blocks that no list names after a week. */
+  async unfinished() {
+    return { parts: [], next: null };
+  }
+
   async sign(key: string, how: SignedUrl): Promise<string | null> {
     assertKey(key);
     return this.#parts.dialect.signUrl(key, how);

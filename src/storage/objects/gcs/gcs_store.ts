@@ -147,6 +147,18 @@ export class GcsStore implements ObjectStore {
     return { objects, next: typeof next === "string" && next !== "" ? next : null };
   }
 
+  /** Their own parts: those of one that is complete may be among them, which are not needed any more. */
+  async unfinished(_prefix: string, after: string | null) {
+    const { objects, next } = await this.list(partsPrefix, after);
+    const uploads = Map.groupBy(objects, ({ key }) => key.split("/")[1] ?? "");
+    const parts = [...uploads].map(([upload, [first]]) => ({
+      key: partsOf(upload).slice(0, -1),
+      upload,
+      startedAt: first?.changedAt ?? 0,
+    }));
+    return { parts, next };
+  }
+
   async sign(key: string, how: SignedUrl): Promise<string | null> {
     assertKey(key);
     return this.#parts.signUrl?.(key, how) ?? null;
@@ -235,8 +247,10 @@ export class GcsStore implements ObjectStore {
   }
 }
 
+const partsPrefix = "parts/";
+
 function partsOf(upload: string): string {
-  return `parts/${upload}/`;
+  return `${partsPrefix}${upload}/`;
 }
 
 function partKey(upload: string, { number, tag }: StoredPart): string {

@@ -16,6 +16,7 @@ import {
   ObjectStoreRefused,
   type SignedUrl,
   type StoredPart,
+  type UnfinishedParts,
 } from "../object_store.ts";
 import { probeObjects } from "../probe_objects.ts";
 import { operations } from "./operations.ts";
@@ -140,6 +141,30 @@ export class S3Store implements ObjectStore {
     return { objects, next: isMore ? (objects.at(-1)?.key ?? null) : null };
   }
 
+  async unfinished(prefix: string, after: string | null) {
+    const { prefix: root, requests } = this.#parts;
+    const query = {
+      uploads: "",
+      "encoding-type": "url",
+      prefix: `${root}${prefix}`,
+      ...(after === null ? {} : (JSON.parse(after) as Record<string, string>)),
+    };
+    const answer = await requests.send({ operation: operations.unfinished, key: null, query });
+    if (answer === null) throw this.#refused(`there is no list of objects in parts`);
+    const { text } = answer;
+    const parts = elements(text, "Upload").map((entry): UnfinishedParts => ({
+      key: keyIn(entry, text).slice(root.length),
+      upload: elementText(entry, "UploadId") ?? "",
+      startedAt: Date.parse(elementText(entry, "Initiated") ?? ""),
+    }));
+    const last = parts.at(-1);
+    if (elementText(text, "IsTruncated") !== "true" || last === undefined) {
+      return { parts, next: null };
+    }
+    const place = { "key-marker": `${root}${last.key}`, "upload-id-marker": last.upload };
+    return { parts, next: JSON.stringify(place) };
+  }
+
   async sign(key: string, how: SignedUrl): Promise<string> {
     assertKey(key);
     return await this.#parts.dialect.signUrl(key, how);
@@ -203,14 +228,16 @@ function partList(stored: readonly StoredPart[]): string {
 }
 
 function listedObjects(xml: string, root: string): ListedObject[] {
-  const isEncoded = elementText(xml, "EncodingType") === "url";
-  return elements(xml, "Contents").map((entry) => {
-    const written = elementText(entry, "Key") ?? "";
-    const key = isEncoded ? decodeURIComponent(written.replaceAll("+", " ")) : written;
-    return {
-      key: key.slice(root.length),
-      sizeBytes: Number(elementText(entry, "Size")),
-      changedAt: Date.parse(elementText(entry, "LastModified") ?? ""),
-    };
-  });
+  return elements(xml, "Contents").map((entry) => ({
+    key: keyIn(entry, xml).slice(root.length),
+    sizeBytes: Number(elementText(entry, "Size")),
+    changedAt: Date.parse(elementText(entry, "LastModified") ?? ""),
+  }));
+}
+
+/** Of an entry of a list. */
+function keyIn(entry: string, list: string): string {
+  const written = elementText(entry, "Key") ?? "";
+  const isEncoded = elementText(list, "EncodingType") === "url";
+  return isEncoded ? decodeURIComponent(written.replaceAll("+", " ")) : written;
 }
