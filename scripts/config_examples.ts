@@ -19,6 +19,7 @@ export const configExamples: Readonly<Record<string, string>> = {
   "storage.redirectBlobURL": `true`,
   "storage.redirectExcept": `["regctl/"]`,
   "storage.removalDelay": `72h`,
+  "storage.auditInterval": `24h`,
   "storage.uploadIdle": `6h`,
   "storage.metadata.url": `"postgres://zot@db.example.com/zot?sslmode=verify-full"`,
   "storage.metadata.passwordFile": `/run/secrets/zot-database`,

@@ -49,6 +49,7 @@ export const wrongValues: Readonly<Record<string, WrongValues>> = {
   "storage.redirectBlobURL": flags,
   "storage.redirectExcept": { wrong: ["regctl/", "[5]", '[""]', '["é"]', "{regctl: true}"] },
   "storage.removalDelay": { wrong: ["30", "59m", "-1h", "0s", "1 d"] },
+  "storage.auditInterval": { wrong: ["30", "-1h", "1 d", "week", "7"] },
   "storage.uploadIdle": positive,
   "storage.metadata.url": {
     wrong: [

@@ -41,6 +41,7 @@ const elsewhere: readonly (readonly [prefix: string, file: string])[] = [
   ["retention.", "test/http/retention.test.ts"],
   ["auth.", "test/auth/tokens.test.ts"],
   ["undo.", "test/http/undo.test.ts"],
+  ["audit.run", "test/objects/audit.test.ts"],
   ["tag.set", "test/http/set_tags.test.ts"],
 ];
 const fileOf = (name: string): string | null =>

@@ -166,6 +166,8 @@ export const answers = {
     ]),
     says: "What differs.",
   },
+  audit: { ...json("Audit", [noStore]), says: "The last audit, or how far it is." },
+  auditAsked: { ...json("Audit", [noStore]), status: 202, says: "It begins within seconds." },
   scrub: { ...json("Scrub", [noStore, link]), says: "Rounds, coverage, and a page of damage." },
   keptForgotten: { ...json("KeptForgotten", [noStore]), says: "The files are gone for good." },
   gcPlan: {

@@ -21,6 +21,7 @@ const groups: Readonly<Record<string, string>> = {
   undo: "Taking things back, and taking them away for good",
   retention: "What stays, what goes, and why",
   scrub: "Checks of content, and damage",
+  audit: "A store of objects, compared with what is known of it",
   image: "What differs between images",
   usage: "What content takes",
   referrer: "Manifests that refer to others",

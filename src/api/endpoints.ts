@@ -22,6 +22,7 @@ import { getCatalog, getReferrers, getTags } from "./lists.ts";
 import { deleteManifest, getManifest, putManifest } from "./manifests.ts";
 import { manifestBody, octets, query, requestHeaders } from "./parameters.ts";
 import { swaggerEndpoints } from "./swagger_endpoints.ts";
+import { auditEndpoints } from "./audit_endpoints.ts";
 import { scrubEndpoints } from "./scrub_endpoints.ts";
 import { usageEndpoints } from "./usage_endpoints.ts";
 import {
@@ -349,6 +350,7 @@ export const endpoints: readonly Endpoint<App>[] = [
   ...historyEndpoints,
   ...retentionEndpoints,
   ...scrubEndpoints,
+  ...auditEndpoints,
   ...usageEndpoints,
   ...diffEndpoints,
   {

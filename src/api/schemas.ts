@@ -11,6 +11,7 @@ import { mediaTypes } from "../oci/media_types.ts";
 import { activitySchemas } from "./activity_schemas.ts";
 import { retentionSchemas } from "./retention_schemas.ts";
 import { diffSchemas } from "./diff_schemas.ts";
+import { auditSchemas } from "./audit_schemas.ts";
 import { scrubSchemas } from "./scrub_schemas.ts";
 import { usageSchemas } from "./usage_schemas.ts";
 import { digestSchema, tagSchema, text, time } from "./schema_parts.ts";
@@ -69,6 +70,7 @@ export const schemas = {
   ...activitySchemas,
   ...retentionSchemas,
   ...scrubSchemas,
+  ...auditSchemas,
   ...diffSchemas,
   ...usageSchemas,
   Errors: {

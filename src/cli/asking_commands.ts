@@ -3,6 +3,7 @@
 
 import type { Command } from "./command.ts";
 import { helpPages } from "./help_pages.ts";
+import { auditHelp } from "./object_help.ts";
 import { askOptions, targetSays } from "./registry_options.ts";
 
 const reference = { name: "reference", required: true } as const;
@@ -81,6 +82,34 @@ export const contentCommands: readonly Command[] = [
     run: async (given, output) => {
       const { duCommand } = await import("./du.ts");
       return await duCommand(given, output);
+    },
+  },
+];
+
+/** What a store of objects has. */
+export const objectCommands: readonly Command[] = [
+  {
+    name: "audit",
+    arguments: [
+      {
+        name: "action",
+        required: false,
+        says: "run: ask for an audit now, and wait for its end. Without it the last one is shown.",
+        completes: ["run"],
+      },
+    ],
+    options: [
+      { flags: "--remove", says: "with run: remove objects that nothing knows" },
+      { flags: "--before-restore", says: "with --remove: also those from before the last restore" },
+      { flags: "--adopt <repository>", says: "with run: take them into a repository, untagged" },
+      { flags: "--server <url>", says: "the server (default: $ZOT_SERVER)" },
+      ...askOptions,
+    ],
+    summary: "Compare a store of objects with what the registry knows",
+    help: auditHelp,
+    run: async (given, output) => {
+      const { auditCommand } = await import("./audit.ts");
+      return await auditCommand(given, output);
     },
   },
 ];

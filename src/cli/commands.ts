@@ -4,7 +4,12 @@
 // server: nothing but types and texts may be imported at the top of this file.
 
 import type { Command } from "./command.ts";
-import { contentCommands, mirrorCommands, retentionCommands } from "./asking_commands.ts";
+import {
+  contentCommands,
+  mirrorCommands,
+  objectCommands,
+  retentionCommands,
+} from "./asking_commands.ts";
 import { helpPages } from "./help_pages.ts";
 import { lookingCommands } from "./looking_commands.ts";
 import { movingCommands } from "./moving_commands.ts";
@@ -257,6 +262,7 @@ export const commands: readonly Command[] = [
   ...lookingCommands,
   ...movingCommands,
   ...contentCommands,
+  ...objectCommands,
   ...mirrorCommands,
   {
     name: "compliance",

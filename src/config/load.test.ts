@@ -127,6 +127,7 @@ describe("defaults", () => {
         redirectBlobURL: false,
         redirectExcept: [],
         removalDelay: 24 * 3_600_000,
+        auditInterval: 168 * 3_600_000,
         uploadIdle: 24 * 3_600_000,
         metadata: { url: null, passwordFile: null, ca: null, schema: null, connections: 8 },
         sparseIndexes: [],

@@ -60,7 +60,23 @@ export interface ObjectSums {
  * Single values: `registry` is the id that the bucket of the main store has, too; `id` stands for it where the main store is
  * a directory; and `store:team` says where the store of names below `team/` is, for messages.
  */
-export type ObjectValue = "registry" | "id" | `store:${string}`;
+export type ObjectValue =
+  | "registry"
+  | "id"
+  | `store:${string}`
+  /** How often the metadata were restored; `registry.json` of the bucket has it, too. */
+  | "restores"
+  /** The last audit of the buckets, or the one that goes on (JSON). */
+  | "audit"
+  /** What somebody asked of the next audit (JSON). */
+  | "audit asked";
+
+/** A key with all that is known of it. */
+export interface KnownObject extends FoundObject {
+  readonly state: ObjectState;
+  readonly since: number;
+  readonly upload: string | null;
+}
 
 export type ObjectChange =
   /** Keys, ahead of their first bytes. */
@@ -96,6 +112,14 @@ export type ObjectChange =
   | { readonly kind: "give-up"; readonly key: string }
   /** Gives up what has been `reserved` or `writing` since before a moment. */
   | { readonly kind: "end-writing"; readonly before: number }
+  /** An object that the store has and nothing knew of is content. Nothing where it is known by now. */
+  | {
+      readonly kind: "adopt";
+      readonly key: string;
+      readonly sizeBytes: number;
+      readonly store: string;
+      readonly to: ObjectName;
+    }
   /** The store has no such object any more. */
   | { readonly kind: "removed"; readonly key: string }
   /** Sets a value that has not been set; who reads it afterwards finds what was first. */
@@ -125,10 +149,14 @@ export interface ObjectReads {
   /** What is being sent in parts, and what is to be removed. */
   sums(): Promise<{ readonly writing: ObjectSums; readonly garbage: ObjectSums }>;
   /** Keys of objects in their order, with what state they are in: to compare them with the store. */
-  keys(
-    after: string,
-    limit: number,
-  ): Promise<readonly (FoundObject & { readonly state: ObjectState; readonly since: number })[]>;
+  keys(after: string, limit: number): Promise<readonly KnownObject[]>;
+  /** Those of one store. */
+  keysOf(store: string, after: string, limit: number): Promise<readonly KnownObject[]>;
+  key(key: string): Promise<KnownObject | null>;
+  /** Some of the names of a key, those in quarantine first. */
+  namesOf(key: string, limit: number): Promise<readonly ObjectName[]>;
+  /** Whether somebody sends these parts. */
+  isUnderWay(upload: string): Promise<boolean>;
   value(value: ObjectValue): Promise<string | null>;
   /** The stores beside the main one that this registry has had: component, and where it was. */
   stores(): Promise<readonly { readonly store: string; readonly place: string }[]>;

@@ -169,6 +169,12 @@ export const apiErrors = {
     message: "Content is still damaged; push it again, or delete it, first",
     section: "ours",
   },
+  NO_OBJECTS: {
+    code: "UNSUPPORTED",
+    status: 409,
+    message: "Content of this registry lies in no store of objects",
+    section: "ours",
+  },
   UNSUPPORTED: {
     code: "UNSUPPORTED",
     status: 405,

@@ -278,6 +278,7 @@ async function startedJobs(world: World): Promise<JobLoop<Registry>> {
       directoryOf: (repository) => repository,
       upkeep: null,
       removalDelayMs: () => 0,
+      auditIntervalMs: () => 0,
       onReconciled,
     }),
     heavy,

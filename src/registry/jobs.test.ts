@@ -77,6 +77,7 @@ function startJobs(
       directoryOf: (repository) => repository,
       upkeep: null,
       removalDelayMs: () => 0,
+      auditIntervalMs: () => 0,
       onReconciled: () => {
         counts.reconciled += 1;
       },

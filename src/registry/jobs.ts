@@ -4,6 +4,7 @@
  */
 import type { HeavyRunner } from "../jobs/heavy_work.ts";
 import type { CollectedTotals } from "./collection/collected.ts";
+import { auditJob } from "./audit/audit_job.ts";
 import { compareFilesJob, compareFilesWork } from "./compare/compare_files.ts";
 import { collectionJob, fileWalkJob } from "./collection/collection_job.ts";
 import type { CollectionSettings } from "./collection/collector.ts";
@@ -40,6 +41,8 @@ export interface RegistryJobsOptions {
   readonly upkeep: StoreUpkeep | null;
   /** How long bytes stay after their last name (`storage.removalDelay`, which may change). */
   readonly removalDelayMs: () => number;
+  /** Between two audits of stores of objects (`storage.auditInterval`, which may change); 0 for none. */
+  readonly auditIntervalMs: () => number;
   /** Called when such bytes were removed. */
   readonly onRemoved?: ((objects: number) => void) | undefined;
   /** How long history is kept (`storage.history.keep`, which may change). */
@@ -72,6 +75,7 @@ export const registryJobNames = [
   "compare-files",
   "remove-objects",
   "remove-stale-uploads",
+  "audit-objects",
 ] as const;
 /** Of several servers on one root, one does the work. */
 const lease = "jobs";
@@ -111,8 +115,7 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
     count,
     check,
     compare,
-    removal,
-    stale,
+    ...ofStores
   ] = registryJobNames;
   const { registry, scrub: settings, directoryOf, onFound } = options;
   return [
@@ -168,14 +171,31 @@ export function registryJobs(options: RegistryJobsOptions): RegistryJob[] {
       lease,
     },
     { ...compareFilesJob(registry, options.heavy), name: compare, lease },
-    { ...removeFreedJob(options), name: removal, lease },
-    { ...removeStaleJob(options), name: stale },
+    ...storeJobs(options, ofStores),
   ];
 }
 
 function forgetHistory(options: RegistryJobsOptions): Omit<RegistryJob, "name" | "lease"> {
   const run = forgetHistoryJob(options.registry, options.historyMs);
   return { everyMs: 60 * minute, followsCommits: false, run };
+}
+
+/** Of stores that are elsewhere. */
+function storeJobs(
+  options: RegistryJobsOptions,
+  [removal, stale, audit]: readonly [string, string, string],
+): RegistryJob[] {
+  return [
+    { ...removeFreedJob(options), name: removal, lease },
+    { ...removeStaleJob(options), name: stale },
+    { ...auditOf(options), name: audit, lease },
+  ];
+}
+
+/** Of what the stores hold, against the metadata. */
+function auditOf(options: RegistryJobsOptions): Omit<RegistryJob, "name" | "lease"> {
+  const { registry, onFound, upkeep, auditIntervalMs: intervalMs } = options;
+  return auditJob({ registry, onFound, audits: upkeep?.audits ?? [], intervalMs });
 }
 
 /** What the store removes later, after its last name. */

@@ -1,8 +1,18 @@
 /** What is written down about objects, as rows beside the metadata: `metadata/objects.ts` for the stores of bytes. */
 import type { Metadata } from "../metadata/metadata.ts";
-import { inlinePrefix, objects, type ObjectChange } from "../metadata/objects.ts";
+import {
+  inlinePrefix,
+  objects,
+  type KnownObject as KnownRow,
+  type ObjectChange,
+} from "../metadata/objects.ts";
 import { recordCommit } from "../metadata/records.ts";
-import type { NamedObject, ObjectName, ObjectRecords } from "../storage/object_records.ts";
+import type {
+  KnownObject,
+  NamedObject,
+  ObjectName,
+  ObjectRecords,
+} from "../storage/object_records.ts";
 
 /**
  * Those of one store: the first component of names that lie in it, empty for the main one. `open` is asked when it is first
@@ -53,6 +63,17 @@ export function objectRecords(
     inQuarantine: () => reads().inQuarantine(store),
     endWriting: (before) => commit({ kind: "end-writing", before }),
     garbage: (before, after, limit) => reads().garbage(store, before, after, limit),
+    keys: async (after, limit) => (await reads().keysOf(store, after, limit)).map(knownOf),
+    key: async (key) => {
+      const known = await reads().key(key);
+      return known === null ? null : knownOf(known);
+    },
+    namesOf: (key, limit) => reads().namesOf(key, limit),
+    isUnderWay: (upload) => reads().isUnderWay(upload),
+    adopt: async ({ key, sizeBytes }, name) => {
+      await commit({ kind: "adopt", key, sizeBytes, store, to: name });
+      return (await find(name))?.key === key;
+    },
     removed: (keys) => commit(...keys.map((key): ObjectChange => ({ kind: "removed", key }))),
   };
 }
@@ -65,4 +86,8 @@ function keepingOf(bytes: Uint8Array, to: ObjectName) {
   const random = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("hex");
   const base64 = Buffer.from(bytes).toString("base64");
   return { kind: "keep", key: `${inlinePrefix}${random}`, base64, to } as const;
+}
+
+function knownOf({ key, sizeBytes, state }: KnownRow): KnownObject {
+  return { key, sizeBytes, isContent: state === "content" };
 }

@@ -19,7 +19,7 @@ import { openScratch } from "../storage/filesystem/open_scratch.ts";
 import { openObjectStore } from "../storage/objects/open_object_store.ts";
 import { openObjects } from "../storage/objects/open_objects.ts";
 import type { ObjectStore } from "../storage/objects/object_store.ts";
-import { hasObjects, readRegistryId, writeRegistryId } from "../storage/objects/registry_id.ts";
+import { hasObjects, readRegistry, writeRegistry } from "../storage/objects/registry_id.ts";
 import type { Claim } from "../storage/root_lock.ts";
 import type { Stores } from "../storage/stores.ts";
 import type { MetadataPlace } from "./metadata_place.ts";
@@ -138,11 +138,18 @@ export class ObjectRoot implements Root {
     const metadata = this.#metadataFor(committer);
     try {
       const reads = metadata.records(objects);
-      const [bucket, own] = [await readRegistryId(this.#store), await reads.value("registry")];
-      if (bucket !== null && bucket === own) return;
+      const [bucket, own] = [await readRegistry(this.#store), await reads.value("registry")];
+      const restores = Number((await reads.value("restores")) ?? "0");
+      if (bucket !== null && bucket.id === own && bucket.restores === restores) return;
+      if (bucket !== null && bucket.id === own) {
+        throw new Error(
+          `expected the metadata that were restored last (${bucket.restores}), found those of restore ${restores}: ` +
+            "give the restored ones as storage.rootDirectory, or take these with zot restore CONFIG --as-they-are",
+        );
+      }
       if (bucket !== null) {
         throw new Error(
-          `expected the bucket of this registry, found that of another one (${bucket}); ` +
+          `expected the bucket of this registry, found that of another one (${bucket.id}); ` +
             "give another bucket or rootdirectory, or the metadata that belong to it",
         );
       }
@@ -164,7 +171,7 @@ export class ObjectRoot implements Root {
       const settle = { kind: "settle", value: "registry", text: crypto.randomUUID() } as const;
       await committer.commit(recordCommit(objects, settle));
       const id = must(await reads.value("registry"), "it is settled");
-      await writeRegistryId(this.#store, id);
+      await writeRegistry(this.#store, { id, restores });
     } finally {
       await metadata.close();
     }
@@ -181,7 +188,7 @@ export function metadataOf(storage: Config["storage"], clock: Clock): MetadataPl
 export async function registryOfBucket(driver: DriverValues, clock: Clock): Promise<string | null> {
   const store = openObjectStore(driver, { clock, env: process.env, report: () => undefined });
   try {
-    return await readRegistryId(store);
+    return (await readRegistry(store))?.id ?? null;
   } catch (error) {
     throw refused(error);
   } finally {

@@ -48,6 +48,7 @@ export async function startJobs(options: {
     scrub: () => config().extensions.scrub,
     upkeep: stores.upkeep,
     removalDelayMs: () => config().storage.removalDelay,
+    auditIntervalMs: () => config().storage.auditInterval,
     historyMs: () => config().storage.history.keep,
     directoryOf: (repository) => directoryOf(config().storage, repository),
     fastRestart: config().storage.fastRestart,

@@ -10,7 +10,9 @@ const ofObjects: Readonly<Record<string, (values: StorageValues) => boolean>> = 
   "storage.redirectBlobURL": ({ redirectBlobURL }) => redirectBlobURL,
   "storage.redirectExcept": ({ redirectExcept }) => redirectExcept.length > 0,
   "storage.removalDelay": ({ removalDelay }) => removalDelay !== removalDelayDefaultMs,
+  "storage.auditInterval": ({ auditInterval }) => auditInterval !== auditIntervalDefaultMs,
 };
+const auditIntervalDefaultMs = 168 * 60 * 60_000;
 const removalDelayDefaultMs = 24 * 60 * 60_000;
 
 /** `written` are the paths that the file set. */

@@ -35,6 +35,11 @@ export interface FreedObject {
 /** A place in the order in which objects are removed. */
 export type GarbagePlace = Pick<FreedObject, "since" | "key">;
 
+export interface KnownObject extends NamedObject {
+  /** False while it is written, and once it is to be removed. */
+  readonly isContent: boolean;
+}
+
 export interface ObjectRecords {
   find(name: ObjectName): Promise<NamedObject | null>;
   content(name: ObjectName): Promise<NamedContent | null>;
@@ -70,6 +75,15 @@ export interface ObjectRecords {
     after: GarbagePlace | null,
     limit: number,
   ): Promise<readonly FreedObject[]>;
+  /** Keys that are known, in their order. */
+  keys(after: string, limit: number): Promise<readonly KnownObject[]>;
+  key(key: string): Promise<KnownObject | null>;
+  /** Some of the names of a key, those in quarantine first. */
+  namesOf(key: string, limit: number): Promise<readonly ObjectName[]>;
+  /** Whether somebody sends these parts. */
+  isUnderWay(upload: string): Promise<boolean>;
+  /** An object that the store has and nothing knew of gets a name; false where its key is known by now. */
+  adopt(object: NamedObject, name: ObjectName): Promise<boolean>;
   /** The store has no such object any more. */
   removed(keys: readonly string[]): Promise<void>;
 }

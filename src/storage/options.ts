@@ -88,6 +88,15 @@ export const storageOptions = optionTable({
       "How long objects stay in a store of objects after nothing names them any more: longer than a pull takes, and " +
       "than the metadata may be put back. At least an hour.",
   },
+  auditInterval: {
+    type: duration(0),
+    default: "168h",
+    served: true,
+    applies: "live",
+    says:
+      "How often a store of objects is compared with the metadata, page by page: content whose object is gone is marked " +
+      "and told, and objects that nothing knows are told. `0s`: only when it is asked for (`zot audit run`).",
+  },
   uploadIdle: {
     type: duration(1),
     default: "24h",

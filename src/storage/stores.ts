@@ -24,6 +24,50 @@ export interface StoreUpkeep {
    * cannot be removed now is tried again the next time.
    */
   removeFreed(delayMs: number, signal?: AbortSignal): Promise<number>;
+  /** Of each store that can be compared with what is known of it. */
+  readonly audits: readonly StoreAudit[];
+}
+
+/** Compares what lies in a store of objects with what is known of it, in steps that are done on their own. */
+export interface StoreAudit {
+  readonly steps: number;
+  /** Steps are numbered from 0 on. @throws also where the store is not the one of this registry. */
+  step(number: number, hooks: AuditHooks): Promise<void>;
+  /** When metadata of another moment took the place of what was known, by the clock of the store; null for never. */
+  restoredAt(): Promise<number | null>;
+  /** The digest of an object that nothing knows; null where it is gone. */
+  hash(object: LyingObject, signal: AbortSignal): Promise<Digest | null>;
+  /** Such an object becomes content of a repository; false where it is known by now. */
+  adopt(object: LyingObject, repository: string, digest: Digest): Promise<boolean>;
+  remove(object: LyingObject): Promise<void>;
+}
+
+export interface LyingObject {
+  readonly key: string;
+  readonly sizeBytes: number;
+  /** Milliseconds since the epoch, by the clock of the store. */
+  readonly changedAt: number;
+}
+
+/** Content whose object is gone, or has another length. */
+export interface LostObject {
+  readonly key: string;
+  readonly sizeBytes: number;
+  /** Null for gone. */
+  readonly foundBytes: number | null;
+  /** What names it: a repository and a digest, or a name in quarantine with an empty repository. */
+  readonly names: readonly { readonly repository: string; readonly name: string }[];
+}
+
+export interface AuditHooks {
+  readonly signal: AbortSignal;
+  /** Objects that lie where they should, some at a time. Rests. */
+  onSound(objects: number, bytes: number): Promise<void>;
+  onLost(lost: LostObject): Promise<void>;
+  /** An object that nothing knows, old enough to be no part of a push. */
+  onStray(stray: LyingObject): Promise<void>;
+  /** Parts that nobody sends any more were removed. */
+  onUnfinished(key: string): void;
 }
 
 /** Stores of bytes on this machine, or in this process. */

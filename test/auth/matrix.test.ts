@@ -53,6 +53,8 @@ const needs: Readonly<Record<string, Need>> = {
   "usage.list": "list",
   "scrub.status": "admin",
   "scrub.forget": "admin",
+  "audit.status": "admin",
+  "audit.run": "admin",
   "retention.collection": "admin",
   "retention.plan": "admin",
   "retention.apply": "admin",

@@ -235,10 +235,12 @@ export class FakeS3 implements AsyncDisposable {
     const uploads = [...this.uploads]
       .filter(([id, { key }]) => key.startsWith(prefix) && `${key} ${id}` > place)
       .sort(([one, a], [other, b]) => (`${a.key} ${one}` < `${b.key} ${other}` ? -1 : 1));
-    const page = uploads.slice(0, pageEntriesMax).map(
-      ([id, { key, started }]) =>
-        `<Upload><Key>${encodeURIComponent(key)}</Key><UploadId>${id}</UploadId><Initiated>${started.toISOString()}</Initiated></Upload>`,
-    );
+    const page = uploads
+      .slice(0, pageEntriesMax)
+      .map(
+        ([id, { key, started }]) =>
+          `<Upload><Key>${encodeURIComponent(key)}</Key><UploadId>${id}</UploadId><Initiated>${started.toISOString()}</Initiated></Upload>`,
+      );
     return `<ListMultipartUploadsResult xmlns="http://x"><EncodingType>url</EncodingType><IsTruncated>${uploads.length > page.length}</IsTruncated>${page.join("")}</ListMultipartUploadsResult>`;
   }
 

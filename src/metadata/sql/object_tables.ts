@@ -7,6 +7,7 @@ import {
   type FoundContent,
   type FoundObject,
   type FreedObject,
+  type KnownObject,
   type ObjectChange,
   type ObjectName,
   type ObjectReads,
@@ -43,7 +44,16 @@ const sql = {
     "SELECT count(*) AS objects, coalesce(sum(size), 0) AS bytes FROM objects_keys INDEXED BY objects_garbage " +
     "WHERE state = 'garbage' AND store >= ''",
   objectKeys:
-    "SELECT key, size AS sizeBytes, store, state, since FROM objects_keys WHERE key > ?1 ORDER BY key LIMIT ?2",
+    "SELECT key, size AS sizeBytes, store, state, since, upload FROM objects_keys WHERE key > ?1 ORDER BY key LIMIT ?2",
+  objectKeysOf:
+    "SELECT key, size AS sizeBytes, store, state, since, upload FROM objects_keys " +
+    "WHERE key > ?1 AND store = ?2 ORDER BY key LIMIT ?3",
+  objectKey:
+    "SELECT key, size AS sizeBytes, store, state, since, upload FROM objects_keys WHERE key = ?1",
+  objectNames:
+    "SELECT repository, name FROM objects_names WHERE key = ?1 ORDER BY repository, name LIMIT ?2",
+  objectUnderWay:
+    "SELECT key FROM objects_keys INDEXED BY objects_writing WHERE state = 'writing' AND since > 0 AND upload = ?1 LIMIT 1",
   objectKeyNamed: "SELECT 1 FROM objects_names WHERE key = ?1 LIMIT 1",
   objectValue: "SELECT text FROM objects_values WHERE value = ?1",
   objectStores:
@@ -59,6 +69,8 @@ const inserts = {
     "INSERT INTO objects_names (repository, name, key, since) VALUES (?1, ?2, ?3, ?4) " +
     "ON CONFLICT (repository, name) DO UPDATE SET key = excluded.key, since = excluded.since",
   settle: "INSERT INTO objects_values (value, text) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+  adopt:
+    "INSERT INTO objects_keys (key, state, size, since, store) VALUES (?1, 'content', ?2, ?3, ?4) ON CONFLICT (key) DO NOTHING",
   set: "INSERT INTO objects_values (value, text) VALUES (?1, ?2) ON CONFLICT (value) DO UPDATE SET text = excluded.text",
 } as const;
 
@@ -96,6 +108,7 @@ const freeing: Readonly<Record<ObjectChange["kind"], boolean>> = {
   unname: true,
   "give-up": true,
   "end-writing": true,
+  adopt: false,
   removed: true,
   settle: false,
   set: false,
@@ -199,6 +212,12 @@ function* apply(work: RecordWork, change: ObjectChange): Rule<void> {
       yield* tell(work, updates.endWriting, change.before, work.now);
       yield* tell(work, updates.endReserved, change.before, work.now);
       return;
+    case "adopt":
+      if (
+        (yield* run(work, inserts.adopt, change.key, change.sizeBytes, work.now, change.store)) > 0
+      )
+        yield* give(work, change.to, change.key);
+      return;
     case "removed":
       yield* tell(work, updates.removed, change.key);
       return;
@@ -296,6 +315,10 @@ function reads({ get: one, all: many }: Source): ObjectReads {
     }),
     keys: async (after, limit) => many(sql.objectKeys, after, limit),
     stores: async () => many(sql.objectStores),
+    key: async (key) => one<KnownObject>(sql.objectKey, key),
+    namesOf: async (key, limit) => many(sql.objectNames, key, limit),
+    isUnderWay: async (upload) => (await one(sql.objectUnderWay, upload)) !== null,
+    keysOf: async (store, after, limit) => many(sql.objectKeysOf, after, store, limit),
     value: async (value) => (await one<{ text: string }>(sql.objectValue, value))?.text ?? null,
   };
 }

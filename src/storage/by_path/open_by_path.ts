@@ -32,6 +32,7 @@ function upkeepOf(places: Places): StoreUpkeep | null {
   const each = places.all.flatMap(({ stores }) => stores.upkeep ?? []);
   if (each.length === 0) return null;
   return {
+    audits: each.flatMap(({ audits }) => audits),
     removeFreed: async (delayMs, signal) => {
       let removed = 0;
       for (const upkeep of each) removed += await upkeep.removeFreed(delayMs, signal);

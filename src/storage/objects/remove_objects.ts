@@ -7,6 +7,7 @@
  */
 import type { FreedObject, GarbagePlace } from "../object_records.ts";
 import type { StoreUpkeep } from "../stores.ts";
+import { ObjectAudit } from "./object_audit.ts";
 import type { ObjectPlace } from "./write_object.ts";
 
 /** Objects that are removed in one turn, and of them at once. */
@@ -19,7 +20,10 @@ const writingMs = 24 * 60 * 60_000;
 
 export function objectUpkeep(place: ObjectPlace): StoreUpkeep {
   const removal = new Removal(place);
-  return { removeFreed: (delayMs, signal) => removal.run(delayMs, signal) };
+  return {
+    removeFreed: (delayMs, signal) => removal.run(delayMs, signal),
+    audits: [new ObjectAudit(place)],
+  };
 }
 
 interface Round {

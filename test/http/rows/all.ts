@@ -17,6 +17,7 @@ import { nameRows } from "./names.ts";
 import { pastRows } from "./past.ts";
 import { undoRows } from "./undo.ts";
 import { retentionRows } from "./retention.ts";
+import { auditRows } from "./audit.ts";
 import { scrubRows } from "./scrub.ts";
 import { setTagsRows } from "./set_tags.ts";
 import { limitedUploadRows, uploadRows } from "./uploads.ts";
@@ -41,6 +42,7 @@ export const allRows: readonly Row[] = [
   ...setTagsRows,
   ...retentionRows,
   ...scrubRows,
+  ...auditRows,
   ...usageRows,
   ...diffRows,
   ...uploadRows,

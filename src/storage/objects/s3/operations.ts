@@ -12,12 +12,7 @@ export const operations = {
   complete: row("end of an object in parts", "POST", "slow", "s3:PutObject"),
   abort: row("removal of parts", "DELETE", "small", "s3:AbortMultipartUpload"),
   list: row("list of objects", "GET", "small", "s3:ListBucket"),
-  unfinished: row(
-    "list of objects in parts",
-    "GET",
-    "small",
-    "s3:ListBucketMultipartUploads",
-  ),
+  unfinished: row("list of objects in parts", "GET", "small", "s3:ListBucketMultipartUploads"),
   versioning: row("question for versioning", "GET", "small", "s3:GetBucketVersioning"),
   lock: row("question for the object lock", "GET", "small", "s3:GetBucketObjectLockConfiguration"),
 } as const satisfies Record<string, Operation>;
