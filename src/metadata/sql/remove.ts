@@ -42,7 +42,7 @@ export function* removeManifest(
   const pushed = yield* get(work, found, id, digest);
   for (const row of yield* all(
     work,
-    "SELECT name, set_at FROM tags INDEXED BY tags_digest WHERE repository = ? AND digest = ?",
+    "SELECT name, set_at FROM tags INDEXED BY tags_digest WHERE repository = ? AND digest = ? ORDER BY name",
     id,
     digest,
   )) {
