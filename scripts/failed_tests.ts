@@ -15,6 +15,8 @@ const fileLine = /^\S+\.test\.ts:$/;
 const endedLine = /^\((pass|fail|skip|todo)\) /;
 const outsideLine = "# Unhandled error between tests";
 const ruler = /^-{20,}$/;
+/** A run of the test runner, after that of others or not. */
+const startLine = /^(?:bun test v|== )/;
 /** The runner's own summary, which names failures a second time. */
 const summaryLine = /^ *\d+ (tests failed:|pass$)/;
 
@@ -23,12 +25,16 @@ export function failedTests(output: string): string[] {
   const found: string[] = [];
   let file = "";
   let block: string[] = [];
+  let isSummary = false;
   const keep = (lines: readonly string[]): void => {
     if (lines.length > 0) found.push(`-- ${file}`, ...lines);
   };
   for (const line of output.split("\n")) {
-    if (summaryLine.test(line)) break;
-    if (fileLine.test(line)) {
+    isSummary = summaryLine.test(line) || (isSummary && !startLine.test(line));
+    if (isSummary) {
+      if (block.length > 0) keep(outside(block));
+      block = [];
+    } else if (fileLine.test(line)) {
       keep(outside(block));
       file = line.slice(0, -1);
       block = [];

@@ -54,7 +54,7 @@ describe("the suite", () => {
     expect(skipped.map(({ id }) => id).filter((id) => !expected.test(id))).toEqual([]);
     expect(report.versions.map(({ compliant }) => compliant)).toEqual([true, true, true]);
     expect(report.leftBehind).toEqual({ manifests: 0, tags: 0, blobs: 0, uploads: 0 });
-  }, 120_000);
+  }, 300_000);
 
   const gates = [
     ["Basic", basicGate, /invalid-token|^login.token/],
