@@ -45,7 +45,7 @@ async function openWorld(options: { planted?: boolean; idleMs?: number } = {}): 
   const reading = (committer: Committer): Registry => {
     const clock = systemClock;
     const root = new DirectoryRoot(config, clock);
-    const stores = root.openBytes();
+    const stores = root.openBytes(committer);
     return openRegistry(config, { root, stores, committer, clock, report: () => undefined });
   };
   const primary = await startPrimary(config, log, {

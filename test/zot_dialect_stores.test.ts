@@ -65,8 +65,9 @@ describe("a cluster whose servers have their content on disks of their own", () 
   ])("is refused, %s", (_says, cluster) => {
     expect(checkConfig({ storage, cluster }, {})).toEqual({
       problems: [
-        "cluster.members: expected one server where content lies in storage.rootDirectory, got 2, which would each " +
-          "serve what was pushed to it; keep the content in a store of objects (storage.storageDriver), or remove cluster",
+        "cluster.members: expected one server where content lies in a rootDirectory, got 2, which would each " +
+          "serve what was pushed to it; keep the content in a store of objects (storage.storageDriver) and the " +
+          "metadata in a database (storage.metadata.url), or remove cluster",
       ],
     });
   });

@@ -8,13 +8,15 @@ import type { Config } from "./schema.ts";
 /** `cluster` as it stands in the file. */
 export function clusterProblems(
   cluster: unknown,
-  storage: Pick<Config["storage"], "storageDriver">,
+  { storageDriver, subPaths }: Pick<Config["storage"], "storageDriver" | "subPaths">,
 ): string[] {
   const members = membersOf(cluster);
-  if (members <= 1 || storage.storageDriver !== null) return [];
+  const stores = [{ storageDriver }, ...Object.values(subPaths)];
+  if (members <= 1 || stores.every((store) => store.storageDriver !== null)) return [];
   return [
-    `cluster.members: expected one server where content lies in storage.rootDirectory, got ${members}, which would ` +
-      "each serve what was pushed to it; keep the content in a store of objects (storage.storageDriver), or remove cluster",
+    `cluster.members: expected one server where content lies in a rootDirectory, got ${members}, which would ` +
+      "each serve what was pushed to it; keep the content in a store of objects (storage.storageDriver) and the metadata in a database (storage.metadata.url), " +
+      "or remove cluster",
   ];
 }
 

@@ -27,14 +27,14 @@ const storage: readonly KnownKey[] = [
     feature: "a remote cache",
     off: false,
     warns:
-      "has no effect: what a cache would tell of the store stands in the metadata, in storage.rootDirectory",
+      "has no effect: what a cache would tell of the store stands in the metadata (storage.rootDirectory, or storage.metadata.url)",
   },
   {
     path: "storage.cacheDriver",
     feature: "a remote cache driver",
     holds: "any",
     warns:
-      "has no effect: what a cache would tell of the store stands in the metadata, in storage.rootDirectory",
+      "has no effect: what a cache would tell of the store stands in the metadata (storage.rootDirectory, or storage.metadata.url)",
   },
 ];
 
@@ -110,7 +110,8 @@ const others: readonly KnownKey[] = [
     path: "cluster",
     feature: "clustering",
     holds: "hashKey members tls{cacert cert key}",
-    warns: "has no effect: no server hands requests on, and none needs a list of the others",
+    warns:
+      "has no effect: no server hands requests on, and none needs a list of the others; with storage.metadata.url any number serves one registry",
   },
 ];
 

@@ -170,7 +170,8 @@ function warningsOf(values: FileValues, written: ReadonlySet<string>): string[] 
       "storage.commit: with false an acknowledged push may be lost when the machine stops",
     );
   }
-  warnings.push(...storageWarnings(values.storage, written));
+  const drivers = Object.values(values.storage.subPaths).map((entry) => entry.storageDriver);
+  warnings.push(...storageWarnings(values.storage, written, drivers));
   warnings.push(...metadataWarnings(values.storage, written));
   for (const path of ["storage.gcDelay", "storage.gcInterval", "storage.gcTimeWindow"]) {
     if (!values.storage.gc && written.has(path)) {

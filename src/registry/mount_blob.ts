@@ -5,6 +5,7 @@
  * mount gives the same `false`, so that the answer does not reveal whether the source has the blob. `api` passes only
  * sources that the caller may read.
  */
+import { MiB } from "../lib/bytes.ts";
 import { QuotaExceeded, type Holding } from "../metadata/metadata.ts";
 import type { Digest } from "../oci/digest.ts";
 import { fileTrouble } from "../storage/adopt.ts";
@@ -16,6 +17,8 @@ import { resolveBlob } from "./resolve.ts";
 
 /** Repositories that are asked in a mount that names no source. */
 const sourcesMax = 16;
+/** Copied from one store into another while a mount waits; of more the client sends the bytes. */
+const copiedBytesMax = 64 * MiB;
 
 export interface MountRequest {
   readonly repository: string;
@@ -122,7 +125,8 @@ async function isShared(registry: Registry, content: Holding, target: string): P
   try {
     if (!(await isSource(registry, content))) return false;
     if (source === target) return true;
-    return await registry.blobs.share(digest, { from: source, to: target, mayCopy: true });
+    const how = { from: source, to: target, mayCopy: true, copiedBytesMax };
+    return await registry.blobs.share(digest, how);
   } catch (error) {
     const problem = fileTrouble(error);
     registry.report("error", "content cannot be mounted", { repository: source, digest, problem });

@@ -9,7 +9,7 @@ import type { Stores } from "../storage/stores.ts";
 import { claimToCopy } from "./metadata_copy_root.ts";
 import { metadataOf, registryOfBucket } from "./object_root.ts";
 import { openPlace } from "./open_place.ts";
-import { subStoresOf } from "./sub_root.ts";
+import { subStoresOf } from "./sub_stores.ts";
 
 export interface MovedRegistry {
   /** As a person finds it, the same each time. */

@@ -7,6 +7,7 @@ import {
   type ObjectChange,
 } from "../metadata/objects.ts";
 import { recordCommit } from "../metadata/records.ts";
+import { StoreRefused } from "../storage/blob_store.ts";
 import type {
   KnownObject,
   NamedObject,
@@ -26,17 +27,11 @@ export function objectRecords(
   const commit = async (...changes: readonly ObjectChange[]): Promise<void> => {
     await open().commit(recordCommit(objects, ...changes));
   };
-  // What one name in quarantine stands for may lie in another store; keys are never shared between two.
-  const find: ObjectRecords["find"] = async (name) => {
-    const found = await reads().find(name);
-    return found?.store === store ? found : null;
-  };
+  const find: ObjectRecords["find"] = async (name) =>
+    ofStore(await reads().find(name), name, store);
   return {
     find,
-    content: async (name) => {
-      const found = await reads().content(name);
-      return found?.store === store ? found : null;
-    },
+    content: async (name) => ofStore(await reads().content(name), name, store),
     reserve: (keys) => commit({ kind: "reserve", keys, store }),
     renew: (key) => commit({ kind: "renew", key }),
     sendParts: (key, parts) => commit({ kind: "send-parts", key, ...parts }),
@@ -76,6 +71,26 @@ export function objectRecords(
     },
     removed: (keys) => commit(...keys.map((key): ObjectChange => ({ kind: "removed", key }))),
   };
+}
+
+/**
+ * Keys are never shared between two stores; what one name in quarantine stands for may lie in another one.
+ * @throws StoreRefused where servers of one database do not agree where a repository lies.
+ */
+function ofStore<T extends { readonly store: string }>(
+  found: T | null,
+  { repository }: ObjectName,
+  store: string,
+): T | null {
+  if (found === null || found.store === store) return found;
+  if (repository === "") return null;
+  const [told, here] = [found.store, store].map((each) =>
+    each === "" ? "the main store" : `"/${each}"`,
+  );
+  throw new StoreRefused(
+    `${repository} has content in ${told ?? ""}, and this server looks in ${here ?? ""}; ` +
+      "give all servers of the registry the same storage.subPaths",
+  );
 }
 
 function namingOf({ key, sizeBytes }: NamedObject, to: ObjectName): ObjectChange {

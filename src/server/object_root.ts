@@ -25,12 +25,14 @@ import type { Stores } from "../storage/stores.ts";
 import type { MetadataPlace } from "./metadata_place.ts";
 import { MetadataRoot } from "./metadata_root.ts";
 import { objectRecords } from "./object_records.ts";
+import { onDemand } from "./on_demand.ts";
 import { PostgresRoot } from "./postgres_root.ts";
+import { redirectSeconds } from "./redirect_seconds.ts";
+import { SubObjectRoot } from "./sub_object_root.ts";
+import { claimApart, makeSubStores, openStores, SubReserves } from "./sub_root.ts";
+import type { OpenedPlace } from "./sub_stores.ts";
 import type { MetadataView, Root, Writer, WriterHooks } from "./root.ts";
 import { uploadSessions } from "./upload_sessions.ts";
-
-/** How long an address is good that a client is sent to: a transfer that has begun goes on. */
-const redirectSeconds = 20 * 60;
 
 export class ObjectRoot implements Root {
   readonly leases: Leases;
@@ -38,7 +40,11 @@ export class ObjectRoot implements Root {
   readonly #clock: Clock;
   readonly #metadata: MetadataPlace;
   readonly #store: ObjectStore;
+  /** Those of entries of `storage.subPaths`. */
+  readonly #objects: SubObjectRoot;
   #log: Pick<Log, "warn"> | null = null;
+  /** What the primary has: its bytes, and space for deletes on the disks of other stores. */
+  #primary: { readonly place: OpenedPlace; readonly reserves: SubReserves } | null = null;
   /** The primary's own, once there is a writer. */
   #committer: Committer | null = null;
   /** Stores that are open: the last one closes what they share. */
@@ -55,28 +61,40 @@ export class ObjectRoot implements Root {
       env: process.env,
       report: (line) => this.#log?.warn(line),
     });
+    this.#objects = new SubObjectRoot(storage, { clock, tell: (line) => this.#log?.warn(line) });
   }
 
   make(): readonly string[] {
-    return this.#metadata.make();
+    return [...this.#metadata.make(), ...makeSubStores(this.#config)];
   }
 
   claim(log: Pick<Log, "warn">): Claim {
     this.#log = log;
-    return this.#metadata.claim(log);
+    const claim = this.#metadata.claim(log);
+    const apart = claimApart(this.#config, claim);
+    return {
+      release: () => {
+        apart.release();
+        claim.release();
+      },
+    };
   }
 
-  /** Tries the store. @throws with one line for the operator. */
+  /** Tries the stores. @throws with a line for the operator for each that cannot be used. */
   async prepareBytes(): Promise<Stores> {
     this.#metadata.reserve();
-    const opened = this.#open(() =>
-      must(this.#committer, "the primary opens its writer before it writes bytes"),
-    );
-    await opened.prepare();
+    const reserves = new SubReserves(this.#config);
+    const committer = () =>
+      must(this.#committer, "the primary opens its writer before it writes bytes");
+    const place = this.#open(committer, reserves);
+    await place.prepare();
+    reserves.begin();
+    this.#primary = { place, reserves };
     await this.#store.probe().catch((error: unknown) => {
       throw refused(error);
     });
-    return opened.stores;
+    await this.#objects.probe();
+    return place.stores;
   }
 
   openBytes(committer: Committer): Stores {
@@ -84,44 +102,62 @@ export class ObjectRoot implements Root {
   }
 
   async openWriter(hooks: WriterHooks): Promise<Writer> {
-    const writer = await this.#metadata.openWriter(hooks, objectsUnderLock);
+    const { place, reserves } = must(this.#primary, "the primary opens its bytes first");
+    const writer = await this.#metadata.openWriter(hooks, place.bytes);
     this.#committer = writer.committer;
     try {
-      await this.#pair(writer.committer);
+      await this.#pair(writer.committer).catch((error: unknown) => {
+        throw refused(error);
+      });
+      await this.#pairApart(writer.committer);
     } catch (error) {
       await writer.close();
-      throw refused(error);
+      throw error;
     }
-    return writer;
+    return {
+      ...writer,
+      probe: async () => {
+        await writer.probe();
+        reserves.fill();
+      },
+    };
   }
 
   openMetadata(view: MetadataView): Metadata {
     return this.#metadata.openMetadata(view);
   }
 
-  #open(committer: () => Committer): { readonly stores: Stores; prepare(): Promise<void> } {
+  #open(committer: () => Committer, reserves?: SubReserves): OpenedPlace {
+    const metadata = onDemand(() => this.#metadataFor(committer()));
+    const place = openStores(this.#openMain(metadata.get), this.#config, {
+      clock: this.#clock,
+      objects: this.#objects,
+      metadata: metadata.get,
+      ...(reserves === undefined ? {} : { reserves }),
+    });
+    return { ...place, stores: metadata.closedWith(place.stores) };
+  }
+
+  #openMain(metadata: () => Metadata): OpenedPlace {
     const { rootDirectory, redirectBlobURL, metadata: database } = this.#config;
     const scratch = openScratch({ rootDirectory, clock: this.#clock });
-    let metadata: Metadata | null = null;
-    const rows = (): Metadata => (metadata ??= this.#metadataFor(committer()));
-    const records = objectRecords(rows);
     const stores = openObjects({
       store: this.#store,
-      records,
+      records: objectRecords(metadata),
       clock: this.#clock,
       scratch,
       // One machine finds its uploads where it left them, and writes no rows of them.
-      sessions: database.url === null ? null : uploadSessions(rows),
+      sessions: database.url === null ? null : uploadSessions(metadata),
       redirectSeconds: redirectBlobURL ? redirectSeconds : null,
     });
     this.#opened += 1;
     return {
+      bytes: objectsUnderLock,
       prepare: () => scratch.prepare(),
       stores: {
         ...stores,
         close: async () => {
           await stores.close();
-          await metadata?.close();
           this.#opened -= 1;
           if (this.#opened === 0) await this.#store.close();
         },
@@ -131,6 +167,15 @@ export class ObjectRoot implements Root {
 
   #metadataFor(committer: Committer): Metadata {
     return this.openMetadata({ committer, remembers: false, onLookup: undefined });
+  }
+
+  async #pairApart(committer: Committer): Promise<void> {
+    const metadata = this.#metadataFor(committer);
+    try {
+      await this.#objects.pair(metadata, committer);
+    } finally {
+      await metadata.close();
+    }
   }
 
   /** Makes sure that the bucket is that of the metadata. @throws with one line for the operator. */

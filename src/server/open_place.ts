@@ -1,5 +1,4 @@
 /** Which place a configuration asks for: the one list of places for a server, its workers and its heavy work. */
-import { CopiedObjectRoot } from "./copied_object_root.ts";
 import { CopiedRoot } from "./copied_root.ts";
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -15,7 +14,5 @@ export function openPlace(config: Config, clock: Clock): Root {
 
 /** The same for a dry run: what it changes is forgotten. */
 export function openCopy(config: Config, clock: Clock): Root {
-  const { storageDriver } = config.storage;
-  if (storageDriver !== null) return new CopiedObjectRoot(config, storageDriver, clock);
   return new CopiedRoot(config, clock);
 }

@@ -3,7 +3,10 @@
  * and opened with it.
  */
 import type { Config } from "../config/schema.ts";
+import { must } from "../lib/assert.ts";
 import type { Clock } from "../lib/clock.ts";
+import type { Metadata } from "../metadata/metadata.ts";
+import { atOnce, type BytesUnderLock } from "../metadata/sql/bytes_under_lock.ts";
 import { settingsOf } from "../registry/store_settings.ts";
 import {
   diskOf,
@@ -11,8 +14,8 @@ import {
   type StoreFindings,
   type StorePlaces,
 } from "../storage/root_stores.ts";
-import { openByPath } from "../storage/by_path/open_by_path.ts";
-import type { Place } from "../storage/by_path/place.ts";
+import { joinPlaces } from "../storage/by_path/open_by_path.ts";
+import { Places } from "../storage/by_path/place.ts";
 import { readNote, writeMark, writeNote, type StoreNote } from "../storage/root_note.ts";
 import { StorageFull } from "../storage/blob_store.ts";
 import { openFilesystem, type FilesystemStores } from "../storage/filesystem/open_filesystem.ts";
@@ -20,31 +23,14 @@ import { FileReserve } from "../storage/filesystem/reserve.ts";
 import { otherRegistryAdvice } from "../storage/other_registry.ts";
 import { claimRoot, claimTogether, makeRoot, type Claim } from "../storage/root_lock.ts";
 import { checkRootTrust } from "../storage/root_trust.ts";
-import type { LocalStores } from "../storage/stores.ts";
+import type { SubObjectRoot } from "./sub_object_root.ts";
+import { objectEntriesOf, subStoresOf, type OpenedPlace } from "./sub_stores.ts";
 
 type Storage = Config["storage"];
 
 /** Tries to agree with servers that start at the same moment. */
 const notingTriesMax = 20;
 const notingPauseMs = 25;
-
-export interface SubStore {
-  /** The first component of the names that lie there. */
-  readonly component: string;
-  readonly rootDirectory: string;
-  readonly commit: boolean;
-  /** Where it stands in the configuration. */
-  readonly option: string;
-}
-
-export function subStoresOf({ subPaths }: Storage): SubStore[] {
-  return Object.entries(subPaths).map(([key, { rootDirectory, commit }]) => ({
-    component: key.slice(1),
-    rootDirectory,
-    commit,
-    option: `storage.subPaths["${key}"].rootDirectory`,
-  }));
-}
 
 /** Every root directory of a configuration, the main one first. */
 export function rootsOf(storage: Storage): string[] {
@@ -57,11 +43,16 @@ export function rootOf(storage: Storage, repository: string): string {
 }
 
 function placesOf(storage: Storage): StorePlaces {
-  const stores = subStoresOf(storage).map(({ component, rootDirectory }) => [
-    component,
-    rootDirectory,
-  ]);
-  return { mainRoot: storage.rootDirectory, stores: Object.fromEntries(stores) };
+  const entries = subStoresOf(storage);
+  return {
+    mainRoot: storage.rootDirectory,
+    stores: Object.fromEntries(
+      entries.map(({ component, rootDirectory }) => [component, rootDirectory]),
+    ),
+    inObjects: new Set(
+      entries.flatMap(({ component, driver }) => (driver === null ? [] : [component])),
+    ),
+  };
 }
 
 /** Makes their directories, once nothing speaks against it. Returns warnings. @throws with one line for the operator. */
@@ -180,10 +171,9 @@ export class SubReserves {
 
   constructor(storage: Storage) {
     this.#reserves = new Map(
-      subStoresOf(storage).map(({ rootDirectory }) => [
-        rootDirectory,
-        new FileReserve(rootDirectory),
-      ]),
+      subStoresOf(storage)
+        .filter(({ driver }) => driver === null)
+        .map(({ rootDirectory }) => [rootDirectory, new FileReserve(rootDirectory)]),
     );
   }
 
@@ -207,29 +197,64 @@ export class SubReserves {
 
 /** Opens the main store with those beside it; without any it is the main one itself. */
 export function openStores(
-  main: LocalStores,
+  main: OpenedPlace,
   storage: Storage,
   parts: {
     readonly clock: Clock;
+    /** Those in stores of objects, and the metadata that tell of them. */
+    readonly objects: SubObjectRoot;
+    readonly metadata: () => Metadata;
     readonly reserves?: SubReserves;
-    /** Given each of them. */
-    readonly opened?: (stores: FilesystemStores) => FilesystemStores;
+    /** What is made of each of those in files. */
+    readonly files?: (stores: FilesystemStores) => OpenedPlace;
   },
-): { readonly stores: LocalStores; readonly apart: readonly FilesystemStores[] } {
-  const { clock, reserves, opened = (stores) => stores } = parts;
-  const apart = subStoresOf(storage).map((store) => {
-    const { rootDirectory, commit } = store;
-    const options = { rootDirectory, durable: commit, clock };
-    return { ...store, stores: opened(openFilesystem(options, reserves?.of(rootDirectory))) };
-  });
-  if (apart.length === 0) return { stores: main, apart: [] };
-  const places: Place<LocalStores>[] = [
-    { component: null, stores: main, disk: diskOf(storage.rootDirectory) },
-    ...apart.map(({ component, rootDirectory, stores }) => ({
-      component,
-      stores,
-      disk: diskOf(rootDirectory),
-    })),
-  ];
-  return { stores: openByPath(places), apart: apart.map(({ stores }) => stores) };
+): OpenedPlace {
+  const { clock, reserves, files = filesPlace, objects, metadata } = parts;
+  const inObjects = objectEntriesOf(storage).map((entry) => ({
+    ...objects.open(entry, metadata),
+    component: entry.component,
+    disk: `the store of objects of ${entry.component}/`,
+  }));
+  const inFiles = subStoresOf(storage)
+    .filter(({ driver }) => driver === null)
+    .map(({ component, rootDirectory, commit }) => {
+      const options = { rootDirectory, durable: commit, clock };
+      const stores = openFilesystem(options, reserves?.of(rootDirectory));
+      return { ...files(stores), component, disk: diskOf(rootDirectory) };
+    });
+  const apart = [...inFiles, ...inObjects];
+  if (apart.length === 0) return main;
+  const all = [{ ...main, component: null, disk: mainDisk(storage) }, ...apart];
+  const places = new Places(all);
+  return {
+    stores: joinPlaces(places),
+    bytes: bytesByPath((repository) => {
+      const { component } = places.of(repository);
+      return must(
+        all.find((place) => place.component === component),
+        "each place was opened",
+      ).bytes;
+    }),
+    prepare: async () => {
+      for (const place of all) await place.prepare();
+    },
+  };
+}
+
+function mainDisk({ rootDirectory, storageDriver }: Storage): string {
+  return storageDriver === null ? diskOf(rootDirectory) : "the main store of objects";
+}
+
+export function filesPlace(stores: FilesystemStores): OpenedPlace {
+  return { stores, bytes: atOnce(stores.underLock), prepare: () => stores.prepare() };
+}
+
+function bytesByPath(of: (repository: string) => BytesUnderLock): BytesUnderLock {
+  return {
+    present: (work, repository, digest) => of(repository).present(work, repository, digest),
+    remove: (work, repository, digest) => of(repository).remove(work, repository, digest),
+    stamp: (work, repository, digest) => of(repository).stamp(work, repository, digest),
+    quarantine: (work, repository, digest, to) =>
+      of(repository).quarantine(work, repository, digest, to),
+  };
 }

@@ -89,6 +89,8 @@ export interface ShareRequest {
   readonly to: string;
   /** Where the store cannot keep the content once for both, give `to` bytes of its own. */
   readonly mayCopy: boolean;
+  /** Content that lies in another store and is larger is not copied; without it any is. */
+  readonly copiedBytesMax?: number;
 }
 
 /** Damaged content in quarantine, or whatever lay in its place. */

@@ -5,9 +5,8 @@ import type { storageOptions } from "./options.ts";
 
 type StorageValues = OptionValues<typeof storageOptions>;
 
-/** Options about objects, and whether they ask for something. */
+/** Options about objects of every store, and whether they ask for something. */
 const ofObjects: Readonly<Record<string, (values: StorageValues) => boolean>> = {
-  "storage.redirectBlobURL": ({ redirectBlobURL }) => redirectBlobURL,
   "storage.redirectExcept": ({ redirectExcept }) => redirectExcept.length > 0,
   "storage.removalDelay": ({ removalDelay }) => removalDelay !== removalDelayDefaultMs,
   "storage.auditInterval": ({ auditInterval }) => auditInterval !== auditIntervalDefaultMs,
@@ -15,15 +14,21 @@ const ofObjects: Readonly<Record<string, (values: StorageValues) => boolean>> = 
 const auditIntervalDefaultMs = 168 * 60 * 60_000;
 const removalDelayDefaultMs = 24 * 60 * 60_000;
 
-/** `written` are the paths that the file set. */
-export function storageWarnings(values: StorageValues, written: ReadonlySet<string>): string[] {
-  const { storageDriver } = values;
+/** `written` are the paths that the file set, `drivers` those of stores beside the main one. */
+export function storageWarnings(
+  values: StorageValues,
+  written: ReadonlySet<string>,
+  drivers: readonly (object | null)[],
+): string[] {
+  const { storageDriver, redirectBlobURL } = values;
   if (storageDriver !== null) {
     return driverWarnings(storageDriver).map((warning) => `storage.storageDriver.${warning}`);
   }
-  return Object.entries(ofObjects)
-    .filter(([path, asks]) => written.has(path) && asks(values))
-    .map(
-      ([path]) => `${path}: has no effect while storage.storageDriver names no store of objects`,
-    );
+  const isWithout = drivers.every((driver) => driver === null);
+  const idle = Object.entries(ofObjects)
+    .filter(([path, asks]) => isWithout && written.has(path) && asks(values))
+    .map(([path]) => path);
+  return [...(redirectBlobURL ? ["storage.redirectBlobURL"] : []), ...idle].map(
+    (path) => `${path}: has no effect while storage.storageDriver names no store of objects`,
+  );
 }

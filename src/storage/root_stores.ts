@@ -20,6 +20,8 @@ export interface StorePlaces {
   readonly mainRoot: string;
   /** Root directories by the first component of names. */
   readonly stores: Readonly<Record<string, string>>;
+  /** Components whose content lies in stores of objects: their directories have uploads on their way. */
+  readonly inObjects: ReadonlySet<string>;
 }
 
 export interface StoreFindings {
@@ -29,7 +31,7 @@ export interface StoreFindings {
 }
 
 export function lookAtStores(places: StorePlaces): StoreFindings {
-  const { mainRoot, stores } = places;
+  const { mainRoot, stores, inObjects } = places;
   const note = readNote(mainRoot);
   if (note === null && Object.keys(stores).length === 0) return { problems: [], warnings: [] };
   const before = note?.stores ?? {};
@@ -43,8 +45,10 @@ export function lookAtStores(places: StorePlaces): StoreFindings {
   const known = existsSync(join(mainRoot, metadataFile));
   for (const component of components) {
     const [old, now] = [before[component] ?? mainRoot, stores[component] ?? mainRoot];
-    problems.push(...missingStore({ component, old, now, mainRoot }));
-    if (old !== now && known) problems.push(...leftBehind(component, old, now));
+    const isInObjects = inObjects.has(component);
+    // What was on its way may be lost.
+    if (!isInObjects) problems.push(...missingStore({ component, old, now, mainRoot }));
+    if (old !== now && known) problems.push(...leftBehind({ component, old, now, isInObjects }));
   }
   if (problems.length > 0) return { problems, warnings: [] };
   return {
@@ -128,9 +132,20 @@ function missingStore({ component, old, now, mainRoot }: Moved): string[] {
 }
 
 /** Repositories that the registry knows lie in another store than from now on. */
-function leftBehind(component: string, old: string, now: string): string[] {
+function leftBehind({
+  component,
+  old,
+  now,
+  isInObjects,
+}: Omit<Moved, "mainRoot"> & { readonly isInObjects: boolean }): string[] {
   const found = layoutsBelow(join(old, component), component);
   if (found.length === 0) return [];
+  if (isInObjects) {
+    return [
+      `${placeOf(component)}: names below ${component}/ would lie in a store of objects, but ${told(found)} in ${old}, ` +
+        "and files are not moved into it; remove the entry, or copy them (zot copy) to a registry that has it",
+    ];
+  }
   return [
     `${placeOf(component)}: names below ${component}/ would lie in ${now}, but ${told(found)} in ${old}; ` +
       `move it while no server runs: ${moving(component, old, now)}`,

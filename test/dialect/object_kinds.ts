@@ -19,11 +19,11 @@ export interface ObjectKind {
 }
 
 const cached =
-  "has no effect: what a cache would tell of the store stands in the metadata, in storage.rootDirectory";
+  "has no effect: what a cache would tell of the store stands in the metadata (storage.rootDirectory, or storage.metadata.url)";
 const remoteCache = `storage.remoteCache: ${cached}`;
 const cacheDriver = `storage.cacheDriver: ${cached}`;
 const cluster =
-  "cluster: has no effect: no server hands requests on, and none needs a list of the others";
+  "cluster: has no effect: no server hands requests on, and none needs a list of the others; with storage.metadata.url any number serves one registry";
 
 /** A prefix of its own for each kind, in the one bucket. */
 function inS3({ s3 }: ObjectPlace, rootdirectory: string): object {
@@ -54,6 +54,42 @@ const dynamodb = { name: "dynamodb", endpoint: "http://127.0.0.1:9", region: "us
 const uiAndSearch = { ui: { enable: true }, search: { enable: true } };
 
 export const objectKinds: readonly ObjectKind[] = [
+  {
+    kind: "several stores in S3, each with its prefix of one bucket",
+    needs: "s3",
+    storage: (place) => ({
+      dedupe: true,
+      storageDriver: inS3(place, "/several"),
+      cacheDriver: { ...dynamodb, cacheTablename: "Blobs" },
+      subPaths: {
+        "/a": {
+          rootDirectory: "several-a",
+          dedupe: false,
+          storageDriver: inS3(place, "/several-a"),
+        },
+        "/b": {
+          rootDirectory: "several-b",
+          dedupe: true,
+          remoteCache: false,
+          storageDriver: inS3(place, "/several-b"),
+        },
+        "/c": {
+          rootDirectory: "several-c",
+          dedupe: true,
+          remoteCache: true,
+          storageDriver: inS3(place, "/several-c"),
+          cacheDriver: { ...dynamodb, cacheTablename: "BlobsOfC" },
+        },
+      },
+    }),
+    warnings: [
+      cacheDriver,
+      ...["cacheDriver", "remoteCache"].map(
+        (key) =>
+          `storage.subPaths["/c"].${key}: has no effect: nothing is cached beside the metadata`,
+      ),
+    ],
+  },
   {
     kind: "S3, and DynamoDB for what is known of it",
     needs: "s3",

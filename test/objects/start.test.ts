@@ -103,7 +103,7 @@ test("a bucket and its metadata find each other again; any other pair is refused
   expect(await served(own, null)).toContain("expected the store that holds the content");
   expect(await served(files, null, push)).toBe("served");
   const third = driverOf(place.fake, { rootdirectory: "third" });
-  expect(await served(files, third)).toContain("found repositories whose content lies there");
+  expect(await served(files, third)).toContain("found some whose content lies elsewhere");
   expect(await served(own, driver)).toBe("served");
 });
 

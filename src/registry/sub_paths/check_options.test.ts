@@ -106,11 +106,51 @@ describe("refused", () => {
     expect(problemsOf(subPaths)).toEqual(problems);
   });
 
-  test("entries beside a store of objects", () => {
-    const storageDriver = { name: "s3", region: "eu-central-1", bucket: "images" };
-    expect(problemsOf({ "/team": at("/data/team") }, { storageDriver })).toEqual([
-      "storage.subPaths: expected no entries beside a storageDriver, " +
-        'which keeps the content of all repositories, got "/team"',
+  const s3 = (more: object = {}) => ({
+    name: "s3",
+    region: "eu-central-1",
+    bucket: "images",
+    ...more,
+  });
+  const inS3 = (more: object = {}) => at("/data/team", { storageDriver: s3(more) });
+
+  test.each<[string, object, object]>([
+    ["the whole of its bucket", s3(), inS3()],
+    ["its prefix", s3({ rootdirectory: "/zot" }), inS3({ rootdirectory: "zot/" })],
+    ["a prefix in its own", s3({ rootdirectory: "/zot" }), inS3({ rootdirectory: "/zot/team" })],
+    [
+      "a prefix that its own lies in",
+      s3({ rootdirectory: "/zot/main" }),
+      inS3({ rootdirectory: "/zot" }),
+    ],
+    [
+      "its prefix, by another spelling of its endpoint",
+      s3({ regionendpoint: "https://S3.example.com/" }),
+      inS3({ regionendpoint: "s3.example.com" }),
+    ],
+  ])("the bucket of the main store: %s", (_says, storageDriver, entry) => {
+    expect(problemsOf({ "/team": entry }, { storageDriver })).toEqual([
+      expect.stringMatching(
+        /^storage\.subPaths\["\/team"\]\.storageDriver\.rootdirectory: expected a prefix of its own beside that of storage\.storageDriver, got .+; give another rootdirectory or bucket$/,
+      ) as string,
+    ]);
+  });
+
+  test("not: prefixes that begin alike, other buckets, and stores of other kinds", () => {
+    const storageDriver = s3({ rootdirectory: "/zot" });
+    for (const entry of [
+      inS3({ rootdirectory: "/zot-a" }),
+      inS3({ rootdirectory: "/zot", bucket: "others" }),
+      at("/data/team", { storageDriver: { name: "gcs", bucket: "images", rootdirectory: "/zot" } }),
+      at("/data/team"),
+    ]) {
+      expect(problemsOf({ "/team": entry }, { storageDriver })).toEqual([]);
+    }
+  });
+
+  test("what is wrong with a driver is said with its place", () => {
+    expect(problemsOf({ "/team": inS3({ region: "" }) })).toEqual([
+      `${place}.storageDriver.region: expected a region, such as "eu-central-1", where there is no regionendpoint, got ""`,
     ]);
   });
 
@@ -161,6 +201,21 @@ describe("an entry", () => {
     [
       { commit: false },
       [`${place}.commit: with false an acknowledged push may be lost when the machine stops`],
+    ],
+    [
+      { redirectBlobURL: true },
+      [
+        `${place}.redirectBlobURL: has no effect while storageDriver names no store of objects there`,
+      ],
+    ],
+    [
+      {
+        redirectBlobURL: true,
+        storageDriver: { name: "s3", region: "x", bucket: "images", loglevel: "debug" },
+      },
+      [
+        `${place}.storageDriver.loglevel has no effect: requests to the store are not logged one by one`,
+      ],
     ],
     [
       { cacheDriver: { name: "dynamodb" }, remoteCache: true },

@@ -4,6 +4,8 @@
  */
 import { isAbsolute, relative } from "node:path";
 import { isRepositoryName } from "../../oci/reference.ts";
+import { driverWarnings, type DriverValues } from "../../storage/driver_options.ts";
+import { driverPlace, type DriverPlace } from "../../storage/driver_place.ts";
 import { collectionOptions } from "../collection/options.ts";
 import { mayRemoveTags, retentionWarnings } from "../retention/check_options.ts";
 import { subPathPlace } from "../store_settings.ts";
@@ -13,19 +15,13 @@ interface Stores {
   /** Absolute, as those of the entries are. */
   readonly rootDirectory: string;
   readonly subPaths: SubPaths;
-  readonly storageDriver: object | null;
+  readonly storageDriver: DriverValues | null;
 }
 
 /** What is wrong with the entries, beyond the type of each value. */
 export function checkSubPaths(storage: Stores): readonly string[] {
   const { rootDirectory: main, subPaths, storageDriver } = storage;
   const entries = Object.entries(subPaths);
-  if (storageDriver !== null && entries.length > 0) {
-    return [
-      "storage.subPaths: expected no entries beside a storageDriver, which keeps the content of all repositories, " +
-        `got ${entries.map(([key]) => JSON.stringify(key)).join(", ")}`,
-    ];
-  }
   const roots: Root[] = [
     { says: "storage.rootDirectory", path: main },
     ...entries.map(([key, entry]) => ({
@@ -33,9 +29,21 @@ export function checkSubPaths(storage: Stores): readonly string[] {
       path: entry.rootDirectory,
     })),
   ];
+  const buckets = [
+    { says: "storage.storageDriver", driver: storageDriver },
+    ...entries.map(([key, entry]) => ({
+      says: `${subPathPlace(key)}.storageDriver`,
+      driver: entry.storageDriver,
+    })),
+  ].flatMap(({ says, driver }) =>
+    driver === null ? [] : [{ option: says, ...driverPlace(driver) }],
+  );
   return [
     ...entries.flatMap(([key]) => keyProblem(key)),
     ...roots.flatMap((root, at) => roots.slice(0, at).flatMap((before) => conflict(before, root))),
+    ...buckets.flatMap((bucket, at) =>
+      buckets.slice(0, at).flatMap((before) => sameBucket(before, bucket)),
+    ),
     ...entries.flatMap(([key, { gc, gcDelay }]) =>
       gc && gcDelay === 0
         ? [
@@ -86,15 +94,38 @@ function isWithin(inner: string, outer: string): boolean {
   return way !== "" && way !== ".." && !way.startsWith("../") && !isAbsolute(way);
 }
 
+interface Bucket extends DriverPlace {
+  readonly option: string;
+}
+
+/** Each store has a prefix of its own, in no other's. */
+function sameBucket(one: Bucket, other: Bucket): string[] {
+  const isApart = !one.prefix.startsWith(other.prefix) && !other.prefix.startsWith(one.prefix);
+  if (one.bucket !== other.bucket || isApart) return [];
+  const place = (prefix: string): string => (prefix === "" ? "the whole bucket" : prefix);
+  return [
+    `${other.option}.rootdirectory: expected a prefix of its own beside that of ${one.option}, ` +
+      `got ${place(other.prefix)} and ${place(one.prefix)} in one bucket; give another rootdirectory or bucket`,
+  ];
+}
+
 /** What is unwise in the entries, or changes nothing. */
 export function subPathWarnings(subPaths: SubPaths): readonly string[] {
   return Object.entries(subPaths).flatMap(([key, entry]) => {
     const place = subPathPlace(key);
-    const { gc, commit, retention, cacheDriver } = entry;
+    const { gc, commit, retention, cacheDriver, storageDriver, redirectBlobURL } = entry;
     const lines = retentionWarnings(retention, `${place}.retention`);
     if (!commit) {
       lines.push(
         `${place}.commit: with false an acknowledged push may be lost when the machine stops`,
+      );
+    }
+    if (storageDriver !== null) {
+      const said = driverWarnings(storageDriver);
+      lines.push(...said.map((warning) => `${place}.storageDriver.${warning}`));
+    } else if (redirectBlobURL) {
+      lines.push(
+        `${place}.redirectBlobURL: has no effect while storageDriver names no store of objects there`,
       );
     }
     for (const [name, value] of Object.entries({ cacheDriver, remoteCache: entry.remoteCache })) {

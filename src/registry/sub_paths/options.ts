@@ -1,6 +1,7 @@
 // The option `storage.subPaths`: stores beside the main one, by the first component of names, as in zot.
 //
 // An entry has the keys of `storage` that say where bytes lie and how they are collected, with zot's defaults for entries.
+// With a `storageDriver` its directory has uploads on their way.
 
 import * as z from "zod";
 import { optionTable, type Option } from "../../lib/option.ts";
@@ -42,15 +43,11 @@ const subPath = z.strictObject(
         section,
       )
       .prefault({}),
+    storageDriver: keyOf(storageOptions.storageDriver),
+    redirectBlobURL: keyOf(storageOptions.redirectBlobURL),
     // Known to zot, and not served in an entry.
-    storageDriver: z
-      .null({ error: "no storageDriver: an entry is a directory of files" })
-      .optional(),
     cacheDriver: z.unknown().optional(),
     remoteCache: flag.optional(),
-    redirectBlobURL: z
-      .literal(false, { error: "false: files of a directory are not redirected to" })
-      .optional(),
     fastRestart: z.literal(false, { error: elsewhere("fastRestart") }).optional(),
     maxRepos: z.literal(0, { error: elsewhere("maxRepos") }).optional(),
   },
@@ -76,7 +73,8 @@ export const subPathOptions = optionTable({
     says:
       "Stores beside the main one, by the first component of names: the entry `/team` has `team/app` and all other names " +
       "below `team/`. Each has `rootDirectory`, `dedupe` (false), `commit` (true), `gc` (false), `gcDelay`, `gcInterval`, " +
-      "`gcTimeWindow` and `retention`. Which entries there are, their `rootDirectory` and `commit` wait for a restart. " +
+      "`gcTimeWindow` and `retention`; with `storageDriver` and `redirectBlobURL` its content lies in a store of objects. " +
+      "Which entries there are, and where their content lies, waits for a restart. " +
       "See [Several stores](../guides/stores.md).",
   },
 });
@@ -85,8 +83,9 @@ export const subPathOptions = optionTable({
 function entriesInForce(running: SubPaths, found: SubPaths): SubPaths {
   return Object.fromEntries(
     Object.entries(running).map(([key, entry]) => {
-      const { rootDirectory: root, commit } = entry;
-      return [key, { ...(found[key] ?? entry), rootDirectory: root, commit }];
+      const { rootDirectory: root, commit, storageDriver, redirectBlobURL } = entry;
+      const opened = { rootDirectory: root, commit, storageDriver, redirectBlobURL };
+      return [key, { ...(found[key] ?? entry), ...opened }];
     }),
   );
 }

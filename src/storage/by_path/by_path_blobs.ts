@@ -3,21 +3,23 @@
  * is mounted from one into another is copied, and proved (`copy_content.ts`).
  */
 import type { Digest } from "../../oci/digest.ts";
-import type {
-  BlobStore,
-  ComparedBytes,
-  ContentCheck,
-  ContentLook,
-  ContentRange,
-  ContentStat,
-  Disk,
-  KeptFile,
-  OpenContent,
-  OpenHow,
-  PutHow,
-  Room,
-  ShareRequest,
-  UnnamedBytes,
+import {
+  StoreRefused,
+  StoreUnavailable,
+  type BlobStore,
+  type ComparedBytes,
+  type ContentCheck,
+  type ContentLook,
+  type ContentRange,
+  type ContentStat,
+  type Disk,
+  type KeptFile,
+  type OpenContent,
+  type OpenHow,
+  type PutHow,
+  type Room,
+  type ShareRequest,
+  type UnnamedBytes,
 } from "../blob_store.ts";
 import { copyContent } from "../copy_content.ts";
 import type { Places } from "./place.ts";
@@ -66,14 +68,19 @@ export class ByPathBlobs implements BlobStore {
   }
 
   async share(digest: Digest, request: ShareRequest): Promise<boolean> {
-    const { from, to, mayCopy } = request;
+    const { from, to, mayCopy, copiedBytesMax = Number.POSITIVE_INFINITY } = request;
     const [source, target] = [this.#places.of(from), this.#places.of(to)];
     if (source === target) return source.stores.blobs.share(digest, request);
     if (!mayCopy || this.#copying >= copiesMax) return false;
     this.#copying += 1;
     try {
+      if (((await source.stores.blobs.size(from, digest)) ?? 0) > copiedBytesMax) return false;
       const given = { stores: source.stores, from };
       return await copyContent(digest, given, { stores: target.stores, to });
+    } catch (error) {
+      // One of the two does not answer: others may have it, and whoever sends the bytes hears of it if it is the target.
+      if (error instanceof StoreUnavailable || error instanceof StoreRefused) return false;
+      throw error;
     } finally {
       this.#copying -= 1;
     }
@@ -126,9 +133,18 @@ export class ByPathBlobs implements BlobStore {
     return this.#places.of(repository).stores.blobs.room(repository);
   }
 
-  /** Every store must take writes. */
+  /** Every store must take writes, but for those whose outage is told of elsewhere. */
   async probe(): Promise<void> {
-    for (const blobs of this.#each()) await blobs.probe();
+    await Promise.all(
+      this.#places.all.map(async ({ stores, onOutage }) => {
+        if (onOutage === undefined) return stores.blobs.probe();
+        const problem = await stores.blobs.probe().then(
+          () => null,
+          (error: unknown) => error,
+        );
+        onOutage(problem);
+      }),
+    );
   }
 
   #of(repository: string): BlobStore {

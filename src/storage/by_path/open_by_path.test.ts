@@ -19,9 +19,23 @@ import { digestOf } from "../../oci/digest.ts";
 import { openFilesystem } from "../filesystem/open_filesystem.ts";
 import { blobKey } from "../layout.ts";
 import { openMemory } from "../memory/open_memory.ts";
-import type { LocalStores } from "../stores.ts";
-import { joinLocal, openByPath } from "./open_by_path.ts";
+import type { LocalStores, SynchronousBytes } from "../stores.ts";
+import { joinPlaces } from "./open_by_path.ts";
 import { Places, type Place } from "./place.ts";
+
+/** With what is decided about bytes without waiting. */
+function joinLocal(places: Places<LocalStores>): LocalStores {
+  const of = (repository: string): SynchronousBytes => places.of(repository).stores.underLock;
+  const underLock: SynchronousBytes = {
+    present: (repository, digest) => of(repository).present(repository, digest),
+    remove: (repository, digest) => of(repository).remove(repository, digest),
+    stamp: (repository, digest) => of(repository).stamp(repository, digest),
+    quarantine: (repository, digest, to) => of(repository).quarantine(repository, digest, to),
+  };
+  return { ...joinPlaces(places), underLock };
+}
+
+const openByPath = (all: readonly Place<LocalStores>[]): LocalStores => joinLocal(new Places(all));
 
 type Kind = "files" | "memory";
 
@@ -179,6 +193,8 @@ describe("content that is copied from one store to the other", () => {
         expect(await share(true)).toBe(false);
         await blobs.put(from, digest, bytes);
         expect(await share(false)).toBe(false);
+        const copied = { from, to, mayCopy: true, copiedBytesMax: size - 1 };
+        expect(await blobs.share(digest, copied)).toBe(false);
         expect(await blobs.size(to, digest)).toBeNull();
         expect(await share(true)).toBe(true);
         expect(await blobs.read(to, digest, size)).toEqual(bytes);

@@ -1,21 +1,12 @@
 /** Several stores as one: every repository lies in the one that its name says (`storage.subPaths`). */
-import type { LocalStores, Stores, StoreUpkeep, SynchronousBytes } from "../stores.ts";
+import type { Stores, StoreUpkeep } from "../stores.ts";
 import { ByPathBlobs } from "./by_path_blobs.ts";
 import { ByPathLayouts } from "./by_path_layouts.ts";
 import { ByPathUploads } from "./by_path_uploads.ts";
-import { Places, type Place } from "./place.ts";
-
-export function openByPath(all: readonly Place<LocalStores>[]): LocalStores {
-  return joinLocal(new Places(all));
-}
+import type { Places } from "./place.ts";
 
 /** Of places that are found by `places.of`. */
-export function joinLocal(places: Places<LocalStores>): LocalStores {
-  const underLock = bytesUnderLock((repository) => places.of(repository).stores.underLock);
-  return { ...joinPlaces(places), underLock };
-}
-
-function joinPlaces(places: Places): Stores {
+export function joinPlaces(places: Places): Stores {
   const hasLayouts = places.all.some(({ stores }) => stores.layouts !== null);
   return {
     blobs: new ByPathBlobs(places),
@@ -34,18 +25,16 @@ function upkeepOf(places: Places): StoreUpkeep | null {
   return {
     audits: each.flatMap(({ audits }) => audits),
     removeFreed: async (delayMs, signal) => {
-      let removed = 0;
-      for (const upkeep of each) removed += await upkeep.removeFreed(delayMs, signal);
-      return removed;
+      const [removed, failures]: [number[], unknown[]] = [[], []];
+      for (const upkeep of each) {
+        await upkeep.removeFreed(delayMs, signal).then(
+          (count) => removed.push(count),
+          (error: unknown) => failures.push(error),
+        );
+      }
+      // One that does not answer keeps the others from nothing.
+      if (failures.length > 0) throw failures[0];
+      return removed.reduce((sum, count) => sum + count, 0);
     },
-  };
-}
-
-function bytesUnderLock(of: (repository: string) => SynchronousBytes): SynchronousBytes {
-  return {
-    present: (repository, digest) => of(repository).present(repository, digest),
-    remove: (repository, digest) => of(repository).remove(repository, digest),
-    stamp: (repository, digest) => of(repository).stamp(repository, digest),
-    quarantine: (repository, digest, to) => of(repository).quarantine(repository, digest, to),
   };
 }

@@ -10,6 +10,11 @@ export interface Place<S extends Stores = Stores> {
   readonly stores: S;
   /** Equal for places that fill up together. */
   readonly disk: string;
+  /**
+   * Told what is wrong with it, or that nothing is any more (null), where the others are served meanwhile; without it the
+   * registry is not ready while this place takes no writes.
+   */
+  readonly onOutage?: (problem: unknown) => void;
 }
 
 /** Finds the place of a repository. */

@@ -1,7 +1,8 @@
 /** Where a bucket is: host names of AWS and others, path and virtual host style, the prefix of our keys. */
 import { domainOf } from "../../../lib/cloud/aws_keys.ts";
 import type { S3Values } from "../../driver_options.ts";
-import { prefixOf, withScheme } from "../http/endpoint.ts";
+import { prefixOf } from "../../driver_place.ts";
+import { withScheme } from "../http/endpoint.ts";
 import { keyInPath } from "../object_key.ts";
 
 export class S3Place {

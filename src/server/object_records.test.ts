@@ -2,13 +2,16 @@
 
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
-import { parseDigest } from "../../oci/digest.ts";
-import { MemoryMetadata } from "../memory/memory_metadata.ts";
-import { objects, type ObjectChange } from "../objects.ts";
-import { recordCommit } from "../records.ts";
-import { objectsUnderLock } from "./objects_under_lock.ts";
-import { objectTables } from "./object_tables.ts";
-import { systemClock } from "../../lib/clock.ts";
+import { parseDigest } from "../oci/digest.ts";
+import { MemoryMetadata } from "../metadata/memory/memory_metadata.ts";
+import { objects, type ObjectChange } from "../metadata/objects.ts";
+import { recordCommit } from "../metadata/records.ts";
+import { objectsUnderLock } from "../metadata/sql/objects_under_lock.ts";
+import { objectTables } from "../metadata/sql/object_tables.ts";
+import { systemClock } from "../lib/clock.ts";
+import { objectRecords } from "./object_records.ts";
+import { StoreRefused } from "../storage/blob_store.ts";
+import { reasonOf } from "../../test/reason_of.ts";
 
 test("keys of before lie in the main store", () => {
   using database = new Database(":memory:", { strict: true });
@@ -77,5 +80,23 @@ test("stores beside the main one are noted, and forgotten", async () => {
   await commit({ kind: "unset", value: "store:base" });
   expect((await reads.stores()).map(({ store }) => store)).toEqual(["team"]);
   expect(await reads.value("registry")).toBe("an id");
+  await metadata.close();
+});
+
+test("a server that looks for a repository in another store is told, and hides nothing", async () => {
+  const memory = new MemoryMetadata({ clock: systemClock, bytes: objectsUnderLock });
+  const metadata = memory.open({ committer: memory });
+  const [here, other] = [objectRecords(() => metadata, "team"), objectRecords(() => metadata)];
+  const name = { repository: "team/app", name: `sha256:${"a".repeat(64)}` };
+  await here.reserve(["k"]);
+  expect(await here.name({ key: "k", sizeBytes: 7 }, name)).toBe(true);
+  for (const ask of [() => other.find(name), () => other.content(name), () => other.unname(name)]) {
+    const reason = await reasonOf(ask());
+    expect(reason).toBeInstanceOf(StoreRefused);
+    expect(String(reason)).toContain(
+      'team/app has content in "/team", and this server looks in the main store; give all servers',
+    );
+  }
+  expect(await here.find(name)).toMatchObject({ key: "k" });
   await metadata.close();
 });
