@@ -44,6 +44,8 @@ export {
 
 export type { LostContent, MoveEvent, MoveReport } from "./server/moving/move_events.ts";
 export { moveRegistry } from "./server/moving/move_registry.ts";
+export { takeIn, type TakeInEvent, type TakeInReport } from "./server/moving/take_in.ts";
+export { openBucketTree } from "./server/foreign_object_root.ts";
 
 export interface Primary {
   /** Where workers of this process or others send their commits. */

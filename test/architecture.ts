@@ -67,7 +67,7 @@ export const layers: Readonly<Record<string, Layer>> = {
   },
   "listeners.ts": { may: ["http", "lib", "config"] },
   "settings.ts": { may: [...served, "api", "config"] },
-  server: { may: [...served, "api", "extensions", "jobs", "config", "settings.ts"] },
+  server: { may: [...served, "api", "extensions", "jobs", "config", "transfer", "settings.ts"] },
   "server.ts": {
     may: [...served, "extensions", "jobs", "config", "server", "settings.ts", "listeners.ts"],
     mayTypes: ["api"],

@@ -15,12 +15,17 @@ export interface Registry extends AsyncDisposable {
   readonly port: number;
   readonly pid: number;
   readonly rootDirectory: string;
+  /** The file that it was started with, where it is a registry of that kind. */
+  readonly configFile: string;
   /** Ends the server in an orderly way; the exit code. */
   stop(): Promise<number>;
 }
 
-/** Starts docker-registry on a free port of 127.0.0.1 with an empty root directory and deletion on. */
-export async function startDockerRegistry(): Promise<Registry> {
+/**
+ * Starts docker-registry on a free port of 127.0.0.1 with an empty root directory and deletion on. `storage` puts its
+ * content elsewhere, such as into a bucket.
+ */
+export async function startDockerRegistry(storage: object | null = null): Promise<Registry> {
   const directory = await tempDirectory("docker-registry");
   const rootDirectory = join(directory.path, "root");
   await mkdir(rootDirectory);
@@ -28,12 +33,17 @@ export async function startDockerRegistry(): Promise<Registry> {
   const config = {
     version: 0.1,
     log: { level: "error", accesslog: { disabled: true } },
-    storage: { filesystem: { rootdirectory: rootDirectory }, delete: { enabled: true } },
+    storage: {
+      ...(storage ?? { filesystem: { rootdirectory: rootDirectory } }),
+      delete: { enabled: true },
+    },
     http: { addr: `127.0.0.1:${port}`, secret: "only for tests" },
   };
   const file = join(directory.path, "config.yml");
   await writeFile(file, JSON.stringify(config));
-  const service = startService(["docker-registry", "serve", file]);
+  // Its client of S3 takes no authorities from there.
+  const env = { AWS_CA_BUNDLE: undefined };
+  const service = startService(["docker-registry", "serve", file], { env });
   const url = `http://127.0.0.1:${port}`;
   await eventually("docker-registry answers", async () => {
     if (!service.running())
@@ -46,6 +56,7 @@ export async function startDockerRegistry(): Promise<Registry> {
     port,
     pid: service.pid,
     rootDirectory,
+    configFile: file,
     stop: () => service.stop(),
     [Symbol.asyncDispose]: async () => {
       await service[Symbol.asyncDispose]();

@@ -70,7 +70,8 @@ async function run(given: Given, output: Output, retries: Retries): Promise<numb
   }
 }
 
-function globsOf(given: string): Glob[] {
+/** @throws Mistake. */
+export function globsOf(given: string): Glob[] {
   return given.split(",").map((each) => {
     const parsed = parseGlob(each.trim());
     if ("glob" in parsed && each.trim() !== "") return parsed.glob;

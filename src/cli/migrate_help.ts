@@ -7,6 +7,8 @@ export const migrateHelp: HelpPage = {
 
 Bytes are read once for each digest, proven by it on the way, and shared in the new place as they are in the old one. With --prepare bytes alone are moved, while a server may serve the old registry; so the stop of the last run is short. That run has the old registry for itself: it moves what came since, then the metadata at once, and compares both sides row by row. The old registry is never changed. A run that was stopped or killed goes on where it was: what is there is not sent again.
 
+A registry of another kind is taken in: zot:CONFIG is a bucket that zot (Go) wrote, by its configuration file; distribution:CONFIG, or distribution:DIRECTORY, is what docker-registry keeps on a disk or in a bucket. Tags, manifests and blobs come with their digests, and with the times of tags as far as files tell them; --repositories takes some alone. (A directory of zot (Go) needs no move: serve it.)
+
 The new place must be empty, and is not served before it is whole. Content that is damaged or missing is told by the tags that lead to it, and marked in the new place, so that a push of it repairs it. Not moved: uploads on their way, what lies in quarantine, and comparisons, which are made again.`,
   signals: [["SIGINT, SIGTERM", "Stop. The next run goes on from what is there."]],
   exitStatus: [

@@ -59,6 +59,10 @@ const migrateOptions: Command["options"] = [
     flags: "--prepare",
     says: "bytes alone, while a server serves the old registry; run it again without to finish",
   },
+  {
+    flags: "--repositories <globs>",
+    says: "of a registry of another kind these alone, separated by commas",
+  },
   { flags: "--parallel <n>", says: "contents at once (default: 6)" },
   { flags: "-f, --format <format>", says: "text or json, one object a line (default: text)" },
 ];
@@ -126,7 +130,7 @@ export const movingCommands: readonly Command[] = [
       {
         name: "from",
         required: true,
-        says: "Configuration of the registry that moves.",
+        says: "Configuration of the registry that moves; zot:CONFIG, distribution:CONFIG or DIRECTORY.",
         completes: "files",
       },
       {

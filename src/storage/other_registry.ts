@@ -18,8 +18,8 @@ export function otherRegistryAdvice(
   if (found === undefined) return null;
   return (
     `${option}: ${found} holds what docker-registry keeps there, in a layout that is not served: its images ` +
-    "are not in this registry; let docker-registry serve them and copy them over " +
-    "(docs/guides/migrate.md, From docker-registry and others), and give this registry a directory of its own"
+    "are not in this registry; give it a directory of its own, and bring them there by 'zot migrate distribution:…' " +
+    "(docs/guides/migrate.md, From docker-registry and others)"
   );
 }
 

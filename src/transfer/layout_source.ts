@@ -202,7 +202,7 @@ export function tagOfName(name: string): string | null {
 }
 
 /** What a manifest is that says nothing of itself. */
-function typeOf(body: Readonly<Record<string, unknown>>): string {
+export function typeOf(body: Readonly<Record<string, unknown>>): string {
   const own = body["mediaType"];
   if (typeof own === "string") return own;
   return Array.isArray(body["manifests"]) ? mediaTypes.ociIndex : mediaTypes.ociImage;

@@ -58,7 +58,7 @@ export async function moveRegistry(
     // Before anything is made: a source that is served stops the last pass at once.
     const claim = options.isPrepared ? null : await source.claim();
     try {
-      const target = await openMovedTarget(to, { from: fromName, name: toName }, clock);
+      const target = await openMovedTarget(to, { from: fromName, name: toName }, { clock });
       try {
         const estimate = await estimateContent(source.rows.ask);
         options.onEvent({ kind: "begun", from: fromName, to: toName, estimate });

@@ -10,11 +10,15 @@ import { recordCommit } from "../../metadata/records.ts";
 import type { RowStore } from "../../metadata/rows/row_store.ts";
 import { copiesPrefix } from "../../storage/copy_content.ts";
 import type { Stores } from "../../storage/stores.ts";
+import type { Registry } from "../../registry/registry.ts";
 import { openPlace } from "../open_place.ts";
+import { openRegistry } from "../open_registry.ts";
 import { openMovedRows } from "../moved_root.ts";
 
 export interface MovedTarget {
   readonly stores: Stores;
+  /** What comes by the same rules as a push. Closed with the target. */
+  readonly registry: Registry;
   /** Opened anew each time, and to be closed. */
   openRows(): Promise<RowStore>;
   commit(commit: AnyCommit): Promise<void>;
@@ -23,11 +27,11 @@ export interface MovedTarget {
   close(): Promise<void>;
 }
 
-/** @throws Error with one line for the operator: it is served, has content, or is being filled from elsewhere. */
+/** `written` is the time of what is written. @throws Error with one line for the operator: it is served, has content, or is being filled from elsewhere. */
 export async function openMovedTarget(
   config: Config,
   { from, name }: { readonly from: string; readonly name: string },
-  clock: Clock,
+  { clock, written = clock }: { readonly clock: Clock; readonly written?: Clock },
 ): Promise<MovedTarget> {
   const root = openPlace(config, clock);
   root.make();
@@ -39,7 +43,7 @@ export async function openMovedTarget(
   try {
     const stores = await root.prepareBytes();
     opened.push(() => stores.close());
-    const writer = await root.openWriter({ clock, onBatch: undefined });
+    const writer = await root.openWriter({ clock: written, onBatch: undefined });
     opened.push(() => writer.close());
     const { committer } = writer;
     // Servers elsewhere that share the metadata hold it, and whoever else moves something here.
@@ -58,8 +62,12 @@ export async function openMovedTarget(
     await requireOwn(metadata, stores, { from, name });
     await note({ kind: "begin", from });
     await discardCopies(stores);
+    const report = (): void => undefined;
+    const registry = openRegistry(config, { root, stores, committer, clock, report });
+    opened.push(() => registry.metadata.close());
     return {
       stores,
+      registry,
       openRows: () => openMovedRows(config, clock),
       commit: async (commit) => {
         await committer.commit(commit);
