@@ -1,6 +1,7 @@
 // Statements that are joined do what they do one by one: a script of commits, run at once and one after the other, leaves
 // the same rows; and statements are far fewer than commits have.
 
+import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import {
   change,
@@ -9,6 +10,8 @@ import {
   type PlacedChange,
 } from "../../../test/contracts/metadata_facts.ts";
 import { requirePostgres, startPostgres, type Postgres } from "../../../test/postgres.ts";
+import { memoryDirectory } from "../../../test/memory_directory.ts";
+import { usage, type Quota } from "../usage.ts";
 import { manualClock } from "../../lib/clock.ts";
 import type { AnyCommit, Change, Commit } from "../metadata.ts";
 import { inlinePrefix, objects, type ObjectChange } from "../objects.ts";
@@ -17,6 +20,7 @@ import { objectsUnderLock } from "../sql/objects_under_lock.ts";
 import { storesOf } from "../sql/record_tables.ts";
 import type { Answer } from "../sql/statements.ts";
 import { ownTables } from "../sqlite/own_tables.ts";
+import { SqliteWriter } from "../sqlite/sqlite_writer.ts";
 import { joinedText } from "./join_text.ts";
 import { JoinedStatements, JoinedTexts } from "./joined_statements.ts";
 import { migratePostgres } from "./migrate_postgres.ts";
@@ -104,6 +108,44 @@ const dumped = [
   "objects_inline",
 ] as const;
 
+/** What SQLite counts for the same commits. */
+async function countedBySqlite(
+  commits: readonly AnyCommit[],
+): Promise<Record<string, readonly object[]>> {
+  await using directory = await memoryDirectory("zot-totals");
+  const path = `${directory.path}/metadata.db`;
+  const options = { path, durable: false, clock: manualClock(1_000), bytes: objectsUnderLock };
+  const writer = new SqliteWriter({ ...options, records: ownTables });
+  for (const repository of repositories) {
+    const changes = [{ kind: "create-repository" } as const];
+    await writer.commit({ repository, preconditions: [], changes, by: null });
+  }
+  for (const each of commits) await writer.commit(each);
+  await writer.close();
+  using database = new Database(path, { readonly: true, strict: true });
+  return Object.fromEntries(counted.map((text) => [text, database.query<object, []>(text).all()]));
+}
+
+const counted = [
+  "SELECT * FROM usage_totals ORDER BY repository",
+  "SELECT linked, own, manifests, tags, repositories FROM usage_scopes ORDER BY id",
+  "SELECT * FROM usage_members ORDER BY repository, scope",
+  "SELECT * FROM usage_digests ORDER BY scope, digest",
+] as const;
+
+/** Two quotas that refuse nothing, and totals that are counted anew, beside all others. */
+const limits = { bytes: 1_000_000, tags: null, manifests: 1_000, repositories: null };
+const quota = (prefix: string, count: Quota["count"]): Quota => {
+  return { name: prefix, scope: { prefix }, limits, count, warnAt: 0.9, isMaxRepos: false };
+};
+const beside: readonly AnyCommit[] = [
+  { kind: "set-quotas", quotas: [quota("team/", "own"), quota("a", "linked")] } as const,
+  { kind: "begin-recount", id: 0 } as const,
+  { kind: "begin-recount", id: 1 } as const,
+  // A piece of the work each.
+  ...Array.from({ length: 12 }, () => ({ kind: "count", limit: 1_000 }) as const),
+].map((each) => recordCommit(usage, each));
+
 describe.skipIf(!requirePostgres())("statements that are joined", () => {
   let server: Postgres;
   beforeAll(async () => {
@@ -139,6 +181,11 @@ describe.skipIf(!requirePostgres())("statements that are joined", () => {
       batches,
       writer,
       connections,
+      counted: async () => {
+        const found: Record<string, readonly object[]> = {};
+        for (const text of counted) found[text] = (await own(text)).rows;
+        return found;
+      },
       /** All rows, but for numbers that tell the order between repositories. */
       rows: async () => {
         const found: Record<string, string[]> = {};
@@ -186,9 +233,22 @@ describe.skipIf(!requirePostgres())("statements that are joined", () => {
       // None of them failed, and was done again by itself.
       expect(together.batches.length).toBeLessThan(20);
       expect(outcomes).toEqual(expected);
-      expect(await together.rows()).toEqual(await apart.rows());
+      const rows = await together.rows();
+      expect(rows).toEqual(await apart.rows());
+      // Totals are kept by other triggers there, for each row.
+      expect(await together.counted()).toEqual(await countedBySqlite([reserving, ...commits]));
     }, 120_000);
   }
+
+  test("are counted for quotas, and for totals that are counted anew", async () => {
+    await using store = await opened();
+    const commits = script(9, 120);
+    for (const each of beside) await store.writer.commit(each);
+    await Promise.all(commits.map((each) => store.writer.commit(each)));
+    const found = await store.counted();
+    expect(found).toEqual(await countedBySqlite([...beside, ...commits]));
+    expect(found[counted[3]]?.length).toBeGreaterThan(3);
+  }, 120_000);
 
   test("are far fewer than those of their commits", async () => {
     await using store = await opened();

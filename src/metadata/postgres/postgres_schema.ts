@@ -5,6 +5,7 @@
  * is compared byte by byte, numbers have eight bytes. `schema` tells the version, and the oldest code that may work on it.
  * Stores of records keep versions of their own, as in SQLite; their steps are reworded (`postgres_schema_text.ts`).
  */
+import { usageStatementTriggers } from "./usage_statement_triggers.ts";
 
 export interface PostgresStep {
   readonly version: number;
@@ -377,5 +378,12 @@ CREATE TABLE commits (
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02);
 CREATE INDEX commits_at ON commits (at);
 `,
+  },
+  {
+    version: 2,
+    codeMin: 1,
+    factsVersion: 14,
+    summary: "totals are kept once for each statement",
+    sql: usageStatementTriggers,
   },
 ];

@@ -56,6 +56,20 @@ const lockWriters = `SELECT pg_advisory_xact_lock(7046, hashtext(current_schema(
 const leaveId = `INSERT INTO commits (id, at) VALUES ($1::text, ${now}) ON CONFLICT DO NOTHING`;
 const removeIds = `DELETE FROM commits WHERE at < ${now} - $1::bigint`;
 
+/**
+ * All statements find their rows by an index, and are planned once: a plan that was made while a table was small would
+ * else read all of it, and one for each set of values costs more than the statement.
+ */
+const plans = [
+  "plan_cache_mode = force_generic_plan",
+  "enable_seqscan = off",
+  "enable_hashjoin = off",
+  "enable_mergejoin = off",
+  "jit = off",
+]
+  .map((setting) => `; SET LOCAL ${setting}`)
+  .join("");
+
 const repeatable: ReadonlySet<Fate> = new Set(["lost", "again"]);
 
 const quotasExist = "SELECT 1 FROM usage_scopes WHERE place >= 0 LIMIT 1";
@@ -195,7 +209,7 @@ export class PostgresWriter implements Committer {
     const isTidy = this.#transactions % idsRemovedEvery === 0;
     // One after the other there, and on their way at once.
     const [, locked, left, quotas] = await all([
-      ask({ text: begin + flush, values: [], isOwn: true }),
+      ask({ text: begin + plans + flush, values: [], isOwn: true }),
       ask({ text: lockWriters, values: [], isOwn: true }),
       ask({ text: leaveId, values: [id], isOwn: true }),
       ask({ text: quotasExist, values: [], isOwn: true }),
