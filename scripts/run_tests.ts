@@ -10,6 +10,7 @@
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { testedProgram } from "../test/tested_program.ts";
 
 export interface Group {
   readonly name: string;
@@ -148,6 +149,8 @@ async function main(args: readonly string[]): Promise<number> {
     return await Bun.spawn([join(root, "scripts/bun"), "test", ...args], inherited).exited;
   }
   const startedMs = performance.now();
+  // Once, before both lanes ask for it; who cannot have it says why.
+  await testedProgram().catch(() => null);
   const ending = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => ending.abort());
   const ended = await runGroups(groupsOf([...testFiles.scanSync(root)]), {

@@ -10,7 +10,7 @@ const zotProgram = await testedProgram();
 /** All that move little: the large ones run for docs/benchmarks.md. */
 const quick =
   "^(catalog|push-monolith-1mb|push-chunk-1mb|pull-1mb|pull-75-push-25-1mb|push-blob|get-blob|push-manifest|head-|get-manifest|tags-10$|referrers|mount|login|pull-20-layers)";
-const benchMs = 120_000;
+const benchMs = 300_000;
 
 function bench(...args: string[]) {
   return run(zotProgram, ["bench", ...args], { timeoutMs: benchMs });

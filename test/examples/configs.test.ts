@@ -8,7 +8,7 @@ import { configRows } from "./config_rows.ts";
 import { upstreamLogin } from "./mirror_rows.ts";
 import { Place } from "./place.ts";
 
-const testMs = 60_000;
+const testMs = 240_000;
 const installed = requireTool("openssl");
 const names = [...new Bun.Glob("config-*").scanSync(`${packageDirectory}/examples`)].sort();
 

@@ -58,6 +58,8 @@ describe.skipIf(!requireTool("openssl", "curl"))("client certificates", () => {
       sharePort: false,
       readIdleMs: 60_000,
       writeIdleMs: 60_000,
+      // Hundreds that begin at once share this process with the server.
+      handshakeMs: 60_000,
       tls: server,
       dispatch: (_, connection) => Promise.resolve(told(connection)),
       onFailure: () => {},
