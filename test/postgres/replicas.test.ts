@@ -120,7 +120,8 @@ describe.skipIf(!requirePostgres())("two servers behind a balancer", () => {
     const { cases } = JSON.parse(ended.stdout) as {
       cases: { id: string; status: string; message: string | null }[];
     };
-    const failed = cases.filter(({ status }) => status !== "passed" && status !== "skipped");
+    // What a specification only recommends, and a busy server does not do, is unsupported.
+    const failed = cases.filter(({ status }) => status === "failed" || status === "error");
     // Its blobs are as long as chunks should be, and what is streamed from a store has no length (object_storage.md).
     const streamed = "Expected a Content-Length header, got none";
     expect(failed.filter(({ message }) => message !== streamed)).toEqual([]);
