@@ -20,12 +20,17 @@ export type FakeOperation =
   | "unfinished"
   | "bucket";
 
-/** What happens in place of an answer. `cut`: only so many bytes of the body come; `silent`: nothing does. */
+/**
+ * What happens in place of an answer. `cut`: only so many bytes of the body come; `slow`: it comes at so many bytes a
+ * second; `late`: all is done, and the answer comes after a while; `silent`: nothing comes.
+ */
 export type Fault =
   | { readonly status: number; readonly code?: string; readonly headers?: Record<string, string> }
   | { readonly done: true; readonly status: number; readonly code: string }
   | { readonly cut: number }
   | { readonly stall: number }
+  | { readonly slow: number }
+  | { readonly late: number }
   | { readonly reset: true }
   | { readonly silent: true };
 
@@ -106,6 +111,7 @@ export class FakeS3 implements AsyncDisposable {
       send(status, `<?xml version="1.0"?><Error><Code>${code}</Code></Error>`, headers);
     const fault = this.fault(asked);
     if (fault !== null && "silent" in fault) return;
+    if (fault !== null && "late" in fault) await Bun.sleep(fault.late);
     if (fault !== null && "reset" in fault) {
       response.destroy();
       return;
@@ -259,13 +265,25 @@ export class FakeS3 implements AsyncDisposable {
     const status = first === undefined ? 200 : 206;
     const type = new URL(url, "http://fake").searchParams.get("response-content-type");
     const named = { "Content-Type": type ?? "binary/octet-stream" };
-    if (fault === null || !("cut" in fault || "stall" in fault)) return send(status, wanted, named);
+    const isWhole = fault === null || !("cut" in fault || "stall" in fault || "slow" in fault);
+    if (isWhole) return send(status, wanted, named);
     response.writeHead(status, { ...named, "Content-Length": String(wanted.length) });
+    if ("slow" in fault) return void sendSlowly(response, wanted, fault.slow);
     const sent = "cut" in fault ? fault.cut : fault.stall;
     response.write(wanted.subarray(0, sent), () => {
       if ("cut" in fault) response.socket?.end();
     });
   }
+}
+
+/** Ten pieces a second, until the reader goes away. */
+async function sendSlowly(response: ServerResponse, bytes: Buffer, perSecond: number) {
+  const piece = Math.max(1, Math.floor(perSecond / 10));
+  for (let at = 0; at < bytes.length && !response.destroyed; at += piece) {
+    response.write(bytes.subarray(at, at + piece));
+    await Bun.sleep(100);
+  }
+  response.end();
 }
 
 function operationOf(method: string, key: string, query: URLSearchParams): FakeOperation {
