@@ -2,7 +2,7 @@
 import type { Config } from "../config/schema.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Committer } from "../metadata/metadata.ts";
-import { registryIdIn } from "../metadata/rows/content_rows.ts";
+import { movedFromIn, registryIdIn } from "../metadata/rows/content_rows.ts";
 import type { RowStore } from "../metadata/rows/row_store.ts";
 import type { Claim } from "../storage/root_lock.ts";
 import type { Stores } from "../storage/stores.ts";
@@ -28,6 +28,7 @@ export async function openMoved(config: Config, clock: Clock): Promise<MovedRegi
   const rows = await metadata.openRows({ readonly: true });
   try {
     await requirePair(config, rows, clock);
+    await requireWhole(rows, placeName(config, metadata.name));
   } catch (error) {
     await rows.close();
     throw error;
@@ -70,6 +71,16 @@ function placeName({ storage: { storageDriver: driver } }: Config, name: string)
     return typeof value === "string" && value !== "" ? [value] : [];
   });
   return `${name} (${[driver.name, ...place].join(" ")})`;
+}
+
+/** @throws where it is being filled itself: it knows less than it has. */
+async function requireWhole(rows: RowStore, name: string): Promise<void> {
+  const from = await rows.snapshot(movedFromIn);
+  if (from === null) return;
+  throw new Error(
+    `expected a registry that is whole, found ${name} being filled from ${from}; ` +
+      "run that 'zot migrate' again until it says that it has moved",
+  );
 }
 
 /** @throws where the bytes are not those of the metadata. */

@@ -277,6 +277,9 @@ test(
     expect(await filesIn(at("full"))).toEqual(before);
     // One that is being filled from elsewhere.
     expect(await migrate("--prepare", old, third)).toMatchObject({ code: 0 });
+    const half = await migrate("--prepare", third, empty);
+    expect(half.code).toBe(1);
+    expect(half.stderr).toContain(`found ${at("third")} being filled from ${at("old")}`);
     const other = await migrate("--prepare", full, third);
     expect(other.code).toBe(1);
     expect(other.stderr).toContain(`found one that is being filled from ${at("old")}`);

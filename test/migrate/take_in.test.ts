@@ -142,7 +142,9 @@ describe.skipIf(!requireTool("docker-registry"))("docker-registry", () => {
 
       await put(old, "team/app/manifests/3", { body: one, type: types.oci });
       await old.stop();
-      const files = await readdir(old.rootDirectory, { recursive: true });
+      const filesNow = async (): Promise<string[]> =>
+        (await readdir(old.rootDirectory, { recursive: true })).toSorted();
+      const files = await filesNow();
       // The directory itself is the same place.
       const again = await migrate(`distribution:${old.rootDirectory}`, to, "--format", "json");
       expect(again).toMatchObject({ code: 0, stderr: "" });
@@ -152,7 +154,7 @@ describe.skipIf(!requireTool("docker-registry"))("docker-registry", () => {
       };
       expect(report.images).toMatchObject({ copied: 1 });
       expect(report.blobs.sent.count).toBe(0);
-      expect(await readdir(old.rootDirectory, { recursive: true })).toEqual(files);
+      expect(await filesNow()).toEqual(files);
 
       await using zot = await serve(storage);
       await expectAll(zot);

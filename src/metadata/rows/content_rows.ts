@@ -3,7 +3,7 @@
  * Ordered by digest, so that content which repositories share comes together.
  */
 import type { Digest } from "../../oci/digest.ts";
-import type { AskRows } from "./row_store.ts";
+import type { AskRows, RowSnapshot } from "./row_store.ts";
 
 export interface ContentRow {
   readonly digest: Digest;
@@ -35,6 +35,7 @@ const sql = {
   live:
     "SELECT 1 AS one FROM blobs WHERE repository = ?1 AND digest = ?2 " +
     "UNION SELECT 1 AS one FROM manifests WHERE repository = ?1 AND digest = ?2",
+  movedFrom: "SELECT value AS value FROM moves WHERE name = 'from'",
   registry: "SELECT text AS text FROM objects_values WHERE value = 'registry'",
   tags: "SELECT name AS name FROM tags WHERE repository = ?1 AND digest = ?2 ORDER BY name",
 } as const;
@@ -89,4 +90,15 @@ export async function isLive(
 export async function registryIdIn(ask: AskRows): Promise<string | null> {
   const [row] = await ask(sql.registry, []);
   return row === undefined ? null : String(row["text"]);
+}
+
+/** The registry that is being moved there (`../moves.ts`); null where all of it is there. */
+export async function movedFromIn({
+  shape,
+  ask,
+}: Pick<RowSnapshot, "shape" | "ask">): Promise<string | null> {
+  // Older ones do not know of it.
+  if (!shape.tables.some(({ name }) => name === "moves")) return null;
+  const [row] = await ask(sql.movedFrom, []);
+  return row === undefined ? null : String(row["value"]);
 }

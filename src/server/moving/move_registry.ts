@@ -16,7 +16,12 @@ import {
   type ContentRow,
 } from "../../metadata/rows/content_rows.ts";
 import { copyRows, sumRows, type TableSums } from "../../metadata/rows/copy_rows.ts";
-import type { AskRows, RowGroup, RowSnapshot } from "../../metadata/rows/row_store.ts";
+import {
+  shapeProblem,
+  type AskRows,
+  type RowGroup,
+  type RowSnapshot,
+} from "../../metadata/rows/row_store.ts";
 import { dedupesIn } from "../../registry/store_settings.ts";
 import { nameOfPlace, openMoved, type MovedRegistry } from "../moved_root.ts";
 import { rootsOf } from "../sub_root.ts";
@@ -60,6 +65,7 @@ export async function moveRegistry(
     try {
       const target = await openMovedTarget(to, { from: fromName, name: toName }, { clock });
       try {
+        await requireSameVersion(source, target);
         const estimate = await estimateContent(source.rows.ask);
         options.onEvent({ kind: "begun", from: fromName, to: toName, estimate });
         const parties = { source, target, dedupes: dedupesIn(to.storage), options };
@@ -73,6 +79,20 @@ export async function moveRegistry(
     }
   } finally {
     await source.close();
+  }
+}
+
+/** Before bytes go for hours. @throws with one line. */
+async function requireSameVersion(source: MovedRegistry, target: MovedTarget): Promise<void> {
+  const rows = await target.openRows();
+  try {
+    const own = await rows.snapshot(async ({ shape }) => shape);
+    const found = await source.rows.snapshot(async ({ shape }) => shape);
+    const problem = shapeProblem(found, own, copied);
+    if (problem === null) return;
+    throw new Error(`${source.name}: ${problem}; serve it once with this version of zot`);
+  } finally {
+    await rows.close();
   }
 }
 
