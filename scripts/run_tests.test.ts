@@ -85,7 +85,7 @@ async function runAll(
 test("what all say together is one summary at the end", async () => {
   const texts = { "a/a.test.ts": passes, "b/b.test.ts": fails, "c/c.test.ts": late };
   const { ended, output } = await runAll(texts);
-  expect(ended.map(({ exitCode }) => exitCode).toSorted()).toEqual([0, 1, 1]);
+  expect(ended.map(({ exitCode }) => exitCode).toSorted((a, b) => a - b)).toEqual([0, 1, 1]);
   expect(output).toEndWith(
     " 1 pass\n 1 skip\n 0 todo\n 1 fail\n 1 error\nRan 3 tests across 3 files. [1.50s]\n",
   );

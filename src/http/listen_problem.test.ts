@@ -29,7 +29,7 @@ describe("requireAddress()", () => {
 test.skipIf(!requireTool("strace"))(
   "whether a port can be shared is found out without listening",
   async () => {
-    await using server = Bun.serve({
+    using server = Bun.serve({
       hostname: "127.0.0.1",
       port: 0,
       reusePort: true,
