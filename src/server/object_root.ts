@@ -19,7 +19,7 @@ import { openScratch } from "../storage/filesystem/open_scratch.ts";
 import { openObjectStore } from "../storage/objects/open_object_store.ts";
 import { openObjects } from "../storage/objects/open_objects.ts";
 import type { ObjectStore } from "../storage/objects/object_store.ts";
-import { hasObjects, readRegistry, writeRegistry } from "../storage/objects/registry_id.ts";
+import { claimBucket, hasObjects, readRegistry } from "../storage/objects/registry_id.ts";
 import type { Claim } from "../storage/root_lock.ts";
 import type { Stores } from "../storage/stores.ts";
 import type { MetadataPlace } from "./metadata_place.ts";
@@ -192,14 +192,12 @@ export class ObjectRoot implements Root {
             "give the restored ones as storage.rootDirectory, or take these with zot restore CONFIG --as-they-are",
         );
       }
-      if (bucket !== null) {
-        throw new Error(
-          `expected the bucket of this registry, found that of another one (${bucket.id}); ` +
-            "give another bucket or rootdirectory, or the metadata that belong to it",
-        );
-      }
+      if (bucket !== null) throw ofAnother(bucket.id);
       const [first] = await reads.keys("", 1);
-      if (first !== undefined || (await hasObjects(this.#store))) {
+      const hasContent = first !== undefined || (await hasObjects(this.#store));
+      // Another server of this registry may have begun meanwhile.
+      if (hasContent && own !== null && (await readRegistry(this.#store))?.id === own) return;
+      if (hasContent) {
         throw new Error(
           "expected registry.json in the bucket, which says whose it is, found none though there is content; " +
             "give the bucket, or the metadata, that it belongs to",
@@ -216,11 +214,19 @@ export class ObjectRoot implements Root {
       const settle = { kind: "settle", value: "registry", text: crypto.randomUUID() } as const;
       await committer.commit(recordCommit(objects, settle));
       const id = must(await reads.value("registry"), "it is settled");
-      await writeRegistry(this.#store, { id, restores });
+      const taken = await claimBucket(this.#store, { id, restores });
+      if (taken.id !== id) throw ofAnother(taken.id);
     } finally {
       await metadata.close();
     }
   }
+}
+
+function ofAnother(id: string): Error {
+  return new Error(
+    `expected the bucket of this registry, found that of another one (${id}); ` +
+      "give another bucket or rootdirectory, or the metadata that belong to it",
+  );
 }
 
 /** Where a configuration says that the metadata are. @throws with one line where a file of it cannot be read. */

@@ -24,6 +24,7 @@ import {
   type Worker,
 } from "../../src/server.ts";
 import { descriptionOf } from "../described.ts";
+import { chosenStorage } from "../postgres_root.ts";
 import { eventually } from "../processes.ts";
 import { type TempDirectory, tempDirectory } from "../temp.ts";
 
@@ -66,9 +67,10 @@ async function startWorldIn(
 ): Promise<World> {
   const rootDirectory = join(directory.path, "root");
   await mkdir(rootDirectory);
+  const chosen = await chosenStorage(config["storage"] ?? {});
   const loaded = checkConfig({
     ...config,
-    storage: { rootDirectory, ...config["storage"] },
+    storage: { rootDirectory, ...chosen.storage, ...config["storage"] },
     http: { address: "127.0.0.1", port: "0", ...config["http"] },
   });
   if ("problems" in loaded) throw new Error(loaded.problems.join("\n"));
@@ -127,6 +129,7 @@ async function startWorldIn(
       try {
         await stop(running);
       } finally {
+        await chosen[Symbol.asyncDispose]();
         await directory[Symbol.asyncDispose]();
       }
     },

@@ -9,6 +9,9 @@ import { objectsPrefix } from "./reserved_keys.ts";
 
 export const registryKey = "registry.json";
 const idBytesMax = 4096;
+/** Registries that are about to take the bucket; what a crash left there is forgotten after `claimMs`. */
+const claimsPrefix = "registry.claims/";
+const claimMs = 10 * 60_000;
 
 /** Whose bucket it is. */
 export interface RegistryMark {
@@ -35,9 +38,43 @@ export async function readRegistry(store: ObjectStore): Promise<RegistryMark | n
 }
 
 export async function writeRegistry(store: ObjectStore, mark: RegistryMark): Promise<void> {
-  const { id, restores } = mark;
+  await store.put(registryKey, textOf(mark));
+}
+
+/**
+ * Gives a bucket that has no mark this one, and returns the one that it has then.
+ *
+ * A store keeps no conditions, so whoever wants a bucket says so first, and then looks who else does: of two that come
+ * at once, one at least sees the other and leaves. Whoever sees nobody reads the mark once more, since one that has gone
+ * may have written it. @throws ObjectStoreRefused while another registry wants the bucket.
+ */
+export async function claimBucket(store: ObjectStore, mark: RegistryMark): Promise<RegistryMark> {
+  const own = `${claimsPrefix}${mark.id}.${crypto.randomUUID()}`;
+  await store.put(own, textOf(mark));
+  try {
+    const { objects } = await store.list(claimsPrefix, null);
+    const sinceMs = (objects.find(({ key }) => key === own)?.changedAt ?? 0) - claimMs;
+    const others = objects.filter(
+      ({ key, changedAt }) => !key.startsWith(`${claimsPrefix}${mark.id}.`) && changedAt > sinceMs,
+    );
+    if (others.length > 0) {
+      throw new ObjectStoreRefused(
+        "expected a bucket that no other registry is about to take, found one that began to at the same time; " +
+          "give them buckets or rootdirectories of their own, and start again",
+      );
+    }
+    const found = await readRegistry(store);
+    if (found !== null) return found;
+    await writeRegistry(store, mark);
+    return mark;
+  } finally {
+    await store.remove(own);
+  }
+}
+
+function textOf({ id, restores }: RegistryMark): Uint8Array {
   const value = restores === 0 ? { id } : { id, restores };
-  await store.put(registryKey, new TextEncoder().encode(`${JSON.stringify(value)}\n`));
+  return new TextEncoder().encode(`${JSON.stringify(value)}\n`);
 }
 
 /** Whether a bucket has content of a registry. */
