@@ -52,6 +52,20 @@ describe.skipIf(!requirePostgres())("connections to PostgreSQL", () => {
     expect(new Uint8Array(bytes as unknown as Uint8Array)).toEqual(new Uint8Array([1, 2]));
   });
 
+  test("a NUL, which no text may have, is taken and orders as it does", async () => {
+    await using opened = await open();
+    const { rows } = await opened.connections.ask({
+      text:
+        "SELECT CAST(?1 AS text) AS text, CASE WHEN CAST(?1 AS text) > 'a' COLLATE \"C\" THEN 1 ELSE 0 END AS behind, " +
+        "CASE WHEN CAST(?1 AS text) < 'ab' COLLATE \"C\" THEN 1 ELSE 0 END AS before, " +
+        "(SELECT string_agg(json_each.value, '|') FROM json_each(?2)) AS list",
+      values: ["a\0b", JSON.stringify(["c\0d", "\\u0000", "\\\0"])],
+    });
+    expect(rows).toEqual([
+      { text: "a\u0001b", behind: 1, before: 1, list: "c\u0001d|\\u0000|\\\u0001" },
+    ]);
+  });
+
   test("a value that is missing, or a fraction, is a mistake and no null or round number", async () => {
     await using opened = await open();
     const { connections } = opened;

@@ -153,7 +153,8 @@ export class PostgresConnections {
     const { text, values, isOwn } = statement;
     for (const value of values) assertValue(value, text);
     const own = isOwn === true ? text : this.#texts.of(text, values);
-    const query = values.length === 0 ? client.unsafe(own) : client.unsafe(own, [...values]);
+    const query =
+      values.length === 0 ? client.unsafe(own) : client.unsafe(own, values.map(storable));
     const pending = {
       dueMs: this.#clock.monotonicMs() + statementMs,
       cancel: () => void query.cancel(),
@@ -244,6 +245,19 @@ function clientUrl({ host, port, user, password, database, isVerified }: Postgre
     `postgres://${name}:${secret}@${host ?? "localhost"}:${port}/${encodeURIComponent(database)}` +
     `?sslmode=${mode}`
   );
+}
+
+const escapedNul = /(?<!\\)((?:\\\\)*)\\u0000/g;
+
+/**
+ * Texts of PostgreSQL have no NUL, and neither have those in its JSON: the next character stands for it, which keeps the
+ * order of all that has none. It comes from outside alone, where no name may have it.
+ */
+function storable(value: Value): Value {
+  if (typeof value !== "string") return value;
+  const text = value.includes("\0") ? value.replaceAll("\0", "\u0001") : value;
+  if (!text.startsWith("[") || !text.includes("\\u0000")) return text;
+  return text.replace(escapedNul, "$1\\u0001");
 }
 
 /** The client would take undefined for null, and round a fraction. */
