@@ -24,6 +24,7 @@ import type { BytesUnderLock } from "../sql/bytes_under_lock.ts";
 import { stepsOf } from "../sql/commit_steps.ts";
 import type { Stores } from "../sql/record_tables.ts";
 import { objects } from "../objects.ts";
+import { uploads } from "../uploads.ts";
 import { pursue } from "../sql/statements.ts";
 import { JoinedStatements, JoinedTexts, type Line } from "./joined_statements.ts";
 import {
@@ -239,23 +240,40 @@ export function turnsOf(commits: readonly AnyCommit[], hasQuotas: boolean): Chai
     chains = new Map();
   };
   for (const [place, commit] of commits.entries()) {
-    if (!("repository" in commit) || hasQuotas || looksElsewhere(commit)) {
+    const name = hasQuotas ? null : chainOf(commit);
+    if (name === null) {
       end();
       turns.push([[place]]);
       continue;
     }
-    const chain = chains.get(commit.repository) ?? [];
+    const chain = chains.get(name) ?? [];
     chain.push(place);
-    chains.set(commit.repository, chain);
+    chains.set(name, chain);
   }
   end();
   return turns;
 }
 
+/** Names of objects are those of a repository, uploads those of one request at a time. */
+const ownRecords: ReadonlySet<string> = new Set([objects.name, uploads.name]);
+
+/** What is changed by nobody else at the same time: a repository, an upload, keys that are new; null for anything. */
+function chainOf(commit: AnyCommit): string | null {
+  if ("repository" in commit) {
+    return looksElsewhere(commit) ? null : `repository ${commit.repository}`;
+  }
+  if (!("records" in commit) || commit.also !== undefined) return null;
+  const { records, changes } = commit;
+  const [change, ...others] = changes;
+  if (change === undefined || others.length > 0) return null;
+  if (records === objects.name) return change.kind === "reserve" ? "keys" : null;
+  const isAlone = records !== uploads.name || change["content"] !== undefined;
+  return isAlone ? null : `upload ${String(change["id"])}`;
+}
+
 function looksElsewhere({ preconditions, changes, records = [] }: Commit): boolean {
   return (
-    // Names of objects are those of a repository, and what is named by it alone.
-    records.some((each) => each.records !== objects.name) ||
+    records.some((each) => !ownRecords.has(each.records)) ||
     preconditions.some(({ kind }) => kind === "unmarked-in") ||
     // All repositories share the names in quarantine.
     changes.some(({ kind }) => kind === "quarantine")

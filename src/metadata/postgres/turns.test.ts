@@ -30,6 +30,24 @@ test("what may look at others has a turn of its own, behind those before it", ()
   }
 });
 
+test("uploads go beside each other, but for one that gives its bytes a name", () => {
+  const upload = (id: string, more: object = {}): AnyCommit => ({
+    records: "uploads",
+    changes: [{ kind: "take", id, holder: "h", lastsMs: 1, ...more }],
+  });
+  const ended = { records: "uploads", changes: [{ kind: "end", id: "3" }] };
+  const keys: AnyCommit = {
+    records: "objects",
+    changes: [{ kind: "reserve", keys: ["k"], store: "" }],
+  };
+  const batch = [upload("1"), commit("a", { records: [ended] }), keys, upload("2"), upload("1")];
+  expect(turnsOf(batch, false)).toEqual([[[0, 4], [1], [2], [3]]]);
+  const naming = upload("2", { content: { repository: "a", name: "sha256:0" } });
+  expect(turnsOf([upload("1"), naming, commit("a")], false)).toEqual([[[0]], [[1]], [[2]]]);
+  const freeing: AnyCommit = { records: "objects", changes: [{ kind: "give-up", key: "k" }] };
+  expect(turnsOf([commit("a"), freeing], false)).toEqual([[[0]], [[1]]]);
+});
+
 test("where there are quotas every commit has a turn of its own", () => {
   expect(turnsOf([commit("a"), commit("b")], true)).toEqual([[[0]], [[1]]]);
 });
