@@ -99,7 +99,8 @@ function connected(incoming: IncomingMessage, replica: string): Promise<ClientRe
 
 function carry(incoming: IncomingMessage, sending: ClientRequest, outgoing: ServerResponse): void {
   const cut = (): void => {
-    outgoing.destroy();
+    // A response that is destroyed before its head may be sent as an empty 200.
+    incoming.socket.destroy();
     sending.destroy();
   };
   sending.on("error", cut);

@@ -61,6 +61,11 @@ export class FakeS3 implements AsyncDisposable {
   /** What the bucket says about itself, by query. */
   readonly answers = new Map<string, string>();
   fault: (asked: Asked) => Fault | null = () => null;
+  /** How long an answer takes. */
+  pauseMs: (asked: Asked) => number = () => 0;
+  /** Whether `asked` grows; counts do in any case. */
+  remembers = true;
+  readonly #counts = new Map<FakeOperation, number>();
   readonly #server = createServer((request, response) => void this.#answer(request, response));
   #serial = 0;
 
@@ -75,6 +80,7 @@ export class FakeS3 implements AsyncDisposable {
   }
 
   count(operation: FakeOperation): number {
+    if (!this.remembers) return this.#counts.get(operation) ?? 0;
     return this.asked.filter((each) => each.operation === operation).length;
   }
 
@@ -97,7 +103,10 @@ export class FakeS3 implements AsyncDisposable {
       url: request.url ?? "",
       count: this.count(operation) + 1,
     };
-    this.asked.push(asked);
+    this.#counts.set(operation, asked.count);
+    if (this.remembers) this.asked.push(asked);
+    const pauseMs = this.pauseMs(asked);
+    if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     const send = (status: number, text: string | Buffer, headers: Record<string, string> = {}) => {
       const bytes = Buffer.from(text as string);
       response.writeHead(status, {
@@ -113,7 +122,8 @@ export class FakeS3 implements AsyncDisposable {
     if (fault !== null && "silent" in fault) return;
     if (fault !== null && "late" in fault) await Bun.sleep(fault.late);
     if (fault !== null && "reset" in fault) {
-      response.destroy();
+      // A response that is destroyed before its head may be sent as an empty 200.
+      request.socket.destroy();
       return;
     }
     if (fault !== null && "status" in fault && !("done" in fault)) {
