@@ -12,7 +12,8 @@ export function contentReply(
 ): Reply {
   if (content.kind === "redirect") return redirectReply(content.location, headers);
   if (content.kind === "bytes") return bodyReply(status, content.bytes, headers);
-  return bodyReply(status, content.kind === "blob" ? content.blob : content.stream, headers);
+  if (content.kind === "blob") return bodyReply(status, content.blob, headers);
+  return { status, headers, body: content.stream, streamBytes: content.sizeBytes };
 }
 
 /**

@@ -99,6 +99,22 @@ export class BodyMemory {
     };
   }
 
+  /** A place that has room for so many bytes; null where there is none. */
+  tryEnter(caller: string, bytes: number): Room | null {
+    const ofCaller = this.#byCaller.get(caller) ?? 0;
+    const { bytesMax, callerBytesMax: ofCallerMax } = this.#limit;
+    if (ofCaller + bytes > ofCallerMax || this.#bytes + bytes > bytesMax) return null;
+    return this.hold(caller, bytes);
+  }
+
+  /** A place for bytes that are here, or come without a client. @throws TOO_MANY_REQUESTS, UNAVAILABLE. */
+  hold(caller: string, bytes: number): Room {
+    const room = this.enter(caller, () => undefined);
+    room.grow(bytes);
+    room.arrived();
+    return room;
+  }
+
   #grow(held: Held, bytes: number): void {
     if (bytes <= plainBytesMax) return;
     const more = bytes - held.bytes;

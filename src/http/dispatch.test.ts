@@ -6,6 +6,7 @@ import { apiErrors, apiError } from "../oci/errors.ts";
 import type { Call, Connection } from "./call.ts";
 import { Cors } from "./cors.ts";
 import { Dispatcher, type AccessRecord } from "./dispatch.ts";
+import { gatheredBytesMax } from "./gather_body.ts";
 import { slowBodyBytesMin, type BodyEnd, type Endpoint, type Reply } from "./endpoint.ts";
 import { jsonReply } from "./reply.ts";
 import { Router } from "./router.ts";
@@ -276,5 +277,78 @@ describe("log lines", () => {
   test("of requests that reach no row name none", async () => {
     const { record } = await ask([hello], "http://h/nothing");
     expect(record).toMatchObject({ what: "none", repository: null, status: 404 });
+  });
+});
+
+describe("a stream of a known length", () => {
+  const streamOf = (bytes: Uint8Array, fails = false) => {
+    let at = 0;
+    return new ReadableStream<Uint8Array>({
+      pull(controller) {
+        if (fails && at > 0) throw new Error("the disk of the store is gone");
+        if (at >= bytes.length) return controller.close();
+        controller.enqueue(bytes.subarray(at, at + 100_000));
+        at += 100_000;
+      },
+    });
+  };
+  const bytes = crypto.getRandomValues(new Uint8Array(64_000));
+  const body = Buffer.concat(Array.from({ length: 8 }, () => bytes));
+  const rowOf = (stream: ReadableStream<Uint8Array>, streamBytes: number) =>
+    row("/x", async () => ({ status: 200, headers: {}, body: stream, streamBytes }));
+
+  test("is gathered, and holds memory until it is sent", async () => {
+    const { reply } = await ask([rowOf(streamOf(body), body.length)], "http://h/x", {
+      end: { kind: "whole", sentBytes: body.length },
+    });
+    expect(Buffer.compare(reply.body as Uint8Array, body)).toBe(0);
+  });
+
+  test("goes out as a stream when it is long", async () => {
+    const stream = streamOf(body);
+    const { reply } = await ask([rowOf(stream, gatheredBytesMax + 1)], "http://h/x");
+    expect(reply.body).toBe(stream);
+  });
+
+  test.each([body.length - 1, body.length + 1])(
+    "of %i bytes, but has others, is a failure",
+    async (streamBytes) => {
+      const asked = await ask([rowOf(streamOf(body), streamBytes)], "http://h/x");
+      expect(asked.reply.status).toBe(500);
+    },
+  );
+
+  test("that fails is an error, and gives its memory back", async () => {
+    const dispatched = Array.from({ length: 40 }, () =>
+      ask([rowOf(streamOf(body, true), body.length)], "http://h/x"),
+    );
+    for (const { reply } of await Promise.all(dispatched)) expect(reply.status).toBe(507);
+  });
+
+  test("goes out as a stream where the memory is full", async () => {
+    const large = new Uint8Array(gatheredBytesMax);
+    const dispatcher = new Dispatcher<null>({
+      app: null,
+      router: new Router([
+        row("/x", async () => ({
+          status: 200,
+          headers: {},
+          body: streamOf(large),
+          streamBytes: large.length,
+        })),
+      ]),
+      cors: new Cors({ allowOrigin: [] }),
+      clock,
+      idPrefix: "p-",
+      explain: () => null,
+      onAnswer: () => {},
+      isStopping: () => false,
+    });
+    const get = () => dispatcher.dispatch(new Request("http://h/x"), connection);
+    const [one, two, three] = [await get(), await get(), await get()];
+    expect([one, two].map(({ body: sent }) => sent instanceof Uint8Array)).toEqual([true, true]);
+    expect(three.body).toBeInstanceOf(ReadableStream);
+    one.onEnd?.({ kind: "whole", sentBytes: large.length });
+    expect((await get()).body).toBeInstanceOf(Uint8Array);
   });
 });

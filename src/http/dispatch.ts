@@ -26,6 +26,7 @@ import {
   type Reply,
 } from "./endpoint.ts";
 import { clientAddress, ForwardedConnection } from "./forwarded.ts";
+import { gatherReply } from "./gather_body.ts";
 import { isPageClient } from "./page_client.ts";
 import type { RateLimits } from "./rate_limits.ts";
 import { errorReply } from "./reply.ts";
@@ -205,9 +206,9 @@ export class Dispatcher<App> {
       if (located?.refused !== undefined) throw located.refused;
       checkPresent(row, call);
       checkEncoding(row, call);
-      const reply = await row.run(call, app);
-      const room = this.#hold(call, reply);
-      return { reply, row, call, failure: null, reason: null, room };
+      const made = await row.run(call, app);
+      const answer = (await gatherReply(this.#answers, call, made)) ?? this.#held(call, made);
+      return { ...answer, row, call, failure: null, reason: null };
     } catch (error) {
       const refused = this.#errorOf(error);
       const reply = withAllow(errorReply(refused), row, request.method, router);
@@ -228,12 +229,10 @@ export class Dispatcher<App> {
   }
 
   /** What lies in memory for a reader who may be slow. @throws TOO_MANY_REQUESTS, UNAVAILABLE. */
-  #hold(call: Call, { body }: Reply): Room | null {
-    if (call.method === "HEAD" || !(body instanceof Uint8Array) || !isSentLater(body)) return null;
-    const room = this.#answers.enter(call.counted, () => undefined);
-    room.grow(body.length);
-    room.arrived();
-    return room;
+  #held(call: Call, reply: Reply): { readonly reply: Reply; readonly room: Room | null } {
+    const { body } = reply;
+    const isLarge = call.method !== "HEAD" && body instanceof Uint8Array && isSentLater(body);
+    return { reply, room: isLarge ? this.#answers.hold(call.counted, body.length) : null };
   }
 
   #checkRate(request: Request, connection: Connection): void {

@@ -100,6 +100,8 @@ export interface Reply {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: ReplyBody;
+  /** How many bytes a stream has that comes without delay: it may be gathered first (`gather_body.ts`). */
+  readonly streamBytes?: number | undefined;
   /** Values of `Set-Cookie`, each of which is a header of its own (RFC 6265 §3). */
   readonly cookies?: readonly string[];
   /** To be called once when the body was sent, or was not. */

@@ -89,7 +89,7 @@ async function openStored(
   try {
     const opened = await registry.blobs.open(repository, digest, range, how);
     if (opened.kind !== "stream") return opened;
-    return { kind: "stream", stream: toldWhenBroken(registry, content, opened.stream) };
+    return { ...opened, stream: toldWhenBroken(registry, content, opened.stream) };
   } catch (error) {
     throw error instanceof ContentGone ? await lost(registry, content, error) : error;
   }

@@ -40,7 +40,12 @@ export type OpenContent =
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
   /** Opened when it is read: the runtime sends a file without a copy in our code. */
   | { readonly kind: "blob"; readonly blob: Blob }
-  | { readonly kind: "stream"; readonly stream: ReadableStream<Uint8Array> }
+  | {
+      readonly kind: "stream";
+      readonly stream: ReadableStream<Uint8Array>;
+      /** Where they come without delay. */
+      readonly sizeBytes?: number;
+    }
   /** The client fetches the bytes there, by the same range. */
   | { readonly kind: "redirect"; readonly location: string };
 

@@ -112,3 +112,26 @@ test("a pull: one for each blob, none with redirects or for a manifest; small co
     expect(counted()).toEqual(redirectBlobURL ? {} : { get: 1 });
   }
 });
+
+test("an answer of up to 16 MiB says its length; so does a part of a larger one", async () => {
+  await using registry = await startObjectRegistry();
+  const { world, counted } = registry;
+  const fits = sample(16 * mebibyte);
+  for (const bytes of [fits, large]) await pushed(world, "team/app", bytes);
+  counted();
+  const get = (bytes: Uint8Array, headers = {}) =>
+    world.send("GET", `/v2/team/app/blobs/${sha256(bytes)}`, {
+      headers,
+      bodyBytesMax: 40 * mebibyte,
+    });
+  const whole = await get(fits);
+  expect(whole.headers.get("content-length")).toBe(String(fits.length));
+  expect(sha256(whole.body)).toBe(sha256(fits));
+  const part = await get(large, { range: `bytes=1000-${mebibyte}` });
+  expect(part.headers.get("content-length")).toBe(String(mebibyte - 999));
+  expect(Buffer.compare(part.body, large.subarray(1000, mebibyte + 1))).toBe(0);
+  const longer = await get(large);
+  expect(longer.headers.get("content-length")).toBeNull();
+  expect(sha256(longer.body)).toBe(sha256(large));
+  expect(counted()).toEqual({ get: 3 });
+});

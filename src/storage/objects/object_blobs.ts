@@ -82,7 +82,7 @@ export class ObjectBlobs implements BlobStore {
     const stream = await this.#stream(repository, digest, { found, range });
     if (stream === null) throw new ContentGone(repository, digest, found.key);
     const bytes = range === null ? found.sizeBytes : range.last - range.first + 1;
-    if (bytes > atOnceBytesMax) return { kind: "stream", stream };
+    if (bytes > atOnceBytesMax) return { kind: "stream", stream, sizeBytes: bytes };
     return { kind: "bytes", bytes: await readAll(stream, bytes) };
   }
 
