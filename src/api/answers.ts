@@ -44,6 +44,11 @@ const uploadHeaders: readonly Parameter[] = [
   }),
   header("Docker-Upload-UUID", "The upload.", uuid),
 ];
+const chunkBytesMin: Parameter = {
+  name: "OCI-Chunk-Min-Length",
+  says: "Where servers share the upload: bytes of a chunk, below which one costs more than it should.",
+  schema: { type: "string", pattern: "^[0-9]+$" },
+};
 const link: Parameter = {
   name: "Link",
   says: 'The next page, as `</v2/…>; rel="next"`, below `http.externalUrl` as Location; absent on the last one.',
@@ -209,7 +214,11 @@ export const answers = {
     says: "The blob is stored.",
     headers: [location, contentDigest, none],
   },
-  uploadOpen: { status: 202, says: "The upload is open.", headers: [...uploadHeaders, none] },
+  uploadOpen: {
+    status: 202,
+    says: "The upload is open.",
+    headers: [...uploadHeaders, chunkBytesMin, none],
+  },
   uploadGrown: { status: 202, says: "The bytes arrived.", headers: [...uploadHeaders, none] },
   uploadState: { status: 204, says: "How much arrived.", headers: uploadHeaders },
   cancelled: { status: 204, says: "The upload is gone." },
