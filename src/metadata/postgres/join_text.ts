@@ -18,9 +18,11 @@ export interface JoinedText {
   readonly answers: JoinedAnswer;
   /**
    * The number of the value that says whose rows it changes, from 1 on: in one statement each may stand once, since a row
-   * is changed once by a statement. Null for reads, and for what may be said of one row any number of times.
+   * is changed once by a statement. Null for reads, and where nothing tells: then there is no answer for each.
    */
   readonly own: number | null;
+  /** What may be said of one row any number of times, where nobody asks how many it changed. */
+  readonly repeats: boolean;
   /** The text for values of these types; with `changed` it answers. */
   of(types: readonly ColumnType[], changed: boolean): string;
 }
@@ -48,7 +50,8 @@ export function joinedText(text: string): JoinedText | null {
     if (own === null && !idempotent && answers === "changes") return null;
     return {
       answers,
-      own: idempotent ? null : (own?.number ?? null),
+      own: own?.number ?? null,
+      repeats: idempotent,
       of: (types, changed) => {
         const bound = (part: string): string =>
           part.replaceAll(/\?(\d+)/g, (_whole, number: string) =>

@@ -282,6 +282,45 @@ describe.skipIf(!requirePostgres())("statements that are joined", () => {
     expect(asked).toBeLessThan(alone * 2);
   });
 
+  test("say of each how many rows it changed, of those that do the same however often they are said as well", async () => {
+    await using store = await opened();
+    const texts = {
+      put: "INSERT INTO orphans (repository, digest, since, generation) VALUES (?, ?, 1, 1) ON CONFLICT DO NOTHING",
+      erase: "DELETE FROM orphans WHERE repository = ? AND digest = ?",
+      pin: "UPDATE pins SET until = 2 WHERE repository = ? AND digest = ?",
+    };
+    const changed = await store.connections.hold(async (ask) => {
+      await ask({ text: "BEGIN", values: [] });
+      const run = async (text: string, sets: readonly (readonly [number, string])[]) => {
+        const statements = new JoinedStatements(ask, new JoinedTexts());
+        const lines = sets.map((values) => ({ values, line: statements.open() }));
+        const asked = lines.map(async ({ values, line }) => {
+          const { changes } = await line.ask({ text, values: [...values] });
+          line.end();
+          return changes;
+        });
+        const changes = await Promise.all(asked);
+        await statements.settle();
+        return changes;
+      };
+      const all = [1, 2, 3].map((id) => [id, digest(`of ${id}`)] as const);
+      const found = [
+        await run(texts.put, all.slice(1)),
+        await run(texts.put, all),
+        await run(texts.erase, [...all.slice(0, 2), [3, digest("other")]]),
+        await run(texts.pin, all),
+      ];
+      await ask({ text: "COMMIT", values: [] });
+      return found;
+    });
+    expect(changed).toEqual([
+      [1, 1],
+      [1, 0, 0],
+      [1, 1, 0],
+      [0, 0, 0],
+    ]);
+  });
+
   test("of one that fails: all are told, and the first reason is kept", async () => {
     await using store = await opened();
     const reasons: string[] = [];

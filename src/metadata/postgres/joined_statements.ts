@@ -175,7 +175,7 @@ function* inGroups(queues: Waiting[][], texts: JoinedTexts): Iterable<Group> {
 
 /** Whether a line may say it several times in one statement. */
 function mayRepeat(joined: JoinedText | null): boolean {
-  return joined !== null && joined.own === null;
+  return joined !== null && joined.repeats;
 }
 
 /** How many statements from a place on have one text, and no answer that is waited for. */
@@ -197,12 +197,12 @@ function* apart(joined: JoinedText | null, taken: readonly Waiting[]): Iterable<
   const groups: {
     readonly members: Waiting[];
     readonly types: string;
-    readonly seen: Set<Value>;
+    readonly seen: Set<unknown>;
   }[] = [];
   for (const each of taken) {
     const { values } = each.statement;
-    const types = values.map(typeOf).join();
-    const seen = mustDiffer(joined, values);
+    const types = `${values.map(typeOf).join()} ${each.answered === null ? "told" : "asked"}`;
+    const seen = mustDiffer(joined, each);
     const group = groups.find(
       (one) =>
         one.types === types &&
@@ -221,8 +221,15 @@ function* apart(joined: JoinedText | null, taken: readonly Waiting[]): Iterable<
 /** Content is counted once however many repositories have it: rows of one digest have to see each other. */
 const digest = /^sha(?:256|512):/;
 
-function mustDiffer({ answers, own }: JoinedText, values: readonly Value[]): Value[] {
-  if (answers === "rows" || own === null) return [];
+/** Nothing tells how many rows each of them would have changed. */
+const alone = Symbol("alone");
+
+function mustDiffer(
+  { answers, own, repeats }: JoinedText,
+  { statement: { values }, answered }: Waiting,
+): readonly unknown[] {
+  if (answers === "rows" || (repeats && answered === null)) return [];
+  if (own === null) return [alone];
   const digests = values.filter((value) => typeof value === "string" && digest.test(value));
   return [values[own - 1] ?? null, ...digests];
 }
