@@ -20,6 +20,8 @@ export const configExamples: Readonly<Record<string, string>> = {
   "storage.redirectExcept": `["regctl/"]`,
   "storage.removalDelay": `72h`,
   "storage.auditInterval": `24h`,
+  "storage.exportInterval": `6h`,
+  "storage.exportsKept": `28`,
   "storage.uploadIdle": `6h`,
   "storage.metadata.url": `"postgres://zot@db.example.com/zot?sslmode=verify-full"`,
   "storage.metadata.passwordFile": `/run/secrets/zot-database`,

@@ -43,6 +43,13 @@ export {
 } from "./server/collect_offline.ts";
 
 export type { LostContent, MoveEvent, MoveReport } from "./server/moving/move_events.ts";
+export {
+  backUp,
+  exportsOf,
+  restore,
+  takeAsTheyAre,
+  type WhichExport,
+} from "./server/recovery/restore_metadata.ts";
 export { moveRegistry } from "./server/moving/move_registry.ts";
 export { takeIn, type TakeInEvent, type TakeInReport } from "./server/moving/take_in.ts";
 export { openBucketTree } from "./server/foreign_object_root.ts";
@@ -123,6 +130,7 @@ export async function startPrimaryOn(
     heavy,
     leases: root.leases,
     extensions: opened,
+    exporter: root.exporter ?? null,
     config: () => inForce,
     onReconciled: reconciled.resolve,
   });

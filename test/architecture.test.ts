@@ -36,9 +36,6 @@ const forTests = [
   "src/lib/clock.ts: manualClock",
   // A store of objects for tests.
   "src/storage/objects/memory_objects.ts: MemoryObjects",
-  // No command exports the metadata yet.
-  "src/metadata/rows/row_lines.ts: linesOf",
-  "src/metadata/rows/row_lines.ts: readRowLines",
 ];
 const planted = (path: string, text: string): Source[] => [{ path, text }];
 

@@ -81,7 +81,7 @@ export const layers: Readonly<Record<string, Layer>> = {
 const inner: readonly { readonly folder: RegExp; readonly from: RegExp; readonly say: string }[] = [
   {
     folder: /^src\/storage\/\w+\//,
-    from: /^src\/(storage\/root_(lock|trust|note)|server\/\w+_root)\.ts$/,
+    from: /^src\/(storage\/root_(lock|trust|note)|server\/\w+_root|server\/recovery\/\w+)\.ts$/,
     say: "use a contract of src/storage, such as blob_store.ts; a root of src/server opens what is behind it",
   },
   {

@@ -50,6 +50,8 @@ export const wrongValues: Readonly<Record<string, WrongValues>> = {
   "storage.redirectExcept": { wrong: ["regctl/", "[5]", '[""]', '["é"]', "{regctl: true}"] },
   "storage.removalDelay": { wrong: ["30", "59m", "-1h", "0s", "1 d"] },
   "storage.auditInterval": { wrong: ["30", "-1h", "1 d", "week", "7"] },
+  "storage.exportInterval": { wrong: ["30", "-1h", "1 d", "night", "7"] },
+  "storage.exportsKept": { wrong: ["0", "-1", "1.5", "1001", "many"] },
   "storage.uploadIdle": positive,
   "storage.metadata.url": {
     wrong: [

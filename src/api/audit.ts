@@ -32,7 +32,8 @@ export async function postAudit(call: Call, app: App): Promise<Reply> {
   if (typeof beforeRestore !== "boolean")
     throw invalidBody("Expected true or false in beforeRestore");
   const wished = straysOf(strays, repository);
-  const hasStore = (await app.registry.metadata.records(objects).value("registry")) !== null;
+  const reads = app.registry.metadata.records(objects);
+  const hasStore = (await reads.value("registry")) !== null || (await reads.stores()).length > 0;
   if (!hasStore) throw apiError("NO_OBJECTS");
   await askForAudit(app.registry, { strays: wished, alsoBeforeRestore: beforeRestore });
   return jsonReply(202, await told(app), noStore);

@@ -3,7 +3,7 @@
 
 import type { Command } from "./command.ts";
 import { helpPages } from "./help_pages.ts";
-import { auditHelp } from "./object_help.ts";
+import { auditHelp, backupHelp, restoreHelp } from "./object_help.ts";
 import { askOptions, targetSays } from "./registry_options.ts";
 
 const reference = { name: "reference", required: true } as const;
@@ -110,6 +110,46 @@ export const objectCommands: readonly Command[] = [
     run: async (given, output) => {
       const { auditCommand } = await import("./audit.ts");
       return await auditCommand(given, output);
+    },
+  },
+];
+
+const configArgument = {
+  name: "config",
+  required: true,
+  completes: "files",
+  says: "Configuration of the registry, JSON or YAML. - is standard input.",
+} as const;
+
+/** What is known, kept beside the content. */
+export const recoveryCommands: readonly Command[] = [
+  {
+    name: "backup",
+    arguments: [configArgument],
+    options: [],
+    summary: "Export what the registry knows to its store of objects",
+    help: backupHelp,
+    run: async (given, output) => {
+      const { backupCommand } = await import("./recovery.ts");
+      return await backupCommand(given, output);
+    },
+  },
+  {
+    name: "restore",
+    arguments: [
+      configArgument,
+      { name: "export", required: false, says: "Its name in --list (default: the newest)." },
+    ],
+    options: [
+      { flags: "--list", says: "show the exports that there are" },
+      { flags: "--at <time>", says: "the newest one up to then, such as 2026-12-01T18:30:00Z" },
+      { flags: "--as-they-are", says: "note that metadata were put back by other means" },
+    ],
+    summary: "Put back metadata that were lost, from an export in the store",
+    help: restoreHelp,
+    run: async (given, output) => {
+      const { restoreCommand } = await import("./recovery.ts");
+      return await restoreCommand(given, output);
     },
   },
 ];

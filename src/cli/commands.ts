@@ -8,6 +8,7 @@ import {
   contentCommands,
   mirrorCommands,
   objectCommands,
+  recoveryCommands,
   retentionCommands,
 } from "./asking_commands.ts";
 import { helpPages } from "./help_pages.ts";
@@ -263,6 +264,7 @@ export const commands: readonly Command[] = [
   ...movingCommands,
   ...contentCommands,
   ...objectCommands,
+  ...recoveryCommands,
   ...mirrorCommands,
   {
     name: "compliance",

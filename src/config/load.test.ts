@@ -128,6 +128,8 @@ describe("defaults", () => {
         redirectExcept: [],
         removalDelay: 24 * 3_600_000,
         auditInterval: 168 * 3_600_000,
+        exportInterval: 24 * 3_600_000,
+        exportsKept: 7,
         uploadIdle: 24 * 3_600_000,
         metadata: { url: null, passwordFile: null, ca: null, schema: null, connections: 8 },
         sparseIndexes: [],

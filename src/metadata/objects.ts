@@ -69,7 +69,9 @@ export type ObjectValue =
   /** The last audit of the buckets, or the one that goes on (JSON). */
   | "audit"
   /** What somebody asked of the next audit (JSON). */
-  | "audit asked";
+  | "audit asked"
+  /** When the metadata were exported last (JSON). */
+  | "export";
 
 /** A key with all that is known of it. */
 export interface KnownObject extends FoundObject {
@@ -110,6 +112,8 @@ export type ObjectChange =
   | { readonly kind: "unname"; readonly from: ObjectName }
   /** Nobody will name what was written. */
   | { readonly kind: "give-up"; readonly key: string }
+  /** Keys that were being written belong to nobody: metadata of an earlier moment were put back. */
+  | { readonly kind: "forget-writing" }
   /** Gives up what has been `reserved` or `writing` since before a moment. */
   | { readonly kind: "end-writing"; readonly before: number }
   /** An object that the store has and nothing knew of is content. Nothing where it is known by now. */

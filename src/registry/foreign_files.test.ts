@@ -279,6 +279,8 @@ async function startedJobs(world: World): Promise<JobLoop<Registry>> {
       upkeep: null,
       removalDelayMs: () => 0,
       auditIntervalMs: () => 0,
+      exporter: null,
+      exports: () => ({ exportInterval: 0, exportsKept: 1 }),
       onReconciled,
     }),
     heavy,

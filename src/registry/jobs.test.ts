@@ -78,6 +78,8 @@ function startJobs(
       upkeep: null,
       removalDelayMs: () => 0,
       auditIntervalMs: () => 0,
+      exporter: null,
+      exports: () => ({ exportInterval: 0, exportsKept: 1 }),
       onReconciled: () => {
         counts.reconciled += 1;
       },

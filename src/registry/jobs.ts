@@ -9,6 +9,7 @@ import { compareFilesJob, compareFilesWork } from "./compare/compare_files.ts";
 import { collectionJob, fileWalkJob } from "./collection/collection_job.ts";
 import type { CollectionSettings } from "./collection/collector.ts";
 import { LayoutProjector, projectLayout, type ProjectionMode } from "./layout_projector.ts";
+import { exportJob, type ExportSettings, type MetadataExporter } from "./export_job.ts";
 import { endHoldsJob } from "./history/end_holds.ts";
 import { forgetHistoryJob } from "./history/forget_history.ts";
 import { hasLayouts, type Registry, type Report } from "./registry.ts";
@@ -43,6 +44,10 @@ export interface RegistryJobsOptions {
   readonly removalDelayMs: () => number;
   /** Between two audits of stores of objects (`storage.auditInterval`, which may change); 0 for none. */
   readonly auditIntervalMs: () => number;
+  /** Null where metadata are not exported. */
+  readonly exporter: MetadataExporter | null;
+  /** How often metadata are exported (it may change). */
+  readonly exports: () => ExportSettings;
   /** Called when such bytes were removed. */
   readonly onRemoved?: ((objects: number) => void) | undefined;
   /** How long history is kept (`storage.history.keep`, which may change). */
@@ -76,6 +81,7 @@ export const registryJobNames = [
   "remove-objects",
   "remove-stale-uploads",
   "audit-objects",
+  "export-metadata",
 ] as const;
 /** Of several servers on one root, one does the work. */
 const lease = "jobs";
@@ -183,12 +189,13 @@ function forgetHistory(options: RegistryJobsOptions): Omit<RegistryJob, "name" |
 /** Of stores that are elsewhere. */
 function storeJobs(
   options: RegistryJobsOptions,
-  [removal, stale, audit]: readonly [string, string, string],
+  [removal, stale, audit, exporting]: readonly [string, string, string, string],
 ): RegistryJob[] {
   return [
     { ...removeFreedJob(options), name: removal, lease },
     { ...removeStaleJob(options), name: stale },
     { ...auditOf(options), name: audit, lease },
+    { ...exportJob(options), name: exporting, lease },
   ];
 }
 

@@ -19,9 +19,12 @@ import { openScratch } from "../storage/filesystem/open_scratch.ts";
 import { openObjectStore } from "../storage/objects/open_object_store.ts";
 import { openObjects } from "../storage/objects/open_objects.ts";
 import type { ObjectStore } from "../storage/objects/object_store.ts";
+import { listExports } from "../storage/objects/metadata_exports.ts";
 import { claimBucket, hasObjects, readRegistry } from "../storage/objects/registry_id.ts";
 import type { Claim } from "../storage/root_lock.ts";
 import type { Stores } from "../storage/stores.ts";
+import type { MetadataExporter } from "../registry/export_job.ts";
+import { metadataExporter } from "./recovery/metadata_exporter.ts";
 import type { MetadataPlace } from "./metadata_place.ts";
 import { MetadataRoot } from "./metadata_root.ts";
 import { objectRecords } from "./object_records.ts";
@@ -62,6 +65,12 @@ export class ObjectRoot implements Root {
       report: (line) => this.#log?.warn(line),
     });
     this.#objects = new SubObjectRoot(storage, { clock, tell: (line) => this.#log?.warn(line) });
+  }
+
+  get exporter(): MetadataExporter {
+    const openRows = () => this.#metadata.openRows({ readonly: true });
+    const { rootDirectory } = this.#config;
+    return metadataExporter({ store: this.#store, openRows, rootDirectory, clock: this.#clock });
   }
 
   make(): readonly string[] {
@@ -178,6 +187,19 @@ export class ObjectRoot implements Root {
     }
   }
 
+  /** The bucket has a registry, and these metadata know of none. */
+  async #lost(id: string): Promise<Error> {
+    const [newest, ...others] = await listExports(this.#store);
+    const what = `expected the metadata of the registry in the bucket (${id}), found none in ${this.#metadata.name}`;
+    const elsewhere = "give them, or another bucket or rootdirectory";
+    if (newest === undefined)
+      return new Error(`${what}; ${elsewhere}: the bucket has no export of them`);
+    return new Error(
+      `${what}; ${elsewhere}, or put back one of ${others.length + 1} exports, ` +
+        `the newest of ${new Date(newest.at).toISOString()}, with zot restore CONFIG`,
+    );
+  }
+
   /** Makes sure that the bucket is that of the metadata. @throws with one line for the operator. */
   async #pair(committer: Committer): Promise<void> {
     const metadata = this.#metadataFor(committer);
@@ -192,6 +214,7 @@ export class ObjectRoot implements Root {
             "give the restored ones as storage.rootDirectory, or take these with zot restore CONFIG --as-they-are",
         );
       }
+      if (bucket !== null && own === null) throw await this.#lost(bucket.id);
       if (bucket !== null) throw ofAnother(bucket.id);
       const [first] = await reads.keys("", 1);
       const hasContent = first !== undefined || (await hasObjects(this.#store));
@@ -235,9 +258,14 @@ export function metadataOf(storage: Config["storage"], clock: Clock): MetadataPl
   return url === null ? new MetadataRoot(storage) : new PostgresRoot(storage, url, clock);
 }
 
+/** To be closed. @throws with one line where a file of the configuration cannot be read. */
+export function openBucket(driver: DriverValues, clock: Clock): ObjectStore {
+  return openObjectStore(driver, { clock, env: process.env, report: () => undefined });
+}
+
 /** The id of the registry that a bucket belongs to; null where it has none. @throws with one line for the operator. */
 export async function registryOfBucket(driver: DriverValues, clock: Clock): Promise<string | null> {
-  const store = openObjectStore(driver, { clock, env: process.env, report: () => undefined });
+  const store = openBucket(driver, clock);
   try {
     return (await readRegistry(store))?.id ?? null;
   } catch (error) {

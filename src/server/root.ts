@@ -7,6 +7,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Leases } from "../lib/lease.ts";
 import type { Log } from "../lib/log.ts";
 import type { Committer, Metadata } from "../metadata/metadata.ts";
+import type { MetadataExporter } from "../registry/export_job.ts";
 import type { Stores } from "../storage/stores.ts";
 
 export interface Root {
@@ -22,6 +23,8 @@ export interface Root {
   openWriter(hooks: WriterHooks): Promise<Writer>;
   /** The bytes as everybody else reads and writes them; what is known of them is written by commits. */
   openBytes(committer: Committer): Stores;
+  /** Null, or not there, where metadata are not exported. */
+  readonly exporter?: MetadataExporter | null;
   /** The metadata for reading, with commits that go to a committer. */
   openMetadata(view: MetadataView): Metadata;
 }

@@ -15,6 +15,7 @@ import type { Committer } from "../metadata/metadata.ts";
 import { recordCommit } from "../metadata/records.ts";
 import { isFull } from "../registry/explain_failure.ts";
 import { followerJob } from "../registry/follower_job.ts";
+import type { MetadataExporter } from "../registry/export_job.ts";
 import { registryJobs } from "../registry/jobs.ts";
 import type { Registry, Report } from "../registry/registry.ts";
 import { RootProbe } from "../registry/root_probe.ts";
@@ -31,11 +32,13 @@ export async function startJobs(options: {
   readonly heavy: HeavyRunner<Registry>;
   readonly leases: Leases;
   readonly extensions: PrimaryExtensions;
+  /** Null where metadata are not exported. */
+  readonly exporter: MetadataExporter | null;
   /** The configuration in force. */
   readonly config: () => RegistryConfig;
   readonly onReconciled: () => void;
 }): Promise<JobLoop<Registry>> {
-  const { registry, stores, heavy, leases, extensions, config, onReconciled } = options;
+  const { registry, stores, heavy, leases, extensions, exporter, config, onReconciled } = options;
   const { report, clock } = registry;
   const uploadIdleMs = (): number => config().storage.uploadIdle;
   const onExpired = (uploads: number): void => extensions.onExpired(uploads);
@@ -49,6 +52,8 @@ export async function startJobs(options: {
     upkeep: stores.upkeep,
     removalDelayMs: () => config().storage.removalDelay,
     auditIntervalMs: () => config().storage.auditInterval,
+    exporter,
+    exports: () => config().storage,
     historyMs: () => config().storage.history.keep,
     directoryOf: (repository) => directoryOf(config().storage, repository),
     fastRestart: config().storage.fastRestart,

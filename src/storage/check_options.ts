@@ -10,7 +10,11 @@ const ofObjects: Readonly<Record<string, (values: StorageValues) => boolean>> = 
   "storage.redirectExcept": ({ redirectExcept }) => redirectExcept.length > 0,
   "storage.removalDelay": ({ removalDelay }) => removalDelay !== removalDelayDefaultMs,
   "storage.auditInterval": ({ auditInterval }) => auditInterval !== auditIntervalDefaultMs,
+  "storage.exportInterval": ({ exportInterval }) => exportInterval !== exportIntervalDefaultMs,
+  "storage.exportsKept": ({ exportsKept }) => exportsKept !== exportsKeptDefault,
 };
+const exportIntervalDefaultMs = 24 * 60 * 60_000;
+const exportsKeptDefault = 7;
 const auditIntervalDefaultMs = 168 * 60 * 60_000;
 const removalDelayDefaultMs = 24 * 60 * 60_000;
 

@@ -5,7 +5,7 @@
 
 import { optionTable } from "../lib/option.ts";
 import * as z from "zod";
-import { duration, flag, pathOrNone } from "../lib/option_types.ts";
+import { count, duration, flag, pathOrNone } from "../lib/option_types.ts";
 import { storageDriver } from "./driver_options.ts";
 
 const agentsError = `a list of parts of user agents, such as ["regctl/"]`;
@@ -96,6 +96,22 @@ export const storageOptions = optionTable({
     says:
       "How often a store of objects is compared with the metadata, page by page: content whose object is gone is marked " +
       "and told, and objects that nothing knows are told. `0s`: only when it is asked for (`zot audit run`).",
+  },
+  exportInterval: {
+    type: duration(0),
+    default: "24h",
+    served: true,
+    applies: "live",
+    says:
+      "How often the metadata are exported to the store of objects that has the content (`metadata/...`), so that " +
+      "`zot restore` puts them back when they were lost. `0s`: only by `zot backup`.",
+  },
+  exportsKept: {
+    type: count(1, 1_000),
+    default: 7,
+    served: true,
+    applies: "live",
+    says: "How many exports of the metadata are kept, the newest ones.",
   },
   uploadIdle: {
     type: duration(1),

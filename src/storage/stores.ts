@@ -30,9 +30,10 @@ export interface StoreUpkeep {
 
 /** Compares what lies in a store of objects with what is known of it, in steps that are done on their own. */
 export interface StoreAudit {
-  readonly steps: number;
-  /** Steps are numbered from 0 on. @throws also where the store is not the one of this registry. */
-  step(number: number, hooks: AuditHooks): Promise<void>;
+  /** More where there is more to compare. */
+  steps(): Promise<number>;
+  /** One of so many, from 0 on. @throws also where the store is not the one of this registry. */
+  step(step: { readonly number: number; readonly of: number }, hooks: AuditHooks): Promise<void>;
   /** When metadata of another moment took the place of what was known, by the clock of the store; null for never. */
   restoredAt(): Promise<number | null>;
   /** The digest of an object that nothing knows; null where it is gone. */
@@ -61,6 +62,8 @@ export interface LostObject {
 
 export interface AuditHooks {
   readonly signal: AbortSignal;
+  /** What `restoredAt` gave: what was written before belongs to no push that goes on. */
+  readonly restoredAt: number | null;
   /** Objects that lie where they should, some at a time. Rests. */
   onSound(objects: number, bytes: number): Promise<void>;
   onLost(lost: LostObject): Promise<void>;

@@ -87,6 +87,8 @@ const updates = {
   free: "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE key = ?1 AND state <> 'garbage'",
   giveUp:
     "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE key = ?1 AND state IN ('reserved', 'writing')",
+  forgetWriting: "DELETE FROM objects_keys WHERE state = 'writing' AND since > 0",
+  forgetReserved: "DELETE FROM objects_keys WHERE state = 'reserved' AND since > 0",
   // What an upload session names is written for as long as that lasts.
   endWriting:
     "UPDATE objects_keys SET state = 'garbage', since = ?2 WHERE state = 'writing' AND since < ?1 " +
@@ -107,6 +109,7 @@ const freeing: Readonly<Record<ObjectChange["kind"], boolean>> = {
   share: false,
   unname: true,
   "give-up": true,
+  "forget-writing": true,
   "end-writing": true,
   adopt: false,
   removed: true,
@@ -207,6 +210,10 @@ function* apply(work: RecordWork, change: ObjectChange): Rule<void> {
       return;
     case "give-up":
       yield* tell(work, updates.giveUp, change.key, work.now);
+      return;
+    case "forget-writing":
+      yield* tell(work, updates.forgetWriting);
+      yield* tell(work, updates.forgetReserved);
       return;
     case "end-writing":
       yield* tell(work, updates.endWriting, change.before, work.now);

@@ -137,18 +137,32 @@ class Audit {
   async #steps(): Promise<boolean> {
     const record = this.#record;
     const { audits } = this.#options;
-    const steps = audits.flatMap((audit) =>
-      Array.from({ length: audit.steps }, (_, number) => ({ audit, number })),
-    );
+    const steps = (
+      await Promise.all(
+        audits.map(async (audit) => {
+          const of = await audit.steps();
+          return Array.from({ length: of }, (_, number) => ({ audit, number, of }));
+        }),
+      )
+    ).flat();
+    // Other steps than before it was broken off: it begins again.
+    if (record.steps !== 0 && record.steps !== steps.length) {
+      Object.assign(record, { ...newAudit(record.from, record.wish), wishAt: record.wishAt });
+    }
     record.steps = steps.length;
+    // Of whichever store: they have one database.
+    const restores = await Promise.all(audits.map((audit) => audit.restoredAt()));
+    record.restoredAt = restores.reduce(
+      (last, at) => (at === null ? last : Math.max(at, last ?? at)),
+      null,
+    );
     await this.#note();
-    for (const { audit, number } of steps.slice(record.step)) {
+    for (const { audit, number, of } of steps.slice(record.step)) {
       if (this.#signal.aborted) return false;
-      if (number === 0) record.restoredAt = await audit.restoredAt();
       this.#pageAtMs = this.#options.registry.clock.monotonicMs();
       const before = structuredClone(record);
       try {
-        await audit.step(number, this.#hooks(audit));
+        await audit.step({ number, of }, this.#hooks(audit));
       } catch (error) {
         Object.assign(record, before);
         if (this.#signal.aborted) return false;
@@ -164,6 +178,7 @@ class Audit {
     const record = this.#record;
     return {
       signal: this.#signal,
+      restoredAt: record.restoredAt,
       onSound: async (objects, bytes) => {
         record.objects += objects;
         record.bytes += bytes;

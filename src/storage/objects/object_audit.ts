@@ -23,24 +23,34 @@ const rowsMax = 1_000;
 const namesMax = 10_000;
 /** What is younger may belong to a push, whatever the clocks say. */
 const ageMsMin = 48 * 60 * 60_000;
-/** Keys begin with two digits after `objects/`: a step each. */
+/** Keys begin with two digits after `objects/`: a step each, where there are more than a page of them. */
 const prefixes = 256;
+/** One step for objects, and one for what is left of others. */
+const stepsMin = 2;
 /** What tries of a start left, and parts. */
 const leftoversPrefix = "probe/";
 
 export class ObjectAudit implements StoreAudit {
-  readonly steps = prefixes + 1;
   readonly #place: ObjectPlace;
 
   constructor(place: ObjectPlace) {
     this.#place = place;
   }
 
-  async step(number: number, hooks: AuditHooks): Promise<void> {
-    assert(number >= 0 && number < this.steps, `${number} is no step of an audit`);
+  async steps(): Promise<number> {
+    const page = await this.#place.records.keys("", rowsMax);
+    return page.length < rowsMax ? stepsMin : prefixes + 1;
+  }
+
+  async step(
+    { number, of }: { readonly number: number; readonly of: number },
+    hooks: AuditHooks,
+  ): Promise<void> {
+    assert(number >= 0 && number < of, `${number} is no step of an audit`);
     await this.#requireOurs();
-    if (number < prefixes) {
-      const prefix = `${objectsPrefix}${number.toString(16).padStart(2, "0")}/`;
+    if (number < of - 1) {
+      const digits = of === stepsMin ? "" : `${number.toString(16).padStart(2, "0")}/`;
+      const prefix = `${objectsPrefix}${digits}`;
       await new Comparison(this.#place, prefix, hooks).run();
       return;
     }
@@ -201,7 +211,8 @@ class Comparison {
 
   async #isUnknown(object: LyingObject): Promise<void> {
     const { store, records, clock } = this.#place;
-    if (object.changedAt >= clock.now() - ageMsMin) return;
+    const isOfBefore = object.changedAt < (this.#hooks.restoredAt ?? 0);
+    if (object.changedAt >= clock.now() - ageMsMin && !isOfBefore) return;
     if ((await records.key(object.key)) !== null) return;
     // Removed meanwhile, and its record after it.
     if ((await store.size(object.key)) === null) return;
