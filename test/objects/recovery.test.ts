@@ -15,6 +15,8 @@ import { driverOf } from "./object_registry.ts";
 import { described, manifestOf, pushSmallImage } from "./small_push.ts";
 
 const program = await testedProgram();
+/** A dozen processes, one after another. */
+const limitMs = 240_000;
 const before = sample(300_000, 5);
 const after = sample(310_000, 6);
 
@@ -89,7 +91,7 @@ async function story(place: () => Promise<object | undefined>): Promise<void> {
   expect(String(await reasonOf(old.serve()))).toContain("that were restored last");
 }
 
-test("metadata in SQLite", () => story(async () => undefined));
+test("metadata in SQLite", () => story(async () => undefined), limitMs);
 
 describe.skipIf(!requirePostgres())("PostgreSQL", () => {
   let server: Postgres;
@@ -98,5 +100,5 @@ describe.skipIf(!requirePostgres())("PostgreSQL", () => {
   });
   afterAll(() => server[Symbol.asyncDispose]());
 
-  test("metadata in PostgreSQL", () => story(() => server.place()));
+  test("metadata in PostgreSQL", () => story(() => server.place()), limitMs);
 });
