@@ -97,7 +97,7 @@ const brokenTags =
 export async function checkRows(
   rows: Rows,
   store: HeldObjects,
-  { partsMax = 0, ownKeys = /^registry\.json$/ } = {},
+  { partsMax = 0, ownKeys = /^(registry\.json$|probe\/)/ } = {},
 ): Promise<string[]> {
   const before = await store.list();
   const unfinishedBefore = await store.unfinished();
