@@ -84,7 +84,11 @@ function bucketOf(
   const { storageDriver } = checked.config.storage;
   if (storageDriver === null) throw new TransferError(`${path}: expected a bucket, got none`);
   const named = driver["bucket"] ?? driver["container"];
-  const files = openBucketTree(storageDriver, `${storageDriver.name} ${named}`, systemClock);
+  const files = openBucketTree(
+    storageDriver,
+    `${storageDriver.name} ${String(named)}`,
+    systemClock,
+  );
   const { rootdirectory } = driver;
   return { files, rootdirectory: typeof rootdirectory === "string" ? rootdirectory : "" };
 }

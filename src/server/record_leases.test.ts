@@ -63,8 +63,8 @@ function testLeases(open: () => Promise<Opened>): void {
       records: (store) => {
         const reads = opened.rows.records(store);
         if (!("lease" in (reads as object))) return reads;
-        const { lease } = reads as LeaseReads;
-        return { lease: (name: string) => pass(() => lease(name)) } as typeof reads;
+        const leases = reads as LeaseReads;
+        return { lease: (name: string) => pass(() => leases.lease(name)) } as typeof reads;
       },
     };
     return { leases: new RecordLeases(() => rows, clock), network };

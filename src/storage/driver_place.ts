@@ -24,14 +24,9 @@ export function driverPlace(values: DriverValues): DriverPlace {
 
 /** Whom it is asked of, and its name there. Buckets of one cloud are named apart in all of its regions. */
 function bucketOf(values: DriverValues): readonly [at: string, name: string] {
-  switch (values.name) {
-    case "s3":
-      return [values.regionendpoint ?? "", values.bucket];
-    case "gcs":
-      return [values.endpoint ?? "", values.bucket];
-    case "azure":
-      return [values.serviceurl ?? `${values.accountname} ${values.realm ?? ""}`, values.container];
-  }
+  if (values.name === "s3") return [values.regionendpoint ?? "", values.bucket];
+  if (values.name === "gcs") return [values.endpoint ?? "", values.bucket];
+  return [values.serviceurl ?? `${values.accountname} ${values.realm ?? ""}`, values.container];
 }
 
 /** What stands in front of all keys: ends with `/`, or is empty. */

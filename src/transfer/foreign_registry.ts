@@ -14,7 +14,7 @@ export interface ForeignRepository {
   readonly name: string;
   readonly source: ImageSource;
   /** Tags in the order of their times, then what has none. */
-  images(): Promise<readonly ForeignImage[]>;
+  readonly images: () => Promise<readonly ForeignImage[]>;
 }
 
 export interface ForeignRegistry {

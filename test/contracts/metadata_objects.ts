@@ -60,7 +60,7 @@ export function testObjects(open: OpenEmptyStore): void {
       const reads = metadata.records(objects);
       await metadata.commit(of({ kind: "reserve", keys: [key(1)], store: "" }));
       const before = (await reads.keys("", 1))[0]!.since + 1;
-      await metadata.commit(of({ kind: ended, key: key(1), before } as ObjectChange));
+      await metadata.commit(of({ kind: ended, key: key(1), before }));
       const precondition = { kind: "key-reserved", key: key(1) } as const;
       const naming = { kind: "name", key: key(1), sizeBytes: 7, to: name() } as const;
       expect(await metadata.commit(push(naming, key(1)))).toEqual({

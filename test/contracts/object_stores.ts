@@ -29,12 +29,11 @@ export function objectsIn(
   { isShared = false } = {},
 ): OpenedObjects {
   const memory = new MemoryMetadata({ clock, bytes: objectsUnderLock });
-  const { present, remove, stamp, quarantine } = objectsUnderLock;
   const underLock: SynchronousBytes = {
-    present: (...given) => memory.decide((work) => present(work, ...given)),
-    remove: (...given) => void memory.decide((work) => remove(work, ...given)),
-    stamp: (...given) => memory.decide((work) => stamp(work, ...given)),
-    quarantine: (...given) => memory.decide((work) => quarantine(work, ...given)),
+    present: (...given) => memory.decide((work) => objectsUnderLock.present(work, ...given)),
+    remove: (...given) => void memory.decide((work) => objectsUnderLock.remove(work, ...given)),
+    stamp: (...given) => memory.decide((work) => objectsUnderLock.stamp(work, ...given)),
+    quarantine: (...given) => memory.decide((work) => objectsUnderLock.quarantine(work, ...given)),
   };
   const metadata = memory.open({ committer: memory });
   const records = objectRecords(() => metadata);

@@ -65,7 +65,7 @@ export function checkObjects(yaml: string, rootDirectory: string): Deployed {
     allowPrivilegeEscalation: false,
     readOnlyRootFilesystem: true,
   });
-  expect(spec.template.metadata.labels).toMatchObject(spec.selector.matchLabels as never);
+  expect(spec.template.metadata.labels).toMatchObject(spec.selector.matchLabels);
   expect(service.spec.selector).toEqual(spec.selector.matchLabels as never);
 
   // Volumes have their mounts, and are of the objects beside them.

@@ -95,7 +95,7 @@ export interface Befallen {
   readonly store: CampaignStore;
   readonly random: Random;
   /** Some time, or until the campaign is over. */
-  pause(ms: number): Promise<void>;
+  readonly pause: (ms: number) => Promise<void>;
 }
 
 export interface CampaignEvent {

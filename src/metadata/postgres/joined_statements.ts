@@ -31,9 +31,9 @@ interface Group {
 
 /** What one commit, or a chain of them, says. */
 export interface Line {
-  ask(statement: Statement): Promise<Answer>;
+  readonly ask: (statement: Statement) => Promise<Answer>;
   /** A promise where so much waits that the next one has to wait for a round. */
-  tell(statement: Statement): Promise<void> | null;
+  readonly tell: (statement: Statement) => Promise<void> | null;
   /** It says nothing more. */
   end(): void;
 }

@@ -87,27 +87,35 @@ export const uploadTables: RecordTables<UploadChange, UploadReads> = {
   }),
 };
 
-function* apply(work: RecordWork, change: UploadChange): Rule<unknown> {
+function* apply(work: RecordWork, change: UploadChange): Rule<void> {
   const { id } = change;
   switch (change.kind) {
     case "create":
-      return yield* tell(work, inserts.create, id, change.repository, work.now);
+      yield* tell(work, inserts.create, id, change.repository, work.now);
+      return;
     case "take": {
       const until = work.now + change.lastsMs;
-      return yield* tell(work, writes.take, id, change.holder, work.now, until);
+      yield* tell(work, writes.take, id, change.holder, work.now, until);
+      return;
     }
     case "renew":
-      return yield* tell(work, writes.renew, id, change.holder, work.now + change.lastsMs);
+      yield* tell(work, writes.renew, id, change.holder, work.now + change.lastsMs);
+      return;
     case "begin-parts":
-      return yield* beginParts(work, change);
+      yield* beginParts(work, change);
+      return;
     case "change":
-      return yield* changed(work, change);
+      yield* changed(work, change);
+      return;
     case "end":
-      return yield* end(work, change);
+      yield* end(work, change);
+      return;
     case "release":
-      return yield* tell(work, writes.release, id, change.holder);
+      yield* tell(work, writes.release, id, change.holder);
+      return;
     case "discard":
-      return yield* discard(work, change);
+      yield* discard(work, change);
+      return;
   }
 }
 

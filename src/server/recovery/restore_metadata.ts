@@ -132,7 +132,7 @@ async function withBucket<T>(config: Config, work: (bucket: Bucket) => Promise<T
 interface OpenPlace {
   readonly place: MetadataPlace;
   /** With a writer, which is closed afterwards. */
-  open<T>(work: (committer: Committer) => Promise<T>): Promise<T>;
+  readonly open: <T>(work: (committer: Committer) => Promise<T>) => Promise<T>;
 }
 
 /** Nobody else has the metadata meanwhile. @throws with one line where a server has. */

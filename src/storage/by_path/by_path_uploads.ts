@@ -46,7 +46,7 @@ export class ByPathUploads implements UploadStore {
   }
 
   async removeStale(): Promise<number> {
-    const removed = this.#each().map((uploads) => uploads.removeStale?.() ?? 0);
+    const removed = this.#each().map(async (uploads) => (await uploads.removeStale?.()) ?? 0);
     return (await Promise.all(removed)).reduce((sum, each) => sum + each, 0);
   }
 

@@ -116,12 +116,12 @@ export class ObjectAudit implements StoreAudit {
 
   async #abortIfLeft(
     { key, upload, startedAt }: UnfinishedParts,
-    { onUnfinished }: AuditHooks,
+    hooks: AuditHooks,
   ): Promise<void> {
     const { store, records, clock } = this.#place;
     if (startedAt >= clock.now() - ageMsMin || (await records.isUnderWay(upload))) return;
     await store.abortParts(key, { upload });
-    onUnfinished(key);
+    hooks.onUnfinished(key);
   }
 }
 
