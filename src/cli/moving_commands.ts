@@ -141,7 +141,7 @@ export const movingCommands: readonly Command[] = [
       },
     ],
     options: migrateOptions,
-    summary: "Move a registry with all that it knows between disks, buckets and databases",
+    summary: "Move a registry between disks, buckets and databases",
     help: helpPages.migrate,
     run: async (given, output) => {
       const { migrateCommand } = await import("./migrate.ts");

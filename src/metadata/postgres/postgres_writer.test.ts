@@ -140,8 +140,8 @@ describe.skipIf(!requirePostgres())("commits to PostgreSQL", () => {
     const [one] = opened;
     await one?.metadata.commit(push("v1"));
     await one?.connections.ask(own("UPDATE schema SET version = 99, code_min = 99"));
-    expect(String(await reasonOf(one?.migrate() ?? Promise.resolve()))).toContain(
-      "expected schema version 1 or older, found 99",
+    expect(String(await reasonOf(one?.migrate() ?? Promise.resolve()))).toMatch(
+      /expected schema version \d+ or older, found 99/,
     );
     for (const each of opened) await each[Symbol.asyncDispose]();
   });
