@@ -55,8 +55,8 @@ describe.skipIf(!hasAzurite())("azurite", () => {
   test("a wrong key, and a container that is not there, are said in one line", async () => {
     const other = Buffer.from("another key, quite another one").toString("base64");
     for (const [given, says] of [
-      [{ accountkey: other }, "the account key is another one"],
-      [{ container: "none" }, "404 (ContainerNotFound): there is no such container"],
+      [{ accountkey: other }, "expected a login that the store takes; change accountkey"],
+      [{ container: "none" }, "404 (ContainerNotFound): expected a container that is there"],
     ] as const) {
       const error = await reasonOf(open(given).store.probe());
       expect(error).toBeInstanceOf(ObjectStoreRefused);

@@ -52,6 +52,6 @@ describe.skipIf(!hasGcsServer())("fake-gcs-server", () => {
   test("a bucket that is not there is said in one line", async () => {
     const error = await reasonOf(open({ bucket: "none-at-all" }).store.probe());
     expect(error).toBeInstanceOf(ObjectStoreRefused);
-    expect(String(error)).toContain("there is no such bucket");
+    expect(String(error)).toContain("expected a bucket that is there");
   });
 });

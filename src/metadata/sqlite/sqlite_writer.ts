@@ -37,6 +37,8 @@ const waitingCommitsMax = 10_000;
 const batchStepsMax = 10_000;
 const heavySteps = 256;
 const heavyStepsMax = 200_000;
+/** How long readers are waited for where the disk is full, so that the log takes no more of it. */
+const fullWaitMs = 50;
 /** How long a write waits for another server on the same root. */
 const busyMs = 10_000;
 
@@ -76,6 +78,9 @@ export class SqliteWriter implements Committer {
     this.#stores = storesOf(options.records ?? tablesWithLayouts);
     this.#database = openDatabase(options, this.#stores);
     this.#engine = new SqliteEngine(this.#database);
+    // What stands in the log alone has no place in the database file yet: on a disk that fills up meanwhile it would get
+    // none, and the log could only grow.
+    this.#foldLog("TRUNCATE");
     this.#isFull = !this.makeSpare();
     const own = ["", "-wal", "-shm"].map((end) => `${options.path}${end}`);
     this.#kept = new KeptFiles([...own, ...(options.kept ?? [])]);
@@ -162,7 +167,7 @@ export class SqliteWriter implements Committer {
       const settled = this.#transact(commits);
       onBatch?.(commits.length, clock.monotonicMs() - startedMs);
       // A log that is written over from its start each time takes no more of what is left.
-      if (this.#isFull) this.#foldLog("PASSIVE");
+      if (this.#isFull) this.#foldLog("RESTART", fullWaitMs);
       return settled;
     } catch (cause) {
       if (commits.length === 1) return commits.map((commit) => this.#runFull(commit, cause));
@@ -195,11 +200,11 @@ export class SqliteWriter implements Committer {
 
   /**
    * Folds the log into the database, so that it is written over from its start and takes no more of the disk, or none
-   * at all. Does not wait for readers: what they need stays.
+   * at all. Without `waitMs` it does not wait for readers: what they need stays.
    */
-  #foldLog(mode: "PASSIVE" | "TRUNCATE"): boolean {
+  #foldLog(mode: "PASSIVE" | "RESTART" | "TRUNCATE", waitMs = 0): boolean {
     try {
-      this.#database.run("PRAGMA busy_timeout = 0");
+      this.#database.run(`PRAGMA busy_timeout = ${waitMs}`);
       this.#database.run(`PRAGMA wal_checkpoint(${mode})`);
       return true;
     } catch (error) {
@@ -213,7 +218,7 @@ export class SqliteWriter implements Committer {
   #useSpare(): boolean {
     if (this.#options.spare?.release() !== true) return false;
     this.#isFull = true;
-    this.#foldLog("PASSIVE");
+    this.#foldLog("RESTART", fullWaitMs);
     return true;
   }
 

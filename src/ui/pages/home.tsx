@@ -42,7 +42,7 @@ export function Home() {
     findRepositories(text, sortBy, count, signal),
   );
   const isEmpty = text === "" && found.value?.repositories.length === 0;
-  if (isEmpty) return <FirstPush />;
+  if (isEmpty) return <FirstPush onLook={found.reload} />;
   return (
     <div class="home">
       <section aria-labelledby="repositories">
@@ -280,8 +280,13 @@ export function ActivityLine({ entry }: { readonly entry: Activity }) {
   );
 }
 
-function FirstPush() {
+function FirstPush({ onLook }: { readonly onLook: () => void }) {
   const { settings } = useStore(session);
+  // Search may take up a moment later what was pushed before this page was opened.
+  useEffect(() => {
+    const timer = window.setInterval(onLook, indexingMs);
+    return () => window.clearInterval(timer);
+  }, [onLook]);
   const { notes, commands } = pushCommands({
     host: host + pathOfProxy,
     isTls,
