@@ -6,6 +6,7 @@
  * sent with their length. They hold memory until they are sent, so a stream that finds no room goes out in chunks.
  */
 import { MiB } from "../lib/bytes.ts";
+import { apiError } from "../oci/errors.ts";
 import type { BodyMemory, Room } from "./body_memory.ts";
 import type { Call } from "./call.ts";
 import { slowBodyBytesMin, type Reply } from "./endpoint.ts";
@@ -30,7 +31,8 @@ export async function gatherReply(
     return { reply: { ...reply, body: bytes }, room };
   } catch (error) {
     room.leave();
-    throw error;
+    // A stream that was broken off after its failure was told says nothing more, and nobody got a byte of it.
+    throw error ?? apiError("UNAVAILABLE");
   }
 }
 

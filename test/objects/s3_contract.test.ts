@@ -58,9 +58,15 @@ describe.skipIf(!hasVersitygw())("versitygw", () => {
 
   test("wrong keys, and a bucket that is not there, are said in one line", async () => {
     for (const [given, says] of [
-      [{ accesskey: "nobody" }, "403 (InvalidAccessKeyId): nobody has this access key"],
-      [{ secretkey: "wrong" }, "403 (SignatureDoesNotMatch): the secret key is another one"],
-      [{ bucket: "none" }, "404 (NoSuchBucket): there is no such bucket"],
+      [
+        { accesskey: "nobody" },
+        "403 (InvalidAccessKeyId): expected an access key that the store knows",
+      ],
+      [
+        { secretkey: "wrong" },
+        "403 (SignatureDoesNotMatch): expected the secret key of this access key",
+      ],
+      [{ bucket: "none" }, "404 (NoSuchBucket): expected a bucket that is there"],
     ] as const) {
       const error = await reasonOf(openS3Store(valuesOf(given)).store.probe());
       expect(error).toBeInstanceOf(ObjectStoreRefused);

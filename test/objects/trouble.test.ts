@@ -153,7 +153,9 @@ test("a second registry on a bucket is refused while the first one serves, and h
       (zot) => zot[Symbol.asyncDispose](),
     ),
   );
-  expect(String(reason)).toContain("storage.storageDriver: expected the bucket of this registry");
+  expect(String(reason)).toContain(
+    "storage.storageDriver: expected the metadata of the registry in the bucket",
+  );
   expect([...fake.objects.keys()].toSorted()).toEqual(before);
   expect(new Uint8Array((await world.send("GET", path(small))).body)).toEqual(small);
 });
