@@ -325,6 +325,24 @@ describe("a stream of a known length", () => {
     for (const { reply } of await Promise.all(dispatched)) expect(reply.status).toBe(507);
   });
 
+  test("whose reader goes away is ended, and the log says why", async () => {
+    const leaving = new AbortController();
+    let isEnded = false;
+    const stream = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        leaving.abort();
+        controller.enqueue(body.subarray(0, 100));
+      },
+      cancel() {
+        isEnded = true;
+      },
+    });
+    const asked = await ask([rowOf(stream, body.length)], "http://h/x", { signal: leaving.signal });
+    expect(asked.reply.status).toBe(503);
+    expect(String(asked.failure)).toContain("The client went away");
+    expect(isEnded).toBe(true);
+  });
+
   test("goes out as a stream where the memory is full", async () => {
     const large = new Uint8Array(gatheredBytesMax);
     const dispatcher = new Dispatcher<null>({
